@@ -1,0 +1,85 @@
+"""Why a file was refused: the one list, with its meaning and whether it counts as a failure.
+
+A *failure* is a file that was meant to be a picture (or to hold pictures) and could not be used;
+it counts against the failure budget. A text file in a picture folder is refused too, but it is no
+failure.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The reason column of a refused ledger row."""
+
+    NOT_A_PICTURE = "not_a_picture"
+    SYSTEM_FILE = "system_file"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    EMPTY_FILE = "empty_file"
+    GIT_LFS_POINTER = "git_lfs_pointer"
+    BROKEN_HEADER = "broken_header"
+    TRUNCATED = "truncated"
+    BROKEN_PIXELS = "broken_pixels"
+    DECODER_CRASHED = "decoder_crashed"
+    DECODER_TIMED_OUT = "decoder_timed_out"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_LARGE = "too_large"
+    METADATA_TOO_LARGE = "metadata_too_large"
+    SPECIAL_FILE = "special_file"
+    BROKEN_LINK = "broken_link"
+    LINK_LEAVES_SOURCE = "link_leaves_source"
+    LINK_TO_FOLDER = "link_to_folder"
+    PERMISSION_DENIED = "permission_denied"
+    READ_ERROR = "read_error"
+    VANISHED = "vanished"
+    CHANGED_AFTER_INGEST = "changed_after_ingest"
+    ARCHIVE_BROKEN = "archive_broken"
+    ARCHIVE_ENCRYPTED = "archive_encrypted"
+    ARCHIVE_TOO_DEEP = "archive_too_deep"
+    ARCHIVE_TOO_LARGE = "archive_too_large"
+    ARCHIVE_RATIO = "archive_ratio"
+    ARCHIVE_TOO_MANY_MEMBERS = "archive_too_many_members"
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for people."""
+        return _MEANINGS[self]
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether a file refused for this reason counts against the failure budget."""
+        return self not in _NO_FAILURE
+
+
+_NO_FAILURE = frozenset(
+    {Reason.NOT_A_PICTURE, Reason.SYSTEM_FILE, Reason.SPECIAL_FILE, Reason.LINK_TO_FOLDER}
+)
+
+_MEANINGS = {
+    Reason.NOT_A_PICTURE: "The first bytes are not those of any picture or archive format.",
+    Reason.SYSTEM_FILE: "A file that an operating system leaves behind (.DS_Store, Thumbs.db, ._*).",
+    Reason.UNSUPPORTED_FORMAT: "A picture, but in a format that is not read (SVG, PSD, HEIC without its extra).",
+    Reason.EMPTY_FILE: "The file has no bytes.",
+    Reason.GIT_LFS_POINTER: "A Git LFS pointer: the picture itself was never fetched.",
+    Reason.BROKEN_HEADER: "The header of the picture cannot be read.",
+    Reason.TRUNCATED: "The picture ends before its last pixel.",
+    Reason.BROKEN_PIXELS: "The header is fine, the pixels cannot be decoded.",
+    Reason.DECODER_CRASHED: "The decoder took its process down, twice, on this picture.",
+    Reason.DECODER_TIMED_OUT: "Decoding took longer than limits.decode_timeout_s.",
+    Reason.TOO_MANY_PIXELS: "More pixels than limits.max_pixels; refused before decoding.",
+    Reason.TOO_LARGE: "More bytes than limits.max_file_bytes; refused before reading.",
+    Reason.METADATA_TOO_LARGE: "Text or metadata inside the picture unpacks to more than is safe.",
+    Reason.SPECIAL_FILE: "A pipe, a socket or a device: never opened.",
+    Reason.BROKEN_LINK: "A symbolic link to something that is not there.",
+    Reason.LINK_LEAVES_SOURCE: "A symbolic link to a file outside of the source: not followed.",
+    Reason.LINK_TO_FOLDER: "A symbolic link to a folder: not followed.",
+    Reason.PERMISSION_DENIED: "The file or folder may not be read by this user.",
+    Reason.READ_ERROR: "The operating system failed to read the file.",
+    Reason.VANISHED: "The file was listed and gone when it was opened.",
+    Reason.CHANGED_AFTER_INGEST: "The stored picture no longer has the bytes that were ingested.",
+    Reason.ARCHIVE_BROKEN: "The archive, or a member of it, is damaged; what could be read was.",
+    Reason.ARCHIVE_ENCRYPTED: "The archive member is encrypted.",
+    Reason.ARCHIVE_TOO_DEEP: "An archive inside archives deeper than limits.max_archive_depth.",
+    Reason.ARCHIVE_TOO_LARGE: "The archive unpacks to more than limits.max_archive_bytes.",
+    Reason.ARCHIVE_RATIO: "A member unpacks to more than limits.max_archive_ratio times its packed size.",
+    Reason.ARCHIVE_TOO_MANY_MEMBERS: "The archive has more members than limits.max_archive_members.",
+}
