@@ -1,0 +1,174 @@
+"""Writing files whole or not at all, and the receipts that say what was made from what.
+
+An artifact is written to a temporary name beside its place, flushed to the disk and renamed.
+Its receipt is written after it. *Done* means: the receipt is there and its fingerprint is the one
+that the inputs and options give now.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from naturalist import __version__
+from naturalist.errors import StorageFull
+from naturalist.layout import receipt_path
+
+TEMPORARY_SUFFIX = ".tmp"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is known of a finished artifact; lies beside it as JSON."""
+
+    fingerprint: str
+    rows: int
+    sha256: dict[str, str]
+    """File name to hex digest, for each file that the receipt vouches for."""
+    made_by: str = __version__
+    duration_s: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn 'no space left' into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise StorageFull(
+            f"no space left while writing {what}: free some space and run the same command again; "
+            "what was finished is kept"
+        ) from error
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it becomes `path`, on failure nothing does.
+
+    Raises:
+        StorageFull: there is no space left.
+    """
+    with storage_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(TEMPORARY_SUFFIX, f".{path.name[:100]}.", path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON with sorted keys."""
+    write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; None if there is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def write_parquet(
+    path: Path, table: pa.Table, *, metadata: Mapping[str, str] | None = None, group_rows: int = 10_000
+) -> None:
+    """Write a table as Parquet (zstd; the same table gives the same bytes).
+
+    Args:
+        path: where to.
+        table: rows to write; its schema's metadata is replaced.
+        metadata: key-value pairs for the file.
+        group_rows: rows in a row group.
+    """
+    strings = [f.name for f in table.schema if pa.types.is_string(f.type)]
+    table = table.replace_schema_metadata(dict(metadata or {}))
+    with atomic(path) as temporary:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=strings,
+            row_group_size=group_rows,
+        )
+
+
+def write_receipt(artifact: Path, receipt: Receipt) -> None:
+    """Write the receipt of an artifact beside it."""
+    write_json(receipt_path(artifact), asdict(receipt))
+
+
+def read_receipt(artifact: Path) -> Receipt | None:
+    """Read the receipt of an artifact; None if it has none or the artifact is gone."""
+    value = read_json(receipt_path(artifact))
+    if value is None or not artifact.exists():
+        return None
+    return Receipt(**value)
+
+
+def is_done(artifact: Path, fingerprint: str) -> bool:
+    """Whether an artifact was made from the inputs and options that `fingerprint` stands for."""
+    receipt = read_receipt(artifact)
+    return receipt is not None and receipt.fingerprint == fingerprint
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hex SHA-256 of values that JSON can hold, the same on every machine."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remove_temporaries(root: Path) -> int:
+    """Remove what killed writers left below `root`; only the holder of the lock may call it."""
+    removed = 0
+    for path in root.rglob(f".*{TEMPORARY_SUFFIX}"):
+        path.unlink(missing_ok=True)
+        removed += 1
+    return removed

@@ -1,0 +1,160 @@
+"""Every path inside a workspace. No other module joins workspace paths.
+
+::
+
+    <workspace>/
+      workspace.json                      format version, collection name
+      lock                                held by the one writer
+      images/<category>/<prefix>/<pic_id>.<ext>
+      images/.staging/<sha256>            unpacked archive members of the batch under way
+      ledger/<category>/<batch>.parquet, .json
+      ledger/<category>/amendments/<name>.parquet
+      ledger/.open/<fingerprint>.parquet  findings of the batch under way
+      ledger/.pending/                    the batch that has its ids and waits for its commit
+      features/<backbone>/<category>/<batch>-<shard>.parquet, .json
+      previews/<category>/<batch>-<shard>.parquet, .json
+      checks/<backbone>/<category>/<batch>-<shard>.parquet, .json
+      tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
+      reports/                            verification.json, verification.md, runs/<n>.json
+      published/                          what the last publish sent
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PICTURES_PER_FOLDER = 10_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths below one workspace folder."""
+
+    root: Path
+
+    @property
+    def marker(self) -> Path:
+        """The file that makes a folder a workspace."""
+        return self.root / "workspace.json"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock the one writer holds."""
+        return self.root / "lock"
+
+    @property
+    def scratch(self) -> Path:
+        """Files that may be thrown away whenever nobody holds the lock."""
+        return self.root / ".scratch"
+
+    @property
+    def breadcrumbs(self) -> Path:
+        """Where workers note the picture they are decoding."""
+        return self.scratch / "breadcrumbs"
+
+    # ledger
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger of all categories."""
+        return self.root / "ledger"
+
+    @property
+    def findings(self) -> Path:
+        """Findings of the batch under way."""
+        return self.ledger / ".open"
+
+    @property
+    def pending(self) -> Path:
+        """The batch whose ids are fixed and whose pictures are being placed."""
+        return self.ledger / ".pending"
+
+    def batch(self, category: str, batch: int) -> Path:
+        """Ledger rows of one batch; its summary lies beside it as JSON."""
+        return self.ledger / category / f"{batch:06d}.parquet"
+
+    def amendments(self, category: str) -> Path:
+        """Folder of later words about ledger rows of a category."""
+        return self.ledger / category / "amendments"
+
+    # pictures
+
+    @property
+    def staging(self) -> Path:
+        """Archive members of the batch under way, named by their sha256."""
+        return self.root / "images" / ".staging"
+
+    def image_root(self, name: str) -> Path:
+        """The folder of an image root; relative names lie in the workspace."""
+        return self.root / name
+
+    def picture(self, image_root: str, category: str, number: int, extension: str) -> Path:
+        """Where picture `number` of a category is kept."""
+        folder = f"{number // PICTURES_PER_FOLDER:06d}"
+        name = f"{pic_id(category, number)}.{extension}"
+        return self.image_root(image_root) / category / folder / name
+
+    # features and what is measured beside them
+
+    def features(self, backbone_id: str, category: str, batch: int, shard: int) -> Path:
+        """Feature vectors of one shard."""
+        return self.root / "features" / backbone_id / category / part_name(batch, shard)
+
+    def previews(self, category: str, batch: int, shard: int) -> Path:
+        """Thumbnails, perceptual hashes and quality measures of one shard."""
+        return self.root / "previews" / category / part_name(batch, shard)
+
+    def checks(self, backbone_id: str, category: str, batch: int, shard: int) -> Path:
+        """Verdicts about one shard's features."""
+        return self.root / "checks" / backbone_id / category / part_name(batch, shard)
+
+    def refusals(self, category: str, batch: int, shard: int) -> Path:
+        """Amendment with the pictures of one shard that could not be decoded."""
+        return self.amendments(category) / part_name(batch, shard)
+
+    # tables
+
+    @property
+    def tables(self) -> Path:
+        """Tables of all categories."""
+        return self.root / "tables"
+
+    def table(self, category: str, k: int) -> Path:
+        """Table `k` (from 1) of a category, as Parquet; the CSV lies beside it."""
+        return self.tables / category / f"image_df_{k}.parquet"
+
+    # reports and published things
+
+    @property
+    def reports(self) -> Path:
+        """Reports for people and machines."""
+        return self.root / "reports"
+
+    @property
+    def runs(self) -> Path:
+        """One report for each run."""
+        return self.reports / "runs"
+
+    @property
+    def published(self) -> Path:
+        """What is known of the last publish."""
+        return self.root / "published"
+
+
+def pic_id(category: str, number: int) -> str:
+    """Name of picture `number` (from 1) of a category: ``plant_id_29679``."""
+    return f"{category}_id_{number}"
+
+
+def pic_number(pic_id: str) -> int:
+    """Number in a pic_id."""
+    return int(pic_id.rpartition("_")[2])
+
+
+def part_name(batch: int, shard: int) -> str:
+    """File name of the part of one shard."""
+    return f"{batch:06d}-{shard:05d}.parquet"
+
+
+def receipt_path(artifact: Path) -> Path:
+    """Where the receipt of an artifact lies."""
+    return artifact.with_suffix(".json")

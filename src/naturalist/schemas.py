@@ -1,0 +1,166 @@
+"""Every Arrow schema, with one sentence a column; the data dictionary is made from these."""
+
+import pyarrow as pa
+
+FEATURE_PREFIX = "img_feature_"
+CSV_DELIMITER = ";"
+
+
+def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+LEDGER = pa.schema(
+    [
+        _field("category", pa.string(), "Category that the source belongs to."),
+        _field("batch", pa.int32(), "Batch that first saw the file, counting from 1."),
+        _field("source", pa.string(), "Name of the source."),
+        _field(
+            "path",
+            pa.binary(),
+            "Path inside the source, the exact bytes; a zero byte stands between an archive and "
+            "the path inside it.",
+        ),
+        _field(
+            "path_text",
+            pa.string(),
+            "The path for people: UTF-8, other bytes as \\xNN, '!/' between an archive and the "
+            "path inside it.",
+        ),
+        _field(
+            "occurrence",
+            pa.int32(),
+            "0, or n for the n-th further member of the same name in one archive.",
+        ),
+        _field(
+            "outcome", pa.string(), "accepted, duplicate, conflict, refused, or unpacked (archives)."
+        ),
+        _field("reason", pa.string(), "Why the file was refused; see the reasons.", nullable=True),
+        _field("detail", pa.string(), "What exactly was found.", nullable=True),
+        _field("pic_id", pa.string(), "Id of the accepted picture.", nullable=True),
+        _field(
+            "same_as",
+            pa.string(),
+            "The picture or file with the same bytes, for duplicates and conflicts.",
+            nullable=True,
+        ),
+        _field("size_bytes", pa.int64(), "Size of the file."),
+        _field("mtime_ns", pa.int64(), "Time of last change, ns since 1970; archives' for members."),
+        _field("sha256", pa.binary(32), "SHA-256 of the bytes; null if not read.", nullable=True),
+        _field("format", pa.string(), "Format by content, such as jpeg.", nullable=True),
+        _field("width", pa.int32(), "Width of the upright picture in pixels.", nullable=True),
+        _field("height", pa.int32(), "Height of the upright picture in pixels.", nullable=True),
+        _field(
+            "image_root",
+            pa.string(),
+            "Image root that keeps the picture; null if it is read in its source.",
+            nullable=True,
+        ),
+        _field(
+            "seen_key",
+            pa.binary(16),
+            "Hash of source, path, size and mtime by which a file is known; null for members.",
+            nullable=True,
+        ),
+    ]
+)
+
+PRIVATE_LEDGER_COLUMNS = ("mtime_ns", "image_root", "seen_key")
+
+AMENDMENT = pa.schema(
+    [
+        _field("pic_id", pa.string(), "Picture whose ledger row this amends."),
+        _field("outcome", pa.string(), "The outcome that holds from now on."),
+        _field("reason", pa.string(), "The reason that holds from now on.", nullable=True),
+        _field("detail", pa.string(), "What exactly was found.", nullable=True),
+        _field("same_as", pa.string(), "The file with the same bytes.", nullable=True),
+        _field("by", pa.string(), "Stage or person that decided."),
+    ]
+)
+
+PREVIEWS = pa.schema(
+    [
+        _field("pic_id", pa.string(), "Id of the picture."),
+        _field("thumbnail", pa.binary(), "JPEG of at most 160 pixels a side, no metadata."),
+        _field("perceptual_hash", pa.uint64(), "64-bit perceptual hash; close pictures differ in few bits."),
+        _field("blur", pa.float32(), "Variance of the Laplacian; small is blurred."),
+        _field("brightness", pa.float32(), "Mean luma, 0 to 1."),
+        _field("contrast", pa.float32(), "Standard deviation of luma, 0 to 0.5."),
+    ]
+)
+
+CHECKS = pa.schema(
+    [
+        _field("pic_id", pa.string(), "Id of the picture."),
+        _field("norm", pa.float32(), "Euclidean norm of the feature vector."),
+        _field("vector_hash", pa.uint64(), "64-bit hash of the vector's bytes."),
+    ]
+)
+
+VERDICTS = pa.schema(
+    [
+        _field("pic_id", pa.string(), "Picture that the verdict is about.", nullable=True),
+        _field("file", pa.string(), "File that the verdict is about.", nullable=True),
+        _field("check", pa.string(), "Name of the check."),
+        _field("severity", pa.string(), "hard (stops the run) or soft (reported)."),
+        _field("detail", pa.string(), "What was found, and what was expected."),
+    ]
+)
+
+
+def features_schema(dim: int) -> pa.Schema:
+    """Schema of a features part: float32 vectors of `dim` values."""
+    return pa.schema(
+        [
+            _field("pic_id", pa.string(), "Id of the picture."),
+            _field("source", pa.string(), "Name of the source."),
+            _field("features", pa.list_(pa.float32(), dim), f"Feature vector of {dim} values."),
+        ]
+    )
+
+
+def table_schema(dim: int) -> pa.Schema:
+    """Schema of a table's Parquet file."""
+    return pa.schema(
+        [
+            _field("picID", pa.string(), "Id of the picture."),
+            _field("category_label", pa.int32(), "Label of the category."),
+            _field("source", pa.string(), "Name of the source."),
+            _field("features", pa.list_(pa.float32(), dim), f"Feature vector of {dim} values."),
+        ]
+    )
+
+
+def csv_columns(dim: int) -> list[str]:
+    """Column names of a table's CSV file: picID, the features, category_label."""
+    features = [f"{FEATURE_PREFIX}{i}" for i in range(1, dim + 1)]
+    return ["picID", *features, "category_label"]
+
+
+def data_dictionary(dim: int) -> str:
+    """Markdown that explains every column of every published file."""
+    sections = [
+        ("Tables, Parquet", table_schema(dim)),
+        ("Ledger", LEDGER),
+        ("Amendments to the ledger", AMENDMENT),
+        ("Previews", PREVIEWS),
+        ("Verdicts", VERDICTS),
+    ]
+    csv_note = (
+        "## Tables, CSV\n\n"
+        f"The same rows, separated by `{CSV_DELIMITER}`, with the columns `picID`, "
+        f"`{FEATURE_PREFIX}1` to `{FEATURE_PREFIX}{dim}`, `category_label`. "
+        "Every number reads back to the same float32.\n"
+    )
+    body = "\n".join(_section(title, schema) for title, schema in sections)
+    return f"# Data dictionary\n\n{csv_note}\n{body}"
+
+
+def _section(title: str, schema: pa.Schema) -> str:
+    rows = [
+        f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'no'} "
+        f"| {field.metadata[b'description'].decode()} |"
+        for field in schema
+    ]
+    head = f"## {title}\n\n| column | type | may be null | meaning |\n|---|---|---|---|\n"
+    return head + "\n".join(rows) + "\n"
