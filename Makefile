@@ -1,0 +1,102 @@
+# Everything that can be asked of this project. CI calls the same recipes.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,\
+	$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c \
+	'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+VENV ?= .venv
+DEMO_VENV ?= .venv-demo
+WHEEL_VENV ?= .venv-wheel
+DIR ?= demo
+PHOTOS ?=
+JOBS ?= 2
+ARGS ?=
+
+BIN := $(VENV)/bin
+SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv dev demo test format format-check lint types imports docs docs-check wheel check clean
+
+help: ## say what can be asked for
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; \
+		do printf '  %-13s %s\n' "$$name" "$$text"; done
+
+venv: $(VENV)/.made ## make the virtual environment .venv
+
+dev: $(VENV)/.dev ## install what is needed to work on the code
+
+demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, PHOTOS=your/folder)
+	@$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)") || { \
+		code=$$?; test $$code -eq 9 || exit $$code; \
+		echo "Installing the photos of scikit-image and scikit-learn instead ..."; \
+		$(DEMO_VENV)/bin/pip install -q '.[demo]' && \
+		$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)"); }
+
+test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name --long")
+	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
+
+format: $(VENV)/.dev ## format the code and mend what the linter can mend
+	@$(BIN)/ruff check -q --fix-only
+	@$(BIN)/ruff format -q
+
+format-check: $(VENV)/.dev ## check that the code is formatted
+	@$(BIN)/ruff format --check
+
+lint: $(VENV)/.dev ## look for mistakes
+	@$(BIN)/ruff check
+
+types: $(VENV)/.dev ## check the types
+	@$(BIN)/mypy
+
+imports: $(VENV)/.dev ## check that imports point down only
+	@$(BIN)/lint-imports
+
+docs: $(VENV)/.test ## write docs/commands.md from --help
+	@$(BIN)/python tools/write_commands.py docs/commands.md
+
+docs-check: $(VENV)/.test ## check that docs/commands.md is current
+	@$(BIN)/python tools/write_commands.py --check docs/commands.md
+
+wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has nothing else
+	@rm -rf dist $(WHEEL_VENV)
+	@$(BIN)/pip wheel -q --no-deps --wheel-dir dist .
+	@$(PYTHON) tools/make_venv.py $(WHEEL_VENV)
+	@$(WHEEL_VENV)/bin/pip install -q dist/naturalist-*.whl
+	@$(BIN)/python tools/check_wheel.py $(WHEEL_VENV)/bin/naturalist
+
+check: format-check lint types imports docs-check wheel test ## all checks; what CI runs
+
+clean: ## remove environments, caches and builds; never a demo or a collection
+	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+	@find src tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+# Environments. A stamp is as new as what was installed from, so a second call costs nothing.
+
+$(VENV)/.made $(DEMO_VENV)/.made:
+	@test -n "$(PYTHON)" || { \
+		echo "Python 3.11 or newer is needed and was not found: on Debian  apt-get install python3"; \
+		exit 1; }
+	@echo "Making the virtual environment $(@D) ..."
+	@$(PYTHON) tools/make_venv.py $(@D)
+	@touch $@
+
+# pip 25.1 is the first that reads dependency groups.
+$(VENV)/.test: pyproject.toml | $(VENV)/.made
+	@echo "Installing the package and what its tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --upgrade 'pip>=25.1'
+	@$(BIN)/pip install -q --editable . --group test
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.test
+	@echo "Installing the tools of a developer into $(VENV) ..."
+	@$(BIN)/pip install -q --group dev
+	@touch $@
+
+$(DEMO_VENV)/.installed: $(SOURCES) | $(DEMO_VENV)/.made
+	@echo "Installing naturalist into $(DEMO_VENV) ..."
+	@$(DEMO_VENV)/bin/pip install -q .
+	@touch $@
