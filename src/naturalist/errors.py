@@ -11,7 +11,8 @@
     │   └── WorkspaceFormatError    5   made by a newer or an older, unmigratable program
     ├── SourceError                 6   a source or a drive is missing or unreadable
     ├── StoreError                  7   the object store refused, failed or lost something
-    │   └── Conflict                7   somebody else wrote the same key first
+    │   ├── Conflict                7   somebody else wrote the same key first
+    │   └── NotFound                7   there is no object under that key
     ├── BackboneError               8   a backbone or its weights cannot be used
     ├── MissingExtra                9   an optional package is not installed
     └── StorageFull                10   no space left where something had to be written
@@ -78,6 +79,10 @@ class StoreError(NaturalistError):
 
 class Conflict(StoreError):
     """A conditional write found that somebody else wrote the key first."""
+
+
+class NotFound(StoreError):
+    """There is no object under a key that was to be read."""
 
 
 class BackboneError(NaturalistError):

@@ -1,0 +1,73 @@
+"""Downloading into a file that appears whole or not at all, going on where a killed one stopped."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from naturalist.artifacts import storage_errors, sync
+from naturalist.errors import StoreError
+
+_CHUNK_BYTES = 1 << 20
+
+ReadFrom = Callable[[int], Iterable[bytes]]
+"""Gives the bytes of the object from an offset to its end."""
+
+
+def download(path: Path, what: str, token: str, sha256: str | None, read_from: ReadFrom) -> None:
+    """Write what `read_from` gives to `path`, verified; keep a partial file if it breaks off.
+
+    Args:
+        path: the file to make (replaced if there is one).
+        what: the object, for messages.
+        token: names the bytes that are expected; only a partial file of the same token is resumed.
+        sha256: hex digest that the whole must have; None to take the bytes as they come.
+        read_from: called once with the number of bytes that are already here.
+
+    Raises:
+        StoreError: the digest is wrong (the partial file is removed), or another process is
+            downloading to the same place.
+        StorageFull: there is no space left.
+    """
+    with storage_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(token.encode()).hexdigest()[:16]
+        partial = path.with_name(f".{path.name[:100]}.{name}.part")
+        with _open_locked(partial, path) as file:
+            digest = _hash_existing(file)
+            for chunk in read_from(file.tell()):
+                file.write(chunk)
+                digest.update(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+            if sha256 and digest.hexdigest() != sha256:
+                partial.unlink()
+                raise StoreError(_corrupt(what, sha256, digest.hexdigest()))
+            partial.replace(path)
+        sync(path.parent)
+
+
+def _corrupt(what: str, expected: str, found: str) -> str:
+    return (
+        f"{what} is corrupted: its bytes have sha256 {found}, expected {expected}. Nothing was "
+        "written; fetch it again, and if that fails publish it again"
+    )
+
+
+def _open_locked(partial: Path, path: Path) -> BinaryIO:
+    file = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise StoreError(f"another process is downloading to {path}: wait for it") from error
+    return file
+
+
+def _hash_existing(file: BinaryIO) -> "hashlib._Hash":
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest

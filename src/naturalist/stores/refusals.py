@@ -1,0 +1,59 @@
+"""What every store refuses, in the same words."""
+
+from typing import BinaryIO
+
+from naturalist.errors import Conflict, NotFound, StoreError
+from naturalist.stores.protocol import ObjectInfo, Upload
+
+
+def opened(upload: Upload) -> BinaryIO:
+    """Open the file of an upload for reading.
+
+    Raises:
+        StoreError: it is gone or may not be read.
+    """
+    try:
+        return upload.path.open("rb")
+    except OSError as error:
+        raise StoreError(
+            f"{upload.path} cannot be read to store it as {upload.key} ({error.strerror}): "
+            "make it again, then publish"
+        ) from error
+
+
+def check_unchanged(upload: Upload, found_sha256: str) -> None:
+    """Raise unless the bytes that were read are those that were meant to be stored."""
+    if found_sha256 != upload.sha256:
+        raise StoreError(
+            f"{upload.path} has sha256 {found_sha256}, not {upload.sha256} as was expected of "
+            f"{upload.key}: the file changed or is damaged; make it again, then publish"
+        )
+
+
+def same_bytes(url: str, existing: ObjectInfo, upload: Upload) -> ObjectInfo:
+    """Return `existing` if it holds the bytes of `upload`.
+
+    Raises:
+        StoreError: the key is taken by other bytes.
+    """
+    if existing.sha256 == upload.sha256:
+        return existing
+    raise StoreError(
+        f"{upload.key} in {url} already holds other bytes (sha256 {existing.sha256}, not "
+        f"{upload.sha256}): a published key never changes; publish under a new key"
+    )
+
+
+def already_there(url: str, key: str) -> Conflict:
+    """The error for `if_absent` on a key that exists."""
+    return Conflict(f"{key} is already in {url}: somebody else wrote it first; read it again")
+
+
+def changed_meanwhile(url: str, key: str) -> Conflict:
+    """The error for `if_match` on a key that is no longer what it was."""
+    return Conflict(f"{key} in {url} was changed by somebody else meanwhile: read it again")
+
+
+def not_found(url: str, key: str) -> NotFound:
+    """The error for a key that holds nothing."""
+    return NotFound(f"there is no {key} in {url}: check the address and the key")
