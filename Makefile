@@ -32,7 +32,7 @@ demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, P
 	@$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)") || { \
 		code=$$?; test $$code -eq 9 || exit $$code; \
 		echo "Installing the photos of scikit-image and scikit-learn instead ..."; \
-		$(DEMO_VENV)/bin/pip install -q '.[demo]' && \
+		$(DEMO_VENV)/bin/pip install -qq '.[demo]' && \
 		$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)"); }
 
 test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name --long")
@@ -62,9 +62,9 @@ docs-check: $(VENV)/.test ## check that docs/commands.md is current
 
 wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has nothing else
 	@rm -rf dist $(WHEEL_VENV)
-	@$(BIN)/pip wheel -q --no-deps --wheel-dir dist .
+	@$(BIN)/pip wheel -qq --no-deps --wheel-dir dist .
 	@$(PYTHON) tools/make_venv.py $(WHEEL_VENV)
-	@$(WHEEL_VENV)/bin/pip install -q dist/naturalist-*.whl
+	@$(WHEEL_VENV)/bin/pip install -qq dist/naturalist-*.whl
 	@$(BIN)/python tools/check_wheel.py $(WHEEL_VENV)/bin/naturalist
 
 check: format-check lint types imports docs-check wheel test ## all checks; what CI runs
@@ -87,16 +87,16 @@ $(VENV)/.made $(DEMO_VENV)/.made:
 # pip 25.1 is the first that reads dependency groups.
 $(VENV)/.test: pyproject.toml | $(VENV)/.made
 	@echo "Installing the package and what its tests need into $(VENV) ..."
-	@$(BIN)/python -m pip install -q --upgrade 'pip>=25.1'
-	@$(BIN)/pip install -q --editable . --group test
+	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+	@$(BIN)/pip install -qq --editable . --group test
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.test
 	@echo "Installing the tools of a developer into $(VENV) ..."
-	@$(BIN)/pip install -q --group dev
+	@$(BIN)/pip install -qq --group dev
 	@touch $@
 
 $(DEMO_VENV)/.installed: $(SOURCES) | $(DEMO_VENV)/.made
 	@echo "Installing naturalist into $(DEMO_VENV) ..."
-	@$(DEMO_VENV)/bin/pip install -q .
+	@$(DEMO_VENV)/bin/pip install -qq .
 	@touch $@
