@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from naturalist import __version__
-from naturalist.errors import StorageFull
+from naturalist.errors import StorageFull, WorkspaceError
 from naturalist.layout import receipt_path
 
 TEMPORARY_SUFFIX = ".tmp"
@@ -42,15 +42,18 @@ class Receipt:
 
 @contextlib.contextmanager
 def storage_errors(what: str) -> Iterator[None]:
-    """Turn 'no space left' into an error that says what to do."""
+    """Turn trouble with the workspace's own drive into an error that says what to do."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_SPACE:
-            raise
-        raise StorageFull(
-            f"no space left while writing {what}: free some space and run the same command again; "
-            "what was finished is kept"
+        if error.errno in _NO_SPACE:
+            raise StorageFull(
+                f"no space left while writing {what}: free some space and run the same command "
+                "again; what was finished is kept"
+            ) from error
+        raise WorkspaceError(
+            f"cannot write {what} ({error.strerror or error}): check the drive and its "
+            "permissions and run the same command again; what was finished is kept"
         ) from error
 
 
@@ -60,26 +63,19 @@ def atomic(path: Path) -> Iterator[Path]:
 
     Raises:
         StorageFull: there is no space left.
+        WorkspaceError: the drive refuses in another way.
     """
     with storage_errors(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(TEMPORARY_SUFFIX, f".{path.name[:100]}.", path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+        temporary = path.parent / f".{path.name[:100]}.{unique}{TEMPORARY_SUFFIX}"
         try:
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
             sync(temporary)
             temporary.replace(path)
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def sync(path: Path) -> None:
@@ -111,7 +107,11 @@ def read_json(path: Path) -> Any:
 
 
 def write_parquet(
-    path: Path, table: pa.Table, *, metadata: Mapping[str, str] | None = None, group_rows: int = 10_000
+    path: Path,
+    table: pa.Table,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    group_rows: int = 10_000,
 ) -> None:
     """Write a table as Parquet (zstd; the same table gives the same bytes).
 

@@ -9,6 +9,7 @@
       images/.staging/<sha256>            unpacked archive members of the batch under way
       ledger/<category>/<batch>.parquet, .json
       ledger/<category>/amendments/<name>.parquet
+      ledger/<category>/touched/<fingerprint>.parquet
       ledger/.open/<fingerprint>.parquet  findings of the batch under way
       ledger/.pending/                    the batch that has its ids and waits for its commit
       features/<backbone>/<category>/<batch>-<shard>.parquet, .json
@@ -71,6 +72,10 @@ class Layout:
     def batch(self, category: str, batch: int) -> Path:
         """Ledger rows of one batch; its summary lies beside it as JSON."""
         return self.ledger / category / f"{batch:06d}.parquet"
+
+    def touched(self, category: str) -> Path:
+        """Folder of keys of known files whose time stamp changed and whose bytes did not."""
+        return self.ledger / category / "touched"
 
     def amendments(self, category: str) -> Path:
         """Folder of later words about ledger rows of a category."""

@@ -49,6 +49,28 @@ class Reason(StrEnum):
         """Whether a file refused for this reason counts against the failure budget."""
         return self not in _NO_FAILURE
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether looking at the same bytes again, another day, must give the same answer.
+
+        Permissions, limits and installed decoders change: files refused for those are looked
+        at again in every run.
+        """
+        return self not in _PASSING
+
+
+_PASSING = frozenset(
+    {
+        Reason.PERMISSION_DENIED,
+        Reason.READ_ERROR,
+        Reason.VANISHED,
+        Reason.BROKEN_LINK,
+        Reason.UNSUPPORTED_FORMAT,
+        Reason.TOO_LARGE,
+        Reason.TOO_MANY_PIXELS,
+        Reason.METADATA_TOO_LARGE,
+    }
+)
 
 _NO_FAILURE = frozenset(
     {Reason.NOT_A_PICTURE, Reason.SYSTEM_FILE, Reason.SPECIAL_FILE, Reason.LINK_TO_FOLDER}

@@ -33,7 +33,9 @@ LEDGER = pa.schema(
             "0, or n for the n-th further member of the same name in one archive.",
         ),
         _field(
-            "outcome", pa.string(), "accepted, duplicate, conflict, refused, or unpacked (archives)."
+            "outcome",
+            pa.string(),
+            "accepted, duplicate, conflict, refused, or unpacked (archives).",
         ),
         _field("reason", pa.string(), "Why the file was refused; see the reasons.", nullable=True),
         _field("detail", pa.string(), "What exactly was found.", nullable=True),
@@ -45,7 +47,9 @@ LEDGER = pa.schema(
             nullable=True,
         ),
         _field("size_bytes", pa.int64(), "Size of the file."),
-        _field("mtime_ns", pa.int64(), "Time of last change, ns since 1970; archives' for members."),
+        _field(
+            "mtime_ns", pa.int64(), "Time of last change, ns since 1970; archives' for members."
+        ),
         _field("sha256", pa.binary(32), "SHA-256 of the bytes; null if not read.", nullable=True),
         _field("format", pa.string(), "Format by content, such as jpeg.", nullable=True),
         _field("width", pa.int32(), "Width of the upright picture in pixels.", nullable=True),
@@ -70,11 +74,23 @@ PRIVATE_LEDGER_COLUMNS = ("mtime_ns", "image_root", "seen_key")
 AMENDMENT = pa.schema(
     [
         _field("pic_id", pa.string(), "Picture whose ledger row this amends."),
+        _field("source", pa.string(), "Name of the source that the picture came from."),
         _field("outcome", pa.string(), "The outcome that holds from now on."),
         _field("reason", pa.string(), "The reason that holds from now on.", nullable=True),
         _field("detail", pa.string(), "What exactly was found.", nullable=True),
         _field("same_as", pa.string(), "The file with the same bytes.", nullable=True),
         _field("by", pa.string(), "Stage or person that decided."),
+        _field("at_ns", pa.int64(), "When, in ns since 1970; the latest word holds."),
+    ]
+)
+
+FINDINGS = pa.schema(
+    [
+        *(LEDGER.field(n) for n in ("source", "path", "occurrence")),
+        _field("kind", pa.string(), "picture, refused, or unpacked (an archive that was opened)."),
+        *(LEDGER.field(n) for n in ("reason", "detail", "size_bytes", "mtime_ns", "sha256")),
+        *(LEDGER.field(n) for n in ("format", "width", "height", "seen_key")),
+        _field("staged", pa.bool_(), "Whether the bytes lie in the staging folder."),
     ]
 )
 
@@ -82,7 +98,11 @@ PREVIEWS = pa.schema(
     [
         _field("pic_id", pa.string(), "Id of the picture."),
         _field("thumbnail", pa.binary(), "JPEG of at most 160 pixels a side, no metadata."),
-        _field("perceptual_hash", pa.uint64(), "64-bit perceptual hash; close pictures differ in few bits."),
+        _field(
+            "perceptual_hash",
+            pa.uint64(),
+            "64-bit perceptual hash; close pictures differ in few bits.",
+        ),
         _field("blur", pa.float32(), "Variance of the Laplacian; small is blurred."),
         _field("brightness", pa.float32(), "Mean luma, 0 to 1."),
         _field("contrast", pa.float32(), "Standard deviation of luma, 0 to 0.5."),

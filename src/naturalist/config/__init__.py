@@ -1,0 +1,7 @@
+"""`naturalist.toml`: one collection, its categories and sources, and every setting."""
+
+from naturalist.config.models import Config
+from naturalist.config.reading import CONFIG_NAME, load_config
+from naturalist.config.writing import NewCategory, render_config
+
+__all__ = ["CONFIG_NAME", "Config", "NewCategory", "load_config", "render_config"]

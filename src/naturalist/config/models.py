@@ -1,0 +1,240 @@
+"""The shape of `naturalist.toml`, with defaults, and the option values made from it."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from naturalist import backbones
+from naturalist.archives import ArchiveLimits
+from naturalist.extract import ExtractOptions
+from naturalist.images import PictureLimits
+from naturalist.ingest.options import FileLimits, IngestOptions, Mode, Source
+from naturalist.layout import Layout
+from naturalist.verify.features import FeatureCheckOptions
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSection(_Section):
+    """One raw dataset: a folder or an archive."""
+
+    name: str
+    path: Path
+    origin: str = ""
+    licence: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
+        return name
+
+
+class CategorySection(_Section):
+    """A category: name, integer label, sources."""
+
+    name: str
+    label: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    source: tuple[SourceSection, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not CATEGORY_NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: begin with a letter; letters, digits, _ and -, at most 64")
+        return name
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        twice = [n for n, k in Counter(s.name for s in self.source).items() if k > 1]
+        if twice:
+            raise ValueError(f"category {self.name}: two sources are named {twice[0]!r}")
+        return self
+
+
+class ImagesSection(_Section):
+    """How and where pictures are kept."""
+
+    mode: Mode = Mode.HARDLINK
+    roots: Annotated[tuple[str, ...], Field(min_length=1)] = ("images",)
+
+
+class IngestSection(_Section):
+    """How much is done at once."""
+
+    files_per_batch: Positive = 100_000
+    files_per_task: Positive = 500
+
+
+class LimitsSection(_Section):
+    """What is refused; every refusal names its limit."""
+
+    max_file_bytes: Positive = FileLimits.max_file_bytes
+    max_pixels: Positive = PictureLimits.max_pixels
+    max_whole_pixels: Positive = PictureLimits.max_whole_pixels
+    max_metadata_bytes: Positive = PictureLimits.max_metadata_bytes
+    max_archive_bytes: Positive = ArchiveLimits.max_archive_bytes
+    max_archive_ratio: Annotated[float, Field(gt=1)] = ArchiveLimits.max_archive_ratio
+    max_archive_depth: Positive = ArchiveLimits.max_archive_depth
+    max_archive_members: Positive = ArchiveLimits.max_archive_members
+    decode_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+
+
+class ExtractSection(_Section):
+    """The network, and how the work is cut."""
+
+    backbone: str = "efficientnet_lite0"
+    shard_size: Positive = 1000
+    workers: Annotated[int, Field(ge=0)] = 0
+    network_batch: Positive = 16
+
+    @field_validator("backbone")
+    @classmethod
+    def _check_backbone(cls, name: str) -> str:
+        if name not in backbones.names():
+            raise ValueError(f"{name!r} is not known: choose one of {', '.join(backbones.names())}")
+        return name
+
+
+class VerifySection(_Section):
+    """How features are verified."""
+
+    sample_share: Share = FeatureCheckOptions.sample_share
+    min_cosine: Share = FeatureCheckOptions.min_cosine
+
+
+class TablesSection(_Section):
+    """How tables are cut."""
+
+    rows_per_table: Positive = 10_001
+
+
+class PublishSection(_Section):
+    """Where the tables go; an empty address publishes nothing."""
+
+    url: str = ""
+
+
+class Config(_Section):
+    """A whole `naturalist.toml`."""
+
+    format: Annotated[int, Field(ge=1, le=1)] = 1
+    name: str
+    workspace: Path = Path()
+    failure_budget: Share = 0.01
+    category: Annotated[tuple[CategorySection, ...], Field(min_length=2)]
+    images: ImagesSection = ImagesSection()
+    ingest: IngestSection = IngestSection()
+    limits: LimitsSection = LimitsSection()
+    extract: ExtractSection = ExtractSection()
+    verify: VerifySection = VerifySection()
+    tables: TablesSection = TablesSection()
+    publish: PublishSection = PublishSection()
+    _folder: Path = PrivateAttr(default=Path())
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
+        return name
+
+    @model_validator(mode="after")
+    def _check_categories(self) -> Self:
+        names = Counter(category.name.lower() for category in self.category)
+        labels = Counter(category.label for category in self.category)
+        twice = [name for name, k in names.items() if k > 1]
+        if twice:
+            raise ValueError(f"two categories are named {twice[0]!r} (upper and lower case alike)")
+        same = [label for label, k in labels.items() if k > 1]
+        if same:
+            raise ValueError(f"two categories have label {same[0]}")
+        return self
+
+    def in_folder(self, folder: Path) -> "Config":
+        """The same configuration, its relative paths standing for paths below `folder`."""
+        self._folder = folder
+        return self
+
+    @property
+    def layout(self) -> Layout:
+        """Paths of the workspace."""
+        return Layout(self._folder / self.workspace)
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """The label of each category."""
+        return {category.name: category.label for category in self.category}
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every source of every category."""
+        return tuple(
+            Source(category.name, source.name, self._folder / source.path.expanduser())
+            for category in self.category
+            for source in category.source
+        )
+
+    @property
+    def source_paths(self) -> dict[str, dict[str, Path]]:
+        """The path of each source, by category; categories without sources are there too."""
+        paths: dict[str, dict[str, Path]] = {name: {} for name in self.labels}
+        for source in self.sources:
+            paths[source.category][source.name] = source.path
+        return paths
+
+    @property
+    def publish_url(self) -> str:
+        """The address to publish to; relative folders lie beside the configuration file."""
+        url = self.publish.url
+        return url if not url or "://" in url else str(self._folder / Path(url).expanduser())
+
+    @property
+    def picture_limits(self) -> PictureLimits:
+        """Limits on single pictures."""
+        limits = self.limits
+        return PictureLimits(limits.max_pixels, limits.max_whole_pixels, limits.max_metadata_bytes)
+
+    @property
+    def ingest_options(self) -> IngestOptions:
+        """Options of the ingest stage."""
+        limits = self.limits
+        archives = ArchiveLimits(
+            max_member_bytes=limits.max_file_bytes,
+            max_archive_bytes=limits.max_archive_bytes,
+            max_archive_ratio=limits.max_archive_ratio,
+            max_archive_depth=limits.max_archive_depth,
+            max_archive_members=limits.max_archive_members,
+        )
+        return IngestOptions(
+            mode=self.images.mode,
+            image_roots=self.images.roots,
+            limits=FileLimits(limits.max_file_bytes, self.picture_limits, archives),
+            files_per_batch=self.ingest.files_per_batch,
+            files_per_task=self.ingest.files_per_task,
+            shard_size=self.extract.shard_size,
+        )
+
+    @property
+    def extract_options(self) -> ExtractOptions:
+        """Options of the extract stage."""
+        return ExtractOptions(
+            self.extract.backbone, self.picture_limits, self.extract.network_batch
+        )
+
+    @property
+    def feature_check_options(self) -> FeatureCheckOptions:
+        """Options of feature verification."""
+        return FeatureCheckOptions(self.verify.sample_share, self.verify.min_cosine)

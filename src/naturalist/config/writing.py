@@ -1,0 +1,113 @@
+"""Writing a commented `naturalist.toml` for `naturalist init`."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from naturalist.config.models import Config
+
+
+@dataclass(frozen=True)
+class NewCategory:
+    """A category as it was named on the command line."""
+
+    name: str
+    label: int
+    sources: tuple[Path, ...]
+
+
+def render_config(
+    name: str,
+    categories: Sequence[NewCategory],
+    publish_url: str = "",
+    backbone: str = "efficientnet_lite0",
+) -> str:
+    """Write the text of a configuration; every setting is there, with its default and a comment."""
+    defaults = Config.model_construct(name=name, category=())
+    limits = defaults.limits
+    sections = "\n".join(_category(category) for category in categories)
+    return _TEMPLATE.format(
+        name=_quoted(name),
+        categories=sections,
+        publish_url=_quoted(publish_url),
+        backbone=_quoted(backbone),
+        budget=defaults.failure_budget,
+        mode=_quoted(defaults.images.mode.value),
+        limits="\n".join(f"{key} = {value}" for key, value in limits.model_dump().items()),
+        shard_size=defaults.extract.shard_size,
+        rows_per_table=defaults.tables.rows_per_table,
+        sample_share=defaults.verify.sample_share,
+    )
+
+
+def _quoted(text: str) -> str:
+    # A JSON string without surrogates is a TOML basic string.
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _category(category: NewCategory) -> str:
+    head = f"[[category]]\nname = {_quoted(category.name)}\nlabel = {category.label}\n"
+    names = source_names(category.sources)
+    sources = [
+        f"  [[category.source]]\n  name = {_quoted(name)}\n  path = {_quoted(str(path))}\n"
+        '  origin = ""   # where the dataset comes from\n'
+        '  licence = ""  # its licence, for the data card\n'
+        for name, path in zip(names, category.sources, strict=True)
+    ]
+    return "\n".join([head, *sources])
+
+
+def source_names(paths: Sequence[Path]) -> list[str]:
+    """Name sources after their last path components, as many as it takes to tell them apart."""
+    for depth in range(1, max((len(path.parts) for path in paths), default=1) + 1):
+        names = [_clean("-".join(path.parts[-depth:])) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{_clean(path.name)}-{i}" for i, path in enumerate(paths, start=1)]
+
+
+def _clean(text: str) -> str:
+    cleaned = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")
+    return cleaned[-100:].lstrip("-._+") or "source"
+
+
+_TEMPLATE = """\
+# One collection of pictures, for naturalist. Paths are relative to this file's folder.
+# What each setting does: naturalist help-config, or docs/configuration.md.
+format = 1
+name = {name}
+workspace = "."            # where pictures, ledger, features and tables are kept
+
+# A run in which more than this share of the new pictures cannot be used fails (exit code 3),
+# after finishing what it can.
+failure_budget = {budget}
+
+# A source is a folder (of any depth) or an archive (zip, tar, tar.gz, tar.bz2, tar.xz).
+# Keep a source's name: known files are recognised by it.
+{categories}
+[images]
+mode = {mode}          # hardlink (copy across drives) | copy | move | reference (no copy)
+roots = ["images"]         # one or more folders, on as many drives
+
+[ingest]
+files_per_batch = 100000   # memory follows this, not the number of files
+
+[extract]
+backbone = {backbone}
+shard_size = {shard_size}          # pictures in one unit of work
+workers = 0                # processes; 0 is one for each core
+
+[verify]
+sample_share = {sample_share}       # share of the pictures that is extracted again and compared
+
+[tables]
+rows_per_table = {rows_per_table}
+
+[publish]
+url = {publish_url}                   # a folder or s3://bucket/prefix; empty publishes nothing
+
+[limits]                   # what is refused; every refusal names its limit
+{limits}
+"""

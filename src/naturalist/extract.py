@@ -1,0 +1,352 @@
+"""The extract stage: one read and one decode a picture give features, preview and measures.
+
+The unit of work is a shard. Its vectors, previews and refusals are written at its end, each file
+whole or not at all; the receipt of the features comes last.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from naturalist import artifacts, backbones, breadcrumbs, images, ledger
+from naturalist.backbones import Backbone, BackboneSpec
+from naturalist.errors import PictureError
+from naturalist.images import PictureLimits
+from naturalist.layout import Layout, pic_number
+from naturalist.ledger import Outcome, Shard
+from naturalist.pictures import read_picture
+from naturalist.reasons import Reason
+from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
+
+FORMAT = 1
+"""Changes when the same picture and backbone would give other files."""
+THUMBNAIL_SIDE = 160
+_PREVIEW_GROUP_ROWS = 250
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ExtractTask:
+    """One shard of one category and batch, for one backbone."""
+
+    root: Path
+    category: str
+    batch: int
+    number: int
+    shard: Shard
+    backbone: str
+    fingerprint: str
+    sources: Mapping[str, Path]
+    limits: PictureLimits
+    network_batch: int
+    blamed: tuple[tuple[int, Reason], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Names the task among those under way."""
+        return f"extract-{self.category}-{self.batch:06d}-{self.number:05d}"
+
+    def blame(self, index: int, reason: Reason) -> "ExtractTask":
+        """The same task, with one more picture refused unopened."""
+        return replace(self, blamed=(*self.blamed, (index, reason)))
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a finished task tells."""
+
+    pictures: int
+    refused: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """Options of the extract stage.
+
+    Attributes:
+        backbone: name of the network.
+        limits: what is refused before decoding.
+        network_batch: pictures that go through the network at once.
+    """
+
+    backbone: str
+    limits: PictureLimits
+    network_batch: int = 16
+
+
+def plan(
+    layout: Layout,
+    sources: Mapping[str, Mapping[str, Path]],
+    options: ExtractOptions,
+) -> list[ExtractTask]:
+    """List the shards whose features are not done; costs a receipt each.
+
+    Args:
+        layout: the workspace.
+        sources: for each category, the path of each source.
+        options: options of the stage.
+    """
+    spec = backbones.describe(options.backbone)
+    tasks = []
+    for category in sorted(sources):
+        for summary in ledger.batches(layout, category):
+            for number, shard in enumerate(summary.shards):
+                wanted = fingerprint(shard, spec)
+                path = layout.features(spec.id, category, summary.batch, number)
+                if not artifacts.is_done(path, wanted):
+                    tasks.append(
+                        ExtractTask(
+                            layout.root,
+                            category,
+                            summary.batch,
+                            number,
+                            shard,
+                            options.backbone,
+                            wanted,
+                            sources[category],
+                            options.limits,
+                            options.network_batch,
+                        )
+                    )
+    return tasks
+
+
+def fingerprint(shard: Shard, spec: BackboneSpec) -> str:
+    """What the features of a shard are made from."""
+    return artifacts.fingerprint(FORMAT, shard.fingerprint, spec.fingerprint)
+
+
+def run(task: ExtractTask) -> Extracted:
+    """Extract one shard.
+
+    Raises:
+        StorageFull: the workspace's drive is full.
+        BackboneError: the network cannot be loaded.
+    """
+    start = time.perf_counter()
+    layout = Layout(task.root)
+    backbone = _backbone(task.backbone)
+    rows = ledger.shard_rows(layout, task.category, task.batch, task.shard).to_pylist()
+    collected = _Collected(backbone, task.network_batch)
+    with breadcrumbs.trail(layout.breadcrumbs, task.key) as trail:
+        for index, row in enumerate(rows):
+            trail.at(index)
+            try:
+                _extract_one(task, layout, row, dict(task.blamed).get(index), collected)
+            except PictureError as error:
+                collected.refuse(row, error)
+        trail.at(-1)
+        features = collected.features()
+    duration_s = time.perf_counter() - start
+    _write(task, layout, backbone.spec, collected, features, duration_s)
+    return Extracted(len(rows), len(collected.refusals), duration_s)
+
+
+@lru_cache(maxsize=1)
+def _backbone(name: str) -> Backbone:
+    return backbones.load(name)
+
+
+class _Collected:
+    """What has been learnt of a shard so far; vectors are made in batches."""
+
+    def __init__(self, backbone: Backbone, network_batch: int) -> None:
+        side = backbone.spec.side
+        self.backbone = backbone
+        self.accepted: list[Row] = []
+        self.previews: list[Row] = []
+        self.refusals: list[Row] = []
+        self._waiting = np.empty((network_batch, side, side, 3), np.uint8)
+        self._count = 0
+        self._vectors: list[np.ndarray[Any, np.dtype[np.float32]]] = []
+
+    def add(self, row: Row, prepared: np.ndarray[Any, np.dtype[np.uint8]], preview: Row) -> None:
+        self.accepted.append(row)
+        self.previews.append(preview)
+        self._waiting[self._count] = prepared
+        self._count += 1
+        if self._count == len(self._waiting):
+            self._flush()
+
+    def refuse(self, row: Row, error: PictureError) -> None:
+        self.refusals.append(
+            {
+                "pic_id": row["pic_id"],
+                "source": row["source"],
+                "outcome": Outcome.REFUSED.value,
+                "reason": error.reason.value,
+                "detail": error.detail or None,
+                "by": "extract",
+                "at_ns": time.time_ns(),
+            }
+        )
+
+    def features(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        self._flush()
+        empty = np.empty((0, self.backbone.spec.dim), np.float32)
+        return np.concatenate([empty, *self._vectors])
+
+    def _flush(self) -> None:
+        if self._count:
+            self._vectors.append(self.backbone.features(self._waiting[: self._count]))
+            self._count = 0
+
+
+def _extract_one(
+    task: ExtractTask, layout: Layout, row: Row, blamed: Reason | None, collected: _Collected
+) -> None:
+    if blamed is not None:
+        raise PictureError(blamed, "found twice, alone in a process of its own")
+    data = read_picture(layout, task.sources.get(row["source"]), row)
+    picture = decode_for(collected.backbone.spec, data, task.limits)
+    prepared = collected.backbone.prepare(picture.pixels)
+    collected.add(row, prepared, _preview(row["pic_id"], picture))
+
+
+def decode_for(spec: BackboneSpec, data: bytes, limits: PictureLimits) -> images.Picture:
+    """Decode a picture at the smallest size that is enough for a backbone.
+
+    Raises:
+        PictureError: the picture cannot be decoded.
+    """
+    if spec.full_decode:
+        return images.decode(data, limits)
+    if spec.fit == "pad":
+        return images.decode(data, limits, longer=spec.side)
+    return images.decode(data, limits, shorter=spec.side)
+
+
+def _preview(pic_id: str, picture: images.Picture) -> Row:
+    quality = images.quality(picture.pixels)
+    return {
+        "pic_id": pic_id,
+        "thumbnail": images.thumbnail(picture.pixels, THUMBNAIL_SIDE),
+        "perceptual_hash": images.perceptual_hash(picture.pixels),
+        "blur": quality.blur,
+        "brightness": quality.brightness,
+        "contrast": quality.contrast,
+    }
+
+
+def _write(
+    task: ExtractTask,
+    layout: Layout,
+    spec: BackboneSpec,
+    collected: _Collected,
+    features: np.ndarray[Any, np.dtype[np.float32]],
+    duration_s: float,
+) -> None:
+    _write_refusals(task, layout, collected.refusals)
+    _write_previews(task, layout, collected.previews)
+    path = layout.features(spec.id, task.category, task.batch, task.number)
+    table = _features_table(spec.dim, collected.accepted, features)
+    artifacts.write_parquet(path, table, metadata={"backbone": spec.id})
+    artifacts.write_receipt(
+        path,
+        artifacts.Receipt(
+            fingerprint=task.fingerprint,
+            rows=table.num_rows,
+            sha256={path.name: artifacts.sha256_file(path)},
+            duration_s=round(duration_s, 3),
+            facts={
+                "backbone": spec.as_dict(),
+                "refused": len(collected.refusals),
+                "numbers": _number_range(collected.accepted),
+            },
+        ),
+    )
+
+
+def _number_range(accepted: Sequence[Row]) -> list[int]:
+    return [pic_number(row["pic_id"]) for row in (*accepted[:1], *accepted[-1:])]
+
+
+def _write_refusals(task: ExtractTask, layout: Layout, refusals: Sequence[Row]) -> None:
+    path = layout.refusals(task.category, task.batch, task.number)
+    if refusals:
+        artifacts.write_parquet(path, pa.Table.from_pylist(list(refusals), AMENDMENT))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_previews(task: ExtractTask, layout: Layout, previews: Sequence[Row]) -> None:
+    path = layout.previews(task.category, task.batch, task.number)
+    wanted = artifacts.fingerprint(FORMAT, task.shard.fingerprint, THUMBNAIL_SIDE)
+    if artifacts.is_done(path, wanted):
+        return
+    table = pa.Table.from_pylist(list(previews), PREVIEWS)
+    artifacts.write_parquet(path, table, group_rows=_PREVIEW_GROUP_ROWS)
+    digest = {path.name: artifacts.sha256_file(path)}
+    artifacts.write_receipt(path, artifacts.Receipt(wanted, table.num_rows, digest))
+
+
+def _features_table(
+    dim: int, accepted: Sequence[Row], features: np.ndarray[Any, np.dtype[np.float32]]
+) -> pa.Table:
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), dim)
+    return pa.Table.from_arrays(
+        [
+            pa.array([row["pic_id"] for row in accepted], pa.string()),
+            pa.array([row["source"] for row in accepted], pa.string()),
+            vectors,
+        ],
+        schema=features_schema(dim),
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished features part, as its receipt tells."""
+
+    path: Path
+    category: str
+    batch: int
+    number: int
+    rows: int
+    expected_rows: int
+    sha256: str
+    numbers: tuple[int, int]
+    """Numbers of the first and the last picture; (0, -1) if there is none."""
+
+
+def parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
+    """Finished features parts of a category, in id order; costs a receipt each."""
+    found = []
+    for summary in ledger.batches(layout, category):
+        for number, shard in enumerate(summary.shards):
+            path = layout.features(spec.id, category, summary.batch, number)
+            receipt = artifacts.read_receipt(path)
+            if receipt is None or receipt.fingerprint != fingerprint(shard, spec):
+                continue
+            found.append(_part(path, category, summary.batch, number, shard, receipt))
+    return found
+
+
+def _part(
+    path: Path, category: str, batch: int, number: int, shard: Shard, receipt: artifacts.Receipt
+) -> Part:
+    first, last = receipt.facts["numbers"] or (0, -1)
+    return Part(
+        path=path,
+        category=category,
+        batch=batch,
+        number=number,
+        rows=receipt.rows,
+        expected_rows=shard.rows - int(receipt.facts["refused"]),
+        sha256=receipt.sha256[path.name],
+        numbers=(first, last),
+    )
+
+
+def backbone_ids(layout: Layout) -> list[str]:
+    """Backbones that have features in the workspace."""
+    folder = layout.root / "features"
+    return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,1 @@
+"""The ingest stage: sources in, named pictures and ledger rows out."""

@@ -1,0 +1,289 @@
+"""One batch after another: examine, assign, place, commit; and finishing one that was killed."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from naturalist import artifacts, ledger
+from naturalist.ingest.assign import Assigned, KnownPicture, Prior, assign
+from naturalist.ingest.examine import ExamineTask
+from naturalist.ingest.listing import Entry, list_new
+from naturalist.ingest.options import IngestOptions, Mode, Source
+from naturalist.ingest.place import Placed, PlaceTask, loss_amendments
+from naturalist.layout import Layout, receipt_path
+from naturalist.ledger import KnownFiles, Outcome
+from naturalist.schemas import AMENDMENT, FINDINGS, LEDGER
+
+PICTURES_PER_PLACE_TASK = 5_000
+_BATCH_FILE = "batch.json"
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a committed batch added, by category and source."""
+
+    batch: int
+    counts: dict[str, dict[str, ledger.SourceCounts]]
+
+
+def batch_tasks(
+    layout: Layout, sources: Sequence[Source], options: IngestOptions
+) -> Iterator[list[ExamineTask]]:
+    """List what is new, once, and cut it into batches of tasks.
+
+    Raises:
+        SourceError: a source is missing.
+    """
+    batch: list[ExamineTask] = []
+    files = 0
+    for task in _tasks(layout, sources, options):
+        if batch and files + len(task.entries) > options.files_per_batch:
+            yield batch
+            batch, files = [], 0
+        batch.append(task)
+        files += len(task.entries)
+    if batch:
+        yield batch
+
+
+def _tasks(
+    layout: Layout, sources: Sequence[Source], options: IngestOptions
+) -> Iterator[ExamineTask]:
+    for category in sorted({source.category for source in sources}):
+        known = KnownFiles([]) if options.rescan else KnownFiles.load(layout, category)
+        mine = sorted((s for s in sources if s.category == category), key=lambda s: s.name)
+        for source in mine:
+            entries = list_new(source, known)
+            for chunk in _chunks(entries, options.files_per_task):
+                yield ExamineTask(layout.root, source, chunk, options.limits)
+
+
+def _chunks(entries: Iterator[Entry], size: int) -> Iterator[tuple[Entry, ...]]:
+    chunk: list[Entry] = []
+    for entry in entries:
+        chunk.append(entry)
+        if len(chunk) == size:
+            yield tuple(chunk)
+            chunk = []
+    if chunk:
+        yield tuple(chunk)
+
+
+def write_pending(
+    layout: Layout, tasks: Sequence[ExamineTask], sources: Sequence[Source], options: IngestOptions
+) -> bool:
+    """Assign outcomes and ids to the findings of `tasks`; from here on they are fixed.
+
+    Returns:
+        Whether there is anything to place and commit; False if all files were known after all.
+    """
+    findings = [(t.source.category, row) for t in tasks for row in _read_findings(t)]
+    categories = sorted({category for category, _ in findings})
+    last_numbers = {c: _last_number(layout, c) for c in categories}
+    batch = ledger.last_batch(layout) + 1
+    roots = _RootChooser(layout, sources, options)
+    assigned = assign(findings, _prior(layout, findings), last_numbers, batch, roots)
+    if not assigned.rows:
+        for category, keys in assigned.touched.items():
+            _write_touched(layout.touched(category), keys)
+        discard_findings(layout)
+        return False
+    _write_pending(layout, assigned, batch, options.shard_size)
+    return True
+
+
+def _read_findings(task: ExamineTask) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(task.findings, partitioning=None).to_pylist()
+    return rows
+
+
+def _last_number(layout: Layout, category: str) -> int:
+    summaries = ledger.batches(layout, category)
+    return summaries[-1].last_number if summaries else 0
+
+
+def _prior(layout: Layout, findings: list[tuple[str, dict[str, Any]]]) -> Prior:
+    asked = pa.Table.from_pylist([row for _, row in findings], FINDINGS)
+    asked = asked.append_column("category", pa.array([c for c, _ in findings], pa.string()))
+    prior = Prior()
+    with ledger.connect(layout) as connection:
+        connection.register("asked", asked)
+        for row in connection.execute(_SAME_FILES).to_arrow_table().to_pylist():
+            key = (row["category"], row["source"], row["path"], row["occurrence"])
+            prior.by_file.setdefault(key, []).append(row)
+        for row in connection.execute(_SAME_BYTES).to_arrow_table().to_pylist():
+            text = f"{row['category']}/{row['source']}/{row['path_text']}"
+            known = KnownPicture(row["category"], row["source"], row["pic_id"], text)
+            prior.by_sha256.setdefault(row["sha256"], []).append(known)
+    return prior
+
+
+_SAME_FILES = """
+SELECT category, source, path, occurrence, sha256, outcome, reason
+FROM ledger_rows SEMI JOIN asked USING (category, source, path, occurrence)
+"""
+_SAME_BYTES = """
+SELECT category, source, pic_id, path_text, sha256
+FROM ledger_rows
+WHERE outcome IN ('accepted', 'conflict')
+  AND sha256 IN (SELECT sha256 FROM asked WHERE kind = 'picture')
+ORDER BY batch, pic_id
+"""
+
+
+class _RootChooser:
+    """Names the image root for each new picture.
+
+    On the drive of the source where there is such a root, because a hard link there costs nothing;
+    else where most space is free.
+    """
+
+    def __init__(self, layout: Layout, sources: Sequence[Source], options: IngestOptions) -> None:
+        self._mode = options.mode
+        roots = {}
+        for name in options.image_roots:
+            with artifacts.storage_errors(f"image root {name}"):
+                layout.image_root(name).mkdir(parents=True, exist_ok=True)
+            roots[name] = layout.image_root(name)
+        self._emptiest = max(roots, key=lambda name: shutil.disk_usage(roots[name]).free)
+        self._by_source = {(s.category, s.name): self._choose(s.path, roots) for s in sources}
+
+    def _choose(self, source: Path, roots: dict[str, Path]) -> str:
+        device = source.stat().st_dev
+        near = [name for name, path in roots.items() if path.stat().st_dev == device]
+        return self._emptiest if self._emptiest in near or not near else near[0]
+
+    def __call__(self, category: str, row: dict[str, Any]) -> str | None:
+        if row["staged"]:
+            return self._emptiest
+        return None if self._mode is Mode.REFERENCE else self._by_source[category, row["source"]]
+
+
+def _write_pending(layout: Layout, assigned: Assigned, batch: int, shard_size: int) -> None:
+    building = layout.pending.with_name(".pending.tmp")
+    shutil.rmtree(building, ignore_errors=True)
+    for category, rows in assigned.rows.items():
+        table = pa.Table.from_pylist(rows, LEDGER)
+        last = assigned.last_numbers.get(category, 0)
+        gone = _superseded(layout, category, table)
+        summary = ledger.summarise(table, gone, category, batch, last, shard_size)
+        ledger.write_batch(layout, building, table, summary)
+    for category, rows in assigned.amendments.items():
+        table = pa.Table.from_pylist(rows, AMENDMENT)
+        artifacts.write_parquet(building / "amendments" / f"{category}.parquet", table)
+    for category, keys in assigned.touched.items():
+        _write_touched(building / "touched" / category, keys)
+    artifacts.write_json(building / _BATCH_FILE, {"batch": batch})
+    building.rename(layout.pending)
+    artifacts.sync(layout.ledger)
+
+
+def _superseded(layout: Layout, category: str, rows: pa.Table) -> pa.Table:
+    with ledger.connect(layout) as connection:
+        connection.register("asked", rows)
+        return connection.execute(
+            "SELECT * FROM ledger WHERE outcome = 'refused' AND pic_id IS NULL "
+            "AND (category, source, path, occurrence) IN "
+            "(SELECT (category, source, path, occurrence) FROM asked)"
+        ).to_arrow_table()
+
+
+def _write_touched(folder: Path, keys: list[bytes]) -> None:
+    table = pa.table({"seen_key": pa.array(sorted(keys), pa.binary(16))})
+    name = artifacts.fingerprint([key.hex() for key in sorted(keys)])[:32]
+    artifacts.write_parquet(folder / f"{name}.parquet", table)
+
+
+def is_pending(layout: Layout) -> bool:
+    """Whether a batch has its ids and waits for being placed and committed."""
+    return layout.pending.is_dir()
+
+
+def place_tasks(
+    layout: Layout, sources: Sequence[Source], options: IngestOptions
+) -> list[PlaceTask]:
+    """Cut the pending batch's accepted pictures into tasks."""
+    tasks = []
+    for path in sorted(layout.pending.glob("*.parquet")):
+        summary = artifacts.read_json(receipt_path(path))
+        accepted = sum(shard["stop"] - shard["start"] for shard in summary["shards"])
+        mine = tuple(source for source in sources if source.category == path.stem)
+        tasks += [
+            PlaceTask(
+                layout.root,
+                path.stem,
+                mine,
+                options.mode,
+                start,
+                min(PICTURES_PER_PLACE_TASK, accepted - start),
+            )
+            for start in range(0, accepted, PICTURES_PER_PLACE_TASK)
+        ]
+    return tasks
+
+
+def commit(layout: Layout, placed: Sequence[tuple[str, Placed]]) -> Committed:
+    """Make the pending batch part of the ledger; `placed` gives each task's category and result."""
+    batch: int = artifacts.read_json(layout.pending / _BATCH_FILE)["batch"]
+    _write_losses(layout, placed, batch)
+    for path in sorted(layout.pending.glob("amendments/*.parquet")):
+        _replace(path, layout.amendments(path.stem) / f"{batch:06d}-conflicts.parquet")
+    for path in sorted(layout.pending.glob("touched/*/*.parquet")):
+        _replace(path, layout.touched(path.parent.name) / path.name)
+    for path in sorted(layout.pending.glob("*.parquet")):
+        _replace(path, layout.batch(path.stem, batch))
+        _replace(receipt_path(path), receipt_path(layout.batch(path.stem, batch)))
+    for path in sorted(layout.pending.glob("*.json")):
+        # The rows of this one were moved before a kill; its summary was not.
+        if path.name != _BATCH_FILE:
+            _replace(path, receipt_path(layout.batch(path.stem, batch)))
+    discard_findings(layout)
+    # A folder is not removed in one step; its new name says that it is of no more use.
+    finished = layout.pending.with_name(".pending.done")
+    shutil.rmtree(finished, ignore_errors=True)
+    layout.pending.rename(finished)
+    shutil.rmtree(finished, ignore_errors=True)
+    return Committed(batch, _counts_of(layout, batch))
+
+
+def _counts_of(layout: Layout, batch: int) -> dict[str, dict[str, ledger.SourceCounts]]:
+    return {
+        category: summary.counts
+        for category in ledger.categories(layout)
+        for summary in ledger.batches(layout, category)
+        if summary.batch == batch
+    }
+
+
+def _write_losses(layout: Layout, placed: Sequence[tuple[str, Placed]], batch: int) -> None:
+    for category in sorted({category for category, _ in placed}):
+        losses = [loss for c, one in placed if c == category for loss in one.losses]
+        if losses:
+            rows = loss_amendments(losses, time.time_ns())
+            path = layout.amendments(category) / f"{batch:06d}-losses.parquet"
+            artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
+
+
+def _replace(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    artifacts.sync(target.parent)
+
+
+def discard_findings(layout: Layout) -> None:
+    """Remove what only the batch under way needed."""
+    for folder in (layout.findings, layout.staging):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+
+
+def counts_as_json(counts: dict[str, ledger.SourceCounts]) -> dict[str, Any]:
+    """Counts by source as JSON values, `seen` included."""
+    return {source: asdict(one) | {"seen": one.seen} for source, one in counts.items()}

@@ -1,0 +1,248 @@
+"""Examining files: read each once, find out what it is, and write what was found.
+
+A task's findings lie in one file named by the fingerprint of the task, so a run that was killed
+finds the finished ones again.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from naturalist import archives, artifacts, breadcrumbs, images
+from naturalist.errors import PictureError
+from naturalist.ingest.listing import Entry
+from naturalist.ingest.options import FileLimits, Source
+from naturalist.layout import Layout
+from naturalist.pictures import path_in_source
+from naturalist.reasons import Reason
+from naturalist.schemas import FINDINGS
+
+HEAD_BYTES = max(images.HEAD_BYTES, archives.HEAD_BYTES)
+_SYSTEM_NAMES = frozenset({b".ds_store", b"thumbs.db", b"desktop.ini", b".directory", b"icon\r"})
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ExamineTask:
+    """A bounded list of entries of one source.
+
+    `blamed` names entries that crashed or hung a worker before: they are refused unopened.
+    """
+
+    root: Path
+    source: Source
+    entries: tuple[Entry, ...]
+    limits: FileLimits
+    blamed: tuple[tuple[int, Reason], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of everything that the findings depend on."""
+        facts = [[e.path.hex(), e.size_bytes, e.mtime_ns, e.reason, e.detail] for e in self.entries]
+        where = [self.source.category, self.source.name, str(self.source.path)]
+        return artifacts.fingerprint(where, facts, repr(self.limits))
+
+    @property
+    def findings(self) -> Path:
+        """Where the findings are written."""
+        return Layout(self.root).findings / f"{self.key}.parquet"
+
+    def blame(self, index: int, reason: Reason) -> "ExamineTask":
+        """The same task, with one more entry refused unopened."""
+        blamed = (*self.blamed, (index, reason))
+        return ExamineTask(self.root, self.source, self.entries, self.limits, blamed)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a finished task tells: files looked at, and bytes they have."""
+
+    files: int
+    size_bytes: int
+
+
+def examine(task: ExamineTask) -> Examined:
+    """Examine a task's entries and write the findings, unless they are there already.
+
+    Raises:
+        StorageFull: the staging folder or the ledger's drive is full.
+    """
+    layout = Layout(task.root)
+    result = Examined(len(task.entries), sum(entry.size_bytes for entry in task.entries))
+    if task.findings.exists():
+        return result
+    blamed = dict(task.blamed)
+    rows: list[Row] = []
+    with breadcrumbs.trail(layout.breadcrumbs, task.key) as trail:
+        for index, entry in enumerate(task.entries):
+            trail.at(index)
+            rows.extend(_examine_entry(task, layout, entry, blamed.get(index)))
+    if any(row["staged"] for row in rows):
+        os.sync()
+    artifacts.write_parquet(task.findings, pa.Table.from_pylist(rows, FINDINGS))
+    return result
+
+
+def _examine_entry(
+    task: ExamineTask, layout: Layout, entry: Entry, blamed: Reason | None
+) -> Iterator[Row]:
+    try:
+        if entry.reason is not None:
+            raise PictureError(entry.reason, entry.detail)
+        if blamed is not None:
+            raise PictureError(blamed, "while its header or archive was read")
+        with _open_regular(task.source, entry) as file:
+            head = file.read(HEAD_BYTES)
+            if not images.sniff(head).format and archives.archive_kind(head):
+                yield from _examine_archive(task, layout, entry)
+            else:
+                yield _row(task, entry, _examine_picture(head, file, entry, task.limits))
+    except PictureError as error:
+        yield _row(task, entry, _refusal(error))
+    except OSError as error:
+        yield _row(task, entry, _refusal(_os_trouble(error)))
+
+
+def _open_regular(source: Source, entry: Entry) -> BinaryIO:
+    # Without O_NONBLOCK, opening a pipe that took the file's place would wait for ever.
+    handle = os.open(
+        path_in_source(source.path, entry.path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    )
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise PictureError(Reason.SPECIAL_FILE, "no longer a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def _os_trouble(error: OSError) -> PictureError:
+    if isinstance(error, PermissionError):
+        return PictureError(Reason.PERMISSION_DENIED, error.strerror or "")
+    if isinstance(error, FileNotFoundError):
+        return PictureError(Reason.VANISHED, "gone between listing and opening")
+    return PictureError(Reason.READ_ERROR, error.strerror or str(error))
+
+
+def _examine_picture(head: bytes, file: BinaryIO, entry: Entry, limits: FileLimits) -> Row:
+    refuse_unreadable(head, os.path.basename(entry.path))
+    _check_size(entry.size_bytes, limits)
+    data = head + file.read(limits.max_file_bytes + 1 - len(head))
+    _check_size(len(data), limits)
+    return _describe(data, limits)
+
+
+def _check_size(size_bytes: int, limits: FileLimits) -> None:
+    if size_bytes > limits.max_file_bytes:
+        raise PictureError(
+            Reason.TOO_LARGE,
+            f"{size_bytes:,} bytes, limits.max_file_bytes is {limits.max_file_bytes:,}",
+        )
+
+
+def refuse_unreadable(head: bytes, name: bytes) -> None:
+    """Raise PictureError if the first bytes are not those of a picture that can be read."""
+    sniffed = images.sniff(head)
+    if sniffed.reason is Reason.NOT_A_PICTURE and is_system_file(name):
+        raise PictureError(Reason.SYSTEM_FILE)
+    if sniffed.reason is not None:
+        raise PictureError(sniffed.reason, sniffed.format)
+
+
+def is_system_file(name: bytes) -> bool:
+    """Whether an operating system leaves files of this name in picture folders."""
+    return name.lower() in _SYSTEM_NAMES or name.startswith(b"._")
+
+
+def _describe(data: bytes, limits: FileLimits) -> Row:
+    digest = hashlib.sha256(data).digest()
+    try:
+        header = images.read_header(data, limits.pictures)
+    except PictureError as error:
+        return _refusal(error) | {"sha256": digest}
+    return {
+        "kind": "picture",
+        "sha256": digest,
+        "format": header.format,
+        "width": header.width,
+        "height": header.height,
+    }
+
+
+def _refusal(error: PictureError) -> Row:
+    return {"kind": "refused", "reason": error.reason.value, "detail": error.detail or None}
+
+
+def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
+    lasting = "reason" not in found or Reason(found["reason"]).is_lasting
+    base: Row = dict.fromkeys(FINDINGS.names)
+    base |= {
+        "source": task.source.name,
+        "path": entry.path,
+        "occurrence": 0,
+        "size_bytes": entry.size_bytes,
+        "mtime_ns": entry.mtime_ns,
+        "seen_key": entry.seen_key(task.source.name) if lasting else None,
+        "staged": False,
+    }
+    return base | found
+
+
+def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[Row]:
+    path = path_in_source(task.source.path, entry.path)
+    walk = archives.members(
+        path, task.limits.archives, layout.scratch, wanted=lambda head: images.sniff(head).readable
+    )
+    found: Row = {"kind": "unpacked"}
+    try:
+        for member in walk:
+            yield _member_row(task, layout, entry, member)
+    except PictureError as error:
+        found = _refusal(error)
+    yield _row(task, entry, found)
+
+
+def _member_row(task: ExamineTask, layout: Layout, entry: Entry, member: archives.Member) -> Row:
+    try:
+        found = _examine_member(task, layout, member)
+    except PictureError as error:
+        found = _refusal(error)
+    row = _row(task, entry, found) | {
+        "path": b"\0".join([entry.path, *member.path]),
+        "occurrence": member.occurrence,
+        "size_bytes": member.size_bytes,
+        "seen_key": None,
+    }
+    return row
+
+
+def _examine_member(task: ExamineTask, layout: Layout, member: archives.Member) -> Row:
+    if member.refusal is not None:
+        raise member.refusal
+    if member.kind == "archive":
+        return {"kind": "unpacked"}
+    if member.data is None:
+        refuse_unreadable(member.head, os.path.basename(member.path[-1]))
+        raise PictureError(Reason.NOT_A_PICTURE)
+    _check_size(len(member.data), task.limits)
+    found = _describe(member.data, task.limits)
+    if found["kind"] == "picture":
+        _stage(layout, found["sha256"].hex(), member.data)
+        found["staged"] = True
+    return found
+
+
+def _stage(layout: Layout, name: str, data: bytes) -> None:
+    path = layout.staging / name
+    if path.exists():
+        return
+    with artifacts.storage_errors("unpacked pictures"):
+        layout.staging.mkdir(parents=True, exist_ok=True)
+        temporary = layout.staging / f".{name}.{os.getpid()}{artifacts.TEMPORARY_SUFFIX}"
+        temporary.write_bytes(data)
+        temporary.replace(path)

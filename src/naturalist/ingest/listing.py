@@ -1,0 +1,121 @@
+"""Listing sources: every entry once, in an order that does not depend on the file system."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from naturalist.errors import SourceError
+from naturalist.ingest.options import Source
+from naturalist.ledger import KnownFiles
+from naturalist.reasons import Reason
+
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A directory entry that is no folder: a file to examine, or one refused by its kind."""
+
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    reason: Reason | None = None
+    detail: str = ""
+
+    def seen_key(self, source: str) -> bytes:
+        """128-bit hash by which the unchanged file is known later."""
+        facts = b"%b\0%b\0%d\0%d" % (
+            source.encode(),
+            self.path,
+            self.size_bytes,
+            self.mtime_ns,
+        )
+        return hashlib.blake2b(facts, digest_size=16).digest()
+
+
+def list_source(source: Source) -> Iterator[Entry]:
+    """List a source, folder by folder, sorted by the bytes of the names.
+
+    Links to files are followed when they stay inside the source; links to folders never.
+
+    Raises:
+        SourceError: the source itself is missing or may not be read.
+    """
+    root = os.fsencode(source.path)
+    try:
+        status = os.stat(root)
+        if stat.S_ISDIR(status.st_mode):
+            os.scandir(root).close()
+    except OSError as error:
+        raise SourceError(
+            f"source {source.name!r} of category {source.category!r}: cannot read {source.path} "
+            f"({error.strerror}). Mount the drive or correct the path; its pictures are not "
+            "taken for deleted"
+        ) from error
+    if stat.S_ISDIR(status.st_mode):
+        yield from _walk(root, os.path.realpath(root), b"")
+    else:
+        yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
+
+
+def _walk(folder: bytes, real_root: bytes, prefix: bytes) -> Iterator[Entry]:
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Entry(prefix.rstrip(b"/"), 0, 0, _reason(error), error.strerror or "")
+        return
+    for entry in entries:
+        path = prefix + entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, real_root, path + b"/")
+        else:
+            yield _describe(entry, path, real_root)
+
+
+def _describe(entry: os.DirEntry[bytes], path: bytes, real_root: bytes) -> Entry:
+    try:
+        status = entry.stat(follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
+            return _describe_link(entry, path, real_root, status)
+    except OSError as error:
+        return Entry(path, 0, 0, _reason(error), error.strerror or "")
+    if not stat.S_ISREG(status.st_mode):
+        kind = stat.filemode(status.st_mode)
+        return Entry(path, 0, status.st_mtime_ns, Reason.SPECIAL_FILE, f"file mode {kind}")
+    return Entry(path, status.st_size, status.st_mtime_ns)
+
+
+def _describe_link(
+    entry: os.DirEntry[bytes], path: bytes, real_root: bytes, link: os.stat_result
+) -> Entry:
+    target = os.fsdecode(os.readlink(entry.path)).encode("utf-8", "backslashreplace").decode()
+    try:
+        real = os.path.realpath(entry.path, strict=True)
+    except OSError:
+        return Entry(path, 0, link.st_mtime_ns, Reason.BROKEN_LINK, f"points to {target}")
+    status = os.stat(real)
+    if stat.S_ISDIR(status.st_mode):
+        return Entry(path, 0, link.st_mtime_ns, Reason.LINK_TO_FOLDER, f"points to {target}")
+    if not real.startswith(real_root.rstrip(b"/") + b"/"):
+        return Entry(path, 0, link.st_mtime_ns, Reason.LINK_LEAVES_SOURCE, f"points to {target}")
+    if not stat.S_ISREG(status.st_mode):
+        return Entry(path, 0, link.st_mtime_ns, Reason.SPECIAL_FILE, f"points to {target}")
+    return Entry(path, status.st_size, status.st_mtime_ns)
+
+
+def _reason(error: OSError) -> Reason:
+    if isinstance(error, PermissionError):
+        return Reason.PERMISSION_DENIED
+    return Reason.VANISHED if isinstance(error, FileNotFoundError) else Reason.READ_ERROR
+
+
+def list_new(source: Source, known: KnownFiles) -> Iterator[Entry]:
+    """List the entries of a source that the ledger does not know, in listing order."""
+    listing = list_source(source)
+    while chunk := list(islice(listing, _CHUNK)):
+        old = known.contains([entry.seen_key(source.name) for entry in chunk])
+        yield from (entry for entry, is_old in zip(chunk, old, strict=True) if not is_old)

@@ -1,0 +1,64 @@
+"""What steers the ingest stage."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from naturalist.archives import ArchiveLimits
+from naturalist.images import PictureLimits
+
+
+class Mode(StrEnum):
+    """How a picture gets from its source to its place."""
+
+    HARDLINK = "hardlink"
+    COPY = "copy"
+    MOVE = "move"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw dataset of one category: a folder, or an archive."""
+
+    category: str
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class FileLimits:
+    """Limits on single files.
+
+    Attributes:
+        max_file_bytes: larger pictures are refused before they are read.
+        pictures: limits on headers and pixels.
+        archives: limits on archives and their members.
+    """
+
+    max_file_bytes: int = 256 * 2**20
+    pictures: PictureLimits = field(default_factory=PictureLimits)
+    archives: ArchiveLimits = field(default_factory=ArchiveLimits)
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """Options of the ingest stage.
+
+    Attributes:
+        mode: how pictures are placed.
+        image_roots: folders that keep pictures; relative ones lie in the workspace.
+        limits: what is refused.
+        files_per_batch: memory follows this, not the number of files.
+        files_per_task: files examined by one task.
+        shard_size: pictures in a shard of this batch.
+        rescan: examine known files again too.
+    """
+
+    mode: Mode = Mode.HARDLINK
+    image_roots: tuple[str, ...] = ("images",)
+    limits: FileLimits = field(default_factory=FileLimits)
+    files_per_batch: int = 100_000
+    files_per_task: int = 500
+    shard_size: int = 1000
+    rescan: bool = False

@@ -1,0 +1,1 @@
+"""The two verification stages: features before they become tables, tables before they leave."""
