@@ -1,0 +1,66 @@
+"""Write docs/commands.md from the `--help` of every command, or check that it is current.
+
+Usage: python tools/write_commands.py [--check] docs/commands.md
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from naturalist.cli import app
+
+HEAD = """\
+# Commands
+
+`make docs` writes this page from what `naturalist COMMAND --help` prints. To change it, change the
+docstrings in `src/naturalist/cli/`. Exit codes are in the [README](../README.md#exit-codes).
+"""
+PLAIN = {"COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1", "TYPER_USE_RICH": "0"}
+
+
+def main() -> None:
+    """Write the page, or with `--check` end with 1 when it says something else than `--help`."""
+    *options, path = sys.argv[1:]
+    page = Path(path)
+    current = commands_page()
+    if options != ["--check"]:
+        page.write_text(current)
+    elif not page.exists() or words(page.read_text()) != words(current):
+        sys.exit(f"{page} is not what --help says: run  make docs  and commit it")
+
+
+def commands_page() -> str:
+    """The whole page as Markdown."""
+    sections = [section(["naturalist"])]
+    sections += [section(["naturalist", name]) for name in command_names()]
+    return "\n".join([HEAD, *sections])
+
+
+def command_names() -> list[str]:
+    """Names of all commands, in the order in which `--help` lists them."""
+    registered = app.registered_commands
+    return [c.name or c.callback.__name__.replace("_", "-") for c in registered if c.callback]
+
+
+def section(command: list[str]) -> str:
+    """One command's help under its name."""
+    text = subprocess.run(
+        [str(Path(sys.executable).parent / command[0]), *command[1:], "--help"],
+        env=os.environ | PLAIN,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return f"## {' '.join(command)}\n\n```text\n{text.strip()}\n```\n"
+
+
+def words(page: str) -> Counter[str]:
+    """What a page says, whatever layout and type names this version of typer gives it."""
+    return Counter(re.findall(r"--[a-z][a-z-]*|[a-z]{3,}", re.sub(r"<[^>]*>", "", page)))
+
+
+if __name__ == "__main__":
+    main()
