@@ -1,0 +1,26 @@
+"""Safe walking through zip and tar archives, nested ones too, within limits.
+
+`members` yields every file of an archive, picture or not, whole or with the reason why it cannot
+be used. Nothing is ever written under a name that an archive chose, links are not followed, and
+memory, disk and time follow `ArchiveLimits`, whatever the archive claims about itself.
+
+The readers are our own, on top of the standard library's decompressors, because `zipfile` and
+`tarfile` hold one object per member in memory, give up a whole archive for one damaged name, end a
+damaged tar without a word, and (`tarfile` before Python 3.11.14) loop on negative sizes and on
+hostile pax headers. Formats: PKWARE APPNOTE 6.3.10; POSIX.1-2017 `pax`; GNU tar manual, "Basic Tar
+Format" and "Storing Sparse Files".
+"""
+
+from naturalist.archives.kinds import HEAD_BYTES, Kind, archive_kind, kind_from
+from naturalist.archives.limits import ArchiveLimits
+from naturalist.archives.walk import Member, members
+
+__all__ = [
+    "HEAD_BYTES",
+    "ArchiveLimits",
+    "Kind",
+    "Member",
+    "archive_kind",
+    "kind_from",
+    "members",
+]
