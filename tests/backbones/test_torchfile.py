@@ -1,0 +1,134 @@
+"""Weights in pickles: what is on the list is read, anything else is refused unread."""
+
+import io
+import os
+import pickle
+import struct
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from naturalist.backbones.efficientnet_lite0 import weights_path
+from naturalist.backbones.torchfile import read_legacy_torch
+from naturalist.errors import BackboneError
+
+HEADER = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True, "protocol_version": 1001})
+
+
+class _Global:
+    """Pickles as a bare reference to module.name, whether or not that can be imported here."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+
+class _Pickler(pickle._Pickler):
+    """Writes the few constructs that torch's legacy format is made of."""
+
+    def save(self, obj, save_persistent_id=True):
+        if isinstance(obj, _Global):
+            self.write(pickle.GLOBAL + f"{obj.module}\n{obj.name}\n".encode())
+        elif isinstance(obj, _Stored):
+            self.save(obj.pid)
+            self.write(pickle.BINPERSID)
+        elif isinstance(obj, _Called):
+            self.save(obj.function)
+            self.save(obj.arguments)
+            self.write(pickle.REDUCE)
+        else:
+            super().save(obj, save_persistent_id)
+
+
+class _Stored(NamedTuple):
+    pid: tuple
+
+
+class _Called(NamedTuple):
+    function: _Global
+    arguments: tuple
+
+
+def _dump(value) -> bytes:
+    file = io.BytesIO()
+    pickler = _Pickler(file, 2)
+    pickler.fast = True
+    pickler.dump(value)
+    return file.getvalue()
+
+
+def _legacy(numbers: np.ndarray, offset: int, shape: tuple, strides: tuple) -> bytes:
+    kind = {"f": "FloatStorage", "i": "LongStorage"}[numbers.dtype.kind]
+    storage = _Stored(("storage", _Global("torch", kind), "7", "cpu", numbers.size, None))
+    rebuild = _Global("torch._utils", "_rebuild_tensor_v2")
+    tensor = _Called(rebuild, (storage, offset, shape, strides, False, {}))
+    raw = struct.pack("<q", numbers.size) + numbers.tobytes()
+    return b"".join(_dump(part) for part in (*HEADER, {"w": tensor}, ["7"])) + raw
+
+
+def test_the_pinned_weights_are_read_whole() -> None:
+    weights = read_legacy_torch(weights_path().read_bytes())
+    assert weights["_fc.weight"].shape == (1000, 1280)
+    assert weights["_blocks.15._bn2.running_var"].min() > 0
+    assert sum(w.size for w in weights.values() if w.dtype == np.float32) > 4_600_000
+
+
+def test_a_transposed_view_is_read_as_torch_would() -> None:
+    numbers = np.arange(12, dtype="<f4")
+    weights = read_legacy_torch(_legacy(numbers, 2, (3, 2), (1, 4)))
+    np.testing.assert_array_equal(weights["w"], [[2, 6], [3, 7], [4, 8]])
+
+
+def test_a_view_that_leaves_its_storage_is_refused() -> None:
+    numbers = np.arange(12, dtype="<f4")
+    for offset, strides in ((8, (1, 4)), (0, (1, 100)), (0, (-1, 4)), (-4, (1, 4))):
+        with pytest.raises(BackboneError, match="damaged"):
+            read_legacy_torch(_legacy(numbers, offset, (3, 2), strides))
+
+
+def test_a_pickle_that_calls_the_system_is_refused_before_it_does(tmp_path) -> None:
+    trace = tmp_path / "called"
+
+    class Attack:
+        def __reduce__(self):
+            return os.system, (f"touch {trace}",)
+
+    attack = b"".join(pickle.dumps(part, 2) for part in (*HEADER, Attack()))
+    with pytest.raises(BackboneError, match="system"):
+        read_legacy_torch(attack)
+    with pytest.raises(BackboneError, match="system"):
+        read_legacy_torch(pickle.dumps(Attack(), 2))
+    assert not trace.exists()
+
+
+def test_names_beside_the_listed_ones_are_refused() -> None:
+    for module, name in (
+        ("builtins", "eval"),
+        ("torch", "load"),
+        ("torch._utils", "_import_dotted_name"),
+    ):
+        data = b"".join(_dump(part) for part in (*HEADER, {"w": _Global(module, name)}, []))
+        with pytest.raises(BackboneError, match="not on the list"):
+            read_legacy_torch(data)
+
+
+def test_a_zip_of_newer_torch_is_refused_with_its_reason() -> None:
+    with pytest.raises(BackboneError):
+        read_legacy_torch(b"PK\x03\x04" + bytes(100))
+
+
+@given(st.data())
+def test_a_cut_or_garbled_file_is_refused_or_read_but_never_anything_else(
+    data: st.DataObject,
+) -> None:
+    whole = bytearray(_legacy(np.arange(12, dtype="<f4"), 0, (3, 4), (4, 1)))
+    at = data.draw(st.integers(0, len(whole) - 1))
+    whole[at] = data.draw(st.integers(0, 255))
+    cut = bytes(whole[: data.draw(st.integers(at, len(whole)))])
+    try:
+        weights = read_legacy_torch(cut)
+    except BackboneError:
+        return
+    assert all(isinstance(w, np.ndarray) for w in weights.values())
