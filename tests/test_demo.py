@@ -189,3 +189,10 @@ def test_own_pictures_need_a_folder_with_at_least_two_folders(tmp_path: Path) ->
     (tmp_path / "plant").mkdir()
     with pytest.raises(ConfigError, match=r"has 1 folder\(s\)"):
         build_demo_pictures(tmp_path / "demo", photos=tmp_path)
+
+
+def test_an_own_folder_whose_name_fits_no_category_is_named(tmp_path: Path) -> None:
+    for name in ("plant", "my animals"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ConfigError, match="'my animals' cannot give its name"):
+        build_demo_pictures(tmp_path / "demo", photos=tmp_path)

@@ -28,6 +28,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from naturalist.config.models import CATEGORY_NAME
 from naturalist.errors import ConfigError, MissingExtra, SourceError
 
 LABELS = {"plant": 0, "animal": 1, "human": 2}
@@ -89,7 +90,7 @@ def build_demo_pictures(
 
     Raises:
         SourceError: `photos` is not a folder.
-        ConfigError: `photos` holds fewer than two folders.
+        ConfigError: `photos` holds fewer than two folders, or one that cannot name a category.
         MissingExtra: a client failed and the photos that would replace it are not installed.
     """
     if photos is not None:
@@ -116,6 +117,12 @@ def _own_pictures(photos: Path) -> DemoPictures:
             "one for each category, such as plant/, animal/ and human/"
         )
     names = [path.name for path in folders]
+    unfit = [name for name in names if not CATEGORY_NAME.fullmatch(name)]
+    if unfit:
+        raise ConfigError(
+            f"{photos}: the folder {unfit[0]!r} cannot give its name to a category: begin with a "
+            "letter; letters, digits, _ and -, at most 64"
+        )
     labels = LABELS if set(names) <= LABELS.keys() else {n: k for k, n in enumerate(names)}
     return DemoPictures(
         {path.name: [path] for path in folders},
