@@ -1,0 +1,40 @@
+"""How large a picture may be before anything is decoded."""
+
+from dataclasses import dataclass
+
+from naturalist.errors import PictureError
+from naturalist.reasons import Reason
+
+
+@dataclass(frozen=True)
+class PictureLimits:
+    """Guards against pictures that unpack to more than a machine can hold.
+
+    `max_pixels` bounds the size that a picture declares. `max_whole_pixels` bounds what has to
+    be held in memory at once, four to ten bytes each: a baseline JPEG is decoded at an eighth of
+    its size without ever being whole, any other picture is not. `max_metadata_bytes` bounds what
+    text and profiles inside a picture unpack to.
+    """
+
+    max_pixels: int = 300_000_000
+    max_whole_pixels: int = 100_000_000
+    max_metadata_bytes: int = 16 * 1024 * 1024
+
+
+def check_pixels(width: int, height: int, limits: PictureLimits, *, whole: bool) -> None:
+    """Raise TOO_MANY_PIXELS when a picture is too large to be decoded.
+
+    `whole` says that the decoder has to hold these pixels all at once.
+    """
+    name = "max_whole_pixels" if whole else "max_pixels"
+    allowed = min(limits.max_pixels, limits.max_whole_pixels) if whole else limits.max_pixels
+    if width * height > allowed:
+        detail = f"{width} x {height} pixels; {name} allows {allowed}"
+        raise PictureError(Reason.TOO_MANY_PIXELS, detail)
+
+
+def check_metadata(size_bytes: int, limits: PictureLimits) -> None:
+    """Raise METADATA_TOO_LARGE when text or profiles unpack to more than is allowed."""
+    if size_bytes > limits.max_metadata_bytes:
+        detail = f"more than max_metadata_bytes allows ({limits.max_metadata_bytes})"
+        raise PictureError(Reason.METADATA_TOO_LARGE, detail)

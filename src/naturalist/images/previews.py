@@ -1,0 +1,135 @@
+"""What is kept of a picture besides its features: thumbnail, perceptual hash, quality measures.
+
+Hash and quality look at the luma (ITU-R BT.601) of the thumbnail's pixels, with `LUMA_SIDE`
+pixels on its longer side, so that they depend on the picture and hardly on how far it was reduced
+while decoding.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from naturalist.images.orientation import Pixels
+from naturalist.images.resizing import fitted_size, shrink
+
+THUMBNAIL_SIDE = 160
+LUMA_SIDE = 96
+_THUMBNAIL_QUALITY = 80
+_GRID = 32
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Three measures of a picture's technical quality; each fits into a float32.
+
+    `blur`: variance of the Laplacian of the luma (0 to 255); low means blurred or empty.
+    `brightness`: mean luma, 0 to 1. `contrast`: standard deviation of the luma, 0 to 0.5.
+    """
+
+    blur: float
+    brightness: float
+    contrast: float
+
+
+@dataclass(frozen=True)
+class Previews:
+    """The thumbnail (JPEG), the 64-bit perceptual hash and the quality of one picture."""
+
+    thumbnail: bytes
+    perceptual_hash: int
+    quality: Quality
+
+
+def previews(pixels: Pixels) -> Previews:
+    """All three from uint8 (H, W, 3), sharing their work; the same values as one by one."""
+    small = shrink(pixels, THUMBNAIL_SIDE)
+    luma = _luma(small)
+    return Previews(thumbnail(small), _hash(luma), _quality(luma))
+
+
+def thumbnail(pixels: Pixels, side: int = THUMBNAIL_SIDE) -> bytes:
+    """A JPEG without metadata, at most `side` pixels on its longer side and never enlarged."""
+    small = np.ascontiguousarray(shrink(pixels, side))
+    jpeg: bytes = simplejpeg.encode_jpeg(small, _THUMBNAIL_QUALITY, "RGB", "420")
+    return jpeg
+
+
+def perceptual_hash(pixels: Pixels) -> int:
+    """64 bits that change little when a picture is resized, recompressed or brightened.
+
+    The 8 x 8 lowest frequencies above zero of a discrete cosine transform of the luma on a
+    32 x 32 grid, each above or not above their median; 0 for a picture of one colour. Source:
+    C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010), 3.2.1.
+    """
+    return _hash(_luma(pixels))
+
+
+def hamming(one: int, other: int) -> int:
+    """In how many of their 64 bits two perceptual hashes differ.
+
+    Copies of a photo (smaller, recompressed, brighter) differ in 8 at most, unrelated photos in
+    32 on average.
+    """
+    return (one ^ other).bit_count()
+
+
+def quality(pixels: Pixels) -> Quality:
+    """Measure blur, brightness and contrast of uint8 (H, W, 3).
+
+    Source of the blur measure: J. L. Pech-Pacheco et al., Diatom autofocusing in brightfield
+    microscopy: a comparative study (ICPR 2000).
+    """
+    return _quality(_luma(pixels))
+
+
+def _luma(pixels: Pixels) -> Image.Image:
+    luma = Image.fromarray(shrink(pixels, THUMBNAIL_SIDE)).convert("L")
+    if max(luma.size) <= LUMA_SIDE:
+        return luma
+    size = fitted_size(*luma.size, LUMA_SIDE)
+    return luma.resize(size, Image.Resampling.BILINEAR)
+
+
+def _hash(luma: Image.Image) -> int:
+    grid = np.asarray(luma.resize((_GRID, _GRID), Image.Resampling.BILINEAR))
+    # Every number is whole and below 2**53: exact, so that all machines compute the same bits.
+    spectrum = (_COSINES @ grid.astype(np.float64) @ _COSINES.T).ravel()
+    middle = np.sort(spectrum)[spectrum.size // 2 - 1]
+    return int.from_bytes(np.packbits(spectrum > middle).tobytes(), "big")
+
+
+def _cosines() -> NDArray[np.float64]:
+    """Rows 1 to 8 of the type-II transform of 32 samples, as whole multiples of 1/4096."""
+    frequency, sample = np.arange(1, 9)[:, None], np.arange(_GRID)[None, :]
+    waves: NDArray[np.float64] = np.cos(np.pi * frequency * (2 * sample + 1) / (2 * _GRID))
+    return np.rint(waves * 4096.0)
+
+
+_COSINES = _cosines()
+
+
+def _quality(luma: Image.Image) -> Quality:
+    values = np.asarray(luma).astype(np.int16)
+    mean, variance = _moments(values)
+    return Quality(_moments(_laplacian(values))[1], mean / 255.0, variance**0.5 / 255.0)
+
+
+def _laplacian(luma: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Four neighbours minus four times the pixel, inside of the border; 0 where all is border."""
+    if min(luma.shape) < 3:
+        return np.zeros((1, 1), np.int16)
+    inside = luma[1:-1, 1:-1]
+    around: NDArray[np.int16] = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2]
+    around += luma[1:-1, 2:]
+    around -= inside << 2
+    return around
+
+
+def _moments(values: NDArray[np.int16]) -> tuple[float, float]:
+    """Mean and variance; the sums are of whole numbers, exact in any order of adding."""
+    flat = values.ravel().astype(np.float64)
+    mean = float(flat.sum()) / flat.size
+    return mean, max(0.0, float(np.square(flat).sum()) / flat.size - mean * mean)
