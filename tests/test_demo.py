@@ -153,11 +153,11 @@ def test_what_a_kill_left_half_fetched_is_removed_and_what_is_whole_is_kept(
 ) -> None:
     archive = npm_package(tmp_path / "tabler.tgz", faces=3)
     clients = npm_that_copies(tmp_path, archive)
-    build_demo_pictures(tmp_path, clients=clients)
+    build_demo_pictures(tmp_path / "pictures", clients=clients)
     half = tmp_path / "pictures" / f"{demo._SCRATCH}killed" / "tabler-ui"
     half.mkdir(parents=True)
     archive.unlink()
-    found = build_demo_pictures(tmp_path, clients=clients)
+    found = build_demo_pictures(tmp_path / "pictures", clients=clients)
     assert not half.exists()
     assert len(pictures_of(found)["human"]) == 3
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [

@@ -38,12 +38,9 @@ def run_collection(program: str, folder: Path, pictures: DemoPictures) -> dict[s
     for name, folders in pictures.categories.items():
         sources = ",".join(map(str, folders))
         categories += ["--category", f"{name}={pictures.labels[name]}:{sources}"]
-    output(program, "init", str(folder), *categories)
-    config = folder / "naturalist.toml"
-    text = config.read_text()
-    config.write_text(text.replace('"efficientnet_lite0"', '"colour_histogram"'))
-    output(program, "run", "--config", str(config))
-    status = json.loads(output(program, "status", "--json", "--config", str(config)))
+    output(program, "init", str(folder), "--backbone", "colour_histogram", *categories)
+    output(program, "run", "--config", str(folder))
+    status = json.loads(output(program, "status", "--json", "--config", str(folder)))
     assert isinstance(status["categories"], dict), status
     return status["categories"]
 

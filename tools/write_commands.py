@@ -10,7 +10,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from naturalist.cli import app
+import typer
+
+from naturalist.cli.app import app
 
 HEAD = """\
 # Commands
@@ -18,7 +20,7 @@ HEAD = """\
 `make docs` writes this page from what `naturalist COMMAND --help` prints. To change it, change the
 docstrings in `src/naturalist/cli/`. Exit codes are in the [README](../README.md#exit-codes).
 """
-PLAIN = {"COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1", "TYPER_USE_RICH": "0"}
+PLAIN = {"COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1"}
 
 
 def main() -> None:
@@ -41,8 +43,7 @@ def commands_page() -> str:
 
 def command_names() -> list[str]:
     """Names of all commands, in the order in which `--help` lists them."""
-    registered = app.registered_commands
-    return [c.name or c.callback.__name__.replace("_", "-") for c in registered if c.callback]
+    return list(typer.main.get_command(app).commands)
 
 
 def section(command: list[str]) -> str:

@@ -79,10 +79,10 @@ class _Package:
 def build_demo_pictures(
     folder: Path, photos: Path | None = None, clients: Clients | None = None
 ) -> DemoPictures:
-    """Collect pictures of plants, animals and humans below `folder`, or take the user's own.
+    """Collect pictures of plants, animals and humans in `folder`, or take the user's own.
 
     Args:
-        folder: where ``pictures/`` is made; pictures that are there already are not fetched again.
+        folder: gets a folder for each package; what is there already is not fetched again.
         photos: a folder with one folder of pictures per category; used where it is, and nothing
             is fetched. Categories called plant, animal and human keep the labels 0, 1 and 2,
             any others are numbered in sorted order.
@@ -95,7 +95,7 @@ def build_demo_pictures(
     """
     if photos is not None:
         return _own_pictures(photos)
-    pictures = folder.resolve() / "pictures"
+    pictures = folder.resolve()
     pictures.mkdir(parents=True, exist_ok=True)
     _remove_half_fetched(pictures)
     categories: dict[str, list[Path]] = {}

@@ -1,0 +1,90 @@
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+
+import naturalist
+from naturalist import errors
+from naturalist.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+EXAMPLE = re.compile(r"<!-- test -->\n```(bash|python)\n(.*?)```", re.DOTALL)
+
+
+def table_keys(heading: str) -> list[str]:
+    """First column of the README's table under a heading."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+@pytest.fixture
+def readme_folder(tmp_path: Path) -> Path:
+    """A folder with the sources that the README's example names."""
+    rng = np.random.default_rng(0)
+    for folder in ("photos/plants", "photos/animals", "more"):
+        (tmp_path / folder).mkdir(parents=True)
+        for k in range(3):
+            coarse = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8))
+            coarse.resize((160, 120)).save(tmp_path / folder / f"{k}.jpg")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        for path in (tmp_path / "more").iterdir():
+            archive.write(path, path.name)
+    return tmp_path
+
+
+def test_the_examples_of_the_readme_run_in_order(readme_folder: Path) -> None:
+    programs = {"bash": ["bash", "-eu"], "python": [sys.executable, "-W", "error"]}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    examples = EXAMPLE.findall(README)
+    assert [language for language, _ in examples] == ["bash", "python", "python"]
+    for language, code in examples:
+        done = subprocess.run(
+            programs[language],
+            input=code,
+            cwd=readme_folder,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_readme_lists_every_exit_code_once() -> None:
+    tree = [value for value in vars(errors).values() if isinstance(value, type)]
+    codes = {t.exit_code for t in tree if issubclass(t, errors.NaturalistError)}
+    expected = sorted(codes | {0, errors.INTERRUPTED_EXIT_CODE})
+    assert [int(key) for key in table_keys("Exit codes")] == expected
+
+
+def test_the_readme_lists_every_command_once() -> None:
+    listed = [key.strip("`").removeprefix("naturalist ") for key in table_keys("Commands")]
+    assert sorted(listed) == sorted(typer.main.get_command(app).commands)
+
+
+def test_the_page_of_commands_is_what_help_says() -> None:
+    tool = [sys.executable, str(ROOT / "tools/write_commands.py")]
+    page = str(ROOT / "docs/commands.md")
+    done = subprocess.run([*tool, "--check", page], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## \[([^]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == naturalist.__version__
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing
