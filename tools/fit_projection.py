@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.backbones import efficientnet_lite0
-from naturalist.backbones.torchfile import Weights, read_legacy_torch
+from naturalist.backbones.networks import efficientnet_lite0
+from naturalist.backbones.readers.pickles import Weights, read_legacy_torch
 
 SEED = 20261124
 DRAWS = 100_000

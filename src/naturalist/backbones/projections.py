@@ -8,7 +8,7 @@ from importlib import resources
 
 import numpy as np
 
-from naturalist.backbones.graph import Floats
+from naturalist.backbones.networks.graph import Floats
 
 
 def read_projection(name: str) -> Floats:

@@ -61,7 +61,7 @@ def _open_efficientnet_lite0(spec: BackboneSpec, threads: int) -> Backbone:
 
 
 def _build_efficientnet_lite0(spec: BackboneSpec) -> bytes:
-    from naturalist.backbones import efficientnet_lite0
+    from naturalist.backbones.networks import efficientnet_lite0
     from naturalist.backbones.projections import read_projection
 
     data = read_checked(efficientnet_lite0.weights_path(), spec.weights_sha256)
@@ -70,7 +70,7 @@ def _build_efficientnet_lite0(spec: BackboneSpec) -> bytes:
 
 
 def _open_colour_histogram(spec: BackboneSpec, threads: int) -> Backbone:
-    from naturalist.backbones.colour_histogram import ColourHistogram
+    from naturalist.backbones.networks.colour_histogram import ColourHistogram
 
     return ColourHistogram(spec)
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from naturalist import backbones
-from naturalist.backbones import efficientnet_lite0
+from naturalist.backbones.networks import efficientnet_lite0
 from naturalist.backbones.projections import read_projection
+from naturalist.backbones.readers.pickles import read_legacy_torch
 from naturalist.backbones.registry import read_checked
 from naturalist.backbones.session import cpu_session
-from naturalist.backbones.torchfile import read_legacy_torch
 from naturalist.errors import BackboneError
 
-from .reference import batch_norm, conv_same, relu6
+from ..reference import batch_norm, conv_same, relu6
 
 # Blocks as the paper's Table 1 gives them for B0: (kernel, stride), one for each of the 16.
 BLOCKS = (

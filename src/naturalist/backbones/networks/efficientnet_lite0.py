@@ -9,8 +9,8 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
-from naturalist.backbones.graph import Floats, GraphBuilder, Kernel, folded, scaled
-from naturalist.backbones.torchfile import Weights, read_legacy_torch
+from naturalist.backbones.networks.graph import Floats, GraphBuilder, Kernel, folded, scaled
+from naturalist.backbones.readers.pickles import Weights, read_legacy_torch
 from naturalist.errors import BackboneError
 
 FEATURES = 1280

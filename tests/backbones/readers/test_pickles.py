@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naturalist.backbones.efficientnet_lite0 import weights_path
-from naturalist.backbones.torchfile import read_legacy_torch
+from naturalist.backbones.networks.efficientnet_lite0 import weights_path
+from naturalist.backbones.readers.pickles import read_legacy_torch
 from naturalist.errors import BackboneError
 
 HEADER = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True, "protocol_version": 1001})

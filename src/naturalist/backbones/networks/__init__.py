@@ -1,0 +1,1 @@
+"""The networks themselves: from arrays of weights to ONNX."""

@@ -1,0 +1,1 @@
+"""Readers of weights files: bytes in, named arrays out; no framework, nothing executed."""
