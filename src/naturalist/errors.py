@@ -17,7 +17,7 @@
     ├── MissingExtra                9   an optional package is not installed
     └── StorageFull                10   no space left where something had to be written
 
-    PictureError                    -   trouble with one picture: becomes a ledger row, never stops a run
+    PictureError                    -   trouble with one picture: a ledger row, never stops a run
 
 An interrupt (Ctrl-C, SIGTERM) ends the command line with 130.
 """

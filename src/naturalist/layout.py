@@ -17,7 +17,7 @@
       checks/<backbone>/<category>/<batch>-<shard>.parquet, .json
       tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
       reports/                            verification.json, verification.md, runs/<n>.json
-      published/                          what the last publish sent
+      outbox/                             copies without private columns, for publishing
 """
 
 from dataclasses import dataclass
@@ -140,9 +140,9 @@ class Layout:
         return self.reports / "runs"
 
     @property
-    def published(self) -> Path:
-        """What is known of the last publish."""
-        return self.root / "published"
+    def outbox(self) -> Path:
+        """Files that exist only to be published."""
+        return self.root / "outbox"
 
 
 def pic_id(category: str, number: int) -> str:

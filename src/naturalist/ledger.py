@@ -142,9 +142,14 @@ def count_rows(rows: pa.Table) -> dict[str, SourceCounts]:
         if row["outcome"] == Outcome.REFUSED:
             one = SourceCounts(refused={row["reason"]: n})
         else:
-            one = SourceCounts(**{row["outcome"]: n})
+            one = _one(row["outcome"], n)
         counts[row["source"]] = counts.get(row["source"], SourceCounts()) + one
     return counts
+
+
+def _one(outcome: str, n: int) -> SourceCounts:
+    counted: dict[str, Any] = {outcome: n}
+    return SourceCounts(**counted)
 
 
 def merge_counts(many: Iterable[dict[str, SourceCounts]]) -> dict[str, SourceCounts]:
@@ -198,15 +203,29 @@ def counts(layout: Layout, category: str) -> dict[str, SourceCounts]:
 
     The sums cost the number of batches and amendments, not the number of files.
     """
+    changes = _changes(amendments(layout, category))
+    return merge_counts([*(b.counts for b in batches(layout, category)), *changes])
+
+
+def batch_counts(layout: Layout, summary: BatchSummary) -> dict[str, SourceCounts]:
+    """Files of one batch of a category, with what was learnt when its pictures were extracted."""
+    folder = layout.amendments(summary.category)
+    own = (f"{summary.batch:06d}-[0-9]*.parquet", f"{summary.batch:06d}-losses.parquet")
+    files = sorted(path for pattern in own for path in folder.glob(pattern))
+    changes = [c for f in files for c in _changes(pq.read_table(f, partitioning=None))]
+    return merge_counts([summary.counts, *changes])
+
+
+def _changes(rows: pa.Table) -> list[dict[str, SourceCounts]]:
     changes = []
-    for row in amendments(layout, category).to_pylist():
+    for row in rows.to_pylist():
         change = SourceCounts(accepted=-1)
         if row["outcome"] == Outcome.REFUSED:
             change += SourceCounts(refused={row["reason"]: 1})
         else:
-            change += SourceCounts(**{row["outcome"]: 1})
+            change += _one(row["outcome"], 1)
         changes.append({row["source"]: change})
-    return merge_counts([*(b.counts for b in batches(layout, category)), *changes])
+    return changes
 
 
 def batch_rows(
@@ -242,6 +261,11 @@ def connect(layout: Layout) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def query(connection: duckdb.DuckDBPyConnection, text: str) -> pa.Table:
+    """Run a query and give its rows as a table."""
+    return connection.sql(text).to_arrow_table()
+
+
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
@@ -251,9 +275,8 @@ def _view(
 ) -> None:
     if files:
         listing = ", ".join(f"'{_quoted(path)}'" for path in files)
-        connection.execute(
-            f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listing}], hive_partitioning = false)"
-        )
+        source = f"read_parquet([{listing}], hive_partitioning = false)"
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")  # noqa: S608
     else:
         connection.register(name, schema.empty_table())
 
@@ -277,7 +300,8 @@ SELECT r.* REPLACE (
     coalesce(a.same_as, r.same_as) AS same_as)
 FROM ledger_rows r
 LEFT JOIN latest a ON r.pic_id = a.pic_id
-LEFT JOIN newest n USING (category, source, path, occurrence)
+LEFT JOIN newest n ON (r.category, r.source, r.path, r.occurrence)
+    = (n.category, n.source, n.path, n.occurrence)
 WHERE NOT (r.outcome = 'refused' AND r.batch < coalesce(n.newest, r.batch))
 """
 

@@ -78,8 +78,8 @@ _NO_FAILURE = frozenset(
 
 _MEANINGS = {
     Reason.NOT_A_PICTURE: "The first bytes are not those of any picture or archive format.",
-    Reason.SYSTEM_FILE: "A file that an operating system leaves behind (.DS_Store, Thumbs.db, ._*).",
-    Reason.UNSUPPORTED_FORMAT: "A picture, but in a format that is not read (SVG, PSD, HEIC without its extra).",
+    Reason.SYSTEM_FILE: "Left behind by an operating system (.DS_Store, Thumbs.db, ._*).",
+    Reason.UNSUPPORTED_FORMAT: "A format that is not read (SVG, PSD, HEIC without its extra).",
     Reason.EMPTY_FILE: "The file has no bytes.",
     Reason.GIT_LFS_POINTER: "A Git LFS pointer: the picture itself was never fetched.",
     Reason.BROKEN_HEADER: "The header of the picture cannot be read.",
@@ -102,6 +102,6 @@ _MEANINGS = {
     Reason.ARCHIVE_ENCRYPTED: "The archive member is encrypted.",
     Reason.ARCHIVE_TOO_DEEP: "An archive inside archives deeper than limits.max_archive_depth.",
     Reason.ARCHIVE_TOO_LARGE: "The archive unpacks to more than limits.max_archive_bytes.",
-    Reason.ARCHIVE_RATIO: "A member unpacks to more than limits.max_archive_ratio times its packed size.",
-    Reason.ARCHIVE_TOO_MANY_MEMBERS: "The archive has more members than limits.max_archive_members.",
+    Reason.ARCHIVE_RATIO: "It unpacks to more than limits.max_archive_ratio times its packed size.",
+    Reason.ARCHIVE_TOO_MANY_MEMBERS: "More members than limits.max_archive_members.",
 }

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from naturalist.ingest.listing import Entry, list_new
 from naturalist.ingest.options import IngestOptions, Mode, Source
 from naturalist.ingest.place import Placed, PlaceTask, loss_amendments
 from naturalist.layout import Layout, receipt_path
-from naturalist.ledger import KnownFiles, Outcome
+from naturalist.ledger import KnownFiles
 from naturalist.schemas import AMENDMENT, FINDINGS, LEDGER
 
 PICTURES_PER_PLACE_TASK = 5_000
@@ -115,10 +115,10 @@ def _prior(layout: Layout, findings: list[tuple[str, dict[str, Any]]]) -> Prior:
     prior = Prior()
     with ledger.connect(layout) as connection:
         connection.register("asked", asked)
-        for row in connection.execute(_SAME_FILES).to_arrow_table().to_pylist():
+        for row in ledger.query(connection, _SAME_FILES).to_pylist():
             key = (row["category"], row["source"], row["path"], row["occurrence"])
             prior.by_file.setdefault(key, []).append(row)
-        for row in connection.execute(_SAME_BYTES).to_arrow_table().to_pylist():
+        for row in ledger.query(connection, _SAME_BYTES).to_pylist():
             text = f"{row['category']}/{row['source']}/{row['path_text']}"
             known = KnownPicture(row["category"], row["source"], row["pic_id"], text)
             prior.by_sha256.setdefault(row["sha256"], []).append(known)
@@ -188,11 +188,12 @@ def _write_pending(layout: Layout, assigned: Assigned, batch: int, shard_size: i
 def _superseded(layout: Layout, category: str, rows: pa.Table) -> pa.Table:
     with ledger.connect(layout) as connection:
         connection.register("asked", rows)
-        return connection.execute(
+        return ledger.query(
+            connection,
             "SELECT * FROM ledger WHERE outcome = 'refused' AND pic_id IS NULL "
             "AND (category, source, path, occurrence) IN "
-            "(SELECT (category, source, path, occurrence) FROM asked)"
-        ).to_arrow_table()
+            "(SELECT (category, source, path, occurrence) FROM asked)",
+        )
 
 
 def _write_touched(folder: Path, keys: list[bytes]) -> None:
@@ -282,8 +283,3 @@ def discard_findings(layout: Layout) -> None:
     for folder in (layout.findings, layout.staging):
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(folder)
-
-
-def counts_as_json(counts: dict[str, ledger.SourceCounts]) -> dict[str, Any]:
-    """Counts by source as JSON values, `seen` included."""
-    return {source: asdict(one) | {"seen": one.seen} for source, one in counts.items()}

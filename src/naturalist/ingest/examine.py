@@ -212,13 +212,12 @@ def _member_row(task: ExamineTask, layout: Layout, entry: Entry, member: archive
         found = _examine_member(task, layout, member)
     except PictureError as error:
         found = _refusal(error)
-    row = _row(task, entry, found) | {
+    return _row(task, entry, found) | {
         "path": b"\0".join([entry.path, *member.path]),
         "occurrence": member.occurrence,
         "size_bytes": member.size_bytes,
         "seen_key": None,
     }
-    return row
 
 
 def _examine_member(task: ExamineTask, layout: Layout, member: archives.Member) -> Row:

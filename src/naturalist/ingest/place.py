@@ -43,7 +43,7 @@ class PlaceTask:
 
 @dataclass(frozen=True)
 class Placed:
-    """What a finished task tells: pictures placed, and (pic_id, source, reason, detail) of losses."""
+    """Pictures placed, and (pic_id, source, reason, detail) of each that was lost."""
 
     pictures: int
     losses: tuple[tuple[str, str, str, str], ...]

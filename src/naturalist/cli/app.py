@@ -1,0 +1,176 @@
+"""The commands."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from naturalist import __version__
+from naturalist.cli import inspect, output, setup
+from naturalist.cli.errors import EXIT_CODES, run_and_exit
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.config import Config, load_config
+from naturalist.errors import ConfigError
+from naturalist.pipeline import budget, runner, stages, status
+
+app = typer.Typer(
+    name="naturalist",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Folders of pictures in; verified, published, versioned feature tables out.\n\n"
+    "Begin with:  naturalist demo DIR   or   naturalist init DIR --category NAME=LABEL:SOURCE ...",
+    epilog=EXIT_CODES,
+)
+
+
+def main() -> None:
+    """Entry point of the command `naturalist`."""
+    arguments = sys.argv[1:] or ["--help"]
+    run_and_exit(lambda: app(arguments, standalone_mode=False), as_json="--json" in arguments)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        output.print_text(f"naturalist {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print version."),
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
+@app.command(epilog=EXIT_CODES)
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    rescan: Annotated[
+        bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
+    ] = False,
+    accept_failures: Annotated[
+        bool, typer.Option("--accept-failures", help="Go on although failure_budget is exceeded.")
+    ] = False,
+) -> None:
+    """Do the whole job: ingest, extract, verify, tables, verify, publish.
+
+    Only what is not done is done: run it again after new pictures came, after an interruption,
+    or every day. Progress goes to stderr.
+    """
+    options = runner.RunOptions(rescan=rescan, accept_failures=accept_failures)
+    settings = load_config(config)
+    report = runner.run(settings, make_progress(quiet=quiet), options)
+    held = status.collection_status(settings)
+    if json:
+        output.print_json(vars(report) | {"changed": report.changed, "status": held})
+        return
+    output.print_run(vars(report))
+    if not report.changed:
+        output.print_text("nothing new: everything was done already")
+    output.print_text("")
+    output.print_status(held)
+    output.print_text(f"\ntables: {settings.layout.tables}   ({report.duration_s:,.1f} s)")
+
+
+def _stage(settings: Config, name: str, call: Any, *, json: bool, quiet: bool) -> None:
+    with runner.opened(settings, make_progress(quiet=quiet)) as job:
+        result = call(job)
+    facts = stages.as_facts(result) if result is not None else {}
+    if json:
+        output.print_json({"stage": name, **facts, "status": status.collection_status(settings)})
+        return
+    output.print_run({"stages": {name: {"duration_s": 0.0} | facts}})
+    output.print_text("")
+    output.print_status(status.collection_status(settings))
+
+
+@app.command(epilog=EXIT_CODES)
+def ingest(
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    rescan: Annotated[
+        bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
+    ] = False,
+) -> None:
+    """Look through all sources; name, place and enter in the ledger what is new."""
+    settings = load_config(config)
+    _stage(
+        settings, "ingest", lambda job: stages.ingest(job, rescan=rescan), json=json, quiet=quiet
+    )
+    budget.check(settings)
+
+
+@app.command(epilog=EXIT_CODES)
+def extract(
+    config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Turn the pictures that have none yet into features, previews and quality measures."""
+    settings = load_config(config)
+    _stage(settings, "extract", stages.extract_features, json=json, quiet=quiet)
+    budget.check(settings)
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(
+    config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Check again all features and tables that have been made, and write the report.
+
+    Exit code 4 if a hard check fails; the findings are in reports/verification.md and .json.
+    """
+    settings = load_config(config)
+    report = runner.verify(settings, make_progress(quiet=quiet))
+    if json:
+        output.print_json(report)
+        return
+    soft = len(report["soft"])
+    output.print_text(f"all hard checks passed; {soft} soft findings")
+    output.print_text(str(settings.layout.reports / "verification.md"))
+
+
+@app.command(epilog=EXIT_CODES)
+def tables(
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Let full tables change too (other backbone, other labels)."
+        ),
+    ] = False,
+) -> None:
+    """Write the tables that are not done, as CSV and Parquet."""
+    settings = load_config(config)
+    call = lambda job: stages.write_tables(job, rebuild=rebuild)  # noqa: E731
+    _stage(settings, "tables", call, json=json, quiet=quiet)
+
+
+@app.command(epilog=EXIT_CODES)
+def publish(
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    accept_failures: Annotated[
+        bool, typer.Option("--accept-failures", help="Go on although failure_budget is exceeded.")
+    ] = False,
+) -> None:
+    """Send tables, ledger and reports to publish.url: data first, then snapshot, then `latest`."""
+    settings = load_config(config)
+    if not settings.publish_url:
+        raise ConfigError("publish.url is empty: write a folder or s3://bucket/prefix there")
+    if not accept_failures:
+        budget.check(settings)
+    _stage(settings, "publish", stages.publish_snapshot, json=json, quiet=quiet)
+
+
+app.add_typer(setup.app)
+app.add_typer(inspect.app)

@@ -1,0 +1,47 @@
+"""From exceptions to exit codes, in this one place."""
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from typer.exceptions import Abort, TyperException
+
+from naturalist.cli.output import print_json
+from naturalist.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaturalistError
+
+EXIT_CODES = """\
+Exit codes: 0 done; 1 other error; 2 bad configuration or usage; 3 failure budget exceeded;
+4 verification failed; 5 workspace unusable or locked; 6 source or drive missing; 7 store failed;
+8 backbone unusable; 9 optional package missing; 10 no space left; 130 interrupted."""
+
+
+def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
+    """Run the command line and end the process with the exit code that its outcome has."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = command()
+    except NaturalistError as error:
+        _report(type(error).__name__, str(error), error.exit_code, as_json=as_json)
+        sys.exit(error.exit_code)
+    except TyperException as error:
+        _report("UsageError", f"{error}; see --help", ConfigError.exit_code, as_json=as_json)
+        sys.exit(ConfigError.exit_code)
+    except (KeyboardInterrupt, Abort):
+        said = "interrupted: what was finished is kept; the same command goes on from there"
+        _report("Interrupted", said, INTERRUPTED_EXIT_CODE, as_json=as_json)
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _report(kind: str, message: str, code: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": {"type": kind, "message": message, "exit_code": code}})
+    print(f"naturalist: {message}", file=sys.stderr)

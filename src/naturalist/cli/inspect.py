@@ -1,0 +1,99 @@
+"""Commands that tell: status and ledger."""
+
+from typing import Annotated
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.config import load_config
+from naturalist.errors import ConfigError
+from naturalist.ledger import Outcome
+from naturalist.pipeline import ledger_query, status
+from naturalist.reasons import Reason
+
+app = typer.Typer()
+
+
+@app.command("status", epilog=EXIT_CODES)
+def show_status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Tell what the workspace holds, by category."""
+    held = status.collection_status(load_config(config))
+    if json:
+        output.print_json(held)
+    else:
+        output.print_status(held)
+
+
+@app.command(epilog=EXIT_CODES)
+def ledger(
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="Only files that were refused.")
+    ] = False,
+    outcome: Annotated[str, typer.Option(help=f"Only this outcome: {', '.join(Outcome)}.")] = "",
+    reason: Annotated[str, typer.Option(help="Only this reason; --reasons lists them.")] = "",
+    category: Annotated[str, typer.Option(help="Only this category.")] = "",
+    source: Annotated[str, typer.Option(help="Only this source.")] = "",
+    pic_id: Annotated[str, typer.Option(help="Only this picture: where did it come from?")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Most rows to show; 0 shows all.")] = 100,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="List the reasons for a refusal and their meanings.")
+    ] = False,
+) -> None:
+    """Show the ledger: one row for every file ever seen, with what became of it and why.
+
+    With --json all rows are given unless --limit says otherwise.
+    """
+    if reasons:
+        _print_reasons(json=json)
+        return
+    _check_words(outcome, reason)
+    wanted = ledger_query.Filter(
+        outcome=Outcome.REFUSED.value if refused else outcome,
+        reason=reason,
+        category=category,
+        source=source,
+        pic_id=pic_id,
+    )
+    settings = load_config(config)
+    if json:
+        output.print_json(list(ledger_query.rows(settings, wanted, 0 if limit == 100 else limit)))
+        return
+    total = ledger_query.count(settings, wanted)
+    shown = [
+        [
+            row["category"],
+            row["source"],
+            row["path_text"],
+            row["outcome"],
+            row["pic_id"] or row["same_as"],
+            row["reason"],
+            row["detail"],
+        ]
+        for row in ledger_query.rows(settings, wanted, limit)
+    ]
+    output.print_table(
+        ("category", "source", "path", "outcome", "picture", "reason", "detail"), shown
+    )
+    if len(shown) < total:
+        output.print_text(f"\n{len(shown):,} of {total:,} rows; --limit 0 shows all")
+
+
+def _check_words(outcome: str, reason: str) -> None:
+    if outcome and outcome not in list(Outcome):
+        raise ConfigError(f"--outcome {outcome!r}: choose one of {', '.join(Outcome)}")
+    if reason and reason not in list(Reason):
+        raise ConfigError(f"--reason {reason!r}: choose one of {', '.join(Reason)}")
+
+
+def _print_reasons(*, json: bool) -> None:
+    if json:
+        output.print_json(
+            [{"reason": r, "meaning": r.meaning, "is_failure": r.is_failure} for r in Reason]
+        )
+        return
+    rows = [[r.value, "yes" if r.is_failure else "no", r.meaning] for r in Reason]
+    output.print_table(("reason", "counts as failure", "meaning"), rows)

@@ -1,0 +1,123 @@
+"""What commands print: one JSON document, or text for people."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=1, ensure_ascii=True))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+    """Print a table, numbers to the right; markup and control characters are shown as text."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    listed = [list(row) for row in rows]
+    for at, column in enumerate(columns):
+        numeric = all(isinstance(row[at], int | float) for row in listed)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    _console().print(table)
+
+
+def print_text(text: str) -> None:
+    """Print plain text."""
+    print(text)
+
+
+def _console() -> Console:
+    width = None if "COLUMNS" in os.environ else _terminal_width()
+    return Console(width=width, markup=False, highlight=False, emoji=False)
+
+
+def _terminal_width() -> int:
+    try:
+        return os.get_terminal_size(1).columns
+    except OSError:
+        return 160
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value is None:
+        return ""
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text with control characters escaped, so that a file name cannot write on the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+STATUS_COLUMNS = (
+    "category",
+    "label",
+    "seen",
+    "accepted",
+    "duplicates",
+    "conflicts",
+    "refused",
+    "features",
+    "tables",
+    "table rows",
+)
+
+
+def print_status(status: Mapping[str, Any]) -> None:
+    """Print a collection's counts by category."""
+    rows = []
+    for name, one in status["categories"].items():
+        refused = sum(one["refused"].values())
+        counts = [one[key] for key in ("seen", "accepted", "duplicates", "conflicts")]
+        made = [one[key] for key in ("features", "tables", "table_rows")]
+        rows.append([name, str(one["label"]), *counts, refused, *made])
+    print_table(STATUS_COLUMNS, rows)
+    print_text("\naccepted + duplicates + conflicts + refused = seen, in every category")
+    reasons = [
+        [name, reason, count]
+        for name, one in status["categories"].items()
+        for reason, count in one["refused"].items()
+    ]
+    if reasons:
+        print_text("")
+        print_table(("refused in", "reason", "files"), reasons)
+
+
+def print_run(report: Mapping[str, Any]) -> None:
+    """Print what a run did, a line for each stage."""
+    stages = report["stages"]
+    ingest = stages.get("ingest", {})
+    for category, added in ingest.get("added", {}).items():
+        refused = sum(added["refused"].values())
+        print_text(
+            f"ingest   {category}: {added['seen']:,} seen = {added['accepted']:,} accepted "
+            f"+ {added['duplicates']:,} duplicates + {added['conflicts']:,} conflicts "
+            f"+ {refused:,} refused"
+        )
+    if (one := stages.get("extract")) and one["shards"]:
+        rate = one["pictures"] / max(one["duration_s"], 1e-9)
+        print_text(
+            f"extract  {one['pictures']:,} pictures in {one['duration_s']:,.1f} s "
+            f"({rate:,.0f}/s), {one['refused']:,} refused"
+        )
+    for name in ("verify-features", "verify-tables"):
+        if (one := stages.get(name)) and one["checked"]:
+            print_text(
+                f"verify   {one['rows']:,} {name.removeprefix('verify-')[:-1]} rows checked: "
+                f"{one['hard']} hard, {one['soft']} soft findings"
+            )
+    if (one := stages.get("tables")) and one["written"]:
+        print_text(f"tables   {one['written']:,} written, {one['rows']:,} rows")
+    if (one := stages.get("publish")) and one["changed"]:
+        print_text(
+            f"publish  snapshot {one['snapshot']}: {one['files']:,} files, "
+            f"{one['sent_files']:,} of them new ({one['sent_bytes'] / 1e6:,.1f} MB)"
+        )

@@ -1,0 +1,1 @@
+"""Running the stages: workspace and lock, executors, progress, reports."""

@@ -1,0 +1,72 @@
+"""The failure budget: how many pictures of the new batches may be unusable before a run fails."""
+
+from dataclasses import dataclass
+
+from naturalist import artifacts, ledger
+from naturalist.config import Config
+from naturalist.errors import FailureBudgetExceeded
+from naturalist.layout import Layout
+from naturalist.ledger import SourceCounts
+from naturalist.reasons import Reason
+
+_STATE = "budget.json"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Failures among the pictures of the batches that no good run has covered yet."""
+
+    failures: dict[str, int]
+    """By reason."""
+    pictures: int
+
+    @property
+    def share(self) -> float:
+        """Failures by pictures; 0 if there are none."""
+        return sum(self.failures.values()) / self.pictures if self.pictures else 0.0
+
+
+def spent(config: Config) -> Spent:
+    """Count failures in the batches since the last good run."""
+    layout = config.layout
+    first = _covered(layout) + 1
+    total = SourceCounts()
+    for category in config.labels:
+        for summary in ledger.batches(layout, category):
+            if summary.batch >= first:
+                counts = ledger.batch_counts(layout, summary)
+                total = sum(counts.values(), total)
+    failures = {reason: n for reason, n in total.refused.items() if Reason(reason).is_failure}
+    good = total.accepted + total.duplicate + total.conflict
+    return Spent(failures, good + sum(failures.values()))
+
+
+def check(config: Config) -> None:
+    """Refuse to call a run good that lost too much.
+
+    Raises:
+        FailureBudgetExceeded: more failures than `failure_budget` allows.
+    """
+    found = spent(config)
+    if found.share <= config.failure_budget:
+        return
+    reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(found.failures.items()))
+    raise FailureBudgetExceeded(
+        f"{sum(found.failures.values())} of {found.pictures} new pictures could not be used "
+        f"({found.share:.1%}; failure_budget is {config.failure_budget:.1%}): {reasons}. "
+        "See them with  naturalist ledger --refused . All else was finished; nothing was "
+        "published. To go on: mend the files, raise failure_budget, or run once with "
+        "--accept-failures"
+    )
+
+
+def cover(layout: Layout) -> None:
+    """Note that a good run (or a person's word) covers all batches so far."""
+    last = ledger.last_batch(layout)
+    if _covered(layout) != last:
+        artifacts.write_json(layout.reports / _STATE, {"covered_batch": last})
+
+
+def _covered(layout: Layout) -> int:
+    value = artifacts.read_json(layout.reports / _STATE)
+    return int(value["covered_batch"]) if value else 0

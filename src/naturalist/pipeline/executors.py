@@ -1,0 +1,210 @@
+"""Mapping a stage's function over its tasks: in this process, or in several.
+
+Worker processes load a backbone once and keep it. A picture that takes its worker down, or holds
+it for longer than allowed, is found by running the suspected tasks alone; it is then refused, and
+the rest of its task is done.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for_sentinels
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+
+from naturalist import breadcrumbs
+from naturalist.errors import NaturalistError
+from naturalist.reasons import Reason
+
+_POLL_S = 1.0
+_TASKS_PER_WORKER = 2
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@runtime_checkable
+class Blamable(Protocol):
+    """A task that leaves breadcrumbs and can be told to leave one of its items out."""
+
+    @property
+    def key(self) -> str:
+        """Name of the task's trail."""
+
+    def blame(self, index: int, reason: Reason) -> Self:
+        """The same task with item `index` refused unopened."""
+
+
+class Executor(Protocol):
+    """Maps a picklable function over picklable tasks; results come as they are ready."""
+
+    def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
+        """Yield each task with its result; the first error of a task ends the map."""
+        ...
+
+    def close(self) -> None:
+        """End the workers."""
+
+
+class InlineExecutor:
+    """Runs everything in this process, one task after another."""
+
+    def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
+        """See `Executor.map`."""
+        for task in tasks:
+            yield task, run(task)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class ProcessExecutor:
+    """Runs tasks in worker processes on this machine.
+
+    Args:
+        workers: number of processes.
+        breadcrumb_folder: where tasks leave their trails.
+        timeout_s: longest time for one picture.
+    """
+
+    def __init__(self, workers: int, breadcrumb_folder: Path, timeout_s: float) -> None:
+        self._workers = workers
+        self._breadcrumbs = breadcrumb_folder
+        self._timeout_s = timeout_s
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
+        """See `Executor.map`."""
+        waiting = iter(tasks)
+        running: dict[Future[R], T] = {}
+        while True:
+            suspects = self._fill(run, waiting, running)
+            if not running and not suspects:
+                return
+            done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            self._end_hung(running.values())
+            for future in done:
+                task = running.pop(future)
+                try:
+                    yield task, future.result()
+                except BrokenProcessPool:
+                    suspects.append(task)
+            if suspects:
+                suspects += running.values()
+                running.clear()
+                self._drop_pool()
+                for task in suspects:
+                    yield task, self._run_alone(run, task)
+
+    def _fill(
+        self, run: Callable[[T], R], waiting: Iterator[T], running: dict[Future[R], T]
+    ) -> list[T]:
+        while len(running) < self._workers * _TASKS_PER_WORKER:
+            try:
+                task = next(waiting)
+            except StopIteration:
+                return []
+            try:
+                running[self._open_pool(self._workers).submit(run, task)] = task
+            except BrokenProcessPool:
+                return [task]
+        return []
+
+    def _run_alone(self, run: Callable[[T], R], task: T) -> R:
+        """Run a task in a worker of its own, so that a crash has one possible cause."""
+        last: breadcrumbs.Position | None = None
+        while True:
+            hung = False
+            try:
+                future = self._open_pool(1).submit(run, task)
+                while not wait([future], timeout=_POLL_S).done:
+                    hung = self._end_hung([task]) or hung
+                result = future.result()
+            except BrokenProcessPool as error:
+                position = self._position(task)
+                reason = Reason.DECODER_TIMED_OUT if hung else Reason.DECODER_CRASHED
+                task = self._blame(task, position, last, reason, error)
+                last = position
+            else:
+                self._drop_pool()
+                return result
+            self._drop_pool()
+
+    def _blame(
+        self,
+        task: T,
+        position: breadcrumbs.Position | None,
+        last: breadcrumbs.Position | None,
+        reason: Reason,
+        error: BrokenProcessPool,
+    ) -> T:
+        if position is None or position.index < 0 or not isinstance(task, Blamable):
+            raise NaturalistError(
+                "a worker process ended without a word, twice, and not while reading a picture: "
+                "it was killed (out of memory?) or crashed. What was finished is kept: run again, "
+                "with fewer workers if memory is short"
+            ) from error
+        if last is None or last.index != position.index:
+            return task
+        return task.blame(position.index, reason)
+
+    def _position(self, task: Any) -> breadcrumbs.Position | None:
+        if not isinstance(task, Blamable):
+            return None
+        return breadcrumbs.read(self._breadcrumbs, task.key)
+
+    def _end_hung(self, tasks: Iterable[Any]) -> bool:
+        hung = False
+        for task in tasks:
+            position = self._position(task)
+            if position is None or position.index < 0:
+                continue
+            if time.monotonic() - position.since_s > self._timeout_s:
+                os.kill(position.pid, signal.SIGKILL)
+                hung = True
+        return hung
+
+    def _open_pool(self, workers: int) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin_worker,
+            )
+        return self._pool
+
+    def _drop_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def close(self) -> None:
+        """End the workers at once; unfinished tasks leave nothing behind."""
+        if self._pool is not None:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            self._drop_pool()
+
+
+def _begin_worker() -> None:
+    # Ctrl-C is for the parent, which ends the workers; an orphan ends itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_sentinels([parent.sentinel])
+        os._exit(1)
+
+
+def worker_count(asked: int) -> int:
+    """Number of worker processes: as asked, or one for each core this process may use."""
+    return asked or len(os.sched_getaffinity(0))

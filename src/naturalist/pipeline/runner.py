@@ -1,0 +1,160 @@
+"""The whole job, and each stage alone, on a workspace that is held by its one writer."""
+
+import contextlib
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from naturalist import __version__, backbones
+from naturalist.config import Config
+from naturalist.errors import NaturalistError, VerificationFailed
+from naturalist.pipeline import budget, reports, stages, workspace
+from naturalist.pipeline.executors import (
+    Executor,
+    ProcessExecutor,
+    worker_count,
+)
+from naturalist.pipeline.progress import Progress
+from naturalist.pipeline.stages import Job, VerifyResult
+from naturalist.verify.verdicts import hard
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a person asks of one run.
+
+    Attributes:
+        rescan: examine known files again too.
+        accept_failures: go on although the failure budget is exceeded.
+    """
+
+    rescan: bool = False
+    accept_failures: bool = False
+
+
+@dataclass
+class RunReport:
+    """What a run did; written to the workspace and given to the caller."""
+
+    outcome: str = "done"
+    started_at: str = ""
+    duration_s: float = 0.0
+    made_by: str = __version__
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run made anything new."""
+        made = (
+            self.stages.get("ingest", {}).get("batches"),
+            self.stages.get("extract", {}).get("shards"),
+            self.stages.get("tables", {}).get("written"),
+            (self.stages.get("publish") or {}).get("changed"),
+        )
+        return any(made)
+
+
+@contextlib.contextmanager
+def opened(config: Config, progress: Progress) -> Iterator[Job]:
+    """Hold the workspace and its workers; both are let go in any case."""
+    with workspace.writing(config.layout, config.name, config.images.roots):
+        executor = make_executor(config)
+        try:
+            yield Job(config, executor, progress)
+        finally:
+            executor.close()
+
+
+def make_executor(config: Config) -> Executor:
+    """Worker processes as configured; one worker is a process too, so that a crash is survived."""
+    workers = worker_count(config.extract.workers)
+    folder = config.layout.breadcrumbs
+    return ProcessExecutor(workers, folder, config.limits.decode_timeout_s)
+
+
+def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
+    """Do every stage, each only where it is not done.
+
+    The report is written to the workspace also when the run fails.
+
+    Raises:
+        FailureBudgetExceeded: tables are made, nothing is published.
+        VerificationFailed: a hard check failed; what it guards is not made.
+        NaturalistError: any other trouble of the run; run again to go on.
+    """
+    report = RunReport(started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    start = time.perf_counter()
+    with opened(config, progress) as job:
+        try:
+            _run_stages(job, options, report)
+        except (NaturalistError, KeyboardInterrupt) as error:
+            report.outcome = type(error).__name__
+            report.error = str(error) or "interrupted"
+            raise
+        finally:
+            report.duration_s = round(time.perf_counter() - start, 3)
+            if report.changed or report.error:
+                reports.write_run(config.layout, vars(report))
+    return report
+
+
+def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
+    _timed(report, "ingest", lambda: stages.ingest(job, rescan=options.rescan))
+    _timed(report, "extract", lambda: stages.extract_features(job))
+    features = _timed(report, "verify-features", lambda: stages.verify_features(job))
+    _stop_if_hard(job, features, None)
+    _timed(report, "tables", lambda: stages.write_tables(job))
+    checked = _timed(report, "verify-tables", lambda: stages.verify_tables(job))
+    _stop_if_hard(job, features, checked)
+    if not options.accept_failures:
+        budget.check(job.config)
+    _timed(report, "publish", lambda: stages.publish_snapshot(job))
+    budget.cover(job.config.layout)
+
+
+def _timed(report: RunReport, name: str, stage: Callable[[], Any]) -> Any:
+    start = time.perf_counter()
+    result = stage()
+    if result is not None:
+        seconds = round(time.perf_counter() - start, 3)
+        report.stages[name] = stages.as_facts(result) | {"duration_s": seconds}
+    return result
+
+
+def _stop_if_hard(job: Job, features: VerifyResult, checked: VerifyResult | None) -> None:
+    config = job.config
+    spec = backbones.describe(config.extract.backbone)
+    reports.write_verification(config, spec, features, checked)
+    failed = hard([*features.verdicts, *(checked.verdicts if checked else ())])
+    if not failed:
+        return
+    named = "; ".join(f"{v.check}: {v.pic_id or v.file}: {v.detail}" for v in failed[:_NAMED])
+    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    raise VerificationFailed(
+        f"{len(failed)} hard checks failed: {named}{more}. All are in "
+        f"{config.layout.reports / 'verification.md'}. To make a broken file anew, remove it and "
+        "run again"
+    )
+
+
+def verify(config: Config, progress: Progress) -> dict[str, Any]:
+    """Check again everything that has been made, whatever was checked before.
+
+    Returns:
+        The verification report.
+
+    Raises:
+        VerificationFailed: a hard check failed.
+    """
+    workspace.reading(config.layout)
+    with opened(config, progress) as job:
+        features = stages.verify_features(job, again=True)
+        checked = stages.verify_tables(job, again=True)
+        _stop_if_hard(job, features, checked)
+        spec = backbones.describe(config.extract.backbone)
+        return reports.write_verification(config, spec, features, checked)

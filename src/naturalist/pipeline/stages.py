@@ -1,0 +1,269 @@
+"""One function a stage: plan, map over an executor, sum up."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from naturalist import artifacts, backbones, extract, ledger, publish, tables
+from naturalist.config import Config
+from naturalist.errors import VerificationFailed, WorkspaceError
+from naturalist.ingest import batches
+from naturalist.ingest.examine import ExamineTask, examine
+from naturalist.ingest.place import Placed, place
+from naturalist.pipeline.executors import Executor
+from naturalist.pipeline.progress import Progress
+from naturalist.pipeline.status import counts_as_json
+from naturalist.stores import open_store
+from naturalist.verify import collection
+from naturalist.verify import features as feature_checks
+from naturalist.verify import tables as table_checks
+from naturalist.verify.verdicts import Verdict
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a stage needs: what to do, who does it, and who is told."""
+
+    config: Config
+    executor: Executor
+    progress: Progress
+
+
+@dataclass
+class IngestResult:
+    """What an ingest added; counts by category and source, for its new batches."""
+
+    batches: list[int] = field(default_factory=list)
+    counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
+
+
+def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
+    """Look through all sources and take in what is new, batch by batch.
+
+    Raises:
+        SourceError: a source is missing.
+    """
+    config = job.config
+    options = replace(config.ingest_options, rescan=rescan)
+    result = IngestResult()
+    if batches.is_pending(config.layout):
+        job.progress.note("finishing the batch of a run that was stopped")
+        _place_and_commit(job, result)
+    for tasks in batches.batch_tasks(config.layout, config.sources, options):
+        _examine(job, tasks)
+        if batches.write_pending(config.layout, tasks, config.sources, options):
+            _place_and_commit(job, result)
+    batches.discard_findings(config.layout)
+    return result
+
+
+def _examine(job: Job, tasks: list[ExamineTask]) -> None:
+    total = sum(len(task.entries) for task in tasks)
+    _drain(job, "ingest", "files", examine, tasks, total, lambda done: done.files)
+
+
+def _place_and_commit(job: Job, result: IngestResult) -> None:
+    config = job.config
+    tasks = batches.place_tasks(config.layout, config.sources, config.ingest_options)
+    total = sum(task.rows for task in tasks)
+    placed: list[tuple[str, Placed]] = []
+    job.progress.begin("place", total, "pictures")
+    for task, done in job.executor.map(place, tasks):
+        placed.append((task.category, done))
+        job.progress.advance(done.pictures)
+    job.progress.end()
+    committed = batches.commit(config.layout, placed)
+    result.batches.append(committed.batch)
+    for category, counts in committed.counts.items():
+        before = result.counts.get(category, {})
+        result.counts[category] = ledger.merge_counts([before, counts])
+
+
+def _drain(
+    job: Job,
+    stage: str,
+    unit: str,
+    run: Callable[[T], R],
+    tasks: Iterable[T],
+    total: int | None,
+    amount: Callable[[R], int],
+) -> list[R]:
+    results = []
+    job.progress.begin(stage, total, unit)
+    for _, result in job.executor.map(run, tasks):
+        results.append(result)
+        job.progress.advance(amount(result))
+    job.progress.end()
+    return results
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What an extract did: pictures looked at, and those of them that were refused."""
+
+    shards: int
+    pictures: int
+    refused: int
+
+
+def extract_features(job: Job) -> ExtractResult:
+    """Extract the shards that are not done.
+
+    Raises:
+        BackboneError: the network cannot be loaded.
+    """
+    config = job.config
+    tasks = extract.plan(config.layout, config.source_paths, config.extract_options)
+    if tasks:
+        # Once here, before the workers: they all find the network in the cache.
+        backbones.load(config.extract.backbone)
+    total = sum(task.shard.rows for task in tasks)
+    done = _drain(job, "extract", "pictures", extract.run, tasks, total, lambda r: r.pictures)
+    return ExtractResult(len(done), sum(r.pictures for r in done), sum(r.refused for r in done))
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What a verification found."""
+
+    checked: int
+    rows: int
+    verdicts: tuple[Verdict, ...]
+
+
+def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
+    """Verify features that were not verified as they are; all verdicts that hold are returned."""
+    config = job.config
+    spec = backbones.describe(config.extract.backbone)
+    tasks = feature_checks.plan(
+        config.layout,
+        config.source_paths,
+        config.extract.backbone,
+        config.picture_limits,
+        config.feature_check_options,
+        again=again,
+    )
+    total = sum(task.part.rows for task in tasks)
+    done = _drain(
+        job, "verify-features", "vectors", feature_checks.run, tasks, total, lambda r: r.rows
+    )
+    held = [
+        v
+        for path in collection.check_files(config.layout, spec.id)
+        for v in feature_checks.verdicts_of(path)
+    ]
+    held += collection.check_collection(config.layout, spec.id)
+    return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
+
+
+@dataclass(frozen=True)
+class TablesResult:
+    """What the tables stage wrote."""
+
+    written: int
+    rows: int
+
+
+def write_tables(job: Job, *, rebuild: bool = False) -> TablesResult:
+    """Write the tables that are not done.
+
+    Raises:
+        WorkspaceError: features are missing, or a full table would change.
+    """
+    config = job.config
+    layout, spec = config.layout, backbones.describe(config.extract.backbone)
+    missing = extract.plan(layout, config.source_paths, config.extract_options)
+    if missing:
+        raise WorkspaceError(
+            f"{len(missing)} shards have no features of backbone {spec.name} yet: run  "
+            "naturalist extract  first (or naturalist run, which does all)"
+        )
+    rows_per_table = config.tables.rows_per_table
+    tasks = tables.plan(layout, config.labels, spec, rows_per_table, rebuild=rebuild)
+    total = sum(piece.stop - piece.start for task in tasks for piece in task.pieces)
+    done = _drain(job, "tables", "rows", tables.run, tasks, total, lambda r: r.rows)
+    if rebuild:
+        for category, wanted in Counter(t.category for t in _wanted_tables(config)).items():
+            tables.remove_surplus(layout, category, wanted)
+    return TablesResult(len(done), sum(r.rows for r in done))
+
+
+def _wanted_tables(config: Config) -> Iterator[tables.TableTask]:
+    spec = backbones.describe(config.extract.backbone)
+    rows_per_table = config.tables.rows_per_table
+    for category, label in sorted(config.labels.items()):
+        yield from tables.all_tables(config.layout, category, label, spec, rows_per_table)
+
+
+def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
+    """Verify tables that were not verified as they are; all verdicts that hold are returned."""
+    config = job.config
+    wanted = list(_wanted_tables(config))
+    tasks = table_checks.plan(wanted, again=again)
+    total = sum(task.expected_rows for task in tasks)
+    done = _drain(job, "verify-tables", "rows", table_checks.run, tasks, total, lambda r: r.rows)
+    checked_now = {task.path for task in tasks}
+    held = [v for result in done for v in result.verdicts]
+    held += [
+        v for t in wanted if t.path not in checked_now for v in table_checks.verdicts_of(t.path)
+    ]
+    for category in sorted(config.labels):
+        finished = tables.done_tables(config.layout, category)
+        held += table_checks.check_order(config.layout.root, finished)
+    return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
+
+
+def publish_snapshot(job: Job) -> publish.Published | None:
+    """Publish to the configured address; None if there is none.
+
+    Raises:
+        VerificationFailed: tables are not verified, or a hard check failed.
+        StoreError: the store failed.
+    """
+    config = job.config
+    if not config.publish_url:
+        return None
+    _require_verified(config)
+    spec = backbones.describe(config.extract.backbone)
+    items = publish.prepare(config.layout, config.labels, spec)
+    rows = {
+        category: sum(r.rows for _, r in tables.done_tables(config.layout, category))
+        for category in config.labels
+    }
+    about = publish.about(config.name, config.labels, rows, spec)
+    job.progress.begin("publish", len(items), "files")
+    now = dt.datetime.now(dt.UTC)
+    store = open_store(config.publish_url)
+    published = publish.publish(store, items, about, now, job.progress.advance)
+    job.progress.end()
+    return published
+
+
+def _require_verified(config: Config) -> None:
+    report = artifacts.read_json(config.layout.reports / "verification.json")
+    unverified = table_checks.plan(list(_wanted_tables(config)))
+    if report is None or not report["passed"] or unverified:
+        raise VerificationFailed(
+            "only verified tables are published, and these are not: run  naturalist run , or  "
+            "naturalist verify  to see what is wrong"
+        )
+
+
+def as_facts(result: Any) -> dict[str, Any]:
+    """A stage's result as JSON values, without verdicts (the verification report has them)."""
+    if isinstance(result, VerifyResult):
+        soft = sum(v.severity == "soft" for v in result.verdicts)
+        hard = len(result.verdicts) - soft
+        return {"checked": result.checked, "rows": result.rows, "hard": hard, "soft": soft}
+    if isinstance(result, IngestResult):
+        added = {
+            category: counts_as_json(sum(counts.values(), ledger.SourceCounts()))
+            for category, counts in result.counts.items()
+        }
+        return {"batches": result.batches, "added": added}
+    return dict(vars(result))

@@ -1,0 +1,61 @@
+"""What a workspace holds now; costs summaries and receipts, not rows."""
+
+from typing import Any
+
+from naturalist import artifacts, backbones, extract, ledger, tables
+from naturalist.config import Config
+from naturalist.layout import Layout
+from naturalist.ledger import SourceCounts
+from naturalist.pipeline import workspace
+
+
+def collection_status(config: Config) -> dict[str, Any]:
+    """Counts of a collection by category, and what was done last.
+
+    Raises:
+        WorkspaceError: nothing has been made yet.
+    """
+    layout = config.layout
+    workspace.reading(layout)
+    spec = backbones.describe(config.extract.backbone)
+    runs = sorted(layout.runs.glob("[0-9]*.json"))
+    return {
+        "collection": config.name,
+        "workspace": str(layout.root),
+        "running": workspace.is_locked(layout),
+        "batches": ledger.last_batch(layout),
+        "backbone": spec.id,
+        "categories": {
+            category: _category(layout, category, label, spec)
+            for category, label in config.labels.items()
+        },
+        "last_run": artifacts.read_json(runs[-1]) if runs else None,
+    }
+
+
+def _category(
+    layout: Layout, category: str, label: int, spec: backbones.BackboneSpec
+) -> dict[str, Any]:
+    counts = ledger.counts(layout, category)
+    total = sum(counts.values(), SourceCounts())
+    finished = tables.done_tables(layout, category)
+    return {
+        "label": label,
+        **counts_as_json(total),
+        "features": sum(part.rows for part in extract.parts(layout, category, spec)),
+        "tables": len(finished),
+        "table_rows": sum(receipt.rows for _, receipt in finished),
+        "sources": {source: counts_as_json(one) for source, one in counts.items()},
+    }
+
+
+def counts_as_json(counts: SourceCounts) -> dict[str, Any]:
+    """Counts by outcome as JSON values; accepted + duplicates + conflicts + refused = seen."""
+    return {
+        "seen": counts.seen,
+        "accepted": counts.accepted,
+        "duplicates": counts.duplicate,
+        "conflicts": counts.conflict,
+        "refused": counts.refused,
+        "unpacked": counts.unpacked,
+    }

@@ -1,0 +1,212 @@
+"""The publish stage: data first, verified at the store, then the snapshot, then `latest`.
+
+Keys hold the hash of the bytes, so a published object never changes under its name, and a reader
+of any snapshot sees what it names and nothing else.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from naturalist import __version__, artifacts, ledger, tables
+from naturalist.backbones import BackboneSpec
+from naturalist.errors import StoreError
+from naturalist.layout import Layout
+from naturalist.schemas import PRIVATE_LEDGER_COLUMNS, data_dictionary
+from naturalist.stores import ObjectInfo, Store, Upload
+
+FORMAT = 1
+LATEST = "latest.json"
+_HASH_LETTERS = 16
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file to publish: its name in the snapshot, and where its bytes lie."""
+
+    name: str
+    path: Path
+    sha256: str
+    size_bytes: int
+
+    @property
+    def key(self) -> str:
+        """The key in the store: the name with the hash of the bytes in it."""
+        name = PurePosixPath(self.name)
+        return str(name.with_name(f"{name.stem}.{self.sha256[:_HASH_LETTERS]}{name.suffix}"))
+
+    def entry(self) -> dict[str, Any]:
+        """The file's entry in the snapshot."""
+        return {
+            "name": self.name,
+            "key": self.key,
+            "size_bytes": self.size_bytes,
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did."""
+
+    snapshot: str
+    files: int
+    size_bytes: int
+    sent_files: int
+    sent_bytes: int
+    changed: bool
+    """Whether there is a new snapshot; False if `latest` names these files already."""
+
+
+def prepare(layout: Layout, labels: Mapping[str, int], spec: BackboneSpec) -> list[Item]:
+    """List everything that is published, making the parts that exist only for publishing."""
+    items = [*_tables(layout, labels), *_ledger(layout, labels), *_reports(layout)]
+    dictionary = layout.outbox / "data_dictionary.md"
+    artifacts.write_bytes(dictionary, data_dictionary(spec.dim).encode())
+    return [*items, _item("data_dictionary.md", dictionary)]
+
+
+def _item(name: str, path: Path, sha256: str | None = None) -> Item:
+    return Item(name, path, sha256 or artifacts.sha256_file(path), path.stat().st_size)
+
+
+def _tables(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
+    for category in sorted(labels):
+        for path, receipt in tables.done_tables(layout, category):
+            for name, sha256 in sorted(receipt.sha256.items()):
+                yield _item(f"tables/{category}/{name}", path.with_name(name), sha256)
+
+
+def _ledger(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
+    for category in sorted(labels):
+        for summary in ledger.batches(layout, category):
+            name = f"ledger/{category}/{summary.batch:06d}.parquet"
+            path = layout.outbox / name
+            if not artifacts.is_done(path, summary.sha256):
+                _write_public_rows(layout.batch(category, summary.batch), path, summary.sha256)
+            yield _item(name, path)
+        for path in sorted(layout.amendments(category).glob("*.parquet")):
+            yield _item(f"ledger/{category}/amendments/{path.name}", path)
+
+
+def _write_public_rows(source: Path, path: Path, fingerprint: str) -> None:
+    rows = pq.read_table(source, partitioning=None).drop_columns(list(PRIVATE_LEDGER_COLUMNS))
+    artifacts.write_parquet(path, rows)
+    digest = {path.name: artifacts.sha256_file(path)}
+    artifacts.write_receipt(path, artifacts.Receipt(fingerprint, rows.num_rows, digest))
+
+
+def _reports(layout: Layout) -> Iterator[Item]:
+    for name in ("verification.json", "verification.md"):
+        path = layout.reports / name
+        if path.exists():
+            yield _item(f"reports/{name}", path)
+
+
+def publish(
+    store: Store,
+    items: Sequence[Item],
+    about: Mapping[str, Any],
+    now: dt.datetime,
+    on_file: Callable[[int], None],
+) -> Published:
+    """Send what the store lacks, then write the snapshot, then point `latest` to it.
+
+    Args:
+        store: where to.
+        items: every file of the collection.
+        about: what else the snapshot says (collection, categories, backbone).
+        now: time that the snapshot names.
+        on_file: hears 1 for each file that is safe in the store.
+
+    Raises:
+        StoreError: the store failed; nothing that a reader sees has changed.
+        Conflict: somebody else published at the same time; run again.
+    """
+    sent: list[str] = []
+
+    def done(upload: Upload, _: ObjectInfo, was_sent: bool) -> None:
+        on_file(1)
+        if was_sent:
+            sent.append(upload.key)
+
+    store.put_files([Upload(item.key, item.path, item.sha256) for item in items], done)
+    entries = sorted((item.entry() for item in items), key=lambda entry: entry["name"])
+    latest = store.head(LATEST)
+    pointer = json.loads(store.get_bytes(LATEST)[0]) if latest else None
+    snapshot, changed = _snapshot(store, entries, about, pointer, now)
+    if changed:
+        condition = {"if_match": latest.version} if latest else {"if_absent": True}
+        store.put_bytes(LATEST, _encode(snapshot), **condition)
+    sizes = {item.key: item.size_bytes for item in items}
+    return Published(
+        snapshot=snapshot["snapshot"],
+        files=len(items),
+        size_bytes=sum(sizes.values()),
+        sent_files=len(sent),
+        sent_bytes=sum(sizes[key] for key in sent),
+        changed=changed,
+    )
+
+
+def _snapshot(
+    store: Store,
+    entries: list[dict[str, Any]],
+    about: Mapping[str, Any],
+    pointer: dict[str, Any] | None,
+    now: dt.datetime,
+) -> tuple[dict[str, Any], bool]:
+    if pointer is not None and read_snapshot(store, pointer)["files"] == entries:
+        return pointer, False
+    numbers = [int(PurePosixPath(info.key).stem) for info in store.list("snapshots/")]
+    name = f"{max(numbers, default=0) + 1:06d}"
+    body = {
+        "format": FORMAT,
+        "snapshot": name,
+        "parent": pointer["snapshot"] if pointer else None,
+        "created_at": now.isoformat(timespec="seconds"),
+        "made_by": f"naturalist {__version__}",
+        **about,
+        "files": entries,
+    }
+    data = _encode(body)
+    key = f"snapshots/{name}.json"
+    store.put_bytes(key, data, if_absent=True)
+    return {"snapshot": name, "key": key, "sha256": hashlib.sha256(data).hexdigest()}, True
+
+
+def _encode(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def read_snapshot(store: Store, pointer: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the snapshot that `latest` points to, and check its bytes.
+
+    Raises:
+        StoreError: the snapshot is gone or has other bytes.
+    """
+    data, _ = store.get_bytes(pointer["key"])
+    if hashlib.sha256(data).hexdigest() != pointer["sha256"]:
+        raise StoreError(
+            f"{pointer['key']} in {store.url} does not have the sha256 that {LATEST} names: it was "
+            "changed after it was published; restore it, or remove latest.json and publish again"
+        )
+    snapshot: dict[str, Any] = json.loads(data)
+    return snapshot
+
+
+def about(
+    name: str, labels: Mapping[str, int], rows: Mapping[str, int], spec: BackboneSpec
+) -> dict[str, Any]:
+    """What a snapshot says beside its files."""
+    categories = [
+        {"name": category, "label": label, "table_rows": rows.get(category, 0)}
+        for category, label in sorted(labels.items(), key=lambda pair: pair[1])
+    ]
+    return {"collection": name, "categories": categories, "backbone": asdict(spec)}
