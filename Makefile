@@ -34,6 +34,7 @@ demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, P
 		echo "Installing the photos of scikit-image and scikit-learn instead ..."; \
 		$(DEMO_VENV)/bin/pip install -qq '.[demo]' && \
 		$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)"); }
+	@echo "The program is in $(DEMO_VENV):  . $(DEMO_VENV)/bin/activate  puts it on your path."
 
 test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name --long")
 	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
