@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["s3_server"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # Two slow, shared cores: how long an example takes says nothing about the code.

@@ -33,6 +33,11 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_key(key: str) -> bool:
+    """Whether `key` may name an object."""
+    return _fault(key) is None
+
+
 def check_prefix(prefix: str) -> str:
     """Return `prefix` unchanged if it is empty or the beginning of a valid key.
 

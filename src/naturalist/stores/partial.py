@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from naturalist.artifacts import storage_errors, sync
 from naturalist.errors import StoreError
+from naturalist.stores.refusals import corrupted
 
 _CHUNK_BYTES = 1 << 20
 
@@ -44,16 +45,9 @@ def download(path: Path, what: str, token: str, sha256: str | None, read_from: R
             os.fsync(file.fileno())
             if sha256 and digest.hexdigest() != sha256:
                 partial.unlink()
-                raise StoreError(_corrupt(what, sha256, digest.hexdigest()))
+                raise corrupted(what, sha256, digest.hexdigest())
             partial.replace(path)
         sync(path.parent)
-
-
-def _corrupt(what: str, expected: str, found: str) -> str:
-    return (
-        f"{what} is corrupted: its bytes have sha256 {found}, expected {expected}. Nothing was "
-        "written; fetch it again, and if that fails publish it again"
-    )
 
 
 def _open_locked(partial: Path, path: Path) -> BinaryIO:

@@ -57,3 +57,11 @@ def changed_meanwhile(url: str, key: str) -> Conflict:
 def not_found(url: str, key: str) -> NotFound:
     """The error for a key that holds nothing."""
     return NotFound(f"there is no {key} in {url}: check the address and the key")
+
+
+def corrupted(what: str, expected: str | None, found: str) -> StoreError:
+    """The error for an object whose bytes are not those that were stored."""
+    return StoreError(
+        f"{what} is corrupted: its bytes have sha256 {found}, expected {expected}. Fetch it "
+        "again; if that fails, publish it again"
+    )

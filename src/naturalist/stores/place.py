@@ -1,0 +1,146 @@
+"""A prefix in a bucket: how keys become arguments of requests, and what is known of an object."""
+
+import hashlib
+import logging
+import mimetypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from naturalist.errors import StoreError
+from naturalist.stores.checksums import sha256_hex
+from naturalist.stores.connection import Connection
+from naturalist.stores.keys import check_key
+from naturalist.stores.protocol import ObjectInfo
+from naturalist.stores.s3_errors import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
+
+DIGEST_METADATA = "sha256"
+"""Name of the metadata that holds the SHA-256 of the whole object."""
+
+_CHUNK_BYTES = 1 << 20
+_STREAM_ATTEMPTS = 5
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where objects live at a server."""
+
+    connection: Connection
+    bucket: str
+    prefix: str
+    """Empty, or ending with a slash."""
+    url: str
+
+    def full_key(self, key: str) -> str:
+        """The key in the bucket.
+
+        Raises:
+            StoreError: the key is not valid.
+        """
+        check_key(key)
+        return check_key(self.prefix + key) if self.prefix else key
+
+    conditions: bool = True
+    """Whether the server keeps conditions on writes (`conditions.kept`)."""
+
+    @property
+    def if_free(self) -> dict[str, Any]:
+        """The condition that nothing is under the key yet."""
+        return {"IfNoneMatch": "*"} if self.conditions else {}
+
+    def arguments(self, key: str) -> dict[str, Any]:
+        """What every request about an object says."""
+        return {
+            "Bucket": self.bucket,
+            "Key": self.full_key(key),
+            **self.connection.payer,
+        }
+
+
+def head(place: Place, key: str) -> ObjectInfo | None:
+    """What is known of an object; None if there is none.
+
+    Raises:
+        ClientError, BotoCoreError: as botocore raises them.
+    """
+    client = place.connection.client
+    arguments = place.arguments(key)
+    try:
+        answer = client.head_object(**arguments, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if not is_missing(error):
+            # The answer to HEAD has no body, and so no reason: ask in a way that gets one.
+            client.get_object(**arguments, Range="bytes=0-0")["Body"].close()
+            raise
+        _check_bucket(place)
+        return None
+    return described(key, answer)
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the server said that there is no such object."""
+    return error_code(error) in ("404", "NoSuchKey")
+
+
+def description(key: str, sha256: str) -> dict[str, Any]:
+    """What is stored with the bytes of an object."""
+    kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
+    return {"ContentType": kind, "Metadata": {DIGEST_METADATA: sha256}}
+
+
+def described(key: str, answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> ObjectInfo:
+    """An object from the server's answer about it."""
+    sha256 = answer["Metadata"].get(DIGEST_METADATA) or sha256_hex(answer.get("ChecksumSHA256"))
+    return ObjectInfo(key, answer["ContentLength"], sha256, answer["ETag"])
+
+
+def stream(place: Place, info: ObjectInfo, offset: int = 0) -> Iterator[bytes]:
+    """The bytes of exactly the object that `info` describes; a broken connection is taken up again.
+
+    Raises:
+        ClientError, BotoCoreError: as botocore raises them; ``PreconditionFailed`` if the object
+            is another one by now.
+    """
+    failures = 0
+    while offset < info.size_bytes:
+        try:
+            answer = place.connection.client.get_object(
+                **place.arguments(info.key), Range=f"bytes={offset}-", IfMatch=info.version or ""
+            )
+            for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                offset += len(chunk)
+                yield chunk
+        except BotoCoreError as error:
+            failures += 1
+            if failures == _STREAM_ATTEMPTS:
+                raise
+            _log.info(
+                "reading %s broke off at byte %d (%s)", info.key, offset, type(error).__name__
+            )
+
+
+def sha256_at_server(place: Place, info: ObjectInfo) -> str:
+    """Hex SHA-256 of an object's bytes as the server gives them."""
+    digest = hashlib.sha256()
+    for chunk in stream(place, info):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _check_bucket(place: Place) -> None:
+    """Tell a missing bucket from a missing object: HEAD answers 404 to both."""
+    try:
+        place.connection.client.head_bucket(Bucket=place.bucket)
+    except ClientError as error:
+        if error_code(error) in ("404", "NoSuchBucket"):
+            raise StoreError(
+                f"the bucket {place.bucket} does not exist ({place.url}): check its name and the "
+                "endpoint, or make it with `naturalist bucket create`"
+            ) from error
+        _log.debug("the bucket %s may not be looked at: %s", place.bucket, error_code(error))

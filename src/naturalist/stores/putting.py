@@ -1,0 +1,224 @@
+"""Putting files into S3: which are there already, one request for a small one, parts for a large.
+
+A file that is not there costs one request: its put is conditional, so nothing has to be looked up
+before. Which keys of a batch exist is learnt from a listing for every thousand of them; those are
+looked up and compared by SHA-256, and not sent.
+"""
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from botocore.exceptions import ClientError
+
+from naturalist.errors import StoreError
+from naturalist.stores.bounded import BoundedPool, Completed, windows
+from naturalist.stores.checksums import proves, sha256_base64
+from naturalist.stores.conditions import REFUSED
+from naturalist.stores.fast_lane import FastLane
+from naturalist.stores.multipart import abort_unfinished, send_in_parts
+from naturalist.stores.place import DIGEST_METADATA, Place, description, head, sha256_at_server
+from naturalist.stores.protocol import ObjectInfo, OnDone, Upload
+from naturalist.stores.refusals import check_unchanged, opened, same_bytes
+from naturalist.stores.s3_errors import error_code, s3_errors
+
+_LARGE_FILES_AT_ONCE = 4
+_WINDOW = 1000
+_LISTED_PAGES = 3
+
+Outcome = tuple[ObjectInfo, bool]
+
+
+@dataclass(frozen=True)
+class Putter:
+    """Puts files into one place."""
+
+    place: Place
+    lane: FastLane | None
+
+    def put_all(self, uploads: Iterable[Upload], on_done: OnDone | None) -> None:
+        """See `Store.put_files`."""
+        limit = self.place.connection.options.max_concurrency
+        batch = _Batch(on_done)
+        with BoundedPool(limit) as pool, BoundedPool(_LARGE_FILES_AT_ONCE) as large_files:
+            for window in windows(uploads, _WINDOW):
+                with s3_errors("looking for what is stored already", self.place.url):
+                    there = self._perhaps_there(window)
+                for upload in window:
+                    batch.add(upload, self._start(upload, upload.key in there, pool, large_files))
+                    if batch.failure:
+                        break
+                if batch.failure:
+                    break
+            batch.finish()
+
+    def _start(
+        self, upload: Upload, perhaps_there: bool, pool: BoundedPool, large_files: BoundedPool
+    ) -> Future[Outcome]:
+        if _size_bytes(upload) > self.place.connection.options.multipart_chunk_bytes:
+            return large_files.submit(self._put, upload, True, pool)
+        return pool.submit(self._put, upload, perhaps_there, None)
+
+    def _put(self, upload: Upload, perhaps_there: bool, pool: BoundedPool | None) -> Outcome:
+        with s3_errors(f"storing {upload.key}", self.place.url):
+            existing = head(self.place, upload.key) if perhaps_there else None
+            if existing:
+                return self._same(existing, upload), False
+            if pool:
+                return self._put_in_parts(upload, pool, resume=True), True
+            return self._put_whole(upload), True
+
+    def _same(self, existing: ObjectInfo, upload: Upload) -> ObjectInfo:
+        if existing.sha256 is None:
+            existing = replace(existing, sha256=sha256_at_server(self.place, existing))
+        return same_bytes(self.place.url, existing, upload)
+
+    def _put_whole(self, upload: Upload) -> ObjectInfo:
+        with opened(upload) as file:
+            data = file.read()
+        check_unchanged(upload, hashlib.sha256(data).hexdigest())
+        echoed, etag = self._by_fast_lane(upload, data) or (None, None)
+        if etag is None:
+            try:
+                echoed, etag = self._by_botocore(upload, data)
+            except ClientError as error:
+                return self._lost_to_another(error, upload)
+        info = ObjectInfo(upload.key, len(data), upload.sha256, etag)
+        if not proves(data, upload.sha256, echoed, etag):
+            self._read_back(info)
+        return info
+
+    def _by_fast_lane(self, upload: Upload, data: bytes) -> tuple[str | None, str | None] | None:
+        if self.lane is None:
+            return None
+        told = description(upload.key, upload.sha256)
+        headers = {
+            "content-type": told["ContentType"],
+            "x-amz-checksum-sha256": sha256_base64(upload.sha256),
+            f"x-amz-meta-{DIGEST_METADATA}": upload.sha256,
+        }
+        if self.place.conditions:
+            headers["if-none-match"] = "*"
+        if self.place.connection.payer:
+            headers["x-amz-request-payer"] = "requester"
+        answer = self.lane.put(self.place.full_key(upload.key), data, headers)
+        if answer is None:
+            return None
+        return answer.get("x-amz-checksum-sha256"), answer.get("etag")
+
+    def _by_botocore(self, upload: Upload, data: bytes) -> tuple[str | None, str]:
+        answer = self.place.connection.client.put_object(
+            **self.place.arguments(upload.key),
+            **description(upload.key, upload.sha256),
+            **self.place.if_free,
+            Body=data,
+            ChecksumSHA256=sha256_base64(upload.sha256),
+        )
+        return answer.get("ChecksumSHA256"), answer["ETag"]
+
+    def _put_in_parts(self, upload: Upload, pool: BoundedPool, *, resume: bool) -> ObjectInfo:
+        try:
+            sent = send_in_parts(self.place, upload, pool, resume=resume)
+        except ClientError as error:
+            info = self._lost_to_another(error, upload)
+            abort_unfinished(self.place, upload.key)
+            return info
+        info = self._found(upload)
+        if sent.resumed and info.sha256 != upload.sha256:
+            # The unfinished upload was begun for other bytes, and says so in its metadata.
+            self.place.connection.client.delete_object(**self.place.arguments(upload.key))
+            return self._put_in_parts(upload, pool, resume=False)
+        if not sent.proved:
+            self._read_back(info)
+        abort_unfinished(self.place, upload.key)
+        return info
+
+    def _lost_to_another(self, error: Exception, upload: Upload) -> ObjectInfo:
+        """What is there after a put that came second; an own put that was repeated is one too."""
+        if error_code(error) not in (*REFUSED, "NoSuchUpload"):
+            raise error
+        existing = head(self.place, upload.key)
+        if existing is None:
+            raise error
+        return self._same(existing, upload)
+
+    def _found(self, upload: Upload) -> ObjectInfo:
+        info = head(self.place, upload.key)
+        size_bytes = _size_bytes(upload)
+        if info is None or info.size_bytes != size_bytes:
+            raise StoreError(
+                f"{upload.key} was stored in {self.place.url}, and then it was not there with its "
+                f"{size_bytes} bytes: publish again"
+            )
+        return info
+
+    def _read_back(self, info: ObjectInfo) -> None:
+        """Compare the stored bytes themselves; wrong ones are removed."""
+        found = sha256_at_server(self.place, info)
+        if found != info.sha256:
+            self.place.connection.client.delete_object(**self.place.arguments(info.key))
+            raise StoreError(
+                f"{info.key} arrived damaged in {self.place.url} (sha256 {found}, expected "
+                f"{info.sha256}) and was removed: publish again"
+            )
+
+    def _perhaps_there(self, window: list[Upload]) -> set[str]:
+        """Keys that exist or may exist; the others are put without a look."""
+        keys = sorted((self.place.full_key(upload.key) for upload in window), key=str.encode)
+        there, last, listed = {keys[0]}, keys[0], 0
+        pages = self.place.connection.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.place.bucket,
+            Prefix=_common_prefix(keys[0], keys[-1]),
+            StartAfter=keys[0],
+            **self.place.connection.payer,
+        )
+        for page in pages if len(keys) > 1 else ():
+            found = [item["Key"] for item in page.get("Contents", [])]
+            there.update(found)
+            last, listed = max([last, *found], key=str.encode), listed + 1
+            if last >= keys[-1] or listed == _LISTED_PAGES:
+                break
+        else:
+            last = keys[-1]
+        there.update(key for key in keys if key.encode() > last.encode())
+        return {upload.key for upload in window if self.place.full_key(upload.key) in there}
+
+
+def _common_prefix(first: str, last: str) -> str:
+    """What all keys that sort between the two begin with."""
+    pairs = zip(first, last, strict=False)
+    return "".join(a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+class _Batch:
+    """Uploads under way; reports those that ended in the thread that adds them."""
+
+    def __init__(self, on_done: OnDone | None) -> None:
+        self._on_done = on_done
+        self._completed: Completed[Upload, Outcome] = Completed()
+        self.failure: BaseException | None = None
+
+    def add(self, upload: Upload, future: Future[Outcome]) -> None:
+        self._completed.add(upload, future)
+        self._report(wait=False)
+
+    def finish(self) -> None:
+        """Wait for what is under way; raise the first failure."""
+        self._report(wait=True)
+        if self.failure:
+            raise self.failure
+
+    def _report(self, *, wait: bool) -> None:
+        for upload, future in self._completed.take(wait=wait):
+            failure = future.exception()
+            self.failure = self.failure or failure
+            if failure is None and self._on_done:
+                self._on_done(upload, *future.result())
+
+
+def _size_bytes(upload: Upload) -> int:
+    with opened(upload) as file:
+        return os.fstat(file.fileno()).st_size

@@ -1,0 +1,222 @@
+"""An S3 bucket (AWS, MinIO, Ceph, R2, SeaweedFS ...) as an object store.
+
+Every put carries a SHA-256 that the server verifies, and the SHA-256 of the whole file as metadata
+of the object; what a server does not prove to have verified is proved by its ETag or read back
+(`checksums`). Files are put on the condition that the key is free: no publisher can overwrite
+another's.
+"""
+
+import functools
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from naturalist.errors import Conflict, StoreError
+from naturalist.stores.bounded import windows
+from naturalist.stores.checksums import proves, sha256_base64
+from naturalist.stores.conditions import REFUSED, learn_conditions
+from naturalist.stores.connection import S3Options, connect
+from naturalist.stores.fast_lane import open_fast_lane
+from naturalist.stores.keys import check_prefix, is_key
+from naturalist.stores.partial import download
+from naturalist.stores.place import (
+    Place,
+    described,
+    description,
+    head,
+    is_missing,
+    sha256_at_server,
+    stream,
+)
+from naturalist.stores.protocol import ObjectInfo, OnDone, Upload
+from naturalist.stores.putting import Putter
+from naturalist.stores.refusals import already_there, changed_meanwhile, corrupted, not_found
+from naturalist.stores.s3_errors import error_code, s3_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, PutObjectOutputTypeDef
+
+_DELETED_AT_ONCE = 1000
+_CONTENDED_ATTEMPTS = 5
+
+
+class S3Store:
+    """Keeps the contract of `Store` in a bucket, below a prefix.
+
+    Nothing is sent before the first operation.
+    """
+
+    def __init__(self, bucket: str, prefix: str = "", options: S3Options | None = None) -> None:
+        prefix = prefix.strip("/")
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._place = Place(
+            connect(options or S3Options()),
+            bucket,
+            f"{check_prefix(prefix)}/" if prefix else "",
+            self.url,
+        )
+
+    def __repr__(self) -> str:
+        return f"S3Store({self.url!r})"
+
+    def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
+        """See `Store.put_file`."""
+        done: list[ObjectInfo] = []
+        self.put_files([Upload(key, path, sha256)], lambda _upload, info, _sent: done.append(info))
+        return done[0]
+
+    def put_files(self, uploads: Iterable[Upload], on_done: OnDone | None = None) -> None:
+        """See `Store.put_files`."""
+        self._putter.put_all(uploads, on_done)
+
+    def put_bytes(
+        self, key: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None
+    ) -> ObjectInfo:
+        """See `Store.put_bytes`."""
+        conflict = already_there(self.url, key) if if_absent else changed_meanwhile(self.url, key)
+        condition = _condition(if_absent, if_match)
+        with s3_errors(f"writing {key}", self.url):
+            if condition and not self._writable.conditions:
+                current = head(self._place, key)
+                if (current and current.version) != if_match:
+                    raise conflict
+                condition = {}
+            return self._put_bytes(key, data, condition, conflict)
+
+    def get_bytes(self, key: str) -> tuple[bytes, ObjectInfo]:
+        """See `Store.get_bytes`."""
+        with s3_errors(f"reading {key}", self.url):
+            try:
+                answer = self._client.get_object(**self._place.arguments(key))
+                data = answer["Body"].read()
+            except ClientError as error:
+                if is_missing(error):
+                    raise not_found(self.url, key) from error
+                raise
+        info, found = described(key, answer), hashlib.sha256(data).hexdigest()
+        if info.sha256 not in (None, found):
+            raise corrupted(f"{key} in {self.url}", info.sha256, found)
+        return data, replace(info, sha256=found)
+
+    def fetch(self, key: str, path: Path, sha256: str | None = None) -> None:
+        """See `Store.fetch`; where no digest is known only the length is checked."""
+        with s3_errors(f"fetching {key}", self.url):
+            info = head(self._place, key)
+            if info is None:
+                raise not_found(self.url, key)
+            read_from = functools.partial(stream, self._place, info)
+            token = f"{self.url}/{key} {info.version}"
+            download(path, f"{key} in {self.url}", token, sha256 or info.sha256, read_from)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """See `Store.head`."""
+        with s3_errors(f"looking for {key}", self.url):
+            return head(self._place, key)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """See `Store.list`; S3 lists no digests. What is no valid key here is passed over."""
+        prefix_bytes = len(self._place.prefix)
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._place.bucket,
+            Prefix=self._place.prefix + check_prefix(prefix),
+            **self._place.connection.payer,
+        )
+        with s3_errors(f"listing {prefix or 'everything'}", self.url):
+            for page in pages:
+                for item in page.get("Contents", []):
+                    key = item["Key"][prefix_bytes:]
+                    if is_key(key):
+                        yield ObjectInfo(key, item["Size"], None, item["ETag"])
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See `Store.delete`."""
+        for window in windows(keys, _DELETED_AT_ONCE):
+            objects: list[ObjectIdentifierTypeDef] = [
+                {"Key": self._place.full_key(key)} for key in window
+            ]
+            with s3_errors("deleting objects", self.url):
+                answer = self._client.delete_objects(
+                    Bucket=self._place.bucket,
+                    Delete={"Objects": objects, "Quiet": True},
+                    **self._place.connection.payer,
+                )
+            for error in answer.get("Errors", []):
+                raise StoreError(
+                    f"{error.get('Key')} was not deleted from {self.url}: the server answered "
+                    f"{error.get('Code')}; check the permission s3:DeleteObject and repeat"
+                )
+
+    @property
+    def _client(self) -> "S3Client":
+        return self._place.connection.client
+
+    @functools.cached_property
+    def _writable(self) -> Place:
+        """The place, after asking its server once whether it keeps conditions."""
+        return learn_conditions(self._place)
+
+    @functools.cached_property
+    def _putter(self) -> Putter:
+        with s3_errors("preparing to store files", self.url):
+            return Putter(
+                self._writable, open_fast_lane(self._place.connection, self._place.bucket)
+            )
+
+    def _put_bytes(
+        self, key: str, data: bytes, condition: dict[str, Any], conflict: Conflict
+    ) -> ObjectInfo:
+        sha256 = hashlib.sha256(data).hexdigest()
+        put = functools.partial(
+            self._client.put_object,
+            **self._place.arguments(key),
+            **description(key, sha256),
+            **condition,
+            Body=data,
+            ChecksumSHA256=sha256_base64(sha256),
+        )
+        try:
+            answer = _repeated_while_contended(put)
+        except ClientError as error:
+            if not condition or not (error_code(error) in REFUSED or is_missing(error)):
+                raise
+            existing = head(self._place, key)
+            if existing and existing.sha256 == sha256 and _was_repeated(error):
+                return existing
+            raise conflict from error
+        info = ObjectInfo(key, len(data), sha256, answer["ETag"])
+        if not proves(data, sha256, answer.get("ChecksumSHA256"), answer["ETag"]):
+            found = sha256_at_server(self._place, info)
+            if found != sha256:
+                raise corrupted(f"{key} in {self.url}", sha256, found)
+        return info
+
+
+def _condition(if_absent: bool, if_match: str | None) -> dict[str, Any]:
+    if if_absent:
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": if_match} if if_match is not None else {}
+
+
+def _repeated_while_contended(
+    put: Callable[[], "PutObjectOutputTypeDef"],
+) -> "PutObjectOutputTypeDef":
+    """Repeat a conditional put that the server calls off because another one is under way."""
+    for attempt in range(_CONTENDED_ATTEMPTS):
+        try:
+            return put()
+        except ClientError as error:
+            if error_code(error) != "ConditionalRequestConflict":
+                raise
+            time.sleep(0.05 * 2**attempt)
+    return put()
+
+
+def _was_repeated(error: ClientError) -> bool:
+    """Whether botocore sent the request more than once: an own earlier try may have won."""
+    return bool(error.response["ResponseMetadata"].get("RetryAttempts"))
