@@ -85,7 +85,7 @@ def connect(options: S3Options) -> Connection:
     from botocore.config import Config
 
     config = Config(
-        signature_version=UNSIGNED if options.anonymous else None,
+        signature_version=UNSIGNED if options.anonymous else "s3v4",
         s3={"addressing_style": options.addressing},
         max_pool_connections=options.max_concurrency,
         retries={"mode": "standard", "total_max_attempts": 5},

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,14 @@ def described(key: str, answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDe
     """An object from the server's answer about it."""
     sha256 = answer["Metadata"].get(DIGEST_METADATA) or sha256_hex(answer.get("ChecksumSHA256"))
     return ObjectInfo(key, answer["ContentLength"], sha256, answer["ETag"])
+
+
+def described_by_headers(key: str, headers: Mapping[str, str]) -> ObjectInfo:
+    """An object from the headers of an answer about it, with lower-case names."""
+    sha256 = headers.get(f"x-amz-meta-{DIGEST_METADATA}") or sha256_hex(
+        headers.get("x-amz-checksum-sha256")
+    )
+    return ObjectInfo(key, int(headers["content-length"]), sha256, headers.get("etag"))
 
 
 def stream(place: Place, info: ObjectInfo, offset: int = 0) -> Iterator[bytes]:

@@ -20,7 +20,14 @@ from naturalist.stores.checksums import proves, sha256_base64
 from naturalist.stores.conditions import REFUSED
 from naturalist.stores.fast_lane import FastLane
 from naturalist.stores.multipart import abort_unfinished, send_in_parts
-from naturalist.stores.place import DIGEST_METADATA, Place, description, head, sha256_at_server
+from naturalist.stores.place import (
+    DIGEST_METADATA,
+    Place,
+    described_by_headers,
+    description,
+    head,
+    sha256_at_server,
+)
 from naturalist.stores.protocol import ObjectInfo, OnDone, Upload
 from naturalist.stores.refusals import check_unchanged, opened, same_bytes
 from naturalist.stores.s3_errors import error_code, s3_errors
@@ -38,6 +45,10 @@ class Putter:
 
     place: Place
     lane: FastLane | None
+
+    @property
+    def _payer_header(self) -> dict[str, str]:
+        return {"x-amz-request-payer": "requester"} if self.place.connection.payer else {}
 
     def put_all(self, uploads: Iterable[Upload], on_done: OnDone | None) -> None:
         """See `Store.put_files`."""
@@ -64,12 +75,19 @@ class Putter:
 
     def _put(self, upload: Upload, perhaps_there: bool, pool: BoundedPool | None) -> Outcome:
         with s3_errors(f"storing {upload.key}", self.place.url):
-            existing = head(self.place, upload.key) if perhaps_there else None
+            existing = self._existing(upload.key) if perhaps_there else None
             if existing:
                 return self._same(existing, upload), False
             if pool:
                 return self._put_in_parts(upload, pool, resume=True), True
             return self._put_whole(upload), True
+
+    def _existing(self, key: str) -> ObjectInfo | None:
+        headers = {"x-amz-checksum-mode": "ENABLED", **self._payer_header}
+        answer = self.lane and self.lane.request("HEAD", self.place.full_key(key), headers, b"")
+        if answer and "content-length" in answer:
+            return described_by_headers(key, answer)
+        return head(self.place, key)
 
     def _same(self, existing: ObjectInfo, upload: Upload) -> ObjectInfo:
         if existing.sha256 is None:
@@ -102,9 +120,8 @@ class Putter:
         }
         if self.place.conditions:
             headers["if-none-match"] = "*"
-        if self.place.connection.payer:
-            headers["x-amz-request-payer"] = "requester"
-        answer = self.lane.put(self.place.full_key(upload.key), data, headers)
+        headers.update(self._payer_header)
+        answer = self.lane.request("PUT", self.place.full_key(upload.key), headers, data)
         if answer is None:
             return None
         return answer.get("x-amz-checksum-sha256"), answer.get("etag")

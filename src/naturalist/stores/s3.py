@@ -6,6 +6,7 @@ of the object; what a server does not prove to have verified is proved by its ET
 another's.
 """
 
+import contextlib
 import functools
 import hashlib
 import time
@@ -68,12 +69,18 @@ class S3Store:
     def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
         """See `Store.put_file`."""
         done: list[ObjectInfo] = []
-        self.put_files([Upload(key, path, sha256)], lambda _upload, info, _sent: done.append(info))
+        Putter(self._writable, None).put_all(
+            [Upload(key, path, sha256)], lambda _upload, info, _sent: done.append(info)
+        )
         return done[0]
 
     def put_files(self, uploads: Iterable[Upload], on_done: OnDone | None = None) -> None:
         """See `Store.put_files`."""
-        self._putter.put_all(uploads, on_done)
+        place = self._writable
+        with s3_errors("preparing to store files", self.url):
+            lane = open_fast_lane(place.connection, place.bucket)
+        with lane or contextlib.nullcontext():
+            Putter(place, lane).put_all(uploads, on_done)
 
     def put_bytes(
         self, key: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None
@@ -159,14 +166,8 @@ class S3Store:
     @functools.cached_property
     def _writable(self) -> Place:
         """The place, after asking its server once whether it keeps conditions."""
-        return learn_conditions(self._place)
-
-    @functools.cached_property
-    def _putter(self) -> Putter:
-        with s3_errors("preparing to store files", self.url):
-            return Putter(
-                self._writable, open_fast_lane(self._place.connection, self._place.bucket)
-            )
+        with s3_errors("asking what the server can do", self.url):
+            return learn_conditions(self._place)
 
     def _put_bytes(
         self, key: str, data: bytes, condition: dict[str, Any], conflict: Conflict
