@@ -22,6 +22,10 @@ _ZERO_BLOCK = bytes(TAR_BLOCK_BYTES)
 
 _LONG_NAME, _LONG_LINK, _PAX, _SOLARIS_PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"X", b"g"
 _EXTENSIONS = (_LONG_NAME, _LONG_LINK, _PAX, _SOLARIS_PAX, _PAX_GLOBAL)
+_KEYWORDS = frozenset(
+    {b"path", b"linkpath", b"size"}
+    | {b"GNU.sparse." + key for key in (b"name", b"major", b"map", b"size", b"realsize")}
+)
 _OLD_REGULAR, _FOLDER, _DUMPED_FOLDER, _SPARSE, _CONTINUED = b"\0", b"5", b"D", b"S", b"M"
 _SPECIAL = {
     b"1": "a hard link to {link}, which has its own entry in this tar",
@@ -111,8 +115,9 @@ def _extend(extended: Extended, header: _Header, stream: Forward) -> str:
 
 
 def _extend_by_pax(extended: Extended, data: bytes) -> str:
+    """Keep what matters: hostile headers may hold any number of other keywords."""
     records, whole = _pax_records(data)
-    extended.update(records)
+    extended.update((keyword, value) for keyword, value in records if keyword in _KEYWORDS)
     sparse_map = [value for keyword, value in records if keyword in SPARSE_MAP_KEYWORDS]
     if sparse_map:
         extended[b"GNU.sparse.map"] = b",".join(sparse_map)
@@ -128,7 +133,7 @@ def _pax_records(data: bytes) -> tuple[list[tuple[bytes, bytes]], bool]:
         length = int(digits) if digits.isdigit() else 0
         record = data[position + len(digits) + 1 : position + length]
         keyword, equals, value = record.partition(b"=")
-        if not equals or not value.endswith(b"\n"):
+        if not equals or not value.endswith(b"\n") or position + length > len(data):
             return records, False
         records.append((keyword, value[:-1]))
         position += length

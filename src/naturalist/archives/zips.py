@@ -97,7 +97,7 @@ def _find_directory(file: IO[bytes]) -> _Directory:
     tail_start = max(0, size_bytes - _END.size - _MAX_COMMENT_BYTES)
     file.seek(tail_start)
     tail = file.read(size_bytes - tail_start)
-    at = tail.rfind(b"PK\x05\x06", 0, len(tail) - _END.size + 4)
+    at = tail.rfind(b"PK\x05\x06", 0, max(0, len(tail) - _END.size + 4))
     if at < 0:
         raise broken("the zip has no end record: was its download or copy cut short?")
     _, disk, _, _, records, length, offset, _ = _END.unpack_from(tail, at)
