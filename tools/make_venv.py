@@ -42,7 +42,9 @@ def bootstrap_pip(python: Path) -> None:
     """Install pip into an environment with a pip wheel, which can run without being installed."""
     with tempfile.TemporaryDirectory() as scratch:
         wheel = installed_wheel(Path("/")) or fetched_wheel(Path(scratch))
-        run([str(python), f"{wheel}/pip", "install", "--quiet", "--ignore-installed", "pip"])
+        run(
+            [str(python), f"{wheel}/pip", "install", "--no-index", "--ignore-installed", str(wheel)]
+        )
 
 
 def installed_wheel(root: Path) -> Path | None:
