@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from s3_server import ACCESS_KEY, SECRET_KEY, S3Server
 
 from naturalist.stores import S3Options, Store, open_store
+from s3_server import ACCESS_KEY, SECRET_KEY, S3Server
 
 
 @pytest.fixture
