@@ -88,7 +88,9 @@ def sync(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a small file, whole or not at all; one that has these bytes already is left alone."""
+    if path.is_file() and path.read_bytes() == data:
+        return
     with atomic(path) as temporary:
         temporary.write_bytes(data)
 
