@@ -218,6 +218,12 @@ class TestDamage:
         assert delivered(found) == [(b"1", b"one"), (b"3", b"three")]
         assert error.reason is Reason.ARCHIVE_BROKEN
 
+    def test_a_long_name_whose_member_is_lost_is_not_given_to_the_next_one(self, tmp_path: Path):
+        archive = pax(record(b"path", b"long")) + b"damaged".ljust(512) + tar_of(FILES)
+        found, error = walk(archive, tmp_path)
+        assert delivered(found) == FILES
+        assert error.reason is Reason.ARCHIVE_BROKEN
+
     def test_a_flipped_bit_in_packed_data_is_noticed(self, tmp_path: Path):
         archive = bytearray(gzip.compress(tar_of([(b"1", os.urandom(99_999))]), 0))
         archive[50_000] ^= 1

@@ -66,6 +66,7 @@ def tar_entries(stream: Forward) -> Iterator[Entry]:
         header = _parsed(block)
         if header is None:
             damage = damage or "something that is no tar header stands where one should be"
+            extended = {}
         elif header.kind in _EXTENSIONS:
             damage = _extend(extended, header, stream) or damage
         else:
