@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from naturalist.images.orientation import Pixels
 
 _WHITE = (255, 255, 255)
+_ROWS_AT_ONCE = 256
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -32,9 +33,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _sixteen_bit(image: Image.Image) -> Pixels:
-    values = np.asarray(image).astype(np.uint16, copy=False)
-    # v // 257 rounded: 65535 becomes 255, and equal steps stay equal.
-    grey: Pixels = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    values = np.asarray(image)
+    grey = _scaled(values, 65535.0)
     key = image.info.get("transparency")
     if isinstance(key, int):
         grey[values == key] = 255
@@ -42,11 +42,18 @@ def _sixteen_bit(image: Image.Image) -> Pixels:
 
 
 def _deep_grey(values: NDArray[np.generic], *, is_float: bool) -> Pixels:
-    numbers = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(numbers.max(initial=0.0))
+    top = float(np.max(values, initial=0, where=np.isfinite(values)))
     ranges = (1.0, 255.0, 65535.0) if is_float else (255.0, 65535.0)
-    scale = next((size for size in ranges if top <= size), top)
-    grey: Pixels = (np.clip(numbers / scale, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return _scaled(values, next((size for size in ranges if top <= size), top))
+
+
+def _scaled(values: NDArray[np.generic], top: float) -> Pixels:
+    """Map 0 to `top` onto 0 to 255, a few rows at a time: floats of a large picture are larger."""
+    grey = np.empty(values.shape, np.uint8)
+    for row in range(0, len(values), _ROWS_AT_ONCE):
+        rows = slice(row, row + _ROWS_AT_ONCE)
+        part = np.nan_to_num(values[rows].astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        grey[rows] = np.clip(part / top, 0.0, 1.0) * 255.0 + 0.5
     return grey
 
 

@@ -5,6 +5,7 @@ is read (of an animated PNG its default picture); transparency is flattened over
 profiles are ignored, as most networks' training did.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,13 @@ from PIL import ImageFile
 
 from naturalist.errors import PictureError
 from naturalist.images.conversion import to_rgb
-from naturalist.images.headers import check_tags, readable_format
+from naturalist.images.headers import check_container, readable_format
 from naturalist.images.jpeg import Frame, read_frame
 from naturalist.images.limits import PictureLimits, check_pixels
 from naturalist.images.orientation import Pixels, upright, upright_size
 from naturalist.images.pillow_files import decoder_errors, exif_orientation, open_file
 from naturalist.images.png import pixels_only, read_png
+from naturalist.images.silence import silent_stderr
 from naturalist.reasons import Reason
 
 _LOST_ROWS = 0.1
@@ -68,25 +70,32 @@ def decode(data: bytes, limits: PictureLimits, *, longer: int = 0, shorter: int 
     name = readable_format(data)
     if name == "jpeg":
         return _decode_jpeg(data, limits, asked)
-    orientation = 1
     if name == "png":
-        png = read_png(data, limits)
-        check_pixels(png.width, png.height, limits, whole=True)
-        data, orientation = pixels_only(data), png.orientation
-    check_tags(data, name, limits)
+        return _decode_png(data, limits, asked)
+    check_container(data, name, limits)
     with open_file(data, name) as image:
         check_pixels(*image.size, limits, whole=True)
-        turn = orientation if name == "png" else exif_orientation(image)
-        width, height = upright_size(*image.size, turn)
-        return Picture(upright(_load(image, asked), turn), width, height, name)
+        width, height = image.size
+        orientation = exif_orientation(image)
+        return _picture(_load(image, asked), width, height, orientation, name)
 
 
 def _decode_jpeg(data: bytes, limits: PictureLimits, asked: _Asked) -> Picture:
     frame = read_frame(data, limits)
     check_pixels(frame.width, frame.height, limits, whole=not frame.sequential)
     pixels = _jpeg_pixels(data, frame, limits, asked)
-    size = upright_size(frame.width, frame.height, frame.orientation)
-    return Picture(upright(pixels, frame.orientation), *size, "jpeg")
+    return _picture(pixels, frame.width, frame.height, frame.orientation, "jpeg")
+
+
+def _decode_png(data: bytes, limits: PictureLimits, asked: _Asked) -> Picture:
+    png = read_png(data, limits)
+    check_pixels(png.width, png.height, limits, whole=True)
+    with open_file(pixels_only(data), "png") as image:
+        return _picture(_load(image, asked), png.width, png.height, png.orientation, "png")
+
+
+def _picture(pixels: Pixels, width: int, height: int, orientation: int, name: str) -> Picture:
+    return Picture(upright(pixels, orientation), *upright_size(width, height, orientation), name)
 
 
 def _jpeg_pixels(data: bytes, frame: Frame, limits: PictureLimits, asked: _Asked) -> Pixels:
@@ -144,6 +153,7 @@ def _load(image: ImageFile.ImageFile, asked: _Asked) -> Pixels:
     """Pixels of an opened file, as stored, reduced by a whole number where that is enough."""
     with decoder_errors(Reason.BROKEN_PIXELS):
         factor = asked.factor(*image.size)
-        image.load()
+        with silent_stderr() if image.format == "TIFF" else nullcontext():
+            image.load()
         flat = to_rgb(image)
         return np.asarray(flat.reduce(factor) if factor > 1 else flat)

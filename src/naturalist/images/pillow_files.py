@@ -7,6 +7,7 @@ plugins refuse by themselves, whatever `PictureLimits` says.
 """
 
 import io
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ from PIL import (
 from naturalist.errors import PictureError
 from naturalist.images import tiff
 from naturalist.reasons import Reason
+
+# Without any handler, Python prints what Pillow logs about broken files; a host program that has
+# set up logging still gets it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 
@@ -81,7 +86,7 @@ def decoder_errors(otherwise: Reason) -> Iterator[None]:
         raise PictureError(Reason.TOO_MANY_PIXELS, str(error)) from error
     # Decoders of hostile files raise anything: TypeError, struct.error, MemoryError, RuntimeError.
     except Exception as error:
-        detail = f"{type(error).__name__}: {error}"
+        detail = f"{type(error).__name__}: {error}".strip()
         raise PictureError(_reason_of(detail, otherwise), detail) from error
 
 
@@ -92,6 +97,7 @@ def _reason_of(detail: str, otherwise: Reason) -> Reason:
 _TELLING_WORDS = (
     ("truncated", Reason.TRUNCATED),
     ("eoferror", Reason.TRUNCATED),
+    ("unexpected end of file", Reason.TRUNCATED),
     ("premature end of jpeg file", Reason.TRUNCATED),
     ("unknown pixel mode", Reason.UNSUPPORTED_FORMAT),
 )

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+SIZE_TAGS = frozenset({256, 257})
 ORIENTATION = 274
 SUB_DIRECTORIES = 330
 DNG_VERSION = 50706
