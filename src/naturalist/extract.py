@@ -26,7 +26,6 @@ from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
 
 FORMAT = 1
 """Changes when the same picture and backbone would give other files."""
-THUMBNAIL_SIDE = 160
 _PREVIEW_GROUP_ROWS = 250
 
 Row = dict[str, Any]
@@ -225,14 +224,14 @@ def decode_for(spec: BackboneSpec, data: bytes, limits: PictureLimits) -> images
 
 
 def _preview(pic_id: str, picture: images.Picture) -> Row:
-    quality = images.quality(picture.pixels)
+    made = images.previews(picture.pixels)
     return {
         "pic_id": pic_id,
-        "thumbnail": images.thumbnail(picture.pixels, THUMBNAIL_SIDE),
-        "perceptual_hash": images.perceptual_hash(picture.pixels),
-        "blur": quality.blur,
-        "brightness": quality.brightness,
-        "contrast": quality.contrast,
+        "thumbnail": made.thumbnail,
+        "perceptual_hash": made.perceptual_hash,
+        "blur": made.quality.blur,
+        "brightness": made.quality.brightness,
+        "contrast": made.quality.contrast,
     }
 
 
@@ -279,7 +278,7 @@ def _write_refusals(task: ExtractTask, layout: Layout, refusals: Sequence[Row]) 
 
 def _write_previews(task: ExtractTask, layout: Layout, previews: Sequence[Row]) -> None:
     path = layout.previews(task.category, task.batch, task.number)
-    wanted = artifacts.fingerprint(FORMAT, task.shard.fingerprint, THUMBNAIL_SIDE)
+    wanted = artifacts.fingerprint(FORMAT, task.shard.fingerprint, images.THUMBNAIL_SIDE)
     if artifacts.is_done(path, wanted):
         return
     table = pa.Table.from_pylist(list(previews), PREVIEWS)

@@ -186,7 +186,8 @@ class ProcessExecutor:
     def close(self) -> None:
         """End the workers at once; unfinished tasks leave nothing behind."""
         if self._pool is not None:
-            for process in multiprocessing.active_children():
+            # ProcessPoolExecutor.terminate_workers does this from Python 3.14 on.
+            for process in list((self._pool._processes or {}).values()):
                 process.terminate()
             self._drop_pool()
 
