@@ -142,11 +142,13 @@ def write_receipt(artifact: Path, receipt: Receipt) -> None:
 
 
 def read_receipt(artifact: Path) -> Receipt | None:
-    """Read the receipt of an artifact; None if it has none or the artifact is gone."""
+    """Read the receipt of an artifact; None if it has none or a file it vouches for is gone."""
     value = read_json(receipt_path(artifact))
-    if value is None or not artifact.exists():
+    if value is None:
         return None
-    return Receipt(**value)
+    receipt = Receipt(**value)
+    files = [artifact, *(artifact.with_name(name) for name in receipt.sha256)]
+    return receipt if all(path.exists() for path in files) else None
 
 
 def is_done(artifact: Path, fingerprint: str) -> bool:
