@@ -70,6 +70,7 @@ LEDGER = pa.schema(
 )
 
 PRIVATE_LEDGER_COLUMNS = ("mtime_ns", "image_root", "seen_key")
+PUBLIC_LEDGER = pa.schema([f for f in LEDGER if f.name not in PRIVATE_LEDGER_COLUMNS])
 
 AMENDMENT = pa.schema(
     [
@@ -161,7 +162,7 @@ def data_dictionary(dim: int) -> str:
     """Markdown that explains every column of every published file."""
     sections = [
         ("Tables, Parquet", table_schema(dim)),
-        ("Ledger", LEDGER),
+        ("Ledger", PUBLIC_LEDGER),
         ("Amendments to the ledger", AMENDMENT),
         ("Previews", PREVIEWS),
         ("Verdicts", VERDICTS),
