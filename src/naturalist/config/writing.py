@@ -75,7 +75,7 @@ def _clean(text: str) -> str:
 
 _TEMPLATE = """\
 # One collection of pictures, for naturalist. Paths are relative to this file's folder.
-# What each setting does: naturalist help-config, or docs/configuration.md.
+# Every setting is explained in docs/configuration.md.
 format = 1
 name = {name}
 workspace = "."            # where pictures, ledger, features and tables are kept

@@ -100,7 +100,10 @@ def _examine_entry(
             raise PictureError(blamed, "while its header or archive was read")
         with _open_regular(task.source, entry) as file:
             head = file.read(HEAD_BYTES)
-            if not images.sniff(head).format and archives.archive_kind(head):
+            kind = None
+            if not images.sniff(head).format:
+                kind, head = archives.kind_from(head, file.read)
+            if kind is not None:
                 yield from _examine_archive(task, layout, entry)
             else:
                 yield _row(task, entry, _examine_picture(head, file, entry, task.limits))
