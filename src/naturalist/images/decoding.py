@@ -18,7 +18,12 @@ from naturalist.images.headers import check_container, readable_format
 from naturalist.images.jpeg import Frame, read_frame
 from naturalist.images.limits import PictureLimits, check_pixels
 from naturalist.images.orientation import Pixels, upright, upright_size
-from naturalist.images.pillow_files import decoder_errors, exif_orientation, open_file
+from naturalist.images.pillow_files import (
+    decoder_errors,
+    exif_orientation,
+    open_file,
+    pillow_errors,
+)
 from naturalist.images.png import pixels_only, read_png
 from naturalist.images.silence import silent_stderr
 from naturalist.reasons import Reason
@@ -111,13 +116,13 @@ def _jpeg_pixels(data: bytes, frame: Frame, limits: PictureLimits, asked: _Asked
     if frame.components == 4:
         return _pillow_jpeg(data, limits, asked)
     try:
-        fast: Pixels = simplejpeg.decode_jpeg(data, min_width=width, min_height=height)
-    except ValueError as error:
-        complaint = str(error)
-    else:
-        return fast
-    if "Premature end of JPEG file" in complaint:
-        raise PictureError(Reason.TRUNCATED, complaint)
+        with decoder_errors(Reason.BROKEN_PIXELS):
+            fast: Pixels = simplejpeg.decode_jpeg(data, min_width=width, min_height=height)
+            return fast
+    except PictureError as error:
+        if error.reason is Reason.TRUNCATED:
+            raise
+        complaint = error.detail
     pixels = _pillow_jpeg(data, limits, asked)
     if "premature end of data segment" in complaint and _ends_flat(pixels):
         raise PictureError(Reason.TRUNCATED, f"{complaint}; the lowest rows are missing")
@@ -126,7 +131,7 @@ def _jpeg_pixels(data: bytes, frame: Frame, limits: PictureLimits, asked: _Asked
 
 def _pillow_jpeg(data: bytes, limits: PictureLimits, asked: _Asked) -> Pixels:
     with open_file(data, "jpeg") as image:
-        with decoder_errors(Reason.BROKEN_PIXELS):
+        with pillow_errors(Reason.BROKEN_PIXELS):
             factor = asked.factor(*image.size)
             image.draft(None, (-(-image.width // factor), -(-image.height // factor)))
         check_pixels(*image.size, limits, whole=True)
@@ -151,7 +156,7 @@ def _eighths(width: int, height: int, asked: _Asked) -> int:
 
 def _load(image: ImageFile.ImageFile, asked: _Asked) -> Pixels:
     """Pixels of an opened file, as stored, reduced by a whole number where that is enough."""
-    with decoder_errors(Reason.BROKEN_PIXELS):
+    with pillow_errors(Reason.BROKEN_PIXELS):
         factor = asked.factor(*image.size)
         with silent_stderr() if image.format == "TIFF" else nullcontext():
             image.load()

@@ -8,7 +8,6 @@ plugins refuse by themselves, whatever `PictureLimits` says.
 
 import io
 import logging
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -28,6 +27,7 @@ from PIL import (
 
 from naturalist.errors import PictureError
 from naturalist.images import tiff
+from naturalist.images.silence import silent_warnings
 from naturalist.reasons import Reason
 
 # Without any handler, Python prints what Pillow logs about broken files; a host program that has
@@ -54,8 +54,9 @@ def open_file(data: bytes, name: str) -> ImageFile.ImageFile:
     Raises PictureError: UNSUPPORTED_FORMAT for a pixel layout Pillow does not know, else
     BROKEN_HEADER (or TRUNCATED, TOO_MANY_PIXELS where Pillow says so).
     """
-    with decoder_errors(Reason.BROKEN_HEADER):
-        return _opener(name)(io.BytesIO(data))
+    opener = _opener(name)
+    with pillow_errors(Reason.BROKEN_HEADER):
+        return opener(io.BytesIO(data))
 
 
 def exif_orientation(image: ImageFile.ImageFile) -> int:
@@ -71,15 +72,12 @@ def exif_orientation(image: ImageFile.ImageFile) -> int:
 
 @contextmanager
 def decoder_errors(otherwise: Reason) -> Iterator[None]:
-    """Turn whatever a decoder raises into PictureError, and keep it from warning.
+    """Turn whatever a decoder raises into PictureError.
 
-    Known messages of Pillow get their own reason, everything else becomes `otherwise`. The
-    filters of `warnings` belong to the process: another thread's warnings are lost meanwhile.
+    Known messages get their own reason, everything else becomes `otherwise`.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
@@ -88,6 +86,13 @@ def decoder_errors(otherwise: Reason) -> Iterator[None]:
     except Exception as error:
         detail = f"{type(error).__name__}: {error}".strip()
         raise PictureError(_reason_of(detail, otherwise), detail) from error
+
+
+@contextmanager
+def pillow_errors(otherwise: Reason) -> Iterator[None]:
+    """The same as `decoder_errors`, for Pillow, which also warns."""
+    with silent_warnings(), decoder_errors(otherwise):
+        yield
 
 
 def _reason_of(detail: str, otherwise: Reason) -> Reason:

@@ -1,23 +1,34 @@
-"""Keeping libtiff from writing to standard error.
+"""Keeping Pillow and libtiff from warning and from writing to standard error.
 
-Pillow silences libtiff's warnings and leaves its error messages, of which one forged file gives
-hundreds. They go past Python straight to file descriptor 2, so that is where they are stopped.
+What they say about a broken picture is in its PictureError. Both means are of the whole process,
+so another thread is silenced for the same moment; the lock keeps two threads from saving each
+other's silence as the state to return to. The fast path for JPEG needs neither.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 
 _STDERR = 2
-_ONE_AT_A_TIME = Lock()
+_ONE_AT_A_TIME = RLock()
+
+
+@contextmanager
+def silent_warnings() -> Iterator[None]:
+    """Ignore Python's warnings, even where the host program made them errors."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere for a moment, also for other threads of the process.
+    """Send file descriptor 2 to nowhere.
 
-    The lock keeps two threads from saving each other's redirection as the original.
+    Pillow silences libtiff's warnings and leaves its error messages, of which one forged file
+    gives hundreds; they go past Python straight to the descriptor.
     """
     with _ONE_AT_A_TIME:
         try:
