@@ -56,24 +56,34 @@ def list_source(source: Source) -> Iterator[Entry]:
             "taken for deleted"
         ) from error
     if stat.S_ISDIR(status.st_mode):
-        yield from _walk(root, os.path.realpath(root), b"")
+        yield from _walk(root)
     else:
         yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
 
 
-def _walk(folder: bytes, real_root: bytes, prefix: bytes) -> Iterator[Entry]:
+def _walk(root: bytes) -> Iterator[Entry]:
+    real_root = os.path.realpath(root)
+    # A stack of our own: folders may be nested deeper than Python calls.
+    waiting = _scan(root, b"")
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, Entry):
+            yield found
+        elif found.is_dir(follow_symlinks=False):
+            waiting += _scan(found.path, path + b"/")
+        else:
+            yield _describe(found, path, real_root)
+
+
+def _scan(folder: bytes, prefix: bytes) -> list[tuple[bytes, os.DirEntry[bytes] | Entry]]:
+    """What is in a folder, the last name first."""
     try:
         with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+            entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
     except OSError as error:
-        yield Entry(prefix.rstrip(b"/"), 0, 0, _reason(error), error.strerror or "")
-        return
-    for entry in entries:
-        path = prefix + entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, real_root, path + b"/")
-        else:
-            yield _describe(entry, path, real_root)
+        path = prefix.rstrip(b"/")
+        return [(path, Entry(path, 0, 0, _reason(error), error.strerror or ""))]
+    return [(prefix + entry.name, entry) for entry in entries]
 
 
 def _describe(entry: os.DirEntry[bytes], path: bytes, real_root: bytes) -> Entry:
