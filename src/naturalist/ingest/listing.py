@@ -44,21 +44,31 @@ def list_source(source: Source) -> Iterator[Entry]:
     Raises:
         SourceError: the source itself is missing or may not be read.
     """
+    status = check_source(source)
     root = os.fsencode(source.path)
+    if stat.S_ISDIR(status.st_mode):
+        yield from _walk(root)
+    else:
+        yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
+
+
+def check_source(source: Source) -> os.stat_result:
+    """Check that a source is there.
+
+    Raises:
+        SourceError: it is missing or may not be read.
+    """
     try:
-        status = os.stat(root)
+        status = os.stat(source.path)
         if stat.S_ISDIR(status.st_mode):
-            os.scandir(root).close()
+            os.scandir(source.path).close()
     except OSError as error:
         raise SourceError(
             f"source {source.name!r} of category {source.category!r}: cannot read {source.path} "
             f"({error.strerror}). Mount the drive or correct the path; its pictures are not "
             "taken for deleted"
         ) from error
-    if stat.S_ISDIR(status.st_mode):
-        yield from _walk(root)
-    else:
-        yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
+    return status
 
 
 def _walk(root: bytes) -> Iterator[Entry]:

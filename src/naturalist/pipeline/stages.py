@@ -11,6 +11,7 @@ from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.ingest import batches
 from naturalist.ingest.examine import ExamineTask, examine
+from naturalist.ingest.listing import check_source
 from naturalist.ingest.place import Placed, place
 from naturalist.pipeline.executors import Executor
 from naturalist.pipeline.progress import Progress
@@ -51,6 +52,9 @@ def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
     config = job.config
     options = replace(config.ingest_options, rescan=rescan)
     result = IngestResult()
+    # All of them before the first change: a drive that is away must not cost half a run.
+    for source in config.sources:
+        check_source(source)
     if batches.is_pending(config.layout):
         job.progress.note("finishing the batch of a run that was stopped")
         _place_and_commit(job, result)
