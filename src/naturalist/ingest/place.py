@@ -139,7 +139,7 @@ def _move(path: Path, target: Path, row: Row) -> None:
             path.unlink()
         return
     real = _checked(path, row)
-    if real != path:
+    if path.is_symlink():
         _copy(real, target, row["sha256"])
         return
     try:
