@@ -11,9 +11,9 @@ class PictureLimits:
     """Guards against pictures that unpack to more than a machine can hold.
 
     `max_pixels` bounds the size that a picture declares. `max_whole_pixels` bounds what has to
-    be held in memory at once, four to ten bytes each: a baseline JPEG is decoded at an eighth of
-    its size without ever being whole, any other picture is not. `max_metadata_bytes` bounds what
-    text and profiles inside a picture unpack to.
+    be held in memory at once, with up to twenty bytes each: a baseline JPEG is decoded at an
+    eighth of its size without ever being whole, any other picture is not. `max_metadata_bytes`
+    bounds what text and profiles inside a picture unpack to.
     """
 
     max_pixels: int = 300_000_000
