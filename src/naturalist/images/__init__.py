@@ -20,6 +20,7 @@ from naturalist.images.previews import (
     thumbnail,
 )
 from naturalist.images.resizing import letterbox, resize, shrink
+from naturalist.images.stripping import strip_metadata
 
 __all__ = [
     "EXTENSIONS",
@@ -43,5 +44,6 @@ __all__ = [
     "resize",
     "shrink",
     "sniff",
+    "strip_metadata",
     "thumbnail",
 ]
