@@ -7,6 +7,7 @@
       lock                                held by the one writer
       images/<category>/<prefix>/<pic_id>.<ext>
       images/.staging/<sha256>            unpacked archive members of the batch under way
+      images/.incoming/                   pictures that are being copied
       ledger/<category>/<batch>.parquet, .json
       ledger/<category>/amendments/<name>.parquet
       ledger/<category>/touched/<fingerprint>.parquet
@@ -81,6 +82,10 @@ class Layout:
         """Folder of later words about ledger rows of a category."""
         return self.ledger / category / "amendments"
 
+    def losses(self, category: str, batch: int) -> Path:
+        """Amendment with the pictures of a batch that were gone when they were to be placed."""
+        return self.amendments(category) / f"{batch:06d}-losses.parquet"
+
     # pictures
 
     @property
@@ -91,6 +96,14 @@ class Layout:
     def image_root(self, name: str) -> Path:
         """The folder of an image root; relative names lie in the workspace."""
         return self.root / name
+
+    def image_root_marker(self, name: str) -> Path:
+        """The file by which an image root that is there is told from the empty place of a drive."""
+        return self.image_root(name) / ".naturalist-root"
+
+    def incoming(self, name: str) -> Path:
+        """Pictures that are being copied into an image root."""
+        return self.image_root(name) / ".incoming"
 
     def picture(self, image_root: str, category: str, number: int, extension: str) -> Path:
         """Where picture `number` of a category is kept."""
@@ -138,6 +151,10 @@ class Layout:
     def runs(self) -> Path:
         """One report for each run."""
         return self.reports / "runs"
+
+    def picture_index(self, category: str, batch: int, shard: int) -> Path:
+        """Index of one shard's pictures as they were packed for publishing."""
+        return self.outbox / "picture_index" / category / part_name(batch, shard)
 
     @property
     def outbox(self) -> Path:

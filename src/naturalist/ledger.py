@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from naturalist import artifacts
-from naturalist.layout import Layout, receipt_path
+from naturalist.layout import Layout, pic_number, receipt_path
 from naturalist.schemas import AMENDMENT, LEDGER
 
 DUCKDB_MEMORY = "1GB"
@@ -89,9 +89,16 @@ class BatchSummary:
     last_number: int
     """Highest picture number of the category after this batch."""
     counts: dict[str, SourceCounts]
-    """By source; superseded refusals are subtracted."""
+    """By source."""
     shards: list[Shard]
     sha256: str
+    superseded: dict[str, dict[str, SourceCounts]]
+    """Refusals of earlier batches that this one replaces, by batch and source."""
+
+    def numbers(self, shard: Shard) -> tuple[int, int]:
+        """Picture numbers of the first and the last picture of one of its shards."""
+        first = self.last_number - self.shards[-1].stop + 1
+        return first + shard.start, first + shard.stop - 1
 
 
 def write_batch(layout: Layout, folder: Path, rows: pa.Table, summary: dict[str, Any]) -> None:
@@ -111,18 +118,23 @@ def summarise(
     shard_size: int,
 ) -> dict[str, Any]:
     """Make the summary (without the checksum) of a batch's rows for one category."""
-    minus = {
-        source: SourceCounts(refused={r: -n for r, n in counts.refused.items()})
-        for source, counts in count_rows(superseded).items()
-    }
     accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
+    replaced = {
+        str(old): _counts_as_json(superseded.filter(pc.equal(superseded["batch"], old)))
+        for old in sorted(set(superseded["batch"].to_pylist()))
+    }
     return {
         "category": category,
         "batch": batch,
         "last_number": last_number,
-        "counts": {s: asdict(c) for s, c in merge_counts([count_rows(rows), minus]).items()},
+        "counts": _counts_as_json(rows),
         "shards": [asdict(shard) for shard in _cut(accepted, shard_size)],
+        "superseded": replaced,
     }
+
+
+def _counts_as_json(rows: pa.Table) -> dict[str, dict[str, Any]]:
+    return {source: asdict(one) for source, one in sorted(count_rows(rows).items())}
 
 
 def _cut(accepted: pa.Table, shard_size: int) -> Iterator[Shard]:
@@ -168,10 +180,14 @@ def batches(layout: Layout, category: str) -> list[BatchSummary]:
 
 
 def _summary(value: dict[str, Any]) -> BatchSummary:
-    counts = {source: SourceCounts(**c) for source, c in value["counts"].items()}
-    return BatchSummary(
-        **value | {"counts": counts, "shards": [Shard(**s) for s in value["shards"]]}
-    )
+    replaced = {batch: _counts_of(counts) for batch, counts in value["superseded"].items()}
+    shards = [Shard(**shard) for shard in value["shards"]]
+    read = {"counts": _counts_of(value["counts"]), "shards": shards, "superseded": replaced}
+    return BatchSummary(**value | read)
+
+
+def _counts_of(value: dict[str, Any]) -> dict[str, SourceCounts]:
+    return {source: SourceCounts(**one) for source, one in value.items()}
 
 
 def categories(layout: Layout) -> list[str]:
@@ -191,11 +207,32 @@ def last_batch(layout: Layout) -> int:
 
 def amendments(layout: Layout, category: str) -> pa.Table:
     """The amendments of a category, the latest one for each picture."""
-    files = sorted(layout.amendments(category).glob("*.parquet"))
+    return _latest(sorted(layout.amendments(category).glob("*.parquet")))
+
+
+def _latest(files: list[Path]) -> pa.Table:
     tables = [pq.read_table(path, partitioning=None) for path in files]
     table = pa.concat_tables(tables) if tables else AMENDMENT.empty_table()
     latest = {pic: i for i, pic in enumerate(table.sort_by("at_ns")["pic_id"].to_pylist())}
     return table.sort_by("at_ns").take(pa.array(sorted(latest.values()), pa.int64()))
+
+
+def not_accepted(layout: Layout, category: str, *, but_by: str = "") -> list[str]:
+    """Pictures that had an id and are no longer accepted, in id order.
+
+    Args:
+        layout: the workspace.
+        category: whose.
+        but_by: leave out what this stage decided.
+    """
+    rows = amendments(layout, category).to_pylist()
+    out = [r["pic_id"] for r in rows if r["by"] != but_by and r["outcome"] != Outcome.ACCEPTED]
+    return sorted(out, key=pic_number)
+
+
+def between(names: Iterable[str], first: int, last: int) -> tuple[str, ...]:
+    """Those of the pictures whose number is from `first` to `last`."""
+    return tuple(name for name in names if first <= pic_number(name) <= last)
 
 
 def counts(layout: Layout, category: str) -> dict[str, SourceCounts]:
@@ -204,16 +241,31 @@ def counts(layout: Layout, category: str) -> dict[str, SourceCounts]:
     The sums cost the number of batches and amendments, not the number of files.
     """
     changes = _changes(amendments(layout, category))
-    return merge_counts([*(b.counts for b in batches(layout, category)), *changes])
+    return merge_counts([*(_net_counts(b) for b in batches(layout, category)), *changes])
 
 
-def batch_counts(layout: Layout, summary: BatchSummary) -> dict[str, SourceCounts]:
-    """Files of one batch of a category, with what was learnt when its pictures were extracted."""
-    folder = layout.amendments(summary.category)
-    own = (f"{summary.batch:06d}-[0-9]*.parquet", f"{summary.batch:06d}-losses.parquet")
-    files = sorted(path for pattern in own for path in folder.glob(pattern))
-    changes = [c for f in files for c in _changes(pq.read_table(f, partitioning=None))]
-    return merge_counts([summary.counts, *changes])
+def _net_counts(summary: BatchSummary, since: int = 1) -> dict[str, SourceCounts]:
+    gone = [
+        {source: SourceCounts(refused={reason: -n for reason, n in one.refused.items()})}
+        for batch, counts in summary.superseded.items()
+        if int(batch) >= since
+        for source, one in counts.items()
+    ]
+    return merge_counts([summary.counts, *gone])
+
+
+def batch_counts(layout: Layout, summary: BatchSummary, since: int) -> dict[str, SourceCounts]:
+    """Files of one batch of a category, with what was learnt when its pictures were extracted.
+
+    Refusals that it replaces are subtracted if they are of batch `since` or later.
+    """
+    folder, losses = (
+        layout.amendments(summary.category),
+        layout.losses(summary.category, summary.batch),
+    )
+    files = sorted(folder.glob(f"{summary.batch:06d}-[0-9]*.parquet"))
+    files += [losses] if losses.exists() else []
+    return merge_counts([_net_counts(summary, since), *_changes(_latest(files))])
 
 
 def _changes(rows: pa.Table) -> list[dict[str, SourceCounts]]:
@@ -245,7 +297,8 @@ def shard_rows(layout: Layout, category: str, batch: int, shard: Shard) -> pa.Ta
 def connect(layout: Layout) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the view `ledger`: every file once, amendments applied.
 
-    The views `ledger_rows` (as written) and `amendments` are there too. Memory is bounded;
+    The views `ledger_rows` (as written), `amendments` and `lost` (ids of pictures that were gone
+    when they were to be placed) are there too. Memory is bounded;
     larger questions spill to the workspace's scratch folder.
     """
     connection = duckdb.connect()
@@ -257,6 +310,7 @@ def connect(layout: Layout) -> duckdb.DuckDBPyConnection:
     later = [p for c in names for p in sorted(layout.amendments(c).glob("*.parquet"))]
     _view(connection, "ledger_rows", rows, LEDGER)
     _view(connection, "amendments", later, AMENDMENT)
+    connection.execute(_LOST)
     connection.execute(_EFFECTIVE)
     return connection
 
@@ -281,6 +335,10 @@ def _view(
         connection.register(name, schema.empty_table())
 
 
+_LOST = """
+CREATE VIEW lost AS
+SELECT DISTINCT pic_id FROM amendments WHERE "by" = 'ingest' AND outcome = 'refused'
+"""
 _EFFECTIVE = """
 CREATE VIEW ledger AS
 WITH newest AS (
@@ -318,12 +376,13 @@ class KnownFiles:
 
     @classmethod
     def load(cls, layout: Layout, category: str) -> "KnownFiles":
-        """Read the keys of a category."""
+        """Read the keys of a category; a file that was lost before it was placed is not known."""
         folder = layout.ledger / category
-        files = [*sorted(folder.glob("[0-9]*.parquet")), *sorted(folder.glob("touched/*.parquet"))]
         parts = [
-            pq.read_table(f, columns=["seen_key"], partitioning=None)["seen_key"] for f in files
+            _keys(path, layout.losses(category, int(path.stem)))
+            for path in sorted(folder.glob("[0-9]*.parquet"))
         ]
+        parts += [_keys(path, None) for path in sorted(folder.glob("touched/*.parquet"))]
         chunks = [chunk for part in parts for chunk in part.drop_null().chunks]
         return cls(pa.chunked_array(chunks, pa.binary(16)))
 
@@ -338,6 +397,14 @@ class KnownFiles:
         # which is slow and right.
         found: list[bool] = ((self._high[at] == high) & (self._low[at] == low)).tolist()
         return found
+
+
+def _keys(path: Path, losses: Path | None) -> pa.ChunkedArray:
+    if losses is None or not losses.exists():
+        return pq.read_table(path, columns=["seen_key"], partitioning=None)["seen_key"]
+    rows = pq.read_table(path, columns=["seen_key", "pic_id"], partitioning=None)
+    lost = pq.read_table(losses, columns=["pic_id"], partitioning=None)["pic_id"]
+    return rows.filter(pc.invert(pc.is_in(rows["pic_id"], lost.combine_chunks())))["seen_key"]
 
 
 def _bytes_of(keys: pa.ChunkedArray) -> bytes:

@@ -38,8 +38,7 @@ class Item:
     @property
     def key(self) -> str:
         """The key in the store: the name with the hash of the bytes in it."""
-        name = PurePosixPath(self.name)
-        return str(name.with_name(f"{name.stem}.{self.sha256[:_HASH_LETTERS]}{name.suffix}"))
+        return keyed(self.name, self.sha256)
 
     def entry(self) -> dict[str, Any]:
         """The file's entry in the snapshot."""
@@ -49,6 +48,12 @@ class Item:
             "size_bytes": self.size_bytes,
             "sha256": self.sha256,
         }
+
+
+def keyed(name: str, sha256: str) -> str:
+    """The key of a file: its name with the beginning of its sha256 before the suffix."""
+    path = PurePosixPath(name)
+    return str(path.with_name(f"{path.stem}.{sha256[:_HASH_LETTERS]}{path.suffix}"))
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,7 @@ def publish(
     about: Mapping[str, Any],
     now: dt.datetime,
     on_file: Callable[[int], None],
+    also: Sequence[dict[str, Any]] = (),
 ) -> Published:
     """Send what the store lacks, then write the snapshot, then point `latest` to it.
 
@@ -124,6 +130,7 @@ def publish(
         about: what else the snapshot says (collection, categories, backbone).
         now: time that the snapshot names.
         on_file: hears 1 for each file that is safe in the store.
+        also: snapshot entries of files that are in the store already.
 
     Raises:
         StoreError: the store failed; nothing that a reader sees has changed.
@@ -137,7 +144,8 @@ def publish(
             sent.append(upload.key)
 
     store.put_files([Upload(item.key, item.path, item.sha256) for item in items], done)
-    entries = sorted((item.entry() for item in items), key=lambda entry: entry["name"])
+    entries = [*(item.entry() for item in items), *also]
+    entries.sort(key=lambda entry: entry["name"])
     latest = store.head(LATEST)
     pointer = json.loads(store.get_bytes(LATEST)[0]) if latest else None
     snapshot, changed = _snapshot(store, entries, about, pointer, now)

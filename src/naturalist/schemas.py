@@ -110,6 +110,16 @@ PREVIEWS = pa.schema(
     ]
 )
 
+PICTURE_INDEX = pa.schema(
+    [
+        _field("pic_id", pa.string(), "Id of the picture."),
+        _field("name", pa.string(), "Name of the member in the tar, or of the object."),
+        _field("offset", pa.int64(), "Where its bytes begin in the tar.", nullable=True),
+        _field("size_bytes", pa.int64(), "Size as published."),
+        _field("sha256", pa.binary(32), "SHA-256 of the bytes as published."),
+    ]
+)
+
 CHECKS = pa.schema(
     [
         _field("pic_id", pa.string(), "Id of the picture."),
@@ -165,6 +175,7 @@ def data_dictionary(dim: int) -> str:
         ("Ledger", PUBLIC_LEDGER),
         ("Amendments to the ledger", AMENDMENT),
         ("Previews", PREVIEWS),
+        ("Index of pictures", PICTURE_INDEX),
         ("Verdicts", VERDICTS),
     ]
     csv_note = (

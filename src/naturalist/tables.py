@@ -115,7 +115,8 @@ def all_tables(
     """Every table that a category's features give, done or not."""
     parts = extract.parts(layout, category, spec)
     total = sum(part.rows for part in parts)
-    withheld = _withheld(layout, category)
+    # Pictures that could not be decoded are in no features part: nothing to withhold.
+    withheld = ledger.not_accepted(layout, category, but_by="extract")
     cuts = list(_cut(parts, rows_per_table))
     return [
         TableTask(
@@ -126,7 +127,7 @@ def all_tables(
             dim=spec.dim,
             backbone_id=spec.id,
             pieces=pieces,
-            withheld=_withheld_between(withheld, pieces),
+            withheld=ledger.between(withheld, pieces[0].numbers[0], pieces[-1].numbers[1]),
             full=k * rows_per_table <= total,
         )
         for k, pieces in enumerate(cuts, start=1)
@@ -148,18 +149,6 @@ def _cut(parts: Sequence[Part], rows_per_table: int) -> Iterator[tuple[Piece, ..
                 pieces, room = [], rows_per_table
     if pieces:
         yield tuple(pieces)
-
-
-def _withheld(layout: Layout, category: str) -> list[str]:
-    # Pictures that could not be decoded are in no features part: nothing to withhold.
-    rows = ledger.amendments(layout, category).to_pylist()
-    out = [r["pic_id"] for r in rows if r["by"] != "extract" and r["outcome"] != "accepted"]
-    return sorted(out, key=pic_number)
-
-
-def _withheld_between(withheld: list[str], pieces: tuple[Piece, ...]) -> tuple[str, ...]:
-    first, last = pieces[0].numbers[0], pieces[-1].numbers[1]
-    return tuple(pic for pic in withheld if first <= pic_number(pic) <= last)
 
 
 def _refuse_change(task: TableTask) -> None:

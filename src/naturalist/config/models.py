@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
@@ -13,6 +13,8 @@ from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
 from naturalist.ingest.options import FileLimits, IngestOptions, Mode, Source
 from naturalist.layout import Layout
+from naturalist.packing import Form
+from naturalist.stores import S3Options
 from naturalist.verify.features import FeatureCheckOptions
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -125,6 +127,13 @@ class PublishSection(_Section):
     """Where the tables go; an empty address publishes nothing."""
 
     url: str = ""
+    pictures: Form = Form.NONE
+    keep_metadata: bool = False
+    thumbnails: bool = True
+    endpoint_url: str = ""
+    region: str = ""
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+    requester_pays: bool = False
 
 
 class Config(_Section):
@@ -200,6 +209,17 @@ class Config(_Section):
         """The address to publish to; relative folders lie beside the configuration file."""
         url = self.publish.url
         return url if not url or "://" in url else str(self._folder / Path(url).expanduser())
+
+    @property
+    def s3_options(self) -> S3Options:
+        """How to reach the bucket of publish.url."""
+        publish = self.publish
+        return S3Options(
+            endpoint_url=publish.endpoint_url or None,
+            region=publish.region or None,
+            addressing=publish.addressing,
+            requester_pays=publish.requester_pays,
+        )
 
     @property
     def picture_limits(self) -> PictureLimits:

@@ -107,6 +107,11 @@ rows_per_table = {rows_per_table}
 
 [publish]
 url = {publish_url}                   # a folder or s3://bucket/prefix; empty publishes nothing
+pictures = "none"          # none | tars (WebDataset) | objects (one by one)
+keep_metadata = false      # publish EXIF, GPS and comments of pictures too
+thumbnails = true          # publish previews: thumbnails, perceptual hashes, quality
+endpoint_url = ""          # for MinIO, Ceph, R2, SeaweedFS; empty is AWS
+region = ""
 
 [limits]                   # what is refused; every refusal names its limit
 {limits}

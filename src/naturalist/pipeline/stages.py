@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from naturalist import artifacts, backbones, extract, ledger, publish, tables
+from naturalist import artifacts, backbones, extract, ledger, packing, publish, tables
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.ingest import batches
@@ -15,6 +15,7 @@ from naturalist.ingest.listing import check_source
 from naturalist.ingest.place import Placed, place
 from naturalist.pipeline.executors import Executor
 from naturalist.pipeline.progress import Progress
+from naturalist.pipeline.sending import send_pictures
 from naturalist.pipeline.status import counts_as_json
 from naturalist.stores import open_store
 from naturalist.verify import collection
@@ -240,12 +241,41 @@ def publish_snapshot(job: Job) -> publish.Published | None:
         for category in config.labels
     }
     about = publish.about(config.name, config.labels, rows, spec)
+    store = open_store(config.publish_url, config.s3_options)
+    pictures = send_pictures(job.executor, job.progress, store, _pack_tasks(config))
+    if pictures.left_out:
+        job.progress.note(_LEFT_OUT.format(count=pictures.left_out))
     job.progress.begin("publish", len(items), "files")
     now = dt.datetime.now(dt.UTC)
-    store = open_store(config.publish_url)
-    published = publish.publish(store, items, about, now, job.progress.advance)
+    published = publish.publish(
+        store, items, about, now, job.progress.advance, also=pictures.entries
+    )
     job.progress.end()
-    return published
+    return replace(
+        published,
+        sent_files=published.sent_files + pictures.sent_files,
+        sent_bytes=published.sent_bytes + pictures.sent_bytes,
+    )
+
+
+_LEFT_OUT = (
+    "{count} pictures are not published as pictures: they cannot be read any more, or their format "
+    "(TIFF, AVIF, JPEG 2000, HEIC) has no way here of taking metadata out; "
+    "publish.keep_metadata = true publishes the latter as they are"
+)
+
+
+def _pack_tasks(config: Config) -> list[packing.PackTask]:
+    if config.publish.pictures is packing.Form.NONE:
+        return []
+    return packing.plan(
+        config.layout,
+        config.labels,
+        config.source_paths,
+        backbones.describe(config.extract.backbone),
+        config.publish.pictures,
+        keep_metadata=config.publish.keep_metadata,
+    )
 
 
 def _require_verified(config: Config) -> None:

@@ -1,0 +1,107 @@
+"""Packing pictures and sending them, shard by shard, so that disk use stays bounded.
+
+A shard's pictures go first and its index last: an index in the store says that all its pictures
+are there.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from naturalist import artifacts, packing
+from naturalist.layout import receipt_path
+from naturalist.packing import Form, PackTask
+from naturalist.pipeline.executors import Executor
+from naturalist.pipeline.progress import Progress
+from naturalist.publish import Item, keyed
+from naturalist.stores import Store, Upload
+
+INDEX_PREFIX = "picture_index/"
+
+
+@dataclass
+class SentPictures:
+    """Snapshot entries of all pictures, and what had to be sent."""
+
+    entries: list[dict[str, Any]]
+    sent_files: int = 0
+    sent_bytes: int = 0
+    left_out: int = 0
+
+
+def send_pictures(
+    executor: Executor, progress: Progress, store: Store, tasks: Sequence[PackTask]
+) -> SentPictures:
+    """Send the shards that the store lacks.
+
+    Raises:
+        StoreError: the store failed; what was sent is not sent again.
+    """
+    there = {info.key for info in store.list(INDEX_PREFIX)} if tasks else set()
+    missing = [task for task in tasks if not _is_sent(task, there)]
+    result = SentPictures([])
+    progress.begin("pictures", sum(task.shard.rows for task in missing), "pictures")
+    for task, _ in executor.map(packing.run, missing):
+        for batch in (_picture_uploads(task), [_upload(_index_item(task))]):
+            uploads = list(batch)
+            store.put_files(uploads)
+            result.sent_files += len(uploads)
+            result.sent_bytes += sum(upload.path.stat().st_size for upload in uploads)
+        packing.discard(task)
+        progress.advance(task.shard.rows)
+    progress.end()
+    for task in tasks:
+        result.entries += _entries(task)
+        result.left_out += _facts(task)["left_out"]
+    return result
+
+
+def _is_sent(task: PackTask, there: set[str]) -> bool:
+    return artifacts.is_done(task.index, task.fingerprint) and _index_item(task).key in there
+
+
+def _index_item(task: PackTask) -> Item:
+    name = f"{INDEX_PREFIX}{task.category}/{task.index.name}"
+    sha256 = artifacts.read_json(receipt_path(task.index))["sha256"][task.index.name]
+    return Item(name, task.index, sha256, task.index.stat().st_size)
+
+
+def _upload(item: Item) -> Upload:
+    return Upload(item.key, item.path, item.sha256)
+
+
+def _facts(task: PackTask) -> dict[str, Any]:
+    facts: dict[str, Any] = artifacts.read_json(receipt_path(task.index))["facts"]
+    return facts
+
+
+def _name(task: PackTask) -> str:
+    return f"pictures/{task.category}/{task.index.stem}"
+
+
+def _picture_uploads(task: PackTask) -> Iterator[Upload]:
+    if task.form is Form.TARS:
+        facts = _facts(task)
+        key = keyed(f"{_name(task)}.tar", facts["tar_sha256"])
+        yield Upload(key, task.tar, facts["tar_sha256"])
+        return
+    for row in pq.read_table(task.index, partitioning=None).to_pylist():
+        path = task.folder / row["name"]
+        yield Upload(f"{_name(task)}/{row['name']}", path, row["sha256"].hex())
+
+
+def _entries(task: PackTask) -> Iterator[dict[str, Any]]:
+    index = _index_item(task).entry()
+    if task.form is Form.OBJECTS:
+        index["objects_below"] = f"{_name(task)}/"
+    yield index
+    if task.form is Form.TARS:
+        facts = _facts(task)
+        yield {
+            "name": f"{_name(task)}.tar",
+            "key": keyed(f"{_name(task)}.tar", facts["tar_sha256"]),
+            "size_bytes": facts["tar_size_bytes"],
+            "sha256": facts["tar_sha256"],
+        }
