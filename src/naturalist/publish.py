@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from naturalist import __version__, artifacts, ledger, tables
@@ -100,6 +102,37 @@ def _ledger(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
             yield _item(f"ledger/{category}/amendments/{path.name}", path)
 
 
+def previews(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
+    """Previews of every shard, without those of pictures that are no longer accepted."""
+    for category in sorted(labels):
+        gone = ledger.not_accepted(layout, category, but_by="extract")
+        for summary in ledger.batches(layout, category):
+            for number, shard in enumerate(summary.shards):
+                path = layout.previews(category, summary.batch, number)
+                receipt = artifacts.read_receipt(path)
+                if receipt is None:
+                    continue
+                name = f"previews/{category}/{path.name}"
+                withheld = ledger.between(gone, *summary.numbers(shard))
+                if withheld:
+                    path = _without(path, layout.outbox / name, withheld, receipt.fingerprint)
+                    receipt = artifacts.read_receipt(path)
+                if receipt is not None:
+                    yield _item(name, path, receipt.sha256[path.name])
+
+
+def _without(source: Path, path: Path, withheld: tuple[str, ...], made_from: str) -> Path:
+    wanted = artifacts.fingerprint(made_from, list(withheld))
+    if not artifacts.is_done(path, wanted):
+        table = pq.read_table(source, partitioning=None)
+        gone = pc.is_in(table["pic_id"], pa.array(withheld, pa.string()))
+        kept = table.filter(pc.invert(gone))
+        artifacts.write_parquet(path, kept)
+        digest = {path.name: artifacts.sha256_file(path)}
+        artifacts.write_receipt(path, artifacts.Receipt(wanted, kept.num_rows, digest))
+    return path
+
+
 def _write_public_rows(source: Path, path: Path, fingerprint: str) -> None:
     rows = pq.read_table(source, partitioning=None).drop_columns(list(PRIVATE_LEDGER_COLUMNS))
     artifacts.write_parquet(path, rows)
@@ -152,10 +185,10 @@ def publish(
     if changed:
         condition = {"if_match": latest.version} if latest else {"if_absent": True}
         store.put_bytes(LATEST, _encode(snapshot), **condition)
-    sizes = {item.key: item.size_bytes for item in items}
+    sizes = {entry["key"]: entry["size_bytes"] for entry in entries}
     return Published(
         snapshot=snapshot["snapshot"],
-        files=len(items),
+        files=len(entries),
         size_bytes=sum(sizes.values()),
         sent_files=len(sent),
         sent_bytes=sum(sizes[key] for key in sent),

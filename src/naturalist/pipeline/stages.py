@@ -236,6 +236,8 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     _require_verified(config)
     spec = backbones.describe(config.extract.backbone)
     items = publish.prepare(config.layout, config.labels, spec)
+    if config.publish.thumbnails:
+        items += publish.previews(config.layout, config.labels)
     rows = {
         category: sum(r.rows for _, r in tables.done_tables(config.layout, category))
         for category in config.labels
