@@ -157,7 +157,7 @@ def test_the_latest_amendment_holds(amended: Layout) -> None:
 
 def test_a_batch_is_counted_with_what_its_own_pictures_turned_out_to_be(amended: Layout) -> None:
     (summary,) = ledger.batches(amended, "plant")
-    counts = ledger.batch_counts(amended, summary)
+    counts = ledger.batch_counts(amended, summary, since=1)
     assert counts == {"photos": SourceCounts(accepted=1, refused={"truncated": 1})}
 
 

@@ -34,7 +34,7 @@ def spent(config: Config) -> Spent:
     for category in config.labels:
         for summary in ledger.batches(layout, category):
             if summary.batch >= first:
-                counts = ledger.batch_counts(layout, summary)
+                counts = ledger.batch_counts(layout, summary, first)
                 total = sum(counts.values(), total)
     failures = {reason: n for reason, n in total.refused.items() if Reason(reason).is_failure}
     good = total.accepted + total.duplicate + total.conflict
