@@ -62,7 +62,7 @@ def write_config(
     if publish and "://" not in publish:
         publish = str(Path(publish).expanduser().resolve())
     chosen = name or folder.resolve().name
-    text = render_config(chosen, parsed, publish, backbone)
+    text = _as_text(render_config(chosen, parsed, publish, backbone))
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
     try:
@@ -71,6 +71,18 @@ def write_config(
         path.unlink()
         raise
     return path
+
+
+def _as_text(config: str) -> str:
+    try:
+        config.encode()
+    except UnicodeEncodeError as error:
+        near = config[config.rfind("\n", 0, error.start) + 1 : error.end]
+        raise ConfigError(
+            f"a configuration holds only UTF-8, and this name is not: {near.strip()!a} ...: "
+            "rename the folder, or make a link to it and name the link"
+        ) from error
+    return config
 
 
 def _parse_category(text: str) -> NewCategory:

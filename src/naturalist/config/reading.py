@@ -33,7 +33,25 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(_explain(path, error)) from error
-    return config.in_folder(path.resolve().parent)
+    config = config.in_folder(path.resolve().parent)
+    _check_apart(path, config)
+    return config
+
+
+def _check_apart(path: Path, config: Config) -> None:
+    """Or the pictures that a run places would be taken for new ones by the next."""
+    layout = config.layout
+    written = [layout.root, *(layout.image_root(root) for root in config.images.roots)]
+    if config.publish_url and "://" not in config.publish_url:
+        written.append(Path(config.publish_url))
+    for source in config.sources:
+        for folder in written:
+            if folder.resolve().is_relative_to(source.path.resolve()):
+                raise ConfigError(
+                    f"{path}: source {source.name!r} of category {source.category!r} is "
+                    f"{source.path}, and {folder}, where naturalist writes, lies in it: keep "
+                    "workspace, image roots and publish.url out of all sources"
+                )
 
 
 def _explain(path: Path, error: ValidationError) -> str:
