@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from naturalist.errors import PictureError, WorkspaceError
+from naturalist.errors import PictureError, SourceError, WorkspaceError
 from naturalist.images import EXTENSIONS
 from naturalist.layout import Layout, pic_number
 from naturalist.reasons import Reason
@@ -46,16 +46,35 @@ def read_picture(layout: Layout, source: Path | None, row: Row) -> bytes:
 
     Raises:
         PictureError: the file is gone, unreadable or has other bytes.
+        SourceError: the whole drive is gone.
     """
     path = picture_path(layout, source, row)
     try:
         data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise PictureError(Reason.VANISHED, f"no longer in {path.parent.name}") from error
     except PermissionError as error:
         raise PictureError(Reason.PERMISSION_DENIED, path.name) from error
     except OSError as error:
+        check_mounted(layout, source, row)
+        if isinstance(error, FileNotFoundError):
+            raise PictureError(Reason.VANISHED, f"no longer in {path.parent.name}") from error
         raise PictureError(Reason.READ_ERROR, error.strerror or str(error)) from error
     if hashlib.sha256(data).digest() != row["sha256"]:
         raise PictureError(Reason.CHANGED_AFTER_INGEST, "the sha256 is another one")
     return data
+
+
+def check_mounted(layout: Layout, source: Path | None, row: Row) -> None:
+    """Tell a picture that is gone from a drive that is away, which is no picture's fault.
+
+    Raises:
+        SourceError: the source (or the image root, where the row names one) is not there.
+    """
+    root = row["image_root"]
+    wanted = layout.image_root_marker(root) if root is not None else source
+    # Where a drive is not mounted its folder is often there, and empty.
+    if wanted is None or wanted.is_file() or (wanted.is_dir() and any(wanted.iterdir())):
+        return
+    raise SourceError(
+        f"{row['pic_id']} cannot be read: {wanted} is not there, or empty. Mount its drive and run "
+        "the same command again; if the pictures were removed on purpose, put any other file there"
+    )

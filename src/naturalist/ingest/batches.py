@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from naturalist import artifacts, ledger
+from naturalist.errors import WorkspaceError
 from naturalist.ingest.assign import Assigned, KnownPicture, Prior, assign
 from naturalist.ingest.examine import ExamineTask
 from naturalist.ingest.listing import Entry, list_new
@@ -128,11 +129,13 @@ def _prior(layout: Layout, findings: list[tuple[str, dict[str, Any]]]) -> Prior:
 _SAME_FILES = """
 SELECT category, source, path, occurrence, sha256, outcome, reason
 FROM ledger_rows SEMI JOIN asked USING (category, source, path, occurrence)
+WHERE coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
 """
 _SAME_BYTES = """
 SELECT category, source, pic_id, path_text, sha256
 FROM ledger_rows
 WHERE outcome IN ('accepted', 'conflict')
+  AND coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
   AND sha256 IN (SELECT sha256 FROM asked WHERE kind = 'picture')
 ORDER BY batch, pic_id
 """
@@ -210,10 +213,15 @@ def is_pending(layout: Layout) -> bool:
 def place_tasks(
     layout: Layout, sources: Sequence[Source], options: IngestOptions
 ) -> list[PlaceTask]:
-    """Cut the pending batch's accepted pictures into tasks."""
+    """Cut the pending batch's accepted pictures into tasks.
+
+    Raises:
+        WorkspaceError: the batch has pictures of a source that is not configured any more.
+    """
     tasks = []
     for path in sorted(layout.pending.glob("*.parquet")):
         summary = artifacts.read_json(receipt_path(path))
+        _require_sources(path.stem, summary["counts"], sources)
         accepted = sum(shard["stop"] - shard["start"] for shard in summary["shards"])
         mine = tuple(source for source in sources if source.category == path.stem)
         tasks += [
@@ -228,6 +236,16 @@ def place_tasks(
             for start in range(0, accepted, PICTURES_PER_PLACE_TASK)
         ]
     return tasks
+
+
+def _require_sources(category: str, wanted: Iterable[str], sources: Sequence[Source]) -> None:
+    known = {source.name for source in sources if source.category == category}
+    if missing := sorted(set(wanted) - known):
+        raise WorkspaceError(
+            f"a run was stopped while it placed pictures of source {missing[0]!r} of category "
+            f"{category!r}, which the configuration no longer names: put the source back, run "
+            "once, and remove it then"
+        )
 
 
 def commit(layout: Layout, placed: Sequence[tuple[str, Placed]]) -> Committed:
@@ -268,7 +286,7 @@ def _write_losses(layout: Layout, placed: Sequence[tuple[str, Placed]], batch: i
         losses = [loss for c, one in placed if c == category for loss in one.losses]
         if losses:
             rows = loss_amendments(losses, time.time_ns())
-            path = layout.amendments(category) / f"{batch:06d}-losses.parquet"
+            path = layout.losses(category, batch)
             artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
 
 

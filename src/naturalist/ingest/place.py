@@ -4,15 +4,16 @@ The rows of the pending batch are the journal: they name the source, the bytes a
 they are on the disk before the first file is touched.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -21,7 +22,7 @@ from naturalist.errors import PictureError, WorkspaceError
 from naturalist.ingest.options import Mode, Source
 from naturalist.layout import Layout
 from naturalist.ledger import Outcome
-from naturalist.pictures import path_in_source, picture_path
+from naturalist.pictures import check_mounted, path_in_source, picture_path
 from naturalist.reasons import Reason
 
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES)
@@ -52,52 +53,93 @@ class Placed:
 def place(task: PlaceTask) -> Placed:
     """Place the pictures of a task.
 
-    A picture whose file changed or vanished since it was examined is a loss: its ledger row is
-    amended, its id stays unused.
+    A picture whose file changed or vanished since it was examined is taken from a file with the
+    same bytes; if there is none it is a loss: its ledger row is amended, its id stays unused.
 
     Raises:
         StorageFull: a drive is full.
+        SourceError: a source is not there any more.
         WorkspaceError: an unpacked picture of this batch is gone.
     """
     layout = Layout(task.root)
-    sources = {source.name: source for source in task.sources}
+    sources = {source.name: source.path for source in task.sources}
     losses = []
     for row in _rows(layout, task):
         if row["image_root"] is None:
             continue
         try:
-            _place(layout, sources[row["source"]], row, task.mode)
+            _place_from_any(layout, sources, row, task)
         except PictureError as error:
             losses.append((row["pic_id"], row["source"], error.reason.value, error.detail))
     return Placed(task.rows, tuple(losses))
 
 
 def _rows(layout: Layout, task: PlaceTask) -> list[Row]:
-    table = pq.read_table(layout.pending / f"{task.category}.parquet", partitioning=None)
+    table = _pending(layout, task.category)
     accepted = table.filter(pc.equal(table["outcome"], Outcome.ACCEPTED))
     rows: list[Row] = accepted.slice(task.start, task.rows).to_pylist()
     return rows
 
 
-def _place(layout: Layout, source: Source, row: Row, mode: Mode) -> None:
+def _pending(layout: Layout, category: str) -> pa.Table:
+    return pq.read_table(layout.pending / f"{category}.parquet", partitioning=None)
+
+
+def _place_from_any(layout: Layout, sources: Mapping[str, Path], row: Row, task: PlaceTask) -> None:
+    try:
+        _place(layout, sources[row["source"]], row, task.mode)
+    except PictureError:
+        # A source is empty, too, when everything has been moved out of it.
+        if task.mode is not Mode.MOVE or not sources[row["source"]].exists():
+            check_mounted(layout, sources[row["source"]], row | {"image_root": None})
+        for twin in _duplicates(layout, task.category, row["pic_id"]):
+            there = {key: twin[key] for key in ("source", "path", "mtime_ns")}
+            with contextlib.suppress(PictureError):
+                _place(layout, sources[twin["source"]], row | there, task.mode)
+                return
+        raise
+
+
+def _duplicates(layout: Layout, category: str, pic: str) -> list[Row]:
+    table = _pending(layout, category)
+    same = pc.and_(pc.equal(table["outcome"], Outcome.DUPLICATE), pc.equal(table["same_as"], pic))
+    rows: list[Row] = table.filter(same).to_pylist()
+    return rows
+
+
+def _place(layout: Layout, source: Path, row: Row, mode: Mode) -> None:
     target = picture_path(layout, None, row)
-    with artifacts.storage_errors(f"the folder of {target.name}"):
+    incoming = layout.incoming(row["image_root"])
+    path = path_in_source(source, row["path"])
+    with artifacts.storage_errors(str(target)):
         target.parent.mkdir(parents=True, exist_ok=True)
-    staged = layout.staging / row["sha256"].hex()
-    if b"\0" in row["path"]:
-        _place_staged(staged, target)
-    elif mode is Mode.MOVE:
-        _move(path_in_source(source.path, row["path"]), target, row)
-    elif not _is_there(target, row):
-        _link_or_copy(path_in_source(source.path, row["path"]), target, row, mode)
+        if b"\0" in row["path"]:
+            _place_staged(layout.staging / row["sha256"].hex(), target, incoming, row)
+        elif _is_there(target, row):
+            # Killed between copy and removal: the copy is whole, so the source may go.
+            if mode is Mode.MOVE and not path.is_symlink() and _has_bytes(path, row):
+                path.unlink()
+        elif mode is Mode.MOVE:
+            _move(path, target, incoming, row)
+        else:
+            _link_or_copy(path, target, incoming, row, mode)
 
 
 def _is_there(target: Path, row: Row) -> bool:
-    return target.exists() and target.stat().st_size == row["size_bytes"]
+    # Only after a kill is anything there, so that nothing is read twice in the usual case.
+    return target.exists() and _has_bytes(target, row)
 
 
-def _place_staged(staged: Path, target: Path) -> None:
-    if target.exists():
+def _has_bytes(path: Path, row: Row) -> bool:
+    try:
+        same_size: bool = path.stat().st_size == row["size_bytes"]
+        return same_size and artifacts.sha256_file(path) == row["sha256"].hex()
+    except (FileNotFoundError, PermissionError):
+        return False
+
+
+def _place_staged(staged: Path, target: Path, incoming: Path, row: Row) -> None:
+    if _is_there(target, row):
         return
     if not staged.exists():
         raise WorkspaceError(
@@ -105,14 +147,14 @@ def _place_staged(staged: Path, target: Path) -> None:
             "folders ledger/.open and ledger/.pending of the workspace and run again"
         )
     try:
-        staged.rename(target)
+        staged.replace(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy(staged, target, bytes.fromhex(staged.name))
+        _copy(staged, target, incoming, row)
 
 
-def _link_or_copy(path: Path, target: Path, row: Row, mode: Mode) -> None:
+def _link_or_copy(path: Path, target: Path, incoming: Path, row: Row, mode: Mode) -> None:
     path = _checked(path, row)
     if mode is Mode.HARDLINK:
         try:
@@ -125,29 +167,20 @@ def _link_or_copy(path: Path, target: Path, row: Row, mode: Mode) -> None:
                 raise
         else:
             return
-    _copy(path, target, row["sha256"])
+    _copy(path, target, incoming, row)
 
 
-def _move(path: Path, target: Path, row: Row) -> None:
-    if _is_there(target, row):
-        # Killed between copy and removal: the copy is whole, so the source may go.
-        if (
-            path.exists()
-            and not path.is_symlink()
-            and artifacts.sha256_file(path) == row["sha256"].hex()
-        ):
-            path.unlink()
-        return
+def _move(path: Path, target: Path, incoming: Path, row: Row) -> None:
     real = _checked(path, row)
     if path.is_symlink():
-        _copy(real, target, row["sha256"])
+        _copy(real, target, incoming, row)
         return
     try:
-        path.rename(target)
+        path.replace(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy(path, target, row["sha256"])
+        _copy(path, target, incoming, row)
         artifacts.sync(target)
         artifacts.sync(target.parent)
         path.unlink()
@@ -164,26 +197,45 @@ def _checked(path: Path, row: Row) -> Path:
     return real
 
 
-def _copy(path: Path, target: Path, sha256: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}{artifacts.TEMPORARY_SUFFIX}")
+def _copy(path: Path, target: Path, incoming: Path, row: Row) -> None:
+    incoming.mkdir(exist_ok=True)
+    temporary = incoming / f"{target.name}.{os.getpid()}{artifacts.TEMPORARY_SUFFIX}"
     try:
-        with path.open("rb") as source:
+        with _opened(path) as source:
             digest = _copy_hashing(source, temporary)
-        if digest != sha256:
+            times = os.fstat(source.fileno())
+        if digest != row["sha256"]:
             raise PictureError(Reason.CHANGED_AFTER_INGEST, "changed while it was copied")
-        shutil.copystat(path, temporary)
+        os.utime(temporary, ns=(times.st_atime_ns, times.st_mtime_ns))
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _copy_hashing(source: Any, temporary: Path) -> bytes:
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise PictureError(Reason.VANISHED, "gone before it was copied") from error
+    except PermissionError as error:
+        raise PictureError(Reason.PERMISSION_DENIED, error.strerror or "") from error
+
+
+def _copy_hashing(source: BinaryIO, temporary: Path) -> bytes:
     digest = hashlib.sha256()
-    with artifacts.storage_errors(str(temporary)), temporary.open("wb") as out:
-        while block := source.read(1 << 20):
+    with temporary.open("wb") as out:
+        for block in _blocks(source):
             digest.update(block)
             out.write(block)
     return digest.digest()
+
+
+def _blocks(source: BinaryIO) -> Iterator[bytes]:
+    try:
+        while block := source.read(1 << 20):
+            yield block
+    except OSError as error:
+        raise PictureError(Reason.READ_ERROR, error.strerror or str(error)) from error
 
 
 def loss_amendments(losses: Sequence[tuple[str, str, str, str]], at_ns: int) -> list[Row]:

@@ -15,7 +15,6 @@ from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError,
 from naturalist.layout import Layout
 
 FORMAT = 1
-ROOT_MARKER = ".naturalist-root"
 
 
 @contextlib.contextmanager
@@ -33,7 +32,7 @@ def writing(layout: Layout, name: str, image_roots: Sequence[str]) -> Iterator[N
         layout.root.mkdir(parents=True, exist_ok=True)
     with _locked(layout):
         _check_marker(layout, name, image_roots)
-        _tidy(layout)
+        _tidy(layout, image_roots)
         layout.scratch.mkdir(exist_ok=True)
         try:
             yield
@@ -91,11 +90,11 @@ def _check_marker(layout: Layout, name: str, image_roots: Sequence[str]) -> None
     _check_format(layout, marker)
     known = set(marker["image_roots"])
     for root in known:
-        _check_root(layout.image_root(root))
+        _check_root(layout.image_root_marker(root))
     for root in set(image_roots) - known:
         with artifacts.storage_errors(f"image root {root}"):
             layout.image_root(root).mkdir(parents=True, exist_ok=True)
-            (layout.image_root(root) / ROOT_MARKER).touch()
+            layout.image_root_marker(root).touch()
     roots = sorted(known | set(image_roots))
     if roots != marker["image_roots"] or not layout.marker.exists():
         artifacts.write_json(layout.marker, marker | {"image_roots": roots})
@@ -111,17 +110,19 @@ def _check_format(layout: Layout, marker: dict[str, Any]) -> None:
         )
 
 
-def _check_root(path: Path) -> None:
-    if not (path / ROOT_MARKER).exists():
+def _check_root(marker: Path) -> None:
+    if not marker.exists():
         raise SourceError(
-            f"image root {path} is not there (no {ROOT_MARKER} in it): mount its drive. Nothing "
-            "was changed, and its pictures are not taken for deleted"
+            f"image root {marker.parent} is not there (no {marker.name} in it): mount its drive. "
+            "Nothing was changed, and its pictures are not taken for deleted"
         )
 
 
-def _tidy(layout: Layout) -> None:
+def _tidy(layout: Layout, image_roots: Sequence[str]) -> None:
     # Only the holder of the lock comes here, so whatever is temporary was left by a killed one.
     shutil.rmtree(layout.scratch, ignore_errors=True)
+    for root in image_roots:
+        shutil.rmtree(layout.incoming(root), ignore_errors=True)
     for name in (".pending.tmp", ".pending.done"):
         shutil.rmtree(layout.ledger / name, ignore_errors=True)
     for folder in ("ledger", "features", "previews", "checks", "tables", "reports", "outbox"):
