@@ -123,7 +123,10 @@ def test_a_bad_file_among_many_fails_by_name_and_the_others_can_be_put_again(
     missing = Upload("many/missing", tmp_path / "nowhere.bin", "0" * 64)
     with pytest.raises(StoreError, match=r"nowhere\.bin"):
         store.put_files([picture, missing])
-    store.put_files([picture])
+    done: list[str] = []
+    with pytest.raises(StoreError):
+        store.put_files([picture, missing], lambda upload, _info, _sent: done.append(upload.key))
+    assert done == [picture.key]
     assert store.head(picture.key) is not None
 
 
@@ -177,7 +180,10 @@ def test_what_is_not_there_is_said_to_be_missing(store: Store, tmp_path: Path) -
             store.get_bytes(key)
         with pytest.raises(NotFound):
             store.fetch(key, tmp_path / "got")
+        with pytest.raises(NotFound):
+            store.fetch(key, tmp_path / "new" / "got", "0" * 64)
     assert not (tmp_path / "got").exists()
+    assert not list(tmp_path.glob("**/*.part"))
 
 
 def test_deleting_is_idempotent_and_leaves_the_rest(store: Store) -> None:
@@ -210,6 +216,13 @@ def test_fetch_writes_the_whole_file_and_replaces_an_older_one(
     assert [path.name for path in target.parent.iterdir()] == ["got.bin"]
 
 
+def test_an_empty_object_is_fetched(store: Store, tmp_path: Path) -> None:
+    info = store.put_bytes("empty", b"")
+    store.fetch("empty", tmp_path / "a")
+    store.fetch("empty", tmp_path / "b", info.sha256)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b""
+
+
 def test_fetch_refuses_bytes_that_are_not_the_expected_ones(
     store: Store, picture: Upload, tmp_path: Path
 ) -> None:
@@ -234,3 +247,17 @@ def test_a_key_that_could_leave_its_place_is_refused(
     for call in calls:
         with pytest.raises(StoreError, match="cannot be the key"):
             call()
+
+
+def test_reading_back_looks_at_the_bytes(store: Store, picture: Upload) -> None:
+    info = put(store, picture)
+    assert store.read_back(picture.key) == info
+    assert store.read_back("nothing/here") is None
+
+
+def test_a_listing_tells_when_objects_were_written(store: Store, picture: Upload) -> None:
+    put(store, picture)
+    store.put_bytes("b", b"x")
+    written = {info.key: info.modified_s for info in store.list()}
+    assert written.keys() == {picture.key, "b"}
+    assert all(when is not None and when > 1.7e9 for when in written.values())

@@ -113,14 +113,24 @@ class LocalStore:
             except _NO_OBJECT:
                 return None
 
+    def read_back(self, key: str) -> ObjectInfo | None:
+        """See `Store.read_back`."""
+        target = self._path(key)
+        with self._errors(key):
+            try:
+                digest = sha256_file(target)
+                return ObjectInfo(key, target.stat().st_size, digest, digest)
+            except _NO_OBJECT:
+                return None
+
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See `Store.list`; gives recorded digests only and reads no file."""
         folder = check_prefix(prefix).rpartition("/")[0]
         with self._errors(prefix):
             for key, path in _walk(self._root / folder, f"{folder}/" if folder else "", prefix):
                 with contextlib.suppress(FileNotFoundError):
-                    digest = _recorded_digest(path)
-                    yield ObjectInfo(key, path.stat().st_size, digest, digest)
+                    digest, status = _recorded_digest(path), path.stat()
+                    yield ObjectInfo(key, status.st_size, digest, digest, status.st_mtime)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Store.delete`; folders that become empty go too."""

@@ -1,7 +1,7 @@
 """What every object store can do: the contract that the local folder and S3 both keep."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,8 @@ class ObjectInfo:
     """Hex digest recorded when the object was written; None where the store cannot say cheaply."""
     version: str | None
     """Opaque token of these bytes under this key, for `if_match`; None in some listings."""
+    modified_s: float | None = field(default=None, compare=False)
+    """When the object was written, in seconds since 1970 by the store's clock; in listings only."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,10 @@ class Store(Protocol):
 
     def head(self, key: str) -> ObjectInfo | None:
         """What is known of an object; None if there is none."""
+        ...
+
+    def read_back(self, key: str) -> ObjectInfo | None:
+        """As `head`, with the digest of the bytes as they are read now; None if there are none."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:

@@ -112,19 +112,36 @@ class S3Store:
         return data, replace(info, sha256=found)
 
     def fetch(self, key: str, path: Path, sha256: str | None = None) -> None:
-        """See `Store.fetch`; where no digest is known only the length is checked."""
+        """See `Store.fetch`; one request if `sha256` is given."""
         with s3_errors(f"fetching {key}", self.url):
-            info = head(self._place, key)
-            if info is None:
-                raise not_found(self.url, key)
-            read_from = functools.partial(stream, self._place, info)
-            token = f"{self.url}/{key} {info.version}"
-            download(path, f"{key} in {self.url}", token, sha256 or info.sha256, read_from)
+            version = None
+            if sha256 is None:
+                info = head(self._place, key)
+                if info is None:
+                    raise not_found(self.url, key)
+                sha256, version = info.sha256, info.version
+
+            def read_from(offset: int) -> Iterator[bytes]:
+                return stream(self._place, key, offset, version)
+
+            try:
+                token = f"{self.url}/{key} {sha256} {version}"
+                download(path, f"{key} in {self.url}", token, sha256, read_from)
+            except ClientError as error:
+                if is_missing(error):
+                    raise not_found(self.url, key) from error
+                raise
 
     def head(self, key: str) -> ObjectInfo | None:
         """See `Store.head`."""
         with s3_errors(f"looking for {key}", self.url):
             return head(self._place, key)
+
+    def read_back(self, key: str) -> ObjectInfo | None:
+        """See `Store.read_back`."""
+        with s3_errors(f"reading {key} back", self.url):
+            info = head(self._place, key)
+            return info and replace(info, sha256=sha256_at_server(self._place, info))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See `Store.list`; S3 lists no digests. What is no valid key here is passed over."""
@@ -139,7 +156,8 @@ class S3Store:
                 for item in page.get("Contents", []):
                     key = item["Key"][prefix_bytes:]
                     if is_key(key):
-                        yield ObjectInfo(key, item["Size"], None, item["ETag"])
+                        modified_s = item["LastModified"].timestamp()
+                        yield ObjectInfo(key, item["Size"], None, item["ETag"], modified_s)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Store.delete`."""
