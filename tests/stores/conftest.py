@@ -1,13 +1,16 @@
 """The stores that the conformance suite runs over."""
 
+import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from naturalist.stores import S3Options, Store, open_store
+from naturalist.stores import S3Options, Store, Upload, open_store
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server
+
+MakeFile = Callable[[str, bytes], Upload]
 
 
 @pytest.fixture
@@ -35,17 +38,37 @@ def shared_bucket(s3_server: S3Server) -> str:
     return "shared-by-tests"
 
 
+@pytest.fixture
+def bucket(s3_server: S3Server) -> Iterator[str]:
+    """An own bucket, gone afterwards."""
+    with s3_server.bucket() as name:
+        yield name
+
+
 @pytest.fixture(params=["local", "s3"])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
     """Opens the same, at first empty, store anew each time it is called."""
     if request.param == "local":
         return lambda: open_store(str(tmp_path / "store with space"))
     options = request.getfixturevalue("s3_options")
-    bucket = request.getfixturevalue("shared_bucket")
-    url = f"s3://{bucket}/{uuid.uuid4().hex[:8]} with space"
+    shared_bucket = request.getfixturevalue("shared_bucket")
+    url = f"s3://{shared_bucket}/{uuid.uuid4().hex[:8]} with space"
     return lambda: open_store(url, options)
 
 
 @pytest.fixture
 def store(reopen: Callable[[], Store]) -> Store:
     return reopen()
+
+
+@pytest.fixture
+def make_file(tmp_path: Path) -> MakeFile:
+    """Makes a file to be put under a key."""
+
+    def make(key: str, data: bytes) -> Upload:
+        path = tmp_path / "files" / key.replace("/", "_")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        return Upload(key, path, hashlib.sha256(data).hexdigest())
+
+    return make

@@ -36,6 +36,8 @@ class S3Options:
     """Requests under way at once; at most this many parts are in memory."""
     multipart_chunk_bytes: int = 8 << 20
     """Size of a part; smaller files are sent in one request."""
+    outage_s: float = 120
+    """How long a server that was reached may be away in the middle of a transfer."""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.endpoint_url or "https://s3")

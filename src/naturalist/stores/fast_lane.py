@@ -26,6 +26,7 @@ CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
 _SAFE_IN_PATH = "/~"
 _PROBE_KEY = "k"
+_GLOBAL_ADDRESS = "s3.amazonaws.com"
 _MAX_ANSWER_BYTES = 1 << 16
 _JOINED_BELOW_BYTES = 1 << 17
 
@@ -144,8 +145,14 @@ def open_fast_lane(connection: Connection, bucket: str) -> FastLane | None:
     is_plain = scope[-2:] == ["s3", "aws4_request"] and not get_environ_proxies(presigned)
     if credentials is None or not is_plain:
         return None
+    # botocore makes links to the global address of AWS, but sends requests to the regional one.
+    endpoint = urlsplit(connection.client.meta.endpoint_url).netloc
     return FastLane(
-        url._replace(path=url.path.removesuffix(_PROBE_KEY), query=""),
+        url._replace(
+            netloc=url.netloc.replace(_GLOBAL_ADDRESS, endpoint),
+            path=url.path.removesuffix(_PROBE_KEY),
+            query="",
+        ),
         scope[-3],
         credentials,
         connection.session.get_config_variable("ca_bundle") or get_cert_path(True),

@@ -11,7 +11,7 @@ from naturalist.errors import StoreError
 MAX_KEY_BYTES = 1024
 MAX_SEGMENT_BYTES = 255
 RESERVED_SEGMENT = ".naturalist"
-"""First segment that the local store keeps for itself (temporary files and its lock)."""
+"""Segment that stores keep for themselves (temporary files, a lock, what they learnt)."""
 
 _NOT_IN_XML = frozenset("\ufffe\uffff")
 
@@ -62,7 +62,7 @@ def _fault(key: str) -> str | None:
     if "\\" in key:
         return "it holds a backslash"
     segments = key.split("/")
-    if segments[0] == RESERVED_SEGMENT:
+    if RESERVED_SEGMENT in segments:
         return f"{RESERVED_SEGMENT!r} is reserved"
     return next(filter(None, map(_segment_fault, segments)), None)
 

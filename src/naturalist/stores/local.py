@@ -257,7 +257,7 @@ def _walk(folder: Path, base: str, prefix: str) -> Iterator[tuple[str, Path]]:
         return
     for name in sorted(entries, key=os.fsencode):
         key = base + name
-        if name == f"{RESERVED_SEGMENT}/" and not base:
+        if name == f"{RESERVED_SEGMENT}/":
             continue
         if name.endswith("/") and (key.startswith(prefix) or prefix.startswith(key)):
             yield from _walk(folder / name, key, prefix)

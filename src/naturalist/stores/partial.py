@@ -1,9 +1,10 @@
 """Downloading into a file that appears whole or not at all, going on where a killed one stopped."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +37,7 @@ def download(path: Path, what: str, token: str, sha256: str | None, read_from: R
         path.parent.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(token.encode()).hexdigest()[:16]
         partial = path.with_name(f".{path.name[:100]}.{name}.part")
-        with _open_locked(partial, path) as file:
+        with _open_locked(partial, path) as file, _removed_if_empty(partial):
             digest = _hash_existing(file)
             for chunk in read_from(file.tell()):
                 file.write(chunk)
@@ -58,6 +59,17 @@ def _open_locked(partial: Path, path: Path) -> BinaryIO:
         file.close()
         raise StoreError(f"another process is downloading to {path}: wait for it") from error
     return file
+
+
+@contextlib.contextmanager
+def _removed_if_empty(partial: Path) -> Iterator[None]:
+    """After a failure, keep no partial file that has nothing in it."""
+    try:
+        yield
+    except BaseException:
+        if partial.exists() and not partial.stat().st_size:
+            partial.unlink()
+        raise
 
 
 def _hash_existing(file: BinaryIO) -> "hashlib._Hash":

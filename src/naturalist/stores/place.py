@@ -13,6 +13,7 @@ from naturalist.errors import StoreError
 from naturalist.stores.checksums import sha256_hex
 from naturalist.stores.connection import Connection
 from naturalist.stores.keys import check_key
+from naturalist.stores.outages import Patience
 from naturalist.stores.protocol import ObjectInfo
 from naturalist.stores.s3_errors import error_code
 
@@ -23,7 +24,6 @@ DIGEST_METADATA = "sha256"
 """Name of the metadata that holds the SHA-256 of the whole object."""
 
 _CHUNK_BYTES = 1 << 20
-_STREAM_ATTEMPTS = 5
 _log = logging.getLogger(__name__)
 
 
@@ -108,35 +108,36 @@ def described_by_headers(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     return ObjectInfo(key, int(headers["content-length"]), sha256, headers.get("etag"))
 
 
-def stream(place: Place, info: ObjectInfo, offset: int = 0) -> Iterator[bytes]:
-    """The bytes of exactly the object that `info` describes; a broken connection is taken up again.
+def stream(place: Place, key: str, offset: int = 0, version: str | None = None) -> Iterator[bytes]:
+    """The bytes of one version of an object from an offset; broken connections are taken up again.
 
     Raises:
         ClientError, BotoCoreError: as botocore raises them; ``PreconditionFailed`` if the object
-            is another one by now.
+            is no longer `version`, or changed in between.
     """
-    failures = 0
-    while offset < info.size_bytes:
+    patience = Patience(place.connection.options.outage_s)
+    end = offset + 1
+    while offset < end:
+        condition: dict[str, Any] = {"IfMatch": version} if version else {}
         try:
             answer = place.connection.client.get_object(
-                **place.arguments(info.key), Range=f"bytes={offset}-", IfMatch=info.version or ""
+                **place.arguments(key), **condition, Range=f"bytes={offset}-"
             )
+            version, end = answer["ETag"], int(answer["ContentRange"].rpartition("/")[2])
             for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
                 offset += len(chunk)
+                patience.progress()
                 yield chunk
-        except BotoCoreError as error:
-            failures += 1
-            if failures == _STREAM_ATTEMPTS:
-                raise
-            _log.info(
-                "reading %s broke off at byte %d (%s)", info.key, offset, type(error).__name__
-            )
+        except (BotoCoreError, ClientError) as error:
+            if error_code(error) == "InvalidRange":
+                return  # nothing is left, or the object is empty
+            patience.wait(error, f"reading {key} from byte {offset}")
 
 
 def sha256_at_server(place: Place, info: ObjectInfo) -> str:
     """Hex SHA-256 of an object's bytes as the server gives them."""
     digest = hashlib.sha256()
-    for chunk in stream(place, info):
+    for chunk in stream(place, info.key, 0, info.version):
         digest.update(chunk)
     return digest.hexdigest()
 

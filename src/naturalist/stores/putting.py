@@ -8,9 +8,10 @@ looked up and compared by SHA-256, and not sent.
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 
 from botocore.exceptions import ClientError
 
@@ -20,6 +21,7 @@ from naturalist.stores.checksums import proves, sha256_base64
 from naturalist.stores.conditions import REFUSED
 from naturalist.stores.fast_lane import FastLane
 from naturalist.stores.multipart import abort_unfinished, send_in_parts
+from naturalist.stores.outages import outlast
 from naturalist.stores.place import (
     DIGEST_METADATA,
     Place,
@@ -55,16 +57,24 @@ class Putter:
         limit = self.place.connection.options.max_concurrency
         batch = _Batch(on_done)
         with BoundedPool(limit) as pool, BoundedPool(_LARGE_FILES_AT_ONCE) as large_files:
-            for window in windows(uploads, _WINDOW):
-                with s3_errors("looking for what is stored already", self.place.url):
-                    there = self._perhaps_there(window)
-                for upload in window:
-                    batch.add(upload, self._start(upload, upload.key in there, pool, large_files))
+            try:
+                for upload, there in self._looked_for(uploads):
+                    batch.add(upload, self._start(upload, there, pool, large_files))
                     if batch.failure:
                         break
-                if batch.failure:
-                    break
+            except StoreError as error:
+                batch.failure = batch.failure or error
             batch.finish()
+
+    def _looked_for(self, uploads: Iterable[Upload]) -> Iterator[tuple[Upload, bool]]:
+        """Each upload, and whether its key may exist; the others are put without a look."""
+        doing = "looking for what is stored already"
+        for window in windows(uploads, _WINDOW):
+            with s3_errors(doing, self.place.url):
+                look = partial(self._perhaps_there, window)
+                there = outlast(look, doing, self.place.connection.options.outage_s)
+            for upload in window:
+                yield upload, upload.key in there
 
     def _start(
         self, upload: Upload, perhaps_there: bool, pool: BoundedPool, large_files: BoundedPool
@@ -79,8 +89,11 @@ class Putter:
             if existing:
                 return self._same(existing, upload), False
             if pool:
-                return self._put_in_parts(upload, pool, resume=True), True
-            return self._put_whole(upload), True
+                put = partial(self._put_in_parts, upload, pool, resume=True)
+            else:
+                put = partial(self._put_whole, upload)
+            outage_s = self.place.connection.options.outage_s
+            return outlast(put, f"storing {upload.key}", outage_s), True
 
     def _existing(self, key: str) -> ObjectInfo | None:
         headers = {"x-amz-checksum-mode": "ENABLED", **self._payer_header}
@@ -183,7 +196,7 @@ class Putter:
             )
 
     def _perhaps_there(self, window: list[Upload]) -> set[str]:
-        """Keys that exist or may exist; the others are put without a look."""
+        """Keys that exist or may exist."""
         keys = sorted((self.place.full_key(upload.key) for upload in window), key=str.encode)
         there, last, listed = {keys[0]}, keys[0], 0
         pages = self.place.connection.client.get_paginator("list_objects_v2").paginate(

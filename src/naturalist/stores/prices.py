@@ -1,0 +1,80 @@
+"""What a store costs, estimated from a small table of prices that anybody can edit."""
+
+import tomllib
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+
+from naturalist.errors import ConfigError
+
+GB = 10**9
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Prices of one store in one currency (US dollars in the table that comes along)."""
+
+    storage_gb_month: float
+    put_1000: float
+    get_1000: float
+    egress_gb: float
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int | float) or value < 0:
+                raise ConfigError(f"the price {field.name} is {value!r}: give a number from 0 up")
+
+    def month(self, size_bytes: int) -> float:
+        """Keeping so many bytes for a month."""
+        return size_bytes / GB * self.storage_gb_month
+
+    def writing(self, requests: int) -> float:
+        """So many requests that write or list."""
+        return requests / 1000 * self.put_1000
+
+    def reading(self, requests: int, size_bytes: int) -> float:
+        """So many reading requests for so many bytes in all, over the internet."""
+        return requests / 1000 * self.get_1000 + size_bytes / GB * self.egress_gb
+
+
+def load_prices(table: str, path: Path | None = None) -> Prices:
+    """Read the prices of one store.
+
+    Args:
+        table: its name in the file: `aws`, `r2` or `own` in the one that comes along.
+        path: an own file of the same form; None for the one that comes along.
+
+    Raises:
+        ConfigError: the file cannot be read, or has no such table or price.
+    """
+    try:
+        if path is None:
+            text = resources.files(__package__).joinpath("prices.toml").read_text("utf-8")
+        else:
+            text = path.read_text("utf-8")
+        tables = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the prices in {path} cannot be read: {error}") from error
+    if table not in tables:
+        raise ConfigError(f"there are no prices for {table!r}: there are {', '.join(tables)}")
+    try:
+        return Prices(**tables[table])
+    except TypeError as error:
+        names = ", ".join(field.name for field in fields(Prices))
+        raise ConfigError(f"the prices of {table!r} must be {names}, each once") from error
+
+
+def guess_table(endpoint_url: str | None) -> str:
+    """The table for an endpoint: `aws` without one, `r2` for Cloudflare's, else `own`."""
+    if endpoint_url is None or "amazonaws.com" in endpoint_url:
+        return "aws"
+    return "r2" if "r2.cloudflarestorage.com" in endpoint_url else "own"
+
+
+def put_requests(size_bytes: int, chunk_bytes: int) -> int:
+    """Writing requests that one new object of this size costs."""
+    if size_bytes <= chunk_bytes:
+        return 1
+    begin_list_complete_list = 4
+    return -(-size_bytes // chunk_bytes) + begin_list_complete_list

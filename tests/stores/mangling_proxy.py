@@ -1,0 +1,85 @@
+"""A loopback proxy in front of the real S3 server that makes it look like a worse one."""
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+@dataclass
+class Exchange:
+    """One request and the answer to it, which a mangler may change."""
+
+    method: str
+    path: str
+    request_headers: dict[str, str]
+    request_body: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Proxy:
+    """What passed through, and where it listens."""
+
+    endpoint_url: str
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def count(self, method: str) -> int:
+        """Requests of a method so far."""
+        return sum(exchange.method == method for exchange in self.exchanges)
+
+
+@contextlib.contextmanager
+def mangling_proxy(target_url: str, mangle: Callable[[Exchange], None]) -> Iterator[Proxy]:
+    """Run a proxy that hands every answer to `mangle` before it passes it on."""
+    target = urlsplit(target_url)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            data = self.rfile.read(int(self.headers.get("content-length", 0)))
+            connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
+            with contextlib.closing(connection):
+                connection.request(self.command, self.path, data, dict(self.headers))
+                answer = connection.getresponse()
+                headers = {name.lower(): value for name, value in answer.getheaders()}
+                sent = {name.lower(): value for name, value in self.headers.items()}
+                exchange = Exchange(
+                    self.command, self.path, sent, data, answer.status, headers, answer.read()
+                )
+            mangle(exchange)
+            proxy.exchanges.append(exchange)
+            self._answer(exchange)
+
+        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815
+
+        def _answer(self, exchange: Exchange) -> None:
+            self.send_response_only(exchange.status)
+            if exchange.method != "HEAD":
+                exchange.headers["content-length"] = str(len(exchange.body))
+            for name, value in exchange.headers.items():
+                if name not in ("transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.end_headers()
+            if exchange.method != "HEAD":
+                self.wfile.write(exchange.body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    proxy = Proxy(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
