@@ -38,6 +38,7 @@ class Reason(StrEnum):
     ARCHIVE_TOO_LARGE = "archive_too_large"
     ARCHIVE_RATIO = "archive_ratio"
     ARCHIVE_TOO_MANY_MEMBERS = "archive_too_many_members"
+    TAKEN_DOWN = "taken_down"
 
     @property
     def meaning(self) -> str:
@@ -73,7 +74,13 @@ _PASSING = frozenset(
 )
 
 _NO_FAILURE = frozenset(
-    {Reason.NOT_A_PICTURE, Reason.SYSTEM_FILE, Reason.SPECIAL_FILE, Reason.LINK_TO_FOLDER}
+    {
+        Reason.NOT_A_PICTURE,
+        Reason.SYSTEM_FILE,
+        Reason.SPECIAL_FILE,
+        Reason.LINK_TO_FOLDER,
+        Reason.TAKEN_DOWN,
+    }
 )
 
 _MEANINGS = {
@@ -104,4 +111,5 @@ _MEANINGS = {
     Reason.ARCHIVE_TOO_LARGE: "The archive unpacks to more than limits.max_archive_bytes.",
     Reason.ARCHIVE_RATIO: "It unpacks to more than limits.max_archive_ratio times its packed size.",
     Reason.ARCHIVE_TOO_MANY_MEMBERS: "More members than limits.max_archive_members.",
+    Reason.TAKEN_DOWN: "A person asked for it to be taken down.",
 }

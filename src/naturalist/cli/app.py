@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from naturalist import __version__
-from naturalist.cli import inspect, output, setup
+from naturalist.cli import inspect, output, setup, takedown
 from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
@@ -174,3 +174,4 @@ def publish(
 
 app.add_typer(setup.app)
 app.add_typer(inspect.app)
+app.add_typer(takedown.app)
