@@ -1,0 +1,94 @@
+"""Ends, stops or interrupts a run at an exact change to its files. Imported by Python at its start.
+
+An audit hook hears of every file that is renamed, linked, removed, made or opened, in the run and
+in its workers. It counts the changes of each stage, over all processes, and at the one that
+`SABOTAGE` names it strikes, just before the change is made. So every state that a kill can leave
+between two changes is within reach, and a number says which.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+PLAN = json.loads(os.environ["SABOTAGE"])
+PARENT = int(os.environ.setdefault("SABOTAGE_PARENT", str(os.getpid())))
+STAGES = (
+    ("/published/", "publish"),
+    ("/outbox/", "publish"),
+    ("/ledger/.open", "examine"),
+    ("/images/.staging", "examine"),
+    ("/ledger/.pending", "assign"),
+    ("/images/", "place"),
+    ("/features/", "extract"),
+    ("/previews/", "extract"),
+    ("/amendments/", "extract"),
+    ("/ledger/", "commit"),
+    ("/checks/", "verify"),
+    ("/reports/", "verify"),
+    ("/tables/", "tables"),
+)
+CHANGES = {
+    "os.rename": (1, 3),
+    "os.link": (1, 3),
+    "os.remove": (0, 1),
+    "os.mkdir": (0, 2),
+    "os.rmdir": (0, 1),
+}
+"""Audit events that change the file tree: which arguments name the file, and its open folder."""
+
+
+def strike() -> None:
+    """Do what the plan says."""
+    action = PLAN["action"]
+    if action == "kill-group":
+        os.killpg(0, signal.SIGKILL)
+    elif action == "kill-parent":
+        os.kill(PARENT, signal.SIGKILL)
+    elif action == "stop-parent":
+        os.kill(PARENT, signal.SIGSTOP)
+    elif action == "term-parent":
+        os.kill(PARENT, signal.SIGTERM)
+    elif action == "int-group":
+        os.killpg(0, signal.SIGINT)
+    elif action == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif action == "hang":
+        while True:
+            signal.pause()
+
+
+def count(stage: str) -> int:
+    """Count one more change of a stage, over all processes."""
+    handle = os.open(f"{PLAN['notes']}/changes.{stage}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        os.write(handle, b"x")
+        return os.lseek(handle, 0, os.SEEK_CUR)
+    finally:
+        os.close(handle)
+
+
+def full_name(name: str | bytes, folder: int) -> str:
+    """The path of a file that may be named relative to an open folder."""
+    above = Path(f"/proc/self/fd/{folder}").readlink() if folder >= 0 else Path()
+    return str(above / os.fsdecode(name))
+
+
+def hear(event: str, arguments: tuple[Any, ...]) -> None:
+    """See the module."""
+    if event == "open":
+        path = arguments[0]
+        if PLAN["file"] and isinstance(path, str | bytes) and PLAN["file"] in os.fsdecode(path):
+            strike()
+        return
+    if event not in CHANGES:
+        return
+    name = full_name(*(arguments[at] for at in CHANGES[event]))
+    stage = next((stage for part, stage in STAGES if part in f"{name}/"), "")
+    if stage and count(stage) == PLAN["at"] and stage == PLAN["stage"]:
+        strike()
+
+
+sys.addaudithook(hear)
