@@ -5,6 +5,7 @@ role); they are in no option, and nothing here prints them. boto3 is imported wh
 it is slow to import and not needed for folders.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from naturalist.errors import ConfigError
 from naturalist.stores.s3_errors import s3_errors
 
 if TYPE_CHECKING:
+    from botocore.loaders import Loader
     from botocore.session import Session
     from mypy_boto3_s3 import S3Client
 
@@ -100,7 +102,16 @@ def connect(options: S3Options) -> Connection:
     )
     with s3_errors("reading the AWS configuration", options.endpoint_url or "AWS"):
         session = botocore.session.get_session()
+        session.register_component("data_loader", _service_descriptions())
         client = boto3.Session(botocore_session=session).client(
             "s3", endpoint_url=options.endpoint_url, region_name=options.region, config=config
         )
     return Connection(client, session, options)
+
+
+@functools.cache
+def _service_descriptions() -> "Loader":
+    """botocore's description of S3, which takes longer to read than all the rest of a client."""
+    import botocore.session
+
+    return botocore.session.get_session().get_component("data_loader")
