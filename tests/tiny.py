@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,14 @@ SPEC = BackboneSpec(
 Row = dict[str, Any]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Sources = Mapping[str, Mapping[str, Path]]
+
+
+@contextlib.contextmanager
+def in_memory() -> Iterator[Path]:
+    """A folder for one example, in memory where there is such a drive: flushing is free there."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(prefix="tiny-", dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
 
 
 # pictures and collections

@@ -7,7 +7,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,7 +18,17 @@ from naturalist.config import Config
 from naturalist.errors import SourceError
 from naturalist.ledger import SourceCounts
 from naturalist.pictures import picture_path
-from tiny import Row, Sources, collection, ingest, ledger_rows, make_sources, picture, write_picture
+from tiny import (
+    Row,
+    Sources,
+    collection,
+    in_memory,
+    ingest,
+    ledger_rows,
+    make_sources,
+    picture,
+    write_picture,
+)
 
 Places = tuple[str, str, str]
 """category, source, name"""
@@ -67,8 +76,8 @@ def ids(config: Config) -> dict[Any, str]:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that is removed at once: there is one for each example."""
-    with TemporaryDirectory(prefix="tiny-") as name:
-        yield Path(name)
+    with in_memory() as root:
+        yield root
 
 
 contents = {
@@ -113,16 +122,16 @@ def two_by_two(root: Path) -> Sources:
 
 
 @given(st.lists(st.lists(deed, min_size=1, max_size=12), min_size=1, max_size=3))
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_every_file_is_accounted_for_and_no_id_changes_whatever_the_days_bring(
     days: list[list[tuple[str, tuple[str, str, int], tuple[str, int]]]],
 ) -> None:
-    with TemporaryDirectory(prefix="tiny-") as name:
-        config = collection(Path(name), two_by_two(Path(name)), ingest={"files_per_batch": 3})
+    with in_memory() as root:
+        config = collection(root, two_by_two(root), ingest={"files_per_batch": 3})
         before: dict[Any, str] = {}
         for deeds in days:
             for one in deeds:
-                do(Path(name), *one)
+                do(root, *one)
             ingest(config)
             check_ledger(config)
             on_disk = {
@@ -133,8 +142,8 @@ def test_every_file_is_accounted_for_and_no_id_changes_whatever_the_days_bring(
             assert on_disk <= {file[:3] for file in state(config)}
             assert before.items() <= ids(config).items()
             before = ids(config)
-            assert ingest(config).batches == []
-            assert ingest(config, rescan=True).batches == []
+        assert ingest(config).batches == []
+        assert ingest(config, rescan=True).batches == []
 
 
 seeds = {"animal": [1, 2, 3, 3, 4], "plant": [5, 6, 7]}

@@ -12,6 +12,7 @@ from naturalist.ingest.listing import Entry, list_new, list_source
 from naturalist.ingest.options import Source
 from naturalist.ledger import KnownFiles
 from naturalist.reasons import Reason
+from tiny import in_memory
 
 names = st.binary(min_size=1, max_size=40).map(
     lambda name: name.replace(b"/", b"-").replace(b"\0", b"_")
@@ -153,21 +154,22 @@ def test_a_missing_source_is_an_error_that_names_it(tmp_path: Path, name: str) -
 
 
 @pytest.fixture
-def deep(tmp_path: Path) -> Iterator[Path]:
-    """1,500 folders in one another, with a file in the last."""
-    folders = [f"{tmp_path}{'/d' * depth}" for depth in range(1, 1501)]
-    for folder in folders:
-        Path(folder).mkdir()
-    file = Path(folders[-1], "file")
-    file.write_bytes(b"x")
-    yield tmp_path
-    file.unlink()
-    for folder in reversed(folders):
-        Path(folder).rmdir()
+def deep() -> Iterator[Path]:
+    """1,100 folders in one another, more than Python calls, with a file in the last."""
+    with in_memory() as root:
+        folders = [f"{root}{'/d' * depth}" for depth in range(1, 1101)]
+        for folder in folders:
+            Path(folder).mkdir()
+        file = Path(folders[-1], "file")
+        file.write_bytes(b"x")
+        yield root
+        file.unlink()
+        for folder in reversed(folders):
+            Path(folder).rmdir()
 
 
 def test_folders_may_be_nested_to_any_depth(deep: Path) -> None:
-    assert list(listed(deep)) == [b"d/" * 1500 + b"file"]
+    assert list(listed(deep)) == [b"d/" * 1100 + b"file"]
 
 
 def test_only_entries_that_the_ledger_does_not_know_are_new(tmp_path: Path) -> None:
