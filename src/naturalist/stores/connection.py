@@ -114,4 +114,5 @@ def _service_descriptions() -> "Loader":
     """botocore's description of S3, which takes longer to read than all the rest of a client."""
     import botocore.session
 
-    return botocore.session.get_session().get_component("data_loader")
+    loader: Loader = botocore.session.get_session().get_component("data_loader")
+    return loader
