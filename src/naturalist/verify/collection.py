@@ -14,6 +14,8 @@ from naturalist.verify.verdicts import Verdict
 
 MAX_NORM_Z = 10.0
 """Robust z-score beyond which a norm is an outlier."""
+_LEAST_SPREAD = 1e-4
+"""Share of the median; vectors of one length differ by rounding alone, which is no spread."""
 _MIN_ROWS = 100
 _MAX_LISTED = 1000
 
@@ -53,17 +55,19 @@ def _norm_outliers(connection: duckdb.DuckDBPyConnection) -> Iterator[Verdict]:
     # "How to Detect and Handle Outliers", 1993.
     query = f"""
         WITH named AS (
-            SELECT pic_id, norm, regexp_extract(pic_id, '^(.*)_id_[0-9]+$', 1) AS category
+            SELECT pic_id, norm::DOUBLE AS norm,
+                   regexp_extract(pic_id, '^(.*)_id_[0-9]+$', 1) AS category
             FROM measures WHERE isfinite(norm)),
         middle AS (
             SELECT category, median(norm) AS centre, mad(norm) AS spread, count(*) AS n
-            FROM named GROUP BY category)
-        SELECT pic_id, norm, centre, 0.6745 * (norm - centre) / spread AS z
+            FROM named GROUP BY category HAVING centre > 0)
+        SELECT pic_id, norm, centre,
+               0.6745 * (norm - centre) / greatest(spread, {_LEAST_SPREAD} * centre) AS z
         FROM named JOIN middle USING (category)
-        WHERE n >= {_MIN_ROWS} AND spread > 0 AND abs(z) > {MAX_NORM_Z}
+        WHERE n >= {_MIN_ROWS} AND abs(z) > {MAX_NORM_Z}
         ORDER BY abs(z) DESC, pic_id LIMIT {_MAX_LISTED}"""  # noqa: S608
     for name, norm, centre, z in connection.execute(query).fetchall():
-        detail = f"norm {norm:.3f}, the category's median is {centre:.3f} (robust z {z:.1f})"
+        detail = f"norm {norm:.4g}, the category's median is {centre:.4g} (robust z {z:.1f})"
         yield Verdict("norm_outlier", "soft", detail, pic_id=name)
 
 

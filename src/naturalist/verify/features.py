@@ -22,9 +22,10 @@ from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Shard
 from naturalist.pictures import read_picture
 from naturalist.schemas import CHECKS, features_schema
-from naturalist.verify.verdicts import Checked, Verdict, from_json
+from naturalist.verify.verdicts import Checked, Verdict, from_json, hard
 
 FORMAT = 1
+_GREATEST = np.finfo(np.float32).max
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -100,9 +101,15 @@ def plan(
                 limits,
                 options,
             )
-            if again or not artifacts.is_done(task.path, task.fingerprint):
+            if again or not _is_verified(task):
                 tasks.append(task)
     return tasks
+
+
+def _is_verified(task: FeatureCheckTask) -> bool:
+    # What was broken may have been made anew, with the same bytes as before: look again.
+    done = artifacts.is_done(task.path, task.fingerprint)
+    return done and not hard(verdicts_of(task.path))
 
 
 def run(task: FeatureCheckTask) -> Checked:
@@ -215,12 +222,15 @@ def vector_of(backbone: Backbone, data: bytes, limits: PictureLimits) -> Vectors
 
 
 def _cosine(a: Vectors, b: Vectors) -> float:
+    a, b = a.astype(np.float64), b.astype(np.float64)
     product = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
     return float(np.dot(a, b)) / product if product else 0.0
 
 
 def _measures(names: list[str], vectors: Vectors) -> pa.Table:
-    norms = np.linalg.norm(vectors, axis=1).astype(np.float32)
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    # The norm of a finite vector is finite, so that it can be told to be an outlier.
+    norms = np.where(np.isinf(norms), norms, np.minimum(norms, _GREATEST)).astype(np.float32)
     hashes = [_hash64(vector) for vector in vectors]
     columns = [pa.array(names), pa.array(norms), pa.array(hashes, pa.uint64())]
     return pa.Table.from_arrays(columns, schema=CHECKS)
