@@ -1,0 +1,222 @@
+"""Ingest, tables and verification, each against a ceiling measured in the same run.
+
+    python benchmarks/stages.py --photos DIR [--rows 100010]
+
+- ingest against reading and hashing the same files in as many processes;
+- one CSV table by pyarrow (what naturalist uses), polars and DuckDB, where they are installed;
+- the tables stage on features of `--rows` rows against those writers alone;
+- verification of features and tables against reading the same files.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from naturalist import artifacts, backbones, extract, ledger, tables
+from naturalist.cli.setup import write_config
+from naturalist.config import Config, load_config
+from naturalist.pipeline import runner, stages
+from naturalist.pipeline.executors import worker_count
+from naturalist.pipeline.progress import Silent
+from naturalist.schemas import CSV_DELIMITER, LEDGER, csv_columns, features_schema, table_schema
+
+BACKBONE = "colour_histogram"
+DIM = 512
+COPIES = 5
+
+
+def timed(work: Callable[[], Any], rounds: int = 1) -> float:
+    """Seconds of the best round."""
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def hash_files(paths: list[Path]) -> int:
+    """Read and hash files; returns their bytes."""
+    size_bytes = 0
+    for path in paths:
+        data = path.read_bytes()
+        hashlib.sha256(data).digest()
+        size_bytes += len(data)
+    return size_bytes
+
+
+def multiply(photos: Path, folder: Path, copies: int) -> Path:
+    """Copies of a tree of pictures, each with other bytes behind the end of the picture."""
+    for path in photos.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            for copy in range(copies):
+                category, *rest = path.relative_to(photos).parts
+                target = folder.joinpath(category, str(copy), *rest)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data + b"%d %s" % (copy, bytes(path)))
+    return folder
+
+
+def measure_ingest(photos: Path, folder: Path) -> dict[str, Any]:
+    """Ingest real pictures next to reading and hashing them; the workers' start counts."""
+    photos = multiply(photos, folder / "copies", COPIES)
+    categories = [
+        f"{path.name}={label}:{path}"
+        for label, path in enumerate(sorted(p for p in photos.iterdir() if p.is_dir()))
+    ]
+    config = load_config(write_config(folder / "ingest", categories, "", "ingest", BACKBONE))
+    files = [path for path in photos.rglob("*") if path.is_file()]
+    workers = worker_count(0)
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        shares = [files[i::workers] for i in range(workers)]
+        pool.map(hash_files, shares)
+        ceiling_s = timed(lambda: pool.map(hash_files, shares), rounds=3)
+    with runner.opened(config, Silent()) as job:
+        ingest_s = timed(lambda: stages.ingest(job))
+        again_s = timed(lambda: stages.ingest(job))
+    return {
+        "files": len(files),
+        "ingest_files_per_s": len(files) / ingest_s,
+        "read_and_hash_files_per_s": len(files) / ceiling_s,
+        "ratio": ceiling_s / ingest_s,
+        "nothing_new_files_per_s": len(files) / again_s,
+    }
+
+
+def random_vectors(rows: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Non-negative float32 vectors with all digits in use, as pooled features are."""
+    return np.abs(np.random.default_rng(rows).normal(size=(rows, DIM))).astype(np.float32)
+
+
+def measure_csv(folder: Path) -> dict[str, Any]:
+    """One table of 10,001 rows by each writer that is installed."""
+    vectors = random_vectors(10_001)
+    names = pa.array([f"plant_id_{i}" for i in range(1, 10_002)])
+    labels = pa.array(np.zeros(10_001, np.int32))
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), DIM)
+    sources = pa.array(["source"] * 10_001)
+    table = pa.Table.from_arrays([names, labels, sources, flat], schema=table_schema(DIM))
+    wide = pa.Table.from_arrays(
+        [names, *(pa.array(c) for c in np.ascontiguousarray(vectors.T)), labels],
+        names=csv_columns(DIM),
+    )
+    found = {"naturalist_s": timed(lambda: tables.write_csv(folder / "n.csv", table, DIM), 2)}
+    if importlib.util.find_spec("polars"):
+        import polars
+
+        frame = polars.from_arrow(wide)
+        found["polars_s"] = timed(
+            lambda: frame.write_csv(folder / "p.csv", separator=CSV_DELIMITER), 2
+        )
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.register("wide", wide)
+        target = folder / "d.csv"
+        copy = f"COPY wide TO '{target}' (HEADER, DELIMITER '{CSV_DELIMITER}')"
+        found["duckdb_s"] = timed(lambda: connection.execute(copy), 2)
+    return found
+
+
+def make_features(config: Config, rows: int) -> None:
+    """A workspace with one batch of `rows` pictures of one category, features in place."""
+    layout, spec = config.layout, backbones.describe(BACKBONE)
+    numbers = range(1, rows + 1)
+    empty = dict.fromkeys(LEDGER.names)
+    listed = [
+        empty
+        | {
+            "category": "plant", "batch": 1, "source": "photos", "path": b"%d.jpg" % n,
+            "path_text": f"{n}.jpg", "occurrence": 0, "outcome": "accepted",
+            "pic_id": f"plant_id_{n}", "size_bytes": 1, "mtime_ns": 1,
+            "sha256": hashlib.sha256(b"%d" % n).digest(), "format": "jpeg", "width": 1,
+            "height": 1, "image_root": "images", "seen_key": b"%016d" % n,
+        }
+        for n in numbers
+    ]  # fmt: skip
+    ledger_table = pa.Table.from_pylist(listed, LEDGER)
+    summary = ledger.summarise(
+        ledger_table, LEDGER.empty_table(), "plant", 1, rows, config.extract.shard_size
+    )
+    folder = layout.ledger / "plant"
+    ledger.write_batch(layout, folder, ledger_table, summary)
+    for suffix in (".parquet", ".json"):
+        (folder / f"plant{suffix}").rename(layout.batch("plant", 1).with_suffix(suffix))
+    for number, shard in enumerate(ledger.batches(layout, "plant")[0].shards):
+        write_part(config, spec, number, shard)
+
+
+def write_part(config: Config, spec: backbones.BackboneSpec, number: int, shard: Any) -> None:
+    """One features part with its receipt."""
+    vectors = random_vectors(shard.rows)
+    path = config.layout.features(spec.id, "plant", 1, number)
+    names = [f"plant_id_{n + 1}" for n in range(shard.start, shard.stop)]
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), DIM)
+    columns = [pa.array(names), pa.array(["photos"] * len(names)), flat]
+    artifacts.write_parquet(path, pa.Table.from_arrays(columns, schema=features_schema(DIM)))
+    facts = {"refused": 0, "numbers": [shard.start + 1, shard.stop], "backbone": spec.as_dict()}
+    digest = {path.name: artifacts.sha256_file(path)}
+    wanted = extract.fingerprint(shard, spec)
+    artifacts.write_receipt(path, artifacts.Receipt(wanted, len(names), digest, facts=facts))
+
+
+def measure_tables(folder: Path, rows: int) -> dict[str, Any]:
+    """The tables stage and both verifications on synthetic features."""
+    for name in ("plant", "animal"):
+        (folder / name).mkdir()
+    categories = [f"plant=0:{folder / 'plant'}", f"animal=1:{folder / 'animal'}"]
+    path = write_config(folder / "tables", categories, "", "tables", BACKBONE)
+    path.write_text(path.read_text().replace("sample_share = 0.005", "sample_share = 0.0"))
+    config = load_config(path)
+    with runner.opened(config, Silent()) as job:
+        make_features(config, rows)
+        features_s = timed(lambda: stages.verify_features(job))
+        tables_s = timed(lambda: stages.write_tables(job))
+        checks_s = timed(lambda: stages.verify_tables(job))
+    made = list(config.layout.tables.rglob("*.parquet"))
+    parts = list((config.layout.root / "features").rglob("*.parquet"))
+    texts = list(config.layout.tables.rglob("*.csv"))
+    return {
+        "rows": rows,
+        "verify_features_rows_per_s": rows / features_s,
+        "read_features_rows_per_s": rows / timed(lambda: [pq.read_table(p) for p in parts]),
+        "tables_rows_per_s": rows / tables_s,
+        "verify_tables_rows_per_s": rows / checks_s,
+        "read_tables_rows_per_s": rows / timed(lambda: [pq.read_table(p) for p in made]),
+        "csv_mb": sum(p.stat().st_size for p in texts) / 1e6,
+        "parquet_mb": sum(p.stat().st_size for p in made) / 1e6,
+        "peak_memory_of_a_worker_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3,
+    }
+
+
+def main() -> None:
+    """Measure and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--rows", type=int, default=100_010)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        result = {
+            "ingest": measure_ingest(options.photos, root),
+            "csv_of_one_table": measure_csv(root),
+            "tables": measure_tables(root, options.rows),
+        }
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
