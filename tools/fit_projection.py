@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.backbones.networks import efficientnet_lite0
 from naturalist.backbones.readers.pickles import Weights, read_legacy_torch
+from naturalist.backbones.registry import weights_path
 
 SEED = 20261124
 DRAWS = 100_000
@@ -31,7 +31,7 @@ Matrix = NDArray[np.float64]
 
 
 def main() -> None:
-    weights = read_legacy_torch(efficientnet_lite0.weights_path().read_bytes())
+    weights = read_legacy_torch(weights_path("efficientnet_lite0").read_bytes())
     rng = np.random.default_rng(SEED)
     drawn = draw_features(weights, rng)
     head = weights["_fc.weight"].astype(np.float64)

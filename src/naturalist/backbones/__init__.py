@@ -5,10 +5,30 @@
     512
 
 ``describe`` is cheap and opens nothing; ``load`` gives a :class:`Backbone`, whose ``prepare`` makes
-a picture of any size ready and whose ``features`` runs a batch of prepared ones.
+a picture of any size ready and whose ``features`` runs a batch of prepared ones. ``listing``,
+``fetch``, ``add`` and ``bench`` stand behind the command line's ``backbones`` commands.
 """
 
-from naturalist.backbones.registry import describe, load, names
+from naturalist.backbones.bench import Bench, Speed, bench
+from naturalist.backbones.fetching import fetch
+from naturalist.backbones.registry import DEFAULT, Listed, add, describe, listing, load, names
 from naturalist.backbones.spec import Backbone, BackboneSpec
+from naturalist.backbones.weights import FetchedFile, home_folder
 
-__all__ = ["Backbone", "BackboneSpec", "describe", "load", "names"]
+__all__ = [
+    "DEFAULT",
+    "Backbone",
+    "BackboneSpec",
+    "Bench",
+    "FetchedFile",
+    "Listed",
+    "Speed",
+    "add",
+    "bench",
+    "describe",
+    "fetch",
+    "home_folder",
+    "listing",
+    "load",
+    "names",
+]

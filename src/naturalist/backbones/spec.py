@@ -58,10 +58,14 @@ class BackboneSpec:
 
         Holds only ASCII letters, digits, ``_`` and ``-`` (names are checked by the registry).
         """
-        parts = [self.name, str(self.side), f"{'p' if self.projection else 'f'}{self.dim}"]
-        if self.precision != "float32":
-            parts.append(self.precision)
-        return "-".join([*parts, self.fingerprint[:12]])
+        said = self.name.split("_")
+        parts = [
+            self.name,
+            *(part for part in (str(self.side), self.precision) if part not in (*said, "float32")),
+            f"{'p' if self.projection else 'f'}{self.dim}",
+            self.fingerprint[:12],
+        ]
+        return "-".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready values, for receipts and reports."""

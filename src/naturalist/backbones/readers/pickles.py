@@ -1,8 +1,9 @@
 """Reading weights out of pickles without trusting them: nothing outside of a short list is called.
 
-What is read are state dictionaries in torch's format of before version 1.6: five pickles (magic
-number, version, machine, tensors, storage keys), then the raw storages. Any other name in a pickle
-stream raises :class:`~naturalist.errors.BackboneError` before anything is done with it.
+Two kinds of file are read: state dictionaries in torch's format of before version 1.6 (five pickles
+for magic number, version, machine, tensors and storage keys, then the raw storages), and plain
+pickles of numpy arrays. Any other name in a pickle stream raises
+:class:`~naturalist.errors.BackboneError` before anything is done with it.
 """
 
 import collections
@@ -77,6 +78,57 @@ class _AllowListed(pickle.Unpickler):
         if self._persistent is None:
             raise BackboneError("the weights file refers to data outside of itself")
         return self._persistent(pid)
+
+
+class _Array:
+    """What the pickle of an array calls: keeps the shape, the type and the bytes, no more."""
+
+    def __init__(self, *_: object) -> None:
+        self.array: NDArray[Any] | None = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _version, shape, dtype, is_fortran, data = state
+        flat = np.frombuffer(data, np.dtype(dtype.code).newbyteorder("<"))
+        self.array = flat.reshape(shape, order="F" if is_fortran else "C")
+
+
+class _Dtype:
+    """The type of an array's numbers, by its code ("f4")."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if code not in ("f4", "f8", "i4", "i8"):
+            raise ValueError(f"an array of {code!r}")
+        self.code = code
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] != "<":
+            raise ValueError("an array that is not little-endian")
+
+
+_NUMPY_NAMES: Mapping[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): None,
+    ("numpy", "dtype"): _Dtype,
+}
+
+
+def read_numpy_pickle(data: bytes) -> dict[str, list[NDArray[Any]]]:
+    """Return name -> arrays of a pickled dictionary of lists of arrays.
+
+    Raises:
+        BackboneError: not such a file, damaged, or naming anything but numpy arrays.
+    """
+    try:
+        content = _AllowListed(io.BytesIO(data), _NUMPY_NAMES).load()
+        return {name: [_whole(array) for array in arrays] for name, arrays in content.items()}
+    except _DAMAGE as error:
+        raise BackboneError(f"the pickle of weights is damaged: {error!r}") from error
+
+
+def _whole(value: Any) -> NDArray[Any]:
+    if not isinstance(value, _Array) or value.array is None:
+        raise ValueError(f"{type(value).__name__} where an array was expected")
+    return value.array
 
 
 def read_legacy_torch(data: bytes) -> Weights:

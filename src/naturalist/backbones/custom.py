@@ -1,0 +1,222 @@
+"""Any ONNX file as a backbone, by a short descriptor.
+
+::
+
+    name = "my_network"
+    file = "my_network.onnx"     # beside this file
+    side = 224
+    channels = "rgb"             # or "bgr"
+    layout = "nchw"              # or "nhwc"
+    mean = [123.675, 116.28, 103.53]          # subtracted from pixels of 0 to 255
+    scale = [0.017125, 0.017507, 0.017429]    # then multiplied
+    resize = "crop-v1"           # or letterbox-v1, stretch-v1, tensorflow-resize-with-pad-v1
+    output = "features"          # which output, where there are several
+    pooling = "none"             # "average" over height and width, "first" of a row of tokens
+    project_to = 512             # optional: a fixed random orthogonal projection
+    licence = "MIT"
+
+The network is tried, the length of its vectors measured, and everything copied into the folder of
+backbones, from where it works like the built-in ones.
+"""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from naturalist import artifacts
+from naturalist.backbones.preprocessing import RULES
+from naturalist.backbones.spec import BackboneSpec
+from naturalist.backbones.weights import home_folder, read_checked
+from naturalist.errors import BackboneError
+
+GRAPH = "custom-onnx-v1"
+_RECORD = "backbone.json"
+_MODEL = "model.onnx"
+_PROJECTION = "projection.npy"
+_SEED = 20261124
+_ENTRY_FIELDS = {"channels", "layout", "mean", "scale", "output", "pooling"}
+
+Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class Descriptor(BaseModel):
+    """What a user says of an ONNX file; the module shows every field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+    file: str = _MODEL
+    side: Annotated[int, Field(ge=8, le=2048)]
+    channels: Literal["rgb", "bgr"] = "rgb"
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    mean: Channels = [0.0, 0.0, 0.0]
+    scale: Channels = [1.0, 1.0, 1.0]
+    resize: str = "letterbox-v1"
+    output: str | None = None
+    pooling: Literal["none", "average", "first"] = "none"
+    project_to: Annotated[int, Field(ge=2)] | None = None
+    licence: str
+
+    @model_validator(mode="after")
+    def _known_rule(self) -> "Descriptor":
+        if self.resize not in RULES:
+            raise ValueError(f"resize must be one of {', '.join(RULES)}, not {self.resize!r}")
+        return self
+
+
+class Added(BaseModel):
+    """What is kept of an added backbone beside its model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    descriptor: Descriptor
+    dim: int
+    weights_sha256: str
+    projection_sha256: str | None = None
+
+    @property
+    def spec(self) -> BackboneSpec:
+        """The backbone's identity; how pixels enter is part of it, through the graph's name."""
+        told = self.descriptor
+        entry = told.model_dump(include=_ENTRY_FIELDS)
+        digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+        rule = RULES[told.resize]
+        return BackboneSpec(
+            name=told.name,
+            dim=self.dim,
+            side=told.side,
+            weights_sha256=self.weights_sha256,
+            graph=f"{GRAPH}-{digest[:12]}",
+            preprocessing=told.resize,
+            fit=rule.fit,
+            full_decode=rule.full_decode,
+            licence=told.licence,
+            projection=self.projection_sha256
+            and f"random-orthogonal-{self.dim}-{self.projection_sha256[:12]}",
+        )
+
+
+def read_descriptor(path: Path) -> Descriptor:
+    """Read and check a descriptor.
+
+    Raises:
+        BackboneError: the file is missing, not TOML, or says something that is not allowed.
+    """
+    try:
+        return Descriptor(**tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BackboneError(f"the descriptor {path} cannot be read: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{_where(e['loc'])}{e['msg']}" for e in error.errors())
+        raise BackboneError(f"the descriptor {path} is wrong: {problems}") from error
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) + ": " if location else ""
+
+
+def keep(told: Descriptor, folder_of_file: Path, home: Path | None = None) -> BackboneSpec:
+    """Try a described network and keep it in the folder of backbones.
+
+    Raises:
+        BackboneError: the model cannot be read or run, or its vectors are not one row of finite
+            numbers per picture.
+    """
+    source = folder_of_file / told.file
+    try:
+        model = source.read_bytes()
+    except OSError as error:
+        raise BackboneError(f"the model {source} cannot be read: {error}") from error
+    dim = _try(told, model)
+    folder = home_folder(home) / told.name
+    projection_sha256 = None
+    if told.project_to is not None:
+        projection_sha256 = _write_projection(folder / _PROJECTION, told.project_to, dim)
+        dim = told.project_to
+    artifacts.write_bytes(folder / _MODEL, model)
+    added = Added(
+        descriptor=told,
+        dim=dim,
+        weights_sha256=hashlib.sha256(model).hexdigest(),
+        projection_sha256=projection_sha256,
+    )
+    artifacts.write_json(folder / _RECORD, added.model_dump())
+    return added.spec
+
+
+def added_names(home: Path | None = None) -> list[str]:
+    """The names of added backbones, sorted."""
+    return sorted(path.parent.name for path in home_folder(home).glob(f"*/{_RECORD}"))
+
+
+def read_added(name: str, home: Path | None = None) -> Added | None:
+    """Return what is kept of an added backbone; None if there is none of that name.
+
+    Raises:
+        BackboneError: its record is damaged.
+    """
+    path = home_folder(home) / name / _RECORD
+    try:
+        value = artifacts.read_json(path)
+        return None if value is None else Added(**value)
+    except (ValueError, TypeError) as error:
+        raise BackboneError(f"{path} is damaged: add the backbone again ({error})") from error
+
+
+def added_model(added: Added, home: Path | None = None) -> bytes:
+    """Make the ONNX model that takes uint8 pictures out of an added backbone's.
+
+    Raises:
+        BackboneError: the files are not those that were added.
+    """
+    from naturalist.backbones.networks.wrapping import wrapped
+
+    folder = home_folder(home) / added.descriptor.name
+    model = read_checked(folder / _MODEL, added.weights_sha256)
+    projection = None
+    if added.projection_sha256 is not None:
+        read_checked(folder / _PROJECTION, added.projection_sha256)
+        projection = np.load(folder / _PROJECTION, allow_pickle=False)
+    return wrapped(added.descriptor, model, projection)
+
+
+def _try(told: Descriptor, model: bytes) -> int:
+    """Run the network on three pictures, together and one by one; give the vectors' length."""
+    from naturalist.backbones.networks.wrapping import wrapped
+    from naturalist.backbones.session import run_once
+
+    shape = (3, told.side, told.side, 3)
+    pictures = np.random.default_rng(_SEED).integers(0, 256, shape, np.uint8)
+    model = wrapped(told, model, None)
+    together = run_once(model, pictures)
+    if together.ndim != 2 or len(together) != len(pictures):
+        raise BackboneError(
+            f"{told.name} gives an array of shape {together.shape} for 3 pictures, not one vector "
+            'each: choose another output, or pooling = "average" or "first"'
+        )
+    if not np.isfinite(together).all():
+        raise BackboneError(f"{told.name} gives vectors with NaN or infinity: check mean and scale")
+    alone = np.concatenate([run_once(model, pictures[i : i + 1]) for i in range(len(pictures))])
+    if not np.allclose(alone, together, rtol=1e-3, atol=1e-3 * np.abs(together).max()):
+        raise BackboneError(
+            f"the vectors of {told.name} depend on the other pictures in the batch: "
+            "export it for inference, not for training"
+        )
+    return int(together.shape[1])
+
+
+def _write_projection(path: Path, rows: int, columns: int) -> str:
+    if rows >= columns:
+        raise BackboneError(
+            f"project_to = {rows}, but the network's vectors have only {columns} values"
+        )
+    rng = np.random.default_rng(_SEED)
+    basis, _ = np.linalg.qr(rng.standard_normal((columns, rows)))
+    with artifacts.atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(basis.T, np.float32))
+    return artifacts.sha256_file(path)

@@ -1,0 +1,201 @@
+"""Downloading one file: resumed where it broke off, whole or not at all, checked by sha256."""
+
+import contextlib
+import fcntl
+import http.client
+import logging
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from naturalist import __version__, artifacts
+from naturalist.errors import BackboneError
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes so far and the bytes in all, where the server told."""
+
+_CHUNK_BYTES = 1 << 18
+_LARGEST_BYTES = 4 << 30
+_TIMEOUT_S = 30
+_RANGE_NOT_SATISFIABLE = 416
+_PARTIAL = 206
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    attempts: int = 4,
+    pause_s: float = 1.0,
+    progress: Progress | None = None,
+) -> str:
+    """Download `url` to `target` and return the sha256 of what came.
+
+    The part that has come lies beside `target` until the rest is there, also over several calls;
+    it is used only if the server says that the file is still the same one (``If-Range``).
+
+    Raises:
+        BackboneError: no connection, the server refuses, or the sha256 is not the expected one
+            (then nothing is kept).
+    """
+    if not url.startswith(("https://", "http://")):
+        raise BackboneError(f"cannot download {url}: only http and https addresses are fetched")
+    part = _Part(url, target)
+    with _alone(target.parent):
+        for attempt in range(1, attempts + 1):
+            try:
+                part.continue_download(progress)
+                break
+            except _Broken as error:
+                if attempt == attempts:
+                    raise BackboneError(_advice(url, error)) from error
+                logger.info("%s broke off (%s), trying again", url, error)
+                time.sleep(pause_s * 2 ** (attempt - 1))
+        return part.finish(sha256)
+
+
+class _Broken(Exception):
+    """The connection failed in a way that another attempt may mend."""
+
+
+class _Part:
+    """The part of a file that has come, and the validator that says which file it is of."""
+
+    def __init__(self, url: str, target: Path) -> None:
+        self._url = url
+        self._target = target
+        self._path = target.with_name(f".{target.name}.part")
+        self._note = target.with_name(f".{target.name}.part.json")
+
+    def continue_download(self, progress: Progress | None) -> None:
+        try:
+            with _open(self._request()) as response:
+                self._receive(response, progress)
+        except urllib.error.HTTPError as error:
+            if error.code == _RANGE_NOT_SATISFIABLE:
+                self._forget()
+                raise _Broken("the part that had come does not fit the file") from error
+            if error.code >= 500:
+                raise _Broken(f"the server answered {error.code} {error.reason}") from error
+            raise BackboneError(
+                f"cannot download {self._url}: the server answered {error.code} {error.reason}"
+            ) from error
+        except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
+            raise _Broken(str(getattr(error, "reason", error)) or type(error).__name__) from error
+
+    def finish(self, sha256: str | None) -> str:
+        """Check the sha256 and give the file its name."""
+        found = artifacts.sha256_file(self._path)
+        if sha256 is not None and found != sha256.lower():
+            self._forget()
+            raise BackboneError(
+                f"{self._url} is not the expected file: its sha256 is {found}, not {sha256}; "
+                "nothing was kept"
+            )
+        artifacts.sync(self._path)
+        self._path.replace(self._target)
+        self._forget()
+        return found
+
+    def _request(self) -> urllib.request.Request:
+        headers = {"User-Agent": f"naturalist/{__version__}", "Accept-Encoding": "identity"}
+        validator = self._validator()
+        if validator and self._size():
+            headers |= {"Range": f"bytes={self._size()}-", "If-Range": validator}
+        return urllib.request.Request(self._url, headers=headers)  # noqa: S310 - checked above
+
+    def _receive(self, response: Any, progress: Progress | None) -> None:
+        if response.status == _PARTIAL:
+            self._check_range(response.headers.get("Content-Range", ""))
+        else:
+            self._start_anew(response.headers)
+        done = self._size()
+        length = response.headers.get("Content-Length")
+        total = None if length is None else done + int(length)
+        with artifacts.storage_errors(str(self._path)), self._path.open("ab") as file:
+            while chunk := _read(response):
+                file.write(chunk)
+                done += len(chunk)
+                if done > _LARGEST_BYTES:
+                    raise BackboneError(f"{self._url} is larger than {_LARGEST_BYTES >> 30} GiB")
+                if progress is not None:
+                    progress(done, total)
+        if total is not None and done < total:
+            raise _Broken(f"{done:,} of {total:,} bytes came")
+
+    def _check_range(self, content_range: str) -> None:
+        if not content_range.startswith(f"bytes {self._size()}-"):
+            self._forget()
+            raise _Broken(f"the server sent another range ({content_range}) than was asked for")
+
+    def _start_anew(self, headers: Any) -> None:
+        self._forget()
+        tag = headers.get("ETag", "")
+        # A weak tag does not promise equal bytes (RFC 9110, section 13.1.5).
+        validator = tag if tag.startswith('"') else headers.get("Last-Modified", "")
+        artifacts.write_json(self._note, {"url": self._url, "validator": validator})
+
+    def _validator(self) -> str:
+        try:
+            note = artifacts.read_json(self._note) or {}
+            return str(note["validator"]) if note.get("url") == self._url else ""
+        except (ValueError, KeyError, AttributeError):
+            return ""
+
+    def _size(self) -> int:
+        return self._path.stat().st_size if self._path.exists() else 0
+
+    def _forget(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https down to http."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.full_url.startswith("https://") and not newurl.startswith("https://"):
+            raise BackboneError(f"{req.full_url} sends on to {newurl}, which is not encrypted")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _open(request: urllib.request.Request) -> Any:
+    return urllib.request.build_opener(_SafeRedirects).open(request, timeout=_TIMEOUT_S)
+
+
+def _read(response: Any) -> bytes:
+    """Read a piece; what goes wrong here is the network's fault, not the disk's."""
+    try:
+        data: bytes = response.read(_CHUNK_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Broken(str(error) or type(error).__name__) from error
+    return data
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from downloading into the same folder meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".fetching").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackboneError(
+                f"another process is downloading to {folder}: wait for it to end"
+            ) from None
+        yield
+
+
+def _advice(url: str, error: _Broken) -> str:
+    return (
+        f"cannot download {url}: {error}. Run the same command again to go on where it broke off, "
+        "or get the file in another way and pass its path instead of the address"
+    )
