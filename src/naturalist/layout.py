@@ -5,6 +5,8 @@
     <workspace>/
       workspace.json                      format version, collection name
       lock                                held by the one writer
+      lease.json                          the run of many processes that it belongs to
+      sources.json                        sources that patterns have matched
       images/<category>/<prefix>/<pic_id>.<ext>
       images/.staging/<sha256>            unpacked archive members of the batch under way
       images/.incoming/                   pictures that are being copied
@@ -42,6 +44,16 @@ class Layout:
     def lock(self) -> Path:
         """The file whose lock the one writer holds."""
         return self.root / "lock"
+
+    @property
+    def lease(self) -> Path:
+        """Which run of several processes the workspace belongs to, and until when."""
+        return self.root / "lease.json"
+
+    @property
+    def found_sources(self) -> Path:
+        """Where the sources are that patterns in the configuration have matched."""
+        return self.root / "sources.json"
 
     @property
     def scratch(self) -> Path:
@@ -155,6 +167,11 @@ class Layout:
     def picture_index(self, category: str, batch: int, shard: int) -> Path:
         """Index of one shard's pictures as they were packed for publishing."""
         return self.outbox / "picture_index" / category / part_name(batch, shard)
+    @property
+    def open_run(self) -> Path:
+        """How the run under way found the workspace, if it is one of several processes."""
+        return self.runs / "open.json"
+
 
     @property
     def outbox(self) -> Path:

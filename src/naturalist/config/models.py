@@ -1,7 +1,9 @@
 """The shape of `naturalist.toml`, with defaults, and the option values made from it."""
 
+import datetime as dt
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -9,11 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 
 from naturalist import backbones
 from naturalist.archives import ArchiveLimits
+from naturalist.config import patterns
+from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
+from naturalist.ingest import found_sources
 from naturalist.ingest.options import FileLimits, IngestOptions, Mode, Source
 from naturalist.layout import Layout
 from naturalist.packing import Form
+from naturalist.schedule import AirflowSection
 from naturalist.stores import S3Options
 from naturalist.verify.features import FeatureCheckOptions
 
@@ -151,7 +157,11 @@ class Config(_Section):
     verify: VerifySection = VerifySection()
     tables: TablesSection = TablesSection()
     publish: PublishSection = PublishSection()
+    airflow: AirflowSection = AirflowSection()
     _folder: Path = PrivateAttr(default=Path())
+    _day: dt.date | None = PrivateAttr(default=None)
+    _new_images: str = PrivateAttr(default="")
+    _sources: tuple[Source, ...] | None = PrivateAttr(default=None)
 
     @field_validator("name")
     @classmethod
@@ -187,22 +197,67 @@ class Config(_Section):
         """The label of each category."""
         return {category.name: category.label for category in self.category}
 
+    def on_day(self, day: dt.date | None, new_images: str = "") -> "Config":
+        """The same configuration for a run of a certain day; None is today.
+
+        Args:
+            day: the last day that `{ds}` in source paths matches.
+            new_images: folder with a folder for each category, instead of the sources; may be
+                empty.
+        """
+        copy = self.model_copy()
+        copy._day, copy._new_images, copy._sources = day, new_images, None
+        return copy
+
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Every source of every category."""
-        return tuple(
-            Source(category.name, source.name, self._folder / source.path.expanduser())
-            for category in self.category
-            for source in category.source
-        )
+        """Every source of every category that is to be looked through, patterns resolved once.
+
+        Raises:
+            ConfigError: two sources of a category have the same name.
+        """
+        if self._sources is None:
+            found = self._new_sources() if self._new_images else self._named_sources()
+            self._sources = _all_different(tuple(found))
+        return self._sources
+
+    def _new_sources(self) -> Iterator[Source]:
+        folder = (self._folder / Path(self._new_images).expanduser()).resolve()
+        for category, match in patterns.new_images(folder, tuple(self.labels)).items():
+            yield Source(category, match.name, match.path)
+
+    def _named_sources(self) -> Iterator[Source]:
+        day = self._day or dt.datetime.now(self.airflow.zone).date()
+        for category in self.category:
+            for source in category.source:
+                path = self._folder / source.path.expanduser()
+                if not patterns.is_pattern(path):
+                    yield Source(category.name, source.name, path)
+                    continue
+                for match in patterns.matches(source.name, path, day):
+                    yield Source(category.name, match.name, match.path)
+
+    @property
+    def found_sources(self) -> tuple[Source, ...]:
+        """Those of the sources that the configuration does not name one by one."""
+        named = {(c.name, s.name): s for c in self.category for s in c.source}
+        return tuple(s for s in self.sources if (s.category, s.name) not in named)
+
+    @property
+    def known_sources(self) -> tuple[Source, ...]:
+        """All sources, and those that earlier runs found: pictures may be read in any of them."""
+        known = {(s.category, s.name): s for s in found_sources.recall(self.layout)}
+        known |= {(s.category, s.name): s for s in self._named_sources()}
+        known |= {(s.category, s.name): s for s in self.sources}
+        return tuple(known.values())
 
     @property
     def source_paths(self) -> dict[str, dict[str, Path]]:
-        """The path of each source, by category; categories without sources are there too."""
+        """The path of each known source, by category; categories without sources are there too."""
         paths: dict[str, dict[str, Path]] = {name: {} for name in self.labels}
-        for source in self.sources:
-            paths[source.category][source.name] = source.path
-        return paths
+        for source in self.known_sources:
+            paths.setdefault(source.category, {})[source.name] = source.path
+        return {category: paths[category] for category in self.labels}
 
     @property
     def publish_url(self) -> str:
@@ -258,3 +313,14 @@ class Config(_Section):
     def feature_check_options(self) -> FeatureCheckOptions:
         """Options of feature verification."""
         return FeatureCheckOptions(self.verify.sample_share, self.verify.min_cosine)
+
+
+def _all_different(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    counted = Counter((source.category, source.name) for source in sources)
+    for (category, name), times in counted.items():
+        if times > 1:
+            raise ConfigError(
+                f"category {category}: {times} sources are named {name!r}, counting those that "
+                "patterns match: give the patterns other names"
+            )
+    return sources

@@ -107,10 +107,10 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     _timed(report, "ingest", lambda: stages.ingest(job, rescan=options.rescan))
     _timed(report, "extract", lambda: stages.extract_features(job))
     features = _timed(report, "verify-features", lambda: stages.verify_features(job))
-    _stop_if_hard(job, features, None)
+    stop_if_hard(job, features, None)
     _timed(report, "tables", lambda: stages.write_tables(job))
     checked = _timed(report, "verify-tables", lambda: stages.verify_tables(job))
-    _stop_if_hard(job, features, checked)
+    stop_if_hard(job, features, checked)
     if not options.accept_failures:
         budget.check(job.config)
     _timed(report, "publish", lambda: stages.publish_snapshot(job))
@@ -126,7 +126,12 @@ def _timed(report: RunReport, name: str, stage: Callable[[], Any]) -> Any:
     return result
 
 
-def _stop_if_hard(job: Job, features: VerifyResult, checked: VerifyResult | None) -> None:
+def stop_if_hard(job: Job, features: VerifyResult, checked: VerifyResult | None) -> None:
+    """Write the verification report.
+
+    Raises:
+        VerificationFailed: it has a hard finding.
+    """
     config = job.config
     spec = backbones.describe(config.extract.backbone)
     reports.write_verification(config, spec, features, checked)
@@ -155,6 +160,6 @@ def verify(config: Config, progress: Progress) -> dict[str, Any]:
     with opened(config, progress) as job:
         features = stages.verify_features(job, again=True)
         checked = stages.verify_tables(job, again=True)
-        _stop_if_hard(job, features, checked)
+        stop_if_hard(job, features, checked)
         spec = backbones.describe(config.extract.backbone)
         return reports.write_verification(config, spec, features, checked)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from naturalist import artifacts, backbones, extract, ledger, packing, publish, tables
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
-from naturalist.ingest import batches
+from naturalist.ingest import batches, found_sources
 from naturalist.ingest.examine import ExamineTask, examine
 from naturalist.ingest.listing import check_source
 from naturalist.ingest.place import Placed, place
@@ -56,6 +56,7 @@ def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
     # All of them before the first change: a drive that is away must not cost half a run.
     for source in config.sources:
         check_source(source)
+    found_sources.remember(config.layout, config.found_sources)
     if batches.is_pending(config.layout):
         job.progress.note("finishing the batch of a run that was stopped")
         _place_and_commit(job, result)
@@ -74,7 +75,7 @@ def _examine(job: Job, tasks: list[ExamineTask]) -> None:
 
 def _place_and_commit(job: Job, result: IngestResult) -> None:
     config = job.config
-    tasks = batches.place_tasks(config.layout, config.sources, config.ingest_options)
+    tasks = batches.place_tasks(config.layout, config.known_sources, config.ingest_options)
     total = sum(task.rows for task in tasks)
     placed: list[tuple[str, Placed]] = []
     job.progress.begin("place", total, "pictures")

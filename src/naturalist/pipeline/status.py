@@ -6,7 +6,7 @@ from naturalist import artifacts, backbones, extract, ledger, tables
 from naturalist.config import Config
 from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
-from naturalist.pipeline import workspace
+from naturalist.pipeline import lock, workspace
 
 
 def collection_status(config: Config) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def collection_status(config: Config) -> dict[str, Any]:
     return {
         "collection": config.name,
         "workspace": str(layout.root),
-        "running": workspace.is_locked(layout),
+        "running": lock.is_locked(layout),
         "batches": ledger.last_batch(layout),
         "backbone": spec.id,
         "categories": {

@@ -1,86 +1,46 @@
 """Opening a workspace: one writer at a time, the format version, the drives, and tidying up."""
 
 import contextlib
-import fcntl
-import json
-import os
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from naturalist import __version__, artifacts
-from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError, WorkspaceLocked
+from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError
 from naturalist.layout import Layout
+from naturalist.pipeline import lock
+from naturalist.pipeline.lock import Claim
 
 FORMAT = 1
 
 
 @contextlib.contextmanager
-def writing(layout: Layout, name: str, image_roots: Sequence[str]) -> Iterator[None]:
-    """Hold the workspace as its one writer; makes it if there is none.
+def writing(
+    layout: Layout, name: str, image_roots: Sequence[str], claim: Claim | None = None
+) -> Iterator[None]:
+    """Hold the workspace as its one writer, or as one process of a run; makes it if there is none.
 
-    The lock belongs to the process: after a kill the system has released it already.
+    Without a claim the process is a run by itself.
 
     Raises:
-        WorkspaceLocked: another process is writing.
+        WorkspaceLocked: another process or run is writing.
         WorkspaceFormatError: the workspace was made by another format of the program.
         SourceError: an image root that was there before is gone.
     """
+    claim = claim or Claim()
     with artifacts.storage_errors(str(layout.root)):
         layout.root.mkdir(parents=True, exist_ok=True)
-    with _locked(layout):
+    with lock.held(layout, claim):
         _check_marker(layout, name, image_roots)
-        _tidy(layout, image_roots)
+        if not claim.shared:
+            _tidy(layout, image_roots)
         layout.scratch.mkdir(exist_ok=True)
         try:
             yield
         finally:
-            shutil.rmtree(layout.scratch, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(layout: Layout) -> Iterator[None]:
-    with artifacts.storage_errors(str(layout.lock)):
-        handle = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise WorkspaceLocked(
-                f"{layout.root} is being written to by {_holder(layout)}: wait for it to end, or "
-                "stop it (what it finished is kept) and run again"
-            ) from error
-        holder = {"pid": os.getpid(), "host": socket.gethostname()}
-        os.truncate(handle, 0)
-        os.pwrite(handle, json.dumps(holder).encode(), 0)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _holder(layout: Layout) -> str:
-    try:
-        value = json.loads(layout.lock.read_text())
-    except ValueError:
-        return "another process"
-    return f"process {value['pid']} on {value['host']}"
-
-
-def is_locked(layout: Layout) -> bool:
-    """Whether somebody is writing to the workspace now."""
-    try:
-        handle = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+            if not claim.shared:
+                shutil.rmtree(layout.scratch, ignore_errors=True)
 
 
 def _check_marker(layout: Layout, name: str, image_roots: Sequence[str]) -> None:

@@ -1,0 +1,283 @@
+"""The DAG: it wires tasks, and every task is one function of `naturalist.orchestration.tasks`.
+
+Nothing heavy is imported here, because Airflow reads DAG files again and again.
+"""
+
+import datetime as dt
+import importlib
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from naturalist.errors import (
+    BackboneError,
+    ConfigError,
+    FailureBudgetExceeded,
+    MissingExtra,
+    VerificationFailed,
+)
+from naturalist.orchestration import texts
+from naturalist.schedule import AirflowSection
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+_TASKS = "naturalist.orchestration.tasks"
+_HOPELESS = (
+    ConfigError,
+    FailureBudgetExceeded,
+    VerificationFailed,
+    BackboneError,
+    MissingExtra,
+)
+"""Errors that trying again does not help."""
+
+_REQUEST = {
+    "run": "{{ dag.dag_id }}/{{ run_id }}",
+    "at": "{{ params.date or (dag_run.logical_date or dag_run.run_after).isoformat() }}",
+    "new_images": "{{ params.new_images }}",
+    "dry_run": "{{ params.dry_run }}",
+    "rescan": "{{ params.rescan }}",
+    "accept_failures": "{{ params.accept_failures }}",
+}
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage that works on the categories side by side, and the standby after it."""
+
+    name: str
+    plan: str
+    work: str
+    then: str
+
+
+_STAGES = (
+    _Stage("extraction", "plan_extraction", "extract_group", "verification_standby"),
+    _Stage("verification", "plan_verification", "verify_group", "storage_standby"),
+    _Stage("labelling", "plan_labelling", "label_group", "table_verification_standby"),
+    _Stage(
+        "table_verification", "plan_table_verification", "verify_table_group", "pre_upload_standby"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _Collection:
+    """What the DAG needs to know; the tasks read and check the whole configuration."""
+
+    path: Path
+    name: str
+    categories: tuple[str, ...]
+    publish_url: str
+    settings: AirflowSection
+
+
+def airflow_dag(config_path: str | Path, *, dag_id: str = "") -> "DAG":
+    """Build the DAG of one collection.
+
+    Args:
+        config_path: absolute path of its `naturalist.toml`, or of the folder that has it.
+        dag_id: name of the DAG; by default `airflow.dag_id`, or `naturalist_` and the collection.
+
+    Raises:
+        ConfigError: the path is relative, or the file cannot be used.
+        MissingExtra: Airflow is not installed.
+    """
+    try:
+        from airflow.sdk import DAG, Param
+    except ImportError as error:
+        raise MissingExtra("apache-airflow", "airflow") from error
+    collection = _read(Path(config_path).expanduser())
+    settings = collection.settings
+    params = {
+        "new_images": Param("", type="string", description=texts.NEW_IMAGES),
+        "date": Param("", type="string", pattern=r"^(\d{4}-\d{2}-\d{2})?$", description=texts.DATE),
+        "dry_run": Param(False, type="boolean", description=texts.DRY_RUN),
+        "rescan": Param(False, type="boolean", description=texts.RESCAN),
+        "accept_failures": Param(False, type="boolean", description=texts.ACCEPT_FAILURES),
+    }
+    with DAG(
+        dag_id or settings.dag_id or f"naturalist_{collection.name}",
+        description=f"Pictures of {collection.name}: features, tables, snapshot",
+        doc_md=texts.dag_page(collection.name, collection.path, settings.reports_url),
+        schedule=_timetable(settings),
+        start_date=_start(settings),
+        catchup=settings.catchup,
+        max_active_runs=1,
+        dagrun_timeout=dt.timedelta(seconds=settings.run_timeout_s),
+        default_args=_defaults(settings),
+        on_failure_callback=_messengers(collection.name, settings),
+        params=params,
+        tags=list(settings.tags),
+    ) as dag:
+        _wire(collection)
+    return dag
+
+
+def _read(path: Path) -> _Collection:
+    if not path.is_absolute():
+        raise ConfigError(f"{path}: write the absolute path; Airflow's folders are not yours")
+    path = path / "naturalist.toml" if path.is_dir() else path
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+        return _Collection(
+            path,
+            content["name"],
+            tuple(category["name"] for category in content["category"]),
+            content.get("publish", {}).get("url", ""),
+            AirflowSection.model_validate(content.get("airflow", {})),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        hint = f"see what  naturalist status -c {path}  says"
+        raise ConfigError(f"{path} cannot be used ({said}): {hint}") from error
+
+
+def _timetable(settings: AirflowSection) -> Any:
+    from airflow.sdk import CronTriggerTimetable
+
+    if not settings.schedule:
+        return None
+    return CronTriggerTimetable(settings.schedule, timezone=settings.time_zone)
+
+
+def _start(settings: AirflowSection) -> dt.datetime | None:
+    if settings.start_date is None:
+        return None
+    return dt.datetime.combine(settings.start_date, dt.time(), settings.zone)
+
+
+def _defaults(settings: AirflowSection) -> dict[str, Any]:
+    return {
+        "owner": settings.owner,
+        "pool": settings.pool,
+        "retries": settings.retries,
+        "retry_delay": dt.timedelta(seconds=settings.retry_delay_s),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": dt.timedelta(seconds=settings.max_retry_delay_s),
+        "execution_timeout": dt.timedelta(seconds=settings.task_timeout_s),
+    }
+
+
+def _messengers(name: str, settings: AirflowSection) -> list[Any]:
+    found: list[Any] = []
+    subject = f"naturalist: a run of {name} failed"
+    said = f"{subject}: {{{{ dag.dag_id }}}} {{{{ run_id }}}}"
+    if settings.email:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+        found.append(
+            SmtpNotifier(
+                to=list(settings.email),
+                subject=subject,
+                html_content=f"<p>{said}</p>",
+                smtp_conn_id=settings.smtp_connection,
+            )
+        )
+    if settings.webhook_connection:
+        try:
+            from airflow.providers.http.notifications import HttpNotifier
+        except ImportError as error:
+            raise MissingExtra("apache-airflow-providers-http", "airflow") from error
+        found.append(HttpNotifier(http_conn_id=settings.webhook_connection, json={"text": said}))
+    return found
+
+
+def _wire(collection: _Collection) -> None:
+    from airflow.sdk import Asset, TaskGroup, chain
+
+    steps = _Steps(collection)
+    begin = steps.one("begin").as_setup()
+    ingest = steps.one("ingest")
+    chain(begin, ingest)
+    before = ingest
+    for stage in _STAGES:
+        with TaskGroup(stage.name, tooltip=texts.tooltip(stage.work)) as group:
+            for category in collection.categories:
+                with TaskGroup(category):
+                    planned = steps.one(stage.plan, "plan", category=category)
+                    steps.mapped(stage.work, planned, category=category)
+        standby = steps.one(stage.then, trigger_rule="none_failed")
+        chain(before, group, standby)
+        before = standby
+    with TaskGroup("upload", tooltip=texts.tooltip("upload_category")) as uploads:
+        for category in collection.categories:
+            steps.one("upload_category", category, category=category)
+    snapshot = Asset(
+        f"naturalist-{collection.name}-snapshot", uri=f"x-naturalist://{collection.name}/latest"
+    )
+    publish = steps.publish(snapshot)
+    last = [
+        steps.one("analyse", f"analyse_{name.partition(':')[2]}", name=name)
+        for name in collection.settings.analysis
+    ]
+    end = steps.one("end").as_teardown(setups=begin)
+    chain(before, uploads, publish, *([last] if last else []), end)
+
+
+class _Steps:
+    """Makes the tasks of one collection."""
+
+    def __init__(self, collection: _Collection) -> None:
+        self._request = {"config_path": str(collection.path), **_REQUEST}
+        self._reports_url = collection.settings.reports_url
+
+    def _task(self, function: str, task_id: str, **options: Any) -> Any:
+        from airflow.sdk import task
+
+        page = texts.task_page(function, self._reports_url)
+        return task(task_id=task_id or function, doc_md=page, **options)(_caller(function))
+
+    def one(self, function: str, task_id: str = "", **arguments: str) -> Any:
+        """A task that calls a function once."""
+        rule = {k: arguments.pop(k) for k in ("trigger_rule",) if k in arguments}
+        return self._task(function, task_id, **rule)(self._request, arguments)
+
+    def mapped(self, function: str, groups: Any, **arguments: str) -> Any:
+        """A task that calls a function for each group."""
+        made = self._task(function, "", map_index_template="{{ group }}")
+        return made.partial(request=self._request, arguments=arguments).expand(group=groups)
+
+    def publish(self, snapshot: Any) -> Any:
+        """The task that publishes, and tells Airflow of a new snapshot if there is one."""
+        from airflow.sdk import Metadata, task
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        call = _caller("publish_snapshot")
+
+        @task(  # type: ignore[untyped-decorator]
+            task_id="publish_snapshot",
+            outlets=[snapshot],
+            doc_md=texts.task_page("publish_snapshot", self._reports_url),
+        )
+        def publish_snapshot(request: dict[str, str]) -> Iterator[Any]:
+            name = call(request, {})
+            if name is None:
+                raise AirflowSkipException("nothing new: no new snapshot")
+            yield Metadata(snapshot, {"snapshot": name})
+
+        return publish_snapshot(self._request)
+
+
+def _caller(function: str) -> Callable[..., Any]:
+    def call(request: dict[str, str], arguments: dict[str, str], group: str = "") -> Any:
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+        tasks = importlib.import_module(_TASKS)
+        asked = importlib.import_module("naturalist.orchestration.request").Request.of(request)
+        if asked.dry_run:
+            tasks.look(asked)
+            raise AirflowSkipException("a dry run: nothing was done")
+        chosen = {"group": group} if group else {}
+        try:
+            return getattr(tasks, function)(asked, **arguments, **chosen)
+        except _HOPELESS as error:
+            raise AirflowFailException(str(error)) from error
+
+    call.__name__ = function
+    return call

@@ -1,0 +1,322 @@
+"""What Airflow's tasks do: one plain function each, which can be called again at any time.
+
+Every function opens the workspace as a process of its run, plans anew what is not done, does it and
+leaves. Only names of batches and groups, and paths, are returned.
+"""
+
+import contextlib
+import importlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from naturalist import backbones, extract, publish, tables
+from naturalist.config import Config
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.orchestration import accounts, groups
+from naturalist.orchestration.request import Request
+from naturalist.pipeline import budget, lock, runner, stages, workspace
+from naturalist.pipeline.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
+from naturalist.pipeline.lock import Claim
+from naturalist.pipeline.stages import Job
+from naturalist.stores import Upload, open_store
+from naturalist.verify import features as feature_checks
+from naturalist.verify import tables as table_checks
+
+_LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class _Logged:
+    """Progress as lines of the task's log."""
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        _LOG.info("%s: %s %s to do", stage, total, unit)
+
+    def advance(self, amount: int) -> None:
+        """Nothing: a line for each step would fill the log."""
+
+    def end(self) -> None:
+        """Nothing: Airflow says when a task has ended."""
+
+    def note(self, text: str) -> None:
+        _LOG.info("%s", text)
+
+
+@contextlib.contextmanager
+def _job(request: Request, *, shared: bool = False, workers: int | None = None) -> Iterator[Job]:
+    """The workspace, held by a process of the run; `workers` None works in this process."""
+    config = request.config()
+    claim = Claim(request.run, shared, config.airflow.lease_s, config.airflow.wait_s)
+    with workspace.writing(config.layout, config.name, config.images.roots, claim):
+        executor = _executor(config, workers)
+        try:
+            yield Job(config, executor, _Logged())
+        finally:
+            executor.close()
+
+
+def _executor(config: Config, workers: int | None) -> Executor:
+    if workers is None:
+        return InlineExecutor()
+    folder = config.layout.breadcrumbs
+    return ProcessExecutor(worker_count(workers), folder, config.limits.decode_timeout_s)
+
+
+def _do(job: Job, run: Callable[[T], object], tasks: Iterable[T]) -> None:
+    done = sum(1 for _ in job.executor.map(run, tasks))
+    _LOG.info("%d done", done)
+
+
+def begin(request: Request) -> None:
+    """Take the workspace for this run, and note how it is.
+
+    Raises:
+        WorkspaceLocked: somebody else was writing to it for all of `airflow.wait_s`.
+    """
+    with _job(request) as job:
+        accounts.open_account(job.config, request.run)
+
+
+def look(request: Request) -> None:
+    """Log what a run would do; nothing is changed and nobody has to wait."""
+    for line in accounts.forecast(request.config()):
+        _LOG.info("%s", line)
+
+
+def ingest(request: Request) -> list[int]:
+    """Take in what is new, of all categories: ids are given by one process.
+
+    Returns:
+        Numbers of the batches that were added.
+    """
+    workers = request.config().extract.workers
+    with _job(request, workers=workers) as job:
+        result = stages.ingest(job, rescan=request.rescan)
+    _LOG.info("batches added: %s", result.batches or "none, nothing is new")
+    return result.batches
+
+
+# extraction
+
+
+def _extract_tasks(config: Config, category: str) -> dict[str, extract.ExtractTask]:
+    sources = {category: config.source_paths[category]}
+    tasks = extract.plan(config.layout, sources, config.extract_options)
+    return {f"{task.batch:06d}-{task.number:05d}": task for task in tasks}
+
+
+def plan_extraction(request: Request, category: str) -> list[str]:
+    """Name groups of a category's shards that have no features yet."""
+    with _job(request, shared=True) as job:
+        return _cut(job.config, _extract_tasks(job.config, category))
+
+
+def _cut(config: Config, tasks: Iterable[str]) -> list[str]:
+    named = groups.cut(sorted(tasks), config.airflow.max_map_length)
+    _LOG.info("%d groups", len(named))
+    return named
+
+
+def extract_group(request: Request, category: str, group: str) -> None:
+    """Extract the shards of a group that have no features yet."""
+    workers = request.config().airflow.workers_per_task
+    with _job(request, shared=True, workers=workers) as job:
+        tasks = _extract_tasks(job.config, category)
+        _do(job, extract.run, _chosen(tasks, group))
+
+
+def _chosen(tasks: dict[str, T], group: str) -> list[T]:
+    return [task for name, task in sorted(tasks.items()) if groups.is_in(group, name)]
+
+
+def verification_standby(request: Request) -> None:
+    """Wait for all categories; every shard must have its features.
+
+    Raises:
+        WorkspaceError: one has not.
+    """
+    with _job(request, shared=True) as job:
+        for category in sorted(job.config.labels):
+            _require_none(
+                f"{category}: shards without features", _extract_tasks(job.config, category)
+            )
+
+
+def _require_none(what: str, names: Iterable[str]) -> None:
+    if left := sorted(names):
+        raise WorkspaceError(f"{what}: {len(left)}, the first is {left[0]}; clear its stage")
+
+
+# verification
+
+
+def _check_tasks(config: Config, category: str) -> dict[str, feature_checks.FeatureCheckTask]:
+    tasks = feature_checks.plan(
+        config.layout,
+        {category: config.source_paths[category]},
+        config.extract.backbone,
+        config.picture_limits,
+        config.feature_check_options,
+    )
+    return {f"{task.part.batch:06d}-{task.part.number:05d}": task for task in tasks}
+
+
+def plan_verification(request: Request, category: str) -> list[str]:
+    """Name groups of a category's features parts that are not verified."""
+    with _job(request, shared=True) as job:
+        return _cut(job.config, _check_tasks(job.config, category))
+
+
+def verify_group(request: Request, category: str, group: str) -> None:
+    """Verify the features parts of a group; what they find is judged in the storage standby."""
+    with _job(request, shared=True) as job:
+        _do(job, feature_checks.run, _chosen(_check_tasks(job.config, category), group))
+
+
+def storage_standby(request: Request) -> None:
+    """Wait for all categories, check the collection as a whole, and write the report.
+
+    Raises:
+        VerificationFailed: a hard check failed; no table is written.
+    """
+    with _job(request) as job:
+        runner.stop_if_hard(job, stages.verify_features(job), None)
+
+
+# labelling
+
+
+def _all_tables(config: Config, category: str) -> list[tables.TableTask]:
+    spec = backbones.describe(config.extract.backbone)
+    rows_per_table = config.tables.rows_per_table
+    label = config.labels[category]
+    return tables.all_tables(config.layout, category, label, spec, rows_per_table)
+
+
+def _table_tasks(config: Config, category: str) -> dict[str, tables.TableTask]:
+    spec = backbones.describe(config.extract.backbone)
+    labels = {category: config.labels[category]}
+    tasks = tables.plan(config.layout, labels, spec, config.tables.rows_per_table)
+    return {f"{task.k:06d}": task for task in tasks}
+
+
+def plan_labelling(request: Request, category: str) -> list[str]:
+    """Name groups of a category's tables that are not written.
+
+    Raises:
+        WorkspaceError: a full table would change.
+    """
+    with _job(request, shared=True) as job:
+        return _cut(job.config, _table_tasks(job.config, category))
+
+
+def label_group(request: Request, category: str, group: str) -> None:
+    """Write the tables of a group, as CSV and Parquet."""
+    with _job(request, shared=True) as job:
+        _do(job, tables.run, _chosen(_table_tasks(job.config, category), group))
+
+
+def table_verification_standby(request: Request) -> None:
+    """Wait for all categories; every table must be written.
+
+    Raises:
+        WorkspaceError: one is not.
+    """
+    with _job(request, shared=True) as job:
+        for category in sorted(job.config.labels):
+            _require_none(f"{category}: tables not written", _table_tasks(job.config, category))
+
+
+# table verification
+
+
+def _table_check_tasks(config: Config, category: str) -> dict[str, table_checks.TableCheckTask]:
+    wanted = _all_tables(config, category)
+    numbers = {table.path: table.k for table in wanted}
+    return {f"{numbers[task.path]:06d}": task for task in table_checks.plan(wanted)}
+
+
+def plan_table_verification(request: Request, category: str) -> list[str]:
+    """Name groups of a category's tables that are not verified."""
+    with _job(request, shared=True) as job:
+        return _cut(job.config, _table_check_tasks(job.config, category))
+
+
+def verify_table_group(request: Request, category: str, group: str) -> None:
+    """Verify the tables of a group file by file; judged in the standby before the upload."""
+    with _job(request, shared=True) as job:
+        _do(job, table_checks.run, _chosen(_table_check_tasks(job.config, category), group))
+
+
+def pre_upload_standby(request: Request) -> None:
+    """Wait for all categories, write the report, and decide whether this may be published.
+
+    Raises:
+        VerificationFailed: a hard check failed.
+        FailureBudgetExceeded: too many new pictures could not be used.
+    """
+    with _job(request) as job:
+        runner.stop_if_hard(job, stages.verify_features(job), stages.verify_tables(job))
+        if not request.accept_failures:
+            budget.check(job.config)
+
+
+# upload
+
+
+def upload_category(request: Request, category: str) -> None:
+    """Send the tables and ledger of a category that the store lacks; no reader sees them yet."""
+    with _job(request, shared=True) as job:
+        config = job.config
+        if not config.publish_url:
+            _LOG.info("publish.url is empty: nothing is sent")
+            return
+        spec = backbones.describe(config.extract.backbone)
+        items = publish.prepare(config.layout, {category: config.labels[category]}, spec)
+        mine = [item for item in items if f"/{category}/" in f"/{item.name}"]
+        uploads = [Upload(item.key, item.path, item.sha256) for item in mine]
+        open_store(config.publish_url, config.s3_options).put_files(uploads)
+        _LOG.info("%d files are in the store", len(uploads))
+
+
+def publish_snapshot(request: Request) -> str | None:
+    """Send what is left, write the snapshot and point `latest` to it.
+
+    Returns:
+        Name of the new snapshot; None if nothing changed, or publish.url is empty.
+    """
+    with _job(request, workers=request.config().extract.workers) as job:
+        published = stages.publish_snapshot(job)
+        budget.cover(job.config.layout)
+        facts = None if published is None else stages.as_facts(published)
+        accounts.note_published(job.config.layout, request.run, facts)
+    return published.snapshot if published is not None and published.changed else None
+
+
+def analyse(request: Request, name: str) -> None:
+    """Call a configured function, `module:name`, with the path of the configuration.
+
+    Raises:
+        ConfigError: there is no such function.
+    """
+    module, _, function = name.partition(":")
+    try:
+        wanted = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"airflow.analysis names {name}: {error}") from error
+    with _job(request, shared=True):
+        wanted(request.config_path)
+
+
+def end(request: Request) -> str | None:
+    """Report what the run did, and give the workspace back.
+
+    Returns:
+        Path of the run's report; None if nothing was made.
+    """
+    with _job(request) as job:
+        path = accounts.close_account(job.config, request.run)
+    lock.release(job.config.layout, request.run)
+    _LOG.info("%s", f"report: {path}" if path else "nothing new: everything was done already")
+    return str(path) if path else None

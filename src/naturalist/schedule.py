@@ -1,0 +1,85 @@
+"""The section `[airflow]` of `naturalist.toml`: when and how Airflow does the work.
+
+It imports nothing heavy, because Airflow reads a DAG file again and again, and must not load
+networks and Arrow each time.
+"""
+
+import datetime as dt
+import re
+import zoneinfo
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+MAX_MAP_LENGTH = 100
+"""Airflow's scheduler and its pages slow down badly beyond (its issues 45991 and 29959)."""
+
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+Seconds = Annotated[int, Field(gt=0)]
+
+
+class AirflowSection(BaseModel):
+    """Schedule, retries, limits and messages of the DAG."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dag_id: str = ""
+    """Empty: `naturalist_` and the collection's name."""
+    schedule: str = "0 7 * * *"
+    """A cron expression; empty runs only when asked."""
+    time_zone: str = "UTC"
+    start_date: dt.date | None = None
+    """First day; needed for catching up, and otherwise the day of unpausing."""
+    catchup: bool = False
+    retries: Annotated[int, Field(ge=0)] = 3
+    retry_delay_s: Seconds = 60
+    max_retry_delay_s: Seconds = 900
+    task_timeout_s: Seconds = 6 * 3600
+    run_timeout_s: Seconds = 23 * 3600
+    pool: str = "default_pool"
+    max_map_length: Annotated[int, Field(gt=0, le=1000)] = MAX_MAP_LENGTH
+    workers_per_task: Annotated[int, Field(ge=0)] = 1
+    """Worker processes of a task over a group of shards; Airflow runs many such tasks."""
+    wait_s: Annotated[int, Field(ge=0)] = 600
+    """How long a task waits for somebody else who writes to the workspace."""
+    lease_s: Seconds = 900
+    """How long the workspace stays with a run that gives no sign of life."""
+    email: tuple[str, ...] = ()
+    smtp_connection: str = "smtp_default"
+    webhook_connection: str = ""
+    """An Airflow connection of type HTTP; gets a POST when a run fails."""
+    reports_url: str = ""
+    """Where people can read the folder `reports` in a browser."""
+    analysis: tuple[str, ...] = ()
+    """`module:function`, each called with the path of the configuration, after publishing."""
+    owner: str = "naturalist"
+    tags: tuple[str, ...] = ("naturalist",)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_time_zone(cls, name: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no time zone: write one like Europe/Athens") from error
+        return name
+
+    @field_validator("analysis")
+    @classmethod
+    def _check_functions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _FUNCTION.fullmatch(name):
+                raise ValueError(f"{name!r}: write module:function, as in my_package.maps:update")
+        return names
+
+    @model_validator(mode="after")
+    def _check_start(self) -> Self:
+        if self.catchup and self.start_date is None:
+            raise ValueError("catchup needs start_date: the first day to catch up with")
+        return self
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The time zone of the schedule and of `{ds}` in source paths."""
+        return zoneinfo.ZoneInfo(self.time_zone)
