@@ -119,9 +119,12 @@ class Layout:
 
     def picture(self, image_root: str, category: str, number: int, extension: str) -> Path:
         """Where picture `number` of a category is kept."""
-        folder = f"{number // PICTURES_PER_FOLDER:06d}"
-        name = f"{pic_id(category, number)}.{extension}"
-        return self.image_root(image_root) / category / folder / name
+        folder = self.picture_folder(image_root, category, picture_group(number))
+        return folder / f"{pic_id(category, number)}.{extension}"
+
+    def picture_folder(self, image_root: str, category: str, group: int) -> Path:
+        """The folder that keeps the pictures of one group, so that no folder gets too full."""
+        return self.root / image_root / category / f"{group:06d}"
 
     # features and what is measured beside them
 
@@ -164,14 +167,14 @@ class Layout:
         """One report for each run."""
         return self.reports / "runs"
 
-    def picture_index(self, category: str, batch: int, shard: int) -> Path:
-        """Index of one shard's pictures as they were packed for publishing."""
-        return self.outbox / "picture_index" / category / part_name(batch, shard)
     @property
     def open_run(self) -> Path:
         """How the run under way found the workspace, if it is one of several processes."""
         return self.runs / "open.json"
 
+    def picture_index(self, category: str, batch: int, shard: int) -> Path:
+        """Index of one shard's pictures as they were packed for publishing."""
+        return self.outbox / "picture_index" / category / part_name(batch, shard)
 
     @property
     def outbox(self) -> Path:
@@ -187,6 +190,11 @@ def pic_id(category: str, number: int) -> str:
 def pic_number(pic_id: str) -> int:
     """Number in a pic_id."""
     return int(pic_id.rpartition("_")[2])
+
+
+def picture_group(number: int) -> int:
+    """The group of pictures that lie in one folder."""
+    return number // PICTURES_PER_FOLDER
 
 
 def part_name(batch: int, shard: int) -> str:

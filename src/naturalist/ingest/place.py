@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from naturalist import artifacts
 from naturalist.errors import PictureError, WorkspaceError
 from naturalist.ingest.options import Mode, Source
-from naturalist.layout import Layout
+from naturalist.layout import Layout, pic_number, picture_group
 from naturalist.ledger import Outcome
 from naturalist.pictures import check_mounted, path_in_source, picture_path
 from naturalist.reasons import Reason
@@ -63,8 +63,10 @@ def place(task: PlaceTask) -> Placed:
     """
     layout = Layout(task.root)
     sources = {source.name: source.path for source in task.sources}
+    rows = _rows(layout, task)
+    _make_folders(layout, rows)
     losses = []
-    for row in _rows(layout, task):
+    for row in rows:
         if row["image_root"] is None:
             continue
         try:
@@ -79,6 +81,17 @@ def _rows(layout: Layout, task: PlaceTask) -> list[Row]:
     accepted = table.filter(pc.equal(table["outcome"], Outcome.ACCEPTED))
     rows: list[Row] = accepted.slice(task.start, task.rows).to_pylist()
     return rows
+
+
+def _make_folders(layout: Layout, rows: list[Row]) -> None:
+    placed = [row for row in rows if row["image_root"] is not None]
+    for root, category, group in {
+        (row["image_root"], row["category"], picture_group(pic_number(row["pic_id"])))
+        for row in placed
+    }:
+        folder = layout.picture_folder(root, category, group)
+        with artifacts.storage_errors(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
 
 
 def _pending(layout: Layout, category: str) -> pa.Table:
@@ -112,7 +125,6 @@ def _place(layout: Layout, source: Path, row: Row, mode: Mode) -> None:
     incoming = layout.incoming(row["image_root"])
     path = path_in_source(source, row["path"])
     with artifacts.storage_errors(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
         if b"\0" in row["path"]:
             _place_staged(layout.staging / row["sha256"].hex(), target, incoming, row)
         elif _is_there(target, row):
@@ -158,8 +170,7 @@ def _link_or_copy(path: Path, target: Path, incoming: Path, row: Row, mode: Mode
     path = _checked(path, row)
     if mode is Mode.HARDLINK:
         try:
-            target.unlink(missing_ok=True)
-            target.hardlink_to(path)
+            _link(path, target)
         except FileNotFoundError as error:
             raise PictureError(Reason.VANISHED, "gone before it was linked") from error
         except OSError as error:
@@ -168,6 +179,14 @@ def _link_or_copy(path: Path, target: Path, incoming: Path, row: Row, mode: Mode
         else:
             return
     _copy(path, target, incoming, row)
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path)
+    except FileExistsError:
+        target.unlink()
+        target.hardlink_to(path)
 
 
 def _move(path: Path, target: Path, incoming: Path, row: Row) -> None:
@@ -188,8 +207,8 @@ def _move(path: Path, target: Path, incoming: Path, row: Row) -> None:
 
 def _checked(path: Path, row: Row) -> Path:
     try:
-        real = path.resolve(strict=True)
-        status = real.stat()
+        status = path.stat()
+        real = path.resolve() if path.is_symlink() else path
     except OSError as error:
         raise PictureError(Reason.VANISHED, "gone before it was placed") from error
     if (status.st_size, status.st_mtime_ns) != (row["size_bytes"], row["mtime_ns"]):
