@@ -75,8 +75,7 @@ def test_every_finite_number_reads_back_from_csv_to_the_same_bits(values: Vector
         with np.errstate(under="ignore"):
             by_python = np.array([[np.float32(x) for x in row[1:-1]] for row in rows])
         np.testing.assert_array_equal(by_python.view(np.uint32), values.view(np.uint32))
-        table = read_csv(path, dim)
-        by_arrow = np.column_stack([table[column].to_numpy() for column in header[1:-1]])
+        by_arrow = features_of(read_csv(path, dim), dim)
         np.testing.assert_array_equal(by_arrow.view(np.uint32), values.view(np.uint32))
 
 

@@ -211,7 +211,7 @@ def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
     config = job.config
     wanted = list(_wanted_tables(config))
     tasks = table_checks.plan(wanted, again=again)
-    total = sum(task.expected_rows for task in tasks)
+    total = sum(task.rows for task in tasks)
     done = _drain(job, "verify-tables", "rows", table_checks.run, tasks, total, lambda r: r.rows)
     checked_now = {task.path for task in tasks}
     held = [v for result in done for v in result.verdicts]

@@ -49,6 +49,7 @@ HARD_CHECKS = {
     "all_zero": "No vector is all zeros.",
     "re_extraction": "Pictures extracted once more give the stored vector again.",
     "label": "Every row has the label of its category.",
+    "equals_features": "Rows of a table have the vectors of its features, bit for bit.",
     "csv_equals_parquet": "The CSV file reads back to the same bits as the Parquet file.",
     "unreadable": "The file can be read.",
     "missing": "Every expected file is there.",
