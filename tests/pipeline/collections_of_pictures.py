@@ -19,6 +19,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from naturalist.config import load_config
+from naturalist.pipeline import ledger_query
+from naturalist.pipeline.ledger_query import Filter
+from naturalist.pipeline.status import collection_status
+
 SABOTEUR = Path(__file__).parent / "saboteur"
 STAGES = ("examine", "assign", "place", "commit", "extract", "verify", "tables", "publish")
 DEADLINE_S = 240.0
@@ -78,7 +83,8 @@ def begin(
     environment = os.environ | {"COLUMNS": "200"}
     if sabotage is not None:
         plan = asdict(sabotage) | {"notes": str(notes)}
-        environment |= {"SABOTAGE": json.dumps(plan), "PYTHONPATH": str(SABOTEUR)}
+        path = os.pathsep.join([str(SABOTEUR), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment |= {"SABOTAGE": json.dumps(plan), "PYTHONPATH": path}
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(
             [*wrapper, sys.executable, "-W", "error", "-m", "naturalist", *arguments],
@@ -149,14 +155,13 @@ class Collection:
         return ran
 
     def status(self) -> dict[str, Any]:
-        """`categories` of `naturalist status --json`."""
-        categories: dict[str, Any] = self.call("status", "--json").json["categories"]
+        """`categories` of what `naturalist status --json` prints."""
+        categories: dict[str, Any] = collection_status(load_config(self.folder))["categories"]
         return categories
 
-    def ledger(self, *arguments: str) -> list[Row]:
-        """All rows of `naturalist ledger --json`."""
-        rows: list[Row] = self.call("ledger", "--json", *arguments).json
-        return rows
+    def ledger(self, **wanted: str) -> list[Row]:
+        """What `naturalist ledger --json` prints."""
+        return list(ledger_query.rows(load_config(self.folder), Filter(**wanted), 0))
 
     def outcomes(self) -> list[tuple[Any, ...]]:
         """The ledger without anything that depends on when a batch was cut."""
@@ -168,7 +173,7 @@ class Collection:
         """For each path of a category: the outcome, and the reason or the picture that it names."""
         return {
             row["path_text"]: (row["outcome"], row["reason"] or row["same_as"] or row["pic_id"])
-            for row in self.ledger("--category", category)
+            for row in self.ledger(category=category)
         }
 
     def pictures(self) -> list[Path]:
@@ -220,6 +225,7 @@ SMALL = {
     "files_per_task": 15,
     "shard_size": 12,
     "rows_per_table": 25,
+    "workers": 1,
 }
 """Several batches, tasks, shards and tables of everything in a collection of a hundred photos."""
 
@@ -248,7 +254,8 @@ def write_collection(
         f'[images]\nmode = "{mode}"',
         f"[ingest]\nfiles_per_batch = {sizes['files_per_batch']}",
         f"files_per_task = {sizes['files_per_task']}",
-        f'[extract]\nbackbone = "{backbone}"\nshard_size = {sizes["shard_size"]}\nworkers = 2',
+        f'[extract]\nbackbone = "{backbone}"\nshard_size = {sizes["shard_size"]}',
+        f"workers = {sizes['workers']}",
         f"[tables]\nrows_per_table = {sizes['rows_per_table']}",
         f'[publish]\nurl = "{"../published" if publish else ""}"',
         more,

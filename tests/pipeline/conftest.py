@@ -34,6 +34,7 @@ def all_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
         "files_per_task": 150,
         "shard_size": 200,
         "rows_per_table": 500,
+        "workers": 2,
     }
     collection = write_collection(folder / "collection", sources, sizes=sizes)
     return Done(collection, collection.run().json, sources)

@@ -49,7 +49,7 @@ def test_a_changed_file_is_a_new_picture_and_the_old_one_stays(small: Done, copy
     path.unlink()
     path.write_bytes(data + b"more")
     done.collection.run()
-    rows = done.collection.ledger("--category", "plant")
+    rows = done.collection.ledger(category="plant")
     name = str(path.relative_to(done.sources["plant"]["garden"]))
     mine = [r for r in rows if (r["source"], r["path_text"]) == ("garden", name)]
     assert [r["outcome"] for r in mine] == ["accepted", "accepted"]

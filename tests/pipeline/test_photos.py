@@ -80,7 +80,7 @@ def test_every_placed_picture_has_the_bytes_of_the_file_that_the_ledger_names(
     all_photos: Done,
 ) -> None:
     placed = {Path(n).stem: d for n, d in digests(all_photos.collection.folder / "images").items()}
-    for row in all_photos.collection.ledger("--outcome", "accepted"):
+    for row in all_photos.collection.ledger(outcome="accepted"):
         source = all_photos.sources[row["category"]][row["source"]] / row["path_text"]
         assert placed[row["pic_id"]] == row["sha256"]
         assert hashlib.sha256(source.read_bytes()).hexdigest() == row["sha256"]
@@ -188,7 +188,13 @@ def test_the_default_backbone_goes_through_the_whole_job(photos: Path, tmp_path:
         "plant": {"garden": take(photos, "plant", 120, tmp_path / "plants")},
         "animal": {"zoo": take(photos, "animal", 120, tmp_path / "animals")},
     }
-    sizes = {"files_per_batch": 200, "files_per_task": 50, "shard_size": 60, "rows_per_table": 100}
+    sizes = {
+        "files_per_batch": 200,
+        "files_per_task": 50,
+        "shard_size": 60,
+        "rows_per_table": 100,
+        "workers": 2,
+    }
     collection = write_collection(
         tmp_path / "collection", sources, backbone="efficientnet_lite0", sizes=sizes
     )
@@ -238,6 +244,15 @@ def test_moving_takes_every_accepted_picture_out_of_its_source(
     assert moved.tables() == small.collection.tables()
     assert files_of(done.sources["plant"]) == files_of(done.sources["animal"]) == []
     assert moved.run().json["changed"] is False
+
+
+def test_status_and_ledger_print_the_same_as_json(small: Done) -> None:
+    status = small.collection.call("status", "--json").json
+    assert status["categories"] == small.collection.status()
+    assert status["running"] is False
+    assert small.collection.call("ledger", "--json").json == small.collection.ledger()
+    said = small.collection.call("ledger", "--category=plant", "--limit=3").out
+    assert "3 of 50 rows" in said
 
 
 def test_init_writes_a_configuration_that_runs(small: Done, tmp_path: Path) -> None:
