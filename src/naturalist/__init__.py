@@ -1,3 +1,17 @@
 """Folders of pictures in; verified, published, versioned feature tables out."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from naturalist.consume import load as load
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # Importing the package stays cheap: what loads tables comes with the first use of it.
+    if name == "load":
+        from naturalist.consume import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from naturalist import __version__
-from naturalist.cli import inspect, output, setup, takedown
+from naturalist.cli import consume, inspect, output, setup, takedown, verify
 from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
@@ -119,24 +119,6 @@ def extract(
 
 
 @app.command(epilog=EXIT_CODES)
-def verify(
-    config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
-) -> None:
-    """Check again all features and tables that have been made, and write the report.
-
-    Exit code 4 if a hard check fails; the findings are in reports/verification.md and .json.
-    """
-    settings = load_config(config)
-    report = runner.verify(settings, make_progress(quiet=quiet))
-    if json:
-        output.print_json(report)
-        return
-    soft = len(report["soft"])
-    output.print_text(f"all hard checks passed; {soft} soft findings")
-    output.print_text(str(settings.layout.reports / "verification.md"))
-
-
-@app.command(epilog=EXIT_CODES)
 def tables(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -175,3 +157,5 @@ def publish(
 app.add_typer(setup.app)
 app.add_typer(inspect.app)
 app.add_typer(takedown.app)
+app.add_typer(verify.app)
+app.add_typer(consume.app)

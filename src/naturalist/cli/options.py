@@ -18,3 +18,16 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
 ]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
+SnapshotOption = Annotated[
+    str, typer.Option(metavar="ID", help="Id of a snapshot, as in 000012; the newest by default.")
+]
+EndpointOption = Annotated[
+    str, typer.Option(metavar="URL", help="Address of an S3 server that is not AWS.")
+]
+RegionOption = Annotated[str, typer.Option(help="Region of the bucket.")]
+AnonymousOption = Annotated[
+    bool, typer.Option("--anonymous", help="Send no credentials: for public buckets.")
+]
+RequesterPaysOption = Annotated[
+    bool, typer.Option("--requester-pays", help="Agree to pay for requests and traffic.")
+]

@@ -1,7 +1,9 @@
 """Showing progress: a bar on a terminal, a line now and then elsewhere; always on stderr."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from naturalist.pipeline.progress import Progress as Watcher
 from naturalist.pipeline.progress import Silent
 
 _LINE_EVERY_S = 15.0
@@ -69,6 +72,9 @@ class BarProgress:
 class LineProgress:
     """A line when a stage begins and ends, and now and then between; for logs."""
 
+    def __init__(self) -> None:
+        self._done = 0
+
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         """Begin to count."""
         self._stage, self._total, self._unit = stage, total, unit
@@ -110,3 +116,21 @@ def make_progress(*, quiet: bool) -> BarProgress | LineProgress | Silent:
     if quiet:
         return Silent()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
+
+
+@contextlib.contextmanager
+def in_kilobytes(
+    progress: Watcher, stage: str
+) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """Give two functions that take bytes, to begin and to advance a stage counted in kB."""
+    seen = 0
+
+    def advance(size_bytes: int) -> None:
+        nonlocal seen
+        before, seen = seen, seen + size_bytes
+        progress.advance(seen // 1000 - before // 1000)
+
+    try:
+        yield lambda total: progress.begin(stage, total // 1000, "kB"), advance
+    finally:
+        progress.end()

@@ -1,0 +1,80 @@
+"""Commands for those who use a published collection: pull."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naturalist import consume
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import (
+    AnonymousOption,
+    EndpointOption,
+    JsonOption,
+    QuietOption,
+    RegionOption,
+    RequesterPaysOption,
+    SnapshotOption,
+)
+from naturalist.cli.progress import in_kilobytes, make_progress
+from naturalist.stores import S3Options, open_store
+
+app = typer.Typer()
+
+
+@app.command(epilog=EXIT_CODES)
+def pull(
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="s3://bucket/prefix, or a published folder.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to pull into.")],
+    categories: Annotated[
+        str, typer.Option(metavar="NAMES", help="Only these categories, separated by commas.")
+    ] = "",
+    formats: Annotated[
+        str, typer.Option(metavar="NAMES", help="Formats of the tables: parquet, csv, or both.")
+    ] = "parquet",
+    parts: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Only these folders, such as tables,ledger. By default all but the pictures and "
+            "previews.",
+        ),
+    ] = "",
+    snapshot: SnapshotOption = "",
+    jobs: Annotated[
+        int, typer.Option(min=1, max=64, help="Files that are fetched at once.")
+    ] = consume.JOBS,
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    anonymous: AnonymousOption = False,
+    requester_pays: RequesterPaysOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch a published collection into DIR, under plain names, every file verified.
+
+    Run it again to go on after an interruption, or to fetch what a newer snapshot changed: only
+    that is fetched, and files that the snapshot no longer names are removed.
+    """
+    options = S3Options(endpoint_url or None, region or None, "auto", requester_pays, anonymous)
+    selection = consume.Selection(_words(categories), _words(formats), _words(parts))
+    with in_kilobytes(make_progress(quiet=quiet), "pull") as (begin, advance):
+        store = open_store(url, options)
+        pulled = consume.pull(
+            store, folder, selection, snapshot or None, jobs=jobs, on_begin=begin, on_bytes=advance
+        )
+    if json:
+        output.print_json(vars(pulled))
+        return
+    output.print_text(
+        f"snapshot {pulled.snapshot} in {folder}: {pulled.files:,} files, "
+        f"{pulled.size_bytes / 1e6:,.1f} MB; fetched {pulled.fetched_files:,} "
+        f"({pulled.fetched_bytes / 1e6:,.1f} MB), removed {pulled.removed_files:,}"
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.replace(" ", "").split(",") if word)

@@ -1,0 +1,146 @@
+"""Verifying a published collection, or a pulled folder, against its snapshot."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from naturalist import artifacts, snapshots
+from naturalist.consume.folder import place_of, read_manifest
+from naturalist.errors import ConfigError, StoreError
+from naturalist.snapshots import File
+from naturalist.stores import ObjectInfo, Store
+
+JOBS = 8
+_WINDOW = 256
+
+Fault = Literal["missing", "size", "sha256", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as the snapshot says."""
+
+    name: str
+    key: str
+    fault: Fault
+    detail: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a verification found."""
+
+    snapshot: str
+    files: int
+    size_bytes: int
+    quick: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is as the snapshot says."""
+        return not self.findings
+
+
+def check_published(
+    store: Store,
+    snapshot_id: str | None = None,
+    *,
+    quick: bool = False,
+    jobs: int = JOBS,
+    on_begin: Callable[[int], None] = lambda _: None,
+    on_file: Callable[[int], None] = lambda _: None,
+) -> Checked:
+    """Compare every object that a snapshot names with what it says: there, size, SHA-256.
+
+    Args:
+        store: the published collection.
+        snapshot_id: which snapshot; the one that `latest` points to if None.
+        quick: believe the checksum that the store recorded when the object was written, and read
+            nothing back.
+        jobs: objects that are looked at at once.
+        on_begin: hears how many files there are.
+        on_file: hears 1 for each file.
+
+    Raises:
+        NotFound: there is no such collection or snapshot.
+        StoreError: the snapshot itself was changed, or the store cannot be asked at all.
+    """
+    snapshot = snapshots.read(store, snapshot_id)
+    on_begin(len(snapshot.files))
+    check = partial(_object, store, quick=quick)
+    findings = list(_all(check, snapshot.files, jobs, on_file))
+    return Checked(snapshot.id, len(snapshot.files), snapshot.size_bytes, quick, tuple(findings))
+
+
+def check_pulled(
+    folder: Path,
+    *,
+    jobs: int = JOBS,
+    on_begin: Callable[[int], None] = lambda _: None,
+    on_file: Callable[[int], None] = lambda _: None,
+) -> Checked:
+    """Read every file of a pulled folder and compare it with what its snapshot says.
+
+    Raises:
+        ConfigError: nothing was pulled there, or a pull was interrupted.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None or not manifest.complete:
+        raise ConfigError(f"{folder} holds no complete collection: naturalist pull URL {folder}")
+    files = [here.file for here in manifest.files.values()]
+    on_begin(len(files))
+    findings = tuple(_all(partial(_local, folder), files, jobs, on_file))
+    size_bytes = sum(file.size_bytes for file in files)
+    return Checked(manifest.snapshot, len(files), size_bytes, quick=False, findings=findings)
+
+
+def _all(
+    check: Callable[[File], Finding | None],
+    files: Sequence[File],
+    jobs: int,
+    on_file: Callable[[int], None],
+) -> Iterator[Finding]:
+    with ThreadPoolExecutor(jobs, "naturalist-check") as threads:
+        # In windows, so that an interrupt does not wait for a million files.
+        for start in range(0, len(files), _WINDOW):
+            for found in threads.map(check, files[start : start + _WINDOW]):
+                on_file(1)
+                if found is not None:
+                    yield found
+
+
+def _object(store: Store, file: File, *, quick: bool) -> Finding | None:
+    try:
+        info = store.head(file.key) if quick else store.read_back(file.key)
+    except StoreError as error:
+        return Finding(file.name, file.key, "unreadable", str(error))
+    return _compare(file, info)
+
+
+def _local(folder: Path, file: File) -> Finding | None:
+    path = place_of(folder, file)
+    try:
+        info = ObjectInfo(file.key, path.stat().st_size, artifacts.sha256_file(path), None)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        info = None
+    except OSError as error:
+        return Finding(file.name, file.key, "unreadable", str(error))
+    return _compare(file, info)
+
+
+def _compare(file: File, info: ObjectInfo | None) -> Finding | None:
+    if info is None:
+        return Finding(file.name, file.key, "missing", "there is no such object")
+    if info.size_bytes != file.size_bytes:
+        detail = f"{info.size_bytes} bytes, not {file.size_bytes}"
+        return Finding(file.name, file.key, "size", detail)
+    if info.sha256 is None:
+        detail = "the store recorded no checksum: verify without --quick"
+        return Finding(file.name, file.key, "sha256", detail)
+    if info.sha256 != file.sha256:
+        return Finding(file.name, file.key, "sha256", f"{info.sha256}, not {file.sha256}")
+    return None

@@ -1,0 +1,211 @@
+"""Loading the tables of a collection as arrays and data frames, from wherever they are."""
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from naturalist.consume import reading
+from naturalist.consume.batches import Arrays, in_order, read_arrays, shuffled
+from naturalist.consume.places import TableFile, Tables, find_tables
+from naturalist.consume.selection import check_words
+from naturalist.errors import ConfigError, MissingExtra
+from naturalist.schemas import table_schema
+from naturalist.stores import S3Options, open_store
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+_FETCHED_AT_ONCE = 8
+
+
+@dataclass(eq=False)
+class Collection:
+    """The tables of a collection at one time; rows are in the order of category and picture.
+
+    Nothing is read before it is asked for. The bytes of each table are compared with the sha256
+    that they were published with when it is read for the first time. Tables that lie in a bucket
+    are fetched once, into a cache that all processes share. A collection can be handed to other
+    processes.
+    """
+
+    tables: Tables
+    columns: tuple[str, ...] = reading.COLUMNS
+    _sure: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def snapshot(self) -> str | None:
+        """Id of the snapshot; None for a workspace."""
+        return self.tables.snapshot
+
+    @functools.cached_property
+    def labels(self) -> dict[str, int]:
+        """The label of each category that has rows here or could have."""
+        if self.tables.labels is not None:
+            return dict(self.tables.labels)
+        first = {file.category: file for file in reversed(self.tables.files)}
+        labels = {}
+        for category, file in first.items():
+            column = reading.read(self._ready(file), ["category_label"])["category_label"]
+            if len(column):
+                labels[category] = int(column[0].as_py())
+        return labels
+
+    @functools.cached_property
+    def dim(self) -> int:
+        """Number of features; 0 if there are no tables."""
+        if not self.tables.files:
+            return 0
+        schema = reading.read(self._ready(self.tables.files[0]), ["features"]).schema
+        size: int = schema.field("features").type.list_size
+        return size
+
+    def __len__(self) -> int:
+        """Rows of all tables; tables that are not here yet are fetched."""
+        return sum(reading.count_rows(file) for file in self.fetch())
+
+    def fetch(self) -> Sequence[TableFile]:
+        """Have all tables on this machine, verified; gives them.
+
+        Raises:
+            StoreError: a table has other bytes than were published, or the store failed.
+        """
+        remote = [f for f in self.tables.files if f.key is not None and f.name not in self._sure]
+        if remote:
+            store = open_store(self.tables.url, self.tables.options)
+            make_sure = functools.partial(reading.make_sure, store=store)
+            with ThreadPoolExecutor(_FETCHED_AT_ONCE, "naturalist-load") as threads:
+                for file, _ in zip(remote, threads.map(make_sure, remote), strict=True):
+                    self._sure.add(file.name)
+        return [self._ready(file) for file in self.tables.files]
+
+    def arrow(self) -> pa.Table:
+        """All rows as one Arrow table of the chosen columns."""
+        parts = [reading.read(file, self.columns) for file in self.fetch()]
+        schema = pa.schema([table_schema(self.dim or 1).field(name) for name in self.columns])
+        bare = pa.schema([field.remove_metadata() for field in schema])
+        return (
+            pa.concat_tables([part.cast(bare) for part in parts]) if parts else bare.empty_table()
+        )
+
+    def numpy(self) -> Arrays:
+        """All rows as numpy arrays, whatever columns were chosen; one copy is in memory."""
+        files = self.fetch()
+        rows = [reading.count_rows(file) for file in files]
+        features = np.empty((sum(rows), self.dim), np.float32)
+        labels = np.empty(sum(rows), np.int32)
+        pic_ids = []
+        start = 0
+        for file, count in zip(files, rows, strict=True):
+            part = read_arrays(file)
+            features[start : start + count], labels[start : start + count] = part[:2]
+            pic_ids.append(part.pic_ids)
+            start += count
+        return Arrays(features, labels, np.concatenate(pic_ids) if pic_ids else np.empty(0, "U1"))
+
+    def polars(self) -> "polars.DataFrame":
+        """All rows as a polars data frame; features are one column of arrays.
+
+        Raises:
+            MissingExtra: polars is not installed.
+        """
+        try:
+            import polars
+        except ImportError as error:
+            raise MissingExtra("polars", "polars") from error
+        return polars.DataFrame(self.arrow())
+
+    def pandas(self) -> "pandas.DataFrame":
+        """All rows as a pandas data frame; features are one column of numpy arrays.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtra("pandas", "pandas") from error
+        return pandas.DataFrame(self.arrow().to_pandas())
+
+    def batches(self, rows: int = 1024, seed: int | None = None) -> Iterator[Arrays]:
+        """All rows once, `rows` at a time (the last batch may be smaller), in flat memory.
+
+        Args:
+            rows: rows in a batch.
+            seed: None gives the rows in their order. A number shuffles them: every batch draws
+                from all categories in proportion to what they have left, with one table of each
+                category in memory; tables, and rows in them, come in random order. Take another
+                number for each epoch.
+        """
+        if rows < 1:
+            raise ConfigError(f"rows is {rows}: a batch has at least 1")
+        if seed is None:
+            return in_order(self._ready, self.tables.files, rows)
+        return shuffled(self.fetch(), rows, np.random.default_rng(seed))
+
+    def _ready(self, file: TableFile) -> TableFile:
+        if file.name not in self._sure:
+            remote = file.key is not None
+            store = open_store(self.tables.url, self.tables.options) if remote else None
+            reading.make_sure(file, store)
+            self._sure.add(file.name)
+        return file
+
+
+def load(
+    place: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
+    snapshot: str | None = None,
+    options: S3Options | None = None,
+    cache: Path | None = None,
+) -> Collection:
+    """Load a collection: published (folder or s3://bucket/prefix), pulled, or a workspace.
+
+    Args:
+        place: the address or folder.
+        columns: columns that `arrow`, `polars` and `pandas` give: picID, category_label, source,
+            features; None for all.
+        categories: categories to take; None for all.
+        snapshot: id of a snapshot such as "000012"; None for the newest.
+        options: how to reach an S3 server; ``S3Options(anonymous=True)`` for a public bucket.
+        cache: folder for fetched tables; None for naturalist/tables below XDG_CACHE_HOME.
+
+    Raises:
+        NotFound: there is no collection, or no such snapshot.
+        ConfigError: there is no such column or category, or a pull was interrupted.
+        StoreError: the store failed.
+
+    Example:
+        >>> import naturalist
+        >>> collection = naturalist.load(published, categories=["plant"])
+        >>> features, labels, pic_ids = collection.numpy()
+        >>> features.shape == (len(collection), collection.dim)
+        True
+        >>> str(pic_ids[0]), int(labels[0])
+        ('plant_id_1', 0)
+        >>> for batch in collection.batches(rows=2, seed=0):
+        ...     assert batch.features.dtype == "float32"
+        >>> collection.arrow().column_names
+        ['picID', 'category_label', 'source', 'features']
+    """
+    chosen = reading.COLUMNS if columns is None else tuple(columns)
+    check_words("column", chosen, reading.COLUMNS)
+    found = find_tables(place, snapshot, options, cache or reading.cache_folder())
+    if categories is not None:
+        held = {file.category for file in found.files} | set(found.labels or ())
+        check_words("category", categories, held)
+        found = replace(
+            found,
+            labels=found.labels and {k: v for k, v in found.labels.items() if k in categories},
+            files=tuple(file for file in found.files if file.category in categories),
+        )
+    return Collection(found, chosen)

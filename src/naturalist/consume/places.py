@@ -1,0 +1,146 @@
+"""The kinds of places that hold tables: published, pulled, a workspace; all give the same list."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from naturalist import snapshots, tables
+from naturalist.consume.folder import MANIFEST, place_of, read_manifest
+from naturalist.consume.selection import tables_of
+from naturalist.errors import ConfigError, NotFound
+from naturalist.layout import Layout
+from naturalist.snapshots import LATEST, File, Snapshot
+from naturalist.stores import S3Options, open_store
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One table, and what its bytes must be."""
+
+    name: str
+    category: str
+    path: Path
+    """Where it lies, or will lie once it was fetched."""
+    sha256: str
+    key: str | None = None
+    """Key in the store that it is fetched from; None for files that are read where they are."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a collection; a small value that other processes can be handed.
+
+    Attributes:
+        url: the place.
+        options: how to reach it, if it is an S3 server.
+        snapshot: id of the snapshot; None for a workspace.
+        labels: the label of each category; None for a workspace, whose tables say it.
+        files: by category and number.
+    """
+
+    url: str
+    options: S3Options | None
+    snapshot: str | None
+    labels: Mapping[str, int] | None
+    files: tuple[TableFile, ...]
+
+
+def find_tables(
+    place: str | os.PathLike[str], snapshot: str | None, options: S3Options | None, cache: Path
+) -> Tables:
+    """List the tables of a place.
+
+    Raises:
+        NotFound: there is no collection, or no such snapshot.
+        ConfigError: the place cannot have the snapshot, or is not complete.
+        StoreError: the store failed.
+    """
+    url = os.fspath(place)
+    if "://" in url and not url.startswith("file://"):
+        found = snapshots.read(open_store(url, options), snapshot)
+        return _remote(url, options, found, cache)
+    folder = _folder(url)
+    if (folder / LATEST).exists():
+        found = snapshots.read(open_store(str(folder)), snapshot)
+        return _in_place(folder, found.id, found.labels, found.files, lambda file: file.key)
+    if (folder / MANIFEST).exists():
+        return _pulled(folder, snapshot)
+    if Layout(folder).marker.exists():
+        return _workspace(folder, snapshot)
+    raise NotFound(
+        f"there is no collection in {folder}: give the address of a published collection, a "
+        f"folder that was published to ({LATEST}) or pulled into ({MANIFEST}), or a workspace"
+    )
+
+
+def _folder(url: str) -> Path:
+    if url.startswith("file://"):
+        return Path(unquote(urlsplit(url).path))
+    return Path(url).expanduser().absolute()
+
+
+def _remote(url: str, options: S3Options | None, found: Snapshot, cache: Path) -> Tables:
+    files = [
+        TableFile(
+            name=file.name,
+            category=file.category,
+            path=cache / file.sha256[:2] / f"{file.sha256}{file.suffix}",
+            sha256=file.sha256,
+            key=file.key,
+        )
+        for file in tables_of(found.files, ".parquet")
+    ]
+    return Tables(url, options, found.id, found.labels, tuple(files))
+
+
+def _in_place(
+    folder: Path,
+    snapshot: str,
+    labels: Mapping[str, int],
+    files: tuple[File, ...],
+    path_of: Callable[[File], str],
+) -> Tables:
+    chosen = list(tables_of(files, ".parquet")) or tables_of(files, ".csv")
+    listed = [
+        TableFile(file.name, file.category, folder / path_of(file), file.sha256) for file in chosen
+    ]
+    return Tables(str(folder), None, snapshot, labels, tuple(listed))
+
+
+def _pulled(folder: Path, snapshot: str | None) -> Tables:
+    manifest = read_manifest(folder)
+    if manifest is None or not manifest.complete:
+        raise ConfigError(
+            f"a pull into {folder} was interrupted while it exchanged files: finish it with  "
+            f"naturalist pull {manifest.url if manifest else 'URL'} {folder}"
+        )
+    if snapshot not in (None, manifest.snapshot):
+        raise ConfigError(
+            f"{folder} holds snapshot {manifest.snapshot}, not {snapshot}: pull that one with  "
+            f"naturalist pull {manifest.url} {folder} --snapshot {snapshot}"
+        )
+    files = tuple(here.file for here in manifest.files.values())
+    labels = {one["name"]: one["label"] for one in manifest.about["categories"]}
+    held = {file.category for file in files}
+    labels = {name: label for name, label in labels.items() if name in held}
+    return _in_place(
+        folder, manifest.snapshot, labels, files, lambda file: str(place_of(folder, file))
+    )
+
+
+def _workspace(folder: Path, snapshot: str | None) -> Tables:
+    if snapshot is not None:
+        raise ConfigError(
+            f"{folder} is a workspace, which has no snapshots: leave out snapshot={snapshot!r}, or "
+            "give the address it is published to"
+        )
+    layout = Layout(folder)
+    categories = sorted(path.name for path in layout.tables.glob("*") if path.is_dir())
+    files = [
+        TableFile(f"tables/{category}/{path.name}", category, path, receipt.sha256[path.name])
+        for category in categories
+        for path, receipt in tables.done_tables(layout, category)
+    ]
+    return Tables(str(folder), None, None, None, tuple(files))

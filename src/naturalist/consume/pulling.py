@@ -1,0 +1,242 @@
+"""Pulling a published collection into a folder, and later only what changed.
+
+Files are downloaded beside the folder's own ones, and exchanged when all are there and verified:
+until then the folder is entirely what it was.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from naturalist import artifacts, snapshots
+from naturalist.consume.folder import (
+    Here,
+    Manifest,
+    is_untouched,
+    mark_incomplete,
+    place_of,
+    read_manifest,
+    staging,
+    write_manifest,
+)
+from naturalist.consume.selection import Selection
+from naturalist.errors import ConfigError, WorkspaceLocked
+from naturalist.snapshots import File, Snapshot
+from naturalist.stores import Store
+
+JOBS = 8
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did."""
+
+    snapshot: str
+    files: int
+    size_bytes: int
+    fetched_files: int
+    fetched_bytes: int
+    removed_files: int
+    changed: bool
+
+
+@dataclass(frozen=True)
+class _Plan:
+    kept: dict[str, Here]
+    missing: list[File]
+    surplus: list[File]
+
+
+OnBegin = Callable[[int], None]
+OnBytes = Callable[[int], None]
+
+
+def pull(
+    store: Store,
+    folder: Path,
+    selection: Selection,
+    snapshot_id: str | None = None,
+    *,
+    jobs: int = JOBS,
+    on_begin: OnBegin = lambda _: None,
+    on_bytes: OnBytes = lambda _: None,
+) -> Pulled:
+    """Make `folder` hold the chosen files of a snapshot, each under its name, each verified.
+
+    What is there already and unchanged is not fetched again; what a killed pull fetched is kept;
+    files of an earlier pull that the snapshot no longer names are removed. Nothing else in the
+    folder is touched.
+
+    Args:
+        store: the published collection.
+        folder: made if there is none.
+        selection: which files.
+        snapshot_id: which snapshot; the one that `latest` points to if None.
+        jobs: files that are fetched at once.
+        on_begin: hears how many bytes will be fetched.
+        on_bytes: hears how many bytes more are here and verified.
+
+    Raises:
+        ConfigError: there is no such category or part, or the folder is a workspace or a store.
+        NotFound: there is no such collection or snapshot.
+        StoreError: the store failed, or has other bytes than the snapshot says.
+        WorkspaceLocked: another pull into the folder is under way.
+        StorageFull: there is no space left.
+    """
+    _check_folder(folder)
+    snapshot = snapshots.read(store, snapshot_id)
+    wanted = selection.of(snapshot)
+    with _held(folder):
+        manifest = read_manifest(folder)
+        _check_collection(folder, snapshot, manifest)
+        plan = _plan(folder, wanted, manifest)
+        size_bytes = sum(file.size_bytes for file in plan.missing)
+        on_begin(size_bytes)
+        _fetch_all(store, folder, plan.missing, jobs, on_bytes)
+        changed = bool(plan.missing or plan.surplus)
+        if changed or manifest is None or not manifest.is_of(snapshot, selection):
+            _exchange(store, folder, snapshot, selection, plan, manifest)
+        shutil.rmtree(staging(folder), ignore_errors=True)
+    return Pulled(
+        snapshot=snapshot.id,
+        files=len(wanted),
+        size_bytes=sum(file.size_bytes for file in wanted),
+        fetched_files=len(plan.missing),
+        fetched_bytes=size_bytes,
+        removed_files=len(plan.surplus),
+        changed=changed,
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    for name, what in (("workspace.json", "a workspace"), ("latest.json", "a published folder")):
+        if (folder / name).exists():
+            raise ConfigError(f"{folder} is {what}: pull into another folder")
+
+
+def _check_collection(folder: Path, snapshot: Snapshot, manifest: Manifest | None) -> None:
+    name = snapshot.about["collection"]
+    if manifest is not None and manifest.about["collection"] != name:
+        raise ConfigError(
+            f"{folder} holds the collection {manifest.about['collection']!r}, not {name!r}: pull "
+            "into another folder"
+        )
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    with artifacts.storage_errors(str(folder)):
+        staging(folder).mkdir(parents=True, exist_ok=True)
+        handle = os.open(staging(folder).parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WorkspaceLocked(
+                f"another pull into {folder} is under way: wait for it, or stop it (what it "
+                "fetched is kept) and pull again"
+            ) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _plan(folder: Path, wanted: Sequence[File], manifest: Manifest | None) -> _Plan:
+    before = manifest.files if manifest else {}
+    kept, missing = {}, []
+    for file in wanted:
+        here = _find(folder, file, before.get(file.name))
+        if here is None:
+            missing.append(file)
+        else:
+            kept[file.name] = here
+    names = {file.name for file in wanted}
+    surplus = [here.file for name, here in before.items() if name not in names]
+    return _Plan(kept, missing, surplus)
+
+
+def _find(folder: Path, file: File, known: Here | None) -> Here | None:
+    """The file if its bytes are here; read only if its time stamp does not vouch for them."""
+    if known is not None and known.file.sha256 == file.sha256 and is_untouched(folder, known):
+        return Here(file, known.mtime_ns)
+    path = place_of(folder, file)
+    if not path.is_file() or path.stat().st_size != file.size_bytes:
+        return None
+    here = Here(file, path.stat().st_mtime_ns)
+    return here if artifacts.sha256_file(path) == file.sha256 else None
+
+
+def _fetch_all(
+    store: Store, folder: Path, files: Sequence[File], jobs: int, on_bytes: OnBytes
+) -> None:
+    """Fetch into the staging folder; after the first failure nothing new is begun."""
+    waiting = iter(files)
+    running: dict[Future[None], File] = {}
+    with ThreadPoolExecutor(jobs, "naturalist-pull") as threads:
+        while True:
+            while len(running) < jobs and (file := next(waiting, None)):
+                running[threads.submit(_fetch, store, folder, file)] = file
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                future.result()
+                on_bytes(running.pop(future).size_bytes)
+
+
+def _fetch(store: Store, folder: Path, file: File) -> None:
+    path = _staged(folder, file)
+    if not path.exists():
+        store.fetch(file.key, path, file.sha256)
+
+
+def _staged(folder: Path, file: File) -> Path:
+    # Two names may have the same bytes; each is moved into place by itself.
+    name = hashlib.sha256(file.name.encode()).hexdigest()[:16]
+    return staging(folder) / f"{file.sha256}-{name}"
+
+
+def _exchange(
+    store: Store,
+    folder: Path,
+    snapshot: Snapshot,
+    selection: Selection,
+    plan: _Plan,
+    manifest: Manifest | None,
+) -> None:
+    """Put what was fetched in place, remove what is surplus, and say what the folder is now."""
+    files = dict(plan.kept)
+    mark_incomplete(folder, manifest)
+    with artifacts.storage_errors(str(folder)):
+        for file in plan.missing:
+            staged, path = _staged(folder, file), place_of(folder, file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged.replace(path)
+            files[file.name] = Here(file, path.stat().st_mtime_ns)
+        for parent in {place_of(folder, file).parent for file in plan.missing}:
+            artifacts.sync(parent)
+        for file in plan.surplus:
+            _remove(folder, place_of(folder, file))
+    now = Manifest(
+        url=store.url,
+        snapshot=snapshot.id,
+        snapshot_sha256=snapshot.sha256,
+        selection=selection,
+        about=snapshot.about,
+        complete=True,
+        files=files,
+    )
+    write_manifest(folder, now)
+
+
+def _remove(folder: Path, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    parent = path.parent
+    while parent != folder and parent.exists() and not any(parent.iterdir()):
+        parent.rmdir()
+        parent = parent.parent

@@ -1,0 +1,120 @@
+"""Reading one table, from Parquet or CSV, after making sure of its bytes."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from naturalist import artifacts
+from naturalist.consume.places import TableFile
+from naturalist.errors import ConfigError, StoreError
+from naturalist.schemas import CSV_DELIMITER, FEATURE_PREFIX, table_schema
+from naturalist.stores import Store
+
+COLUMNS: tuple[str, ...] = tuple(table_schema(1).names)
+_ONLY_PARQUET = "source"
+
+
+def cache_folder() -> Path:
+    """Where fetched tables are kept, by their SHA-256: below XDG_CACHE_HOME, or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "naturalist" / "tables"
+
+
+def make_sure(file: TableFile, store: Store | None) -> None:
+    """Have the file on this machine, with the bytes that it must have.
+
+    A file of the cache that was damaged is fetched anew.
+
+    Raises:
+        StoreError: the bytes are others than were published, or the store failed.
+    """
+    if file.key is None or store is None:
+        if not _is_good(file):
+            raise StoreError(
+                f"{file.path} is gone or does not have the sha256 that it was made with: it was "
+                "damaged, or changed a moment ago; pull, run or publish again"
+            )
+        return
+    with _locked(file):
+        if not _is_good(file):
+            file.path.unlink(missing_ok=True)
+            store.fetch(file.key, file.path, file.sha256)
+
+
+def _is_good(file: TableFile) -> bool:
+    try:
+        return artifacts.sha256_file(file.path) == file.sha256
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+@contextlib.contextmanager
+def _locked(file: TableFile) -> Iterator[None]:
+    """Let other processes that want the same file wait until it is there."""
+    with artifacts.storage_errors(str(file.path.parent)):
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file.path.parent / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def count_rows(file: TableFile) -> int:
+    """Rows of a table; of Parquet only the footer is read."""
+    if file.path.suffix == ".parquet":
+        with pq.ParquetFile(file.path) as parquet:
+            rows: int = parquet.metadata.num_rows
+            return rows
+    with file.path.open("rb") as lines:
+        return sum(1 for _ in lines) - 1
+
+
+def read(file: TableFile, columns: Sequence[str] = COLUMNS) -> pa.Table:
+    """Read columns of a table, in the order asked for, with the types of `table_schema`.
+
+    Raises:
+        ConfigError: CSV tables do not have that column.
+    """
+    if file.path.suffix == ".parquet":
+        table = pq.read_table(file.path, columns=list(columns), partitioning=None)
+    else:
+        table = _read_csv(file.path, columns)
+    bare = [pa.field(field.name, field.type) for field in table.schema]
+    return table.cast(pa.schema(bare))
+
+
+def _read_csv(path: Path, columns: Sequence[str]) -> pa.Table:
+    if _ONLY_PARQUET in columns:
+        raise ConfigError(
+            f"tables in CSV have no column {_ONLY_PARQUET!r}: leave it out, or pull with "
+            "--formats parquet"
+        )
+    options = pyarrow.csv.ConvertOptions(column_types=_csv_types(path))
+    parse = pyarrow.csv.ParseOptions(delimiter=CSV_DELIMITER)
+    wide = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=options)
+    return pa.table({name: _csv_column(wide, name) for name in columns})
+
+
+def _csv_types(path: Path) -> dict[str, pa.DataType]:
+    with path.open(encoding="utf-8") as file:
+        names = file.readline().rstrip("\n").split(CSV_DELIMITER)
+    types = {name: pa.float32() for name in names if name.startswith(FEATURE_PREFIX)}
+    return types | {"picID": pa.string(), "category_label": pa.int32()}
+
+
+def _csv_column(wide: pa.Table, name: str) -> Any:
+    if name != "features":
+        return wide[name]
+    names = [column for column in wide.column_names if column.startswith(FEATURE_PREFIX)]
+    features = np.stack([wide[column].to_numpy() for column in names], axis=1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), len(names))

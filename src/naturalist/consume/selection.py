@@ -1,0 +1,69 @@
+"""Which files of a snapshot are wanted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from naturalist.errors import ConfigError
+from naturalist.snapshots import File, Snapshot
+
+TABLES = "tables"
+FORMATS = ("parquet", "csv")
+ON_REQUEST = ("pictures", "picture_index", "previews")
+"""Parts that may be far larger than the tables and are only fetched when they are asked for."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to take; the defaults take all categories, Parquet, and every part but the pictures."""
+
+    categories: tuple[str, ...] = ()
+    """Empty for all."""
+    formats: tuple[str, ...] = ("parquet",)
+    """Formats of the tables."""
+    parts: tuple[str, ...] = ()
+    """Folders such as "tables" or "ledger"; empty for all but those `ON_REQUEST`."""
+
+    def __post_init__(self) -> None:
+        check_words("format", self.formats, FORMATS)
+        if not self.formats:
+            raise ConfigError(f"no format was chosen: take {' or '.join(FORMATS)}, or both")
+
+    def of(self, snapshot: Snapshot) -> list[File]:
+        """The chosen files. Files at the top (data card, dictionary) are always among them.
+
+        Raises:
+            ConfigError: the snapshot has no such category or part.
+        """
+        check_words("category", self.categories, snapshot.labels)
+        check_words("part", self.parts, {file.part for file in snapshot.files if file.part})
+        return [file for file in snapshot.files if self._takes(file, snapshot)]
+
+    def _takes(self, file: File, snapshot: Snapshot) -> bool:
+        if not file.part:
+            return True
+        if self.parts and file.part not in self.parts:
+            return False
+        if not self.parts and file.part in ON_REQUEST:
+            return False
+        if file.part == TABLES and file.suffix.removeprefix(".") not in self.formats:
+            return False
+        has_category = file.category in snapshot.labels
+        return not (self.categories and has_category) or file.category in self.categories
+
+
+def check_words(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
+    """Raise unless everything that was asked for is known.
+
+    Raises:
+        ConfigError: names what is unknown and what there is.
+    """
+    names = sorted(known)
+    for word in asked:
+        if word not in names:
+            raise ConfigError(f"there is no {what} {word!r}: choose from {', '.join(names)}")
+
+
+def tables_of(files: Iterable[File], suffix: str) -> Iterator[File]:
+    """The tables of one format, by category and number."""
+    tables = (file for file in files if file.part == TABLES and file.suffix == suffix)
+    yield from sorted(tables, key=lambda file: (file.category, len(file.name), file.name))

@@ -1,0 +1,170 @@
+"""What a snapshot says, read without trusting it: it may come from anybody's bucket."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from naturalist.errors import NotFound, StoreError
+from naturalist.stores import Store
+from naturalist.stores.keys import check_key
+
+FORMAT = 1
+LATEST = "latest.json"
+FOLDER = "snapshots/"
+
+_ID = re.compile(r"[0-9]{6,12}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class File:
+    """One published file."""
+
+    name: str
+    """Its path in the collection, the same in every snapshot: tables/plant/image_df_1.csv."""
+    key: str
+    """Where its bytes are in the store."""
+    size_bytes: int
+    sha256: str
+
+    @property
+    def part(self) -> str:
+        """The folder it belongs to, as in "tables"; empty for files at the top."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+    @property
+    def category(self) -> str:
+        """The folder below that, which is a category in the parts that have categories."""
+        segments = self.name.split("/")
+        return segments[1] if len(segments) > 2 else ""
+
+    @property
+    def suffix(self) -> str:
+        """The end of the name, as in ".parquet"."""
+        return PurePosixPath(self.name).suffix
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Every file of a published collection at one time."""
+
+    id: str
+    key: str
+    sha256: str
+    """Of the snapshot's own bytes."""
+    about: Mapping[str, Any]
+    """What it says beside its files: collection, categories, backbone, created_at ..."""
+    files: tuple[File, ...]
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """The label of each category."""
+        return {one["name"]: one["label"] for one in self.about["categories"]}
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all files together."""
+        return sum(file.size_bytes for file in self.files)
+
+
+def read(store: Store, snapshot_id: str | None = None) -> Snapshot:
+    """Read a snapshot; the one that `latest` points to if none is named.
+
+    Raises:
+        NotFound: nothing is published there, or not under that id.
+        StoreError: the snapshot was changed after it was published, cannot be understood, or names
+            files that have no place in a folder.
+    """
+    if snapshot_id is None:
+        return newest(store)[0]
+    if not _ID.fullmatch(snapshot_id):
+        raise NotFound(f"{snapshot_id!r} is no id of a snapshot: ids look like 000012")
+    key = f"{FOLDER}{snapshot_id}.json"
+    return parse(key, store.get_bytes(key)[0])
+
+
+def newest(store: Store) -> tuple[Snapshot, str]:
+    """The snapshot that `latest` points to, and the version of the pointer (for `if_match`).
+
+    Raises:
+        NotFound: nothing is published there.
+        StoreError: as `read`.
+    """
+    try:
+        data, info = store.get_bytes(LATEST)
+    except NotFound as error:
+        raise NotFound(
+            f"no collection is published in {store.url} (it has no {LATEST}): check the address, "
+            "down to the folder or prefix that was published to"
+        ) from error
+    pointer = _json(LATEST, data)
+    key = check_key(str(pointer.get("key")))
+    body, _ = store.get_bytes(key)
+    if hashlib.sha256(body).hexdigest() != pointer.get("sha256"):
+        raise StoreError(
+            f"{key} in {store.url} does not have the sha256 that {LATEST} names: it was changed "
+            "after it was published; restore it, or remove latest.json and publish again"
+        )
+    return parse(key, body), info.version or ""
+
+
+def ids(store: Store) -> list[str]:
+    """Ids of all snapshots, oldest first."""
+    stems = (PurePosixPath(info.key).stem for info in store.list(FOLDER))
+    return sorted((stem for stem in stems if _ID.fullmatch(stem)), key=int)
+
+
+def parse(key: str, data: bytes) -> Snapshot:
+    """A snapshot from its bytes.
+
+    Raises:
+        StoreError: they cannot be understood.
+    """
+    body = _json(key, data)
+    if body.get("format") != FORMAT:
+        raise StoreError(
+            f"{key} has snapshot format {body.get('format')!r}, this program reads format "
+            f"{FORMAT}: install the naturalist that it names ({body.get('made_by')!r})"
+        )
+    try:
+        files = tuple(_file(entry) for entry in body.pop("files"))
+        found = Snapshot(body["snapshot"], key, hashlib.sha256(data).hexdigest(), body, files)
+        labels = [(str(name), int(label)) for name, label in found.labels.items()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_understood(key, repr(error)) from error
+    names = {file.name for file in files}
+    if len(names) != len(files) or len(dict(labels)) != len(labels):
+        raise _not_understood(key, "a name is there twice")
+    return found
+
+
+def _file(entry: Mapping[str, Any]) -> File:
+    file = File(
+        check_key(entry["name"]), check_key(entry["key"]), entry["size_bytes"], entry["sha256"]
+    )
+    if type(file.size_bytes) is not int or file.size_bytes < 0:
+        raise ValueError(f"the size of {file.name} is {file.size_bytes!r}")
+    if not _SHA256.fullmatch(file.sha256):
+        raise ValueError(f"the sha256 of {file.name} is {file.sha256!r}")
+    return file
+
+
+def _json(key: str, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise _not_understood(key, "it is not JSON") from error
+    if not isinstance(value, dict):
+        raise _not_understood(key, "it is not a JSON object")
+    return value
+
+
+def _not_understood(key: str, why: str) -> StoreError:
+    return StoreError(
+        f"{key} cannot be understood ({why}): it was not written by naturalist, or was changed "
+        "since; publish again, or ask the publisher to"
+    )

@@ -1,0 +1,56 @@
+"""The published collections that the tests of this folder use: in a folder and on S3."""
+
+import shutil
+import uuid
+from pathlib import Path
+
+import pytest
+
+import tiny
+from naturalist.stores import S3Options
+from published import SEEDS, PublishedCollection
+from stores.conftest import aws_chain, s3_options, shared_bucket
+
+__all__ = ["aws_chain", "s3_options", "shared_bucket"]
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> PublishedCollection:
+    """7 plants and 9 animals in tables of 5 rows, published into a folder; never changed."""
+    folder = tmp_path_factory.mktemp("made once")
+    tiny.make_sources(folder / "sources", SEEDS)
+    made = PublishedCollection(folder, str(folder / "published"))
+    made.publish()
+    return made
+
+
+@pytest.fixture
+def local(made_once: PublishedCollection, tmp_path: Path) -> PublishedCollection:
+    """A copy of it that one test may change."""
+    folder = tmp_path / "local"
+    shutil.copytree(made_once.folder, folder, symlinks=True)
+    return PublishedCollection(folder, str(folder / "published"))
+
+
+@pytest.fixture(params=["local", "s3"])
+def collection(request: pytest.FixtureRequest, local: PublishedCollection) -> PublishedCollection:
+    """The same collection in every kind of store."""
+    if request.param == "local":
+        return local
+    options: S3Options = request.getfixturevalue("s3_options")
+    bucket = request.getfixturevalue("shared_bucket")
+    remote = PublishedCollection(local.folder, f"s3://{bucket}/{uuid.uuid4().hex[:8]}", options)
+    remote.publish()
+    return remote
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A folder for fetched tables."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder to pull into; it does not exist yet."""
+    return tmp_path / "here"
