@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_sentinels
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
@@ -160,14 +161,21 @@ class ProcessExecutor:
 
     def _end_hung(self, tasks: Iterable[Any]) -> bool:
         hung = False
+        # A trail may be that of a worker that is dead, whose number is another process's by now.
+        workers = {worker.pid: worker for worker in self._processes()}
         for task in tasks:
             position = self._position(task)
-            if position is None or position.index < 0:
+            if position is None or position.index < 0 or position.pid not in workers:
                 continue
             if time.monotonic() - position.since_s > self._timeout_s:
-                os.kill(position.pid, signal.SIGKILL)
+                workers[position.pid].kill()
                 hung = True
         return hung
+
+    def _processes(self) -> list[BaseProcess]:
+        # ProcessPoolExecutor.terminate_workers does this from Python 3.14 on.
+        processes = self._pool._processes if self._pool is not None else None
+        return list((processes or {}).values())
 
     def _open_pool(self, workers: int) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -185,11 +193,9 @@ class ProcessExecutor:
 
     def close(self) -> None:
         """End the workers at once; unfinished tasks leave nothing behind."""
-        if self._pool is not None:
-            # ProcessPoolExecutor.terminate_workers does this from Python 3.14 on.
-            for process in list((self._pool._processes or {}).values()):
-                process.terminate()
-            self._drop_pool()
+        for process in self._processes():
+            process.terminate()
+        self._drop_pool()
 
 
 def _begin_worker() -> None:

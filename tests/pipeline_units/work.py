@@ -1,0 +1,63 @@
+"""Tasks for worker processes, which have to find them in a module by name."""
+
+import os
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from naturalist import breadcrumbs
+from naturalist.errors import SourceError
+from naturalist.reasons import Reason
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def fail_at_three(number: int) -> int:
+    if number == 3:
+        raise SourceError("the drive of number 3 is gone")
+    return number
+
+
+def process_id(number: int) -> tuple[int, int]:
+    return number, os.getpid()
+
+
+@dataclass(frozen=True)
+class Items:
+    """A task of several items that leaves breadcrumbs; `bad` take the worker down or hang it."""
+
+    key: str
+    folder: Path
+    items: tuple[str, ...]
+    blamed: tuple[tuple[int, Reason], ...] = ()
+
+    def blame(self, index: int, reason: Reason) -> "Items":
+        return replace(self, blamed=(*self.blamed, (index, reason)))
+
+
+def do_items(task: Items) -> list[str]:
+    """What became of each item."""
+    refused = dict(task.blamed)
+    done = []
+    with breadcrumbs.trail(task.folder, task.key) as trail:
+        for index, item in enumerate(task.items):
+            trail.at(index)
+            done.append(refused[index].value if index in refused else _do(item))
+        trail.at(-1)
+    return done
+
+
+def _do(item: str) -> str:
+    if item == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if item == "hang":
+        signal.pause()
+    return item
+
+
+def die(number: int) -> int:
+    """End the worker, with no picture to blame."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
