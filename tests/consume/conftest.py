@@ -32,16 +32,22 @@ def local(made_once: PublishedCollection, tmp_path: Path) -> PublishedCollection
     return PublishedCollection(folder, str(folder / "published"))
 
 
-@pytest.fixture(params=["local", "s3"])
-def collection(request: pytest.FixtureRequest, local: PublishedCollection) -> PublishedCollection:
-    """The same collection in every kind of store."""
-    if request.param == "local":
-        return local
-    options: S3Options = request.getfixturevalue("s3_options")
-    bucket = request.getfixturevalue("shared_bucket")
-    remote = PublishedCollection(local.folder, f"s3://{bucket}/{uuid.uuid4().hex[:8]}", options)
+@pytest.fixture
+def on_s3(
+    local: PublishedCollection, s3_options: S3Options, shared_bucket: str
+) -> PublishedCollection:
+    """The same collection, published on S3."""
+    url = f"s3://{shared_bucket}/{uuid.uuid4().hex[:8]}"
+    remote = PublishedCollection(local.folder, url, s3_options)
     remote.publish()
     return remote
+
+
+@pytest.fixture(params=["local", "on_s3"])
+def collection(request: pytest.FixtureRequest) -> PublishedCollection:
+    """The same collection in every kind of store."""
+    found: PublishedCollection = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

@@ -172,8 +172,8 @@ def load(
 
     Args:
         place: the address or folder.
-        columns: columns that `arrow`, `polars` and `pandas` give: picID, category_label, source,
-            features; None for all.
+        columns: columns that `arrow`, `polars` and `pandas` give: picID, category_label, source
+            (not in a folder that only CSV was pulled into), features; None for all.
         categories: categories to take; None for all.
         snapshot: id of a snapshot such as "000012"; None for the newest.
         options: how to reach an S3 server; ``S3Options(anonymous=True)`` for a public bucket.
@@ -197,15 +197,15 @@ def load(
         >>> collection.arrow().column_names
         ['picID', 'category_label', 'source', 'features']
     """
-    chosen = reading.COLUMNS if columns is None else tuple(columns)
-    check_words("column", chosen, reading.COLUMNS)
     found = find_tables(place, snapshot, options, cache or reading.cache_folder())
+    held = reading.columns_of(found.files)
+    check_words("column", columns or (), held)
     if categories is not None:
-        held = {file.category for file in found.files} | set(found.labels or ())
-        check_words("category", categories, held)
+        known = {file.category for file in found.files} | set(found.labels or ())
+        check_words("category", categories, known)
         found = replace(
             found,
             labels=found.labels and {k: v for k, v in found.labels.items() if k in categories},
             files=tuple(file for file in found.files if file.category in categories),
         )
-    return Collection(found, chosen)
+    return Collection(found, held if columns is None else tuple(columns))

@@ -14,18 +14,23 @@ import pyarrow.parquet as pq
 
 from naturalist import artifacts
 from naturalist.consume.places import TableFile
-from naturalist.errors import ConfigError, StoreError
+from naturalist.errors import StoreError
 from naturalist.schemas import CSV_DELIMITER, FEATURE_PREFIX, table_schema
 from naturalist.stores import Store
 
 COLUMNS: tuple[str, ...] = tuple(table_schema(1).names)
-_ONLY_PARQUET = "source"
+_CSV_COLUMNS = tuple(name for name in COLUMNS if name != "source")
 
 
 def cache_folder() -> Path:
     """Where fetched tables are kept, by their SHA-256: below XDG_CACHE_HOME, or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "naturalist" / "tables"
+
+
+def columns_of(files: Sequence[TableFile]) -> tuple[str, ...]:
+    """The columns that all tables have."""
+    return _CSV_COLUMNS if any(file.path.suffix == ".csv" for file in files) else COLUMNS
 
 
 def make_sure(file: TableFile, store: Store | None) -> None:
@@ -80,11 +85,7 @@ def count_rows(file: TableFile) -> int:
 
 
 def read(file: TableFile, columns: Sequence[str] = COLUMNS) -> pa.Table:
-    """Read columns of a table, in the order asked for, with the types of `table_schema`.
-
-    Raises:
-        ConfigError: CSV tables do not have that column.
-    """
+    """Read columns of a table, in the order asked for, with the types of `table_schema`."""
     if file.path.suffix == ".parquet":
         table = pq.read_table(file.path, columns=list(columns), partitioning=None)
     else:
@@ -94,11 +95,6 @@ def read(file: TableFile, columns: Sequence[str] = COLUMNS) -> pa.Table:
 
 
 def _read_csv(path: Path, columns: Sequence[str]) -> pa.Table:
-    if _ONLY_PARQUET in columns:
-        raise ConfigError(
-            f"tables in CSV have no column {_ONLY_PARQUET!r}: leave it out, or pull with "
-            "--formats parquet"
-        )
     options = pyarrow.csv.ConvertOptions(column_types=_csv_types(path))
     parse = pyarrow.csv.ParseOptions(delimiter=CSV_DELIMITER)
     wide = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=options)
