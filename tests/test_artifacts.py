@@ -88,6 +88,13 @@ def test_a_json_file_that_is_not_there_reads_as_none(tmp_path: Path) -> None:
     assert artifacts.read_json(tmp_path / "a.json") is None
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"a": 1} and more'])
+def test_a_json_file_that_is_damaged_is_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(data)
+    with pytest.raises(WorkspaceError, match=r"a\.json is damaged"):
+        artifacts.read_json(tmp_path / "a.json")
+
+
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
     path = tmp_path / "part.parquet"

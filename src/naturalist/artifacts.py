@@ -101,11 +101,20 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; None if there is none."""
+    """Read a JSON file of the workspace; None if there is none.
+
+    Raises:
+        WorkspaceError: it is no JSON.
+    """
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise WorkspaceError(
+            f"{path} is damaged ({error}): restore it; if it lies beside features, previews, "
+            "checks or tables, remove it and run again instead"
+        ) from error
 
 
 def write_parquet(

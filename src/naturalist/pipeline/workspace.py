@@ -60,8 +60,13 @@ def _check_marker(layout: Layout, name: str, image_roots: Sequence[str]) -> None
         artifacts.write_json(layout.marker, marker | {"image_roots": roots})
 
 
-def _check_format(layout: Layout, marker: dict[str, Any]) -> None:
-    found = marker["format"]
+def _check_format(layout: Layout, marker: Any) -> None:
+    found = marker.get("format") if isinstance(marker, dict) else None
+    if not isinstance(found, int):
+        raise WorkspaceFormatError(
+            f"{layout.marker} was not written by naturalist: restore it, or choose another "
+            "folder for the workspace"
+        )
     if found != FORMAT:
         newer = "newer" if found > FORMAT else "older"
         raise WorkspaceFormatError(
