@@ -5,11 +5,14 @@ it for longer than allowed, is found by running the suspected tasks alone; it is
 the rest of its task is done.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -111,7 +114,7 @@ class ProcessExecutor:
             except StopIteration:
                 return []
             try:
-                running[self._open_pool(self._workers).submit(run, task)] = task
+                running[self._submit(self._workers, run, task)] = task
             except BrokenProcessPool:
                 return [task]
         return []
@@ -122,7 +125,7 @@ class ProcessExecutor:
         while True:
             hung = False
             try:
-                future = self._open_pool(1).submit(run, task)
+                future = self._submit(1, run, task)
                 while not wait([future], timeout=_POLL_S).done:
                     hung = self._end_hung([task]) or hung
                 result = future.result()
@@ -177,6 +180,11 @@ class ProcessExecutor:
         processes = self._pool._processes if self._pool is not None else None
         return list((processes or {}).values())
 
+    def _submit(self, workers: int, run: Callable[[T], R], task: T) -> Future[R]:
+        pool = self._open_pool(workers)
+        with _nameless_main():
+            return pool.submit(run, task)
+
     def _open_pool(self, workers: int) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
@@ -196,6 +204,21 @@ class ProcessExecutor:
         for process in self._processes():
             process.terminate()
         self._drop_pool()
+
+
+@contextlib.contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Keep new workers from importing the caller's main program.
+
+    They need nothing of it, and it may be one that must not be imported: Airflow's, or a script
+    that calls this library outside of `if __name__ == "__main__"`.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _begin_worker() -> None:
