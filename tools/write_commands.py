@@ -8,7 +8,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -37,13 +39,16 @@ def main() -> None:
 def commands_page() -> str:
     """The whole page as Markdown."""
     sections = [section(["naturalist"])]
-    sections += [section(["naturalist", name]) for name in command_names()]
+    sections += [section(["naturalist", *words]) for words in commands(typer.main.get_command(app))]
     return "\n".join([HEAD, *sections])
 
 
-def command_names() -> list[str]:
-    """Names of all commands, in the order in which `--help` lists them."""
-    return list(typer.main.get_command(app).commands)
+def commands(group: Any) -> Iterator[list[str]]:
+    """The words of every command, in the order in which `--help` lists them; a group first."""
+    for name, command in group.commands.items():
+        yield [name]
+        if hasattr(command, "commands"):
+            yield from ([name, *words] for words in commands(command))
 
 
 def section(command: list[str]) -> str:

@@ -20,7 +20,7 @@ from naturalist.stores.sharing import grant_accounts, grant_everyone, links, rev
 from s3_server import S3Server
 from stores.mangling_proxy import Exchange, mangling_proxy
 
-PRICES = Prices(storage_gb_month=1.0, put_1000=1.0, get_1000=1.0, egress_gb=1.0)
+PRICES = Prices(1.0, 1.0, 1.0, 1.0, upload_mb_s=1.0, requests_s=1.0)
 NEW = "made-by-the-test"
 
 

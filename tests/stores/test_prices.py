@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from naturalist.errors import ConfigError
-from naturalist.stores.prices import guess_table, load_prices, put_requests
+from naturalist.stores import S3Options
+from naturalist.stores.prices import guess_table, load_prices, prices_for, put_requests
+
+MINE = """
+[mine]
+storage_gb_month = 2
+put_1000 = 0
+get_1000 = 1
+egress_gb = 3
+upload_mb_s = 10
+requests_s = 50
+"""
 
 
 def test_the_table_that_comes_along_has_prices_for_the_common_stores() -> None:
@@ -17,19 +28,19 @@ def test_the_table_that_comes_along_has_prices_for_the_common_stores() -> None:
 
 def test_an_own_table_is_read(tmp_path: Path) -> None:
     path = tmp_path / "prices.toml"
-    path.write_text("[mine]\nstorage_gb_month = 2\nput_1000 = 0\nget_1000 = 1\negress_gb = 3\n")
-    assert load_prices("mine", path).reading(1_000, 10**9) == 4
+    path.write_text(MINE)
+    prices = load_prices("mine", path)
+    assert prices.reading(1_000, 10**9) == 4
+    assert prices.duration_s(500, 20 * 10**6) == 10 + 2
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[other]\n", "no prices for 'mine': there are other"),
+        ("[other]\n", "no prices for 'mine': choose one of other"),
         ("[mine]\nstorage = 1\n", "must be storage_gb_month, put_1000"),
-        (
-            "[mine]\nstorage_gb_month = -1\nput_1000 = 0\nget_1000 = 1\negress_gb = 3\n",
-            "storage_gb_month is -1",
-        ),
+        (MINE.replace("month = 2", "month = -1"), "storage_gb_month is -1"),
+        (MINE.replace("requests_s = 50", "requests_s = 0"), "must be more than 0"),
         ("not toml", "cannot be read"),
     ],
 )
@@ -41,10 +52,21 @@ def test_a_table_that_is_wrong_says_how(tmp_path: Path, text: str, said: str) ->
 
 
 def test_the_table_follows_from_the_endpoint() -> None:
-    assert guess_table(None) == "aws"
+    assert guess_table("https://s3.amazonaws.com") == "aws"
     assert guess_table("https://s3.eu-west-1.amazonaws.com") == "aws"
     assert guess_table("https://account.r2.cloudflarestorage.com") == "r2"
     assert guess_table("http://127.0.0.1:9000") == "own"
+
+
+def test_the_endpoint_that_counts_is_the_one_of_the_aws_chain(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    assert prices_for("s3://bucket", S3Options()) == load_prices("aws")
+    assert prices_for("/a/folder", S3Options()) == load_prices("own")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    assert prices_for("s3://bucket", S3Options()) == load_prices("own")
 
 
 def test_large_files_cost_a_request_for_each_part() -> None:

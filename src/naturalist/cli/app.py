@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from naturalist import __version__
-from naturalist.cli import consume, inspect, output, setup, takedown, verify
+from naturalist.cli import bucket, consume, inspect, output, setup, takedown, verify
 from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
@@ -159,3 +159,4 @@ app.add_typer(inspect.app)
 app.add_typer(takedown.app)
 app.add_typer(verify.app)
 app.add_typer(consume.app)
+app.add_typer(bucket.app)

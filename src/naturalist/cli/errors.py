@@ -25,7 +25,12 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         _report(type(error).__name__, str(error), error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except TyperException as error:
-        _report("UsageError", f"{error}; see --help", ConfigError.exit_code, as_json=as_json)
+        _report(
+            "UsageError",
+            f"{error.format_message().rstrip('.')}; see --help",
+            ConfigError.exit_code,
+            as_json=as_json,
+        )
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):
         said = "interrupted: what was finished is kept; the same command goes on from there"

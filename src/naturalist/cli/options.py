@@ -31,3 +31,15 @@ AnonymousOption = Annotated[
 RequesterPaysOption = Annotated[
     bool, typer.Option("--requester-pays", help="Agree to pay for requests and traffic.")
 ]
+PricesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Your own table of prices; the one that comes along by default."
+    ),
+]
+PriceTableOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Which of its stores: aws, r2, own; by the address if not said."
+    ),
+]

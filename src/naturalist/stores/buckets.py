@@ -162,7 +162,7 @@ def _refuse_unconfirmed(bucket: str, contents: Contents) -> None:
     if reasons:
         raise StoreError(
             f"the bucket {bucket} was not deleted: {' and '.join(reasons)}. It holds {contents}. "
-            "To delete it with everything in it, give its name once more as the confirmation"
+            f"To delete it with everything in it, name it once more: --confirm {bucket}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a store costs, estimated from a small table of prices that anybody can edit."""
+"""What a store costs and how fast it takes data, from a small table that anybody can edit."""
 
 import tomllib
 from dataclasses import dataclass, fields
@@ -6,24 +6,30 @@ from importlib import resources
 from pathlib import Path
 
 from naturalist.errors import ConfigError
+from naturalist.stores.connection import S3Options, connect
 
+MB = 10**6
 GB = 10**9
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices of one store in one currency (US dollars in the table that comes along)."""
+    """Prices of one store in one currency (US dollars in the table that comes along), and speed."""
 
     storage_gb_month: float
     put_1000: float
     get_1000: float
     egress_gb: float
+    upload_mb_s: float
+    requests_s: float
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int | float) or value < 0:
                 raise ConfigError(f"the price {field.name} is {value!r}: give a number from 0 up")
+        if not (self.upload_mb_s and self.requests_s):
+            raise ConfigError("the speeds upload_mb_s and requests_s must be more than 0")
 
     def month(self, size_bytes: int) -> float:
         """Keeping so many bytes for a month."""
@@ -36,6 +42,10 @@ class Prices:
     def reading(self, requests: int, size_bytes: int) -> float:
         """So many reading requests for so many bytes in all, over the internet."""
         return requests / 1000 * self.get_1000 + size_bytes / GB * self.egress_gb
+
+    def duration_s(self, requests: int, size_bytes: int) -> float:
+        """Sending so many requests with so many bytes, as if the two did not overlap."""
+        return requests / self.requests_s + size_bytes / MB / self.upload_mb_s
 
 
 def load_prices(table: str, path: Path | None = None) -> Prices:
@@ -57,7 +67,10 @@ def load_prices(table: str, path: Path | None = None) -> Prices:
     except (OSError, ValueError) as error:
         raise ConfigError(f"the prices in {path} cannot be read: {error}") from error
     if table not in tables:
-        raise ConfigError(f"there are no prices for {table!r}: there are {', '.join(tables)}")
+        raise ConfigError(
+            f"there are no prices for {table!r}: choose one of {', '.join(tables)} with "
+            "--price-table"
+        )
     try:
         return Prices(**tables[table])
     except TypeError as error:
@@ -65,9 +78,22 @@ def load_prices(table: str, path: Path | None = None) -> Prices:
         raise ConfigError(f"the prices of {table!r} must be {names}, each once") from error
 
 
-def guess_table(endpoint_url: str | None) -> str:
-    """The table for an endpoint: `aws` without one, `r2` for Cloudflare's, else `own`."""
-    if endpoint_url is None or "amazonaws.com" in endpoint_url:
+def prices_for(url: str, options: S3Options, table: str = "", path: Path | None = None) -> Prices:
+    """Prices of the store at an address; which table is guessed from the address if not named.
+
+    Raises:
+        ConfigError: as `load_prices`.
+    """
+    if not table:
+        is_s3 = url.startswith("s3://")
+        # What the client found, not what was asked: the AWS chain may name another endpoint.
+        table = guess_table(connect(options).client.meta.endpoint_url if is_s3 else "")
+    return load_prices(table, path)
+
+
+def guess_table(endpoint_url: str) -> str:
+    """The table for an endpoint: `aws`, `r2` for Cloudflare's, else `own`."""
+    if "amazonaws.com" in endpoint_url:
         return "aws"
     return "r2" if "r2.cloudflarestorage.com" in endpoint_url else "own"
 

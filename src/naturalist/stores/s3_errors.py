@@ -53,7 +53,7 @@ _BY_CODE = {
     "InvalidRegionName": ("there is no such region", _REGION_ADVICE),
     "InvalidBucketName": ("the name of the bucket is not valid", _NAME_ADVICE),
     "BucketAlreadyExists": ("somebody else owns a bucket of that name", "take another name"),
-    "BucketNotEmpty": ("the bucket is not empty", "delete it with `--empty`"),
+    "BucketNotEmpty": ("the bucket is not empty", "name it once more with --confirm"),
     "BadDigest": ("the bytes arrived damaged", _BUSY_ADVICE),
     "XAmzContentSHA256Mismatch": ("the bytes arrived damaged", _BUSY_ADVICE),
     "QuotaExceeded": ("the quota of the store is used up", "make room there, then repeat"),

@@ -16,6 +16,7 @@ from naturalist.errors import ConfigError
 from naturalist.stores.buckets import block_public_access, is_supported, where
 from naturalist.stores.connection import Connection, S3Options, connect
 from naturalist.stores.keys import check_key, check_prefix
+from naturalist.stores.s3 import S3Store
 from naturalist.stores.s3_errors import error_code, s3_errors
 
 MAX_LINK_S = 7 * 24 * 3600
@@ -103,6 +104,18 @@ def links(
                 "get_object", Params=parameters, ExpiresIn=expires_s
             )
             yield Link(key, url)
+
+
+def links_below(
+    bucket: str, prefix: str, expires_s: int, options: S3Options | None = None
+) -> Iterator[Link]:
+    """Links to every object whose key begins with `prefix`; one request for every thousand.
+
+    Raises:
+        ConfigError, StoreError: as `links`.
+    """
+    found = S3Store(bucket, options=options).list(prefix)
+    return links(bucket, (info.key for info in found), expires_s, options)
 
 
 def policy_statements(connection: Connection, bucket: str) -> list[dict[str, Any]]:

@@ -1,0 +1,46 @@
+"""Calling the command line in this process, as `main` runs it."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from naturalist.cli import main
+from stores.conftest import aws_chain, bucket, s3_options, shared_bucket
+
+__all__ = ["aws_chain", "bucket", "s3_options", "shared_bucket"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+
+Naturalist = Callable[..., Ended]
+
+
+@pytest.fixture
+def naturalist(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Naturalist:
+    """Run `naturalist` with arguments."""
+
+    def call(*arguments: str) -> Ended:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["naturalist", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), printed.out, printed.err)
+
+    return call
