@@ -41,7 +41,7 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
         for category, amendments in rows.items():
             path = config.layout.amendments(category) / f"takedown-{now}.parquet"
             artifacts.write_parquet(path, pa.Table.from_pylist(amendments, AMENDMENT))
-    return [row["pic_id"] for amendments in rows.values() for row in amendments]
+    return [str(row["pic_id"]) for amendments in rows.values() for row in amendments]
 
 
 def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:

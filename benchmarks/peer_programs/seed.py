@@ -1,0 +1,36 @@
+"""The seed system's way: TensorFlow, one picture at a time, one text file each."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+pictures, out = Path(sys.argv[1]), Path(sys.argv[2])
+model = tf.keras.applications.MobileNet(
+    input_shape=(128, 128, 3), alpha=0.5, include_top=False, pooling="avg", weights=None
+)
+call = tf.function(lambda batch: model(batch, training=False))
+
+
+def features(path: Path) -> np.ndarray:
+    """512 features of one picture."""
+    pixels = tf.io.decode_image(tf.io.read_file(str(path)), channels=3, expand_animations=False)
+    batch = tf.image.resize_with_pad(pixels, 128, 128)[None] / 127.5 - 1.0
+    return call(batch).numpy()[0]
+
+
+paths = sorted(pictures.iterdir())
+features(paths[0])
+done = 0
+start = time.perf_counter()
+for path in paths:
+    try:
+        np.savetxt(out / f"{path.stem}.txt", features(path))
+        done += 1
+    except tf.errors.InvalidArgumentError:
+        continue
+seconds = time.perf_counter() - start
+print(json.dumps({"pictures": done, "per_s": done / seconds, "tensorflow": tf.__version__}))

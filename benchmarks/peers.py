@@ -1,0 +1,109 @@
+"""The same pictures through naturalist and through what others use, in one run.
+
+    python benchmarks/peers.py --photos DIR [--backbone NAME]
+
+Peers, each in an environment of its own that this script makes under --environments:
+
+- `seed`: the seed system's way: one picture at a time, decoded, padded and put through MobileNet
+  v1 0.5 at 128 px by TensorFlow, one text file of 512 numbers each;
+- `fastdup`: its own extractor (a non-commercial licence: measured here, never a dependency);
+- `torch`: a DataLoader with as many workers as cores, Pillow decoding, the same EfficientNet-Lite0
+  by timm (weights do not change the speed).
+
+A peer whose packages cannot be installed is left out, and that is said.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "peer_programs"
+PACKAGES = {
+    "seed": [["tensorflow-cpu==2.21.0"]],
+    "fastdup": [["pip", "setuptools", "fastdup==2.54"]],
+    "torch": [
+        ["torch==2.13.0", "numpy", "pillow"],
+        ["--no-deps", "timm", "huggingface_hub", "safetensors", "pyyaml", "tqdm", "packaging"],
+    ],
+}
+
+
+def environment(name: str, folder: Path) -> Path | None:
+    """The Python of a peer's environment, made if it is not there; None if it cannot be made."""
+    python = folder / name / "bin" / "python"
+    if python.exists():
+        return python
+    subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
+    for packages in PACKAGES[name]:
+        done = subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=False)
+        if done.returncode:
+            shutil.rmtree(folder / name)
+            return None
+    return python
+
+
+def measure_peer(name: str, python: Path, pictures: Path) -> dict[str, Any]:
+    """Run a peer's program on a flat folder of pictures; it prints JSON on its last line."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [python, FOLDER / f"{name}.py", pictures, out]
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | quiet
+        )
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1:]}
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def flat_copy(photos: Path, folder: Path) -> int:
+    """All pictures in one folder under numbered names, as hard links where that can be."""
+    folder.mkdir()
+    paths = sorted(path for path in photos.rglob("*") if path.is_file())
+    for number, path in enumerate(paths):
+        target = folder / f"{number:06d}{path.suffix.lower() or '.jpg'}"
+        try:
+            target.hardlink_to(path)
+        except OSError:
+            shutil.copy(path, target)
+    return len(paths)
+
+
+def measure_naturalist(photos: Path, backbone: str) -> dict[str, Any]:
+    """`benchmarks/extract.py` on the same pictures."""
+    script = Path(__file__).with_name("extract.py")
+    command = [sys.executable, script, "--photos", photos, "--backbone", backbone, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def main() -> None:
+    """Measure and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--backbone", action="append", default=[])
+    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "nat-peers")
+    options = parser.parse_args()
+    result: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures = Path(scratch) / "pictures"
+        result["pictures"] = flat_copy(options.photos, pictures)
+        for backbone in options.backbone or ["efficientnet_lite0"]:
+            result[f"naturalist {backbone}"] = measure_naturalist(options.photos, backbone)
+        for name in PACKAGES:
+            python = environment(name, options.environments)
+            found = measure_peer(name, python, pictures) if python else {"failed": "no packages"}
+            result[name] = found
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
