@@ -39,6 +39,7 @@ class Reason(StrEnum):
     ARCHIVE_RATIO = "archive_ratio"
     ARCHIVE_TOO_MANY_MEMBERS = "archive_too_many_members"
     TAKEN_DOWN = "taken_down"
+    REMOVED_FROM_SOURCE = "removed_from_source"
 
     @property
     def meaning(self) -> str:
@@ -80,6 +81,7 @@ _NO_FAILURE = frozenset(
         Reason.SPECIAL_FILE,
         Reason.LINK_TO_FOLDER,
         Reason.TAKEN_DOWN,
+        Reason.REMOVED_FROM_SOURCE,
     }
 )
 
@@ -112,4 +114,5 @@ _MEANINGS = {
     Reason.ARCHIVE_RATIO: "It unpacks to more than limits.max_archive_ratio times its packed size.",
     Reason.ARCHIVE_TOO_MANY_MEMBERS: "More members than limits.max_archive_members.",
     Reason.TAKEN_DOWN: "A person asked for it to be taken down.",
+    Reason.REMOVED_FROM_SOURCE: "Its file was removed, and ingest.removed is retire.",
 }

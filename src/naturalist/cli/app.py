@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from naturalist import __version__
-from naturalist.cli import bucket, consume, inspect, output, setup, takedown, verify
+from naturalist.cli import airflow, bucket, consume, inspect, output, setup, takedown, verify
 from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
@@ -155,6 +155,7 @@ def publish(
 
 
 app.add_typer(setup.app)
+app.add_typer(airflow.app, name="airflow")
 app.add_typer(inspect.app)
 app.add_typer(takedown.app)
 app.add_typer(verify.app)

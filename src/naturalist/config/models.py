@@ -84,6 +84,7 @@ class IngestSection(_Section):
 
     files_per_batch: Positive = 100_000
     files_per_task: Positive = 500
+    removed: Literal["keep", "retire"] = "keep"
 
 
 class LimitsSection(_Section):
@@ -169,6 +170,15 @@ class Config(_Section):
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
         return name
+
+    @model_validator(mode="after")
+    def _check_removed(self) -> Self:
+        if self.ingest.removed == "retire" and self.images.mode is Mode.MOVE:
+            raise ValueError(
+                'ingest.removed = "retire" would retire every picture that images.mode = "move" '
+                "takes out of its source: choose another of either"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_categories(self) -> Self:

@@ -85,7 +85,8 @@ workspace = "."            # where pictures, ledger, features and tables are kep
 failure_budget = {budget}
 
 # A source is a folder (of any depth) or an archive (zip, tar, tar.gz, tar.bz2, tar.xz).
-# Keep a source's name: known files are recognised by it.
+# Keep a source's name: known files are recognised by it. A path may have * ? [...] and {{ds}}
+# (a day, as 2026-11-24): "incoming/{{ds}}/plant" is a source for each day up to the run's.
 {categories}
 [images]
 mode = {mode}          # hardlink (copy across drives) | copy | move | reference (no copy)
@@ -93,6 +94,7 @@ roots = ["images"]         # one or more folders, on as many drives
 
 [ingest]
 files_per_batch = 100000   # memory follows this, not the number of files
+removed = "keep"           # keep | retire (out of the tables) pictures whose files were removed
 
 [extract]
 backbone = {backbone}
@@ -112,6 +114,15 @@ keep_metadata = false      # publish EXIF, GPS and comments of pictures too
 thumbnails = true          # publish previews: thumbnails, perceptual hashes, quality
 endpoint_url = ""          # for MinIO, Ceph, R2, SeaweedFS; empty is AWS
 region = ""
+
+[airflow]                  # read by Airflow only; see docs/airflow.md
+schedule = "0 7 * * *"     # cron; empty runs only when asked
+time_zone = "UTC"          # of the schedule, and of {{ds}} in source paths
+retries = 3
+pool = "default_pool"      # an Airflow pool; its slots limit how many tasks run at once
+email = []                 # who hears of a failed run, by the connection smtp_default
+webhook_connection = ""    # an Airflow connection of type HTTP that hears of it too
+reports_url = ""           # where people can read the folder reports; for links in Airflow
 
 [limits]                   # what is refused; every refusal names its limit
 {limits}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from naturalist import artifacts, backbones, extract, ledger, packing, publish, tables
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
-from naturalist.ingest import batches, found_sources
+from naturalist.ingest import batches, found_sources, removed
 from naturalist.ingest.examine import ExamineTask, examine
 from naturalist.ingest.listing import check_source
 from naturalist.ingest.place import Placed, place
@@ -42,6 +42,10 @@ class IngestResult:
 
     batches: list[int] = field(default_factory=list)
     counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
+    retired: int = 0
+    """Pictures whose files were removed; 0 unless `ingest.removed` asks for it."""
+    restored: int = 0
+    """Pictures that had been retired and whose files are there again."""
 
 
 def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
@@ -66,6 +70,9 @@ def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
             _place_and_commit(job, result)
     batches.discard_findings(config.layout)
     return result
+    if config.ingest.removed == "retire":
+        changes = removed.amend(config.layout, config.sources)
+        result.retired, result.restored = changes.retired, changes.restored
 
 
 def _examine(job: Job, tasks: list[ExamineTask]) -> None:
@@ -302,5 +309,6 @@ def as_facts(result: Any) -> dict[str, Any]:
             category: counts_as_json(sum(counts.values(), ledger.SourceCounts()))
             for category, counts in result.counts.items()
         }
-        return {"batches": result.batches, "added": added}
+        retired = {"retired": result.retired, "restored": result.restored}
+        return {"batches": result.batches, "added": added} | retired
     return dict(vars(result))

@@ -1,0 +1,61 @@
+"""Commands for Apache Airflow."""
+
+import importlib.util
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.config import CONFIG_NAME, load_config
+from naturalist.orchestration.dag_file import airflow_home, dag_id, write_dag_file
+
+app = typer.Typer(help="Let Apache Airflow do the work, every day.")
+
+
+@app.callback()
+def _group() -> None:
+    """Let Apache Airflow do the work, every day."""
+
+
+@app.command(epilog=EXIT_CODES)
+def init(
+    config: ConfigOption = DEFAULT_CONFIG,
+    home: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Airflow's home; $AIRFLOW_HOME or ~/airflow by default."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the DAG file of a collection, and tell the commands that start Airflow.
+
+    The file has three lines and goes into the folder `dags` of Airflow's home.
+    """
+    settings = load_config(config)
+    chosen = home.absolute() if home else airflow_home()
+    config_file = config / CONFIG_NAME if config.is_dir() else config
+    path = write_dag_file(settings, config_file, chosen / "dags")
+    commands = _commands(chosen, dag_id(settings))
+    if json:
+        output.print_json({"dag_file": str(path), "dag_id": dag_id(settings), "commands": commands})
+        return
+    output.print_text(f"wrote {path}\n")
+    if importlib.util.find_spec("airflow") is None:
+        output.print_text("Airflow is not installed here yet:  pip install 'naturalist[airflow]'\n")
+    output.print_text("Start a standalone Airflow:\n")
+    for command in commands:
+        output.print_text(f"  {command}")
+    output.print_text("\nand open http://127.0.0.1:8080 . More is in docs/airflow.md.")
+
+
+def _commands(home: Path, name: str) -> list[str]:
+    quoted = shlex.quote(str(home))
+    settings = "AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__CORE__LOAD_EXAMPLES=False"
+    return [
+        f"export AIRFLOW_HOME={quoted} {settings}",
+        "airflow standalone",
+        f"airflow dags unpause {name}   # in another terminal, after the same export",
+    ]
