@@ -36,10 +36,11 @@ class FailingStore:
         self._left -= 1
         if self._left < 0 and not self._too_late:
             raise Broken("the store is gone")
-        result = call()
-        if self._left < 0:
-            raise Broken("the answer got lost")
-        return result
+        try:
+            return call()
+        finally:
+            if self._left < 0:
+                raise Broken("the answer got lost")
 
     def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
         info: ObjectInfo = self._do(lambda: self._store.put_file(key, path, sha256))

@@ -17,6 +17,7 @@ from naturalist.pipeline.executors import Executor
 from naturalist.pipeline.progress import Progress
 from naturalist.pipeline.sending import send_pictures
 from naturalist.pipeline.status import counts_as_json
+from naturalist.snapshots import maintenance
 from naturalist.stores import open_store
 from naturalist.verify import collection
 from naturalist.verify import features as feature_checks
@@ -252,13 +253,20 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     }
     about = publish.about(config.name, config.labels, rows, spec)
     store = open_store(config.publish_url, config.s3_options)
+    prunes_before = maintenance.prunes_so_far(store)
     pictures = send_pictures(job.executor, job.progress, store, _pack_tasks(config))
     if pictures.left_out:
         job.progress.note(_LEFT_OUT.format(count=pictures.left_out))
     job.progress.begin("publish", len(items), "files")
     now = dt.datetime.now(dt.UTC)
     published = publish.publish(
-        store, items, about, now, job.progress.advance, also=pictures.entries
+        store,
+        items,
+        about,
+        now,
+        job.progress.advance,
+        also=pictures.entries,
+        prunes_before=prunes_before,
     )
     job.progress.end()
     return replace(

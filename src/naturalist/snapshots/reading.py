@@ -10,7 +10,7 @@ from typing import Any
 
 from naturalist.errors import NotFound, StoreError
 from naturalist.stores import Store
-from naturalist.stores.keys import check_key
+from naturalist.stores.keys import check_key, check_prefix
 
 FORMAT = 1
 LATEST = "latest.json"
@@ -30,6 +30,8 @@ class File:
     """Where its bytes are in the store."""
     size_bytes: int
     sha256: str
+    objects_below: str = ""
+    """Of an index: the beginning of the keys of the single pictures that it names."""
 
     @property
     def part(self) -> str:
@@ -63,7 +65,7 @@ class Snapshot:
     @property
     def labels(self) -> dict[str, int]:
         """The label of each category."""
-        return {one["name"]: one["label"] for one in self.about["categories"]}
+        return {one["name"]: one["label"] for one in self.about.get("categories", ())}
 
     @property
     def size_bytes(self) -> int:
@@ -102,6 +104,15 @@ def newest(store: Store) -> tuple[Snapshot, str]:
             "down to the folder or prefix that was published to"
         ) from error
     pointer = _json(LATEST, data)
+    return parse(str(pointer.get("key")), pointed(store, pointer)), info.version or ""
+
+
+def pointed(store: Store, pointer: Mapping[str, Any]) -> bytes:
+    """The bytes of the snapshot that a pointer names.
+
+    Raises:
+        StoreError: the snapshot is gone, or has other bytes than the pointer says.
+    """
     key = check_key(str(pointer.get("key")))
     body, _ = store.get_bytes(key)
     if hashlib.sha256(body).hexdigest() != pointer.get("sha256"):
@@ -109,7 +120,7 @@ def newest(store: Store) -> tuple[Snapshot, str]:
             f"{key} in {store.url} does not have the sha256 that {LATEST} names: it was changed "
             "after it was published; restore it, or remove latest.json and publish again"
         )
-    return parse(key, body), info.version or ""
+    return body
 
 
 def ids(store: Store) -> list[str]:
@@ -133,19 +144,19 @@ def parse(key: str, data: bytes) -> Snapshot:
     try:
         files = tuple(_file(entry) for entry in body.pop("files"))
         found = Snapshot(body["snapshot"], key, hashlib.sha256(data).hexdigest(), body, files)
-        labels = [(str(name), int(label)) for name, label in found.labels.items()]
+        labels = {str(name): int(label) for name, label in found.labels.items()}
     except (KeyError, TypeError, ValueError) as error:
         raise _not_understood(key, repr(error)) from error
     names = {file.name for file in files}
-    if len(names) != len(files) or len(dict(labels)) != len(labels):
+    if len(names) != len(files) or len(labels) != len(body.get("categories", ())):
         raise _not_understood(key, "a name is there twice")
     return found
 
 
 def _file(entry: Mapping[str, Any]) -> File:
-    file = File(
-        check_key(entry["name"]), check_key(entry["key"]), entry["size_bytes"], entry["sha256"]
-    )
+    name, key = check_key(entry["name"]), check_key(entry["key"])
+    below = entry.get("objects_below", "")
+    file = File(name, key, entry["size_bytes"], entry["sha256"], check_prefix(below))
     if type(file.size_bytes) is not int or file.size_bytes < 0:
         raise ValueError(f"the size of {file.name} is {file.size_bytes!r}")
     if not _SHA256.fullmatch(file.sha256):

@@ -1,0 +1,49 @@
+"""Single pictures, which a snapshot names through an index of each shard."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from naturalist.errors import StoreError
+from naturalist.schemas import PICTURE_INDEX
+from naturalist.snapshots.reading import File
+from naturalist.stores import Store
+from naturalist.stores.keys import check_key
+
+_COLUMNS = ["pic_id", "name", "size_bytes", "sha256"]
+
+
+def with_pictures(store: Store, files: Iterable[File]) -> Iterator[File]:
+    """The files, each index followed by the pictures that it names one by one.
+
+    A picture's name is that of its object without the hash: pictures/plant/1-0/plant_id_7.jpg.
+
+    Raises:
+        StoreError: an index is gone or damaged.
+    """
+    for file in files:
+        yield file
+        if file.objects_below:
+            yield from _pictures(store, file)
+
+
+def _pictures(store: Store, index: File) -> Iterator[File]:
+    data, info = store.get_bytes(index.key)
+    if info.sha256 != index.sha256:
+        raise StoreError(
+            f"{index.key} in {store.url} is damaged: its sha256 is {info.sha256}, not "
+            f"{index.sha256}; publish again"
+        )
+    table = pq.read_table(pa.BufferReader(data), columns=_COLUMNS)
+    if table.schema.types != [PICTURE_INDEX.field(name).type for name in _COLUMNS]:
+        raise StoreError(f"{index.key} in {store.url} is no index of pictures: publish again")
+    for row in table.to_pylist():
+        suffix = PurePosixPath(row["name"]).suffix
+        yield File(
+            name=check_key(f"{index.objects_below}{row['pic_id']}{suffix}"),
+            key=check_key(f"{index.objects_below}{row['name']}"),
+            size_bytes=row["size_bytes"],
+            sha256=row["sha256"].hex(),
+        )

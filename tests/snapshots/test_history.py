@@ -1,0 +1,139 @@
+"""Listing snapshots, comparing them, and going back to an older one."""
+
+from pathlib import Path
+
+import pytest
+
+import naturalist
+from naturalist import snapshots
+from naturalist.errors import Conflict, NotFound, StoreError
+from naturalist.snapshots import maintenance
+from naturalist.stores import open_store
+from published import PublishedCollection
+
+
+@pytest.fixture
+def grown(collection: PublishedCollection) -> PublishedCollection:
+    """Two snapshots: 16 pictures, then 21."""
+    collection.add("plant", range(20, 25))
+    return collection
+
+
+def latest(collection: PublishedCollection) -> str:
+    return snapshots.newest(collection.store)[0].id
+
+
+def test_all_snapshots_are_listed_with_what_they_hold(grown: PublishedCollection) -> None:
+    first, second = snapshots.summaries(grown.store)
+    assert [(one.id, one.is_latest, one.table_rows) for one in (first, second)] == [
+        ("000001", False, 16),
+        ("000002", True, 21),
+    ]
+    assert 0 < first.size_bytes < second.size_bytes
+    assert first.files < second.files
+    assert first.made_by == f"naturalist {naturalist.__version__}"
+
+
+def test_a_damaged_snapshot_is_listed_with_its_fault(grown: PublishedCollection) -> None:
+    grown.store.put_bytes("snapshots/000001.json", b"{")
+    first, second = snapshots.summaries(grown.store)
+    assert "not JSON" in str(first.fault)
+    assert second.fault is None
+
+
+def test_a_diff_names_what_came_went_and_changed(grown: PublishedCollection) -> None:
+    before, after = (snapshots.read(grown.store, one) for one in ("000001", "000002"))
+    found = snapshots.diff(before, after)
+    added = {file.name for file in found.added}
+    changed = {new.name for _, new in found.changed}
+    assert {"tables/plant/image_df_3.parquet", "ledger/plant/000002.parquet"} <= added
+    assert "tables/plant/image_df_2.parquet" in changed
+    assert "tables/plant/image_df_1.parquet" not in added | changed
+    assert found.removed == ()
+    old, new = found.about["categories"]
+    assert [(one["name"], one["table_rows"]) for one in old] == [("plant", 7), ("animal", 9)]
+    assert [(one["name"], one["table_rows"]) for one in new] == [("plant", 12), ("animal", 9)]
+    back = snapshots.diff(after, before)
+    assert {file.name for file in back.removed} == added
+    assert found.fetched_bytes > 0
+
+
+def test_a_snapshot_does_not_differ_from_itself(local: PublishedCollection) -> None:
+    one = snapshots.read(local.store)
+    found = snapshots.diff(one, one)
+    assert (found.added, found.removed, found.changed, found.about) == ((), (), (), {})
+
+
+def test_after_a_rollback_readers_of_latest_see_the_older_snapshot(
+    grown: PublishedCollection, here: Path
+) -> None:
+    done = snapshots.roll_back(grown.store, "000001", "labels were wrong")
+    assert (done.before, done.after, done.changed) == ("000002", "000001", True)
+    assert latest(grown) == "000001"
+    assert grown.pull(here).snapshot == "000001"
+
+
+def test_a_rollback_is_noted_in_the_store(grown: PublishedCollection) -> None:
+    snapshots.roll_back(grown.store, "000001", "labels were wrong")
+    entry = maintenance.read(grown.store).log[-1]
+    assert entry["at"]
+    assert {key: entry[key] for key in ("did", "before", "after", "why")} == {
+        "did": "rollback",
+        "before": "000002",
+        "after": "000001",
+        "why": "labels were wrong",
+    }
+
+
+def test_rolling_back_to_where_one_is_changes_nothing(local: PublishedCollection) -> None:
+    before = local.store.head(snapshots.LATEST)
+    assert not snapshots.roll_back(local.store, "000001").changed
+    assert local.store.head(snapshots.LATEST) == before
+    assert maintenance.read(local.store).log == ()
+
+
+def test_one_can_roll_forward_again(grown: PublishedCollection) -> None:
+    for wanted in ("000001", "000002"):
+        assert snapshots.roll_back(grown.store, wanted).changed
+        assert latest(grown) == wanted
+
+
+def test_the_next_publish_after_a_rollback_takes_a_new_number(
+    grown: PublishedCollection,
+) -> None:
+    snapshots.roll_back(grown.store, "000001")
+    grown.publish()
+    assert latest(grown) == "000003"
+    assert snapshots.read(grown.store, "000003").about["parent"] == "000001"
+
+
+def test_nobody_rolls_back_to_a_snapshot_that_is_not_complete(
+    grown: PublishedCollection,
+) -> None:
+    only_old = snapshots.read(grown.store, "000001").files
+    kept = {file.key for file in snapshots.read(grown.store).files}
+    gone = next(file.key for file in only_old if file.key not in kept)
+    grown.store.delete([gone])
+    with pytest.raises(StoreError, match=r"not complete.*left as it is"):
+        snapshots.roll_back(grown.store, "000001")
+    assert latest(grown) == "000002"
+
+
+def test_nobody_rolls_back_to_a_snapshot_that_is_not_there(local: PublishedCollection) -> None:
+    with pytest.raises(NotFound):
+        snapshots.roll_back(local.store, "000009")
+
+
+def test_where_nothing_is_published_nothing_is_written(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "empty"))
+    with pytest.raises(NotFound):
+        snapshots.roll_back(store, "000001")
+    with pytest.raises(NotFound):
+        snapshots.prune(store, snapshots.PruneOptions())
+    assert list(store.list()) == []
+
+
+def test_nobody_rolls_back_while_another_holds_the_lease(grown: PublishedCollection) -> None:
+    with maintenance.held(grown.store, "prune"), pytest.raises(Conflict, match="prune is under"):
+        snapshots.roll_back(grown.store, "000001")
+    assert latest(grown) == "000002"
