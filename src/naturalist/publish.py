@@ -16,15 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from naturalist import __version__, artifacts, ledger, tables
+from naturalist import __version__, artifacts, ledger, snapshots, tables
 from naturalist.backbones import BackboneSpec
-from naturalist.errors import StoreError
 from naturalist.layout import Layout
 from naturalist.schemas import PRIVATE_LEDGER_COLUMNS, data_dictionary
+from naturalist.snapshots import FORMAT, LATEST, maintenance
 from naturalist.stores import ObjectInfo, Store, Upload
 
-FORMAT = 1
-LATEST = "latest.json"
 _HASH_LETTERS = 16
 
 
@@ -154,6 +152,7 @@ def publish(
     now: dt.datetime,
     on_file: Callable[[int], None],
     also: Sequence[dict[str, Any]] = (),
+    prunes_before: int | None = None,
 ) -> Published:
     """Send what the store lacks, then write the snapshot, then point `latest` to it.
 
@@ -164,11 +163,15 @@ def publish(
         now: time that the snapshot names.
         on_file: hears 1 for each file that is safe in the store.
         also: snapshot entries of files that are in the store already.
+        prunes_before: `maintenance.prunes_so_far` before `also` was looked for; None if now will
+            do, because there are none.
 
     Raises:
         StoreError: the store failed; nothing that a reader sees has changed.
-        Conflict: somebody else published at the same time; run again.
+        Conflict: somebody else published or pruned at the same time; run again.
     """
+    if prunes_before is None:
+        prunes_before = maintenance.prunes_so_far(store)
     sent: list[str] = []
 
     def done(upload: Upload, _: ObjectInfo, was_sent: bool) -> None:
@@ -183,6 +186,7 @@ def publish(
     pointer = json.loads(store.get_bytes(LATEST)[0]) if latest else None
     snapshot, changed = _snapshot(store, entries, about, pointer, now)
     if changed:
+        maintenance.check_unpruned(store, prunes_before)
         condition = {"if_match": latest.version} if latest else {"if_absent": True}
         store.put_bytes(LATEST, _encode(snapshot), **condition)
     sizes = {entry["key"]: entry["size_bytes"] for entry in entries}
@@ -205,8 +209,7 @@ def _snapshot(
 ) -> tuple[dict[str, Any], bool]:
     if pointer is not None and read_snapshot(store, pointer)["files"] == entries:
         return pointer, False
-    numbers = [int(PurePosixPath(info.key).stem) for info in store.list("snapshots/")]
-    name = f"{max(numbers, default=0) + 1:06d}"
+    name = f"{max(map(int, snapshots.ids(store)), default=0) + 1:06d}"
     body = {
         "format": FORMAT,
         "snapshot": name,
@@ -217,7 +220,7 @@ def _snapshot(
         "files": entries,
     }
     data = _encode(body)
-    key = f"snapshots/{name}.json"
+    key = f"{snapshots.FOLDER}{name}.json"
     store.put_bytes(key, data, if_absent=True)
     return {"snapshot": name, "key": key, "sha256": hashlib.sha256(data).hexdigest()}, True
 
@@ -232,13 +235,7 @@ def read_snapshot(store: Store, pointer: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         StoreError: the snapshot is gone or has other bytes.
     """
-    data, _ = store.get_bytes(pointer["key"])
-    if hashlib.sha256(data).hexdigest() != pointer["sha256"]:
-        raise StoreError(
-            f"{pointer['key']} in {store.url} does not have the sha256 that {LATEST} names: it was "
-            "changed after it was published; restore it, or remove latest.json and publish again"
-        )
-    snapshot: dict[str, Any] = json.loads(data)
+    snapshot: dict[str, Any] = json.loads(snapshots.pointed(store, pointer))
     return snapshot
 
 
