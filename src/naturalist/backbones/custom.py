@@ -32,7 +32,7 @@ from naturalist import artifacts
 from naturalist.backbones.preprocessing import RULES
 from naturalist.backbones.spec import BackboneSpec
 from naturalist.backbones.weights import home_folder, read_checked
-from naturalist.errors import BackboneError
+from naturalist.errors import BackboneError, WorkspaceError
 
 GRAPH = "custom-onnx-v1"
 _RECORD = "backbone.json"
@@ -164,7 +164,7 @@ def read_added(name: str, home: Path | None = None) -> Added | None:
     try:
         value = artifacts.read_json(path)
         return None if value is None else Added(**value)
-    except (ValueError, TypeError) as error:
+    except (WorkspaceError, ValueError, TypeError) as error:
         raise BackboneError(f"{path} is damaged: add the backbone again ({error})") from error
 
 

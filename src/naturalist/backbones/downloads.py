@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from naturalist import __version__, artifacts
-from naturalist.errors import BackboneError
+from naturalist.errors import BackboneError, WorkspaceError
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class _Part:
         try:
             note = artifacts.read_json(self._note) or {}
             return str(note["validator"]) if note.get("url") == self._url else ""
-        except (ValueError, KeyError, AttributeError):
+        except (WorkspaceError, KeyError, AttributeError):
             return ""
 
     def _size(self) -> int:

@@ -79,10 +79,16 @@ def load(
     name: str,
     *,
     threads: int = 1,
-    device: Literal["cpu", "cuda"] = "cpu",
+    device: Literal["cpu", "cuda"] | None = None,
     home: Path | None = None,
 ) -> Backbone:
-    """Open a backbone in this process; `threads` is for one call of ``features``.
+    """Open a backbone in this process.
+
+    Args:
+        name: the backbone.
+        threads: for one call of ``features``.
+        device: by default what $NATURALIST_DEVICE says, else the CPU.
+        home: see :func:`~naturalist.backbones.weights.home_folder`.
 
     Raises:
         BackboneError: there is no backbone of that name, its weights are missing or not the
@@ -94,10 +100,23 @@ def load(
         from naturalist.backbones.networks.colour_histogram import ColourHistogram
 
         return ColourHistogram(spec)
-    from naturalist.backbones.session import OnnxBackbone
+    from naturalist.backbones.session import OnnxBackbone, chosen_device
 
-    model = cached_model(f"{spec.id}-e{_EMITTER}", lambda: _build(name, spec, home))
-    return OnnxBackbone(spec, model, RULES[spec.preprocessing].prepare, threads, device)
+    model = model_of(name, home)
+    prepare = RULES[spec.preprocessing].prepare
+    return OnnxBackbone(spec, model, prepare, threads, chosen_device(device))
+
+
+def model_of(name: str, home: Path | None = None) -> bytes:
+    """Return the ONNX model of a backbone, made once per machine.
+
+    It takes ``pictures``, uint8 (N, side, side, 3), and gives ``feature``, float32 (N, dim).
+
+    Raises:
+        BackboneError: there is no such backbone, it has no network, or its weights are missing.
+    """
+    spec = describe(name, home=home)
+    return cached_model(f"{spec.id}-e{_EMITTER}", lambda: _build(name, spec, home))
 
 
 def add(descriptor: Path, *, home: Path | None = None) -> BackboneSpec:
@@ -164,8 +183,10 @@ def _added(name: str, home: Path | None) -> custom.Added:
 
 def _build(name: str, spec: BackboneSpec, home: Path | None) -> bytes:
     entry = _BACKBONES.get(name)
-    if entry is None or entry.model is None:
+    if entry is None:
         return custom.added_model(_added(name, home), home)
+    if entry.model is None:
+        raise BackboneError(f"{name} has no network")
     data = read_checked(weights_path(name, home), spec.weights_sha256)
     model = entry.model(data, spec)
     if spec.quantisation is None:

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,9 @@ logger = logging.getLogger(__name__)
 
 Device = Literal["cpu", "cuda"]
 
-_PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+DEVICE_VARIABLE = "NATURALIST_DEVICE"
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3
 _RUNTIME_ERRORS = (
     native.Fail,
@@ -63,6 +66,23 @@ def open_session(model: bytes, *, threads: int = 1, device: Device = "cpu") -> o
     return session
 
 
+def chosen_device(device: Device | None) -> Device:
+    """Return `device`, or what $NATURALIST_DEVICE says, or the CPU.
+
+    Raises:
+        BackboneError: the variable says something else than cpu or cuda.
+    """
+    if device is not None:
+        return device
+    match os.environ.get(DEVICE_VARIABLE, "cpu"):
+        case "cpu":
+            return "cpu"
+        case "cuda":
+            return "cuda"
+        case other:
+            raise BackboneError(f"{DEVICE_VARIABLE} must be cpu or cuda, not {other!r}")
+
+
 def run_once(model: bytes, pictures: Pixels) -> Features:
     """Give the ``feature`` output of a model for a batch.
 
@@ -78,7 +98,10 @@ def run_once(model: bytes, pictures: Pixels) -> Features:
 
 
 class OnnxBackbone:
-    """A backbone whose network is an ONNX model with a ``feature`` output."""
+    """A backbone whose network is an ONNX model with a ``feature`` output.
+
+    ``device`` names the provider that really runs it.
+    """
 
     def __init__(
         self,
@@ -91,6 +114,7 @@ class OnnxBackbone:
         self.spec = spec
         self._prepare = prepare
         self._session = open_session(model, threads=threads, device=device)
+        self.device: str = self._session.get_providers()[0]
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """See :meth:`Backbone.prepare`."""
@@ -120,10 +144,6 @@ def _has_vnni() -> bool:
 def _no_device(device: Device) -> str:
     return (
         f"the device {device} cannot be used: this ONNX Runtime has "
-        f"{', '.join(ort.get_available_providers())}"
-        + (
-            "; run  pip uninstall onnxruntime && pip install 'naturalist[cuda]'"
-            if device == "cuda"
-            else ""
-        )
+        f"{', '.join(ort.get_available_providers())}. For cuda, on a machine with NVIDIA's driver: "
+        "pip uninstall onnxruntime && pip install onnxruntime-gpu"
     )

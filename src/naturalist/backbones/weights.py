@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from naturalist import artifacts
-from naturalist.errors import BackboneError
+from naturalist.errors import BackboneError, WorkspaceError
 
 HOME_VARIABLE = "NATURALIST_BACKBONES"
 _RECORD = "weights.json"
@@ -79,7 +79,7 @@ def recorded(key: str, home: Path | None = None) -> FetchedFile | None:
         if value is None:
             return None
         return FetchedFile(folder / value["file"], value["sha256"], value["source"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (WorkspaceError, KeyError, TypeError) as error:
         raise BackboneError(
             f"{folder / _RECORD} is damaged ({error!r}): delete it and fetch the weights again"
         ) from error
