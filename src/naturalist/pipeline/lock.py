@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from naturalist import artifacts
 from naturalist.errors import WorkspaceLocked
@@ -156,9 +156,7 @@ def _flock(handle: int, mode: int) -> bool:
 
 
 def _renew(layout: Layout, claim: Claim) -> None:
-    artifacts.write_json(
-        layout.lease, {"run": claim.run, "until_s": round(time.time() + claim.keep_s, 3)}
-    )
+    artifacts.write_json(layout.lease, asdict(Lease(claim.run, time.time() + claim.keep_s)))
 
 
 @contextlib.contextmanager
@@ -169,7 +167,7 @@ def _renewed(layout: Layout, claim: Claim) -> Iterator[None]:
     ended = threading.Event()
 
     def renew() -> None:
-        while not ended.wait(claim.keep_s / 3):
+        while not ended.wait(max(claim.keep_s / 3, _POLL_S / 10)):
             _renew(layout, claim)
 
     thread = threading.Thread(target=renew, daemon=True)
