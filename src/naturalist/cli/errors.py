@@ -25,20 +25,17 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         _report(type(error).__name__, str(error), error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except TyperException as error:
-        _report(
-            "UsageError",
-            f"{error.format_message().rstrip('.')}; see --help",
-            ConfigError.exit_code,
-            as_json=as_json,
-        )
+        _report("UsageError", f"{error}; see --help", ConfigError.exit_code, as_json=as_json)
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):
-        said = "interrupted: what was finished is kept; the same command goes on from there"
-        _report("Interrupted", said, INTERRUPTED_EXIT_CODE, as_json=as_json)
-        sys.exit(INTERRUPTED_EXIT_CODE)
+        code = INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    if code == INTERRUPTED_EXIT_CODE:
+        # Typer gives this code for an interrupt while a command runs, and says nothing.
+        said = "interrupted: what was finished is kept; the same command goes on from there"
+        _report("Interrupted", said, INTERRUPTED_EXIT_CODE, as_json=as_json)
     sys.exit(code if isinstance(code, int) else 0)
 
 
