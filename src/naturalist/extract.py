@@ -134,12 +134,13 @@ def run(task: ExtractTask) -> Extracted:
     layout = Layout(task.root)
     backbone = _backbone(task.backbone)
     rows = ledger.shard_rows(layout, task.category, task.batch, task.shard).to_pylist()
+    refusals = _known_refusals(task, layout, rows)
     collected = _Collected(backbone, task.network_batch)
     with breadcrumbs.trail(layout.breadcrumbs, task.key) as trail:
         for index, row in enumerate(rows):
             trail.at(index)
             try:
-                _extract_one(task, layout, row, dict(task.blamed).get(index), collected)
+                _extract_one(task, layout, row, refusals.get(index), collected)
             except PictureError as error:
                 collected.refuse(row, error)
         trail.at(-1)
@@ -147,6 +148,16 @@ def run(task: ExtractTask) -> Extracted:
     duration_s = time.perf_counter() - start
     _write(task, layout, backbone.spec, collected, features, duration_s)
     return Extracted(len(rows), len(collected.refusals), duration_s)
+
+
+def _known_refusals(
+    task: ExtractTask, layout: Layout, rows: Sequence[Row]
+) -> dict[int, PictureError]:
+    """Pictures that need not be opened: lost before they were placed, or blamed for a crash."""
+    lost = ledger.losses(layout, task.category, task.batch)
+    known = {i: lost[row["pic_id"]] for i, row in enumerate(rows) if row["pic_id"] in lost}
+    said = "found twice, alone in a process of its own"
+    return known | {index: PictureError(reason, said) for index, reason in task.blamed}
 
 
 @lru_cache(maxsize=1)
@@ -200,10 +211,14 @@ class _Collected:
 
 
 def _extract_one(
-    task: ExtractTask, layout: Layout, row: Row, blamed: Reason | None, collected: _Collected
+    task: ExtractTask,
+    layout: Layout,
+    row: Row,
+    refusal: PictureError | None,
+    collected: _Collected,
 ) -> None:
-    if blamed is not None:
-        raise PictureError(blamed, "found twice, alone in a process of its own")
+    if refusal is not None:
+        raise refusal
     data = read_picture(layout, task.sources.get(row["source"]), row)
     picture = decode_for(collected.backbone.spec, data, task.limits)
     prepared = collected.backbone.prepare(picture.pixels)

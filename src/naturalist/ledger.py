@@ -21,7 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from naturalist import artifacts
+from naturalist.errors import PictureError
 from naturalist.layout import Layout, pic_number, receipt_path
+from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT, LEDGER
 
 DUCKDB_MEMORY = "1GB"
@@ -215,6 +217,13 @@ def _latest(files: list[Path]) -> pa.Table:
     table = pa.concat_tables(tables) if tables else AMENDMENT.empty_table()
     latest = {pic: i for i, pic in enumerate(table.sort_by("at_ns")["pic_id"].to_pylist())}
     return table.sort_by("at_ns").take(pa.array(sorted(latest.values()), pa.int64()))
+
+
+def losses(layout: Layout, category: str, batch: int) -> dict[str, PictureError]:
+    """Pictures of a batch that were gone when they were to be placed, and what happened."""
+    path = layout.losses(category, batch)
+    rows = pq.read_table(path, partitioning=None).to_pylist() if path.exists() else []
+    return {row["pic_id"]: PictureError(Reason(row["reason"]), row["detail"]) for row in rows}
 
 
 def not_accepted(layout: Layout, category: str, *, but_by: str = "") -> list[str]:
