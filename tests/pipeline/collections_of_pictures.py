@@ -210,7 +210,9 @@ class Collection:
         found = [name for name in hidden if (self.folder / name).exists()]
         found += [p.name for p in (self.folder / "ledger").glob(".pending.*")]
         found += [str(p) for p in self.folder.rglob("*.tmp")]
-        return found + [str(p) for p in self.published.rglob("*.tmp")]
+        # In its hidden folder a store keeps what may be another publisher's for a day.
+        shown = [p for p in self.published.rglob("*.tmp") if ".naturalist" not in p.parts]
+        return found + [str(p) for p in shown]
 
     def set(self, before: str, after: str) -> None:
         """Edit the configuration."""

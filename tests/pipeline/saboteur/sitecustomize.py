@@ -86,7 +86,7 @@ def hear(event: str, arguments: tuple[Any, ...]) -> None:
     if event not in CHANGES:
         return
     name = full_name(*(arguments[at] for at in CHANGES[event]))
-    stage = next((stage for part, stage in STAGES if part in f"{name}/"), "")
+    stage = next((stage for part, stage in STAGES if part in name), "")
     if stage and count(stage) == PLAN["at"] and stage == PLAN["stage"]:
         strike()
 
