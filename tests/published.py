@@ -7,6 +7,7 @@ from pathlib import Path
 import tiny
 from naturalist import consume
 from naturalist.config import Config
+from naturalist.pipeline import takedown
 from naturalist.stores import S3Options, Store, open_store
 
 SEEDS = {"plant": range(7), "animal": range(100, 109)}
@@ -19,6 +20,7 @@ class PublishedCollection:
     folder: Path
     url: str
     options: S3Options = field(default_factory=S3Options)
+    pictures: str = "none"
 
     @property
     def config(self) -> Config:
@@ -28,6 +30,7 @@ class PublishedCollection:
         }
         section = {
             "url": self.url,
+            "pictures": self.pictures,
             "endpoint_url": self.options.endpoint_url or "",
             "region": self.options.region or "",
             "addressing": self.options.addressing,
@@ -52,6 +55,11 @@ class PublishedCollection:
     def publish(self) -> None:
         """Run, and publish."""
         tiny.make_all(self.config)
+
+    def take_down(self, *pic_ids: str) -> None:
+        """Take pictures down, run, and publish."""
+        takedown.take_down(self.config, pic_ids, "asked for", "a test")
+        self.publish()
 
     def pull(
         self, folder: Path, snapshot: str | None = None, **chosen: tuple[str, ...]

@@ -1,6 +1,6 @@
 """Verifying a published collection, or a pulled folder, against its snapshot."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -10,11 +10,12 @@ from typing import Literal
 from naturalist import artifacts, snapshots
 from naturalist.consume.folder import place_of, read_manifest
 from naturalist.errors import ConfigError, StoreError
-from naturalist.snapshots import File
+from naturalist.snapshots import File, Snapshot, with_pictures
 from naturalist.stores import ObjectInfo, Store
+from naturalist.stores.bounded import windows
 
 JOBS = 8
-_WINDOW = 256
+_WINDOW = 64
 
 Fault = Literal["missing", "size", "sha256", "unreadable"]
 
@@ -51,10 +52,12 @@ def check_published(
     *,
     quick: bool = False,
     jobs: int = JOBS,
-    on_begin: Callable[[int], None] = lambda _: None,
+    on_begin: Callable[[int | None], None] = lambda _: None,
     on_file: Callable[[int], None] = lambda _: None,
 ) -> Checked:
     """Compare every object that a snapshot names with what it says: there, size, SHA-256.
+
+    Single pictures, which snapshots name through an index, are looked at too.
 
     Args:
         store: the published collection.
@@ -62,25 +65,33 @@ def check_published(
         quick: believe the checksum that the store recorded when the object was written, and read
             nothing back.
         jobs: objects that are looked at at once.
-        on_begin: hears how many files there are.
-        on_file: hears 1 for each file.
+        on_begin: hears how many files there are; None if only their indexes can tell.
+        on_file: hears how many more files were looked at.
 
     Raises:
         NotFound: there is no such collection or snapshot.
         StoreError: the snapshot itself was changed, or the store cannot be asked at all.
     """
     snapshot = snapshots.read(store, snapshot_id)
-    on_begin(len(snapshot.files))
+    counted = not any(file.objects_below for file in snapshot.files)
+    on_begin(len(snapshot.files) if counted else None)
     check = partial(_object, store, quick=quick)
-    findings = list(_all(check, snapshot.files, jobs, on_file))
-    return Checked(snapshot.id, len(snapshot.files), snapshot.size_bytes, quick, tuple(findings))
+    return _check_all(snapshot.id, check, _listed(store, snapshot), jobs, on_file, quick=quick)
+
+
+def _listed(store: Store, snapshot: Snapshot) -> Iterator[File | Finding]:
+    for file in snapshot.files:
+        try:
+            yield from with_pictures(store, [file])
+        except StoreError as error:
+            yield Finding(file.name, file.key, "unreadable", f"its pictures are not known: {error}")
 
 
 def check_pulled(
     folder: Path,
     *,
     jobs: int = JOBS,
-    on_begin: Callable[[int], None] = lambda _: None,
+    on_begin: Callable[[int | None], None] = lambda _: None,
     on_file: Callable[[int], None] = lambda _: None,
 ) -> Checked:
     """Read every file of a pulled folder and compare it with what its snapshot says.
@@ -93,24 +104,31 @@ def check_pulled(
         raise ConfigError(f"{folder} holds no complete collection: naturalist pull URL {folder}")
     files = [here.file for here in manifest.files.values()]
     on_begin(len(files))
-    findings = tuple(_all(partial(_local, folder), files, jobs, on_file))
-    size_bytes = sum(file.size_bytes for file in files)
-    return Checked(manifest.snapshot, len(files), size_bytes, quick=False, findings=findings)
+    check = partial(_local, folder)
+    return _check_all(manifest.snapshot, check, files, jobs, on_file, quick=False)
 
 
-def _all(
+def _check_all(
+    snapshot: str,
     check: Callable[[File], Finding | None],
-    files: Sequence[File],
+    files: Iterable[File | Finding],
     jobs: int,
     on_file: Callable[[int], None],
-) -> Iterator[Finding]:
+    *,
+    quick: bool,
+) -> Checked:
+    findings: list[Finding] = []
+    count = size_bytes = 0
     with ThreadPoolExecutor(jobs, "naturalist-check") as threads:
-        # In windows, so that an interrupt does not wait for a million files.
-        for start in range(0, len(files), _WINDOW):
-            for found in threads.map(check, files[start : start + _WINDOW]):
-                on_file(1)
-                if found is not None:
-                    yield found
+        # In windows, so that neither memory nor an interrupt has to do with a million files.
+        for window in windows(files, _WINDOW):
+            known = [one for one in window if isinstance(one, File)]
+            findings += [one for one in window if isinstance(one, Finding)]
+            findings += [found for found in threads.map(check, known) if found is not None]
+            count += len(known)
+            size_bytes += sum(file.size_bytes for file in known)
+            on_file(len(known))
+    return Checked(snapshot, count, size_bytes, quick, tuple(findings))
 
 
 def _object(store: Store, file: File, *, quick: bool) -> Finding | None:

@@ -91,7 +91,7 @@ def pull(
     """
     _check_folder(folder)
     snapshot = snapshots.read(store, snapshot_id)
-    wanted = selection.of(snapshot)
+    wanted = selection.of(store, snapshot)
     with _held(folder):
         manifest = read_manifest(folder)
         _check_collection(folder, snapshot, manifest)

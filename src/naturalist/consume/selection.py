@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from naturalist.errors import ConfigError
-from naturalist.snapshots import File, Snapshot
+from naturalist.snapshots import File, Snapshot, with_pictures
+from naturalist.stores import Store
 
 TABLES = "tables"
 FORMATS = ("parquet", "csv")
-ON_REQUEST = ("pictures", "picture_index", "previews")
+PICTURES = "pictures"
+PICTURE_INDEX = "picture_index"
+ON_REQUEST = (PICTURES, PICTURE_INDEX, "previews")
 """Parts that may be far larger than the tables and are only fetched when they are asked for."""
 
 
@@ -21,27 +24,34 @@ class Selection:
     formats: tuple[str, ...] = ("parquet",)
     """Formats of the tables."""
     parts: tuple[str, ...] = ()
-    """Folders such as "tables" or "ledger"; empty for all but those `ON_REQUEST`."""
+    """Folders such as "tables" or "ledger"; empty for all but those `ON_REQUEST`. The pictures
+    come with their index."""
 
     def __post_init__(self) -> None:
         check_words("format", self.formats, FORMATS)
         if not self.formats:
             raise ConfigError(f"no format was chosen: take {' or '.join(FORMATS)}, or both")
 
-    def of(self, snapshot: Snapshot) -> list[File]:
+    def of(self, store: Store, snapshot: Snapshot) -> list[File]:
         """The chosen files. Files at the top (data card, dictionary) are always among them.
 
         Raises:
             ConfigError: the snapshot has no such category or part.
+            StoreError: an index of pictures is damaged.
         """
         check_words("category", self.categories, snapshot.labels)
-        check_words("part", self.parts, {file.part for file in snapshot.files if file.part})
-        return [file for file in snapshot.files if self._takes(file, snapshot)]
+        parts = {file.part for file in snapshot.files if file.part}
+        if PICTURE_INDEX in parts:
+            parts.add(PICTURES)
+        check_words("part", self.parts, parts)
+        files = [file for file in snapshot.files if self._takes(file, snapshot)]
+        return list(with_pictures(store, files)) if PICTURES in self.parts else files
 
     def _takes(self, file: File, snapshot: Snapshot) -> bool:
         if not file.part:
             return True
-        if self.parts and file.part not in self.parts:
+        part = PICTURES if file.part == PICTURE_INDEX and PICTURES in self.parts else file.part
+        if self.parts and part not in self.parts:
             return False
         if not self.parts and file.part in ON_REQUEST:
             return False
