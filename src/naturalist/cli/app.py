@@ -1,18 +1,38 @@
 """The commands."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from naturalist import __version__
-from naturalist.cli import airflow, bucket, consume, inspect, output, setup, takedown, verify
+from naturalist.cli import (
+    airflow,
+    backbones,
+    bucket,
+    consume,
+    inspect,
+    output,
+    setup,
+    takedown,
+    verify,
+)
 from naturalist.cli.errors import EXIT_CODES, run_and_exit
-from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    PricesOption,
+    PriceTableOption,
+    QuietOption,
+)
 from naturalist.cli.progress import make_progress
 from naturalist.config import Config, load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import budget, runner, stages, status
+from naturalist.pipeline import budget, mending, runner, stages, status
+from naturalist.pipeline.estimate import estimate_publish
+from naturalist.stores.prices import prices_for
 
 app = typer.Typer(
     name="naturalist",
@@ -144,14 +164,48 @@ def publish(
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Go on although failure_budget is exceeded.")
     ] = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend",
+            help="Read back what was published before; send again what is damaged or gone.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Send nothing; estimate objects, bytes, requests, cost, time."
+        ),
+    ] = False,
+    prices: PricesOption = None,
+    price_table: PriceTableOption = "",
 ) -> None:
-    """Send tables, ledger and reports to publish.url: data first, then snapshot, then `latest`."""
+    """Send tables, ledger and reports to publish.url: data first, then snapshot, then `latest`.
+
+    Pictures and previews go along as [publish] says. What is there already is not sent again.
+    """
     settings = load_config(config)
     if not settings.publish_url:
         raise ConfigError("publish.url is empty: write a folder or s3://bucket/prefix there")
+    if dry_run:
+        _estimate(settings, prices, price_table, json=json, quiet=quiet)
+        return
     if not accept_failures:
         budget.check(settings)
-    _stage(settings, "publish", stages.publish_snapshot, json=json, quiet=quiet)
+    call = mending.publish_mended if mend else stages.publish_snapshot
+    _stage(settings, "publish", call, json=json, quiet=quiet)
+
+
+def _estimate(
+    settings: Config, prices: Path | None, price_table: str, *, json: bool, quiet: bool
+) -> None:
+    table = prices_for(settings.publish_url, settings.s3_options, price_table, prices)
+    with runner.opened(settings, make_progress(quiet=quiet)) as job:
+        found = estimate_publish(job, table)
+    if json:
+        output.print_json({"dry_run": True, "url": settings.publish_url} | vars(found))
+    else:
+        output.print_estimate(settings.publish_url, vars(found))
 
 
 app.add_typer(setup.app)
@@ -161,3 +215,4 @@ app.add_typer(takedown.app)
 app.add_typer(verify.app)
 app.add_typer(consume.app)
 app.add_typer(bucket.app)
+app.add_typer(backbones.app, name="backbones")
