@@ -13,6 +13,7 @@ from typing import TypeVar
 from naturalist import backbones, extract, publish, tables
 from naturalist.config import Config
 from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.ingest.listing import check_source
 from naturalist.orchestration import accounts, groups
 from naturalist.orchestration.request import Request
 from naturalist.pipeline import budget, lock, runner, stages, workspace
@@ -73,8 +74,11 @@ def begin(request: Request) -> None:
 
     Raises:
         WorkspaceLocked: somebody else was writing to it for all of `airflow.wait_s`.
+        SourceError: a source is missing.
     """
     with _job(request) as job:
+        for source in job.config.sources:
+            check_source(source)
         accounts.open_account(job.config, request.run)
 
 
