@@ -34,8 +34,10 @@ def s3_options(s3_server: S3Server, aws_chain: pytest.MonkeyPatch) -> S3Options:
 @pytest.fixture(scope="session")
 def shared_bucket(s3_server: S3Server) -> str:
     """A bucket for tests that keep to their own prefix."""
-    s3_server.client().create_bucket(Bucket="shared-by-tests")
-    return "shared-by-tests"
+    # Folders that import this fixture get one each from the same server.
+    name = f"shared-{uuid.uuid4().hex[:12]}"
+    s3_server.client().create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture
