@@ -15,6 +15,7 @@ from naturalist.cli import (
     inspect,
     output,
     setup,
+    snapshots,
     takedown,
     verify,
 )
@@ -214,5 +215,6 @@ app.add_typer(inspect.app)
 app.add_typer(takedown.app)
 app.add_typer(verify.app)
 app.add_typer(consume.app)
+app.add_typer(snapshots.app)
 app.add_typer(bucket.app)
 app.add_typer(backbones.app, name="backbones")

@@ -1,0 +1,203 @@
+"""Commands for the snapshots of a published collection: list, diff, rollback, prune."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naturalist import snapshots
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    AnonymousOption,
+    ConfigOption,
+    EndpointOption,
+    JsonOption,
+    QuietOption,
+    RegionOption,
+)
+from naturalist.cli.progress import make_progress
+from naturalist.config import load_config
+from naturalist.errors import ConfigError
+from naturalist.snapshots import File, PruneOptions, PrunePlan, Summary
+from naturalist.stores import S3Options, Store, open_store
+
+app = typer.Typer(
+    name="snapshots",
+    no_args_is_help=True,
+    help="List and compare what was published, go back to it, and remove what is old.\n\n"
+    "Those of the store in publish.url, or at --url.",
+)
+
+_DAY_S = 24 * 3600
+
+UrlOption = Annotated[
+    str, typer.Option(metavar="URL", help="The published collection; publish.url by default.")
+]
+
+
+def _open(
+    config: Path, url: str, endpoint_url: str, region: str, *, anonymous: bool = False
+) -> Store:
+    if url:
+        options = S3Options(endpoint_url or None, region or None, anonymous=anonymous)
+        return open_store(url, options)
+    settings = load_config(config)
+    if not settings.publish_url:
+        raise ConfigError(
+            "publish.url is empty: write a folder or s3://bucket/prefix there, or give  --url URL"
+        )
+    return open_store(settings.publish_url, settings.s3_options)
+
+
+@app.command("list", epilog=EXIT_CODES)
+def list_all(
+    config: ConfigOption = DEFAULT_CONFIG,
+    url: UrlOption = "",
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    anonymous: AnonymousOption = False,
+    json: JsonOption = False,
+) -> None:
+    """List all snapshots, oldest first."""
+    store = _open(config, url, endpoint_url, region, anonymous=anonymous)
+    found = snapshots.summaries(store)
+    if json:
+        output.print_json([vars(one) for one in found])
+        return
+    columns = ("snapshot", "", "made at", "files", "MB", "table rows", "made by")
+    output.print_table(columns, [_row(one) for one in found])
+
+
+def _row(one: Summary) -> list[object]:
+    mark, said = "latest" if one.is_latest else "", one.fault or one.created_at
+    return [one.id, mark, said, one.files, one.size_bytes // 10**6, one.table_rows, one.made_by]
+
+
+@app.command("diff", epilog=EXIT_CODES)
+def show_diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="Id of the older snapshot.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Id of the newer snapshot.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    url: UrlOption = "",
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    anonymous: AnonymousOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Show which files were added, removed and changed from snapshot A to snapshot B."""
+    store = _open(config, url, endpoint_url, region, anonymous=anonymous)
+    found = snapshots.diff(snapshots.read(store, before), snapshots.read(store, after))
+    changes = [("changed", new) for _, new in found.changed]
+    changes += [("added", file) for file in found.added]
+    changes += [("removed", file) for file in found.removed]
+    if json:
+        parts = {
+            word: [_entry(file) for one, file in changes if one == word]
+            for word in ("added", "removed", "changed")
+        }
+        about = {key: {"before": a, "after": b} for key, (a, b) in found.about.items()}
+        output.print_json({"before": before, "after": after} | parts | {"about": about})
+        return
+    rows = [[word, file.name, file.size_bytes] for word, file in changes]
+    if rows:
+        output.print_table(("", "file", "bytes"), rows)
+    output.print_text(
+        f"{len(found.added):,} added, {len(found.removed):,} removed, {len(found.changed):,} "
+        f"changed; {found.fetched_bytes / 1e6:,.1f} MB to fetch from {before} to {after}"
+    )
+
+
+def _entry(file: File) -> dict[str, object]:
+    return {"name": file.name, "size_bytes": file.size_bytes, "sha256": file.sha256}
+
+
+@app.command(epilog=EXIT_CODES)
+def rollback(
+    snapshot: Annotated[str, typer.Argument(metavar="ID", help="Id of the snapshot.")],
+    why: Annotated[str, typer.Option(help="The reason, kept in the store's log.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    url: UrlOption = "",
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Point `latest` back to an older snapshot, for all readers at once.
+
+    The next publish makes a new snapshot of what the workspace holds then: stop the daily run, or
+    mend the workspace, first.
+    """
+    done = snapshots.roll_back(_open(config, url, endpoint_url, region), snapshot, why)
+    if json:
+        output.print_json(vars(done))
+    elif done.changed:
+        output.print_text(f"latest is snapshot {done.after} now; it was {done.before}")
+    else:
+        output.print_text(f"latest was snapshot {done.after} already")
+
+
+@app.command(epilog=EXIT_CODES)
+def prune(
+    keep: Annotated[
+        int, typer.Option(min=1, help="So many of the newest snapshots stay.")
+    ] = PruneOptions.keep,
+    grace_days: Annotated[
+        float, typer.Option(min=0, help="What is younger than so many days stays.")
+    ] = PruneOptions.grace_s / _DAY_S,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; else only tell.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    url: UrlOption = "",
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Remove old snapshots, and the files that no kept snapshot names.
+
+    Tells what would go, unless --yes is given. What `latest` points to always stays. Publishing at
+    the same time is safe. In a bucket with versioning, old versions stay until its lifecycle rule
+    removes them.
+    """
+    store = _open(config, url, endpoint_url, region)
+    options = PruneOptions(keep, grace_days * _DAY_S)
+    if yes:
+        progress = make_progress(quiet=quiet)
+        found = snapshots.prune(
+            store,
+            options,
+            on_begin=lambda total: progress.begin("prune", total, "objects"),
+            on_removed=progress.advance,
+        )
+        progress.end()
+    else:
+        found = snapshots.plan(store, options)
+    if json:
+        output.print_json(_plan_as_json(found, removed=yes))
+    else:
+        _print_plan(found, removed=yes)
+
+
+def _plan_as_json(found: PrunePlan, *, removed: bool) -> dict[str, object]:
+    return {
+        "removed": removed,
+        "kept": list(found.kept),
+        "snapshots": list(found.snapshots),
+        "objects": [info.key for info in found.objects],
+        "size_bytes": found.size_bytes,
+        "in_grace": found.in_grace,
+        "foreign": found.foreign,
+    }
+
+
+def _print_plan(found: PrunePlan, *, removed: bool) -> None:
+    word = "removed" if removed else "to be removed"
+    if found.snapshots:
+        output.print_text(f"snapshots {word}: {', '.join(found.snapshots)}")
+    output.print_text(
+        f"{word}: {len(found.objects):,} objects, {found.size_bytes / 1e6:,.1f} MB; kept: "
+        f"{len(found.kept):,} snapshots; too young to go: {found.in_grace:,} objects; not made by "
+        f"naturalist and left alone: {found.foreign:,}"
+    )
+    if not removed and (found.snapshots or found.objects):
+        output.print_text("--yes removes them; now nothing was changed")
