@@ -67,6 +67,8 @@ class Published:
     sent_bytes: int
     changed: bool
     """Whether there is a new snapshot; False if `latest` names these files already."""
+    mended_files: int = 0
+    """Objects that were damaged or gone in the store, where that was asked for."""
 
 
 def prepare(layout: Layout, labels: Mapping[str, int], spec: BackboneSpec) -> list[Item]:

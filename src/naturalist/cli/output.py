@@ -121,3 +121,39 @@ def print_run(report: Mapping[str, Any]) -> None:
             f"publish  snapshot {one['snapshot']}: {one['files']:,} files, "
             f"{one['sent_files']:,} of them new ({one['sent_bytes'] / 1e6:,.1f} MB)"
         )
+    if one and one["mended_files"]:
+        print_text(
+            f"mended   {one['mended_files']:,} objects were damaged or gone; all is well now"
+        )
+
+
+def print_estimate(url: str, found: Mapping[str, Any]) -> None:
+    """Print what a publish would do."""
+    if not found["objects"]:
+        print_text(f"nothing would be sent to {url}: all {found['files_there']:,} files are there")
+        return
+    print_text(
+        f"nothing was sent. Publishing to {url} would send about\n"
+        f"  {found['objects']:,} objects, {found['size_bytes'] / 1e6:,.1f} MB "
+        f"({found['files_there']:,} more files are there already)\n"
+        f"  in {found['write_requests']:,} writing and {found['read_requests']:,} reading requests"
+    )
+    if found["pictures"]:
+        print_text(
+            f"  {found['pictures']:,} pictures are counted with their sizes in the ledger: without "
+            "metadata they are smaller,\n  and formats that it cannot be taken out of are left out"
+        )
+    print_text(
+        f"costing about {found['requests_cost']:,.4f} for the requests and "
+        f"{found['month_cost']:,.4f} for keeping it a month, in the currency of the prices,\n"
+        f"and taking about {_duration(found['duration_s'])} at the assumed "
+        f"{found['upload_mb_s']:,g} MB/s and {found['requests_s']:,g} requests/s (--prices changes "
+        "prices and speeds)"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.1f} hours"

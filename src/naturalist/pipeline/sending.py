@@ -39,12 +39,11 @@ def send_pictures(
     Raises:
         StoreError: the store failed; what was sent is not sent again.
     """
-    there = {info.key for info in store.list(INDEX_PREFIX)} if tasks else set()
-    missing = [task for task in tasks if not _is_sent(task, there)]
+    missing = [task for task, sent in look_for(store, tasks) if not sent]
     result = SentPictures([])
     progress.begin("pictures", sum(task.shard.rows for task in missing), "pictures")
     for task, _ in executor.map(packing.run, missing):
-        for batch in (_picture_uploads(task), [_upload(_index_item(task))]):
+        for batch in (picture_uploads(task), [index_upload(task)]):
             uploads = list(batch)
             store.put_files(uploads)
             result.sent_files += len(uploads)
@@ -58,6 +57,12 @@ def send_pictures(
     return result
 
 
+def look_for(store: Store, tasks: Sequence[PackTask]) -> list[tuple[PackTask, bool]]:
+    """Each task with whether its pictures are in the store, as told by its index being there."""
+    there = {info.key for info in store.list(INDEX_PREFIX)} if tasks else set()
+    return [(task, _is_sent(task, there)) for task in tasks]
+
+
 def _is_sent(task: PackTask, there: set[str]) -> bool:
     return artifacts.is_done(task.index, task.fingerprint) and _index_item(task).key in there
 
@@ -68,7 +73,13 @@ def _index_item(task: PackTask) -> Item:
     return Item(name, task.index, sha256, task.index.stat().st_size)
 
 
-def _upload(item: Item) -> Upload:
+def index_upload(task: PackTask) -> Upload:
+    """The upload of a packed task's index."""
+    return upload_of(_index_item(task))
+
+
+def upload_of(item: Item) -> Upload:
+    """The upload of an item."""
     return Upload(item.key, item.path, item.sha256)
 
 
@@ -81,7 +92,8 @@ def _name(task: PackTask) -> str:
     return f"pictures/{task.category}/{task.index.stem}"
 
 
-def _picture_uploads(task: PackTask) -> Iterator[Upload]:
+def picture_uploads(task: PackTask) -> Iterator[Upload]:
+    """The uploads of a packed task's pictures; their files are gone once they are sent."""
     if task.form is Form.TARS:
         facts = _facts(task)
         key = keyed(f"{_name(task)}.tar", facts["tar_sha256"])

@@ -42,11 +42,11 @@ class IngestResult:
     """What an ingest added; counts by category and source, for its new batches."""
 
     batches: list[int] = field(default_factory=list)
-    counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
     retired: int = 0
     """Pictures whose files were removed; 0 unless `ingest.removed` asks for it."""
     restored: int = 0
     """Pictures that had been retired and whose files are there again."""
+    counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
 
 
 def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
@@ -70,10 +70,10 @@ def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
         if batches.write_pending(config.layout, tasks, config.sources, options):
             _place_and_commit(job, result)
     batches.discard_findings(config.layout)
-    return result
     if config.ingest.removed == "retire":
         changes = removed.amend(config.layout, config.sources)
         result.retired, result.restored = changes.retired, changes.restored
+    return result
 
 
 def _examine(job: Job, tasks: list[ExamineTask]) -> None:
@@ -242,11 +242,8 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     config = job.config
     if not config.publish_url:
         return None
-    _require_verified(config)
+    items = items_to_publish(config)
     spec = backbones.describe(config.extract.backbone)
-    items = publish.prepare(config.layout, config.labels, spec)
-    if config.publish.thumbnails:
-        items += publish.previews(config.layout, config.labels)
     rows = {
         category: sum(r.rows for _, r in tables.done_tables(config.layout, category))
         for category in config.labels
@@ -254,7 +251,7 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     about = publish.about(config.name, config.labels, rows, spec)
     store = open_store(config.publish_url, config.s3_options)
     prunes_before = maintenance.prunes_so_far(store)
-    pictures = send_pictures(job.executor, job.progress, store, _pack_tasks(config))
+    pictures = send_pictures(job.executor, job.progress, store, pack_tasks(config))
     if pictures.left_out:
         job.progress.note(_LEFT_OUT.format(count=pictures.left_out))
     job.progress.begin("publish", len(items), "files")
@@ -283,7 +280,22 @@ _LEFT_OUT = (
 )
 
 
-def _pack_tasks(config: Config) -> list[packing.PackTask]:
+def items_to_publish(config: Config) -> list[publish.Item]:
+    """Every file to publish but the pictures; makes those that exist only for publishing.
+
+    Raises:
+        VerificationFailed: tables are not verified, or a hard check failed.
+    """
+    _require_verified(config)
+    spec = backbones.describe(config.extract.backbone)
+    items = publish.prepare(config.layout, config.labels, spec)
+    if config.publish.thumbnails:
+        items += publish.previews(config.layout, config.labels)
+    return items
+
+
+def pack_tasks(config: Config) -> list[packing.PackTask]:
+    """The packing of every shard whose pictures are to be published, done or not."""
     if config.publish.pictures is packing.Form.NONE:
         return []
     return packing.plan(

@@ -40,7 +40,8 @@ def same_bytes(url: str, existing: ObjectInfo, upload: Upload) -> ObjectInfo:
         return existing
     raise StoreError(
         f"{upload.key} in {url} already holds other bytes (sha256 {existing.sha256}, not "
-        f"{upload.sha256}): a published key never changes; publish under a new key"
+        f"{upload.sha256}): a published key never changes. If the object was damaged, "
+        "naturalist publish --mend  replaces it; else publish under a new key"
     )
 
 

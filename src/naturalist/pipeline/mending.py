@@ -1,0 +1,105 @@
+"""Publishing again what was damaged in the store, or disappeared from it.
+
+An ordinary publish believes that what it sent is still there as it was. Here every object that it
+would believe in is read back, wrong ones are deleted, and then it publishes as always, which sends
+whatever is missing. Until then a reader finds no object where there was a wrong one. Objects that
+only older snapshots name are not looked at.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+
+from naturalist import snapshots
+from naturalist.packing import PackTask
+from naturalist.pipeline import sending, stages
+from naturalist.pipeline.stages import Job
+from naturalist.publish import Published
+from naturalist.snapshots import LATEST, maintenance
+from naturalist.stores import Store, open_store
+from naturalist.stores.mending import find_damage
+
+
+@dataclass
+class _Found:
+    """What is to be deleted, and how many objects are damaged or gone."""
+
+    doomed: set[str] = field(default_factory=set)
+    damaged: int = 0
+
+
+def publish_mended(job: Job) -> Published | None:
+    """Publish as `stages.publish_snapshot` does, believing nothing of what the store holds.
+
+    Raises:
+        VerificationFailed: tables are not verified, or a hard check failed.
+        Conflict: somebody else publishes or prunes at the same time; run again.
+        StoreError: the store failed; run again.
+    """
+    config = job.config
+    if not config.publish_url:
+        return None
+    store = open_store(config.publish_url, config.s3_options)
+    found = _Found()
+    _look_at_files(job, store, found, _published_keys(store, found))
+    _look_at_pictures(job, store, found)
+    if found.doomed:
+        # A publisher that believed in one of these objects learns so that one was removed.
+        with maintenance.held(store, "mend", prunes=True):
+            store.delete(sorted(found.doomed))
+    published = stages.publish_snapshot(job)
+    return published and replace(published, mended_files=found.damaged)
+
+
+def _published_keys(store: Store, found: _Found) -> set[str]:
+    """What the newest snapshot names.
+
+    If it is damaged, the pointer to it goes: it cannot be made again, but the next one can.
+    """
+    if store.head(LATEST) is None:
+        return set()
+    if _is_sound(store):
+        return {file.key for file in snapshots.newest(store)[0].files}
+    found.doomed.add(LATEST)
+    found.damaged += 1
+    return set()
+
+
+def _is_sound(store: Store) -> bool:
+    recorded, read = store.head(LATEST), store.read_back(LATEST)
+    if recorded is None or read is None or recorded.sha256 not in (None, read.sha256):
+        return False
+    try:
+        pointer = json.loads(store.get_bytes(LATEST)[0])
+        key, sha256 = pointer["key"], pointer["sha256"]
+    except (KeyError, TypeError, ValueError):
+        return False
+    body = store.read_back(key)
+    return body is not None and body.sha256 == sha256
+
+
+def _look_at_files(job: Job, store: Store, found: _Found, known: set[str]) -> None:
+    uploads = [sending.upload_of(item) for item in stages.items_to_publish(job.config)]
+    job.progress.begin("read back", len(uploads), "files")
+    damage = find_damage(store, uploads, job.progress.advance)
+    job.progress.end()
+    found.doomed |= damage.wrong
+    found.damaged += len(damage.wrong) + len(damage.missing & known)
+
+
+def _look_at_pictures(job: Job, store: Store, found: _Found) -> None:
+    looked = sending.look_for(store, stages.pack_tasks(job.config))
+    sent = [task for task, is_sent in looked if is_sent]
+    job.progress.begin("read back", sum(task.shard.rows for task in sent), "pictures")
+    for task in sent:
+        _look_at_shard(task, store, found)
+        job.progress.advance(task.shard.rows)
+    job.progress.end()
+
+
+def _look_at_shard(task: PackTask, store: Store, found: _Found) -> None:
+    index = sending.index_upload(task)
+    damage = find_damage(store, [*sending.picture_uploads(task), index])
+    if damage.wrong or damage.missing:
+        # An index says that all its pictures are there; without it they are packed and sent again.
+        found.doomed |= {*damage.wrong, index.key}
+        found.damaged += len(damage.wrong) + len(damage.missing)
