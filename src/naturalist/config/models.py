@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from naturalist import backbones
 from naturalist.archives import ArchiveLimits
@@ -26,8 +34,25 @@ from naturalist.verify.features import FeatureCheckOptions
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
-Positive = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+
+def _usable_path(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("a path cannot hold a null character")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: there is no such home folder") from error
+
+
+def _usable_address(url: str) -> str:
+    return url if not url or "://" in url else str(_usable_path(Path(url)))
+
+
+# TOML tells a number from a text: what is quoted, or true, is no number.
+Positive = Annotated[int, Field(gt=0, strict=True)]
+Workers = Annotated[int, Field(ge=0, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+UserPath = Annotated[Path, AfterValidator(_usable_path)]
 
 
 class _Section(BaseModel):
@@ -38,7 +63,7 @@ class SourceSection(_Section):
     """One raw dataset: a folder or an archive."""
 
     name: str
-    path: Path
+    path: UserPath
     origin: str = ""
     licence: str = ""
 
@@ -54,7 +79,7 @@ class CategorySection(_Section):
     """A category: name, integer label, sources."""
 
     name: str
-    label: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    label: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
     source: tuple[SourceSection, ...] = ()
 
     @field_validator("name")
@@ -77,6 +102,17 @@ class ImagesSection(_Section):
 
     mode: Mode = Mode.HARDLINK
     roots: Annotated[tuple[str, ...], Field(min_length=1)] = ("images",)
+
+    @field_validator("roots")
+    @classmethod
+    def _check_roots(cls, roots: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(roots):
+            raise ValueError("an empty name: write a folder, as in images")
+        paths = [_usable_path(Path(root)) for root in roots]
+        twice = [str(path) for path, k in Counter(paths).items() if k > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is there twice")
+        return tuple(map(str, paths))
 
 
 class IngestSection(_Section):
@@ -106,7 +142,7 @@ class ExtractSection(_Section):
 
     backbone: str = "efficientnet_lite0"
     shard_size: Positive = 1000
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Workers = 0
     network_batch: Positive = 16
 
     @field_validator("backbone")
@@ -133,7 +169,7 @@ class TablesSection(_Section):
 class PublishSection(_Section):
     """Where the tables go; an empty address publishes nothing."""
 
-    url: str = ""
+    url: Annotated[str, AfterValidator(_usable_address)] = ""
     pictures: Form = Form.NONE
     keep_metadata: bool = False
     thumbnails: bool = True
@@ -148,9 +184,9 @@ class Config(_Section):
 
     format: Annotated[int, Field(ge=1, le=1)] = 1
     name: str
-    workspace: Path = Path()
+    workspace: UserPath = Path()
     failure_budget: Share = 0.01
-    category: Annotated[tuple[CategorySection, ...], Field(min_length=2)]
+    category: tuple[CategorySection, ...]
     images: ImagesSection = ImagesSection()
     ingest: IngestSection = IngestSection()
     limits: LimitsSection = LimitsSection()
@@ -179,6 +215,14 @@ class Config(_Section):
                 "takes out of its source: choose another of either"
             )
         return self
+
+    @field_validator("category")
+    @classmethod
+    def _check_count(cls, found: tuple[CategorySection, ...]) -> tuple[CategorySection, ...]:
+        # A minimum in the type would be reported, too, when one of two has a mistake.
+        if len(found) < 2:
+            raise ValueError(f"at least 2 categories are needed, and there is {len(found)}")
+        return found
 
     @model_validator(mode="after")
     def _check_categories(self) -> Self:
@@ -240,7 +284,7 @@ class Config(_Section):
         day = self._day or dt.datetime.now(self.airflow.zone).date()
         for category in self.category:
             for source in category.source:
-                path = self._folder / source.path.expanduser()
+                path = self._folder / source.path
                 if not patterns.is_pattern(path):
                     yield Source(category.name, source.name, path)
                     continue
@@ -273,7 +317,7 @@ class Config(_Section):
     def publish_url(self) -> str:
         """The address to publish to; relative folders lie beside the configuration file."""
         url = self.publish.url
-        return url if not url or "://" in url else str(self._folder / Path(url).expanduser())
+        return url if not url or "://" in url else str(self._folder / url)
 
     @property
     def s3_options(self) -> S3Options:

@@ -17,15 +17,15 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: the file is missing, is no TOML, or says something that is not allowed.
     """
-    path = path / CONFIG_NAME if path.is_dir() else path
     try:
+        path = path / CONFIG_NAME if path.is_dir() else path
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
         raise ConfigError(
             f"there is no {path}: make one with  naturalist init DIR --category NAME=LABEL:SOURCE "
             "(once for each category), or name yours with  -c FILE"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     try:
         config = Config.model_validate(tomllib.loads(text))

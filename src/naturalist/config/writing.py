@@ -43,8 +43,8 @@ def render_config(
 
 
 def _quoted(text: str) -> str:
-    # A JSON string without surrogates is a TOML basic string.
-    return json.dumps(text, ensure_ascii=False)
+    # A JSON string without surrogates is a TOML basic string, but for this one character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _category(category: NewCategory) -> str:
@@ -65,7 +65,7 @@ def source_names(paths: Sequence[Path]) -> list[str]:
         names = [_clean("-".join(path.parts[-depth:])) for path in paths]
         if len(set(names)) == len(names):
             return names
-    return [f"{_clean(path.name)}-{i}" for i, path in enumerate(paths, start=1)]
+    return [f"{_clean(path.name)[:90]}-{i}" for i, path in enumerate(paths, start=1)]
 
 
 def _clean(text: str) -> str:

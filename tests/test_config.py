@@ -1,0 +1,374 @@
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from naturalist.archives import ArchiveLimits
+from naturalist.config import CONFIG_NAME, Config, NewCategory, load_config, render_config
+from naturalist.config.models import CATEGORY_NAME, NAME
+from naturalist.config.writing import source_names
+from naturalist.errors import ConfigError
+from naturalist.extract import ExtractOptions
+from naturalist.images import PictureLimits
+from naturalist.ingest.options import FileLimits, IngestOptions
+from naturalist.verify.features import FeatureCheckOptions
+from tiny import in_memory
+
+TWO = """
+name = "garden"
+[[category]]
+name = "plant"
+label = 0
+  [[category.source]]
+  name = "flowers"
+  path = "../flowers"
+[[category]]
+name = "animal"
+label = 1
+  [[category.source]]
+  name = "cats"
+  path = "/data/cats"
+  [[category.source]]
+  name = "dogs"
+  path = "~/dogs"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / CONFIG_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    """The lines of the error, after the one that names the file."""
+    path = write(folder, text)
+    with pytest.raises(ConfigError) as raised:
+        load_config(path)
+    first, *lines = str(raised.value).splitlines()
+    assert str(path) in first
+    assert "Traceback" not in str(raised.value)
+    assert "pydantic" not in str(raised.value)
+    return [line.strip() for line in lines]
+
+
+# what is read
+
+
+def test_relative_paths_are_those_of_the_files_folder(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path / "c", TWO))
+    assert config.layout.root == tmp_path / "c"
+    assert config.source_paths["plant"]["flowers"].resolve() == tmp_path / "flowers"
+    assert config.source_paths["animal"]["cats"] == Path("/data/cats")
+
+
+def test_home_folders_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    text = f'workspace = "~/work"\n{TWO}[publish]\nurl = "~/out"\n[images]\nroots = ["~/pics"]\n'
+    config = load_config(write(tmp_path / "c", text))
+    assert config.source_paths["animal"]["dogs"] == tmp_path / "home" / "dogs"
+    assert config.publish_url == str(tmp_path / "home" / "out")
+    assert config.layout.root == tmp_path / "home" / "work"
+    assert config.layout.image_root(config.images.roots[0]) == tmp_path / "home" / "pics"
+
+
+def test_a_folder_stands_for_the_file_in_it(tmp_path: Path) -> None:
+    path = write(tmp_path, TWO)
+    assert load_config(tmp_path) == load_config(path)
+
+
+def test_the_folder_is_that_of_the_file_and_not_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "c", TWO)
+    monkeypatch.chdir(tmp_path)
+    assert load_config(Path("c")).layout.root == tmp_path / "c"
+
+
+def test_labels_are_those_of_the_categories(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, TWO)).labels == {"plant": 0, "animal": 1}
+
+
+def test_publishing_may_go_nowhere_to_a_folder_or_to_an_address(tmp_path: Path) -> None:
+    for url, expected in (
+        ("", ""),
+        ("out", str(tmp_path / "out")),
+        ("/mnt/out", "/mnt/out"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+    ):
+        config = load_config(write(tmp_path, f'{TWO}[publish]\nurl = "{url}"\n'))
+        assert config.publish_url == expected
+
+
+def test_a_source_that_is_not_there_yet_is_no_mistake(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, TWO)).sources
+
+
+def test_a_category_may_have_no_source(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, TWO + '[[category]]\nname = "human"\nlabel = 2\n'))
+    assert config.source_paths["human"] == {}
+
+
+def test_defaults_are_those_of_the_stages(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, TWO))
+    limits = FileLimits(archives=ArchiveLimits(max_member_bytes=FileLimits.max_file_bytes))
+    assert config.ingest_options == IngestOptions(limits=limits)
+    assert config.extract_options == ExtractOptions("efficientnet_lite0", PictureLimits())
+    assert config.feature_check_options == FeatureCheckOptions()
+    assert config.tables.rows_per_table == 10_001
+    assert config.failure_budget == 0.01
+
+
+def test_every_limit_reaches_the_stage_that_keeps_it(tmp_path: Path) -> None:
+    names = {
+        "max_file_bytes": 11,
+        "max_pixels": 12,
+        "max_whole_pixels": 13,
+        "max_metadata_bytes": 14,
+        "max_archive_bytes": 15,
+        "max_archive_ratio": 16.5,
+        "max_archive_depth": 17,
+        "max_archive_members": 18,
+    }
+    text = "\n".join(f"{name} = {value}" for name, value in names.items())
+    limits = load_config(write(tmp_path, f"{TWO}[limits]\n{text}\n")).ingest_options.limits
+    assert limits == FileLimits(
+        11,
+        PictureLimits(12, 13, 14),
+        ArchiveLimits(
+            max_member_bytes=11,
+            max_archive_bytes=15,
+            max_archive_ratio=16.5,
+            max_archive_depth=17,
+            max_archive_members=18,
+        ),
+    )
+
+
+# what is refused
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "other.toml"):
+        with pytest.raises(ConfigError, match=r"there is no .*naturalist init"):
+            load_config(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["x" * 300, "file/below", "\0"], ids=["too long", "below a file", "null"]
+)
+def test_a_path_that_can_be_no_file_is_a_clear_error(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError):
+        load_config(tmp_path / path)
+
+
+@pytest.mark.parametrize(
+    "data", [b"name = ", b"[[category]\n", b"a = 1\na = 2\n", b"\xff\xfe", b"name = 'a'\x00"]
+)
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / CONFIG_NAME
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match=re.escape(str(path))) as raised:
+        load_config(path)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+SECOND = 'name = "animal"\nlabel = 1'
+
+MISTAKES = [
+    # setting that is named, what is written instead of what, a word of the explanation
+    ("name", 'name = "garden"', 'name = "gar den"', "letters, digits"),
+    ("name", 'name = "garden"', 'name = ""', "letters, digits"),
+    ("name", 'name = "garden"', 'name = "../up"', "letters, digits"),
+    ("name", 'name = "garden"', "", "required"),
+    ("name", 'name = "garden"', "name = 5", "string"),
+    ("nmae", 'name = "garden"', 'name = "garden"\nnmae = "x"', "no such setting"),
+    ("format", 'name = "garden"', 'name = "garden"\nformat = 2', "1"),
+    ("workspace", 'name = "garden"', 'name = "garden"\nworkspace = 3', "path"),
+    ("workspace", 'name = "garden"', 'name = "garden"\nworkspace = "a\\u0000"', "null"),
+    ("workspace", 'name = "garden"', 'name = "garden"\nworkspace = "~nobody-here/x"', "home"),
+    ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = 1.5', "1"),
+    ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = -0.1', "0"),
+    ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = nan', "1"),
+    ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = "1 %"', "number"),
+    ("category.1.name", SECOND, 'name = "plant seeds"\nlabel = 1', "begin with a letter"),
+    ("category.1.name", SECOND, 'name = "1animal"\nlabel = 1', "begin with a letter"),
+    ("category.1.name", SECOND, 'name = "../x"\nlabel = 1', "begin with a letter"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = -1', "0"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = 1.5', "integer"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = true', "integer"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = "1"', "integer"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = 4294967296', "2147483647"),
+    ("category.1.label", SECOND, 'name = "animal"', "required"),
+    ("category.1.sources", SECOND, f'{SECOND}\nsources = ["x"]', "no such setting"),
+    ("category.0.source.0.name", 'name = "flowers"', 'name = "a/b"', "letters, digits"),
+    ("category.0.source.0.path", 'path = "../flowers"', "", "required"),
+    ("category.0.source.0.path", 'path = "../flowers"', 'path = "~nobody-here"', "home"),
+    ("category.0.source.0.path", 'path = "../flowers"', 'path = "a\\u0000b"', "null"),
+    ("category.0.source.0.licence", 'name = "flowers"', 'name = "flowers"\nlicence = 4', "string"),
+    ("category.1", 'name = "dogs"', 'name = "cats"', "two sources are named 'cats'"),
+    ("the file as a whole", SECOND, 'name = "Plant"\nlabel = 1', "two categories are named"),
+    ("the file as a whole", SECOND, 'name = "animal"\nlabel = 0', "two categories have label 0"),
+]
+SECTIONS = [
+    ("images.mode", '[images]\nmode = "symlink"', "'copy'"),
+    ("images.roots", "[images]\nroots = []", "at least 1"),
+    ("images.roots", '[images]\nroots = "images"', "tuple"),
+    ("images.roots", '[images]\nroots = [""]', "empty"),
+    ("images.roots", '[images]\nroots = ["a", "a"]', "twice"),
+    ("ingest.files_per_batch", "[ingest]\nfiles_per_batch = 0", "greater than 0"),
+    ("extract.workers", "[extract]\nworkers = -1", "greater than or equal to 0"),
+    ("extract.workers", "[extract]\nworkers = true", "integer"),
+    ("extract.shard_size", '[extract]\nshard_size = "many"', "integer"),
+    ("extract.shard_size", '[extract]\nshard_size = "10"', "integer"),
+    ("extract.backbone", '[extract]\nbackbone = "resnet50000"', "colour_histogram"),
+    ("extract.backbone", "[extract]\nbackbone = 3", "string"),
+    ("verify.sample_share", "[verify]\nsample_share = 2", "less than or equal to 1"),
+    ("tables.rows_per_table", "[tables]\nrows_per_table = 0", "greater than 0"),
+    ("publish.url", "[publish]\nurl = 1", "string"),
+    ("publish.url", '[publish]\nurl = "~nobody-here/x"', "home"),
+    ("limits.max_archive_ratio", "[limits]\nmax_archive_ratio = 1", "greater than 1"),
+    ("limits.decode_timeout_s", "[limits]\ndecode_timeout_s = 0", "greater than 0"),
+    ("limits.max_pixel", "[limits]\nmax_pixel = 5", "no such setting"),
+    ("tabels", "[tabels]\nrows_per_table = 5", "no such setting"),
+]
+
+
+@pytest.mark.parametrize(("setting", "old", "new", "word"), MISTAKES)
+def test_a_mistake_is_explained_in_a_line_that_names_the_setting(
+    tmp_path: Path, setting: str, old: str, new: str, word: str
+) -> None:
+    assert TWO.count(old) == 1
+    (line,) = mistakes(tmp_path, TWO.replace(old, new))
+    assert line.startswith(f"{setting}: ")
+    assert word in line
+
+
+@pytest.mark.parametrize(("setting", "section", "word"), SECTIONS)
+def test_a_mistake_in_a_section_is_explained_in_a_line_that_names_the_setting(
+    tmp_path: Path, setting: str, section: str, word: str
+) -> None:
+    (line,) = mistakes(tmp_path, f"{TWO}{section}\n")
+    assert line.startswith((f"{setting}: ", f"{setting}."))
+    assert word in line
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = TWO.replace("label = 1", "label = -1") + "[tables]\nrows_per_table = 0\n[x]\n"
+    found = mistakes(tmp_path, text)
+    assert [line.partition(":")[0] for line in found] == [
+        "category.1.label",
+        "tables.rows_per_table",
+        "x",
+    ]
+
+
+def test_one_category_is_not_enough(tmp_path: Path) -> None:
+    text = TWO[: TWO.rindex("[[category]]")]
+    (line,) = mistakes(tmp_path, text)
+    assert line.startswith("category: ")
+    assert "at least 2" in line
+
+
+@pytest.mark.parametrize("settings", ['workspace = "/data/cats/work"', 'workspace = "/data/cats"'])
+def test_what_is_written_may_not_lie_in_a_source(tmp_path: Path, settings: str) -> None:
+    with pytest.raises(ConfigError, match="'cats' of category 'animal'"):
+        load_config(write(tmp_path, settings + TWO))
+
+
+# what init writes
+
+names = st.from_regex(NAME, fullmatch=True)
+category_names = st.from_regex(CATEGORY_NAME, fullmatch=True)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1)
+paths = st.lists(texts.filter(lambda t: t not in (".", "..")), min_size=1, max_size=4).map(
+    lambda parts: Path("/no-such-drive", *parts)
+)
+
+
+@given(
+    names,
+    st.lists(category_names, min_size=2, max_size=4, unique_by=str.lower),
+    st.lists(paths, min_size=1, max_size=4, unique=True),
+    texts,
+)
+@settings(max_examples=60)
+def test_what_init_writes_loads_and_says_what_was_asked(
+    name: str, categories: list[str], sources: list[Path], url: str
+) -> None:
+    asked = [
+        NewCategory(category, label, tuple(sources)) for label, category in enumerate(categories)
+    ]
+    text = render_config(name, asked, f"s3://{url}", "colour_histogram")
+    with in_memory() as root:
+        config = load_config(write(root, text))
+    assert config.name == name
+    assert config.labels == {category: label for label, category in enumerate(categories)}
+    for category in config.category:
+        assert [source.path for source in category.source] == sources
+    assert config.publish_url == f"s3://{url}"
+    assert config.extract.backbone == "colour_histogram"
+
+
+ODD = ["sp ace", "quo\"te'", "bäckslash\\n", "com,ma;", "{brace}", "$HOME", "tab\t", "\x7f", "#[x]"]
+
+
+def test_odd_folders_are_kept_to_the_letter(tmp_path: Path) -> None:
+    sources = tuple(tmp_path / name for name in ODD)
+    for source in sources:
+        source.mkdir()
+    asked = [NewCategory("plant", 0, sources), NewCategory("animal", 1, ())]
+    config = load_config(write(tmp_path / "c", render_config("odd", asked)))
+    assert [source.path for source in config.sources] == list(sources)
+    assert all(source.path.is_dir() for source in config.sources)
+
+
+def test_what_init_writes_holds_the_defaults(tmp_path: Path) -> None:
+    asked = [NewCategory("plant", 0, ()), NewCategory("animal", 1, ())]
+    config = load_config(write(tmp_path, render_config("garden", asked)))
+    plain: dict[str, Any] = {
+        "name": "garden",
+        "category": [c.model_dump() for c in config.category],
+    }
+    assert config.model_dump() == Config.model_validate(plain).model_dump()
+
+
+def test_what_init_writes_explains_itself(tmp_path: Path) -> None:
+    text = render_config("garden", [NewCategory("plant", 0, ()), NewCategory("animal", 1, ())])
+    assert text.count("#") > 15
+    assert set(tomllib.loads(text)) >= {
+        "images",
+        "extract",
+        "verify",
+        "tables",
+        "publish",
+        "limits",
+    }
+
+
+@given(st.lists(paths, min_size=1, max_size=6))
+def test_sources_get_different_names_that_a_configuration_takes(sources: list[Path]) -> None:
+    given_names = source_names(sources)
+    assert len(set(given_names)) == len(sources)
+    assert all(NAME.fullmatch(name) for name in given_names)
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (["/data/flowers"], ["flowers"]),
+        (["/data/trees.zip"], ["trees.zip"]),
+        (["/a/train", "/b/train"], ["a-train", "b-train"]),
+        (["/data/my flowers!"], ["my-flowers"]),
+        (["/data/日本"], ["source"]),
+        (["/x/a b", "/x/a-b"], ["a-b-1", "a-b-2"]),
+    ],
+)
+def test_a_source_is_named_after_its_folder(sources: list[str], expected: list[str]) -> None:
+    assert source_names([Path(path) for path in sources]) == expected
