@@ -21,7 +21,7 @@ from naturalist.backbones.weights import (
 )
 from naturalist.errors import BackboneError
 
-DEFAULT = "efficientnet_lite0"
+DEFAULT = "efficientnet_lite0_int8"
 
 _EMITTER = 2
 """Counts changes in the way models are written that leave the vectors as they are."""
