@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from naturalist import backbones
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, QuietOption
@@ -33,7 +34,7 @@ def init(
     name: Annotated[
         str, typer.Option(help="Name of the collection; the folder's by default.")
     ] = "",
-    backbone: Annotated[str, typer.Option(help="Network for the features.")] = "efficientnet_lite0",
+    backbone: Annotated[str, typer.Option(help="Network for the features.")] = backbones.DEFAULT,
     json: JsonOption = False,
 ) -> None:
     """Begin a collection: write a commented naturalist.toml into DIR.
@@ -124,7 +125,7 @@ def demo(
             f"{name}={pictures.labels[name]}:{','.join(map(str, sources))}"
             for name, sources in pictures.categories.items()
         ]
-        write_config(folder, categories, str(folder / "published"), "demo", "efficientnet_lite0")
+        write_config(folder, categories, str(folder / "published"), "demo", backbones.DEFAULT)
     settings = load_config(path)
     report = runner.run(settings, make_progress(quiet=quiet), runner.RunOptions())
     held = status.collection_status(settings)

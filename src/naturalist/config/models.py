@@ -140,7 +140,7 @@ class LimitsSection(_Section):
 class ExtractSection(_Section):
     """The network, and how the work is cut."""
 
-    backbone: str = "efficientnet_lite0"
+    backbone: str = backbones.DEFAULT
     shard_size: Positive = 1000
     workers: Workers = 0
     network_batch: Positive = 16

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from naturalist import backbones
 from naturalist.config.models import Config
 
 
@@ -22,7 +23,7 @@ def render_config(
     name: str,
     categories: Sequence[NewCategory],
     publish_url: str = "",
-    backbone: str = "efficientnet_lite0",
+    backbone: str = backbones.DEFAULT,
 ) -> str:
     """Write the text of a configuration; every setting is there, with its default and a comment."""
     defaults = Config.model_construct(name=name, category=())
