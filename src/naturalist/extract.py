@@ -86,7 +86,7 @@ def plan(
     sources: Mapping[str, Mapping[str, Path]],
     options: ExtractOptions,
 ) -> list[ExtractTask]:
-    """List the shards whose features are not done; costs a receipt each.
+    """List the shards whose features or previews are not done; costs two receipts each.
 
     Args:
         layout: the workspace.
@@ -99,8 +99,10 @@ def plan(
         for summary in ledger.batches(layout, category):
             for number, shard in enumerate(summary.shards):
                 wanted = fingerprint(shard, spec)
-                path = layout.features(spec.id, category, summary.batch, number)
-                if not artifacts.is_done(path, wanted):
+                features = layout.features(spec.id, category, summary.batch, number)
+                previews = layout.previews(category, summary.batch, number)
+                made = [(features, wanted), (previews, _previews_fingerprint(shard))]
+                if not all(artifacts.is_done(path, one) for path, one in made):
                     tasks.append(
                         ExtractTask(
                             layout.root,
@@ -291,9 +293,13 @@ def _write_refusals(task: ExtractTask, layout: Layout, refusals: Sequence[Row]) 
         path.unlink(missing_ok=True)
 
 
+def _previews_fingerprint(shard: Shard) -> str:
+    return artifacts.fingerprint(FORMAT, shard.fingerprint, images.THUMBNAIL_SIDE)
+
+
 def _write_previews(task: ExtractTask, layout: Layout, previews: Sequence[Row]) -> None:
     path = layout.previews(task.category, task.batch, task.number)
-    wanted = artifacts.fingerprint(FORMAT, task.shard.fingerprint, images.THUMBNAIL_SIDE)
+    wanted = _previews_fingerprint(task.shard)
     if artifacts.is_done(path, wanted):
         return
     table = pa.Table.from_pylist(list(previews), PREVIEWS)
