@@ -102,11 +102,23 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
             ask("resnet9000")
 
 
-def test_ids_and_fingerprints_are_unique() -> None:
-    specs = [backbones.describe(name) for name in backbones.names()]
-    assert (
-        len({spec.id for spec in specs}) == len({spec.fingerprint for spec in specs}) == len(specs)
-    )
+def test_ids_and_fingerprints_are_unique(fetched_mobilenet: backbones.FetchedFile) -> None:
+    specs = [backbones.describe(name) for name in TABLE]
+    ids, fingerprints = {spec.id for spec in specs}, {spec.fingerprint for spec in specs}
+    assert len(ids) == len(fingerprints) == len(specs)
+
+
+def test_the_default_backbone_needs_nothing_fetched(tmp_path: Path) -> None:
+    assert backbones.describe(backbones.DEFAULT, home=tmp_path).dim == 512
+
+
+def test_the_identity_of_what_people_have_features_of_is_what_it_was() -> None:
+    # Changing it means that everybody's features are extracted anew: then say so in CHANGELOG.md.
+    ids = [backbones.describe(name).id for name in ("efficientnet_lite0", backbones.DEFAULT)]
+    assert ids == [
+        "efficientnet_lite0-128-p512-fe5892e58e4d",
+        "efficientnet_lite0_int8-128-p512-9334503ff6d6",
+    ]
 
 
 def test_describing_opens_neither_runtime_nor_model() -> None:
