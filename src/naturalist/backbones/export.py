@@ -52,21 +52,27 @@ def export_timm(
     if (channels, height) != (3, width):
         raise BackboneError(f"{model} takes {channels} x {height} x {width}, not square RGB")
     folder.mkdir(parents=True, exist_ok=True)
-    batch = torch.export.Dim("batch")
     torch.onnx.export(
         network,
         (torch.zeros(_EXAMPLES, channels, height, width),),
         folder / f"{name}.onnx",
         output_names=["feature"],
-        dynamic_shapes=({0: batch},),
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
         external_data=False,
         dynamo=True,
         verbose=False,
     )
+    return _describe(network, recipe, folder, name, project_to)
+
+
+def _describe(
+    network: Any, recipe: dict[str, Any], folder: Path, name: str, project_to: int | None
+) -> Path:
+    """Write timm's recipe as a descriptor beside the model."""
     told: dict[str, Any] = {
         "name": name,
         "file": f"{name}.onnx",
-        "side": height,
+        "side": recipe["input_size"][1],
         "mean": [255 * value for value in recipe["mean"]],
         "scale": [1 / (255 * value) for value in recipe["std"]],
         "resize": "crop-v1",
