@@ -6,18 +6,20 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 py
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 WHEEL_VENV ?= .venv-wheel
+AIRFLOW_VENV ?= .venv-airflow
 DIR ?= demo
 PHOTOS ?=
 JOBS ?= 2
 ARGS ?=
 
 BIN := $(VENV)/bin
+AIRFLOW_PINS := $(wildcard ../shared/airflow-constraints-*-py311.txt)
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo test format format-check lint types imports docs docs-check wheel check clean
+.PHONY: help venv dev demo test test-airflow format format-check lint types imports docs docs-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -38,6 +40,9 @@ demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, P
 
 test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name --long")
 	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
+
+test-airflow: $(AIRFLOW_VENV)/.installed ## run the tests on a real Airflow, in an environment of its own
+	@$(AIRFLOW_VENV)/bin/pytest -q tests/airflow $(ARGS)
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check -q --fix-only
@@ -71,13 +76,13 @@ wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has not
 check: format-check lint types imports docs-check wheel test ## all checks; what CI runs
 
 clean: ## remove environments, caches and builds; never a demo or a collection
-	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 	@find src tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # Environments. A stamp is as new as what was installed from, so a second call costs nothing.
 
-$(VENV)/.made $(DEMO_VENV)/.made:
+$(VENV)/.made $(DEMO_VENV)/.made $(AIRFLOW_VENV)/.made:
 	@test -n "$(PYTHON)" || { \
 		echo "Python 3.11 or newer is needed and was not found: on Debian  apt-get install python3"; \
 		exit 1; }
@@ -95,6 +100,13 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.made
 $(VENV)/.dev: pyproject.toml | $(VENV)/.test
 	@echo "Installing the tools of a developer into $(VENV) ..."
 	@$(BIN)/pip install -qq --group dev
+	@touch $@
+
+# The constraints are those that Airflow was tried with; without them pip finds its own way.
+$(AIRFLOW_VENV)/.installed: pyproject.toml | $(AIRFLOW_VENV)/.made
+	@echo "Installing Airflow and the package into $(AIRFLOW_VENV) ..."
+	@$(AIRFLOW_VENV)/bin/pip install -qq --editable '.[airflow]' pytest hypothesis \
+		$(addprefix -c ,$(AIRFLOW_PINS))
 	@touch $@
 
 $(DEMO_VENV)/.installed: $(SOURCES) | $(DEMO_VENV)/.made

@@ -1,6 +1,6 @@
 """Commands for Apache Airflow."""
 
-import importlib.util
+import importlib.metadata
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -43,12 +43,20 @@ def init(
         output.print_json({"dag_file": str(path), "dag_id": dag_id(settings), "commands": commands})
         return
     output.print_text(f"wrote {path}\n")
-    if importlib.util.find_spec("airflow") is None:
+    if not _is_installed():
         output.print_text("Airflow is not installed here yet:  pip install 'naturalist[airflow]'\n")
     output.print_text("Start a standalone Airflow:\n")
     for command in commands:
         output.print_text(f"  {command}")
     output.print_text("\nand open http://127.0.0.1:8080 . More is in docs/airflow.md.")
+
+
+def _is_installed() -> bool:
+    try:
+        importlib.metadata.version("apache-airflow")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _commands(home: Path, name: str) -> list[str]:

@@ -1,0 +1,146 @@
+"""Three days under a real scheduler; what happened is looked at by the tests below."""
+
+import os
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.airflow.conftest import DAG_ID, Home, by_hand, make_home
+from tests.airflow.server import Json, Server, running, wait_until
+from tests.pipeline.collections_of_pictures import Ran, take
+
+EACH = 18
+
+
+@dataclass
+class Day:
+    """What one run left behind."""
+
+    state: str
+    instances: list[Json]
+    tables: dict[str, str]
+    by_hand: dict[str, str]
+    report: Any
+    snapshots: list[str]
+    events: list[Json]
+
+    def states(self, ending: str) -> list[str]:
+        return [one["state"] for one in self.instances if one["task_id"].endswith(ending)]
+
+
+@dataclass
+class Story:
+    """Three days, and what a person at the command line was told in the middle of the first."""
+
+    days: dict[str, Day] = field(default_factory=dict)
+    killed: list[str] = field(default_factory=list)
+    told: Ran | None = None
+    leftovers: list[str] = field(default_factory=list)
+
+
+def kill_one(server: Server, run: str) -> str:
+    """Kill the process of a task that extracts features, while it does."""
+
+    def victims() -> list[Json]:
+        return [
+            one
+            for one in server.instances(DAG_ID, run)
+            if one["task_id"].endswith("extract_group") and one["state"] == "running" and one["pid"]
+        ]
+
+    victim = wait_until("a task extracts features", victims)[0]
+    os.kill(victim["pid"], signal.SIGKILL)
+    return f"{victim['task_id']}[{victim['map_index']}]"
+
+
+def finished(server: Server, home: Home, run: str) -> Day:
+    state = server.finish(DAG_ID, run)
+    published = home.collection.published / "snapshots"
+    return Day(
+        state,
+        server.instances(DAG_ID, run),
+        home.collection.tables(),
+        by_hand(home).tables(),
+        server.xcom(DAG_ID, run, "end"),
+        sorted(path.name for path in published.iterdir()),
+        server.asset_events(),
+    )
+
+
+@pytest.fixture(scope="module")
+def story(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    home = make_home(tmp_path_factory.mktemp("scheduler"), photos, EACH)
+    story = Story()
+    with running(home.home, home.dags) as server:
+        wait_until("the DAG is there", lambda: server.has_dag(DAG_ID))
+        server.unpause(DAG_ID)
+        server.trigger(DAG_ID, "first")
+        story.killed.append(kill_one(server, "first"))
+        story.told = home.collection.call("run")
+        story.days["first"] = finished(server, home, "first")
+        take(photos, "plant", 7, home.sources["plant"]["photos"] / "second", skip=EACH)
+        server.trigger(DAG_ID, "second")
+        story.days["second"] = finished(server, home, "second")
+        server.trigger(DAG_ID, "empty")
+        story.days["empty"] = finished(server, home, "empty")
+        story.leftovers = home.collection.leftovers()
+    return story
+
+
+@pytest.mark.parametrize("day", ["first", "second", "empty"])
+def test_every_task_of_every_day_succeeds_or_has_nothing_to_do(story: Story, day: str) -> None:
+    one = story.days[day]
+    assert one.state == "success"
+    assert {instance["state"] for instance in one.instances} <= {"success", "skipped"}
+    for name in ("begin", "ingest", "plan", "standby", "end"):
+        assert set(one.states(name)) == {"success"}
+
+
+@pytest.mark.parametrize("day", ["first", "second", "empty"])
+def test_tables_equal_those_of_the_command_line_byte_for_byte(story: Story, day: str) -> None:
+    assert story.days[day].tables == story.days[day].by_hand
+    assert len(story.days[day].tables) == 4
+
+
+def test_a_killed_task_is_retried_and_nothing_is_missing(story: Story) -> None:
+    tries = {
+        f"{one['task_id']}[{one['map_index']}]": one["try_number"]
+        for one in story.days["first"].instances
+    }
+    assert {name for name, count in tries.items() if count > 1} == set(story.killed)
+    assert story.leftovers == []
+
+
+def test_a_person_at_the_command_line_is_told_that_a_run_is_under_way(story: Story) -> None:
+    assert story.told is not None
+    assert story.told.code == 5
+    assert f"{DAG_ID}/first" in story.told.err
+
+
+def test_the_second_day_adds_what_is_new(story: Story) -> None:
+    first, second = story.days["first"], story.days["second"]
+    assert set(first.states("extract_group")) == {"success"}
+    assert sorted(second.states("extract_group")) == ["skipped", "success"]
+    changed = {name for name in first.tables if first.tables[name] != second.tables[name]}
+    assert {name.partition("/")[0] for name in changed} == {"plant"}
+    assert first.snapshots == ["000001.json"]
+    assert second.snapshots == ["000001.json", "000002.json"]
+
+
+def test_an_empty_day_succeeds_makes_nothing_and_starts_nobody_elses_dag(story: Story) -> None:
+    second, empty = story.days["second"], story.days["empty"]
+    assert empty.states("publish_snapshot") == ["skipped"]
+    assert set(empty.states("_group")) == {"skipped"}
+    assert empty.report is None
+    assert empty.snapshots == second.snapshots
+    assert [event["extra"] for event in empty.events] == [
+        {"snapshot": "000001"},
+        {"snapshot": "000002"},
+    ]
+
+
+def test_runs_leave_a_report_each(story: Story) -> None:
+    names = [Path(story.days[day].report).name for day in ("first", "second")]
+    assert names == ["000001.json", "000002.json"]
