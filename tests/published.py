@@ -21,6 +21,7 @@ class PublishedCollection:
     url: str
     options: S3Options = field(default_factory=S3Options)
     pictures: str = "none"
+    about_source: dict[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
@@ -35,7 +36,10 @@ class PublishedCollection:
             "region": self.options.region or "",
             "addressing": self.options.addressing,
         }
-        return tiny.collection(self.folder, sources, publish=section)
+        values = tiny.settings(sources, publish=section)
+        for category in values["category"]:
+            category["source"][0] |= self.about_source
+        return Config.model_validate(values).in_folder(self.folder)
 
     @property
     def store(self) -> Store:

@@ -341,6 +341,8 @@ def test_publishing_a_second_day_sends_only_what_is_new(folder: Path) -> None:
     make_all(config)
     after = read_names(store)
     assert {name for name in before if after[name] != before[name]} == {
+        "README.md",
+        "croissant.json",
         "tables/plant/image_df_2.csv",
         "tables/plant/image_df_2.parquet",
         "reports/verification.json",

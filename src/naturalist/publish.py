@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from naturalist import __version__, artifacts, ledger, snapshots, tables
 from naturalist.backbones import BackboneSpec
+from naturalist.cards import CARD, CROISSANT, CardFile, croissant, data_card
 from naturalist.layout import Layout
 from naturalist.schemas import PRIVATE_LEDGER_COLUMNS, data_dictionary
 from naturalist.snapshots import FORMAT, LATEST, maintenance
@@ -241,12 +242,39 @@ def read_snapshot(store: Store, pointer: Mapping[str, Any]) -> dict[str, Any]:
     return snapshot
 
 
+def cards(layout: Layout, about: Mapping[str, Any], items: Sequence[Item]) -> list[Item]:
+    """The data card and the Croissant description of the other items, ready to publish."""
+    files = [CardFile(item.name, item.key, item.size_bytes, item.sha256) for item in items]
+    made = []
+    for name, text in ((CARD, data_card(about, files)), (CROISSANT, croissant(about, files))):
+        artifacts.write_bytes(layout.outbox / name, text.encode())
+        made.append(_item(name, layout.outbox / name))
+    return made
+
+
 def about(
-    name: str, labels: Mapping[str, int], rows: Mapping[str, int], spec: BackboneSpec
+    name: str,
+    labels: Mapping[str, int],
+    rows: Mapping[str, int],
+    spec: BackboneSpec,
+    sources: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What a snapshot says beside its files."""
+    """What a snapshot says beside its files.
+
+    Args:
+        name: of the collection.
+        labels: the label of each category.
+        rows: table rows of each category.
+        spec: backbone of the features.
+        sources: category, name, accepted pictures, origin and licence of each source.
+    """
     categories = [
         {"name": category, "label": label, "table_rows": rows.get(category, 0)}
         for category, label in sorted(labels.items(), key=lambda pair: pair[1])
     ]
-    return {"collection": name, "categories": categories, "backbone": asdict(spec)}
+    return {
+        "collection": name,
+        "categories": categories,
+        "sources": list(sources),
+        "backbone": asdict(spec),
+    }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from naturalist import consume, snapshots
+from naturalist.cards import CROISSANT
 from naturalist.consume.folder import MANIFEST, staging
 from naturalist.errors import ConfigError, NotFound, StoreError, WorkspaceLocked
 from naturalist.stores import open_store
@@ -45,8 +46,11 @@ def test_a_pulled_folder_holds_the_published_bytes_under_plain_names(
 ) -> None:
     pulled = collection.pull(here, formats=("parquet", "csv"))
     held = tree(here)
-    del held[MANIFEST]
-    assert held == published_files(collection, lambda name: not name.startswith("previews/"))
+    for made_here in (MANIFEST, CROISSANT):
+        del held[made_here]
+    wanted = published_files(collection, lambda name: not name.startswith("previews/"))
+    del wanted[CROISSANT]
+    assert held == wanted
     assert "tables/plant/image_df_1.parquet" in held
     assert (pulled.files, pulled.fetched_files) == (len(held), len(held))
     assert pulled.fetched_bytes == sum(map(len, held.values()))
@@ -74,7 +78,8 @@ def test_a_newer_snapshot_replaces_only_what_changed(
     assert pulled.snapshot == "000002"
     assert {"tables/plant/image_df_1.parquet", "tables/animal/image_df_1.parquet"} <= same
     assert after["tables/plant/image_df_2.parquet"] != before["tables/plant/image_df_2.parquet"]
-    assert pulled.fetched_files == len(after) - len(same) - 1  # the manifest is not fetched
+    made_here = {MANIFEST, CROISSANT}
+    assert pulled.fetched_files == len(after.keys() - same - made_here)
     assert here.joinpath("tables/plant/image_df_3.parquet").exists()
 
 
@@ -248,7 +253,8 @@ def rewrite_snapshot(
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "/etc/passwd", "a/../../b", ".naturalist/lock", "a\\b", "", MANIFEST]
+    "name",
+    ["../outside", "/etc/passwd", "a/../../b", ".naturalist/lock", "a\\b", "", MANIFEST, CROISSANT],
 )
 def test_a_snapshot_cannot_write_outside_the_folder(
     local: PublishedCollection, here: Path, tmp_path: Path, name: str

@@ -1,7 +1,15 @@
 """`naturalist.toml`: one collection, its categories and sources, and every setting."""
 
-from naturalist.config.models import Config
+from naturalist.config.models import CategorySection, Config, SourceSection
 from naturalist.config.reading import CONFIG_NAME, load_config
 from naturalist.config.writing import NewCategory, render_config
 
-__all__ = ["CONFIG_NAME", "Config", "NewCategory", "load_config", "render_config"]
+__all__ = [
+    "CONFIG_NAME",
+    "CategorySection",
+    "Config",
+    "NewCategory",
+    "SourceSection",
+    "load_config",
+    "render_config",
+]

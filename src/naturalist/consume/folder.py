@@ -4,6 +4,7 @@
 
     <folder>/
       tables/<category>/image_df_<k>.parquet ...   as they were published
+      croissant.json                               describes the tables by these names
       pulled.json                                  which snapshot and selection this is
       .naturalist/                                 files on their way in; may be removed
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from naturalist import artifacts
+from naturalist.cards import CROISSANT
 from naturalist.consume.selection import Selection
 from naturalist.errors import ConfigError, StoreError
 from naturalist.snapshots import File, Snapshot
@@ -73,10 +75,10 @@ def place_of(folder: Path, file: File) -> Path:
     """Where a file belongs.
 
     Raises:
-        StoreError: the snapshot gives a file the manifest's name.
+        StoreError: the snapshot gives a file the name of one that is made here.
     """
-    if file.name == MANIFEST:
-        raise StoreError(f"the snapshot names a file {MANIFEST}, which pulled folders need")
+    if file.name in (MANIFEST, CROISSANT):
+        raise StoreError(f"the snapshot names a file {file.name}, which is made when pulling")
     return folder / file.name
 
 

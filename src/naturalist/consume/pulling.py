@@ -14,7 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from naturalist import artifacts, snapshots
+from naturalist import artifacts, cards, snapshots
+from naturalist.cards import CardFile
 from naturalist.consume.folder import (
     Here,
     Manifest,
@@ -231,7 +232,13 @@ def _exchange(
         complete=True,
         files=files,
     )
+    description = cards.croissant(now.about, [_as_named(here.file) for here in files.values()])
+    artifacts.write_bytes(folder / cards.CROISSANT, description.encode())
     write_manifest(folder, now)
+
+
+def _as_named(file: File) -> CardFile:
+    return CardFile(file.name, file.name, file.size_bytes, file.sha256)
 
 
 def _remove(folder: Path, path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from naturalist.cards import CROISSANT
 from naturalist.errors import ConfigError
 from naturalist.snapshots import File, Snapshot, with_pictures
 from naturalist.stores import Store
@@ -49,7 +50,8 @@ class Selection:
 
     def _takes(self, file: File, snapshot: Snapshot) -> bool:
         if not file.part:
-            return True
+            # The one for a pulled folder is made there: it names files by their plain names.
+            return file.name != CROISSANT
         part = PICTURES if file.part == PICTURE_INDEX and PICTURES in self.parts else file.part
         if self.parts and part not in self.parts:
             return False

@@ -13,6 +13,7 @@ from naturalist.ingest import batches, found_sources, removed
 from naturalist.ingest.examine import ExamineTask, examine
 from naturalist.ingest.listing import check_source
 from naturalist.ingest.place import Placed, place
+from naturalist.pipeline.describing import describe
 from naturalist.pipeline.executors import Executor
 from naturalist.pipeline.progress import Progress
 from naturalist.pipeline.sending import send_pictures
@@ -243,12 +244,6 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     if not config.publish_url:
         return None
     items = items_to_publish(config)
-    spec = backbones.describe(config.extract.backbone)
-    rows = {
-        category: sum(r.rows for _, r in tables.done_tables(config.layout, category))
-        for category in config.labels
-    }
-    about = publish.about(config.name, config.labels, rows, spec)
     store = open_store(config.publish_url, config.s3_options)
     prunes_before = maintenance.prunes_so_far(store)
     pictures = send_pictures(job.executor, job.progress, store, pack_tasks(config))
@@ -259,7 +254,7 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     published = publish.publish(
         store,
         items,
-        about,
+        describe(config),
         now,
         job.progress.advance,
         also=pictures.entries,
@@ -291,7 +286,7 @@ def items_to_publish(config: Config) -> list[publish.Item]:
     items = publish.prepare(config.layout, config.labels, spec)
     if config.publish.thumbnails:
         items += publish.previews(config.layout, config.labels)
-    return items
+    return items + publish.cards(config.layout, describe(config), items)
 
 
 def pack_tasks(config: Config) -> list[packing.PackTask]:

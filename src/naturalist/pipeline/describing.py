@@ -1,0 +1,43 @@
+"""What a snapshot says of a collection beside its files: categories, sources, backbone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from naturalist import backbones, ledger, publish, tables
+from naturalist.config import CategorySection, Config, SourceSection, patterns
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """Everything that `publish.about` says of the collection as it is now."""
+    rows = {
+        category: sum(receipt.rows for _, receipt in tables.done_tables(config.layout, category))
+        for category in config.labels
+    }
+    spec = backbones.describe(config.extract.backbone)
+    return publish.about(config.name, config.labels, rows, spec, list(_sources(config)))
+
+
+def _sources(config: Config) -> Iterator[dict[str, Any]]:
+    """Every source that the ledger knows, with its accepted pictures, origin and licence."""
+    for category in config.category:
+        counts = ledger.counts(config.layout, category.name)
+        for name in sorted(counts):
+            section = _section_of(category, name)
+            yield {
+                "category": category.name,
+                "name": name,
+                "pictures": counts[name].accepted,
+                "origin": section.origin if section else "",
+                "licence": section.licence if section else "",
+            }
+
+
+def _section_of(category: CategorySection, name: str) -> SourceSection | None:
+    """The section of a source: that of its name, or of the pattern that found it."""
+    found = [
+        section
+        for section in category.source
+        if name == section.name
+        or (name.startswith(f"{section.name}-") and patterns.is_pattern(section.path))
+    ]
+    return max(found, key=lambda section: len(section.name), default=None)
