@@ -55,3 +55,8 @@ def read(folder: Path, task_key: str) -> Position | None:
     except FileNotFoundError:
         return None
     return Position(*_RECORD.unpack(data)) if len(data) == _RECORD.size else None
+
+
+def forget(folder: Path, task_key: str) -> None:
+    """Remove the trail of a task, if there is one."""
+    (folder / task_key).unlink(missing_ok=True)

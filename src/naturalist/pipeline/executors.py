@@ -27,6 +27,13 @@ from naturalist.reasons import Reason
 
 _POLL_S = 1.0
 _TASKS_PER_WORKER = 2
+_CRASHES_ELSEWHERE = 3
+"""Crashes in a row, each at another picture, after which no picture is at fault."""
+_ENDED_WITHOUT_A_WORD = (
+    "a worker process ended without a word, again and again, and no one picture is at fault: it "
+    "was killed (out of memory?) or crashed. What was finished is kept: run again, with fewer "
+    "workers if memory is short"
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -121,9 +128,13 @@ class ProcessExecutor:
 
     def _run_alone(self, run: Callable[[T], R], task: T) -> R:
         """Run a task in a worker of its own, so that a crash has one possible cause."""
-        last: breadcrumbs.Position | None = None
+        last = -1
+        crashes = 0
         while True:
             hung = False
+            if isinstance(task, Blamable):
+                # The trail of a worker that died before says nothing about the next one.
+                breadcrumbs.forget(self._breadcrumbs, task.key)
             try:
                 future = self._submit(1, run, task)
                 while not wait([future], timeout=_POLL_S).done:
@@ -131,31 +142,18 @@ class ProcessExecutor:
                 result = future.result()
             except BrokenProcessPool as error:
                 position = self._position(task)
-                reason = Reason.DECODER_TIMED_OUT if hung else Reason.DECODER_CRASHED
-                task = self._blame(task, position, last, reason, error)
-                last = position
+                index = position.index if position is not None else -1
+                crashes = 0 if index == last else crashes + 1
+                if index < 0 or not isinstance(task, Blamable) or crashes > _CRASHES_ELSEWHERE:
+                    raise NaturalistError(_ENDED_WITHOUT_A_WORD) from error
+                if index == last:
+                    timed_out, crashed = Reason.DECODER_TIMED_OUT, Reason.DECODER_CRASHED
+                    task = task.blame(index, timed_out if hung else crashed)
+                last = index
             else:
                 self._drop_pool()
                 return result
             self._drop_pool()
-
-    def _blame(
-        self,
-        task: T,
-        position: breadcrumbs.Position | None,
-        last: breadcrumbs.Position | None,
-        reason: Reason,
-        error: BrokenProcessPool,
-    ) -> T:
-        if position is None or position.index < 0 or not isinstance(task, Blamable):
-            raise NaturalistError(
-                "a worker process ended without a word, twice, and not while reading a picture: "
-                "it was killed (out of memory?) or crashed. What was finished is kept: run again, "
-                "with fewer workers if memory is short"
-            ) from error
-        if last is None or last.index != position.index:
-            return task
-        return task.blame(position.index, reason)
 
     def _position(self, task: Any) -> breadcrumbs.Position | None:
         if not isinstance(task, Blamable):
