@@ -34,12 +34,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sabotage:
-    """What is to happen to a run, and at which change to the files of which stage (from 1)."""
+    """What is to happen to a run, and at which change to the files of which stage (from 1).
 
-    action: str
+    `files` says what happens to a process that opens a file with such a piece in its path.
+    """
+
+    action: str = ""
     stage: str = ""
     at: int = 0
-    file: str = ""
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

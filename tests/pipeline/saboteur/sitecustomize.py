@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,8 @@ CHANGES = {
 """Audit events that change the file tree: which arguments name the file, and its open folder."""
 
 
-def strike() -> None:
+def strike(action: str) -> None:
     """Do what the plan says."""
-    action = PLAN["action"]
     if action == "kill-group":
         os.killpg(0, signal.SIGKILL)
     elif action == "kill-parent":
@@ -58,6 +58,8 @@ def strike() -> None:
     elif action == "hang":
         while True:
             signal.pause()
+    elif action == "slow":
+        time.sleep(1)
 
 
 def count(stage: str) -> int:
@@ -80,15 +82,17 @@ def hear(event: str, arguments: tuple[Any, ...]) -> None:
     """See the module."""
     if event == "open":
         path = arguments[0]
-        if PLAN["file"] and isinstance(path, str | bytes) and PLAN["file"] in os.fsdecode(path):
-            strike()
+        name = os.fsdecode(path) if isinstance(path, str | bytes) else ""
+        for piece, action in PLAN["files"].items():
+            if piece in name:
+                strike(action)
         return
     if event not in CHANGES:
         return
     name = full_name(*(arguments[at] for at in CHANGES[event]))
     stage = next((stage for part, stage in STAGES if part in name), "")
     if stage and count(stage) == PLAN["at"] and stage == PLAN["stage"]:
-        strike()
+        strike(PLAN["action"])
 
 
 sys.addaudithook(hear)
