@@ -1,0 +1,66 @@
+"""Reading the ledger: one row for every file ever seen, and the amendments that came later.
+
+Ledger files never change. A batch adds one file to each category that saw something new, with a
+summary beside it, so that counts and plans need not read rows. What is learnt later about an
+accepted picture (it cannot be decoded, its bytes turn up in another category, a person retired it)
+is an *amendment*; the latest one holds. A refused row is *superseded* when a later batch sees the
+same path again (a picture that could not be read yesterday and can be read today).
+"""
+
+from naturalist.ledger.known_files import (
+    KnownFiles,
+)
+from naturalist.ledger.outcomes import (
+    Outcome,
+    SourceCounts,
+    count_rows,
+    merge_counts,
+)
+from naturalist.ledger.rows import (
+    BatchSummary,
+    Shard,
+    amendments,
+    batch_counts,
+    batch_rows,
+    batches,
+    between,
+    categories,
+    counts,
+    last_batch,
+    losses,
+    not_accepted,
+    shard_rows,
+    summarise,
+    write_batch,
+)
+from naturalist.ledger.views import (
+    DUCKDB_MEMORY,
+    connect,
+    query,
+)
+
+__all__ = [
+    "DUCKDB_MEMORY",
+    "BatchSummary",
+    "KnownFiles",
+    "Outcome",
+    "Shard",
+    "SourceCounts",
+    "amendments",
+    "batch_counts",
+    "batch_rows",
+    "batches",
+    "between",
+    "categories",
+    "connect",
+    "count_rows",
+    "counts",
+    "last_batch",
+    "losses",
+    "merge_counts",
+    "not_accepted",
+    "query",
+    "shard_rows",
+    "summarise",
+    "write_batch",
+]

@@ -1,0 +1,84 @@
+"""Asking the ledger in SQL: every file once, with what was learnt later."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from naturalist.layout import Layout
+from naturalist.ledger.rows import categories
+from naturalist.schemas import AMENDMENT, LEDGER
+
+DUCKDB_MEMORY = "1GB"
+
+
+def connect(layout: Layout) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with the view `ledger`: every file once, amendments applied.
+
+    The views `ledger_rows` (as written), `amendments` and `lost` (ids of pictures that were gone
+    when they were to be placed) are there too. Memory is bounded;
+    larger questions spill to the workspace's scratch folder.
+    """
+    connection = duckdb.connect()
+    connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
+    connection.execute("SET preserve_insertion_order = true")
+    connection.execute(f"SET temp_directory = '{_quoted(layout.scratch / 'duckdb')}'")
+    names = categories(layout)
+    rows = [p for c in names for p in sorted((layout.ledger / c).glob("[0-9]*.parquet"))]
+    later = [p for c in names for p in sorted(layout.amendments(c).glob("*.parquet"))]
+    _view(connection, "ledger_rows", rows, LEDGER)
+    _view(connection, "amendments", later, AMENDMENT)
+    connection.execute(_LOST)
+    connection.execute(_EFFECTIVE)
+    return connection
+
+
+def query(connection: duckdb.DuckDBPyConnection, text: str) -> pa.Table:
+    """Run a query and give its rows as a table."""
+    return connection.sql(text).to_arrow_table()
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _view(
+    connection: duckdb.DuckDBPyConnection, name: str, files: list[Path], schema: pa.Schema
+) -> None:
+    if files:
+        listing = ", ".join(f"'{_quoted(path)}'" for path in files)
+        source = f"read_parquet([{listing}], hive_partitioning = false)"
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")  # noqa: S608
+    else:
+        connection.register(name, schema.empty_table())
+
+
+_LOST = """
+CREATE VIEW lost AS
+SELECT DISTINCT pic_id FROM amendments WHERE "by" = 'ingest' AND outcome = 'refused'
+"""
+
+
+_EFFECTIVE = """
+CREATE VIEW ledger AS
+WITH newest AS (
+    SELECT category, source, path, occurrence, max(batch) AS newest
+    FROM ledger_rows
+    WHERE (category, source, path, occurrence) IN (
+        SELECT (category, source, path, occurrence) FROM ledger_rows WHERE outcome = 'refused')
+    GROUP BY ALL
+),
+latest AS (
+    SELECT * FROM amendments QUALIFY row_number() OVER (PARTITION BY pic_id ORDER BY at_ns DESC) = 1
+)
+SELECT r.* REPLACE (
+    coalesce(a.outcome, r.outcome) AS outcome,
+    CASE WHEN a.pic_id IS NULL THEN r.reason ELSE a.reason END AS reason,
+    CASE WHEN a.pic_id IS NULL THEN r.detail ELSE a.detail END AS detail,
+    coalesce(a.same_as, r.same_as) AS same_as)
+FROM ledger_rows r
+LEFT JOIN latest a ON r.pic_id = a.pic_id
+LEFT JOIN newest n ON (r.category, r.source, r.path, r.occurrence)
+    = (n.category, n.source, n.path, n.occurrence)
+WHERE NOT (r.outcome = 'refused' AND r.batch < coalesce(n.newest, r.batch))
+"""
