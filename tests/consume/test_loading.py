@@ -252,12 +252,44 @@ def test_a_collection_can_be_handed_to_another_process(loaded: Collection) -> No
     assert_same(again.numpy(), loaded.numpy())
 
 
-@pytest.mark.parametrize("package", ["polars", "pandas"])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_shares_are_the_whole_and_do_not_overlap(local: PublishedCollection, count: int) -> None:
+    collection = naturalist.load(local.url)
+    shares = [collection.share(index, count) for index in range(count)]
+    pics = [str(pic) for one in shares for batch in one.batches() for pic in batch.pic_ids]
+    assert sorted(pics) == sorted(expected(local).pic_ids.tolist())
+    if count == 2:
+        assert all(one.labels == {"plant": 0, "animal": 1} for one in shares)
+        assert all({f.category for f in one.tables.files} == set(one.labels) for one in shares)
+
+
+def test_pytorch_trains_on_it_with_several_workers(local: PublishedCollection) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    collection = naturalist.load(local.url)
+    dataset = collection.torch(rows=3, seed=0)
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=None, num_workers=2, multiprocessing_context="fork"
+    )
+    orders = []
+    for dataset.epoch in (0, 0, 1):
+        batches = list(loader)
+        assert batches[0][0].dtype == torch.float32
+        assert batches[0][1].dtype == torch.int64
+        orders.append(torch.cat([features for features, _ in batches]).numpy())
+        assert sorted(torch.cat([labels for _, labels in batches]).tolist()) == [0] * 7 + [1] * 9
+    rows = sorted(map(bytes, expected(local).features))
+    assert all(sorted(map(bytes, order)) == rows for order in orders)
+    assert np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+
+
+@pytest.mark.parametrize("package", ["polars", "pandas", "torch"])
 def test_a_missing_package_is_named_with_its_extra(
     local: PublishedCollection, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     call: Callable[[], object] = getattr(naturalist.load(local.url), package)
+    monkeypatch.delitem(sys.modules, "naturalist.consume.torch_data", raising=False)
     with pytest.raises(MissingExtra, match=rf"naturalist\[{package}\]"):
         call()
 

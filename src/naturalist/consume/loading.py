@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas
     import polars
 
+    from naturalist.consume.torch_data import TorchBatches
+
 _FETCHED_AT_ONCE = 8
 
 
@@ -134,21 +136,48 @@ class Collection:
             raise MissingExtra("pandas", "pandas") from error
         return pandas.DataFrame(self.arrow().to_pandas())
 
-    def batches(self, rows: int = 1024, seed: int | None = None) -> Iterator[Arrays]:
+    def batches(
+        self, rows: int = 1024, seed: int | Sequence[int] | None = None
+    ) -> Iterator[Arrays]:
         """All rows once, `rows` at a time (the last batch may be smaller), in flat memory.
 
         Args:
             rows: rows in a batch.
-            seed: None gives the rows in their order. A number shuffles them: every batch draws
-                from all categories in proportion to what they have left, with one table of each
-                category in memory; tables, and rows in them, come in random order. Take another
-                number for each epoch.
+            seed: None gives the rows in their order. A number, or several, shuffle them: every
+                batch draws from all categories in proportion to what they have left, with one
+                table of each category in memory; tables, and rows in them, come in random order.
+                Take another number for each epoch.
         """
         if rows < 1:
             raise ConfigError(f"rows is {rows}: a batch has at least 1")
         if seed is None:
             return in_order(self._ready, self.tables.files, rows)
         return shuffled(self.fetch(), rows, np.random.default_rng(seed))
+
+    def share(self, index: int, count: int) -> "Collection":
+        """The part of worker `index` of `count`: its share of the tables of every category."""
+        files = []
+        for k, category in enumerate(sorted({file.category for file in self.tables.files})):
+            own = [file for file in self.tables.files if file.category == category]
+            # Small categories begin with different workers.
+            files += own[(index - k) % count :: count]
+        return Collection(replace(self.tables, files=tuple(files)), self.columns, self._sure)
+
+    def torch(self, rows: int = 1024, seed: int | None = None) -> "TorchBatches":
+        """A PyTorch dataset of batches (features, labels), for a DataLoader, in flat memory.
+
+        Give it to ``DataLoader(dataset, batch_size=None, num_workers=n)``: each worker goes through
+        its `share` of the tables, so take no more workers than the smallest category has tables.
+        With a seed, set ``dataset.epoch`` before each epoch.
+
+        Raises:
+            MissingExtra: PyTorch is not installed.
+        """
+        try:
+            from naturalist.consume.torch_data import TorchBatches
+        except ImportError as error:
+            raise MissingExtra("PyTorch", "torch") from error
+        return TorchBatches(self, rows, seed)
 
     def _ready(self, file: TableFile) -> TableFile:
         if file.name not in self._sure:
