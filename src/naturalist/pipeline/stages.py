@@ -173,7 +173,16 @@ def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
         for v in feature_checks.verdicts_of(path)
     ]
     held += collection.check_collection(config.layout, spec.id)
+    held += _missing_features(config, spec)
     return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
+
+
+def _missing_features(config: Config, spec: backbones.BackboneSpec) -> Iterator[Verdict]:
+    layout = config.layout
+    for task in extract.plan(layout, config.source_paths, config.extract_options):
+        path = layout.features(spec.id, task.category, task.batch, task.number)
+        detail = f"features of {task.shard.rows} pictures are not there: run  naturalist extract"
+        yield Verdict("missing", "hard", detail, file=str(path.relative_to(layout.root)))
 
 
 @dataclass(frozen=True)
