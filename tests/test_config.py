@@ -118,7 +118,7 @@ def test_defaults_are_those_of_the_stages(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, TWO))
     limits = FileLimits(archives=ArchiveLimits(max_member_bytes=FileLimits.max_file_bytes))
     assert config.ingest_options == IngestOptions(limits=limits)
-    assert config.extract_options == ExtractOptions("efficientnet_lite0", PictureLimits())
+    assert config.extract_options == ExtractOptions(config.extract.backbone, PictureLimits())
     assert config.feature_check_options == FeatureCheckOptions()
     assert config.tables.rows_per_table == 10_001
     assert config.failure_budget == 0.01

@@ -7,6 +7,7 @@ written with the real writers, with vectors that a test chooses.
 import contextlib
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL import Image
 
 from naturalist import artifacts, backbones, extract, ledger
 from naturalist.backbones import BackboneSpec
-from naturalist.config import Config
+from naturalist.config import CONFIG_NAME, Config
 from naturalist.layout import Layout, pic_id, receipt_path
 from naturalist.pipeline import reports, stages, workspace
 from naturalist.pipeline.executors import InlineExecutor
@@ -97,6 +98,23 @@ def settings(sources: Sources, **more: Any) -> dict[str, Any]:
 def collection(folder: Path, sources: Sources, **more: Any) -> Config:
     """The configuration of a collection that lives in `folder`."""
     return Config.model_validate(settings(sources, **more)).in_folder(folder)
+
+
+def config_file(folder: Path, sources: Sources, **more: Any) -> Path:
+    """Write the same configuration as a file."""
+    lines = [f"{key} = {_toml(value)}\n" for key, value in settings(sources, **more).items()]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / CONFIG_NAME
+    path.write_text("".join(lines), "utf-8")
+    return path
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 @contextlib.contextmanager

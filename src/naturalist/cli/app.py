@@ -1,8 +1,9 @@
 """The commands."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -49,6 +50,9 @@ app = typer.Typer(
 def main() -> None:
     """Entry point of the command `naturalist`."""
     arguments = sys.argv[1:] or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding does not know is shown by its numbers.
+        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     run_and_exit(lambda: app(arguments, standalone_mode=False), as_json="--json" in arguments)
 
 
@@ -100,9 +104,14 @@ def run(
     output.print_text(f"\ntables: {settings.layout.tables}   ({report.duration_s:,.1f} s)")
 
 
-def _stage(settings: Config, name: str, call: Any, *, json: bool, quiet: bool) -> None:
+def _stage(
+    settings: Config, name: str, call: Any, *, json: bool, quiet: bool, within_budget: bool = False
+) -> None:
     with runner.opened(settings, make_progress(quiet=quiet)) as job:
         result = call(job)
+    if within_budget and json:
+        # There is one document: the result or the error.
+        budget.check(settings)
     facts = stages.as_facts(result) if result is not None else {}
     if json:
         output.print_json({"stage": name, **facts, "status": status.collection_status(settings)})
@@ -110,6 +119,8 @@ def _stage(settings: Config, name: str, call: Any, *, json: bool, quiet: bool) -
     output.print_run({"stages": {name: {"duration_s": 0.0} | facts}})
     output.print_text("")
     output.print_status(status.collection_status(settings))
+    if within_budget:
+        budget.check(settings)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -121,22 +132,28 @@ def ingest(
         bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
     ] = False,
 ) -> None:
-    """Look through all sources; name, place and enter in the ledger what is new."""
+    """Look through all sources; name, place and enter in the ledger what is new.
+
+    The first stage of `naturalist run`, alone: to see what a new source holds before features are
+    extracted. Then: naturalist ledger --refused.
+    """
     settings = load_config(config)
-    _stage(
-        settings, "ingest", lambda job: stages.ingest(job, rescan=rescan), json=json, quiet=quiet
-    )
-    budget.check(settings)
+    call = lambda job: stages.ingest(job, rescan=rescan)  # noqa: E731
+    _stage(settings, "ingest", call, json=json, quiet=quiet, within_budget=True)
 
 
 @app.command(epilog=EXIT_CODES)
 def extract(
     config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Turn the pictures that have none yet into features, previews and quality measures."""
+    """Turn the pictures that have none yet into features, previews and quality measures.
+
+    The second stage of `naturalist run`, alone. It can be stopped and started again at any time:
+    finished shards are kept.
+    """
     settings = load_config(config)
-    _stage(settings, "extract", stages.extract_features, json=json, quiet=quiet)
-    budget.check(settings)
+    call = stages.extract_features
+    _stage(settings, "extract", call, json=json, quiet=quiet, within_budget=True)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -151,7 +168,11 @@ def tables(
         ),
     ] = False,
 ) -> None:
-    """Write the tables that are not done, as CSV and Parquet."""
+    """Write the tables that are not done, as CSV and Parquet.
+
+    A stage of `naturalist run`, alone. Full tables stay as they are; after a change of the backbone
+    or of labels, --rebuild writes all of them anew.
+    """
     settings = load_config(config)
     call = lambda job: stages.write_tables(job, rebuild=rebuild)  # noqa: E731
     _stage(settings, "tables", call, json=json, quiet=quiet)

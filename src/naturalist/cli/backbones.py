@@ -97,7 +97,10 @@ def add(
     ],
     json: JsonOption = False,
 ) -> None:
-    """Add any ONNX file as a backbone, by a descriptor of a few lines (docs/backbones.md)."""
+    """Add any ONNX file as a backbone, by a descriptor of a few lines (docs/backbones.md).
+
+    Example: naturalist backbones add my-network.toml
+    """
     spec = backbones.add(descriptor)
     if json:
         output.print_json(spec.as_dict() | {"id": spec.id})
@@ -112,7 +115,10 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="For each measurement.")] = 1.0,
     json: JsonOption = False,
 ) -> None:
-    """Measure a backbone on this machine, by batch size and threads."""
+    """Measure a backbone on this machine, by batch size and threads.
+
+    Example: naturalist backbones bench efficientnet_lite0
+    """
     found = backbones.bench(name, threads=threads or [1], seconds=seconds)
     if json:
         output.print_json(asdict(found))

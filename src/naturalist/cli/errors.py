@@ -1,5 +1,7 @@
 """From exceptions to exit codes, in this one place."""
 
+import errno
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -7,8 +9,8 @@ from types import FrameType
 
 from typer.exceptions import Abort, TyperException
 
-from naturalist.cli.output import print_json
-from naturalist.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaturalistError
+from naturalist.cli.output import print_json, printable
+from naturalist.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaturalistError, StorageFull
 
 EXIT_CODES = """\
 Exit codes: 0 done; 1 other error; 2 bad configuration or usage; 3 failure budget exceeded;
@@ -25,18 +27,41 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         _report(type(error).__name__, str(error), error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except TyperException as error:
-        _report("UsageError", f"{error}; see --help", ConfigError.exit_code, as_json=as_json)
+        said = f"{str(error).rstrip('.')}; see --help"
+        _report("UsageError", said, ConfigError.exit_code, as_json=as_json)
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED_EXIT_CODE
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        said = "no space left: free some space and run the same command again"
+        _report("StorageFull", said, StorageFull.exit_code, as_json=as_json)
+        sys.exit(StorageFull.exit_code)
     if code == INTERRUPTED_EXIT_CODE:
         # Typer gives this code for an interrupt while a command runs, and says nothing.
         said = "interrupted: what was finished is kept; the same command goes on from there"
         _report("Interrupted", said, INTERRUPTED_EXIT_CODE, as_json=as_json)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(_flush() or (code if isinstance(code, int) else 0))
+
+
+def _flush() -> int:
+    """Print what is left to print; the exit code if that fails, else 0."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _drop_output()
+        if not isinstance(error, BrokenPipeError):
+            print(f"naturalist: cannot write the output: {error.strerror}", file=sys.stderr)
+        is_full = error.errno == errno.ENOSPC
+        return StorageFull.exit_code if is_full else NaturalistError.exit_code
+    return 0
+
+
+def _drop_output() -> None:
+    # Or Python would try to print the rest when it ends, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
@@ -46,4 +71,5 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def _report(kind: str, message: str, code: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"type": kind, "message": message, "exit_code": code}})
-    print(f"naturalist: {message}", file=sys.stderr)
+    shown = "\n".join(printable(line) for line in message.split("\n"))
+    print(f"naturalist: {shown}", file=sys.stderr)

@@ -14,11 +14,15 @@ from naturalist.pipeline import ledger_query, status
 from naturalist.reasons import Reason
 
 app = typer.Typer()
+_SHOWN = 100
 
 
 @app.command("status", epilog=EXIT_CODES)
 def show_status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """Tell what the workspace holds, by category."""
+    """Tell what the workspace holds, by category.
+
+    Costs no more for a million pictures than for a hundred, and may be asked while a run is going.
+    """
     held = status.collection_status(load_config(config))
     if json:
         output.print_json(held)
@@ -38,21 +42,32 @@ def ledger(
     category: Annotated[str, typer.Option(help="Only this category.")] = "",
     source: Annotated[str, typer.Option(help="Only this source.")] = "",
     pic_id: Annotated[str, typer.Option(help="Only this picture: where did it come from?")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="Most rows to show; 0 shows all.")] = 100,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"Most rows to show; 0 shows all. {_SHOWN} unless said, with --json all.",
+        ),
+    ] = None,
     reasons: Annotated[
         bool, typer.Option("--reasons", help="List the reasons for a refusal and their meanings.")
     ] = False,
 ) -> None:
     """Show the ledger: one row for every file ever seen, with what became of it and why.
 
-    With --json all rows are given unless --limit says otherwise.
+    Examples: naturalist ledger --refused ; naturalist ledger --pic-id plant_id_7 . In JSON,
+    `path_hex` holds the exact bytes of the path.
     """
     if reasons:
         _print_reasons(json=json)
         return
+    if refused:
+        if outcome not in ("", Outcome.REFUSED):
+            raise ConfigError(f"--refused and --outcome {outcome!r}: no file is both")
+        outcome = Outcome.REFUSED.value
     _check_words(outcome, reason)
     wanted = ledger_query.Filter(
-        outcome=Outcome.REFUSED.value if refused else outcome,
+        outcome=outcome,
         reason=reason,
         category=category,
         source=source,
@@ -60,7 +75,7 @@ def ledger(
     )
     settings = load_config(config)
     if json:
-        output.print_json(list(ledger_query.rows(settings, wanted, 0 if limit == 100 else limit)))
+        output.print_json_list(ledger_query.rows(settings, wanted, limit or 0))
         return
     total = ledger_query.count(settings, wanted)
     shown = [
@@ -73,7 +88,7 @@ def ledger(
             row["reason"],
             row["detail"],
         ]
-        for row in ledger_query.rows(settings, wanted, limit)
+        for row in ledger_query.rows(settings, wanted, _SHOWN if limit is None else limit)
     ]
     output.print_table(
         ("category", "source", "path", "outcome", "picture", "reason", "detail"), shown

@@ -15,6 +15,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=True))
 
 
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print one JSON document, a list, as its values come."""
+    separator = "["
+    for value in values:
+        print(separator, json.dumps(value, ensure_ascii=True), sep="\n", end="")
+        separator = ","
+    print("[]" if separator == "[" else "\n]")
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
     """Print a table, numbers to the right; markup and control characters are shown as text."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)

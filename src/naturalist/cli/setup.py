@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from naturalist import backbones
+from naturalist import artifacts, backbones
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.config import CONFIG_NAME, NewCategory, load_config, render_config
+from naturalist.config.writing import source_names
 from naturalist.demo import build_demo_pictures
 from naturalist.errors import ConfigError
 from naturalist.pipeline import runner, status
@@ -41,7 +42,8 @@ def init(
 
     Nothing is read or copied yet; the first `naturalist run` does that.
     """
-    path = write_config(folder, category, publish, name, backbone)
+    categories = [_parse_category(text) for text in category]
+    path = write_config(folder, categories, publish, name, backbone)
     if json:
         output.print_json({"config": str(path)})
     else:
@@ -49,23 +51,24 @@ def init(
 
 
 def write_config(
-    folder: Path, categories: list[str], publish: str, name: str, backbone: str
+    folder: Path, categories: list[NewCategory], publish: str, name: str, backbone: str
 ) -> Path:
     """Write the configuration of a new collection.
 
     Raises:
         ConfigError: an argument is wrong, or there is a configuration already.
+        WorkspaceError: the folder cannot be made or written to.
     """
     path = folder / CONFIG_NAME
-    if path.exists():
-        raise ConfigError(f"{path} exists already: edit it, or choose another folder")
-    parsed = [_parse_category(text) for text in categories]
     if publish and "://" not in publish:
-        publish = str(Path(publish).expanduser().resolve())
-    chosen = name or folder.resolve().name
-    text = _as_text(render_config(chosen, parsed, publish, backbone))
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
+        publish = str(_expanded(publish).resolve())
+    chosen = name or source_names([folder.resolve()])[0]
+    text = _as_text(render_config(chosen, categories, publish, backbone))
+    with artifacts.storage_errors(str(path)):
+        if path.exists():
+            raise ConfigError(f"{path} exists already: edit it, or choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
     try:
         load_config(path)
     except ConfigError:
@@ -102,10 +105,17 @@ def _parse_category(text: str) -> NewCategory:
 
 def _split_sources(text: str) -> list[Path]:
     # A name may hold a comma: the whole text is tried first.
-    whole = Path(text).expanduser()
+    whole = _expanded(text)
     if whole.exists():
         return [whole]
-    return [Path(part).expanduser() for part in text.split(",") if part]
+    return [_expanded(part) for part in text.split(",") if part]
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no such home folder") from error
 
 
 @app.command(epilog=EXIT_CODES)
@@ -117,12 +127,15 @@ def demo(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Build a small collection of real pictures, do the whole job on it, and show what was made."""
+    """Build a small collection of real pictures, do the whole job on it, and show what was made.
+
+    Examples: naturalist demo garden ; naturalist demo garden --photos my-photos
+    """
     pictures = build_demo_pictures(folder / "pictures", photos)
     path = folder / CONFIG_NAME
     if not path.exists():
         categories = [
-            f"{name}={pictures.labels[name]}:{','.join(map(str, sources))}"
+            NewCategory(name, pictures.labels[name], tuple(path.resolve() for path in sources))
             for name, sources in pictures.categories.items()
         ]
         write_config(folder, categories, str(folder / "published"), "demo", backbones.DEFAULT)

@@ -25,7 +25,6 @@ from naturalist.stores import S3Options, Store, open_store
 
 app = typer.Typer(
     name="snapshots",
-    no_args_is_help=True,
     help="List and compare what was published, go back to it, and remove what is old.\n\n"
     "Those of the store in publish.url, or at --url.",
 )
@@ -60,7 +59,10 @@ def list_all(
     anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
-    """List all snapshots, oldest first."""
+    """List all snapshots, oldest first.
+
+    Example: naturalist snapshots list --url s3://bucket/prefix --anonymous
+    """
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
     found = snapshots.summaries(store)
     if json:
@@ -86,7 +88,10 @@ def show_diff(
     anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show which files were added, removed and changed from snapshot A to snapshot B."""
+    """Show which files were added, removed and changed from snapshot A to snapshot B.
+
+    Example: naturalist snapshots diff 000011 000012
+    """
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
     found = snapshots.diff(snapshots.read(store, before), snapshots.read(store, after))
     changes = [("changed", new) for _, new in found.changed]

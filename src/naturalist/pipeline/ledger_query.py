@@ -9,7 +9,7 @@ from naturalist.config import Config
 from naturalist.pipeline import workspace
 
 _SHOWN = (
-    "category", "batch", "source", "path_text", "occurrence", "outcome", "reason", "detail",
+    "category", "batch", "source", "path", "path_text", "occurrence", "outcome", "reason", "detail",
     "pic_id", "same_as", "size_bytes", "sha256", "format", "width", "height",
 )  # fmt: skip
 _CHUNK_ROWS = 10_000
@@ -33,7 +33,7 @@ class Filter:
 
 
 def rows(config: Config, wanted: Filter, limit: int) -> Iterator[dict[str, Any]]:
-    """Give rows in id and path order; `limit` 0 gives all. Hashes are hex."""
+    """Give rows in id and path order; `limit` 0 gives all. Hashes and exact paths are hex."""
     workspace.reading(config.layout)
     condition, values = wanted.where()
     most = f"LIMIT {limit}" if limit else ""
@@ -47,6 +47,7 @@ def rows(config: Config, wanted: Filter, limit: int) -> Iterator[dict[str, Any]]
             for values_of_row in chunk:
                 row = dict(zip(_SHOWN, values_of_row, strict=True))
                 row["sha256"] = row["sha256"].hex() if row["sha256"] else None
+                row["path_hex"] = row.pop("path").hex()
                 yield row
 
 
