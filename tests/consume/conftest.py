@@ -9,9 +9,9 @@ import pytest
 import tiny
 from naturalist.stores import S3Options
 from published import SEEDS, PublishedCollection
-from stores.conftest import aws_chain, s3_options, shared_bucket
+from stores.conftest import aws_chain, bucket, s3_options, shared_bucket
 
-__all__ = ["aws_chain", "s3_options", "shared_bucket"]
+__all__ = ["aws_chain", "bucket", "s3_options", "shared_bucket"]
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from naturalist import consume, snapshots
 from naturalist.errors import ConfigError, NotFound, StoreError
 from naturalist.snapshots import File
-from naturalist.stores import open_store
+from naturalist.stores import Store, open_store
 from published import PublishedCollection
 
 
@@ -120,6 +121,35 @@ def test_a_folder_that_nothing_was_pulled_into_cannot_be_verified(here: Path) ->
         consume.check_pulled(here)
 
 
-def test_a_store_that_cannot_be_reached_is_an_error_and_not_a_finding(here: Path) -> None:
-    with pytest.raises(NotFound):
+class Failing:
+    """A store whose objects, or which as a whole, cannot be read from some moment on."""
+
+    def __init__(self, store: Store, *, wholly: bool) -> None:
+        self._store = store
+        self._wholly = wholly
+        self._reading = False
+
+    def read_back(self, key: str) -> None:
+        self._reading = True
+        raise StoreError(f"{key} is on a bad sector")
+
+    def __getattr__(self, name: str) -> Any:
+        if self._reading and self._wholly:
+            raise StoreError("the server does not answer")
+        return getattr(self._store, name)
+
+
+def test_objects_that_cannot_be_read_are_findings(local: PublishedCollection) -> None:
+    checked = consume.check_published(Failing(local.store, wholly=False))
+    assert len(checked.findings) == checked.files
+    assert {finding.fault for finding in checked.findings} == {"unreadable"}
+
+
+def test_a_store_that_goes_away_is_an_error_and_not_a_finding(local: PublishedCollection) -> None:
+    with pytest.raises(StoreError, match="does not answer"):
+        consume.check_published(Failing(local.store, wholly=True))
+
+
+def test_an_address_without_a_collection_is_an_error(here: Path) -> None:
+    with pytest.raises(NotFound, match="no collection is published"):
         consume.check_published(open_store(str(here)))

@@ -135,6 +135,8 @@ def _object(store: Store, file: File, *, quick: bool) -> Finding | None:
     try:
         info = store.head(file.key) if quick else store.read_back(file.key)
     except StoreError as error:
+        # Is it this object? If the store is away as a whole, that is no finding about objects.
+        store.head(snapshots.LATEST)
         return Finding(file.name, file.key, "unreadable", str(error))
     return _compare(file, info)
 

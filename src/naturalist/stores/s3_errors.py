@@ -71,7 +71,10 @@ _UNREACHABLE = (
 )
 
 _BY_KIND = {
-    "NoCredentialsError": ("no credentials were found", _KEY_ADVICE),
+    "NoCredentialsError": (
+        "no credentials were found",
+        f"{_KEY_ADVICE}; a public bucket needs none: say --anonymous",
+    ),
     "PartialCredentialsError": ("the credentials are incomplete", _KEY_ADVICE),
     "CredentialRetrievalError": ("the credentials could not be read", _KEY_ADVICE),
     "TokenRetrievalError": ("the session has expired", "log in again (aws sso login) and repeat"),
