@@ -38,5 +38,5 @@ def test_everyone_can_pull_load_and_verify_a_public_collection(
 
 def test_without_anonymous_the_error_says_what_to_do(public: PublishedCollection) -> None:
     store = open_store(public.url, replace(public.options, anonymous=False))
-    with pytest.raises(StoreError, match="no credentials were found.*--anonymous"):
+    with pytest.raises(StoreError, match=r"no credentials were found.*--anonymous"):
         consume.check_published(store)
