@@ -181,7 +181,8 @@ def _missing_features(config: Config, spec: backbones.BackboneSpec) -> Iterator[
     layout = config.layout
     for task in extract.plan(layout, config.source_paths, config.extract_options):
         path = layout.features(spec.id, task.category, task.batch, task.number)
-        detail = f"features of {task.shard.rows} pictures are not there: run  naturalist extract"
+        what = f"features or previews of {task.shard.rows} pictures"
+        detail = f"{what} are not there: run  naturalist extract"
         yield Verdict("missing", "hard", detail, file=str(path.relative_to(layout.root)))
 
 
