@@ -168,8 +168,7 @@ def test_pictures_have_the_extension_of_what_they_are(folder: Path) -> None:
 def test_members_of_archives_get_files_of_their_own(folder: Path, mode: str) -> None:
     config = plants(folder, mode)
     with zipfile.ZipFile(photos(config) / "more.zip", "w") as archive:
-        for seed in (30, 31, 30):
-            archive.writestr(f"deep/{seed}.png", picture(seed)) if seed != 30 else None
+        archive.writestr("deep/31.png", picture(31))
         archive.writestr("../../evil.png", picture(32))
     ingest(config)
     check_pictures(config, 8)
@@ -255,10 +254,11 @@ def test_a_drive_that_went_away_costs_no_picture(folder: Path, mode: str) -> Non
     config = plants(folder, mode)
     assign(config)
     photos(config).rename(folder / "unplugged")
-    photos(config).mkdir()
-    with pytest.raises(SourceError):
-        ingest(config)
-    photos(config).rmdir()
+    if mode != "move":  # what everything was moved out of is empty, too
+        photos(config).mkdir()
+        with pytest.raises(SourceError):
+            ingest(config)
+        photos(config).rmdir()
     with pytest.raises(SourceError):
         ingest(config)
     (folder / "unplugged").rename(photos(config))
@@ -332,9 +332,9 @@ def test_moving_a_link_copies_what_it_points_to(folder: Path) -> None:
 @pytest.mark.parametrize("mode", ["hardlink", "copy"])
 def test_a_link_in_a_source_becomes_a_plain_file(folder: Path, mode: str) -> None:
     config = plants(folder, mode)
-    (photos(config) / "aaa.png").symlink_to("0001.png")
+    (photos(config) / "000-link.png").symlink_to("0001.png")
     ingest(config)
-    (row,) = (row for row in accepted(config) if row["path"] == b"aaa.png")
+    (row,) = (row for row in accepted(config) if row["path"] == b"000-link.png")
     assert not stored(config, row).is_symlink()
     check_pictures(config, 6)
 
