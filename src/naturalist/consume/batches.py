@@ -65,8 +65,13 @@ def shuffled(files: Sequence[TableFile], rows: int, rng: np.random.Generator) ->
 
 def _permuted(files: Sequence[TableFile], rng: np.random.Generator) -> Iterator[Arrays]:
     for k in rng.permutation(len(files)):
-        table = read_arrays(files[k])
-        yield _picked(table, rng.permutation(len(table.labels)))
+        # Nothing of a table stays in this frame while its rows are taken.
+        yield _shuffled_table(files[k], rng)
+
+
+def _shuffled_table(file: TableFile, rng: np.random.Generator) -> Arrays:
+    table = read_arrays(file)
+    return _picked(table, rng.permutation(len(table.labels)))
 
 
 def _picked(arrays: Arrays, index: NDArray[np.int64] | slice) -> Arrays:
