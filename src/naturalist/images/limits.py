@@ -26,8 +26,9 @@ def check_pixels(width: int, height: int, limits: PictureLimits, *, whole: bool)
 
     `whole` says that the decoder has to hold these pixels all at once.
     """
-    name = "max_whole_pixels" if whole else "max_pixels"
-    allowed = min(limits.max_pixels, limits.max_whole_pixels) if whole else limits.max_pixels
+    name, allowed = "max_pixels", limits.max_pixels
+    if whole and limits.max_whole_pixels < allowed:
+        name, allowed = "max_whole_pixels", limits.max_whole_pixels
     if width * height > allowed:
         detail = f"{width} x {height} pixels; {name} allows {allowed}"
         raise PictureError(Reason.TOO_MANY_PIXELS, detail)
