@@ -26,8 +26,7 @@ import numpy as np
 import psutil
 
 from naturalist import backbones, extract
-from naturalist.cli.setup import write_config
-from naturalist.config import Config, load_config
+from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
 from naturalist.pipeline import runner, stages
@@ -124,7 +123,7 @@ def _steady_rate(config: Config, pictures: int) -> float:
 def prepare(photos: Path, folder: Path, backbone: str) -> tuple[Config, list[Path]]:
     """Make a workspace of the photos and ingest them."""
     categories = [
-        f"{path.name}={label}:{path}"
+        NewCategory(path.name, label, (path.resolve(),))
         for label, path in enumerate(sorted(p for p in photos.iterdir() if p.is_dir()))
     ]
     path = write_config(folder, categories, "", "benchmark", backbone)

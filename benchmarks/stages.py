@@ -25,8 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from naturalist import artifacts, backbones, extract, ledger, tables
-from naturalist.cli.setup import write_config
-from naturalist.config import Config, load_config
+from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.pipeline import runner, stages
 from naturalist.pipeline.executors import worker_count
 from naturalist.pipeline.progress import Silent
@@ -74,7 +73,7 @@ def measure_ingest(photos: Path, folder: Path) -> dict[str, Any]:
     """Ingest real pictures next to reading and hashing them; the workers' start counts."""
     photos = multiply(photos, folder / "copies", COPIES)
     categories = [
-        f"{path.name}={label}:{path}"
+        NewCategory(path.name, label, (path.resolve(),))
         for label, path in enumerate(sorted(p for p in photos.iterdir() if p.is_dir()))
     ]
     config = load_config(write_config(folder / "ingest", categories, "", "ingest", BACKBONE))
@@ -177,7 +176,9 @@ def measure_tables(folder: Path, rows: int) -> dict[str, Any]:
     """The tables stage and both verifications on synthetic features."""
     for name in ("plant", "animal"):
         (folder / name).mkdir()
-    categories = [f"plant=0:{folder / 'plant'}", f"animal=1:{folder / 'animal'}"]
+    categories = [
+        NewCategory(name, label, (folder / name,)) for label, name in enumerate(("plant", "animal"))
+    ]
     path = write_config(folder / "tables", categories, "", "tables", BACKBONE)
     path.write_text(path.read_text().replace("sample_share = 0.005", "sample_share = 0.0"))
     config = load_config(path)

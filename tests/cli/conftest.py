@@ -35,6 +35,9 @@ Naturalist = Callable[..., Ended]
 def naturalist(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Naturalist:
     """Run `naturalist` with arguments."""
 
+    # Whoever runs the tests may have set a width, and narrow tables break words.
+    monkeypatch.setenv("COLUMNS", "200")
+
     def call(*arguments: str) -> Ended:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["naturalist", *arguments])

@@ -1,6 +1,8 @@
 """The commands."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -32,8 +34,9 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 from naturalist.config import Config, load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import budget, mending, runner, stages, status
+from naturalist.pipeline import budget, runner, stages, status
 from naturalist.pipeline.estimate import estimate_publish
+from naturalist.pipeline.stages import Job
 from naturalist.stores.prices import prices_for
 
 app = typer.Typer(
@@ -105,18 +108,23 @@ def run(
 
 
 def _stage(
-    settings: Config, name: str, call: Any, *, json: bool, quiet: bool, within_budget: bool = False
+    settings: Config,
+    name: str,
+    call: Callable[[Job], Any],
+    *,
+    json: bool,
+    quiet: bool,
+    within_budget: bool = False,
 ) -> None:
     with runner.opened(settings, make_progress(quiet=quiet)) as job:
-        result = call(job)
+        _, facts = runner.timed(lambda: call(job))
     if within_budget and json:
         # There is one document: the result or the error.
         budget.check(settings)
-    facts = stages.as_facts(result) if result is not None else {}
     if json:
         output.print_json({"stage": name, **facts, "status": status.collection_status(settings)})
         return
-    output.print_run({"stages": {name: {"duration_s": 0.0} | facts}})
+    output.print_run({"stages": {name: facts}})
     output.print_text("")
     output.print_status(status.collection_status(settings))
     if within_budget:
@@ -138,7 +146,7 @@ def ingest(
     extracted. Then: naturalist ledger --refused.
     """
     settings = load_config(config)
-    call = lambda job: stages.ingest(job, rescan=rescan)  # noqa: E731
+    call = partial(stages.ingest, rescan=rescan)
     _stage(settings, "ingest", call, json=json, quiet=quiet, within_budget=True)
 
 
@@ -174,7 +182,7 @@ def tables(
     or of labels, --rebuild writes all of them anew.
     """
     settings = load_config(config)
-    call = lambda job: stages.write_tables(job, rebuild=rebuild)  # noqa: E731
+    call = partial(stages.write_tables, rebuild=rebuild)
     _stage(settings, "tables", call, json=json, quiet=quiet)
 
 
@@ -212,9 +220,7 @@ def publish(
     if dry_run:
         _estimate(settings, prices, price_table, json=json, quiet=quiet)
         return
-    if not accept_failures:
-        budget.check(settings)
-    call = mending.publish_mended if mend else stages.publish_snapshot
+    call = partial(runner.publish, accept_failures=accept_failures, mend=mend)
     _stage(settings, "publish", call, json=json, quiet=quiet)
 
 

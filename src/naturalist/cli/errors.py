@@ -27,7 +27,7 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         _report(type(error).__name__, str(error), error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except TyperException as error:
-        said = f"{str(error).rstrip('.')}; see --help"
+        said = f"{error.format_message().rstrip('.')}; see --help"
         _report("UsageError", said, ConfigError.exit_code, as_json=as_json)
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):

@@ -112,7 +112,7 @@ def print_run(report: Mapping[str, Any]) -> None:
             f"+ {refused:,} refused"
         )
     if (one := stages.get("extract")) and one["shards"]:
-        rate = one["pictures"] / max(one["duration_s"], 1e-9)
+        rate = one["pictures"] / one["duration_s"]
         print_text(
             f"extract  {one['pictures']:,} pictures in {one['duration_s']:,.1f} s "
             f"({rate:,.0f}/s), {one['refused']:,} refused"

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from naturalist import artifacts, backbones
+from naturalist import backbones
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import CONFIG_NAME, NewCategory, load_config, render_config
-from naturalist.config.writing import source_names
+from naturalist.config import CONFIG_NAME, NewCategory, load_config, write_config
+from naturalist.config.writing import expanded
 from naturalist.demo import build_demo_pictures
 from naturalist.errors import ConfigError
 from naturalist.pipeline import runner, status
@@ -50,45 +50,6 @@ def init(
         output.print_text(f"wrote {path}\nnext: naturalist run -c {path}")
 
 
-def write_config(
-    folder: Path, categories: list[NewCategory], publish: str, name: str, backbone: str
-) -> Path:
-    """Write the configuration of a new collection.
-
-    Raises:
-        ConfigError: an argument is wrong, or there is a configuration already.
-        WorkspaceError: the folder cannot be made or written to.
-    """
-    path = folder / CONFIG_NAME
-    if publish and "://" not in publish:
-        publish = str(_expanded(publish).resolve())
-    chosen = name or source_names([folder.resolve()])[0]
-    text = _as_text(render_config(chosen, categories, publish, backbone))
-    with artifacts.storage_errors(str(path)):
-        if path.exists():
-            raise ConfigError(f"{path} exists already: edit it, or choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    try:
-        load_config(path)
-    except ConfigError:
-        path.unlink()
-        raise
-    return path
-
-
-def _as_text(config: str) -> str:
-    try:
-        config.encode()
-    except UnicodeEncodeError as error:
-        near = config[config.rfind("\n", 0, error.start) + 1 : error.end]
-        raise ConfigError(
-            f"a configuration holds only UTF-8, and this name is not: {near.strip()!a} ...: "
-            "rename the folder, or make a link to it and name the link"
-        ) from error
-    return config
-
-
 def _parse_category(text: str) -> NewCategory:
     name, equals, rest = text.partition("=")
     label, colon, sources = rest.partition(":")
@@ -105,17 +66,10 @@ def _parse_category(text: str) -> NewCategory:
 
 def _split_sources(text: str) -> list[Path]:
     # A name may hold a comma: the whole text is tried first.
-    whole = _expanded(text)
+    whole = expanded(text)
     if whole.exists():
         return [whole]
-    return [_expanded(part) for part in text.split(",") if part]
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(f"{path}: there is no such home folder") from error
+    return [expanded(part) for part in text.split(",") if part]
 
 
 @app.command(epilog=EXIT_CODES)

@@ -2,7 +2,7 @@
 
 from naturalist.config.models import CategorySection, Config, SourceSection
 from naturalist.config.reading import CONFIG_NAME, load_config
-from naturalist.config.writing import NewCategory, render_config
+from naturalist.config.writing import NewCategory, render_config, write_config
 
 __all__ = [
     "CONFIG_NAME",
@@ -12,4 +12,5 @@ __all__ = [
     "SourceSection",
     "load_config",
     "render_config",
+    "write_config",
 ]

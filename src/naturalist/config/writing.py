@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from naturalist import backbones
+from naturalist import artifacts, backbones
 from naturalist.config.models import Config
+from naturalist.config.reading import CONFIG_NAME, load_config
+from naturalist.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,57 @@ class NewCategory:
     name: str
     label: int
     sources: tuple[Path, ...]
+
+
+def write_config(
+    folder: Path, categories: list[NewCategory], publish: str, name: str, backbone: str
+) -> Path:
+    """Write the configuration of a new collection.
+
+    Raises:
+        ConfigError: an argument is wrong, or there is a configuration already.
+        WorkspaceError: the folder cannot be made or written to.
+    """
+    path = folder / CONFIG_NAME
+    if publish and "://" not in publish:
+        publish = str(expanded(publish).resolve())
+    chosen = name or source_names([folder.resolve()])[0]
+    text = _as_text(render_config(chosen, categories, publish, backbone))
+    with artifacts.storage_errors(str(path)):
+        if path.exists():
+            raise ConfigError(f"{path} exists already: edit it, or choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    try:
+        load_config(path)
+    except ConfigError:
+        path.unlink()
+        raise
+    return path
+
+
+def _as_text(config: str) -> str:
+    try:
+        config.encode()
+    except UnicodeEncodeError as error:
+        near = config[config.rfind("\n", 0, error.start) + 1 : error.end]
+        raise ConfigError(
+            f"a configuration holds only UTF-8, and this name is not: {near.strip()!a} ...: "
+            "rename the folder, or make a link to it and name the link"
+        ) from error
+    return config
+
+
+def expanded(path: str) -> Path:
+    """A path with `~` replaced.
+
+    Raises:
+        ConfigError: there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no such home folder") from error
 
 
 def render_config(

@@ -185,7 +185,7 @@ def storage_standby(request: Request) -> None:
         VerificationFailed: a hard check failed; no table is written.
     """
     with _job(request) as job:
-        runner.stop_if_hard(job, stages.verify_features(job), None)
+        runner.report_verification(job, stages.verify_features(job), None)
 
 
 # labelling
@@ -261,7 +261,7 @@ def pre_upload_standby(request: Request) -> None:
         FailureBudgetExceeded: too many new pictures could not be used.
     """
     with _job(request) as job:
-        runner.stop_if_hard(job, stages.verify_features(job), stages.verify_tables(job))
+        runner.report_verification(job, stages.verify_features(job), stages.verify_tables(job))
         if not request.accept_failures:
             budget.check(job.config)
 

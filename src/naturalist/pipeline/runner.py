@@ -10,7 +10,7 @@ from typing import Any
 from naturalist import __version__, backbones
 from naturalist.config import Config
 from naturalist.errors import NaturalistError, VerificationFailed
-from naturalist.pipeline import budget, reports, stages, workspace
+from naturalist.pipeline import budget, mending, reports, stages, workspace
 from naturalist.pipeline.executors import (
     Executor,
     ProcessExecutor,
@@ -18,6 +18,7 @@ from naturalist.pipeline.executors import (
 )
 from naturalist.pipeline.progress import Progress
 from naturalist.pipeline.stages import Job, VerifyResult
+from naturalist.publish import Published
 from naturalist.verify.verdicts import hard
 
 _NAMED = 5
@@ -107,37 +108,64 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     _timed(report, "ingest", lambda: stages.ingest(job, rescan=options.rescan))
     _timed(report, "extract", lambda: stages.extract_features(job))
     features = _timed(report, "verify-features", lambda: stages.verify_features(job))
-    stop_if_hard(job, features, None)
+    report_verification(job, features, None)
     _timed(report, "tables", lambda: stages.write_tables(job))
     checked = _timed(report, "verify-tables", lambda: stages.verify_tables(job))
-    stop_if_hard(job, features, checked)
-    if not options.accept_failures:
-        budget.check(job.config)
-    _timed(report, "publish", lambda: stages.publish_snapshot(job))
-    budget.cover(job.config.layout)
+    report_verification(job, features, checked)
+    accept = options.accept_failures
+    _timed(report, "publish", lambda: publish(job, accept_failures=accept))
 
 
 def _timed(report: RunReport, name: str, stage: Callable[[], Any]) -> Any:
-    start = time.perf_counter()
-    result = stage()
+    result, facts = timed(stage)
     if result is not None:
-        seconds = round(time.perf_counter() - start, 3)
-        report.stages[name] = stages.as_facts(result) | {"duration_s": seconds}
+        report.stages[name] = facts
     return result
 
 
-def stop_if_hard(job: Job, features: VerifyResult, checked: VerifyResult | None) -> None:
-    """Write the verification report.
+def timed(stage: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    """Run a stage; its result, and the same as JSON values with the seconds that it took."""
+    start = time.perf_counter()
+    result = stage()
+    seconds = round(time.perf_counter() - start, 3)
+    facts = {} if result is None else stages.as_facts(result)
+    return result, facts | {"duration_s": seconds}
+
+
+def publish(job: Job, *, accept_failures: bool = False, mend: bool = False) -> Published | None:
+    """Publish if the failure budget allows it, and note which batches are good now.
+
+    Args:
+        job: the collection.
+        accept_failures: a person's word for the batches so far.
+        mend: read back what was published before, and send again what is damaged.
+
+    Raises:
+        FailureBudgetExceeded: nothing was published.
+        VerificationFailed: tables are not verified.
+        StoreError: the store failed.
+    """
+    if not accept_failures:
+        budget.check(job.config)
+    published = mending.publish_mended(job) if mend else stages.publish_snapshot(job)
+    budget.cover(job.config.layout)
+    return published
+
+
+def report_verification(
+    job: Job, features: VerifyResult, checked: VerifyResult | None
+) -> dict[str, Any]:
+    """Write the verification report and give it back.
 
     Raises:
         VerificationFailed: it has a hard finding.
     """
     config = job.config
     spec = backbones.describe(config.extract.backbone)
-    reports.write_verification(config, spec, features, checked)
+    report = reports.write_verification(config, spec, features, checked)
     failed = hard([*features.verdicts, *(checked.verdicts if checked else ())])
     if not failed:
-        return
+        return report
     named = "; ".join(f"{v.check}: {v.pic_id or v.file}: {v.detail}" for v in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     raise VerificationFailed(
@@ -159,7 +187,6 @@ def verify(config: Config, progress: Progress) -> dict[str, Any]:
     workspace.reading(config.layout)
     with opened(config, progress) as job:
         features = stages.verify_features(job, again=True)
-        checked = stages.verify_tables(job, again=True)
-        stop_if_hard(job, features, checked)
-        spec = backbones.describe(config.extract.backbone)
-        return reports.write_verification(config, spec, features, checked)
+        made = any(config.layout.tables.glob("*/*"))
+        checked = stages.verify_tables(job, again=True) if made else None
+        return report_verification(job, features, checked)
