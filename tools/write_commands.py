@@ -3,9 +3,7 @@
 Usage: python tools/write_commands.py [--check] docs/commands.md
 """
 
-import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer.testing import CliRunner
 
 from naturalist.cli.app import app
 
@@ -53,19 +52,14 @@ def commands(group: Any) -> Iterator[list[str]]:
 
 def section(command: list[str]) -> str:
     """One command's help under its name."""
-    text = subprocess.run(
-        [str(Path(sys.executable).parent / command[0]), *command[1:], "--help"],
-        env=os.environ | PLAIN,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    program, *arguments = command
+    text = CliRunner().invoke(app, [*arguments, "--help"], env=PLAIN, prog_name=program).stdout
     return f"## {' '.join(command)}\n\n```text\n{text.strip()}\n```\n"
 
 
 def words(page: str) -> Counter[str]:
     """What a page says, whatever layout and type names this version of typer gives it."""
-    return Counter(re.findall(r"--[a-z][a-z-]*|[a-z]{3,}", re.sub(r"<[^>]*>", "", page)))
+    return Counter(re.findall(r"--[a-z][a-z-]*|[a-z]{3,}|[0-9]+", re.sub(r"<[^>]*>", "", page)))
 
 
 if __name__ == "__main__":
