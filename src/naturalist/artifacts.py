@@ -117,6 +117,22 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet file that was written here.
+
+    Raises:
+        WorkspaceError: it is gone or damaged.
+    """
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise WorkspaceError(
+            f"{path} cannot be read: it was removed or damaged ({error}). Restore it from a "
+            "backup; what lies in the folders features, previews, checks and tables can instead "
+            "be removed and is made again"
+        ) from error
+
+
 def write_parquet(
     path: Path,
     table: pa.Table,

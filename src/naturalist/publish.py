@@ -14,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from naturalist import __version__, artifacts, ledger, snapshots, tables
 from naturalist.backbones import BackboneSpec
@@ -125,7 +124,7 @@ def previews(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
 def _without(source: Path, path: Path, withheld: tuple[str, ...], made_from: str) -> Path:
     wanted = artifacts.fingerprint(made_from, list(withheld))
     if not artifacts.is_done(path, wanted):
-        table = pq.read_table(source, partitioning=None)
+        table = artifacts.read_parquet(source)
         gone = pc.is_in(table["pic_id"], pa.array(withheld, pa.string()))
         kept = table.filter(pc.invert(gone))
         artifacts.write_parquet(path, kept)
@@ -135,7 +134,7 @@ def _without(source: Path, path: Path, withheld: tuple[str, ...], made_from: str
 
 
 def _write_public_rows(source: Path, path: Path, fingerprint: str) -> None:
-    rows = pq.read_table(source, partitioning=None).drop_columns(list(PRIVATE_LEDGER_COLUMNS))
+    rows = artifacts.read_parquet(source).drop_columns(list(PRIVATE_LEDGER_COLUMNS))
     artifacts.write_parquet(path, rows)
     digest = {path.name: artifacts.sha256_file(path)}
     artifacts.write_receipt(path, artifacts.Receipt(fingerprint, rows.num_rows, digest))

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from naturalist import artifacts, extract, ledger
 from naturalist.backbones import BackboneSpec
@@ -196,7 +195,7 @@ def run(task: TableTask) -> Tabled:
 def build(task: TableTask) -> pa.Table:
     """Put a table together in memory: at most `rows_per_table` rows of schema `table_schema`."""
     parts = [
-        pq.read_table(piece.path, partitioning=None).slice(piece.start, piece.stop - piece.start)
+        artifacts.read_parquet(piece.path).slice(piece.start, piece.stop - piece.start)
         for piece in task.pieces
     ]
     rows = pa.concat_tables(parts).combine_chunks()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from naturalist import artifacts, ledger
 from naturalist.errors import WorkspaceError
@@ -101,7 +100,7 @@ def write_pending(
 
 
 def _read_findings(task: ExamineTask) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(task.findings, partitioning=None).to_pylist()
+    rows: list[dict[str, Any]] = artifacts.read_parquet(task.findings).to_pylist()
     return rows
 
 

@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from naturalist import artifacts
 from naturalist.errors import PictureError, WorkspaceError
@@ -95,7 +94,7 @@ def _make_folders(layout: Layout, rows: list[Row]) -> None:
 
 
 def _pending(layout: Layout, category: str) -> pa.Table:
-    return pq.read_table(layout.pending / f"{category}.parquet", partitioning=None)
+    return artifacts.read_parquet(layout.pending / f"{category}.parquet")
 
 
 def _place_from_any(layout: Layout, sources: Mapping[str, Path], row: Row, task: PlaceTask) -> None:

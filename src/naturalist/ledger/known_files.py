@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from naturalist import artifacts
 from naturalist.layout import Layout
 
 _HALVES = np.dtype([("high", ">u8"), ("low", ">u8")])
@@ -49,9 +49,9 @@ class KnownFiles:
 
 def _keys(path: Path, losses: Path | None) -> pa.ChunkedArray:
     if losses is None or not losses.exists():
-        return pq.read_table(path, columns=["seen_key"], partitioning=None)["seen_key"]
-    rows = pq.read_table(path, columns=["seen_key", "pic_id"], partitioning=None)
-    lost = pq.read_table(losses, columns=["pic_id"], partitioning=None)["pic_id"]
+        return artifacts.read_parquet(path, ["seen_key"])["seen_key"]
+    rows = artifacts.read_parquet(path, ["seen_key", "pic_id"])
+    lost = artifacts.read_parquet(losses, ["pic_id"])["pic_id"]
     return rows.filter(pc.invert(pc.is_in(rows["pic_id"], lost.combine_chunks())))["seen_key"]
 
 

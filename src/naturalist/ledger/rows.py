@@ -7,10 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from naturalist import artifacts
-from naturalist.errors import PictureError
+from naturalist.errors import PictureError, WorkspaceError
 from naturalist.layout import Layout, pic_number, receipt_path
 from naturalist.ledger.outcomes import Outcome, SourceCounts, count_one, count_rows, merge_counts
 from naturalist.reasons import Reason
@@ -102,6 +101,39 @@ def batches(layout: Layout, category: str) -> list[BatchSummary]:
     return [_summary(artifacts.read_json(path)) for path in paths]
 
 
+def check_whole(layout: Layout) -> None:
+    """Check that every batch has its rows and its summary, and that no number is missing.
+
+    Only for the one writer, with no batch pending: a commit moves both, one after the other.
+
+    Raises:
+        WorkspaceError: a file of the ledger is gone. Going on would give numbers twice.
+    """
+    for category in categories(layout):
+        last = 0
+        folder = layout.ledger / category
+        for path in sorted(folder.glob("[0-9]*.parquet")):
+            _require(receipt_path(path))
+        for summary in batches(layout, category):
+            _require(layout.batch(category, summary.batch))
+            accepted = sum(shard.rows for shard in summary.shards)
+            if summary.last_number - accepted != last:
+                raise _gone(f"a batch before {layout.batch(category, summary.batch)}")
+            last = summary.last_number
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise _gone(str(path))
+
+
+def _gone(what: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"{what} is gone from the ledger: restore it from a backup. Without it pictures would be "
+        "taken in again, under other numbers"
+    )
+
+
 def _summary(value: dict[str, Any]) -> BatchSummary:
     replaced = {batch: _counts_of(counts) for batch, counts in value["superseded"].items()}
     shards = [Shard(**shard) for shard in value["shards"]]
@@ -134,7 +166,7 @@ def amendments(layout: Layout, category: str) -> pa.Table:
 
 
 def _latest(files: list[Path]) -> pa.Table:
-    tables = [pq.read_table(path, partitioning=None) for path in files]
+    tables = [artifacts.read_parquet(path) for path in files]
     table = pa.concat_tables(tables) if tables else AMENDMENT.empty_table()
     latest = {pic: i for i, pic in enumerate(table.sort_by("at_ns")["pic_id"].to_pylist())}
     return table.sort_by("at_ns").take(pa.array(sorted(latest.values()), pa.int64()))
@@ -143,7 +175,7 @@ def _latest(files: list[Path]) -> pa.Table:
 def losses(layout: Layout, category: str, batch: int) -> dict[str, PictureError]:
     """Pictures of a batch that were gone when they were to be placed, and what happened."""
     path = layout.losses(category, batch)
-    rows = pq.read_table(path, partitioning=None).to_pylist() if path.exists() else []
+    rows = artifacts.read_parquet(path).to_pylist() if path.exists() else []
     return {row["pic_id"]: PictureError(Reason(row["reason"]), row["detail"]) for row in rows}
 
 
@@ -214,7 +246,7 @@ def batch_rows(
     layout: Layout, category: str, batch: int, columns: list[str] | None = None
 ) -> pa.Table:
     """Rows of one batch, in listing order."""
-    return pq.read_table(layout.batch(category, batch), columns=columns, partitioning=None)
+    return artifacts.read_parquet(layout.batch(category, batch), columns)
 
 
 def shard_rows(layout: Layout, category: str, batch: int, shard: Shard) -> pa.Table:

@@ -1,10 +1,13 @@
 """Asking the ledger in SQL: every file once, with what was learnt later."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 from naturalist.ledger.rows import categories
 from naturalist.schemas import AMENDMENT, LEDGER
@@ -12,14 +15,29 @@ from naturalist.schemas import AMENDMENT, LEDGER
 DUCKDB_MEMORY = "1GB"
 
 
-def connect(layout: Layout) -> duckdb.DuckDBPyConnection:
+@contextlib.contextmanager
+def connect(layout: Layout) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB with the view `ledger`: every file once, amendments applied.
 
     The views `ledger_rows` (as written), `amendments` and `lost` (ids of pictures that were gone
     when they were to be placed) are there too. Memory is bounded;
     larger questions spill to the workspace's scratch folder.
+
+    Raises:
+        WorkspaceError: a file of the ledger cannot be read; also inside the `with` block.
     """
-    connection = duckdb.connect()
+    try:
+        with duckdb.connect() as connection:
+            _prepare(connection, layout)
+            yield connection
+    except duckdb.Error as error:
+        raise WorkspaceError(
+            f"asking the ledger failed: {error}. If a file of it was removed or damaged, restore "
+            "it from a backup"
+        ) from error
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
     connection.execute("SET preserve_insertion_order = true")
     connection.execute(f"SET temp_directory = '{_quoted(layout.scratch / 'duckdb')}'")
@@ -30,7 +48,6 @@ def connect(layout: Layout) -> duckdb.DuckDBPyConnection:
     _view(connection, "amendments", later, AMENDMENT)
     connection.execute(_LOST)
     connection.execute(_EFFECTIVE)
-    return connection
 
 
 def query(connection: duckdb.DuckDBPyConnection, text: str) -> pa.Table:

@@ -23,6 +23,7 @@ from naturalist.stores import open_store
 from naturalist.verify import collection
 from naturalist.verify import features as feature_checks
 from naturalist.verify import tables as table_checks
+from naturalist.verify.stored import check_stored
 from naturalist.verify.verdicts import Verdict
 
 T = TypeVar("T")
@@ -173,7 +174,11 @@ def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
         for v in feature_checks.verdicts_of(path)
     ]
     held += collection.check_collection(config.layout, spec.id)
+<<<<<<< ours
     held += _missing_features(config, spec)
+=======
+    held += check_stored(config.layout) if again else ()
+>>>>>>> theirs
     return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from naturalist import __version__, artifacts
+from naturalist import __version__, artifacts, ledger
 from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError
 from naturalist.layout import Layout
 from naturalist.pipeline import lock
@@ -27,6 +27,7 @@ def writing(
         WorkspaceLocked: another process or run is writing.
         WorkspaceFormatError: the workspace was made by another format of the program.
         SourceError: an image root that was there before is gone.
+        WorkspaceError: a file of the ledger is gone.
     """
     claim = claim or Claim()
     with artifacts.storage_errors(str(layout.root)):
@@ -35,6 +36,8 @@ def writing(
         _check_marker(layout, name, image_roots)
         if not claim.shared:
             _tidy(layout, image_roots)
+            if not layout.pending.exists():
+                ledger.check_whole(layout)
         layout.scratch.mkdir(exist_ok=True)
         try:
             yield

@@ -11,6 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from naturalist import artifacts
+from naturalist.errors import WorkspaceError
 from naturalist.schemas import CSV_DELIMITER, csv_columns, table_schema
 from naturalist.tables import TableTask, build, check_path, features_of
 from naturalist.verify.verdicts import Checked, Verdict, from_json, hard
@@ -124,7 +125,7 @@ def _check_values(task: TableCheckTask, table: pa.Table) -> Iterator[Verdict]:
 def _check_rows(task: TableCheckTask, table: pa.Table) -> Iterator[Verdict]:
     try:
         expected = build(task.table)
-    except (OSError, pa.ArrowInvalid) as error:
+    except WorkspaceError as error:
         yield _verdict(task, "equals_features", f"its features cannot be read: {error}")
         return
     if table.num_rows != expected.num_rows:
