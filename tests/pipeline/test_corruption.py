@@ -150,3 +150,41 @@ def test_full_tables_change_only_when_a_person_says_so(
     assert [one["table_rows"] for one in status.values()] == [50, 50]
     assert collection.call("verify").code == 0
     assert collection.run().json["changed"] is False
+
+
+@pytest.mark.parametrize("spoil", [flip_a_byte, cut_short, Path.unlink])
+@pytest.mark.parametrize("pattern", ["*.parquet", "*.json"])
+def test_a_spoilt_ledger_is_named_and_nothing_is_made_from_it(
+    small: Done, copy_of: Copy, pattern: str, spoil: Callable[[Path], None]
+) -> None:
+    """A run that went on would take all pictures in again, under other numbers."""
+    collection = copy_of(small).collection
+    path = min((collection.folder / "ledger/plant").glob(pattern))
+    spoil(path)
+    ran = collection.call("verify")
+    assert ran.code in (4, 5), ran.err
+    assert str(path.relative_to(collection.folder)) in ran.err
+    before = identities(collection.folder)
+    ran = collection.call("run")
+    assert "Traceback" not in ran.err
+    if spoil is not flip_a_byte:
+        assert ran.code == 5, ran.err
+        assert path.name in ran.err
+        after = identities(collection.folder)
+        assert {n for n in before if before[n] != after.get(n)} <= {"lock"}
+        assert "Traceback" not in collection.call("ledger").err
+        assert "Traceback" not in collection.call("status").err
+
+
+def test_spoilt_previews_are_found_and_made_again(small: Done, copy_of: Copy) -> None:
+    collection = copy_of(small).collection
+    path = min((collection.folder / "previews/plant").glob("*.parquet"))
+    kept = path.read_bytes()
+    flip_a_byte(path)
+    ran = collection.call("verify")
+    assert ran.code == 4
+    assert str(path.relative_to(collection.folder)) in ran.err
+    path.unlink()
+    collection.run()
+    assert path.read_bytes() == kept
+    assert collection.call("verify").code == 0
