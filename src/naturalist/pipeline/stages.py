@@ -174,11 +174,8 @@ def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
         for v in feature_checks.verdicts_of(path)
     ]
     held += collection.check_collection(config.layout, spec.id)
-<<<<<<< ours
     held += _missing_features(config, spec)
-=======
     held += check_stored(config.layout) if again else ()
->>>>>>> theirs
     return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
 
 
