@@ -46,8 +46,12 @@ def mangling_proxy(target_url: str, mangle: Callable[[Exchange], None]) -> Itera
             data = self.rfile.read(int(self.headers.get("content-length", 0)))
             connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
             with contextlib.closing(connection):
-                connection.request(self.command, self.path, data, dict(self.headers))
-                answer = connection.getresponse()
+                try:
+                    connection.request(self.command, self.path, data, dict(self.headers))
+                    answer = connection.getresponse()
+                except OSError:  # the server is away; so is its proxy
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in answer.getheaders()}
                 sent = {name.lower(): value for name, value in self.headers.items()}
                 exchange = Exchange(

@@ -84,16 +84,17 @@ class Putter:
         return pool.submit(self._put, upload, perhaps_there, None)
 
     def _put(self, upload: Upload, perhaps_there: bool, pool: BoundedPool | None) -> Outcome:
-        with s3_errors(f"storing {upload.key}", self.place.url):
-            existing = self._existing(upload.key) if perhaps_there else None
+        doing, outage_s = f"storing {upload.key}", self.place.connection.options.outage_s
+        with s3_errors(doing, self.place.url):
+            look = partial(self._existing, upload.key)
+            existing = outlast(look, doing, outage_s) if perhaps_there else None
             if existing:
                 return self._same(existing, upload), False
             if pool:
                 put = partial(self._put_in_parts, upload, pool, resume=True)
             else:
                 put = partial(self._put_whole, upload)
-            outage_s = self.place.connection.options.outage_s
-            return outlast(put, f"storing {upload.key}", outage_s), True
+            return outlast(put, doing, outage_s), True
 
     def _existing(self, key: str) -> ObjectInfo | None:
         headers = {"x-amz-checksum-mode": "ENABLED", **self._payer_header}

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from naturalist.errors import Conflict, StoreError
 from naturalist.stores.bounded import windows
@@ -24,6 +24,7 @@ from naturalist.stores.conditions import REFUSED, learn_conditions
 from naturalist.stores.connection import S3Options, connect
 from naturalist.stores.fast_lane import open_fast_lane
 from naturalist.stores.keys import check_prefix, is_key
+from naturalist.stores.outages import Patience, outlast
 from naturalist.stores.partial import download
 from naturalist.stores.place import (
     Place,
@@ -41,7 +42,14 @@ from naturalist.stores.s3_errors import error_code, s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, PutObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import (
+        GetObjectOutputTypeDef,
+        ObjectIdentifierTypeDef,
+        ObjectTypeDef,
+        PutObjectOutputTypeDef,
+    )
+
+Result = TypeVar("Result")
 
 _DELETED_AT_ONCE = 1000
 _CONTENDED_ATTEMPTS = 5
@@ -62,6 +70,7 @@ class S3Store:
             f"{check_prefix(prefix)}/" if prefix else "",
             self.url,
         )
+        self._was_reached = False
 
     def __repr__(self) -> str:
         return f"S3Store({self.url!r})"
@@ -98,10 +107,10 @@ class S3Store:
 
     def get_bytes(self, key: str) -> tuple[bytes, ObjectInfo]:
         """See `Store.get_bytes`."""
-        with s3_errors(f"reading {key}", self.url):
+        doing = f"reading {key}"
+        with s3_errors(doing, self.url):
             try:
-                answer = self._client.get_object(**self._place.arguments(key))
-                data = answer["Body"].read()
+                answer, data = self._patiently(functools.partial(self._get, key), doing)
             except ClientError as error:
                 if is_missing(error):
                     raise not_found(self.url, key) from error
@@ -134,8 +143,9 @@ class S3Store:
 
     def head(self, key: str) -> ObjectInfo | None:
         """See `Store.head`."""
-        with s3_errors(f"looking for {key}", self.url):
-            return head(self._place, key)
+        doing = f"looking for {key}"
+        with s3_errors(doing, self.url):
+            return self._patiently(lambda: head(self._place, key), doing)
 
     def read_back(self, key: str) -> ObjectInfo | None:
         """See `Store.read_back`."""
@@ -146,18 +156,13 @@ class S3Store:
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See `Store.list`; S3 lists no digests. What is no valid key here is passed over."""
         prefix_bytes = len(self._place.prefix)
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._place.bucket,
-            Prefix=self._place.prefix + check_prefix(prefix),
-            **self._place.connection.payer,
-        )
-        with s3_errors(f"listing {prefix or 'everything'}", self.url):
-            for page in pages:
-                for item in page.get("Contents", []):
-                    key = item["Key"][prefix_bytes:]
-                    if is_key(key):
-                        modified_s = item["LastModified"].timestamp()
-                        yield ObjectInfo(key, item["Size"], None, item["ETag"], modified_s)
+        doing = f"listing {prefix or 'everything'}"
+        with s3_errors(doing, self.url):
+            for item in self._listed(self._place.prefix + check_prefix(prefix), doing):
+                key = item["Key"][prefix_bytes:]
+                if is_key(key):
+                    modified_s = item["LastModified"].timestamp()
+                    yield ObjectInfo(key, item["Size"], None, item["ETag"], modified_s)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Store.delete`."""
@@ -165,12 +170,14 @@ class S3Store:
             objects: list[ObjectIdentifierTypeDef] = [
                 {"Key": self._place.full_key(key)} for key in window
             ]
+            delete = functools.partial(
+                self._client.delete_objects,
+                Bucket=self._place.bucket,
+                Delete={"Objects": objects, "Quiet": True},
+                **self._place.connection.payer,
+            )
             with s3_errors("deleting objects", self.url):
-                answer = self._client.delete_objects(
-                    Bucket=self._place.bucket,
-                    Delete={"Objects": objects, "Quiet": True},
-                    **self._place.connection.payer,
-                )
+                answer = self._patiently(delete, "deleting objects")
             for error in answer.get("Errors", []):
                 raise StoreError(
                     f"{error.get('Key')} was not deleted from {self.url}: the server answered "
@@ -184,8 +191,44 @@ class S3Store:
     @functools.cached_property
     def _writable(self) -> Place:
         """The place, after asking its server once whether it keeps conditions."""
-        with s3_errors("asking what the server can do", self.url):
-            return learn_conditions(self._place)
+        doing = "asking what the server can do"
+        with s3_errors(doing, self.url):
+            return self._patiently(lambda: learn_conditions(self._place), doing)
+
+    @property
+    def _outage_s(self) -> float:
+        """Patience with a server that has answered; at the first contact its address is doubted."""
+        return self._place.connection.options.outage_s if self._was_reached else 0.0
+
+    def _patiently(self, call: Callable[[], Result], doing: str) -> Result:
+        result = outlast(call, doing, self._outage_s)
+        self._was_reached = True
+        return result
+
+    def _get(self, key: str) -> tuple["GetObjectOutputTypeDef", bytes]:
+        answer = self._client.get_object(**self._place.arguments(key))
+        return answer, answer["Body"].read()
+
+    def _listed(self, prefix: str, doing: str) -> Iterator["ObjectTypeDef"]:
+        """What is listed below a prefix; after an outage from the last key on."""
+        patience, after = Patience(self._outage_s), ""
+        while True:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._place.bucket,
+                Prefix=prefix,
+                StartAfter=after,
+                **self._place.connection.payer,
+            )
+            try:
+                for page in pages:
+                    patience.progress()
+                    self._was_reached = True
+                    for item in page.get("Contents", []):
+                        yield item
+                        after = item["Key"]
+                return
+            except (BotoCoreError, ClientError) as error:
+                patience.wait(error, doing)
 
     def _put_bytes(
         self, key: str, data: bytes, condition: dict[str, Any], conflict: Conflict
@@ -199,13 +242,20 @@ class S3Store:
             Body=data,
             ChecksumSHA256=sha256_base64(sha256),
         )
+        rounds = 0
+
+        def put_once_more() -> "PutObjectOutputTypeDef":
+            nonlocal rounds
+            rounds += 1
+            return _repeated_while_contended(put)
+
         try:
-            answer = _repeated_while_contended(put)
+            answer = self._patiently(put_once_more, f"writing {key}")
         except ClientError as error:
             if not condition or not (error_code(error) in REFUSED or is_missing(error)):
                 raise
-            existing = head(self._place, key)
-            if existing and existing.sha256 == sha256 and _was_repeated(error):
+            existing = self.head(key)
+            if existing and existing.sha256 == sha256 and (rounds > 1 or _was_repeated(error)):
                 return existing
             raise conflict from error
         info = ObjectInfo(key, len(data), sha256, answer["ETag"])
