@@ -73,13 +73,13 @@ def make_home(folder: Path, photos: Path, each: int, *, more: str = QUICK) -> Ho
     return Home(home, collection, sources, ran.json)
 
 
-def by_hand(home: Home, *, name: str = "by_hand") -> Collection:
+def by_hand(home: Home, code: int = 0) -> Collection:
     """The same sources in a collection of its own, done by `naturalist run`."""
-    folder = home.home.parent / name / "collection"
+    folder = home.home.parent / "by_hand" / "collection"
     collection = Collection(folder)
     if not (folder / "naturalist.toml").exists():
         write_collection(folder, home.sources)
-    collection.run()
+    collection.run(code=code)
     return collection
 
 

@@ -11,15 +11,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-DEADLINE_S = 240.0
+DEADLINE_S = 420.0
 _POLL_S = 0.2
 PARTS = ("api-server", "scheduler --skip-serve-logs", "dag-processor")
 OVER = ("success", "failed")
@@ -66,6 +68,34 @@ def wait_until(what: str, holds: Callable[[], Any], deadline_s: float = DEADLINE
         assert time.monotonic() < end, f"not within {deadline_s} s: {what}"
         time.sleep(_POLL_S)
     return found
+
+
+class _Listener(BaseHTTPRequestHandler):
+    heard: list[Json]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append(json.loads(body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[tuple[str, list[Json]]]:
+    """A web address on loopback, and the JSON documents that are posted to it."""
+    heard: list[Json] = []
+    handler = type("Handler", (_Listener,), {"heard": heard})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", heard
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @dataclass
@@ -143,10 +173,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(home: Path, dags: Path) -> Iterator[Server]:
-    """Start Airflow, wait until it answers, and end every process of it."""
+def running(home: Path, dags: Path, **more: str) -> Iterator[Server]:
+    """Start Airflow, wait until it answers, and end every process of it.
+
+    `more` is added to its environment.
+    """
     port = free_port()
-    settings = environment(home, dags, port)
+    settings = environment(home, dags, port) | more
     home.mkdir(parents=True, exist_ok=True)
     server = Server(f"http://127.0.0.1:{port}", home)
     with (home / "migrate.log").open("wb") as log:

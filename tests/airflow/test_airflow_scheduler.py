@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.airflow.conftest import DAG_ID, Home, by_hand, make_home
-from tests.airflow.server import Json, Server, running, wait_until
+from tests.airflow.conftest import DAG_ID, QUICK, Home, by_hand, make_home
+from tests.airflow.server import Json, Server, listening, running, wait_until
 from tests.pipeline.collections_of_pictures import Ran, take
 
 EACH = 18
@@ -38,6 +38,7 @@ class Story:
     killed: list[str] = field(default_factory=list)
     told: Ran | None = None
     leftovers: list[str] = field(default_factory=list)
+    heard: list[Json] = field(default_factory=list)
 
 
 def kill_one(server: Server, run: str) -> str:
@@ -55,14 +56,14 @@ def kill_one(server: Server, run: str) -> str:
     return f"{victim['task_id']}[{victim['map_index']}]"
 
 
-def finished(server: Server, home: Home, run: str) -> Day:
+def finished(server: Server, home: Home, run: str, code: int = 0) -> Day:
     state = server.finish(DAG_ID, run)
     published = home.collection.published / "snapshots"
     return Day(
         state,
         server.instances(DAG_ID, run),
         home.collection.tables(),
-        by_hand(home).tables(),
+        by_hand(home, code).tables(),
         server.xcom(DAG_ID, run, "end"),
         sorted(path.name for path in published.iterdir()),
         server.asset_events(),
@@ -71,9 +72,13 @@ def finished(server: Server, home: Home, run: str) -> Day:
 
 @pytest.fixture(scope="module")
 def story(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    home = make_home(tmp_path_factory.mktemp("scheduler"), photos, EACH)
+    more = f'{QUICK}\nwebhook_connection = "chat"'
+    home = make_home(tmp_path_factory.mktemp("scheduler"), photos, EACH, more=more)
     story = Story()
-    with running(home.home, home.dags) as server:
+    with (
+        listening() as (address, story.heard),
+        running(home.home, home.dags, AIRFLOW_CONN_CHAT=address) as server,
+    ):
         wait_until("the DAG is there", lambda: server.has_dag(DAG_ID))
         server.unpause(DAG_ID)
         server.trigger(DAG_ID, "first")
@@ -86,6 +91,10 @@ def story(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
         server.trigger(DAG_ID, "empty")
         story.days["empty"] = finished(server, home, "empty")
         story.leftovers = home.collection.leftovers()
+        (home.sources["plant"]["photos"] / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much")
+        server.trigger(DAG_ID, "broken")
+        story.days["broken"] = finished(server, home, "broken", code=3)
+        wait_until("a message about the failed run", lambda: story.heard)
     return story
 
 
@@ -139,6 +148,19 @@ def test_an_empty_day_succeeds_makes_nothing_and_starts_nobody_elses_dag(story: 
         {"snapshot": "000001"},
         {"snapshot": "000002"},
     ]
+
+
+def test_a_failed_day_publishes_nothing_ends_properly_and_sends_a_message(story: Story) -> None:
+    broken, empty = story.days["broken"], story.days["empty"]
+    assert broken.state == "failed"
+    assert broken.states("pre_upload_standby") == ["failed"]
+    assert set(broken.states("upload.plant")) == {"upstream_failed"}
+    assert broken.states("end") == ["success"]
+    assert broken.snapshots == empty.snapshots
+    assert broken.tables == broken.by_hand
+    # A failure that trying again does not mend is not tried again.
+    assert {one["try_number"] for one in broken.instances if one["state"] == "failed"} == {1}
+    assert [f"{DAG_ID} broken" in one["text"] for one in story.heard] == [True]
 
 
 def test_runs_leave_a_report_each(story: Story) -> None:

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from tests.tiny import Row, collection, ingest, ledger_rows, make_sources, write_picture
 
 from naturalist import ledger
 from naturalist.config import Config
-from tests.tiny import Row, collection, ingest, ledger_rows, make_sources, write_picture
 
 RETIRE = {"ingest": {"removed": "retire"}}
 
