@@ -12,22 +12,16 @@ from naturalist.stores import open_store
 from published import PublishedCollection
 
 
-@pytest.fixture
-def grown(collection: PublishedCollection) -> PublishedCollection:
-    """Two snapshots: 16 pictures, then 21."""
-    collection.add("plant", range(20, 25))
-    return collection
-
-
 def latest(collection: PublishedCollection) -> str:
     return snapshots.newest(collection.store)[0].id
 
 
 def test_all_snapshots_are_listed_with_what_they_hold(grown: PublishedCollection) -> None:
-    first, second = snapshots.summaries(grown.store)
-    assert [(one.id, one.is_latest, one.table_rows) for one in (first, second)] == [
+    first, second, third = snapshots.summaries(grown.store)
+    assert [(one.id, one.is_latest, one.table_rows) for one in (first, second, third)] == [
         ("000001", False, 16),
-        ("000002", True, 21),
+        ("000002", False, 21),
+        ("000003", True, 24),
     ]
     assert 0 < first.size_bytes < second.size_bytes
     assert first.files < second.files
@@ -36,9 +30,9 @@ def test_all_snapshots_are_listed_with_what_they_hold(grown: PublishedCollection
 
 def test_a_damaged_snapshot_is_listed_with_its_fault(grown: PublishedCollection) -> None:
     grown.store.put_bytes("snapshots/000001.json", b"{")
-    first, second = snapshots.summaries(grown.store)
+    first, *others = snapshots.summaries(grown.store)
     assert "not JSON" in str(first.fault)
-    assert second.fault is None
+    assert [other.fault for other in others] == [None, None]
 
 
 def test_a_diff_names_what_came_went_and_changed(grown: PublishedCollection) -> None:
@@ -68,7 +62,7 @@ def test_after_a_rollback_readers_of_latest_see_the_older_snapshot(
     grown: PublishedCollection, here: Path
 ) -> None:
     done = snapshots.roll_back(grown.store, "000001", "labels were wrong")
-    assert (done.before, done.after, done.changed) == ("000002", "000001", True)
+    assert (done.before, done.after, done.changed) == ("000003", "000001", True)
     assert latest(grown) == "000001"
     assert grown.pull(here).snapshot == "000001"
 
@@ -79,7 +73,7 @@ def test_a_rollback_is_noted_in_the_store(grown: PublishedCollection) -> None:
     assert entry["at"]
     assert {key: entry[key] for key in ("did", "before", "after", "why")} == {
         "did": "rollback",
-        "before": "000002",
+        "before": "000003",
         "after": "000001",
         "why": "labels were wrong",
     }
@@ -103,8 +97,8 @@ def test_the_next_publish_after_a_rollback_takes_a_new_number(
 ) -> None:
     snapshots.roll_back(grown.store, "000001")
     grown.publish()
-    assert latest(grown) == "000003"
-    assert snapshots.read(grown.store, "000003").about["parent"] == "000001"
+    assert latest(grown) == "000004"
+    assert snapshots.read(grown.store, "000004").about["parent"] == "000001"
 
 
 def test_nobody_rolls_back_to_a_snapshot_that_is_not_complete(
@@ -116,7 +110,7 @@ def test_nobody_rolls_back_to_a_snapshot_that_is_not_complete(
     grown.store.delete([gone])
     with pytest.raises(StoreError, match=r"not complete.*left as it is"):
         snapshots.roll_back(grown.store, "000001")
-    assert latest(grown) == "000002"
+    assert latest(grown) == "000003"
 
 
 def test_nobody_rolls_back_to_a_snapshot_that_is_not_there(local: PublishedCollection) -> None:
@@ -136,4 +130,4 @@ def test_where_nothing_is_published_nothing_is_written(tmp_path: Path) -> None:
 def test_nobody_rolls_back_while_another_holds_the_lease(grown: PublishedCollection) -> None:
     with maintenance.held(grown.store, "prune"), pytest.raises(Conflict, match="prune is under"):
         snapshots.roll_back(grown.store, "000001")
-    assert latest(grown) == "000002"
+    assert latest(grown) == "000003"

@@ -22,14 +22,6 @@ NOW = PruneOptions(keep=1, grace_s=-60)
 """A store's clock may be a little ahead: what was just written is old enough."""
 
 
-@pytest.fixture
-def grown(collection: PublishedCollection) -> PublishedCollection:
-    """Three snapshots."""
-    collection.add("plant", range(20, 25))
-    collection.add("animal", range(120, 123))
-    return collection
-
-
 def keys(store: Store) -> set[str]:
     return {info.key for info in store.list()}
 

@@ -17,7 +17,7 @@ from naturalist.consume.places import TableFile, Tables, find_tables
 from naturalist.consume.selection import check_words
 from naturalist.errors import ConfigError, MissingExtra
 from naturalist.schemas import table_schema
-from naturalist.stores import S3Options, open_store
+from naturalist.stores import S3Options, Store, open_store
 
 if TYPE_CHECKING:
     import pandas
@@ -79,14 +79,13 @@ class Collection:
         Raises:
             StoreError: a table has other bytes than were published, or the store failed.
         """
-        remote = [f for f in self.tables.files if f.key is not None and f.name not in self._sure]
-        if remote:
-            store = open_store(self.tables.url, self.tables.options)
-            make_sure = functools.partial(reading.make_sure, store=store)
+        unsure = [file for file in self.tables.files if file.name not in self._sure]
+        if unsure:
+            make_sure = functools.partial(reading.make_sure, store=self._store(unsure))
             with ThreadPoolExecutor(_FETCHED_AT_ONCE, "naturalist-load") as threads:
-                for file, _ in zip(remote, threads.map(make_sure, remote), strict=True):
+                for file, _ in zip(unsure, threads.map(make_sure, unsure), strict=True):
                     self._sure.add(file.name)
-        return [self._ready(file) for file in self.tables.files]
+        return self.tables.files
 
     def arrow(self) -> pa.Table:
         """All rows as one Arrow table of the chosen columns."""
@@ -181,11 +180,15 @@ class Collection:
 
     def _ready(self, file: TableFile) -> TableFile:
         if file.name not in self._sure:
-            remote = file.key is not None
-            store = open_store(self.tables.url, self.tables.options) if remote else None
-            reading.make_sure(file, store)
+            reading.make_sure(file, self._store([file]))
             self._sure.add(file.name)
         return file
+
+    def _store(self, files: Sequence[TableFile]) -> Store | None:
+        # Opened when it is needed: an open one cannot be handed to another process.
+        if all(file.key is None for file in files):
+            return None
+        return open_store(self.tables.url, self.tables.options)
 
 
 def load(
