@@ -364,9 +364,3 @@ def _part(
         sha256=receipt.sha256[path.name],
         numbers=(first, last),
     )
-
-
-def backbone_ids(layout: Layout) -> list[str]:
-    """Backbones that have features in the workspace."""
-    folder = layout.root / "features"
-    return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
