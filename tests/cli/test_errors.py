@@ -173,6 +173,30 @@ def test_a_failed_check_is_code_4(naturalist: Naturalist, folder: Path) -> None:
     assert "image_df_1.parquet" in ended.err
 
 
+def flip(path: Path) -> None:
+    flip_byte(path, 300)
+
+
+@pytest.mark.parametrize(
+    ("meddle", "expected"),
+    [(flip, (4, 4, "VerificationFailed")), (Path.unlink, (5, 5, "WorkspaceError"))],
+)
+def test_a_damaged_ledger_is_named_and_nobody_is_told_to_remove_it(
+    naturalist: Naturalist,
+    folder: Path,
+    meddle: Callable[[Path], None],
+    expected: tuple[int, int, str],
+) -> None:
+    sources = make_sources(folder, SEEDS)
+    config = collection(folder, sources)
+    make_all(config)
+    meddle(config.layout.batch("plant", 1))
+    ended = naturalist("verify", "--json", "-q", "-c", str(config_file(folder, sources)))
+    assert codes(ended) == expected
+    assert "ledger/plant/000001.parquet" in ended.err
+    assert "restore it from a" in ended.err
+
+
 def test_features_that_are_gone_are_not_passed_over(naturalist: Naturalist, folder: Path) -> None:
     sources = make_sources(folder, SEEDS)
     config = collection(folder, sources)

@@ -19,6 +19,7 @@ from naturalist.pipeline.executors import (
 from naturalist.pipeline.progress import Progress
 from naturalist.pipeline.stages import Job, VerifyResult
 from naturalist.publish import Published
+from naturalist.verify.ledger import check_ledger
 from naturalist.verify.verdicts import hard
 
 _NAMED = 5
@@ -170,8 +171,8 @@ def report_verification(
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     raise VerificationFailed(
         f"{len(failed)} hard checks failed: {named}{more}. All are in "
-        f"{config.layout.reports / 'verification.md'}. To make a broken file anew, remove it and "
-        "run again"
+        f"{config.layout.reports / 'verification.md'}. To make a broken file of features or "
+        "tables anew, remove it and run again"
     )
 
 
@@ -186,6 +187,10 @@ def verify(config: Config, progress: Progress) -> dict[str, Any]:
     """
     workspace.reading(config.layout)
     with opened(config, progress) as job:
+        damaged = tuple(check_ledger(config.layout, config.labels))
+        if damaged:
+            # All else is checked against the ledger.
+            return report_verification(job, VerifyResult(0, 0, damaged), None)
         features = stages.verify_features(job, again=True)
         made = any(config.layout.tables.glob("*/*"))
         checked = stages.verify_tables(job, again=True) if made else None

@@ -41,7 +41,7 @@ def hard(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 HARD_CHECKS = {
-    "checksum": "The file has the sha256 that its receipt names.",
+    "checksum": "The file has the sha256 that its receipt or summary names.",
     "schema": "Columns and types are those of the contract.",
     "row_count": "As many rows as the ledger (features) or the features (tables) say.",
     "pic_ids": "The pictures are exactly the expected ones, in id order, each once.",
