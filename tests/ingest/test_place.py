@@ -23,6 +23,8 @@ from naturalist.ledger import SourceCounts
 from naturalist.pictures import picture_path
 from tiny import (
     Row,
+    amend,
+    amendment,
     collection,
     in_memory,
     ingest,
@@ -244,6 +246,16 @@ def test_another_file_with_the_same_bytes_stands_in(folder: Path, mode: str) -> 
     write_picture(photos(config) / "twin" / "3.png", 3)
     assign(config)
     (photos(config) / "0003.png").unlink()
+    ingest(config)
+    assert lost(config) == {}
+    check_pictures(config, 6)
+
+
+def test_a_loss_that_a_killed_commit_wrote_down_does_not_outlive_it(folder: Path) -> None:
+    config = plants(folder, "copy")
+    assign(config)
+    loss = amendment("plant", 3, outcome="refused", reason="vanished")
+    amend(config.layout, "plant", config.layout.losses("plant", 1).stem, [loss])
     ingest(config)
     assert lost(config) == {}
     check_pictures(config, 6)

@@ -283,10 +283,13 @@ def _counts_of(layout: Layout, batch: int) -> dict[str, dict[str, ledger.SourceC
 def _write_losses(layout: Layout, placed: Sequence[tuple[str, Placed]], batch: int) -> None:
     for category in sorted({category for category, _ in placed}):
         losses = [loss for c, one in placed if c == category for loss in one.losses]
+        path = layout.losses(category, batch)
         if losses:
             rows = loss_amendments(losses, time.time_ns())
-            path = layout.losses(category, batch)
             artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
+        else:
+            # A commit that was killed may have left one about pictures that are placed now.
+            path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, target: Path) -> None:
