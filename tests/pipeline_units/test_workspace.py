@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -218,3 +219,21 @@ def test_opening_again_changes_nothing(layout: Layout) -> None:
     open_and_close(layout)
     after = layout.marker.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_asking_whether_it_is_locked_stands_in_nobodys_way(layout: Layout) -> None:
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            is_locked(layout)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(50):
+            with workspace.writing(layout, "w", ROOTS):
+                pass
+    finally:
+        ended.set()
+        asking.join()

@@ -26,6 +26,7 @@ from naturalist.errors import WorkspaceLocked
 from naturalist.layout import Layout
 
 _POLL_S = 0.5
+_MOMENT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,12 @@ def is_locked(layout: Layout) -> bool:
 
 
 def _wait_for(layout: Layout, handle: int, claim: Claim) -> None:
-    deadline = time.monotonic() + claim.wait_s
+    # Whoever asks whether the workspace is locked holds the lock himself for a moment.
+    deadline = time.monotonic() + max(claim.wait_s, _MOMENT_S)
     while (obstacle := _try(layout, handle, claim)) is not None:
         if time.monotonic() >= deadline:
             raise WorkspaceLocked(f"{layout.root} {obstacle}")
-        time.sleep(_POLL_S)
+        time.sleep(_POLL_S if claim.wait_s else _MOMENT_S / 10)
 
 
 def _try(layout: Layout, handle: int, claim: Claim) -> str | None:
