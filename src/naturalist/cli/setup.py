@@ -85,14 +85,16 @@ def demo(
 
     Examples: naturalist demo garden ; naturalist demo garden --photos my-photos
     """
-    pictures = build_demo_pictures(folder / "pictures", photos)
     path = folder / CONFIG_NAME
+    if path.exists() and load_config(path).name != _DEMO:
+        raise ConfigError(f"{folder} holds another collection: choose another folder for the demo")
+    pictures = build_demo_pictures(folder / "pictures", photos)
     if not path.exists():
         categories = [
             NewCategory(name, pictures.labels[name], tuple(path.resolve() for path in sources))
             for name, sources in pictures.categories.items()
         ]
-        write_config(folder, categories, str(folder / "published"), "demo", backbones.DEFAULT)
+        write_config(folder, categories, str(folder / "published"), _DEMO, backbones.DEFAULT)
     settings = load_config(path)
     report = runner.run(settings, make_progress(quiet=quiet), runner.RunOptions())
     held = status.collection_status(settings)
@@ -107,6 +109,7 @@ def demo(
     output.print_text(_NEXT.format(folder=folder))
 
 
+_DEMO = "demo"
 _NEXT = """
 Made in {folder}:
   naturalist.toml              the collection's settings, with comments

@@ -354,6 +354,7 @@ class Config(_Section):
             files_per_batch=self.ingest.files_per_batch,
             files_per_task=self.ingest.files_per_task,
             shard_size=self.extract.shard_size,
+            categories=tuple(self.labels),
         )
 
     @property

@@ -20,12 +20,16 @@ FileKey = tuple[str, str, bytes, int]
 
 @dataclass(frozen=True)
 class KnownPicture:
-    """A picture of the ledger that has some bytes: its category, id (if accepted) and name."""
+    """A picture of the ledger that has some bytes.
+
+    It has an id if it was ever accepted, and is still accepted unless something was learnt later.
+    """
 
     category: str
     source: str
     pic_id: str | None
     text: str
+    is_accepted: bool = True
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,8 @@ def _amend_conflicts(
     }
     for sha256, text in texts.items():
         for known in prior.by_sha256.get(sha256, ()):
-            if known.pic_id is not None:
+            # What a person or another stage has said of a picture stands.
+            if known.pic_id is not None and known.is_accepted:
                 result.amendments[known.category].append(_conflict_amendment(known, text))
 
 

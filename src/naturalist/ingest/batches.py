@@ -89,7 +89,9 @@ def write_pending(
     last_numbers = {c: _last_number(layout, c) for c in categories}
     batch = ledger.last_batch(layout) + 1
     roots = _RootChooser(layout, sources, options)
-    assigned = assign(findings, _prior(layout, findings), last_numbers, batch, roots)
+    assigned = assign(
+        findings, _prior(layout, findings, options.categories), last_numbers, batch, roots
+    )
     if not assigned.rows:
         for category, keys in assigned.touched.items():
             _write_touched(layout.touched(category), keys)
@@ -109,7 +111,9 @@ def _last_number(layout: Layout, category: str) -> int:
     return summaries[-1].last_number if summaries else 0
 
 
-def _prior(layout: Layout, findings: list[tuple[str, dict[str, Any]]]) -> Prior:
+def _prior(
+    layout: Layout, findings: list[tuple[str, dict[str, Any]]], categories: Sequence[str]
+) -> Prior:
     asked = pa.Table.from_pylist([row for _, row in findings], FINDINGS)
     asked = asked.append_column("category", pa.array([c for c, _ in findings], pa.string()))
     prior = Prior()
@@ -120,7 +124,15 @@ def _prior(layout: Layout, findings: list[tuple[str, dict[str, Any]]]) -> Prior:
             prior.by_file.setdefault(key, []).append(row)
         for row in ledger.query(connection, _SAME_BYTES).to_pylist():
             text = f"{row['category']}/{row['source']}/{row['path_text']}"
-            known = KnownPicture(row["category"], row["source"], row["pic_id"], text)
+            if categories and row["category"] not in categories:
+                continue
+            known = KnownPicture(
+                row["category"],
+                row["source"],
+                row["pic_id"],
+                text,
+                is_accepted=row["outcome"] == ledger.Outcome.ACCEPTED,
+            )
             prior.by_sha256.setdefault(row["sha256"], []).append(known)
     return prior
 
@@ -131,9 +143,9 @@ FROM ledger_rows SEMI JOIN asked USING (category, source, path, occurrence)
 WHERE coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
 """
 _SAME_BYTES = """
-SELECT category, source, pic_id, path_text, sha256
-FROM ledger_rows
-WHERE outcome IN ('accepted', 'conflict')
+SELECT category, source, pic_id, path_text, sha256, outcome
+FROM ledger
+WHERE (pic_id IS NOT NULL OR outcome = 'conflict')
   AND coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
   AND sha256 IN (SELECT sha256 FROM asked WHERE kind = 'picture')
 ORDER BY batch, pic_id

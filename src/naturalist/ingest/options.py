@@ -53,6 +53,7 @@ class IngestOptions:
         files_per_task: files examined by one task.
         shard_size: pictures in a shard of this batch.
         rescan: examine known files again too.
+        categories: those among which equal bytes are a conflict; empty is all that the ledger has.
     """
 
     mode: Mode = Mode.HARDLINK
@@ -62,3 +63,4 @@ class IngestOptions:
     files_per_task: int = 500
     shard_size: int = 1000
     rescan: bool = False
+    categories: tuple[str, ...] = ()
