@@ -103,7 +103,7 @@ def newest(store: Store) -> tuple[Snapshot, str]:
             f"no collection is published in {store.url} (it has no {LATEST}): check the address, "
             "down to the folder or prefix that was published to"
         ) from error
-    pointer = _json(LATEST, data)
+    pointer = decode(LATEST, data)
     return parse(str(pointer.get("key")), pointed(store, pointer)), info.version or ""
 
 
@@ -135,7 +135,7 @@ def parse(key: str, data: bytes) -> Snapshot:
     Raises:
         StoreError: they cannot be understood.
     """
-    body = _json(key, data)
+    body = decode(key, data)
     if body.get("format") != FORMAT:
         raise StoreError(
             f"{key} has snapshot format {body.get('format')!r}, this program reads format "
@@ -164,7 +164,12 @@ def _file(entry: Mapping[str, Any]) -> File:
     return file
 
 
-def _json(key: str, data: bytes) -> dict[str, Any]:
+def decode(key: str, data: bytes) -> dict[str, Any]:
+    """The JSON object that a key of the store holds.
+
+    Raises:
+        StoreError: it holds something else.
+    """
     try:
         value = json.loads(data)
     except ValueError as error:
