@@ -19,7 +19,7 @@ from naturalist import __version__, artifacts, ledger, snapshots, tables
 from naturalist.backbones import BackboneSpec
 from naturalist.cards import CARD, CROISSANT, CardFile, croissant, data_card
 from naturalist.layout import Layout
-from naturalist.schemas import PRIVATE_LEDGER_COLUMNS, data_dictionary
+from naturalist.schemas import PRIVATE_AMENDMENT_COLUMNS, PRIVATE_LEDGER_COLUMNS, data_dictionary
 from naturalist.snapshots import FORMAT, LATEST, maintenance
 from naturalist.stores import ObjectInfo, Store, Upload
 
@@ -93,13 +93,13 @@ def _tables(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
 def _ledger(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
     for category in sorted(labels):
         for summary in ledger.batches(layout, category):
-            name = f"ledger/{category}/{summary.batch:06d}.parquet"
-            path = layout.outbox / name
-            if not artifacts.is_done(path, summary.sha256):
-                _write_public_rows(layout.batch(category, summary.batch), path, summary.sha256)
-            yield _item(name, path)
-        for path in sorted(layout.amendments(category).glob("*.parquet")):
-            yield _item(f"ledger/{category}/amendments/{path.name}", path)
+            source = layout.batch(category, summary.batch)
+            name = f"ledger/{category}/{source.name}"
+            yield _public(source, layout, name, summary.sha256, PRIVATE_LEDGER_COLUMNS)
+        for source in sorted(layout.amendments(category).glob("*.parquet")):
+            name = f"ledger/{category}/amendments/{source.name}"
+            sha256 = artifacts.sha256_file(source)
+            yield _public(source, layout, name, sha256, PRIVATE_AMENDMENT_COLUMNS)
 
 
 def previews(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
@@ -133,11 +133,16 @@ def _without(source: Path, path: Path, withheld: tuple[str, ...], made_from: str
     return path
 
 
-def _write_public_rows(source: Path, path: Path, fingerprint: str) -> None:
-    rows = artifacts.read_parquet(source).drop_columns(list(PRIVATE_LEDGER_COLUMNS))
-    artifacts.write_parquet(path, rows)
-    digest = {path.name: artifacts.sha256_file(path)}
-    artifacts.write_receipt(path, artifacts.Receipt(fingerprint, rows.num_rows, digest))
+def _public(source: Path, layout: Layout, name: str, sha256: str, private: Sequence[str]) -> Item:
+    """A copy of a file of the ledger without its private columns."""
+    path = layout.outbox / name
+    wanted = artifacts.fingerprint(sha256, list(private))
+    if not artifacts.is_done(path, wanted):
+        rows = artifacts.read_parquet(source).drop_columns(list(private))
+        artifacts.write_parquet(path, rows)
+        digest = {path.name: artifacts.sha256_file(path)}
+        artifacts.write_receipt(path, artifacts.Receipt(wanted, rows.num_rows, digest))
+    return _item(name, path)
 
 
 def _reports(layout: Layout) -> Iterator[Item]:
@@ -185,7 +190,7 @@ def publish(
     entries = [*(item.entry() for item in items), *also]
     entries.sort(key=lambda entry: entry["name"])
     latest = store.head(LATEST)
-    pointer = json.loads(store.get_bytes(LATEST)[0]) if latest else None
+    pointer = snapshots.decode(LATEST, store.get_bytes(LATEST)[0]) if latest else None
     snapshot, changed = _snapshot(store, entries, about, pointer, now)
     if changed:
         maintenance.check_unpruned(store, prunes_before)

@@ -85,6 +85,9 @@ AMENDMENT = pa.schema(
     ]
 )
 
+PRIVATE_AMENDMENT_COLUMNS = ("by",)
+PUBLIC_AMENDMENT = pa.schema([f for f in AMENDMENT if f.name not in PRIVATE_AMENDMENT_COLUMNS])
+
 FINDINGS = pa.schema(
     [
         *(LEDGER.field(n) for n in ("source", "path", "occurrence")),
@@ -173,7 +176,7 @@ def data_dictionary(dim: int) -> str:
     sections = [
         ("Tables, Parquet", table_schema(dim)),
         ("Ledger", PUBLIC_LEDGER),
-        ("Amendments to the ledger", AMENDMENT),
+        ("Amendments to the ledger", PUBLIC_AMENDMENT),
         ("Previews", PREVIEWS),
         ("Index of pictures", PICTURE_INDEX),
         ("Verdicts", VERDICTS),
