@@ -1,11 +1,13 @@
 """Small collections of real photos, and the program run on them as a person runs it.
 
-Everything here goes through the command line in a process of its own, with a deadline: what hangs
-fails. A `Sabotage` makes that process (or one of its workers) end, stop or be interrupted at an
-exact change to the files; see `saboteur/sitecustomize.py`.
+Everything here goes through the command line, with a deadline: what hangs fails. A `Sabotage` makes
+the process (or one of its workers) end, stop or be interrupted at an exact change to the files; see
+`saboteur/sitecustomize.py`.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import select
@@ -18,7 +20,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import pytest
+
+from naturalist.cli import main
 from naturalist.config import load_config
 from naturalist.pipeline import ledger_query
 from naturalist.pipeline.ledger_query import Filter
@@ -66,12 +72,55 @@ def command(
     *,
     sabotage: Sabotage | None = None,
     wrapper: Sequence[str] = (),
-    deadline_s: float = DEADLINE_S,
+    alone: bool = False,
 ) -> Ran:
-    """Run `naturalist` with arguments; a deadline that passes fails the test."""
+    """Run `naturalist` with arguments; a deadline that passes fails the test.
+
+    In a process of its own if the test asks for that; else its parent process is the one of the
+    tests, for what Python's start costs, and only its workers are others.
+    """
+    if not (alone or wrapper or sabotage):
+        return _command_here(arguments)
     with tempfile.TemporaryDirectory() as notes:
         process, out, err = begin(arguments, Path(notes), sabotage=sabotage, wrapper=wrapper)
-        return finish(process, out, err, Path(notes), deadline_s)
+        return finish(process, out, err, Path(notes), DEADLINE_S)
+
+
+def _command_here(arguments: Sequence[str]) -> Ran:
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace") for _ in range(2))
+    with (
+        _deadline(),
+        mock.patch.object(sys, "argv", ["naturalist", *arguments]),
+        mock.patch.dict(os.environ, COLUMNS="200"),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return Ran(int(str(ended.value.code)), _text(out), _text(err), 0)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+@contextlib.contextmanager
+def _deadline() -> Iterator[None]:
+    """Fail what takes too long, and give signals back as they were."""
+    term = signal.getsignal(signal.SIGTERM)
+    alarm = signal.signal(signal.SIGALRM, _too_late)
+    signal.alarm(round(DEADLINE_S))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, alarm)
+        signal.signal(signal.SIGTERM, term)
+
+
+def _too_late(*_: object) -> None:
+    raise AssertionError(f"no end after {DEADLINE_S} s")
 
 
 def begin(

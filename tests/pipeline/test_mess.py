@@ -48,7 +48,7 @@ def alone(mess: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) ->
     }
     collection = write_collection(folder / "collection", sources)
     before = tree(folder / "sources")
-    return Mess(collection, folder / "sources", collection.run(code=3), before)
+    return Mess(collection, folder / "sources", collection.run(code=3, alone=True), before)
 
 
 def expected(prefix: str = "") -> dict[str, str]:
@@ -204,7 +204,7 @@ def test_members_of_archives_end_as_the_files_do(
         "animal": {"zoo": take(photos, "animal", 3, tmp_path / "zoo")},
     }
     collection = write_collection(tmp_path / "collection", sources, failure_budget=0.9)
-    ran = collection.run()
+    ran = collection.run(alone=True)
     found = endings(collection, category="plant")
     wanted = expected(inside)
     del wanted[f"{inside}generated/broken-link.jpg"]
