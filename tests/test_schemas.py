@@ -3,10 +3,11 @@ import pytest
 
 from naturalist import schemas
 
-PUBLISHED = [schemas.PUBLIC_LEDGER, schemas.AMENDMENT, schemas.PREVIEWS, schemas.VERDICTS]
+PUBLISHED = [schemas.PUBLIC_LEDGER, schemas.PUBLIC_AMENDMENT, schemas.PREVIEWS, schemas.VERDICTS]
 ALL = [
     *PUBLISHED,
     schemas.LEDGER,
+    schemas.AMENDMENT,
     schemas.FINDINGS,
     schemas.CHECKS,
     schemas.features_schema(3),
@@ -45,4 +46,5 @@ def test_the_data_dictionary_names_every_column_of_every_published_file() -> Non
 
 def test_the_data_dictionary_does_not_name_what_is_never_published() -> None:
     text = schemas.data_dictionary(512)
-    assert not [name for name in schemas.PRIVATE_LEDGER_COLUMNS if f"`{name}`" in text]
+    private = (*schemas.PRIVATE_LEDGER_COLUMNS, *schemas.PRIVATE_AMENDMENT_COLUMNS)
+    assert not [name for name in private if f"`{name}`" in text]

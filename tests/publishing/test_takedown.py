@@ -14,6 +14,7 @@ from naturalist.snapshots import Snapshot
 from publishing.conftest import OnS3
 
 GONE = "plant_id_3"
+WHO = "somebody-of-the-staff"
 
 
 def parts_with(made: OnS3, snapshot: Snapshot, pic_id: str) -> set[str]:
@@ -46,7 +47,8 @@ def test_a_picture_taken_down_is_in_no_new_snapshot_and_after_pruning_in_none(
     everywhere = {"tables", "previews", "picture_index", "pictures"}
     assert parts_with(made, old, GONE) == everywhere
 
-    assert naturalist("takedown", *here, GONE, "--why", "asked by the owner").code == 0
+    decided = ("--why", "asked by the owner", "--by", WHO)
+    assert naturalist("takedown", *here, GONE, *decided).code == 0
     assert naturalist("run", *here).code == 0
     assert parts_with(made, made.snapshot, GONE) == set()
     assert parts_with(made, made.snapshot, "plant_id_4") == everywhere
@@ -61,6 +63,7 @@ def test_a_picture_taken_down_is_in_no_new_snapshot_and_after_pruning_in_none(
     for info in made.store.list():
         data = made.store.get_bytes(info.key)[0]
         assert picture not in data, info.key
+        assert WHO.encode() not in data, info.key
         assert "ledger" in info.key or GONE.encode() + b";" not in data, info.key
 
 

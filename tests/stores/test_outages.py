@@ -57,11 +57,12 @@ def store(
     [
         (lambda store: store.head("there").size_bytes, 5),
         (lambda store: store.get_bytes("there")[0], b"bytes"),
+        (lambda store: store.read_back("there").size_bytes, 5),
         (lambda store: [info.key for info in store.list()], ["there"]),
         (lambda store: store.delete(["there"]), None),
         (lambda store: store.put_bytes("there", b"other").size_bytes, 5),
     ],
-    ids=["head", "get_bytes", "list", "delete", "put_bytes"],
+    ids=["head", "get_bytes", "read_back", "list", "delete", "put_bytes"],
 )
 def test_a_writer_waits_for_it(
     store: S3Store, outage: Outage, ask: Callable[[S3Store], Any], answer: Any

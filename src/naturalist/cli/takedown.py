@@ -17,9 +17,11 @@ app = typer.Typer()
 @app.command(epilog=EXIT_CODES)
 def takedown(
     pic_ids: Annotated[list[str], typer.Argument(metavar="PIC_ID...", help="Such as plant_id_7.")],
-    why: Annotated[str, typer.Option(help="The reason, kept in the ledger.")],
+    why: Annotated[
+        str, typer.Option(help="The reason: kept in the ledger, and published with it.")
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
-    by: Annotated[str, typer.Option(help="Who decided; you, if not said.")] = "",
+    by: Annotated[str, typer.Option(help="Who decided; you, if not said. Never published.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Take pictures out of tables, previews and published pictures, from the next run on.

@@ -99,7 +99,7 @@ class S3Store:
         condition = _condition(if_absent, if_match)
         with s3_errors(f"writing {key}", self.url):
             if condition and not self._writable.conditions:
-                current = head(self._place, key)
+                current = self.head(key)
                 if (current and current.version) != if_match:
                     raise conflict
                 condition = {}
@@ -125,7 +125,7 @@ class S3Store:
         with s3_errors(f"fetching {key}", self.url):
             version = None
             if sha256 is None:
-                info = head(self._place, key)
+                info = self.head(key)
                 if info is None:
                     raise not_found(self.url, key)
                 sha256, version = info.sha256, info.version
@@ -150,7 +150,7 @@ class S3Store:
     def read_back(self, key: str) -> ObjectInfo | None:
         """See `Store.read_back`."""
         with s3_errors(f"reading {key} back", self.url):
-            info = head(self._place, key)
+            info = self.head(key)
             return info and replace(info, sha256=sha256_at_server(self._place, info))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
