@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,7 +44,7 @@ class FeatureCheckOptions:
 
 @dataclass(frozen=True)
 class FeatureCheckTask:
-    """One features part to verify."""
+    """One features part to verify; with `pictures`, also the bytes of its stored pictures."""
 
     root: Path
     backbone: str
@@ -53,6 +53,7 @@ class FeatureCheckTask:
     sources: Mapping[str, Path]
     limits: PictureLimits
     options: FeatureCheckOptions
+    pictures: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -82,7 +83,11 @@ def plan(
     *,
     again: bool = False,
 ) -> list[FeatureCheckTask]:
-    """List the parts that were not verified as they are now; with `again`, all parts."""
+    """List the parts that were not verified as they are now; with `again`, all and their pictures.
+
+    Reading every stored picture takes the time that the drive takes, so only who asks for it gets
+    it.
+    """
     spec = backbones.describe(backbone)
     tasks = []
     for category in sorted(sources):
@@ -100,6 +105,7 @@ def plan(
                 sources[category],
                 limits,
                 options,
+                pictures=again,
             )
             if again or not _is_verified(task):
                 tasks.append(task)
@@ -128,6 +134,8 @@ def run(task: FeatureCheckTask) -> Checked:
     vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(-1, spec.dim)
     verdicts += check_vectors(names, vectors)
     verdicts += _extract_again(task, layout, names, vectors)
+    if task.pictures:
+        verdicts += _check_pictures(task, layout, names)
     return _finish(task, _measures(names, vectors), verdicts, _ranges(vectors))
 
 
@@ -161,6 +169,21 @@ def _expected_ids(task: FeatureCheckTask, layout: Layout) -> list[str]:
         rows = rows.filter(pc.invert(pc.is_in(rows["pic_id"], gone.combine_chunks())))
     names: list[str] = rows["pic_id"].to_pylist()
     return names
+
+
+def _check_pictures(
+    task: FeatureCheckTask, layout: Layout, names: Iterable[str]
+) -> Iterator[Verdict]:
+    part = task.part
+    wanted = set(names)
+    for row in ledger.shard_rows(layout, part.category, part.batch, task.shard).to_pylist():
+        if row["pic_id"] not in wanted:
+            continue
+        try:
+            read_picture(layout, task.sources.get(row["source"]), row)
+        except PictureError as error:
+            detail = f"{error}; put the file back as it was: its source is {row['path_text']!r}"
+            yield Verdict("picture", "hard", detail, pic_id=row["pic_id"])
 
 
 def check_vectors(names: list[str], vectors: Vectors) -> Iterator[Verdict]:

@@ -47,6 +47,7 @@ HARD_CHECKS = {
     "pic_ids": "The pictures are exactly the expected ones, in id order, each once.",
     "not_finite": "No value is NaN or infinite.",
     "all_zero": "No vector is all zeros.",
+    "picture": "The stored picture has the bytes that were ingested (naturalist verify only).",
     "re_extraction": "Pictures extracted once more give the stored vector again.",
     "label": "Every row has the label of its category.",
     "equals_features": "Rows of a table have the vectors of its features, bit for bit.",
