@@ -117,7 +117,8 @@ def test_a_category_may_have_no_source(tmp_path: Path) -> None:
 def test_defaults_are_those_of_the_stages(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, TWO))
     limits = FileLimits(archives=ArchiveLimits(max_member_bytes=FileLimits.max_file_bytes))
-    assert config.ingest_options == IngestOptions(limits=limits)
+    names = tuple(config.labels)
+    assert config.ingest_options == IngestOptions(limits=limits, categories=names)
     assert config.extract_options == ExtractOptions(config.extract.backbone, PictureLimits())
     assert config.feature_check_options == FeatureCheckOptions()
     assert config.tables.rows_per_table == 10_001

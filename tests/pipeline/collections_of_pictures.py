@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ from naturalist.pipeline.status import collection_status
 SABOTEUR = Path(__file__).parent / "saboteur"
 STAGES = ("examine", "assign", "place", "commit", "extract", "verify", "tables", "publish")
 DEADLINE_S = 240.0
+_SAMPLE_S = 0.05
 
 Categories = Mapping[str, Mapping[str, Path]]
 Row = dict[str, Any]
@@ -153,37 +155,64 @@ def finish(
     process: "subprocess.Popen[bytes]", out: Path, err: Path, notes: Path, deadline_s: float
 ) -> Ran:
     """Wait for a program that was begun."""
-    handle = os.pidfd_open(process.pid)
-    try:
-        ended = select.select([handle], [], [], deadline_s)[0]
-    finally:
-        os.close(handle)
+    ended, peak_mb = _watch(process.pid, deadline_s)
     if not ended:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise AssertionError(f"no end after {deadline_s} s:\n{err.read_text()}")
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    process.wait()
     changes = {path.suffix[1:]: path.stat().st_size for path in notes.glob("changes.*")}
     return Ran(
         process.returncode,
         out.read_text(),
         err.read_text("utf-8", "backslashreplace"),
-        usage.ru_maxrss / 1024,
+        peak_mb,
         changes,
     )
 
 
+def _watch(session: int, deadline_s: float) -> tuple[bool, float]:
+    """Whether a session's first process ended in time, and the peak memory of any in MB.
+
+    Peaks are sampled: what the system tells of an ended child counts its parent's memory too.
+    """
+    handle = os.pidfd_open(session)
+    deadline = time.monotonic() + deadline_s
+    peak_mb = 0.0
+    try:
+        while time.monotonic() < deadline:
+            if select.select([handle], [], [], _SAMPLE_S)[0]:
+                return True, peak_mb
+            peak_mb = max([peak_mb, *map(_peak_mb, _members(session))])
+    finally:
+        os.close(handle)
+    return False, peak_mb
+
+
+def _peak_mb(process: Path) -> float:
+    with contextlib.suppress(OSError):
+        # A process that is not yet the program it is to become has this one's memory.
+        if (process / "cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
+            return 0.0
+        for line in (process / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def session_is_empty(session: int) -> bool:
     """Whether no process of a session is left (zombies, which nobody here can reap, aside)."""
+    return not list(_members(session))
+
+
+def _members(session: int) -> Iterator[Path]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[3]) == session and fields[0] != "Z":
-            return False
-    return True
+            yield path.parent
 
 
 @dataclass(frozen=True)
