@@ -98,7 +98,7 @@ $(VENV)/.made $(DEMO_VENV)/.made $(AIRFLOW_VENV)/.made:
 $(VENV)/.test: pyproject.toml | $(VENV)/.made
 	@echo "Installing the package and what its tests need into $(VENV) ..."
 	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
-	@$(BIN)/pip install -qq --editable . --group test
+	@$(BIN)/pip install -qq --editable '.[analysis,dashboard]' --group test
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.test

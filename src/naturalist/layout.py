@@ -19,6 +19,12 @@
       previews/<category>/<batch>-<shard>.parquet, .json
       checks/<backbone>/<category>/<batch>-<shard>.parquet, .json
       tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
+      duplicates/                         groups of near duplicates
+      samples/<name>/                     which pictures stand for all
+      maps/<name>/                        points.parquet, map.json, map.png
+      clusters/<name>/                    members.parquet, clusters.json, sheets/<cluster>.png
+      index/<backbone>/                   neighbours of every picture
+      models/<model>/                     model.onnx, card, evaluation, predictions
       reports/                            verification.json, verification.md, runs/<n>.json
       outbox/                             copies without private columns, for publishing
 """
@@ -154,6 +160,62 @@ class Layout:
     def table(self, category: str, k: int) -> Path:
         """Table `k` (from 1) of a category, as Parquet; the CSV lies beside it."""
         return self.tables / category / f"image_df_{k}.parquet"
+
+    # studies
+
+    @property
+    def near_duplicates(self) -> Path:
+        """Groups of near duplicates; what they were made from lies beside them."""
+        return self.root / "duplicates" / "groups.parquet"
+
+    def sample(self, name: str) -> Path:
+        """Folder of a sample: `members.parquet` and `sample.json`."""
+        return self.root / "samples" / name
+
+    @property
+    def maps(self) -> Path:
+        """Folder with a folder for each map."""
+        return self.root / "maps"
+
+    def map(self, name: str) -> Path:
+        """Folder of a map: `points.parquet`, `map.json`, `map.png`."""
+        return self.maps / name
+
+    @property
+    def clusterings(self) -> Path:
+        """Folder with a folder for each clustering."""
+        return self.root / "clusters"
+
+    def clustering(self, name: str) -> Path:
+        """Folder of a clustering: `members.parquet`, `clusters.json`, `sheets/`."""
+        return self.clusterings / name
+
+    def index(self, backbone_id: str) -> Path:
+        """Folder of the index over the features of a backbone."""
+        return self.root / "index" / backbone_id
+
+    @property
+    def models(self) -> Path:
+        """Folder with a folder for each classifier, and the history of the champions."""
+        return self.root / "models"
+
+    def model(self, name: str) -> Path:
+        """Folder of a classifier: `model.onnx`, `card.md`, its evaluation and predictions."""
+        return self.models / name
+
+    @property
+    def champion(self) -> Path:
+        """Which classifier is the champion, and all that were before it."""
+        return self.models / "champion.json"
+
+    @property
+    def label_issues(self) -> Path:
+        """Pictures whose category is suspected to be wrong."""
+        return self.reports / "label_issues.parquet"
+
+    def drift(self, name: str) -> Path:
+        """Report on the drift of a batch."""
+        return self.reports / "drift" / f"{name}.json"
 
     # reports and published things
 

@@ -142,6 +142,78 @@ VERDICTS = pa.schema(
 )
 
 
+NEAR_DUPLICATES = pa.schema(
+    [
+        _field("picID", pa.string(), "Id of the picture; only pictures of groups of two or more."),
+        _field("group", pa.string(), "First picture of its group in the order of ids."),
+        _field("distance", pa.int32(), "Bits of the perceptual hash that differ from the nearest."),
+        _field("cosine", pa.float32(), "Cosine of its features to those of the nearest."),
+    ]
+)
+
+SAMPLE = pa.schema(
+    [
+        _field("picID", pa.string(), "Id of a picture that was chosen."),
+        _field("weight", pa.float32(), "Pictures of the whole that it stands for."),
+    ]
+)
+
+CLUSTER_MEMBERS = pa.schema(
+    [
+        _field("picID", pa.string(), "Id of the picture."),
+        _field("cluster", pa.int32(), "Number of its cluster, from 0; -1 is noise."),
+        _field("strength", pa.float32(), "How surely it belongs there, 0 to 1."),
+    ]
+)
+
+PREDICTIONS = pa.schema(
+    [
+        _field("picID", pa.string(), "Id of the picture."),
+        _field("category", pa.string(), "Category that the picture is filed under."),
+        _field("predicted", pa.string(), "Category that the classifier finds most probable."),
+        _field("probability", pa.float32(), "Its calibrated probability."),
+        _field("given_probability", pa.float32(), "Probability of the category it is filed under."),
+        _field("outlier_score", pa.float32(), "0 to 1: how unlike the training pictures it is."),
+        _field("known", pa.bool_(), "False if it is unlike anything seen in training."),
+        _field(
+            "held_out",
+            pa.bool_(),
+            "Whether the classifier that predicted was trained without the picture's source.",
+        ),
+    ]
+)
+
+LABEL_ISSUES = pa.schema(
+    [
+        _field("picID", pa.string(), "Id of the picture."),
+        _field("category", pa.string(), "Category that it is filed under."),
+        _field("suggested", pa.string(), "Category that it seems to belong to."),
+        _field("score", pa.float32(), "0 to 1; higher is more suspect."),
+        _field("rank", pa.int32(), "1 for the most suspect picture."),
+    ]
+)
+
+
+def map_schema(dims: int) -> pa.Schema:
+    """Schema of a map's points: coordinates `x`, `y` and, with 3 dimensions, `z`."""
+    axes = [_field(axis, pa.float32(), f"Coordinate {axis}.") for axis in "xyz"[:dims]]
+    return pa.schema(
+        [
+            _field("picID", pa.string(), "Id of the picture."),
+            *axes,
+            _field(
+                "sampled",
+                pa.bool_(),
+                "Whether the layout was made with it, or it was placed later.",
+            ),
+            _field(
+                "confidence", pa.float32(), "0 to 1: how well its neighbours agree on its place."
+            ),
+            _field("density", pa.float32(), "0 to 1: rank of the density of features around it."),
+        ]
+    )
+
+
 def features_schema(dim: int) -> pa.Schema:
     """Schema of a features part: float32 vectors of `dim` values."""
     return pa.schema(
@@ -180,6 +252,12 @@ def data_dictionary(dim: int) -> str:
         ("Previews", PREVIEWS),
         ("Index of pictures", PICTURE_INDEX),
         ("Verdicts", VERDICTS),
+        ("Groups of near duplicates", NEAR_DUPLICATES),
+        ("Samples", SAMPLE),
+        ("Maps (`z` with 3 dimensions)", map_schema(3)),
+        ("Clusters", CLUSTER_MEMBERS),
+        ("Predictions", PREDICTIONS),
+        ("Label issues", LABEL_ISSUES),
     ]
     csv_note = (
         "## Tables, CSV\n\n"

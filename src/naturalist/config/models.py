@@ -20,6 +20,7 @@ from pydantic import (
 from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
+from naturalist.config.analyse import AnalyseSection
 from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
@@ -193,6 +194,7 @@ class Config(_Section):
     extract: ExtractSection = ExtractSection()
     verify: VerifySection = VerifySection()
     tables: TablesSection = TablesSection()
+    analyse: AnalyseSection = AnalyseSection()
     publish: PublishSection = PublishSection()
     airflow: AirflowSection = AirflowSection()
     _folder: Path = PrivateAttr(default=Path())

@@ -87,9 +87,15 @@ class Collection:
                     self._sure.add(file.name)
         return self.tables.files
 
+    def parts(self) -> Iterator[pa.Table]:
+        """The chosen columns of one table after another, in flat memory."""
+        for file in self.tables.files:
+            yield reading.read(self._ready(file), self.columns)
+
     def arrow(self) -> pa.Table:
         """All rows as one Arrow table of the chosen columns."""
-        parts = [reading.read(file, self.columns) for file in self.fetch()]
+        self.fetch()
+        parts = list(self.parts())
         schema = pa.schema([table_schema(self.dim or 1).field(name) for name in self.columns])
         bare = pa.schema([field.remove_metadata() for field in schema])
         return (

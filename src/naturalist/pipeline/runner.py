@@ -10,7 +10,7 @@ from typing import Any
 from naturalist import __version__, backbones
 from naturalist.config import Config
 from naturalist.errors import NaturalistError, VerificationFailed
-from naturalist.pipeline import budget, mending, reports, stages, workspace
+from naturalist.pipeline import analyse, budget, mending, reports, stages, workspace
 from naturalist.pipeline.executors import (
     Executor,
     ProcessExecutor,
@@ -113,6 +113,7 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     _timed(report, "tables", lambda: stages.write_tables(job))
     checked = _timed(report, "verify-tables", lambda: stages.verify_tables(job))
     report_verification(job, features, checked)
+    _timed(report, "analyse", lambda: analyse.analyse(job))
     accept = options.accept_failures
     _timed(report, "publish", lambda: publish(job, accept_failures=accept))
 

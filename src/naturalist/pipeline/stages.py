@@ -327,6 +327,8 @@ def _require_verified(config: Config) -> None:
 
 def as_facts(result: Any) -> dict[str, Any]:
     """A stage's result as JSON values, without verdicts (the verification report has them)."""
+    if isinstance(result, dict):
+        return result
     if isinstance(result, VerifyResult):
         soft = sum(v.severity == "soft" for v in result.verdicts)
         hard = len(result.verdicts) - soft

@@ -1,0 +1,73 @@
+"""Contact sheets: many small pictures with captions, as one PNG."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from naturalist.images import THUMBNAIL_SIDE
+
+_MARGIN = 8
+_LINE = 16
+_PAPER = (255, 255, 255)
+_INK = (34, 34, 34)
+_FRAME = (221, 221, 221)
+_CAPTION_LETTERS = 26
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a sheet: its thumbnail as JPEG (None if there is none) and a caption."""
+
+    thumbnail: bytes | None
+    caption: str
+
+
+def contact_sheet(tiles: Sequence[Tile], title: str = "", columns: int = 6) -> bytes:
+    """Draw the tiles in rows, from the left; captions of up to two lines stand below.
+
+    Returns:
+        The bytes of a PNG.
+    """
+    columns = max(1, min(columns, len(tiles)))
+    cell = (THUMBNAIL_SIDE + _MARGIN, THUMBNAIL_SIDE + 2 * _LINE + _MARGIN)
+    top = _MARGIN + (_LINE + _MARGIN if title else 0)
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (_MARGIN + columns * cell[0], top + rows * cell[1]), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=12)
+    if title:
+        draw.text((_MARGIN, _MARGIN), title, _INK, ImageFont.load_default(size=14))
+    for k, tile in enumerate(tiles):
+        row, column = divmod(k, columns)
+        _draw(sheet, draw, tile, (_MARGIN + column * cell[0], top + row * cell[1]), font)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _draw(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    tile: Tile,
+    at: tuple[int, int],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:
+    left, top = at
+    side = THUMBNAIL_SIDE
+    if tile.thumbnail is None:
+        draw.rectangle((left, top, left + side - 1, top + side - 1), outline=_FRAME)
+        draw.text((left + _MARGIN, top + side // 2), "no thumbnail", _INK, font)
+    else:
+        with Image.open(io.BytesIO(tile.thumbnail)) as picture:
+            x, y = left + (side - picture.width) // 2, top + (side - picture.height) // 2
+            sheet.paste(picture.convert("RGB"), (x, y))
+    for n, line in enumerate(_lines(tile.caption)):
+        draw.text((left, top + side + n * _LINE), line, _INK, font)
+
+
+def _lines(caption: str) -> list[str]:
+    text = "".join(c if c.isprintable() else "?" for c in caption)
+    parts = text if len(text) <= 2 * _CAPTION_LETTERS else text[: 2 * _CAPTION_LETTERS - 1] + "…"
+    return [parts[k : k + _CAPTION_LETTERS] for k in range(0, len(parts), _CAPTION_LETTERS)][:2]
