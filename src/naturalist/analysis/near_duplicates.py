@@ -12,7 +12,7 @@ A. Das Sarma, Detecting Near-Duplicates for Web Crawling (WWW 2007), section 3. 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,11 +133,13 @@ def row_cosines(one: Vectors, other: Vectors) -> NDArray[np.float32]:
     products = np.einsum("ij,ij->i", one, other, dtype=np.float64)
     lengths = np.linalg.norm(one, axis=1).astype(np.float64) * np.linalg.norm(other, axis=1)
     there = lengths > 0
-    return np.divide(products, lengths, out=np.zeros_like(products), where=there).astype(np.float32)
+    found = np.divide(products, lengths, out=np.zeros_like(products), where=there)
+    cosine: Vectors = found.astype(np.float32)
+    return cosine
 
 
 def components(count: int, first: Indices, second: Indices) -> Indices:
-    """Connected components of a graph: for each of `count` rows the least row it hangs together with.
+    """Connected components of a graph of `count` rows: for each row the least of its component.
 
     Rows take the least label of their neighbours and jump to the label of their label until
     nothing changes. Source: Y. Shiloach, U. Vishkin, An O(log n) parallel connectivity algorithm
@@ -263,7 +265,7 @@ def _by_blocks(
 
 def _block_masks(blocks: int) -> Hashes:
     edges = [HASH_BITS * i // blocks for i in range(blocks + 1)]
-    masks = [(1 << stop) - (1 << start) for start, stop in zip(edges, edges[1:], strict=False)]
+    masks = [(1 << stop) - (1 << start) for start, stop in pairwise(edges)]
     return np.array(masks, np.uint64)
 
 
