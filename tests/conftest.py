@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["s3_server"]
+pytest_plugins = ["s3_server", "photo_collection"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

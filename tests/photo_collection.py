@@ -1,0 +1,82 @@
+"""One collection of about 600 real photos with real features, for all tests that need some.
+
+It is made once for all workers of a test run and only read; a test that writes takes a copy.
+"""
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny
+from naturalist import backbones
+from naturalist.config import load_config
+
+LABELS = {"plant": 0, "animal": 1, "human": 2}
+PER_SOURCE = 75
+
+
+@pytest.fixture(scope="session")
+def photo_workspace(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a collection (its `naturalist.toml` and workspace); read only, tables are made.
+
+    It has eight sources in three categories and the default backbone.
+    """
+    root = tmp_path_factory.getbasetemp()
+    # The workers of pytest-xdist have a folder each, below that of the whole test run.
+    root = root.parent if root.name.startswith("popen-") else root
+    folder = root / "photo-collection"
+    with _locked(root / "photo-collection.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _make(photos, folder)
+            (folder / "made").touch()
+    return folder
+
+
+@pytest.fixture
+def photo_copy(photo_workspace: Path, tmp_path: Path) -> Path:
+    """The same collection, for a test to write to."""
+    return shutil.copytree(photo_workspace, tmp_path / "photo-collection")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make(photos: Path, folder: Path) -> None:
+    categories = [
+        {"name": name, "label": label, "source": list(_take_sources(photos / name, folder))}
+        for name, label in LABELS.items()
+    ]
+    tiny.config_file(
+        folder,
+        {},
+        name="photos",
+        workspace=".",
+        category=categories,
+        extract={"backbone": backbones.DEFAULT, "shard_size": 200, "workers": 1},
+        tables={"rows_per_table": 150},
+        verify={"sample_share": 0.0},
+    )
+    tiny.make_all(load_config(folder))
+
+
+def _take_sources(category: Path, folder: Path) -> Iterator[dict[str, Any]]:
+    """Copy some photos of each source of a category, evenly spaced in the order of paths."""
+    for source in sorted(category.iterdir()):
+        files = sorted(path for path in source.rglob("*") if path.is_file())
+        # `sources` beside the workspace's own folders would not be apart from it.
+        to = folder.with_name(f"{folder.name}-sources") / category.name / source.name
+        for path in files[:: max(1, len(files) // PER_SOURCE)][:PER_SOURCE]:
+            target = to / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        yield {"name": source.name, "path": str(to)}

@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from naturalist.studies.rows import read_rows
+
+
+def test_the_shared_photo_collection_has_every_source_and_category(photo_workspace: Path) -> None:
+    rows = read_rows(photo_workspace)
+    assert 550 <= len(rows) <= 600
+    assert list(rows.categories) == ["plant", "animal", "human"]
+    pairs = zip(rows.category_names.tolist(), rows.sources.tolist(), strict=True)
+    assert len(set(pairs)) == 8
+    assert rows.features.shape[1] == 512
