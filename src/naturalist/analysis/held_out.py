@@ -1,0 +1,189 @@
+"""What a classifier says of rows whose source it has never seen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.analysis.classifier import FitOptions, fit, softmax, temperature_for
+from naturalist.analysis.splits import (
+    Fold,
+    Index,
+    can_be_left_out,
+    folds_within,
+    leave_one_source_out,
+)
+from naturalist.analysis.weighting import cells, row_weights, sample_cells
+
+Features = NDArray[np.float32]
+Scorer = Callable[[Features], NDArray[np.float32]]
+"""From features (n, dim) to scores (n, classes): logarithms of probabilities but for a constant."""
+Learner = Callable[[Features, NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], Scorer]
+"""Trains on features, classes, sources and weights of rows."""
+
+_NEVER = -30.0
+"""Score of a class that a fold has no training rows of."""
+
+
+@dataclass(frozen=True)
+class HeldOutOptions:
+    """How rows are predicted by models that have not seen their source.
+
+    Attributes:
+        fit: how each model is fitted.
+        most_rows: rows that each of them is trained with at most; small sources stay whole.
+        folds: random folds for categories that have one source only.
+        seed: of samples and folds.
+    """
+
+    fit: FitOptions = field(default_factory=FitOptions)
+    most_rows: int = 60_000
+    folds: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Scores of all rows by models that were trained without them.
+
+    Attributes:
+        labels: (classes,) label of each class, ascending.
+        scores: (N, classes) float32, before any temperature.
+        held_out: (N,) whether the model was trained without the row's source as well. It is false
+            where a category has one source only, which cannot be left out.
+        folds: (N,) number of the fold that each row was tested in.
+    """
+
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    held_out: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+
+    def classes(self, labels: NDArray[np.integer]) -> NDArray[np.int64]:
+        """The class (N,) of each label."""
+        return np.searchsorted(self.labels, labels).astype(np.int64)
+
+
+def linear(options: FitOptions) -> Learner:
+    """The linear classifier as a learner."""
+
+    def learn(
+        features: Features,
+        classes: NDArray[np.int64],
+        sources: NDArray[np.int64],
+        weights: NDArray[np.float64],
+    ) -> Scorer:
+        plain = replace(options, balance="none")
+        return fit(features, classes, weights=weights, options=plain).scores
+
+    return learn
+
+
+def held_out_scores(
+    features: Features,
+    labels: NDArray[np.integer],
+    sources: NDArray[np.generic],
+    *,
+    groups: Index | None = None,
+    options: HeldOutOptions | None = None,
+    learner: Learner | None = None,
+    on_fold: Callable[[str, int], None] = lambda name, rows: None,
+) -> HeldOut:
+    """Scores of every row by a model that was trained without its source.
+
+    Args:
+        features: (N, dim) float32.
+        labels: (N,) integers.
+        sources: (N,) source of each row; rows of one name are held out together.
+        groups: (N,) near duplicates have the same number; they are held out together too.
+        options: how.
+        learner: what is trained; the linear classifier by default.
+        on_fold: hears the name and the rows of each fold when it is done.
+
+    Raises:
+        ConfigError: there are fewer than two labels.
+        MissingExtra: scipy is not installed.
+    """
+    options = options or HeldOutOptions()
+    known, classes = np.unique(labels, return_inverse=True)
+    possible = can_be_left_out(labels, sources)
+    scores = np.empty((len(labels), len(known)), np.float32)
+    fold_of = np.full(len(labels), -1, np.int64)
+    folds = [*leave_one_source_out(labels, sources, groups)]
+    folds += folds_within(labels, ~possible, groups, options.folds, options.seed)
+    learn = learner or linear(options.fit)
+    for number, fold in enumerate(folds):
+        scores[fold.test] = scores_of_fold(
+            features, classes.astype(np.int64), sources, fold, options, learn
+        )
+        fold_of[fold.test] = number
+        on_fold(fold.name, int(fold.test.sum()))
+    return HeldOut(known.astype(np.int64), scores, possible, fold_of)
+
+
+def scores_of_fold(
+    features: Features,
+    classes: NDArray[np.int64],
+    sources: NDArray[np.generic],
+    fold: Fold,
+    options: HeldOutOptions,
+    learn: Learner,
+) -> NDArray[np.float32]:
+    """Scores (tested rows, classes) by a model of the fold's training rows.
+
+    Args:
+        features: (N, dim) float32.
+        classes: (N,) from 0; a class that has no training row is never predicted.
+        sources: (N,) source of each row.
+        fold: what to train and to test with.
+        options: how.
+        learn: what is trained.
+    """
+    train = np.flatnonzero(fold.train)
+    cell = cells(classes[train], sources[train])
+    drawn, stands_for = sample_cells(cell, options.most_rows, options.seed)
+    weights = row_weights(classes[train], sources[train], balance=options.fit.balance)
+    rows = train[drawn]
+    present, local = np.unique(classes[rows], return_inverse=True)
+    scorer = learn(features[rows], local.astype(np.int64), cell[drawn], weights[drawn] * stands_for)
+    test = np.flatnonzero(fold.test)
+    found = np.full((len(test), int(classes.max()) + 1), _NEVER, np.float32)
+    found[:, present] = scorer(features[test])
+    return found
+
+
+def held_out_probabilities(
+    features: Features,
+    labels: NDArray[np.integer],
+    sources: NDArray[np.generic],
+    *,
+    groups: Index | None = None,
+    options: HeldOutOptions | None = None,
+) -> NDArray[np.float32]:
+    """Calibrated probabilities (N, classes) of every row by a model that never saw its source.
+
+    Classes are the labels in ascending order. Rows of categories with a single source come from
+    random folds instead, near duplicates kept together.
+    """
+    options = options or HeldOutOptions()
+    found = held_out_scores(features, labels, sources, groups=groups, options=options)
+    return calibrate_held_out(found, labels, sources, options.fit)
+
+
+def calibrate_held_out(
+    found: HeldOut,
+    labels: NDArray[np.integer],
+    sources: NDArray[np.generic],
+    options: FitOptions,
+) -> NDArray[np.float32]:
+    """Probabilities (N, classes); those of each fold by a temperature fitted on all other folds."""
+    classes = found.classes(labels)
+    weights = row_weights(labels, sources, balance=options.balance)
+    probabilities = np.empty_like(found.scores)
+    for fold in np.unique(found.folds).tolist():
+        own = found.folds == fold
+        rest = ~own if (~own).any() else own
+        temperature = temperature_for(found.scores[rest], classes[rest], weights[rest])
+        probabilities[own] = softmax(found.scores[own], temperature)
+    return probabilities
