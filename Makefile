@@ -14,7 +14,9 @@ JOBS ?= 2
 ARGS ?=
 
 BIN := $(VENV)/bin
-AIRFLOW_PINS := $(wildcard ../shared/airflow-constraints-*-py311.txt)
+# Pins are for the Python that they were tried with; another one lets pip find its own way.
+AIRFLOW_PINS = $(shell test -x $(AIRFLOW_VENV)/bin/python && $(AIRFLOW_VENV)/bin/python -c \
+	'import glob, sys; print(*glob.glob("constraints/airflow-*-py%d%d.txt" % sys.version_info[:2]))')
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -77,7 +79,7 @@ wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has not
 	@$(WHEEL_VENV)/bin/pip install -qq dist/naturalist-*.whl
 	@$(BIN)/python tools/check_wheel.py $(WHEEL_VENV)/bin/naturalist
 
-check: format-check lint types imports docs-check wheel test ## all checks; what CI runs
+check: format-check lint types imports docs-check wheel test-airflow test ## all checks; what CI runs
 
 clean: ## remove environments, caches and builds; never a demo or a collection
 	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
@@ -106,8 +108,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.test
 	@$(BIN)/pip install -qq --group dev
 	@touch $@
 
-# The constraints are those that Airflow was tried with; without them pip finds its own way.
-$(AIRFLOW_VENV)/.installed: pyproject.toml | $(AIRFLOW_VENV)/.made
+$(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt) | $(AIRFLOW_VENV)/.made
 	@echo "Installing Airflow and the package into $(AIRFLOW_VENV) ..."
 	@$(AIRFLOW_VENV)/bin/pip install -qq --editable '.[airflow]' pytest hypothesis \
 		$(addprefix -c ,$(AIRFLOW_PINS))

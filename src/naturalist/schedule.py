@@ -1,4 +1,4 @@
-"""The section `[airflow]` of `naturalist.toml`: when and how Airflow does the work.
+"""The sections of `naturalist.toml` that a DAG file reads: `[airflow]` and `[analyse]`.
 
 It imports nothing heavy, because Airflow reads a DAG file again and again, and must not load
 networks and Arrow each time.
@@ -7,7 +7,7 @@ networks and Arrow each time.
 import datetime as dt
 import re
 import zoneinfo
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -17,6 +17,23 @@ MAX_MAP_LENGTH = 100
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 Seconds = Annotated[int, Field(gt=0)]
+
+AnalysisStep = Literal["duplicates", "index", "clusters", "map", "classifier", "drift"]
+ANALYSIS_STEPS: tuple[AnalysisStep, ...] = get_args(AnalysisStep)
+"""Every study that can be part of a run, in the order in which they are done."""
+
+
+class AnalyseSection(BaseModel):
+    """What is made of the tables when they are verified, before they are published."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: tuple[AnalysisStep, ...] = ()
+
+    @property
+    def in_order(self) -> tuple[AnalysisStep, ...]:
+        """The steps in the order in which they are done, each once."""
+        return tuple(name for name in ANALYSIS_STEPS if name in self.steps)
 
 
 class AirflowSection(BaseModel):

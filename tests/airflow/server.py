@@ -144,6 +144,12 @@ class Server:
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
 
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear one task of a run that is over, as a person does on Airflow's page."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id]}
+        body |= {"only_failed": False, "reset_dag_runs": True}
+        self.call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
+
     def state(self, dag_id: str, run_id: str) -> str:
         return str(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
 

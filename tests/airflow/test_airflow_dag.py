@@ -126,6 +126,31 @@ analysis = ["my_maps:update"]
     ]
 
 
+STUDIES = """
+import json, sys
+from naturalist.orchestration import airflow_dag
+dag = airflow_dag(sys.argv[1])
+tasks = {t.task_id: [t.trigger_rule.value, *sorted(t.downstream_task_ids)] for t in dag.tasks}
+print(json.dumps(tasks))
+"""
+
+
+def test_studies_lie_beside_the_uploads_and_a_failed_one_fails_the_run_after_publishing(
+    home: Home, tmp_path: Path
+) -> None:
+    text = (home.collection.folder / "naturalist.toml").read_text()
+    more = '\n[analyse]\nsteps = ["map", "duplicates"]\n'
+    (tmp_path / "naturalist.toml").write_text(text.rstrip() + more)
+    tasks = json.loads(home.python(STUDIES, str(tmp_path)))
+    assert "analysis.duplicates" in tasks["pre_upload_standby"]
+    assert tasks["analysis.duplicates"] == ["all_success", "analysis.map"]
+    assert tasks["analysis.map"] == ["all_success", "analysis_standby", "analysis_verdict"]
+    assert tasks["analysis_standby"] == ["all_done", "publish_snapshot"]
+    assert tasks["upload.plant"] == ["all_success", "publish_snapshot"]
+    assert tasks["publish_snapshot"] == ["all_success", "analysis_verdict", "end"]
+    assert tasks["analysis_verdict"] == ["all_success", "end"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -11,7 +11,11 @@ from tests.airflow.conftest import DAG_ID, QUICK, Home, by_hand, make_home
 from tests.airflow.server import Json, Server, listening, running, wait_until
 from tests.pipeline.collections_of_pictures import Ran, take
 
+from naturalist.config import load_config
+from naturalist.pipeline import workspace
+
 EACH = 18
+CLEARED = "labelling.plant.label_group"
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Story:
     days: dict[str, Day] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
     told: Ran | None = None
+    held_back: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     heard: list[Json] = field(default_factory=list)
 
@@ -54,6 +59,23 @@ def kill_one(server: Server, run: str) -> str:
     victim = wait_until("a task extracts features", victims)[0]
     os.kill(victim["pid"], signal.SIGKILL)
     return f"{victim['task_id']}[{victim['map_index']}]"
+
+
+def held_back(server: Server, home: Home, run: str) -> list[str]:
+    """Trigger two runs while a person writes; states of the tasks when the person is done."""
+    config = load_config(home.collection.folder)
+    with workspace.writing(config.layout, config.name, config.images.roots):
+        server.trigger(DAG_ID, run)
+        server.trigger(DAG_ID, "overlapping")
+
+        def begun() -> bool:
+            instances = server.instances(DAG_ID, run)
+            return any(one["task_id"] == "begin" and one["pid"] for one in instances)
+
+        wait_until("the first task has begun", begun)
+        states = [one["state"] for one in server.instances(DAG_ID, run) if one["state"]]
+        states += [one["state"] for one in server.instances(DAG_ID, "overlapping") if one["pid"]]
+    return states
 
 
 def finished(server: Server, home: Home, run: str, code: int = 0) -> Day:
@@ -88,8 +110,11 @@ def story(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
         take(photos, "plant", 7, home.sources["plant"]["photos"] / "second", skip=EACH)
         server.trigger(DAG_ID, "second")
         story.days["second"] = finished(server, home, "second")
-        server.trigger(DAG_ID, "empty")
+        story.held_back = held_back(server, home, "empty")
         story.days["empty"] = finished(server, home, "empty")
+        story.days["overlapping"] = finished(server, home, "overlapping")
+        server.clear(DAG_ID, "second", CLEARED)
+        story.days["cleared"] = finished(server, home, "second")
         story.leftovers = home.collection.leftovers()
         (home.sources["plant"]["photos"] / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much")
         server.trigger(DAG_ID, "broken")
@@ -126,6 +151,29 @@ def test_a_person_at_the_command_line_is_told_that_a_run_is_under_way(story: Sto
     assert story.told is not None
     assert story.told.code == 5
     assert f"{DAG_ID}/first" in story.told.err
+
+
+def test_a_run_waits_for_a_person_who_writes_and_another_run_waits_for_that_one(
+    story: Story,
+) -> None:
+    assert story.held_back == ["running"]
+    assert story.days["overlapping"].state == "success"
+    ends = [one["end_date"] for one in story.days["empty"].instances if one["end_date"]]
+    begins = [one["start_date"] for one in story.days["overlapping"].instances if one["start_date"]]
+    assert max(ends) <= min(begins)
+
+
+def test_a_task_that_is_cleared_runs_again_and_changes_nothing(story: Story) -> None:
+    second, cleared = story.days["second"], story.days["cleared"]
+    assert cleared.state == "success"
+    tries = {
+        one["task_id"]: one["try_number"] - before["try_number"]
+        for before, one in zip(second.instances, cleared.instances, strict=True)
+    }
+    assert tries[CLEARED] == tries["begin"] == tries["end"] == 1
+    assert sum(tries.values()) == 3
+    assert cleared.tables == story.days["empty"].tables
+    assert cleared.snapshots == story.days["empty"].snapshots
 
 
 def test_the_second_day_adds_what_is_new(story: Story) -> None:

@@ -20,7 +20,6 @@ from pydantic import (
 from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
-from naturalist.config.analyse import AnalyseSection
 from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
@@ -28,7 +27,7 @@ from naturalist.ingest import found_sources
 from naturalist.ingest.options import FileLimits, IngestOptions, Mode, Source
 from naturalist.layout import Layout
 from naturalist.packing import Form
-from naturalist.schedule import AirflowSection
+from naturalist.schedule import AirflowSection, AnalyseSection
 from naturalist.stores import S3Options
 from naturalist.verify.features import FeatureCheckOptions
 

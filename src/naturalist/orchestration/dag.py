@@ -21,7 +21,7 @@ from naturalist.errors import (
     VerificationFailed,
 )
 from naturalist.orchestration import texts
-from naturalist.schedule import AirflowSection
+from naturalist.schedule import AirflowSection, AnalyseSection
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -74,6 +74,7 @@ class _Collection:
     name: str
     categories: tuple[str, ...]
     publish_url: str
+    analysis_steps: tuple[str, ...]
     settings: AirflowSection
 
 
@@ -130,6 +131,7 @@ def _read(path: Path) -> _Collection:
             content["name"],
             tuple(category["name"] for category in content["category"]),
             content.get("publish", {}).get("url", ""),
+            AnalyseSection.model_validate(content.get("analyse", {})).in_order,
             AirflowSection.model_validate(content.get("airflow", {})),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -212,12 +214,38 @@ def _wire(collection: _Collection) -> None:
         f"naturalist-{collection.name}-snapshot", uri=f"x-naturalist://{collection.name}/latest"
     )
     publish = steps.publish(snapshot)
+    chain(before, uploads, publish)
+    studied = _wire_analysis(collection, steps, before, publish)
     last = [
         steps.one("analyse", f"analyse_{name.partition(':')[2]}", name=name)
         for name in collection.settings.analysis
     ]
     end = steps.one("end").as_teardown(setups=begin)
-    chain(before, uploads, publish, *([last] if last else []), end)
+    chain(publish, *([last] if last else []), end)
+    chain(studied, end)
+
+
+def _wire_analysis(
+    collection: _Collection, steps: "_Steps", before: Any, publish: Any
+) -> list[Any]:
+    """The studies, beside the uploads; publishing waits for them and does not need them.
+
+    Returns:
+        The task that fails when a study did, so that the run is not called good.
+    """
+    from airflow.sdk import TaskGroup, chain
+
+    if not collection.analysis_steps:
+        return []
+    with TaskGroup("analysis", tooltip=texts.tooltip("analysis_step")):
+        studies = [
+            steps.one("analysis_step", name, step=name) for name in collection.analysis_steps
+        ]
+    standby = steps.one("analysis_standby", trigger_rule="all_done")
+    verdict = steps.one("analysis_verdict")
+    chain(before, *studies, standby, publish, verdict)
+    chain(studies[-1], verdict)
+    return [verdict]
 
 
 class _Steps:

@@ -16,10 +16,12 @@ from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.ingest.listing import check_source
 from naturalist.orchestration import accounts, groups
 from naturalist.orchestration.request import Request
+from naturalist.pipeline import analyse as pipeline_analyse
 from naturalist.pipeline import budget, lock, runner, stages, workspace
 from naturalist.pipeline.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
 from naturalist.pipeline.lock import Claim
 from naturalist.pipeline.stages import Job
+from naturalist.schedule import AnalysisStep
 from naturalist.stores import Upload, open_store
 from naturalist.verify import features as feature_checks
 from naturalist.verify import tables as table_checks
@@ -296,6 +298,21 @@ def publish_snapshot(request: Request) -> str | None:
         facts = None if published is None else stages.as_facts(published)
         accounts.note_published(job.config.layout, request.run, facts)
     return published.snapshot if published is not None and published.changed else None
+
+
+def analysis_step(request: Request, step: AnalysisStep) -> None:
+    """Bring one study of the tables up to date."""
+    workers = request.config().extract.workers
+    with _job(request, shared=True, workers=workers) as job:
+        _LOG.info("%s", pipeline_analyse.STEPS[step](job))
+
+
+def analysis_standby(request: Request) -> None:
+    """Wait for the studies, whether they are done or have failed."""
+
+
+def analysis_verdict(request: Request) -> None:
+    """Wait for the studies and for publishing; this task fails when one of them did."""
 
 
 def analyse(request: Request, name: str) -> None:

@@ -1,25 +1,27 @@
 """The analyse stage: studies of the tables, in order, each only where it is not done.
 
 A step is a function of a job that returns what it did as JSON values; `STEPS` lists them all.
-`analyse.steps` of the configuration says which are part of every run.
+`analyse.steps` of the configuration says which are part of every run. A step does nothing when its
+artifacts are those of the tables as they are.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from naturalist.pipeline.stages import Job
+from naturalist.schedule import AnalysisStep
 
 Step = Callable[[Job], dict[str, Any]]
 
-STEPS: dict[str, Step] = {}
-"""Name of each step, in the order in which they are done."""
+STEPS: dict[AnalysisStep, Step] = {}
+"""What each step does."""
 
 
-def analyse(job: Job) -> dict[str, dict[str, Any]]:
-    """Do the configured steps in the order of `STEPS`; what each did, by its name.
+def analyse(job: Job) -> dict[str, dict[str, Any]] | None:
+    """Do the configured steps in order; what each did, by its name, or None if there is none.
 
     Raises:
         MissingExtra: a step needs a package that is not installed.
     """
-    wanted = job.config.analyse.steps
-    return {name: step(job) for name, step in STEPS.items() if name in wanted}
+    steps = job.config.analyse.in_order
+    return {name: STEPS[name](job) for name in steps} or None

@@ -113,9 +113,21 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     _timed(report, "tables", lambda: stages.write_tables(job))
     checked = _timed(report, "verify-tables", lambda: stages.verify_tables(job))
     report_verification(job, features, checked)
-    _timed(report, "analyse", lambda: analyse.analyse(job))
+    failed = _analyse(job, report)
     accept = options.accept_failures
     _timed(report, "publish", lambda: publish(job, accept_failures=accept))
+    if failed is not None:
+        raise failed
+
+
+def _analyse(job: Job, report: RunReport) -> NaturalistError | None:
+    """Do the studies. One that fails keeps nobody from the tables; the run ends with its error."""
+    try:
+        _timed(report, "analyse", lambda: analyse.analyse(job))
+    except NaturalistError as error:
+        job.progress.note(f"a study failed, and the tables are published all the same: {error}")
+        return error
+    return None
 
 
 def _timed(report: RunReport, name: str, stage: Callable[[], Any]) -> Any:
