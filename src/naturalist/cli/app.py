@@ -15,6 +15,7 @@ from naturalist.cli import (
     backbones,
     bucket,
     consume,
+    drift,
     inspect,
     output,
     setup,
@@ -241,6 +242,7 @@ app.add_typer(airflow.app, name="airflow")
 app.add_typer(inspect.app)
 app.add_typer(takedown.app)
 app.add_typer(verify.app)
+app.add_typer(drift.app)
 app.add_typer(consume.app)
 app.add_typer(snapshots.app)
 app.add_typer(bucket.app)

@@ -20,6 +20,7 @@ from pydantic import (
 from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
+from naturalist.config.drift import DriftSection
 from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
@@ -194,6 +195,7 @@ class Config(_Section):
     verify: VerifySection = VerifySection()
     tables: TablesSection = TablesSection()
     analyse: AnalyseSection = AnalyseSection()
+    drift: DriftSection = DriftSection()
     publish: PublishSection = PublishSection()
     airflow: AirflowSection = AirflowSection()
     _folder: Path = PrivateAttr(default=Path())

@@ -1,0 +1,90 @@
+"""The command that tells whether new pictures are like those from before."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.config import DriftSection, load_config
+from naturalist.errors import ConfigError
+from naturalist.pipeline.drift import drift as watch
+from naturalist.studies.drift_words import VERDICTS
+
+app = typer.Typer()
+_QUESTIONS = ("sources", "everything")
+
+
+@app.command(epilog=EXIT_CODES)
+def drift(
+    config: ConfigOption = DEFAULT_CONFIG,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="The batch to look at; the newest by default.")
+    ] = None,
+    source: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Only this source (NAME or CATEGORY/NAME); without --batch, all of it beside all "
+            "other sources.",
+        ),
+    ] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="QUESTION",
+            help="sources: have the sources changed? everything: is it a random draw of all that "
+            "was before? drift.against by default.",
+        ),
+    ] = "",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Tell whether a batch is like what was before it, in words, numbers and pictures.
+
+    Compares features, measures of quality, file facts and predictions; the thresholds are those of
+    [drift]. The verdict (drift, none, too_few) is in the report and in --json; the exit code is 0
+    whatever it is.
+
+    Example: naturalist drift --batch 12
+    """
+    settings = load_config(config)
+    options = _section(settings.drift, against).options
+    report = watch(settings, make_progress(quiet=quiet), batch, source, options)
+    if json:
+        output.print_json(report)
+    else:
+        _print(report, settings.layout.drift(report["name"]))
+
+
+def _section(section: DriftSection, against: str) -> DriftSection:
+    if not against:
+        return section
+    if against not in _QUESTIONS:
+        raise ConfigError(f"--against {against!r}: choose one of {', '.join(_QUESTIONS)}")
+    return section.model_copy(update={"against": against})
+
+
+def _print(report: dict[str, Any], path: Path) -> None:
+    what = f"batch {report['batch']}" if report["batch"] is not None else "source"
+    what += f" {report['source']}" if report["source"] else ""
+    rows, reference = report["rows"], report["reference"]
+    output.print_text(
+        f"{what}: {VERDICTS[report['verdict']]}\n"
+        f"{rows:,} pictures beside {reference['rows']:,} from before: {reference['question']}"
+    )
+    for sentence in report["words"]:
+        output.print_text(f"- {sentence}")
+    columns = ("what", "method", "p", "p, all tests", "effect", "drift")
+    keys = ("p_value", "adjusted_p", "effect")
+    rows_ = [
+        [t["what"], t["method"], *(f"{t[k]:.4f}" for k in keys), "yes" if t["flagged"] else ""]
+        for t in report["tests"]
+    ]
+    if rows_:
+        output.print_text("")
+        output.print_table(columns, rows_)
+    output.print_text(f"\nreport: {path}\npictures: {path.with_name(report['sheet'])}")
