@@ -11,10 +11,11 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +24,12 @@ from naturalist import __version__
 from naturalist.errors import StorageFull, WorkspaceError
 from naturalist.layout import receipt_path
 
+T = TypeVar("T")
+
 TEMPORARY_SUFFIX = ".tmp"
+SETTLED_NS = 2_000_000_000
+"""A folder that changed less than so long ago may change again in the same tick of its drive's
+clock (FAT counts in steps of two seconds)."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -180,6 +186,42 @@ def is_done(artifact: Path, fingerprint: str) -> bool:
     """Whether an artifact was made from the inputs and options that `fingerprint` stands for."""
     receipt = read_receipt(artifact)
     return receipt is not None and receipt.fingerprint == fingerprint
+
+
+def folder_stamp(*folders: Path) -> tuple[tuple[int, int], ...] | None:
+    """A value that is another one as soon as a file was written into, or removed from, a folder.
+
+    Inode and time of last change of each. None if one of them is not there or changed so recently
+    that it may change again within a tick of its drive's clock: then nothing can be said.
+    """
+    try:
+        found = [folder.stat() for folder in folders]
+    except FileNotFoundError:
+        return None
+    if any(status.st_mtime_ns > time.time_ns() - SETTLED_NS for status in found):
+        return None
+    return tuple((status.st_ino, status.st_mtime_ns) for status in found)
+
+
+class FolderMemo(Generic[T]):
+    """Values that this process read out of folders, read again only after one of them changed.
+
+    A run asks several times what is done, and there may be a hundred thousand receipts. Only for
+    folders in which files appear whole, by renaming, as everything in this module makes them.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[Hashable, tuple[object, T]] = {}
+
+    def get(self, key: Hashable, folders: Iterable[Path], read: Callable[[], T]) -> T:
+        """The value of a key; `read` makes it from what lies in `folders`."""
+        # Before reading, so that what changes meanwhile makes it another one.
+        stamp = folder_stamp(*folders)
+        if stamp is not None and key in self._held and self._held[key][0] == stamp:
+            return self._held[key][1]
+        value = read()
+        self._held[key] = (stamp, value)
+        return value
 
 
 def fingerprint(*parts: Any) -> str:

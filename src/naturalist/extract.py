@@ -94,30 +94,54 @@ def plan(
         options: options of the stage.
     """
     spec = backbones.describe(options.backbone)
-    tasks = []
-    for category in sorted(sources):
-        for summary in ledger.batches(layout, category):
-            for number, shard in enumerate(summary.shards):
-                wanted = fingerprint(shard, spec)
-                features = layout.features(spec.id, category, summary.batch, number)
-                previews = layout.previews(category, summary.batch, number)
-                made = [(features, wanted), (previews, _previews_fingerprint(shard))]
-                if not all(artifacts.is_done(path, one) for path, one in made):
-                    tasks.append(
-                        ExtractTask(
-                            layout.root,
-                            category,
-                            summary.batch,
-                            number,
-                            shard,
-                            options.backbone,
-                            wanted,
-                            sources[category],
-                            options.limits,
-                            options.network_batch,
-                        )
-                    )
-    return tasks
+    return [
+        ExtractTask(
+            layout.root,
+            category,
+            batch,
+            number,
+            shard,
+            options.backbone,
+            fingerprint(shard, spec),
+            sources[category],
+            options.limits,
+            options.network_batch,
+        )
+        for category in sorted(sources)
+        for batch, number, shard in _missing(layout, category, spec)
+    ]
+
+
+_MISSING = artifacts.FolderMemo[list[tuple[int, int, Shard]]]()
+
+
+def _missing(layout: Layout, category: str, spec: BackboneSpec) -> list[tuple[int, int, Shard]]:
+    """Batch, number and shard of what is not done."""
+    return _MISSING.get(
+        (layout.root, category, spec.id),
+        [*_folders(layout, category, spec), layout.previews(category, 0, 0).parent],
+        lambda: [
+            (summary.batch, number, shard)
+            for summary in ledger.batches(layout, category)
+            for number, shard in enumerate(summary.shards)
+            if not _is_extracted(layout, summary, number, shard, spec)
+        ],
+    )
+
+
+def _folders(layout: Layout, category: str, spec: BackboneSpec) -> list[Path]:
+    """What parts are planned from, and where they and their receipts lie."""
+    return [layout.ledger / category, layout.features(spec.id, category, 0, 0).parent]
+
+
+def _is_extracted(
+    layout: Layout, summary: ledger.BatchSummary, number: int, shard: Shard, spec: BackboneSpec
+) -> bool:
+    features = layout.features(spec.id, summary.category, summary.batch, number)
+    previews = layout.previews(summary.category, summary.batch, number)
+    return artifacts.is_done(features, fingerprint(shard, spec)) and artifacts.is_done(
+        previews, _previews_fingerprint(shard)
+    )
 
 
 def fingerprint(shard: Shard, spec: BackboneSpec) -> str:
@@ -339,6 +363,14 @@ class Part:
 
 def parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
     """Finished features parts of a category, in id order; costs a receipt each."""
+    key, folders = (layout.root, category, spec.id), _folders(layout, category, spec)
+    return list(_PARTS.get(key, folders, lambda: _read_parts(layout, category, spec)))
+
+
+_PARTS = artifacts.FolderMemo[list[Part]]()
+
+
+def _read_parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
     found = []
     for summary in ledger.batches(layout, category):
         for number, shard in enumerate(summary.shards):

@@ -13,11 +13,13 @@
       ledger/<category>/<batch>.parquet, .json
       ledger/<category>/amendments/<name>.parquet
       ledger/<category>/touched/<fingerprint>.parquet
+      ledger/<category>/folders/<source>.parquet  folders whose files are all known
       ledger/.open/<fingerprint>.parquet  findings of the batch under way
       ledger/.pending/                    the batch that has its ids and waits for its commit
       features/<backbone>/<category>/<batch>-<shard>.parquet, .json
       previews/<category>/<batch>-<shard>.parquet, .json
       checks/<backbone>/<category>/<batch>-<shard>.parquet, .json
+      checks/<backbone>/collection.json   verdicts about all features together
       tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
       duplicates/                         groups of near duplicates
       samples/<name>/                     which pictures stand for all
@@ -96,6 +98,10 @@ class Layout:
         """Folder of keys of known files whose time stamp changed and whose bytes did not."""
         return self.ledger / category / "touched"
 
+    def folder_states(self, category: str, source: str) -> Path:
+        """What the folders of a source held when all their files were known."""
+        return self.ledger / category / "folders" / f"{source}.parquet"
+
     def amendments(self, category: str) -> Path:
         """Folder of later words about ledger rows of a category."""
         return self.ledger / category / "amendments"
@@ -145,6 +151,10 @@ class Layout:
     def checks(self, backbone_id: str, category: str, batch: int, shard: int) -> Path:
         """Verdicts about one shard's features."""
         return self.root / "checks" / backbone_id / category / part_name(batch, shard)
+
+    def collection_check(self, backbone_id: str) -> Path:
+        """Verdicts about all of a backbone's features together."""
+        return self.root / "checks" / backbone_id / "collection.json"
 
     def refusals(self, category: str, batch: int, shard: int) -> Path:
         """Amendment with the pictures of one shard that could not be decoded."""

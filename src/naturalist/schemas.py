@@ -88,6 +88,16 @@ AMENDMENT = pa.schema(
 PRIVATE_AMENDMENT_COLUMNS = ("by",)
 PUBLIC_AMENDMENT = pa.schema([f for f in AMENDMENT if f.name not in PRIVATE_AMENDMENT_COLUMNS])
 
+FOLDER_STATES = pa.schema(
+    [
+        _field("path", pa.binary(), "Path of a folder inside its source, with a slash at its end."),
+        _field("digest", pa.binary(16), "Hash of names, sizes and times of the files in it."),
+        _field("inode", pa.uint64(), "Inode of the folder."),
+        _field("mtime_ns", pa.int64(), "When it changed last, ns since 1970; -1 if just then."),
+        _field("folders", pa.list_(pa.binary()), "Names of the folders in it."),
+    ]
+)
+
 FINDINGS = pa.schema(
     [
         *(LEDGER.field(n) for n in ("source", "path", "occurrence")),

@@ -301,10 +301,10 @@ def test_findings_that_are_there_are_not_made_again(place: Place) -> None:
 
 changes: list[Callable[[ExamineTask], Any]] = [
     lambda task: replace(task, entries=()),
-    lambda task: replace(task, entries=(replace(task.entries[0], size_bytes=1),)),
-    lambda task: replace(task, entries=(replace(task.entries[0], mtime_ns=1),)),
-    lambda task: replace(task, entries=(replace(task.entries[0], path=b"b"),)),
-    lambda task: replace(task, entries=(replace(task.entries[0], reason=Reason.SPECIAL_FILE),)),
+    lambda task: replace(task, entries=(task.entries[0]._replace(size_bytes=1),)),
+    lambda task: replace(task, entries=(task.entries[0]._replace(mtime_ns=1),)),
+    lambda task: replace(task, entries=(task.entries[0]._replace(path=b"b"),)),
+    lambda task: replace(task, entries=(task.entries[0]._replace(reason=Reason.SPECIAL_FILE),)),
     lambda task: replace(task, limits=FileLimits(max_file_bytes=5)),
     lambda task: replace(task, limits=FileLimits(pictures=PictureLimits(max_pixels=5))),
     lambda task: replace(task, source=replace(task.source, category="animal")),

@@ -1,7 +1,7 @@
 """Checks over all features of a backbone, on measures that are written as verification does."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ import pytest
 from naturalist import artifacts, backbones
 from naturalist.layout import Layout
 from naturalist.schemas import CHECKS
+from naturalist.verify import collection
 from naturalist.verify import features as checks
-from naturalist.verify.collection import check_collection
+from naturalist.verify.collection import held_verdicts
 from naturalist.verify.verdicts import SOFT_CHECKS, Verdict
 from tiny import Vectors, in_memory, vectors
 
@@ -35,10 +36,11 @@ class Measured:
         assert table.schema.equals(CHECKS)
         artifacts.write_parquet(path, table)
         facts = {"verdicts": [], "ranges": checks._ranges(values)}
-        artifacts.write_receipt(path, artifacts.Receipt("f", len(names), {}, facts=facts))
+        digest = {path.name: artifacts.sha256_file(path)}
+        artifacts.write_receipt(path, artifacts.Receipt("f", len(names), digest, facts=facts))
 
     def verdicts(self) -> list[Verdict]:
-        found = check_collection(self.layout, "net")
+        found = held_verdicts(self.layout, "net")
         assert all(v.severity == "soft" and v.check in SOFT_CHECKS for v in found)
         return found
 
@@ -54,6 +56,34 @@ def test_ordinary_features_have_no_findings(measured: Measured) -> None:
         measured.add("plant", vectors(150, DIM, seed))
         measured.add("animal", 7 * vectors(150, DIM, 10 + seed))
     assert measured.verdicts() == []
+
+
+def test_what_was_found_over_all_parts_is_looked_for_again_only_after_a_part_changed(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice = vectors(5, DIM)
+    measured.add("plant", twice)
+    measured.add("animal", twice)
+    first = measured.verdicts()
+    assert len(first) == 5
+    with monkeypatch.context() as patched:
+        patched.setattr(collection, "_check_measures", None)
+        assert measured.verdicts() == first
+    measured.add("human", twice[:1])
+    assert "3 in all" in measured.verdicts()[0].detail or "human" in measured.verdicts()[0].detail
+
+
+def test_ranges_are_read_as_earlier_versions_wrote_them(measured: Measured) -> None:
+    flat = vectors(200, DIM)
+    flat[:, 3] = 0.25
+    measured.add("plant", flat)
+    path = measured.layout.checks("net", "plant", 1, 0)
+    receipt = artifacts.read_receipt(path)
+    assert receipt is not None
+    ranges = {"least": flat.min(axis=0).tolist(), "greatest": flat.max(axis=0).tolist()}
+    facts = receipt.facts | {"ranges": ranges}
+    artifacts.write_receipt(path, replace(receipt, facts=facts))
+    assert [v.check for v in measured.verdicts()] == ["dead_dimension"]
 
 
 def test_a_workspace_without_features_has_no_findings(measured: Measured) -> None:

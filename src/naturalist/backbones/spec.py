@@ -1,6 +1,7 @@
 """What a backbone is: its identity as a value, and the protocol its implementations follow."""
 
 import dataclasses
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -48,9 +49,7 @@ class BackboneSpec:
     @property
     def fingerprint(self) -> str:
         """Sha256 of the canonical JSON of all fields but the licence."""
-        values = self.as_dict()
-        del values["licence"]
-        return fingerprint(values)
+        return _fingerprint(self)
 
     @property
     def id(self) -> str:
@@ -70,6 +69,14 @@ class BackboneSpec:
     def as_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready values, for receipts and reports."""
         return dataclasses.asdict(self)
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(spec: BackboneSpec) -> str:
+    # Planning asks for it once for each shard, and there may be a hundred thousand.
+    values = spec.as_dict()
+    del values["licence"]
+    return fingerprint(values)
 
 
 class Backbone(Protocol):

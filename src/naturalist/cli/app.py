@@ -27,6 +27,7 @@ from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
+    FullScanOption,
     JsonOption,
     PricesOption,
     PriceTableOption,
@@ -84,6 +85,7 @@ def run(
     rescan: Annotated[
         bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
     ] = False,
+    full_scan: FullScanOption = False,
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Go on although failure_budget is exceeded.")
     ] = False,
@@ -93,7 +95,7 @@ def run(
     Only what is not done is done: run it again after new pictures came, after an interruption,
     or every day. Progress goes to stderr.
     """
-    options = runner.RunOptions(rescan=rescan, accept_failures=accept_failures)
+    options = runner.RunOptions(rescan, full_scan, accept_failures)
     settings = load_config(config)
     report = runner.run(settings, make_progress(quiet=quiet), options)
     held = status.collection_status(settings)
@@ -140,6 +142,7 @@ def ingest(
     rescan: Annotated[
         bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
     ] = False,
+    full_scan: FullScanOption = False,
 ) -> None:
     """Look through all sources; name, place and enter in the ledger what is new.
 
@@ -147,7 +150,7 @@ def ingest(
     extracted. Then: naturalist ledger --refused.
     """
     settings = load_config(config)
-    call = partial(stages.ingest, rescan=rescan)
+    call = partial(stages.ingest, rescan=rescan, full_scan=full_scan)
     _stage(settings, "ingest", call, json=json, quiet=quiet, within_budget=True)
 
 

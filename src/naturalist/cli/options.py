@@ -17,6 +17,13 @@ ConfigOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
 ]
+FullScanOption = Annotated[
+    bool,
+    typer.Option(
+        "--full-scan",
+        help="Look at every file, whatever ingest.unchanged_folders says.",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
 SnapshotOption = Annotated[
     str, typer.Option(metavar="ID", help="Id of a snapshot, as in 000012; the newest by default.")

@@ -122,6 +122,7 @@ class IngestSection(_Section):
     files_per_batch: Positive = 100_000
     files_per_task: Positive = 500
     removed: Literal["keep", "retire"] = "keep"
+    unchanged_folders: Literal["look", "trust"] = "look"
 
 
 class LimitsSection(_Section):
@@ -357,6 +358,7 @@ class Config(_Section):
             files_per_batch=self.ingest.files_per_batch,
             files_per_task=self.ingest.files_per_task,
             shard_size=self.extract.shard_size,
+            trust_folders=self.ingest.unchanged_folders == "trust",
             categories=tuple(self.labels),
         )
 

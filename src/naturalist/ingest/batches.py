@@ -12,13 +12,14 @@ import pyarrow as pa
 
 from naturalist import artifacts, ledger
 from naturalist.errors import WorkspaceError
+from naturalist.ingest import folder_states
 from naturalist.ingest.assign import Assigned, KnownPicture, Prior, assign
 from naturalist.ingest.examine import ExamineTask
 from naturalist.ingest.listing import Entry, list_new
 from naturalist.ingest.options import IngestOptions, Mode, Source
 from naturalist.ingest.place import Placed, PlaceTask, loss_amendments
 from naturalist.layout import Layout, receipt_path
-from naturalist.ledger import KnownFiles
+from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
 from naturalist.schemas import AMENDMENT, FINDINGS, LEDGER
 
 PICTURES_PER_PLACE_TASK = 5_000
@@ -57,12 +58,24 @@ def _tasks(
     layout: Layout, sources: Sequence[Source], options: IngestOptions
 ) -> Iterator[ExamineTask]:
     for category in sorted({source.category for source in sources}):
-        known = KnownFiles([]) if options.rescan else KnownFiles.load(layout, category)
+        known = KnownFiles([]) if options.rescan else LazilyKnownFiles(layout, category)
         mine = sorted((s for s in sources if s.category == category), key=lambda s: s.name)
         for source in mine:
-            entries = list_new(source, known)
+            entries = _list_new(layout, source, known, options)
             for chunk in _chunks(entries, options.files_per_task):
                 yield ExamineTask(layout.root, source, chunk, options.limits)
+
+
+def _list_new(
+    layout: Layout, source: Source, known: Known, options: IngestOptions
+) -> Iterator[Entry]:
+    if options.rescan:
+        yield from list_new(source, known)
+        return
+    batch = folder_states.last_batch(layout, source.category)
+    states = folder_states.load(layout, source.category, source.name, trust=options.trust_folders)
+    yield from list_new(source, known, states)
+    folder_states.save(layout, source.category, source.name, states, batch)
 
 
 def _chunks(entries: Iterator[Entry], size: int) -> Iterator[tuple[Entry, ...]]:

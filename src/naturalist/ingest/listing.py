@@ -4,19 +4,21 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple
 
 from naturalist.errors import SourceError
+from naturalist.ingest.folder_states import FolderStates
 from naturalist.ingest.options import Source
-from naturalist.ledger import KnownFiles
+from naturalist.ledger import Known
 from naturalist.reasons import Reason
 
 _CHUNK = 4096
+_NAME = attrgetter("name")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A directory entry that is no folder: a file to examine, or one refused by its kind."""
 
     path: bytes
@@ -36,10 +38,11 @@ class Entry:
         return hashlib.blake2b(facts, digest_size=16).digest()
 
 
-def list_source(source: Source) -> Iterator[Entry]:
+def list_source(source: Source, states: FolderStates | None = None) -> Iterator[Entry]:
     """List a source, folder by folder, sorted by the bytes of the names.
 
-    Links to files are followed when they stay inside the source; links to folders never.
+    Links to files are followed when they stay inside the source; links to folders never. Files in
+    folders that are as `states` has them are left out.
 
     Raises:
         SourceError: the source itself is missing or may not be read.
@@ -47,7 +50,7 @@ def list_source(source: Source) -> Iterator[Entry]:
     status = check_source(source)
     root = os.fsencode(source.path)
     if stat.S_ISDIR(status.st_mode):
-        yield from _walk(root)
+        yield from _walk(root, states)
     else:
         yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
 
@@ -71,29 +74,41 @@ def check_source(source: Source) -> os.stat_result:
     return status
 
 
-def _walk(root: bytes) -> Iterator[Entry]:
+_Found = os.DirEntry[bytes] | Entry | bytes
+"""A file to describe, an entry that is described already, or the path of a folder to open."""
+
+
+def _walk(root: bytes, states: FolderStates | None) -> Iterator[Entry]:
     real_root = os.path.realpath(root)
     # A stack of our own: folders may be nested deeper than Python calls.
-    waiting = _scan(root, b"")
+    waiting = _scan(root, b"", states)
     while waiting:
         path, found = waiting.pop()
         if isinstance(found, Entry):
             yield found
-        elif found.is_dir(follow_symlinks=False):
-            waiting += _scan(found.path, path + b"/")
+        elif isinstance(found, bytes):
+            waiting += _scan(found, path + b"/", states)
         else:
             yield _describe(found, path, real_root)
 
 
-def _scan(folder: bytes, prefix: bytes) -> list[tuple[bytes, os.DirEntry[bytes] | Entry]]:
+def _scan(folder: bytes, prefix: bytes, states: FolderStates | None) -> list[tuple[bytes, _Found]]:
     """What is in a folder, the last name first."""
     try:
+        if states and (inside := states.inside_unchanged(prefix, folder)) is not None:
+            return [(prefix + name, os.path.join(folder, name)) for name in inside]
+        status = os.stat(folder)
         with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
+            entries = sorted(listing, key=_NAME, reverse=True)
+        only_folders = states is not None and states.is_known(prefix, status, entries)
     except OSError as error:
         path = prefix.rstrip(b"/")
         return [(path, Entry(path, 0, 0, _reason(error), error.strerror or ""))]
-    return [(prefix + entry.name, entry) for entry in entries]
+    return [
+        (prefix + entry.name, entry.path if is_folder else entry)
+        for entry in entries
+        if (is_folder := entry.is_dir(follow_symlinks=False)) or not only_folders
+    ]
 
 
 def _describe(entry: os.DirEntry[bytes], path: bytes, real_root: bytes) -> Entry:
@@ -133,9 +148,19 @@ def _reason(error: OSError) -> Reason:
     return Reason.VANISHED if isinstance(error, FileNotFoundError) else Reason.READ_ERROR
 
 
-def list_new(source: Source, known: KnownFiles) -> Iterator[Entry]:
-    """List the entries of a source that the ledger does not know, in listing order."""
-    listing = list_source(source)
+def list_new(source: Source, known: Known, states: FolderStates | None = None) -> Iterator[Entry]:
+    """List the entries of a source that the ledger does not know, in listing order.
+
+    Args:
+        source: what to list.
+        known: tells which files the ledger knows.
+        states: folders that need no look; learns, when all has been listed, which those are now.
+    """
+    listing = list_source(source, states)
     while chunk := list(islice(listing, _CHUNK)):
         old = known.contains([entry.seen_key(source.name) for entry in chunk])
-        yield from (entry for entry, is_old in zip(chunk, old, strict=True) if not is_old)
+        for entry, is_old in zip(chunk, old, strict=True):
+            if not is_old:
+                if states:
+                    states.doubt(entry.path)
+                yield entry

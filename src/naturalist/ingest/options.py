@@ -53,6 +53,7 @@ class IngestOptions:
         files_per_task: files examined by one task.
         shard_size: pictures in a shard of this batch.
         rescan: examine known files again too.
+        trust_folders: do not look into folders whose time of last change is as it was.
         categories: those among which equal bytes are a conflict; empty is all that the ledger has.
     """
 
@@ -63,4 +64,5 @@ class IngestOptions:
     files_per_task: int = 500
     shard_size: int = 1000
     rescan: bool = False
+    trust_folders: bool = False
     categories: tuple[str, ...] = ()

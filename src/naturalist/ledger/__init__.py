@@ -8,7 +8,9 @@ same path again (a picture that could not be read yesterday and can be read toda
 """
 
 from naturalist.ledger.known_files import (
+    Known,
     KnownFiles,
+    LazilyKnownFiles,
 )
 from naturalist.ledger.outcomes import (
     Outcome,
@@ -43,7 +45,9 @@ from naturalist.ledger.views import (
 __all__ = [
     "DUCKDB_MEMORY",
     "BatchSummary",
+    "Known",
     "KnownFiles",
+    "LazilyKnownFiles",
     "Outcome",
     "Shard",
     "SourceCounts",

@@ -1,6 +1,7 @@
 """Which files the ledger knows, for listing a million of them in seconds."""
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,31 @@ from naturalist import artifacts
 from naturalist.layout import Layout
 
 _HALVES = np.dtype([("high", ">u8"), ("low", ">u8")])
+
+
+class Known(Protocol):
+    """Tells which files the ledger knows."""
+
+    def contains(self, keys: list[bytes]) -> list[bool]:
+        """Tell for each key whether it is known."""
+        ...
+
+
+class LazilyKnownFiles:
+    """The known files of a category, read when the first of them is asked for.
+
+    Where no folder of a source has changed, none is.
+    """
+
+    def __init__(self, layout: Layout, category: str) -> None:
+        self._layout, self._category = layout, category
+        self._known: KnownFiles | None = None
+
+    def contains(self, keys: list[bytes]) -> list[bool]:
+        """See `Known.contains`."""
+        if self._known is None:
+            self._known = KnownFiles.load(self._layout, self._category)
+        return self._known.contains(keys)
 
 
 class KnownFiles:

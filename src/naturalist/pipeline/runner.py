@@ -31,10 +31,12 @@ class RunOptions:
 
     Attributes:
         rescan: examine known files again too.
+        full_scan: look into folders that `ingest.unchanged_folders = "trust"` would leave out.
         accept_failures: go on although the failure budget is exceeded.
     """
 
     rescan: bool = False
+    full_scan: bool = False
     accept_failures: bool = False
 
 
@@ -106,7 +108,11 @@ def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
 
 
 def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
-    _timed(report, "ingest", lambda: stages.ingest(job, rescan=options.rescan))
+    _timed(
+        report,
+        "ingest",
+        lambda: stages.ingest(job, rescan=options.rescan, full_scan=options.full_scan),
+    )
     _timed(report, "extract", lambda: stages.extract_features(job))
     features = _timed(report, "verify-features", lambda: stages.verify_features(job))
     report_verification(job, features, None)

@@ -51,14 +51,21 @@ class IngestResult:
     counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
 
 
-def ingest(job: Job, *, rescan: bool = False) -> IngestResult:
+def ingest(job: Job, *, rescan: bool = False, full_scan: bool = False) -> IngestResult:
     """Look through all sources and take in what is new, batch by batch.
+
+    Args:
+        job: the collection.
+        rescan: examine known files again too.
+        full_scan: look into folders that the configuration would trust to be unchanged.
 
     Raises:
         SourceError: a source is missing.
     """
     config = job.config
     options = replace(config.ingest_options, rescan=rescan)
+    if full_scan:
+        options = replace(options, trust_folders=False)
     result = IngestResult()
     # All of them before the first change: a drive that is away must not cost half a run.
     for source in config.sources:
@@ -168,12 +175,7 @@ def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
     done = _drain(
         job, "verify-features", "vectors", feature_checks.run, tasks, total, lambda r: r.rows
     )
-    held = [
-        v
-        for path in collection.check_files(config.layout, spec.id)
-        for v in feature_checks.verdicts_of(path)
-    ]
-    held += collection.check_collection(config.layout, spec.id)
+    held = collection.held_verdicts(config.layout, spec.id)
     held += _missing_features(config, spec)
     held += check_stored(config.layout) if again else ()
     return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))

@@ -1,6 +1,7 @@
 """Checks that need all the features of a backbone at once; they cost a few bytes a picture."""
 
-from collections.abc import Iterator, Sequence
+import base64
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import duckdb
 import numpy as np
 
 from naturalist import artifacts
-from naturalist.layout import Layout, receipt_path
+from naturalist.layout import Layout
 from naturalist.ledger import DUCKDB_MEMORY
-from naturalist.verify.verdicts import Verdict
+from naturalist.verify.verdicts import Verdict, from_json
 
 MAX_NORM_Z = 10.0
 """Robust z-score beyond which a norm is an outlier."""
@@ -18,6 +19,42 @@ _LEAST_SPREAD = 1e-4
 """Share of the median; vectors of one length differ by rounding alone, which is no spread."""
 _MIN_ROWS = 100
 _MAX_LISTED = 1000
+FORMAT = 1
+"""Changes when the same measures would give other verdicts."""
+
+Vector = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
+    """Verdicts about every verified part, and about all of them together.
+
+    What is found over all categories (repeated vectors, norm outliers, dead dimensions) is
+    written down, and looked for again only if a part was verified since.
+    """
+    files = check_files(layout, backbone_id)
+    held: list[Verdict] = []
+    digests = []
+    ranges = _Ranges()
+    for path in files:
+        receipt = artifacts.read_receipt(path)
+        if receipt is not None:
+            held += from_json(receipt.facts["verdicts"])
+            digests.append([path.parent.name, path.name, receipt.sha256[path.name]])
+            ranges.add(receipt)
+    wanted = artifacts.fingerprint(FORMAT, MAX_NORM_Z, _LEAST_SPREAD, _MIN_ROWS, digests)
+    return [*held, *_known_or_found(layout.collection_check(backbone_id), wanted, files, ranges)]
+
+
+def _known_or_found(
+    place: Path, wanted: str, files: Sequence[Path], ranges: "_Ranges"
+) -> Iterable[Verdict]:
+    value = artifacts.read_json(place)
+    if value is None or value["fingerprint"] != wanted:
+        found = [*_check_measures(files), *ranges.dead_dimensions()]
+        value = {"fingerprint": wanted, "verdicts": [verdict.as_json() for verdict in found]}
+        if files:
+            artifacts.write_json(place, value)
+    return from_json(value["verdicts"])
 
 
 def check_files(layout: Layout, backbone_id: str) -> list[Path]:
@@ -25,17 +62,14 @@ def check_files(layout: Layout, backbone_id: str) -> list[Path]:
     return sorted((layout.root / "checks" / backbone_id).glob("*/*.parquet"))
 
 
-def check_collection(layout: Layout, backbone_id: str) -> list[Verdict]:
-    """Find repeated vectors, norm outliers and dead dimensions over all categories."""
-    files = check_files(layout, backbone_id)
+def _check_measures(files: Sequence[Path]) -> list[Verdict]:
     if not files:
         return []
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
         relation = connection.read_parquet([str(path) for path in files], filename=True)
         relation.create_view("measures")
-        verdicts = [*_repeated(connection), *_norm_outliers(connection)]
-    return [*verdicts, *_dead_dimensions(files)]
+        return [*_repeated(connection), *_norm_outliers(connection)]
 
 
 def _repeated(connection: duckdb.DuckDBPyConnection) -> Iterator[Verdict]:
@@ -71,24 +105,38 @@ def _norm_outliers(connection: duckdb.DuckDBPyConnection) -> Iterator[Verdict]:
         yield Verdict("norm_outlier", "soft", detail, pic_id=name)
 
 
-def _dead_dimensions(files: Sequence[Path]) -> Iterator[Verdict]:
-    least: np.ndarray[Any, Any] | None = None
-    greatest: np.ndarray[Any, Any] | None = None
-    rows = 0
-    for path in files:
-        value = artifacts.read_json(receipt_path(path))
-        if value is None or not value["facts"]["ranges"]:
-            continue
-        rows += value["rows"]
-        low = np.asarray(value["facts"]["ranges"]["least"], np.float32)
-        high = np.asarray(value["facts"]["ranges"]["greatest"], np.float32)
-        least = low if least is None else np.minimum(least, low)
-        greatest = high if greatest is None else np.maximum(greatest, high)
-    if least is None or greatest is None or rows < _MIN_ROWS:
-        return
-    dead = np.flatnonzero(least == greatest) + 1
-    if len(dead):
-        listed = ", ".join(map(str, dead[:20])) + (" ..." if len(dead) > 20 else "")
-        yield Verdict(
-            "dead_dimension", "soft", f"{len(dead)} of {len(least)} never change: {listed}"
-        )
+class _Ranges:
+    """Least and greatest value of every dimension over all parts."""
+
+    def __init__(self) -> None:
+        self._least: Vector | None = None
+        self._greatest: Vector | None = None
+        self._rows = 0
+
+    def add(self, receipt: artifacts.Receipt) -> None:
+        """Take in one part."""
+        if ranges := receipt.facts["ranges"]:
+            low, high = (_vector(ranges[name]) for name in ("least", "greatest"))
+            self._rows += receipt.rows
+            self._least = low if self._least is None else np.minimum(self._least, low)
+            self._greatest = high if self._greatest is None else np.maximum(self._greatest, high)
+
+    def dead_dimensions(self) -> Iterator[Verdict]:
+        """Dimensions that never change."""
+        if self._least is None or self._greatest is None or self._rows < _MIN_ROWS:
+            return
+        dead = np.flatnonzero(self._least == self._greatest) + 1
+        if len(dead):
+            listed = ", ".join(map(str, dead[:20])) + (" ..." if len(dead) > 20 else "")
+            yield Verdict(
+                "dead_dimension",
+                "soft",
+                f"{len(dead)} of {len(self._least)} never change: {listed}",
+            )
+
+
+def _vector(written: str | list[float]) -> Vector:
+    # Receipts of earlier versions have lists of numbers.
+    if isinstance(written, str):
+        return np.frombuffer(base64.b64decode(written), "<f4")
+    return np.asarray(written, np.float32)
