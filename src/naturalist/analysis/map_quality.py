@@ -1,0 +1,153 @@
+"""How far a map keeps what is near in the features near, and what is far, far.
+
+Trustworthiness and continuity as in Venna and Kaski, Neighborhood preservation in nonlinear
+projection methods (2001); measured on some queries, each against all points, exactly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.analysis import neighbours
+from naturalist.analysis.compiled import compiled, in_pieces
+
+Floats = NDArray[np.float32]
+QUERIES = 1000
+KS = (10, 30, 100)
+_TRUST_K = 10
+_DENSITY_K = 30
+_QUERIES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """What was measured on a map.
+
+    Attributes:
+        trustworthiness: 1 if no point has strangers among its 10 nearest on the map.
+        continuity: 1 if no point has lost one of its 10 nearest in the features.
+        knn_recall: for several k, the share of the k nearest that are so on the map too.
+        density_correlation: Spearman's, between the distances to the 30th neighbour.
+        queries: (queries,) rows that were asked about.
+        recalls: (queries,) share of the 10 nearest kept, of each.
+    """
+
+    trustworthiness: float
+    continuity: float
+    knn_recall: dict[int, float]
+    density_correlation: float
+    queries: NDArray[np.int64]
+    recalls: NDArray[np.float64]
+
+
+def measure(reduced: Floats, coordinates: Floats, seed: int = 0, queries: int = QUERIES) -> Quality:
+    """Compare neighbourhoods in the features (rows, dim) with those on the map (rows, 2 or 3).
+
+    Raises:
+        ValueError: there are fewer than 5 points.
+    """
+    rows = len(reduced)
+    if rows < 5:
+        raise ValueError(f"a map of {rows} points has no neighbourhoods to compare")
+    rng = np.random.default_rng([seed, 3])
+    asked = np.sort(rng.choice(rows, min(queries, rows), replace=False))
+    trust_k = min(_TRUST_K, (rows - 1) // 2)
+    ks = [k for k in KS if k < rows] or [trust_k]
+    deepest = max(*ks, min(_DENSITY_K, rows - 1), trust_k)
+    near = _Near(reduced, asked, deepest)
+    shown = _Near(coordinates, asked, deepest)
+    recalls = {k: _kept(near.index[:, :k], shown.index[:, :k]) for k in ks}
+    return Quality(
+        trustworthiness=_faithfulness(reduced, asked, shown.index[:, :trust_k]),
+        continuity=_faithfulness(coordinates, asked, near.index[:, :trust_k]),
+        knn_recall={k: float(kept.mean()) for k, kept in recalls.items()},
+        density_correlation=rank_correlation(
+            near.distance[:, min(_DENSITY_K, deepest) - 1],
+            shown.distance[:, min(_DENSITY_K, deepest) - 1],
+        ),
+        queries=asked,
+        recalls=recalls[ks[0]],
+    )
+
+
+class _Near:
+    """The exact nearest points of some rows."""
+
+    def __init__(self, points: Floats, asked: NDArray[np.int64], k: int) -> None:
+        self.index = np.empty((len(asked), k), np.int32)
+        self.distance = np.empty((len(asked), k), np.float32)
+        points = np.ascontiguousarray(points - points.mean(axis=0), np.float32)
+
+        def work(start: int, end: int) -> None:
+            part = asked[start:end]
+            found = neighbours.exact(points, points[part], k, part)
+            self.index[start:end], self.distance[start:end] = found
+
+        with neighbours.single_threaded_blas():
+            in_pieces(len(asked), 256, work)
+
+
+def _kept(near: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.float64]:
+    pairs = zip(near, shown, strict=True)
+    return np.array([len(np.intersect1d(a, b)) / len(a) for a, b in pairs])
+
+
+def _faithfulness(points: Floats, asked: NDArray[np.int64], named: NDArray[np.int32]) -> float:
+    # How deep among all points, by nearness here, those lie that were named as nearest there.
+    rows, k = len(points), named.shape[1]
+    points = np.ascontiguousarray(points - points.mean(axis=0), np.float32)
+    excess = np.zeros(len(asked))
+
+    def work(start: int, end: int) -> None:
+        part = asked[start:end]
+        squares = _squares(points, part)
+        _ranks(squares, part, named[start:end], excess[start:end])
+
+    with neighbours.single_threaded_blas():
+        in_pieces(len(asked), _QUERIES_AT_ONCE, work)
+    worst = len(asked) * k * (2 * rows - 3 * k - 1) / 2
+    return float(1 - excess.sum() / worst)
+
+
+def _squares(points: Floats, part: NDArray[np.int64]) -> Floats:
+    squares = points[part] @ (-2 * points.T)
+    squares += np.einsum("ij,ij->i", points, points)
+    return squares
+
+
+def rank_correlation(a: Floats, b: Floats) -> float:
+    """Spearman's correlation; 0 if either is constant."""
+    ranks = [np.argsort(np.argsort(x, kind="stable")).astype(np.float64) for x in (a, b)]
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+@compiled
+def _ranks(squares, part, named, excess):  # type: ignore[no-untyped-def]
+    k = named.shape[1]
+    for row in range(len(part)):
+        own = part[row]
+        limits = np.empty(k, np.float32)
+        for c in range(k):
+            limits[c] = squares[row, named[row, c]]
+        limits = np.sort(limits)
+        # How many points lie between one limit and the next.
+        between = np.zeros(k + 1, np.int64)
+        for other in range(squares.shape[1]):
+            square = squares[row, other]
+            if other == own or square >= limits[k - 1]:
+                continue
+            low, high = 0, k - 1
+            while low < high:
+                middle = (low + high) // 2
+                if square < limits[middle]:
+                    high = middle
+                else:
+                    low = middle + 1
+            between[low] += 1
+        nearer = 0
+        for c in range(k):
+            nearer += between[c]
+            excess[row] += max(0, nearer + 1 - k)
