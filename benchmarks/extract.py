@@ -85,7 +85,7 @@ class PeakMemory:
 
     def _watch(self) -> None:
         me = psutil.Process()
-        while not self._stop.wait(0.05):
+        while not self._stop.wait(0.5):
             sizes = [_resident(p) for p in (me, *me.children(recursive=True))]
             self.total_bytes = max(self.total_bytes, sum(sizes))
             self.process_bytes = max(self.process_bytes, *sizes)

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from naturalist import artifacts, backbones, extract, ledger
+from naturalist import artifacts, backbones, extract, images, ledger
 from naturalist.backbones import BackboneSpec
+from naturalist.backbones.preprocessing import RULES
 from naturalist.config import Config
 from naturalist.errors import WorkspaceError
 from naturalist.extract import ExtractTask
@@ -151,7 +154,7 @@ changed_specs = [
     {"side": 65},
     {"dim": 511},
     {"graph": "colour_histogram-v2"},
-    {"preprocessing": "stretch-v2"},
+    {"preprocessing": "stretch-v3"},
 ]
 
 
@@ -281,7 +284,7 @@ def test_previews_are_small_pictures_without_metadata(folder: Path) -> None:
     for row in table.to_pylist():
         thumbnail = Image.open(io.BytesIO(row["thumbnail"]))
         assert thumbnail.format == "JPEG"
-        assert max(thumbnail.size) <= 160
+        assert max(thumbnail.size) <= 128
         assert not thumbnail.getexif()
         assert 0 <= row["brightness"] <= 1
         assert 0 <= row["contrast"] <= 0.5
@@ -316,3 +319,16 @@ def test_new_pictures_cost_only_their_own_shards(folder: Path) -> None:
     after = files(config, "features")
     assert before.items() < after.items()
     assert len(vectors_of(config)) == 11
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+@given(width=st.integers(1, 400), height=st.integers(1, 400), side=st.integers(8, 160))
+def test_network_and_previews_can_share_one_resizing(
+    name: str, width: int, height: int, side: int
+) -> None:
+    rule = RULES[name]
+    spec = replace(SPEC, preprocessing=name, fit=rule.fit, full_decode=rule.full_decode, side=side)
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    if extract.shrinks_first(spec):
+        shared = images.shrink(pixels, side)
+        assert (rule.prepare(shared, side) == rule.prepare(pixels, side)).all()

@@ -8,6 +8,7 @@ that the inputs and options give now.
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -129,8 +130,30 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         WorkspaceError: it is gone or damaged.
     """
-    try:
+    with _reading(path):
         return pq.read_table(path, columns=columns, partitioning=None)
+
+
+def read_row_groups(path: Path, first: int, last: int) -> tuple[pa.Table, int]:
+    """Read the row groups that hold rows `first` to `last`.
+
+    Returns:
+        Their rows, and how many rows of the file come before them.
+
+    Raises:
+        WorkspaceError: it is gone or damaged.
+    """
+    with _reading(path), pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        ends = list(itertools.accumulate(sizes))
+        groups = [i for i, end in enumerate(ends) if end > first and end - sizes[i] <= last]
+        return file.read_row_groups(groups), ends[groups[0]] - sizes[groups[0]]
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, pa.ArrowInvalid) as error:
         raise WorkspaceError(
             f"{path} cannot be read: it was removed or damaged ({error}). Restore it from a "

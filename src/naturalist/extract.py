@@ -192,7 +192,11 @@ def _backbone(name: str) -> Backbone:
 
 
 class _Collected:
-    """What has been learnt of a shard so far; vectors are made in batches."""
+    """What has been learnt of a shard so far; vectors and previews are made in batches.
+
+    Previews are not made picture by picture: between two runs of the network their code and data
+    would have to come back into the processor's caches each time.
+    """
 
     def __init__(self, backbone: Backbone, network_batch: int) -> None:
         side = backbone.spec.side
@@ -201,15 +205,15 @@ class _Collected:
         self.previews: list[Row] = []
         self.refusals: list[Row] = []
         self._waiting = np.empty((network_batch, side, side, 3), np.uint8)
-        self._count = 0
+        self._pixels: list[images.Pixels] = []
         self._vectors: list[np.ndarray[Any, np.dtype[np.float32]]] = []
 
-    def add(self, row: Row, prepared: np.ndarray[Any, np.dtype[np.uint8]], preview: Row) -> None:
+    def add(self, row: Row, pixels: images.Pixels) -> None:
+        self._waiting[len(self._pixels)] = self.backbone.prepare(pixels)
+        # A reduced copy, so that what waits is small whatever the size of the pictures.
+        self._pixels.append(images.shrink(pixels, images.THUMBNAIL_SIDE))
         self.accepted.append(row)
-        self.previews.append(preview)
-        self._waiting[self._count] = prepared
-        self._count += 1
-        if self._count == len(self._waiting):
+        if len(self._pixels) == len(self._waiting):
             self._flush()
 
     def refuse(self, row: Row, error: PictureError) -> None:
@@ -231,9 +235,12 @@ class _Collected:
         return np.concatenate([empty, *self._vectors])
 
     def _flush(self) -> None:
-        if self._count:
-            self._vectors.append(self.backbone.features(self._waiting[: self._count]))
-            self._count = 0
+        if not self._pixels:
+            return
+        self._vectors.append(self.backbone.features(self._waiting[: len(self._pixels)]))
+        rows = self.accepted[-len(self._pixels) :]
+        self.previews += map(_preview, rows, self._pixels)
+        self._pixels.clear()
 
 
 def _extract_one(
@@ -246,9 +253,16 @@ def _extract_one(
     if refusal is not None:
         raise refusal
     data = read_picture(layout, task.sources.get(row["source"]), row)
-    picture = decode_for(collected.backbone.spec, data, task.limits)
-    prepared = collected.backbone.prepare(picture.pixels)
-    collected.add(row, prepared, _preview(row["pic_id"], picture))
+    spec = collected.backbone.spec
+    pixels = decode_for(spec, data, task.limits).pixels
+    if shrinks_first(spec):
+        pixels = images.shrink(pixels, spec.side)
+    collected.add(row, pixels)
+
+
+def shrinks_first(spec: BackboneSpec) -> bool:
+    """Whether preparing begins by `images.shrink`: then one resizing serves the previews too."""
+    return spec.fit == "pad" and not spec.full_decode
 
 
 def decode_for(spec: BackboneSpec, data: bytes, limits: PictureLimits) -> images.Picture:
@@ -264,10 +278,10 @@ def decode_for(spec: BackboneSpec, data: bytes, limits: PictureLimits) -> images
     return images.decode(data, limits, shorter=spec.side)
 
 
-def _preview(pic_id: str, picture: images.Picture) -> Row:
-    made = images.previews(picture.pixels)
+def _preview(row: Row, pixels: images.Pixels) -> Row:
+    made = images.previews(pixels)
     return {
-        "pic_id": pic_id,
+        "pic_id": row["pic_id"],
         "thumbnail": made.thumbnail,
         "perceptual_hash": made.perceptual_hash,
         "blur": made.quality.blur,

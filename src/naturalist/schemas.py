@@ -111,7 +111,7 @@ FINDINGS = pa.schema(
 PREVIEWS = pa.schema(
     [
         _field("pic_id", pa.string(), "Id of the picture."),
-        _field("thumbnail", pa.binary(), "JPEG of at most 160 pixels a side, no metadata."),
+        _field("thumbnail", pa.binary(), "JPEG of at most 128 pixels a side, no metadata."),
         _field(
             "perceptual_hash",
             pa.uint64(),

@@ -38,7 +38,7 @@ def test_a_thumbnail_is_a_small_jpeg_without_metadata() -> None:
     pixels = pixels_of(photo(451, 300))
     data = thumbnail(pixels)
     with Image.open(io.BytesIO(data)) as image:
-        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (160, 106))
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (128, 85))
         assert not image.getexif()
         assert "icc_profile" not in image.info
         assert difference(np.asarray(image), shrink(pixels, THUMBNAIL_SIDE)) < 5

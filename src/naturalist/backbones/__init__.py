@@ -11,7 +11,16 @@ a picture of any size ready and whose ``features`` runs a batch of prepared ones
 
 from naturalist.backbones.bench import Bench, Speed, bench
 from naturalist.backbones.fetching import fetch
-from naturalist.backbones.registry import DEFAULT, Listed, add, describe, listing, load, names
+from naturalist.backbones.registry import (
+    DEFAULT,
+    Listed,
+    add,
+    describe,
+    listing,
+    load,
+    make_model,
+    names,
+)
 from naturalist.backbones.spec import Backbone, BackboneSpec
 from naturalist.backbones.weights import FetchedFile, home_folder
 
@@ -30,5 +39,6 @@ __all__ = [
     "home_folder",
     "listing",
     "load",
+    "make_model",
     "names",
 ]

@@ -9,7 +9,7 @@
     layout = "nchw"              # or "nhwc"
     mean = [123.675, 116.28, 103.53]          # subtracted from pixels of 0 to 255
     scale = [0.017125, 0.017507, 0.017429]    # then multiplied
-    resize = "crop-v1"           # or letterbox-v1, stretch-v1, tensorflow-resize-with-pad-v1
+    resize = "crop-v2"           # or letterbox-v2, stretch-v2, tensorflow-resize-with-pad-v1
     output = "features"          # which output, where there are several
     pooling = "none"             # "average" over height and width, "first" of a row of tokens
     project_to = 512             # optional: a fixed random orthogonal projection
@@ -19,105 +19,26 @@ The network is tried, the length of its vectors measured, and everything copied 
 backbones, from where it works like the built-in ones.
 """
 
+from __future__ import annotations
+
 import hashlib
-import json
-import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from naturalist import artifacts
-from naturalist.backbones.preprocessing import RULES
 from naturalist.backbones.spec import BackboneSpec
 from naturalist.backbones.weights import home_folder, read_checked
 from naturalist.errors import BackboneError, WorkspaceError
 
-GRAPH = "custom-onnx-v1"
+if TYPE_CHECKING:
+    from naturalist.backbones.descriptors import Added, Descriptor
+
 _RECORD = "backbone.json"
 _MODEL = "model.onnx"
 _PROJECTION = "projection.npy"
 _SEED = 20261124
-_ENTRY_FIELDS = {"channels", "layout", "mean", "scale", "output", "pooling"}
-
-Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
-
-
-class Descriptor(BaseModel):
-    """What a user says of an ONNX file; the module shows every field."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
-    file: str = _MODEL
-    side: Annotated[int, Field(ge=8, le=2048)]
-    channels: Literal["rgb", "bgr"] = "rgb"
-    layout: Literal["nchw", "nhwc"] = "nchw"
-    mean: Channels = [0.0, 0.0, 0.0]
-    scale: Channels = [1.0, 1.0, 1.0]
-    resize: str = "letterbox-v1"
-    output: str | None = None
-    pooling: Literal["none", "average", "first"] = "none"
-    project_to: Annotated[int, Field(ge=2)] | None = None
-    licence: str
-
-    @model_validator(mode="after")
-    def _known_rule(self) -> "Descriptor":
-        if self.resize not in RULES:
-            raise ValueError(f"resize must be one of {', '.join(RULES)}, not {self.resize!r}")
-        return self
-
-
-class Added(BaseModel):
-    """What is kept of an added backbone beside its model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    descriptor: Descriptor
-    dim: int
-    weights_sha256: str
-    projection_sha256: str | None = None
-
-    @property
-    def spec(self) -> BackboneSpec:
-        """The backbone's identity; how pixels enter is part of it, through the graph's name."""
-        told = self.descriptor
-        entry = told.model_dump(include=_ENTRY_FIELDS)
-        digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
-        rule = RULES[told.resize]
-        return BackboneSpec(
-            name=told.name,
-            dim=self.dim,
-            side=told.side,
-            weights_sha256=self.weights_sha256,
-            graph=f"{GRAPH}-{digest[:12]}",
-            preprocessing=told.resize,
-            fit=rule.fit,
-            full_decode=rule.full_decode,
-            licence=told.licence,
-            projection=self.projection_sha256
-            and f"random-orthogonal-{self.dim}-{self.projection_sha256[:12]}",
-        )
-
-
-def read_descriptor(path: Path) -> Descriptor:
-    """Read and check a descriptor.
-
-    Raises:
-        BackboneError: the file is missing, not TOML, or says something that is not allowed.
-    """
-    try:
-        return Descriptor(**tomllib.loads(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BackboneError(f"the descriptor {path} cannot be read: {error}") from error
-    except ValidationError as error:
-        problems = "; ".join(f"{_where(e['loc'])}{e['msg']}" for e in error.errors())
-        raise BackboneError(f"the descriptor {path} is wrong: {problems}") from error
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location)) + ": " if location else ""
 
 
 def keep(told: Descriptor, folder_of_file: Path, home: Path | None = None) -> BackboneSpec:
@@ -127,6 +48,8 @@ def keep(told: Descriptor, folder_of_file: Path, home: Path | None = None) -> Ba
         BackboneError: the model cannot be read or run, or its vectors are not one row of finite
             numbers per picture.
     """
+    from naturalist.backbones.descriptors import Added
+
     source = folder_of_file / told.file
     try:
         model = source.read_bytes()
@@ -160,6 +83,8 @@ def read_added(name: str, home: Path | None = None) -> Added | None:
     Raises:
         BackboneError: its record is damaged.
     """
+    from naturalist.backbones.descriptors import Added
+
     path = home_folder(home) / name / _RECORD
     try:
         value = artifacts.read_json(path)

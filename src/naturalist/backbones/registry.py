@@ -6,7 +6,7 @@ Besides the table there are the user's own, added by a descriptor (:mod:`.custom
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from naturalist.backbones import custom
 from naturalist.backbones.cache import cached_model
@@ -21,6 +21,9 @@ from naturalist.backbones.weights import (
     recorded,
 )
 from naturalist.errors import BackboneError
+
+if TYPE_CHECKING:
+    from naturalist.backbones.descriptors import Added
 
 DEFAULT = "efficientnet_lite0_int8"
 
@@ -120,6 +123,17 @@ def model_of(name: str, home: Path | None = None) -> bytes:
     return cached_model(f"{spec.id}-e{_EMITTER}", lambda: _build(name, spec, home))
 
 
+def make_model(name: str, *, home: Path | None = None) -> None:
+    """Put the model of a backbone into this machine's cache, where `load` finds it.
+
+    Raises:
+        BackboneError: there is no such backbone, or its weights are missing or not the pinned ones.
+    """
+    entry = _BACKBONES.get(name)
+    if entry is None or entry.model is not None:
+        model_of(name, home)
+
+
 def add(descriptor: Path, *, home: Path | None = None) -> BackboneSpec:
     """Make any ONNX file a backbone, by its descriptor (see :mod:`.custom` for what it says).
 
@@ -129,7 +143,9 @@ def add(descriptor: Path, *, home: Path | None = None) -> BackboneSpec:
         BackboneError: the descriptor is wrong, its name is that of a built-in backbone, the model
             cannot be read or run, or its vectors are not one row of finite numbers per picture.
     """
-    told = custom.read_descriptor(descriptor)
+    from naturalist.backbones.descriptors import read_descriptor
+
+    told = read_descriptor(descriptor)
     if told.name in _BACKBONES:
         raise BackboneError(f"{told.name} is the name of a built-in backbone: choose another")
     return custom.keep(told, descriptor.parent, home)
@@ -175,7 +191,7 @@ def _listed(name: str, home: Path | None) -> Listed:
         return Listed(name, None, str(error))
 
 
-def _added(name: str, home: Path | None) -> custom.Added:
+def _added(name: str, home: Path | None) -> "Added":
     added = custom.read_added(name, home) if name in custom.added_names(home) else None
     if added is None:
         raise BackboneError(
@@ -229,7 +245,7 @@ _LITE0 = BackboneSpec(
     side=128,
     weights_sha256=_LITE0_WEIGHTS.sha256,
     graph="efficientnet_lite0-v1",
-    preprocessing="letterbox-v1",
+    preprocessing="letterbox-v2",
     fit="pad",
     licence="Apache-2.0",
     projection="lite0-statistics-512-v1",
@@ -246,7 +262,7 @@ _MOBILENET = BackboneSpec(
     side=128,
     weights_sha256="",
     graph="mobilenet_v1-v1",
-    preprocessing="letterbox-v1",
+    preprocessing="letterbox-v2",
     fit="pad",
     licence="Apache-2.0",
 )
@@ -263,7 +279,7 @@ _SQUEEZENET = BackboneSpec(
     side=227,
     weights_sha256=_SQUEEZENET_WEIGHTS.sha256,
     graph="squeezenet1_1-v1",
-    preprocessing="letterbox-v1",
+    preprocessing="letterbox-v2",
     fit="pad",
     licence="MIT",
 )
@@ -274,7 +290,7 @@ _COLOUR_HISTOGRAM = BackboneSpec(
     side=64,
     weights_sha256="",
     graph="colour_histogram-v1",
-    preprocessing="stretch-v1",
+    preprocessing="stretch-v2",
     fit="stretch",
     licence="Apache-2.0",
 )

@@ -1,8 +1,7 @@
 """What is kept of a picture besides its features: thumbnail, perceptual hash, quality measures.
 
-Hash and quality look at the luma (ITU-R BT.601) of the thumbnail's pixels, with `LUMA_SIDE`
-pixels on its longer side, so that they depend on the picture and hardly on how far it was reduced
-while decoding.
+Hash and quality look at the luma (ITU-R BT.601) of the thumbnail's pixels, so that they depend on
+the picture and hardly on how far it was reduced while decoding.
 """
 
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from naturalist.images.orientation import Pixels
-from naturalist.images.resizing import fitted_size, shrink
+from naturalist.images.resizing import resize, shrink
 
-THUMBNAIL_SIDE = 160
-LUMA_SIDE = 96
+THUMBNAIL_SIDE = 128
 _THUMBNAIL_QUALITY = 80
 _GRID = 32
 
@@ -85,16 +83,12 @@ def quality(pixels: Pixels) -> Quality:
     return _quality(_luma(pixels))
 
 
-def _luma(pixels: Pixels) -> Image.Image:
-    luma = Image.fromarray(shrink(pixels, THUMBNAIL_SIDE)).convert("L")
-    if max(luma.size) <= LUMA_SIDE:
-        return luma
-    size = fitted_size(*luma.size, LUMA_SIDE)
-    return luma.resize(size, Image.Resampling.BILINEAR)
+def _luma(pixels: Pixels) -> Pixels:
+    return np.asarray(Image.fromarray(shrink(pixels, THUMBNAIL_SIDE)).convert("L"))
 
 
-def _hash(luma: Image.Image) -> int:
-    grid = np.asarray(luma.resize((_GRID, _GRID), Image.Resampling.BILINEAR))
+def _hash(luma: Pixels) -> int:
+    grid = resize(luma, _GRID, _GRID)
     # Every number is whole and below 2**53: exact, so that all machines compute the same bits.
     spectrum = (_COSINES @ grid.astype(np.float64) @ _COSINES.T).ravel()
     middle = np.sort(spectrum)[spectrum.size // 2 - 1]
@@ -111,8 +105,8 @@ def _cosines() -> NDArray[np.float64]:
 _COSINES = _cosines()
 
 
-def _quality(luma: Image.Image) -> Quality:
-    values = np.asarray(luma).astype(np.int16)
+def _quality(luma: Pixels) -> Quality:
+    values = luma.astype(np.int16)
     mean, variance = _moments(values)
     return Quality(_moments(_laplacian(values))[1], mean / 255.0, variance**0.5 / 255.0)
 

@@ -1,12 +1,8 @@
-"""Antialiased resizing of RGB pixels, and the square canvas that networks take.
-
-Pillow's convolution widens its filter when shrinking, unlike the bilinear interpolation of most
-tensor libraries, so that fine texture is averaged and not sampled.
-"""
+"""Antialiased resizing of pixels, and the square canvas that networks take."""
 
 import numpy as np
-from PIL import Image
 
+from naturalist.images.convolution import convolve
 from naturalist.images.orientation import Pixels
 
 
@@ -17,11 +13,11 @@ def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Resize uint8 (H, W, 3) to uint8 (height, width, 3) by an antialiased bilinear filter."""
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    image = Image.fromarray(pixels)
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
+    """Resize uint8 (H, W, 3) or (H, W) to `height` x `width` by an antialiased bilinear filter.
+
+    Other than the bilinear interpolation of most tensor libraries it averages fine texture.
+    """
+    return pixels if pixels.shape[:2] == (height, width) else convolve(pixels, width, height)
 
 
 def shrink(pixels: Pixels, side: int) -> Pixels:

@@ -250,7 +250,13 @@ def batch_rows(
 
 
 def shard_rows(layout: Layout, category: str, batch: int, shard: Shard) -> pa.Table:
-    """Accepted pictures of one shard, in id order, as they were when the batch was committed."""
-    rows = batch_rows(layout, category, batch)
-    accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
-    return accepted.slice(shard.start, shard.rows)
+    """Accepted pictures of one shard, in id order, as they were when the batch was committed.
+
+    Costs one column of the batch and the row groups that hold the shard.
+    """
+    outcomes = batch_rows(layout, category, batch, ["outcome"])["outcome"]
+    accepted = pc.indices_nonzero(pc.equal(outcomes, Outcome.ACCEPTED))
+    wanted = accepted[shard.start : shard.stop]
+    first, last = wanted[0].as_py(), wanted[-1].as_py()
+    rows, before = artifacts.read_row_groups(layout.batch(category, batch), first, last)
+    return rows.take(pc.subtract(wanted, pa.scalar(before, wanted.type)))

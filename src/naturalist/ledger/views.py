@@ -1,16 +1,21 @@
 """Asking the ledger in SQL: every file once, with what was learnt later."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 from naturalist.ledger.rows import categories
 from naturalist.schemas import AMENDMENT, LEDGER
+
+if TYPE_CHECKING:
+    import duckdb
 
 DUCKDB_MEMORY = "1GB"
 
@@ -26,6 +31,8 @@ def connect(layout: Layout) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         WorkspaceError: a file of the ledger cannot be read; also inside the `with` block.
     """
+    import duckdb  # here, because workers read the ledger without it and start sooner
+
     try:
         with duckdb.connect() as connection:
             _prepare(connection, layout)

@@ -143,8 +143,8 @@ def extract_features(job: Job) -> ExtractResult:
     config = job.config
     tasks = extract.plan(config.layout, config.source_paths, config.extract_options)
     if tasks:
-        # Once here, before the workers: they all find the network in the cache.
-        backbones.load(config.extract.backbone)
+        # Once here, before the workers: they all find the model in the cache.
+        backbones.make_model(config.extract.backbone)
     total = sum(task.shard.rows for task in tasks)
     done = _drain(job, "extract", "pictures", extract.run, tasks, total, lambda r: r.pictures)
     return ExtractResult(len(done), sum(r.pictures for r in done), sum(r.refused for r in done))

@@ -57,7 +57,8 @@ def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, s
             f"the ledger knows no picture {unknown[0]!r}: ids look like plant_id_7; naturalist "
             "ledger  shows them. Nothing was changed"
         )
-    return found
+    asked_at = {pic: i for i, pic in enumerate(pic_ids)}
+    return sorted(found, key=lambda row: asked_at[row[2]])
 
 
 def _amendment(pic: str, source: str, why: str, by: str, at_ns: int) -> dict[str, object]:

@@ -5,7 +5,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from naturalist.backbones.custom import Descriptor
+from naturalist.backbones.descriptors import Descriptor
 from naturalist.backbones.networks.graph import Floats
 from naturalist.backbones.spec import GRAPH_INPUT
 from naturalist.errors import BackboneError
