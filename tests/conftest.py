@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["s3_server", "photo_collection"]
+pytest_plugins = ["s3_server", "photo_collection", "ray_cluster"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -101,6 +101,11 @@ class MissingExtra(NaturalistError):
             f"{package} is needed for this and is not installed: "
             f"run  pip install 'naturalist[{extra}]'"
         )
+        self._missing = (package, extra)
+
+    def __reduce__(self) -> tuple[type["MissingExtra"], tuple[str, str]]:
+        """Keep both arguments when the error crosses a process border."""
+        return (MissingExtra, self._missing)
 
 
 class StorageFull(NaturalistError):

@@ -20,7 +20,7 @@ from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
 from naturalist.layout import Layout, pic_number
 from naturalist.ledger import Outcome, Shard
-from naturalist.pictures import read_picture
+from naturalist.pictures import Location, read_picture
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
 
@@ -42,7 +42,7 @@ class ExtractTask:
     shard: Shard
     backbone: str
     fingerprint: str
-    sources: Mapping[str, Path]
+    sources: Mapping[str, Location]
     limits: PictureLimits
     network_batch: int
     blamed: tuple[tuple[int, Reason], ...] = ()
@@ -83,7 +83,7 @@ class ExtractOptions:
 
 def plan(
     layout: Layout,
-    sources: Mapping[str, Mapping[str, Path]],
+    sources: Mapping[str, Mapping[str, Location]],
     options: ExtractOptions,
 ) -> list[ExtractTask]:
     """List the shards whose features or previews are not done; costs two receipts each.

@@ -1,4 +1,4 @@
-"""Every path inside a workspace. No other module joins workspace paths.
+"""Every path inside a workspace, and the folder for caches. No other module joins such paths.
 
 ::
 
@@ -31,6 +31,8 @@
       outbox/                             copies without private columns, for publishing
 """
 
+import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +72,13 @@ class Layout:
 
     @property
     def breadcrumbs(self) -> Path:
-        """Where workers note the picture they are decoding."""
-        return self.scratch / "breadcrumbs"
+        """Where the workers of this machine note the picture that they are decoding."""
+        return self.scratch / "breadcrumbs" / platform.node()
+
+    @property
+    def fetched(self) -> Path:
+        """Objects of buckets that are being examined."""
+        return self.scratch / "fetched"
 
     # ledger
 
@@ -252,6 +259,13 @@ class Layout:
     def outbox(self) -> Path:
         """Files that exist only to be published."""
         return self.root / "outbox"
+
+
+def cache_folder() -> Path:
+    """The user's folder for rebuildable files (XDG Base Directory Specification 0.8)."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
+    return base / "naturalist"
 
 
 def pic_id(category: str, number: int) -> str:

@@ -23,7 +23,7 @@ from naturalist.errors import PictureError
 from naturalist.images import EXTENSIONS
 from naturalist.layout import Layout
 from naturalist.ledger import Shard
-from naturalist.pictures import read_picture
+from naturalist.pictures import Location, read_picture
 from naturalist.schemas import PICTURE_INDEX
 
 FORMAT = 1
@@ -50,7 +50,7 @@ class PackTask:
     batch: int
     number: int
     shard: Shard
-    sources: Mapping[str, Path]
+    sources: Mapping[str, Location]
     withheld: tuple[str, ...]
     form: Form
     keep_metadata: bool
@@ -89,7 +89,7 @@ class Packed:
 def plan(
     layout: Layout,
     labels: Mapping[str, int],
-    sources: Mapping[str, Mapping[str, Path]],
+    sources: Mapping[str, Mapping[str, Location]],
     spec: BackboneSpec,
     form: Form,
     *,

@@ -9,8 +9,11 @@ from naturalist.errors import PictureError, SourceError, WorkspaceError
 from naturalist.images import EXTENSIONS
 from naturalist.layout import Layout, pic_number
 from naturalist.reasons import Reason
+from naturalist.stores.remote import RemoteFolder, check_remote, read_remote
 
 Row = dict[str, Any]
+Location = Path | RemoteFolder
+"""Where a source is: a folder or a file here, or a prefix in a bucket."""
 
 
 def path_in_source(source: Path, path: bytes) -> Path:
@@ -18,8 +21,15 @@ def path_in_source(source: Path, path: bytes) -> Path:
     return source if source.is_file() else source / os.fsdecode(path)
 
 
+def placed_path(layout: Layout, row: Row) -> Path:
+    """Where an accepted ledger row with an image root, category, pic_id and format is kept."""
+    extension = EXTENSIONS[row["format"]]
+    number = pic_number(row["pic_id"])
+    return layout.picture(row["image_root"], row["category"], number, extension)
+
+
 def picture_path(layout: Layout, source: Path | None, row: Row) -> Path:
-    """Where the bytes of an accepted ledger row are kept.
+    """Where the bytes of an accepted ledger row are kept, unless that is a bucket.
 
     Args:
         layout: the workspace.
@@ -29,28 +39,64 @@ def picture_path(layout: Layout, source: Path | None, row: Row) -> Path:
     Raises:
         WorkspaceError: the picture is read in a source that is not known any more.
     """
-    root = row["image_root"]
-    if root is not None:
-        extension = EXTENSIONS[row["format"]]
-        return layout.picture(root, row["category"], pic_number(row["pic_id"]), extension)
+    if row["image_root"] is not None:
+        return placed_path(layout, row)
     if source is None:
-        raise WorkspaceError(
-            f"{row['pic_id']} is read in its source {row['source']!r}, which the configuration "
-            "no longer names: add the source again"
-        )
+        raise _unknown_source(row)
     return path_in_source(source, row["path"])
 
 
-def read_picture(layout: Layout, source: Path | None, row: Row) -> bytes:
+def _unknown_source(row: Row) -> WorkspaceError:
+    return WorkspaceError(
+        f"{row['pic_id']} is read in its source {row['source']!r}, which the configuration "
+        "no longer names: add the source again"
+    )
+
+
+def read_picture(layout: Layout, source: Location | None, row: Row) -> bytes:
     """Read the bytes of an accepted ledger row and check that they are those that were ingested.
+
+    Args:
+        layout: the workspace.
+        source: where the row's source is; needed for pictures that are read there.
+        row: ledger row.
 
     Raises:
         PictureError: the file is gone, unreadable or has other bytes.
         SourceError: the whole drive is gone.
+        StoreError: the store of the source failed.
+        WorkspaceError: the picture is read in a source that is not known any more.
     """
-    path = picture_path(layout, source, row)
+    if row["image_root"] is not None:
+        data = _read_file(layout, source, row, placed_path(layout, row))
+    elif source is None:
+        raise _unknown_source(row)
+    else:
+        data = read_in_source(layout, source, row)
+    if hashlib.sha256(data).digest() != row["sha256"]:
+        raise PictureError(Reason.CHANGED_AFTER_INGEST, "the sha256 is another one")
+    return data
+
+
+def read_in_source(layout: Layout, source: Location, row: Row) -> bytes:
+    """Read the bytes of a file of a source, which is no member of an archive.
+
+    Raises:
+        PictureError, SourceError, StoreError: as `read_picture`.
+    """
+    if not isinstance(source, RemoteFolder):
+        return _read_file(layout, source, row, path_in_source(source, row["path"]))
     try:
-        data = path.read_bytes()
+        return read_remote(source, row["path"].decode(), row["size_bytes"], row["mtime_ns"])
+    except PictureError as error:
+        if error.reason is Reason.VANISHED:
+            check_remote(source)
+        raise
+
+
+def _read_file(layout: Layout, source: Location | None, row: Row, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except PermissionError as error:
         raise PictureError(Reason.PERMISSION_DENIED, path.name) from error
     except OSError as error:
@@ -58,21 +104,25 @@ def read_picture(layout: Layout, source: Path | None, row: Row) -> bytes:
         if isinstance(error, FileNotFoundError):
             raise PictureError(Reason.VANISHED, f"no longer in {path.parent.name}") from error
         raise PictureError(Reason.READ_ERROR, error.strerror or str(error)) from error
-    if hashlib.sha256(data).digest() != row["sha256"]:
-        raise PictureError(Reason.CHANGED_AFTER_INGEST, "the sha256 is another one")
-    return data
 
 
-def check_mounted(layout: Layout, source: Path | None, row: Row) -> None:
+def check_mounted(layout: Layout, source: Location | None, row: Row) -> None:
     """Tell a picture that is gone from a drive that is away, which is no picture's fault.
 
     Raises:
         SourceError: the source (or the image root, where the row names one) is not there.
     """
     root = row["image_root"]
+    if root is None and isinstance(source, RemoteFolder):
+        check_remote(source)
+        return
     wanted = layout.image_root_marker(root) if root is not None else source
     # Where a drive is not mounted its folder is often there, and empty.
-    if wanted is None or wanted.is_file() or (wanted.is_dir() and any(wanted.iterdir())):
+    if (
+        not isinstance(wanted, Path)
+        or wanted.is_file()
+        or (wanted.is_dir() and any(wanted.iterdir()))
+    ):
         return
     raise SourceError(
         f"{row['pic_id']} cannot be read: {wanted} is not there, or empty. Mount its drive and run "

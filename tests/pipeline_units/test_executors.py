@@ -17,22 +17,39 @@ from naturalist.pipeline.executors import (
     ProcessExecutor,
     worker_count,
 )
+from naturalist.pipeline.progress import Silent
+from naturalist.pipeline.ray_executor import RayExecutor, RayOptions
 from pipeline_units.work import Items, die, do_items, fail_at_three, process_id, square
+
+Maker = Callable[[Path, float], Executor]
 
 
 def processes(folder: Path, timeout_s: float = 60.0) -> ProcessExecutor:
     return ProcessExecutor(2, folder / "breadcrumbs", timeout_s)
 
 
-@pytest.fixture(params=["inline", "processes"])
+def on_ray(folder: Path, timeout_s: float = 60.0) -> RayExecutor:
+    return RayExecutor(RayOptions(workers=2), folder / "breadcrumbs", timeout_s, Silent())
+
+
+@pytest.fixture(params=["inline", "processes", "ray"])
 def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:
-    makers: dict[str, Callable[[], Executor]] = {
-        "inline": InlineExecutor,
-        "processes": lambda: processes(tmp_path),
-    }
-    made = makers[request.param]()
+    made = InlineExecutor() if request.param == "inline" else maker(request)(tmp_path, 60.0)
     yield made
     made.close()
+
+
+def maker(request: pytest.FixtureRequest) -> Maker:
+    if request.param == "ray":
+        request.getfixturevalue("ray_driver")
+        return on_ray
+    return processes
+
+
+@pytest.fixture(params=["processes", "ray"])
+def make(request: pytest.FixtureRequest) -> Maker:
+    """Makes an executor that survives what its workers do; for a time limit."""
+    return maker(request)
 
 
 def children() -> set[int]:
@@ -117,8 +134,8 @@ def test_closing_ends_no_process_of_anybody_else(other: BaseProcess, tmp_path: P
     assert other.is_alive()
 
 
-def test_workers_are_kept_from_task_to_task(tmp_path: Path) -> None:
-    made = processes(tmp_path)
+def test_workers_are_kept_from_task_to_task(make: Maker, tmp_path: Path) -> None:
+    made = make(tmp_path, 60.0)
     used = {pid for _ in range(2) for _, (_, pid) in made.map(process_id, range(10))}
     made.close()
     assert len(used) <= 2
@@ -129,36 +146,38 @@ def items(folder: Path, key: str, *what: str) -> Items:
     return Items(key, folder / "breadcrumbs", what)
 
 
-def results_of(made: ProcessExecutor, tasks: list[Items]) -> dict[str, list[str]]:
+def results_of(made: Executor, tasks: list[Items]) -> dict[str, list[str]]:
     results = {task.key: done for task, done in made.map(do_items, tasks)}
     made.close()
     return results
 
 
 def test_an_item_that_takes_its_worker_down_is_refused_and_all_others_are_done(
-    tmp_path: Path,
+    make: Maker, tmp_path: Path
 ) -> None:
     tasks = [
         items(tmp_path, "a", "1", "2"),
         items(tmp_path, "b", "3", "crash", "4"),
         items(tmp_path, "c", "5"),
     ]
-    assert results_of(processes(tmp_path), tasks) == {
+    assert results_of(make(tmp_path, 60.0), tasks) == {
         "a": ["1", "2"],
         "b": ["3", "decoder_crashed", "4"],
         "c": ["5"],
     }
 
 
-def test_every_bad_item_of_a_task_is_found(tmp_path: Path) -> None:
+def test_every_bad_item_of_a_task_is_found(make: Maker, tmp_path: Path) -> None:
     task = items(tmp_path, "a", "crash", "1", "crash")
-    found = results_of(processes(tmp_path), [task])
+    found = results_of(make(tmp_path, 60.0), [task])
     assert found == {"a": ["decoder_crashed", "1", "decoder_crashed"]}
 
 
-def test_an_item_that_hangs_its_worker_is_refused_and_all_others_are_done(tmp_path: Path) -> None:
+def test_an_item_that_hangs_its_worker_is_refused_and_all_others_are_done(
+    make: Maker, tmp_path: Path
+) -> None:
     tasks = [items(tmp_path, "a", "1", "hang", "2"), items(tmp_path, "b", "3")]
-    assert results_of(processes(tmp_path, timeout_s=0.5), tasks) == {
+    assert results_of(make(tmp_path, 0.5), tasks) == {
         "a": ["1", "decoder_timed_out", "2"],
         "b": ["3"],
     }
@@ -179,8 +198,10 @@ def test_a_trail_that_a_dead_worker_left_leads_to_nobody(
     made.close()
 
 
-def test_a_worker_that_ends_for_no_picture_ends_the_run_with_advice(tmp_path: Path) -> None:
-    made = processes(tmp_path)
+def test_a_worker_that_ends_for_no_picture_ends_the_run_with_advice(
+    make: Maker, tmp_path: Path
+) -> None:
+    made = make(tmp_path, 60.0)
     with pytest.raises(NaturalistError, match=r"killed \(out of memory\?\).*fewer workers"):
         list(made.map(die, [1]))
     made.close()

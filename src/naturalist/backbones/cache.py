@@ -8,21 +8,14 @@ written, the model is used from memory.
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from naturalist import artifacts
 from naturalist.errors import StorageFull, WorkspaceError
+from naturalist.layout import cache_folder
 
 logger = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """The folder for this program's rebuildable files (XDG Base Directory Specification 0.8)."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
-    return base / "naturalist"
 
 
 def cached_model(key: str, make: Callable[[], bytes]) -> bytes:

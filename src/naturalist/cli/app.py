@@ -27,11 +27,13 @@ from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
+    ExecutorOption,
     FullScanOption,
     JsonOption,
     PricesOption,
     PriceTableOption,
     QuietOption,
+    RayAddressOption,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import Config, load_config
@@ -89,6 +91,8 @@ def run(
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Go on although failure_budget is exceeded.")
     ] = False,
+    executor: ExecutorOption = None,
+    ray_address: RayAddressOption = "",
 ) -> None:
     """Do the whole job: ingest, extract, verify, tables, verify, publish.
 
@@ -96,7 +100,7 @@ def run(
     or every day. Progress goes to stderr.
     """
     options = runner.RunOptions(rescan, full_scan, accept_failures)
-    settings = load_config(config)
+    settings = load_config(config).worked_on_by(executor, ray_address)
     report = runner.run(settings, make_progress(quiet=quiet), options)
     held = status.collection_status(settings)
     if json:
@@ -143,27 +147,33 @@ def ingest(
         bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
     ] = False,
     full_scan: FullScanOption = False,
+    executor: ExecutorOption = None,
+    ray_address: RayAddressOption = "",
 ) -> None:
     """Look through all sources; name, place and enter in the ledger what is new.
 
     The first stage of `naturalist run`, alone: to see what a new source holds before features are
     extracted. Then: naturalist ledger --refused.
     """
-    settings = load_config(config)
+    settings = load_config(config).worked_on_by(executor, ray_address)
     call = partial(stages.ingest, rescan=rescan, full_scan=full_scan)
     _stage(settings, "ingest", call, json=json, quiet=quiet, within_budget=True)
 
 
 @app.command(epilog=EXIT_CODES)
 def extract(
-    config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    executor: ExecutorOption = None,
+    ray_address: RayAddressOption = "",
 ) -> None:
     """Turn the pictures that have none yet into features, previews and quality measures.
 
     The second stage of `naturalist run`, alone. It can be stopped and started again at any time:
     finished shards are kept.
     """
-    settings = load_config(config)
+    settings = load_config(config).worked_on_by(executor, ray_address)
     call = stages.extract_features
     _stage(settings, "extract", call, json=json, quiet=quiet, within_budget=True)
 
@@ -179,13 +189,15 @@ def tables(
             "--rebuild", help="Let full tables change too (other backbone, other labels)."
         ),
     ] = False,
+    executor: ExecutorOption = None,
+    ray_address: RayAddressOption = "",
 ) -> None:
     """Write the tables that are not done, as CSV and Parquet.
 
     A stage of `naturalist run`, alone. Full tables stay as they are; after a change of the backbone
     or of labels, --rebuild writes all of them anew.
     """
-    settings = load_config(config)
+    settings = load_config(config).worked_on_by(executor, ray_address)
     call = partial(stages.write_tables, rebuild=rebuild)
     _stage(settings, "tables", call, json=json, quiet=quiet)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from naturalist.config import CONFIG_NAME
+from naturalist.config.executor import ExecutorKind
 
 DEFAULT_CONFIG = Path(CONFIG_NAME)
 ConfigOption = Annotated[
@@ -48,5 +49,17 @@ PriceTableOption = Annotated[
     str,
     typer.Option(
         metavar="NAME", help="Which of its stores: aws, r2, own; by the address if not said."
+    ),
+]
+ExecutorOption = Annotated[
+    ExecutorKind | None,
+    typer.Option(help="Who does the work, instead of what executor.kind says."),
+]
+RayAddressOption = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="With --executor ray: local, auto, or host:port of the head node; "
+        "executor.ray_address by default.",
     ),
 ]

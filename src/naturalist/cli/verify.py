@@ -13,14 +13,16 @@ from naturalist.cli.options import (
     AnonymousOption,
     ConfigOption,
     EndpointOption,
+    ExecutorOption,
     JsonOption,
     QuietOption,
+    RayAddressOption,
     RegionOption,
     RequesterPaysOption,
     SnapshotOption,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
+from naturalist.config import Config, load_config
 from naturalist.consume import Checked
 from naturalist.errors import ConfigError, VerificationFailed
 from naturalist.pipeline import runner
@@ -51,6 +53,8 @@ def verify(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     quiet: QuietOption = False,
+    executor: ExecutorOption = None,
+    ray_address: RayAddressOption = "",
 ) -> None:
     """Check again all features and tables of the workspace, or every file of a collection at URL.
 
@@ -60,7 +64,8 @@ def verify(
     """
     progress = make_progress(quiet=quiet)
     if not url:
-        _verify_workspace(config, progress, json=json)
+        settings = load_config(config).worked_on_by(executor, ray_address)
+        _verify_workspace(settings, progress, json=json)
         return
     options = S3Options(endpoint_url or None, region or None, "auto", requester_pays, anonymous)
     checked = _check(url, options, snapshot, progress, quick=quick)
@@ -72,8 +77,7 @@ def verify(
         raise typer.Exit(VerificationFailed.exit_code)
 
 
-def _verify_workspace(config: Path, progress: Progress, *, json: bool) -> None:
-    settings = load_config(config)
+def _verify_workspace(settings: Config, progress: Progress, *, json: bool) -> None:
     report = runner.verify(settings, progress)
     if json:
         output.print_json(report)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -21,6 +22,8 @@ from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
 from naturalist.config.drift import DriftSection
+from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
+from naturalist.config.s3 import S3Section
 from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
@@ -28,6 +31,7 @@ from naturalist.ingest import found_sources
 from naturalist.ingest.options import FileLimits, IngestOptions, Mode, Source
 from naturalist.layout import Layout
 from naturalist.packing import Form
+from naturalist.pictures import Location
 from naturalist.schedule import AirflowSection, AnalyseSection
 from naturalist.stores import S3Options
 from naturalist.verify.features import FeatureCheckOptions
@@ -49,6 +53,18 @@ def _usable_address(url: str) -> str:
     return url if not url or "://" in url else str(_usable_path(Path(url)))
 
 
+def _usable_source(value: object) -> object:
+    """A path, or the address of a prefix in a bucket as text."""
+    if not isinstance(value, str):
+        return value
+    scheme, there, rest = value.partition("://")
+    if not there:
+        return _usable_path(Path(value))
+    if scheme != "s3" or not rest.partition("/")[0]:
+        raise ValueError(f"{value!r}: write a path, or s3://bucket/prefix")
+    return value.rstrip("/")
+
+
 # TOML tells a number from a text: what is quoted, or true, is no number.
 Positive = Annotated[int, Field(gt=0, strict=True)]
 Workers = Annotated[int, Field(ge=0, strict=True)]
@@ -64,7 +80,7 @@ class SourceSection(_Section):
     """One raw dataset: a folder or an archive."""
 
     name: str
-    path: UserPath
+    path: Annotated[Path | str, BeforeValidator(_usable_source)]
     origin: str = ""
     licence: str = ""
 
@@ -199,6 +215,8 @@ class Config(_Section):
     drift: DriftSection = DriftSection()
     publish: PublishSection = PublishSection()
     airflow: AirflowSection = AirflowSection()
+    executor: ExecutorSection = ExecutorSection()
+    s3: S3Section = S3Section()
     _folder: Path = PrivateAttr(default=Path())
     _day: dt.date | None = PrivateAttr(default=None)
     _new_images: str = PrivateAttr(default="")
@@ -267,6 +285,22 @@ class Config(_Section):
         copy._day, copy._new_images, copy._sources = day, new_images, None
         return copy
 
+    def worked_on_by(self, kind: ExecutorKind | None, ray_address: str) -> "Config":
+        """The same configuration with another executor; None and "" leave what is configured.
+
+        Raises:
+            ConfigError: the address is of no cluster.
+        """
+        changes: dict[str, object] = {}
+        if kind is not None:
+            changes["kind"] = kind
+        if ray_address:
+            try:
+                changes["ray_address"] = usable_ray_address(ray_address)
+            except ValueError as error:
+                raise ConfigError(f"--ray-address {error}") from error
+        return self.model_copy(update={"executor": self.executor.model_copy(update=changes)})
+
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every source of every category that is to be looked through, patterns resolved once.
@@ -288,6 +322,9 @@ class Config(_Section):
         day = self._day or dt.datetime.now(self.airflow.zone).date()
         for category in self.category:
             for source in category.source:
+                if isinstance(source.path, str):
+                    yield Source(category.name, source.name, self.s3.folder(source.path))
+                    continue
                 path = self._folder / source.path
                 if not patterns.is_pattern(path):
                     yield Source(category.name, source.name, path)
@@ -310,9 +347,9 @@ class Config(_Section):
         return tuple(known.values())
 
     @property
-    def source_paths(self) -> dict[str, dict[str, Path]]:
+    def source_paths(self) -> dict[str, dict[str, Location]]:
         """The path of each known source, by category; categories without sources are there too."""
-        paths: dict[str, dict[str, Path]] = {name: {} for name in self.labels}
+        paths: dict[str, dict[str, Location]] = {name: {} for name in self.labels}
         for source in self.known_sources:
             paths.setdefault(source.category, {})[source.name] = source.path
         return {category: paths[category] for category in self.labels}

@@ -7,6 +7,8 @@ from pydantic import ValidationError
 
 from naturalist.config.models import Config
 from naturalist.errors import ConfigError
+from naturalist.ingest.options import Mode, Source
+from naturalist.stores.remote import RemoteFolder
 
 CONFIG_NAME = "naturalist.toml"
 
@@ -45,6 +47,9 @@ def _check_apart(path: Path, config: Config) -> None:
     if config.publish_url and "://" not in config.publish_url:
         written.append(Path(config.publish_url))
     for source in config.sources:
+        if isinstance(source.path, RemoteFolder):
+            _check_remote_apart(path, source, source.path, config)
+            continue
         for folder in written:
             if folder.resolve().is_relative_to(source.path.resolve()):
                 raise ConfigError(
@@ -52,6 +57,20 @@ def _check_apart(path: Path, config: Config) -> None:
                     f"{source.path}, and {folder}, where naturalist writes, lies in it: keep "
                     "workspace, image roots and publish.url out of all sources"
                 )
+
+
+def _check_remote_apart(path: Path, source: Source, folder: RemoteFolder, config: Config) -> None:
+    if f"{config.publish_url}/".startswith(f"{folder.url}/"):
+        raise ConfigError(
+            f"{path}: source {source.name!r} of category {source.category!r} is {folder}, and "
+            f"publish.url, {config.publish_url}, lies in it: publish to another prefix"
+        )
+    if config.images.mode is Mode.MOVE:
+        raise ConfigError(
+            f"{path}: source {source.name!r} of category {source.category!r} is in a bucket, and "
+            'nothing is moved out of buckets: choose images.mode = "reference" (pictures stay '
+            'there) or "copy"'
+        )
 
 
 def _explain(path: Path, error: ValidationError) -> str:

@@ -20,7 +20,9 @@ from naturalist.ingest.options import IngestOptions, Mode, Source
 from naturalist.ingest.place import Placed, PlaceTask, loss_amendments
 from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
+from naturalist.pictures import Location
 from naturalist.schemas import AMENDMENT, FINDINGS, LEDGER
+from naturalist.stores.remote import RemoteFolder
 
 PICTURES_PER_PLACE_TASK = 5_000
 _BATCH_FILE = "batch.json"
@@ -182,7 +184,9 @@ class _RootChooser:
         self._emptiest = max(roots, key=lambda name: shutil.disk_usage(roots[name]).free)
         self._by_source = {(s.category, s.name): self._choose(s.path, roots) for s in sources}
 
-    def _choose(self, source: Path, roots: dict[str, Path]) -> str:
+    def _choose(self, source: Location, roots: dict[str, Path]) -> str:
+        if isinstance(source, RemoteFolder):
+            return self._emptiest
         device = source.stat().st_dev
         near = [name for name, path in roots.items() if path.stat().st_dev == device]
         return self._emptiest if self._emptiest in near or not near else near[0]

@@ -4,8 +4,10 @@ A task's findings lie in one file named by the fingerprint of the task, so a run
 finds the finished ones again.
 """
 
+import contextlib
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +24,13 @@ from naturalist.layout import Layout
 from naturalist.pictures import path_in_source
 from naturalist.reasons import Reason
 from naturalist.schemas import FINDINGS
+from naturalist.stores.remote import RemoteFolder, fetch_remote, read_remote
 
 HEAD_BYTES = max(images.HEAD_BYTES, archives.HEAD_BYTES)
 _SYSTEM_NAMES = frozenset({b".ds_store", b"thumbs.db", b"desktop.ini", b".directory", b"icon\r"})
+
+_KEPT_BYTES = 16 << 20
+"""Larger objects are archives as a rule, which are read once: they do not go through the cache."""
 
 Row = dict[str, Any]
 
@@ -101,13 +107,13 @@ def _examine_entry(
             raise PictureError(entry.reason, entry.detail)
         if blamed is not None:
             raise PictureError(blamed, "while its header or archive was read")
-        with _open_regular(task.source, entry) as file:
+        with _at_hand(task, layout, entry) as path, _open_regular(path) as file:
             head = file.read(HEAD_BYTES)
             kind = None
             if not images.sniff(head).format:
                 kind, head = archives.kind_from(head, file.read)
             if kind is not None:
-                yield from _examine_archive(task, layout, entry)
+                yield from _examine_archive(task, layout, entry, path)
             else:
                 yield _row(task, entry, _examine_picture(head, file, entry, task.limits))
     except PictureError as error:
@@ -116,11 +122,32 @@ def _examine_entry(
         yield _row(task, entry, _refusal(_os_trouble(error)))
 
 
-def _open_regular(source: Source, entry: Entry) -> BinaryIO:
+@contextlib.contextmanager
+def _at_hand(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[Path]:
+    """The entry as a file of this machine; one of a bucket is here as long as it is needed."""
+    source = task.source.path
+    if not isinstance(source, RemoteFolder):
+        yield path_in_source(source, entry.path)
+        return
+    path = layout.fetched / secrets.token_hex(16)
+    with artifacts.storage_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        key = entry.path.decode()
+        if entry.size_bytes > _KEPT_BYTES:
+            fetch_remote(source, key, path)
+        else:
+            data = read_remote(source, key, entry.size_bytes, entry.mtime_ns)
+            with artifacts.storage_errors(str(path)):
+                path.write_bytes(data)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _open_regular(path: Path) -> BinaryIO:
     # Without O_NONBLOCK, opening a pipe that took the file's place would wait for ever.
-    handle = os.open(
-        path_in_source(source.path, entry.path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    )
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise PictureError(Reason.SPECIAL_FILE, "no longer a regular file")
@@ -199,8 +226,7 @@ def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
     return base | found
 
 
-def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[Row]:
-    path = path_in_source(task.source.path, entry.path)
+def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry, path: Path) -> Iterator[Row]:
     walk = archives.members(
         path, task.limits.archives, layout.scratch, wanted=lambda head: images.sniff(head).readable
     )
@@ -248,6 +274,6 @@ def _stage(layout: Layout, name: str, data: bytes) -> None:
         return
     with artifacts.storage_errors("unpacked pictures"):
         layout.staging.mkdir(parents=True, exist_ok=True)
-        temporary = layout.staging / f".{name}.{os.getpid()}{artifacts.TEMPORARY_SUFFIX}"
+        temporary = layout.staging / f".{name}.{secrets.token_hex(4)}{artifacts.TEMPORARY_SUFFIX}"
         temporary.write_bytes(data)
         temporary.replace(path)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple
 
 from naturalist.errors import SourceError
@@ -13,6 +14,7 @@ from naturalist.ingest.folder_states import FolderStates
 from naturalist.ingest.options import Source
 from naturalist.ledger import Known
 from naturalist.reasons import Reason
+from naturalist.stores.remote import RemoteFile, RemoteFolder, check_remote, list_remote
 
 _CHUNK = 4096
 _NAME = attrgetter("name")
@@ -47,7 +49,10 @@ def list_source(source: Source, states: FolderStates | None = None) -> Iterator[
     Raises:
         SourceError: the source itself is missing or may not be read.
     """
-    status = check_source(source)
+    if isinstance(source.path, RemoteFolder):
+        yield from map(_describe_remote, list_remote(source.path))
+        return
+    status = _check_folder(source, source.path)
     root = os.fsencode(source.path)
     if stat.S_ISDIR(status.st_mode):
         yield from _walk(root, states)
@@ -55,19 +60,33 @@ def list_source(source: Source, states: FolderStates | None = None) -> Iterator[
         yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
 
 
-def check_source(source: Source) -> os.stat_result:
+def _describe_remote(found: RemoteFile) -> Entry:
+    path = found.key.encode("utf-8", "surrogatepass")
+    if found.is_readable:
+        return Entry(path, found.size_bytes, found.time_ns)
+    return Entry(path, 0, found.time_ns, Reason.READ_ERROR, "no file could have such a name")
+
+
+def check_source(source: Source) -> None:
     """Check that a source is there.
 
     Raises:
         SourceError: it is missing or may not be read.
     """
+    if isinstance(source.path, RemoteFolder):
+        check_remote(source.path)
+    else:
+        _check_folder(source, source.path)
+
+
+def _check_folder(source: Source, path: Path) -> os.stat_result:
     try:
-        status = os.stat(source.path)
+        status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            os.scandir(source.path).close()
+            os.scandir(path).close()
     except OSError as error:
         raise SourceError(
-            f"source {source.name!r} of category {source.category!r}: cannot read {source.path} "
+            f"source {source.name!r} of category {source.category!r}: cannot read {path} "
             f"({error.strerror}). Mount the drive or correct the path; its pictures are not "
             "taken for deleted"
         ) from error

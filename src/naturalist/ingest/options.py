@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
 from naturalist.archives import ArchiveLimits
 from naturalist.images import PictureLimits
+from naturalist.pictures import Location
 
 
 class Mode(StrEnum):
@@ -19,11 +19,11 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """One raw dataset of one category: a folder, or an archive."""
+    """One raw dataset of one category: a folder, an archive, or a prefix in a bucket."""
 
     category: str
     name: str
-    path: Path
+    path: Location
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,15 @@ from naturalist.errors import PictureError, WorkspaceError
 from naturalist.ingest.options import Mode, Source
 from naturalist.layout import Layout, pic_number, picture_group
 from naturalist.ledger import Outcome
-from naturalist.pictures import check_mounted, path_in_source, picture_path
+from naturalist.pictures import (
+    Location,
+    check_mounted,
+    path_in_source,
+    placed_path,
+    read_in_source,
+)
 from naturalist.reasons import Reason
+from naturalist.stores.remote import RemoteFolder
 
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES)
 
@@ -97,13 +105,16 @@ def _pending(layout: Layout, category: str) -> pa.Table:
     return artifacts.read_parquet(layout.pending / f"{category}.parquet")
 
 
-def _place_from_any(layout: Layout, sources: Mapping[str, Path], row: Row, task: PlaceTask) -> None:
+def _place_from_any(
+    layout: Layout, sources: Mapping[str, Location], row: Row, task: PlaceTask
+) -> None:
+    source = sources[row["source"]]
     try:
-        _place(layout, sources[row["source"]], row, task.mode)
+        _place(layout, source, row, task.mode)
     except PictureError:
         # A source is empty, too, when everything has been moved out of it.
-        if task.mode is not Mode.MOVE or not sources[row["source"]].exists():
-            check_mounted(layout, sources[row["source"]], row | {"image_root": None})
+        if task.mode is not Mode.MOVE or not (isinstance(source, Path) and source.exists()):
+            check_mounted(layout, source, row | {"image_root": None})
         for twin in _duplicates(layout, task.category, row["pic_id"]):
             there = {key: twin[key] for key in ("source", "path", "mtime_ns")}
             with contextlib.suppress(PictureError):
@@ -119,14 +130,22 @@ def _duplicates(layout: Layout, category: str, pic: str) -> list[Row]:
     return rows
 
 
-def _place(layout: Layout, source: Path, row: Row, mode: Mode) -> None:
-    target = picture_path(layout, None, row)
+def _place(layout: Layout, source: Location, row: Row, mode: Mode) -> None:
+    target = placed_path(layout, row)
     incoming = layout.incoming(row["image_root"])
-    path = path_in_source(source, row["path"])
-    with artifacts.storage_errors(str(target)):
-        if b"\0" in row["path"]:
+    if b"\0" in row["path"]:
+        with artifacts.storage_errors(str(target)):
             _place_staged(layout.staging / row["sha256"].hex(), target, incoming, row)
-        elif _is_there(target, row):
+    elif isinstance(source, RemoteFolder):
+        if not _is_there(target, row):
+            _write(read_in_source(layout, source, row), target, incoming, row)
+    else:
+        _place_file(path_in_source(source, row["path"]), target, incoming, row, mode)
+
+
+def _place_file(path: Path, target: Path, incoming: Path, row: Row, mode: Mode) -> None:
+    with artifacts.storage_errors(str(target)):
+        if _is_there(target, row):
             # Killed between copy and removal: the copy is whole, so the source may go.
             if mode is Mode.MOVE and not path.is_symlink() and _has_bytes(path, row):
                 path.unlink()
@@ -215,9 +234,27 @@ def _checked(path: Path, row: Row) -> Path:
     return real
 
 
-def _copy(path: Path, target: Path, incoming: Path, row: Row) -> None:
+def _write(data: bytes, target: Path, incoming: Path, row: Row) -> None:
+    if hashlib.sha256(data).digest() != row["sha256"]:
+        raise PictureError(Reason.CHANGED_AFTER_INGEST, "changed between examining and placing")
+    with artifacts.storage_errors(str(target)):
+        temporary = _temporary(target, incoming)
+        try:
+            temporary.write_bytes(data)
+            os.utime(temporary, ns=(row["mtime_ns"], row["mtime_ns"]))
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(target: Path, incoming: Path) -> Path:
     incoming.mkdir(exist_ok=True)
-    temporary = incoming / f"{target.name}.{os.getpid()}{artifacts.TEMPORARY_SUFFIX}"
+    # Not a process id: on another machine the same one may be placing the same picture.
+    return incoming / f"{target.name}.{secrets.token_hex(4)}{artifacts.TEMPORARY_SUFFIX}"
+
+
+def _copy(path: Path, target: Path, incoming: Path, row: Row) -> None:
+    temporary = _temporary(target, incoming)
     try:
         with _opened(path) as source:
             digest = _copy_hashing(source, temporary)

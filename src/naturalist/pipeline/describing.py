@@ -1,6 +1,7 @@
 """What a snapshot says of a collection beside its files: categories, sources, backbone."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from naturalist import backbones, ledger, publish, tables
@@ -38,6 +39,10 @@ def _section_of(category: CategorySection, name: str) -> SourceSection | None:
         section
         for section in category.source
         if name == section.name
-        or (name.startswith(f"{section.name}-") and patterns.is_pattern(section.path))
+        or (
+            name.startswith(f"{section.name}-")
+            and isinstance(section.path, Path)
+            and patterns.is_pattern(section.path)
+        )
     ]
     return max(found, key=lambda section: len(section.name), default=None)

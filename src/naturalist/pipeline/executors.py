@@ -54,6 +54,9 @@ class Blamable(Protocol):
 class Executor(Protocol):
     """Maps a picklable function over picklable tasks; results come as they are ready."""
 
+    latest_node: str
+    """Name of the machine that gave the latest result; empty for this one."""
+
     def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
         """Yield each task with its result; the first error of a task ends the map."""
         ...
@@ -64,6 +67,8 @@ class Executor(Protocol):
 
 class InlineExecutor:
     """Runs everything in this process, one task after another."""
+
+    latest_node = ""
 
     def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
         """See `Executor.map`."""
@@ -82,6 +87,8 @@ class ProcessExecutor:
         breadcrumb_folder: where tasks leave their trails.
         timeout_s: longest time for one picture.
     """
+
+    latest_node = ""
 
     def __init__(self, workers: int, breadcrumb_folder: Path, timeout_s: float) -> None:
         self._workers = workers

@@ -9,6 +9,7 @@ from typing import Any
 
 from naturalist import __version__, backbones
 from naturalist.config import Config
+from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
 from naturalist.pipeline import analyse, budget, mending, reports, stages, workspace
 from naturalist.pipeline.executors import (
@@ -17,6 +18,7 @@ from naturalist.pipeline.executors import (
     worker_count,
 )
 from naturalist.pipeline.progress import Progress
+from naturalist.pipeline.ray_executor import RayExecutor, RayOptions
 from naturalist.pipeline.stages import Job, VerifyResult
 from naturalist.publish import Published
 from naturalist.verify.ledger import check_ledger
@@ -67,18 +69,22 @@ class RunReport:
 def opened(config: Config, progress: Progress) -> Iterator[Job]:
     """Hold the workspace and its workers; both are let go in any case."""
     with workspace.writing(config.layout, config.name, config.images.roots):
-        executor = make_executor(config)
+        executor = make_executor(config, progress)
         try:
             yield Job(config, executor, progress)
         finally:
             executor.close()
 
 
-def make_executor(config: Config) -> Executor:
-    """Worker processes as configured; one worker is a process too, so that a crash is survived."""
+def make_executor(config: Config, progress: Progress) -> Executor:
+    """Workers as configured; one worker is a process too, so that a crash is survived."""
     workers = worker_count(config.extract.workers)
-    folder = config.layout.breadcrumbs
-    return ProcessExecutor(workers, folder, config.limits.decode_timeout_s)
+    folder, timeout_s = config.layout.breadcrumbs, config.limits.decode_timeout_s
+    chosen = config.executor
+    if chosen.kind is ExecutorKind.RAY:
+        options = RayOptions(chosen.ray_address, workers, chosen.gpus_per_task)
+        return RayExecutor(options, folder, timeout_s, progress)
+    return ProcessExecutor(workers, folder, timeout_s)
 
 
 def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:

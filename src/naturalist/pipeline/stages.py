@@ -18,6 +18,7 @@ from naturalist.pipeline.executors import Executor
 from naturalist.pipeline.progress import Progress
 from naturalist.pipeline.sending import send_pictures
 from naturalist.pipeline.status import counts_as_json
+from naturalist.pipeline.throughput import Throughput
 from naturalist.snapshots import maintenance
 from naturalist.stores import open_store
 from naturalist.verify import collection
@@ -95,11 +96,8 @@ def _place_and_commit(job: Job, result: IngestResult) -> None:
     tasks = batches.place_tasks(config.layout, config.known_sources, config.ingest_options)
     total = sum(task.rows for task in tasks)
     placed: list[tuple[str, Placed]] = []
-    job.progress.begin("place", total, "pictures")
-    for task, done in job.executor.map(place, tasks):
+    for task, done in _map(job, "place", "pictures", place, tasks, total, lambda d: d.pictures):
         placed.append((task.category, done))
-        job.progress.advance(done.pictures)
-    job.progress.end()
     committed = batches.commit(config.layout, placed)
     result.batches.append(committed.batch)
     for category, counts in committed.counts.items():
@@ -116,13 +114,30 @@ def _drain(
     total: int | None,
     amount: Callable[[R], int],
 ) -> list[R]:
-    results = []
+    return [result for _, result in _map(job, stage, unit, run, tasks, total, amount)]
+
+
+def _map(
+    job: Job,
+    stage: str,
+    unit: str,
+    run: Callable[[T], R],
+    tasks: Iterable[T],
+    total: int | None,
+    amount: Callable[[R], int],
+) -> Iterator[tuple[T, R]]:
+    """Map a stage's function over its tasks, telling how far it is and what each node does."""
+    throughput = Throughput(unit)
     job.progress.begin(stage, total, unit)
-    for _, result in job.executor.map(run, tasks):
-        results.append(result)
+    for task, result in job.executor.map(run, tasks):
         job.progress.advance(amount(result))
+        throughput.count(job.executor.latest_node, amount(result))
+        if throughput.is_due():
+            job.progress.note(throughput.told(stage))
+        yield task, result
     job.progress.end()
-    return results
+    if by_node := throughput.told(stage):
+        job.progress.note(by_node)
 
 
 @dataclass(frozen=True)

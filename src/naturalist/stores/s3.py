@@ -155,14 +155,22 @@ class S3Store:
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See `Store.list`; S3 lists no digests. What is no valid key here is passed over."""
+        return (info for info in self.everything(prefix) if is_key(info.key))
+
+    def everything(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """As `list`, and what is no valid key here too: other programs may have written it."""
         prefix_bytes = len(self._place.prefix)
         doing = f"listing {prefix or 'everything'}"
         with s3_errors(doing, self.url):
             for item in self._listed(self._place.prefix + check_prefix(prefix), doing):
+                modified_s = item["LastModified"].timestamp()
                 key = item["Key"][prefix_bytes:]
-                if is_key(key):
-                    modified_s = item["LastModified"].timestamp()
-                    yield ObjectInfo(key, item["Size"], None, item["ETag"], modified_s)
+                yield ObjectInfo(key, item["Size"], None, item["ETag"], modified_s)
+
+    def patient(self) -> "S3Store":
+        """This store; it waits through an outage from the first request on."""
+        self._was_reached = True
+        return self
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Store.delete`."""

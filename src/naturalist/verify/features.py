@@ -21,7 +21,7 @@ from naturalist.extract import Part
 from naturalist.images import PictureLimits
 from naturalist.layout import Layout
 from naturalist.ledger import Shard
-from naturalist.pictures import read_picture
+from naturalist.pictures import Location, read_picture
 from naturalist.schemas import CHECKS, features_schema
 from naturalist.verify.verdicts import Checked, Verdict, from_json, hard
 
@@ -51,7 +51,7 @@ class FeatureCheckTask:
     backbone: str
     part: Part
     shard: Shard
-    sources: Mapping[str, Path]
+    sources: Mapping[str, Location]
     limits: PictureLimits
     options: FeatureCheckOptions
     pictures: bool = False
@@ -77,7 +77,7 @@ class FeatureCheckTask:
 
 def plan(
     layout: Layout,
-    sources: Mapping[str, Mapping[str, Path]],
+    sources: Mapping[str, Mapping[str, Location]],
     backbone: str,
     limits: PictureLimits,
     options: FeatureCheckOptions,

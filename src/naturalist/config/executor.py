@@ -1,0 +1,40 @@
+"""The section `[executor]`: who does the work of the stages."""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_HEAD = re.compile(r"[^\s:/]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
+
+
+class ExecutorKind(StrEnum):
+    """Processes of this machine, or tasks of a Ray cluster."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
+
+
+def usable_ray_address(address: str) -> str:
+    """Return an address of a Ray cluster unchanged.
+
+    Raises:
+        ValueError: it is of another form.
+    """
+    if address in ("local", "auto") or _HEAD.fullmatch(address):
+        return address
+    hint = ""
+    if address.startswith("ray://"):
+        hint = "; a Ray Client (ray://) is not used: run naturalist on a machine of the cluster"
+    raise ValueError(f"{address!r}: write local, auto, or host:port of the head node{hint}")
+
+
+class ExecutorSection(BaseModel):
+    """Where shards are worked on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ExecutorKind = ExecutorKind.PROCESSES
+    ray_address: Annotated[str, AfterValidator(usable_ray_address)] = "local"
+    gpus_per_task: Annotated[float, Field(gt=0, le=16)] = 1.0

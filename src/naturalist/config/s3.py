@@ -1,0 +1,34 @@
+"""The section `[s3]`: how sources in buckets are reached, and how much of them is kept here."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from naturalist.stores import S3Options
+from naturalist.stores.remote import CACHE_BYTES, RemoteFolder
+
+
+class S3Section(BaseModel):
+    """Where the server of the sources is; credentials come from the AWS chain alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    endpoint_url: str = ""
+    region: str = ""
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+    requester_pays: bool = False
+    anonymous: bool = False
+    outage_s: Annotated[float, Field(ge=0)] = S3Options.outage_s
+    cache_bytes: Annotated[int, Field(ge=0, strict=True)] = CACHE_BYTES
+
+    def folder(self, url: str) -> RemoteFolder:
+        """A source at an address of the form ``s3://bucket/prefix``."""
+        options = S3Options(
+            endpoint_url=self.endpoint_url or None,
+            region=self.region or None,
+            addressing=self.addressing,
+            requester_pays=self.requester_pays,
+            anonymous=self.anonymous,
+            outage_s=self.outage_s,
+        )
+        return RemoteFolder(url, options, self.cache_bytes)

@@ -1,0 +1,166 @@
+"""Joining a Ray cluster, or starting one on this machine: quiet, on loopback, without telemetry."""
+
+import contextlib
+import io
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+
+from naturalist.errors import ConfigError, MissingExtra, NaturalistError
+
+LOCAL = "local"
+"""The address that stands for a cluster of this machine alone, which ends with the run."""
+
+_KNOCK_S = 10.0
+_SMALLEST_STORE_BYTES = 80_000_000
+"""Ray keeps large values in memory that nodes share; none are sent here."""
+_log = logging.getLogger(__name__)
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TQDM": "0",
+}
+_ENVIRONMENT_ALONE = {
+    # Or every port of a cluster of one machine would be open to the network: Ray's own word for
+    # "this machine joins no cluster", which is its default on other systems than Linux.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+
+
+def import_ray(address: str) -> ModuleType:
+    """Import Ray, telling it first what it reads from the environment.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if address == LOCAL:
+        for name, value in _ENVIRONMENT_ALONE.items():
+            os.environ.setdefault(name, value)
+        if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+            # Else Ray would write one to the user's home, for all clusters to come.
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        import ray.exceptions
+        import ray.util.scheduling_strategies
+
+        import ray
+    except ImportError as error:
+        raise MissingExtra("Ray", "ray") from error
+    module: ModuleType = ray
+    return module
+
+
+@contextlib.contextmanager
+def connected(ray: ModuleType, address: str, workers: int) -> Iterator[None]:
+    """Be a driver of the cluster at `address`; a local one is started, and ended afterwards.
+
+    Where the caller's own program is connected already, that connection is used and kept.
+
+    Args:
+        ray: the module.
+        address: `local`, `auto`, or host:port of the head node.
+        workers: number of tasks at once in a local cluster.
+
+    Raises:
+        ConfigError: nobody answers at that address.
+        NaturalistError: Ray cannot be started, or refuses.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    with contextlib.ExitStack() as ending:
+        ending.enter_context(_stdout_kept_clean())
+        options: dict[str, object] = {"address": address}
+        if address == LOCAL:
+            options |= _alone(ending, workers)
+        _knock(address)
+        ending.callback(ray.shutdown)
+        _join(ray, options)
+        yield
+
+
+def _alone(ending: contextlib.ExitStack, workers: int) -> dict[str, object]:
+    # Not in the workspace: names of sockets may have 107 bytes, and not on a network drive.
+    folder = tempfile.mkdtemp(prefix="naturalist-ray-", dir="/tmp")
+    ending.callback(shutil.rmtree, folder, ignore_errors=True)
+    return {
+        "num_cpus": workers,
+        "include_dashboard": False,
+        "object_store_memory": _SMALLEST_STORE_BYTES,
+        "_temp_dir": folder,
+    }
+
+
+def _join(ray: ModuleType, options: dict[str, object]) -> None:
+    try:
+        with _sigterm_as_it_was():
+            ray.init(**options, configure_logging=False, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise NaturalistError(
+            f"Ray cannot be used at {options['address']}: {error}. Python and Ray must have the "
+            "same versions on all nodes; if the cluster has a token, set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) here too"
+        ) from error
+
+
+def _knock(address: str) -> None:
+    """Find out in seconds what Ray would take minutes for: that nobody is there."""
+    host, _, port = address.rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), _KNOCK_S).close()
+    except OSError as error:
+        raise ConfigError(
+            f"no Ray cluster answers at {address} ({error.strerror or error}): start its head with "
+            f" ray start --head --port={port} , or correct executor.ray_address"
+        ) from error
+
+
+@contextlib.contextmanager
+def _sigterm_as_it_was() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Lines(io.TextIOBase):
+    """Takes what is printed, and logs it."""
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if line.strip():
+                _log.info("Ray: %s", line)
+        return len(text)
+
+
+@contextlib.contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """Ray prints news of its nodes to stdout, which belongs to the caller's one document."""
+    with contextlib.redirect_stdout(_Lines()):
+        yield
+
+
+def nodes(ray: ModuleType) -> dict[str, str]:
+    """The nodes that are there now: id and name, in an order that stays."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return {node["NodeID"]: _name(node) for node in sorted(alive, key=lambda n: str(n["NodeID"]))}
+
+
+def _name(node: dict[str, str]) -> str:
+    given = node["NodeName"]
+    return node["NodeManagerHostname"] if given == node["NodeManagerAddress"] else given

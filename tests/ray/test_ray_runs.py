@@ -1,0 +1,166 @@
+"""Whole runs on Ray nodes: equal to those of this machine's processes, whatever happens to a node.
+
+The nodes are raylets on this machine, which share its file system as machines share a network
+drive.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.pipeline.collections_of_pictures import (
+    Collection,
+    Ran,
+    begin,
+    finish,
+)
+from tests.ray.conftest import Wanted
+
+from ray_cluster import Cluster, Node, wait_until
+
+DEADLINE_S = 180.0
+
+
+def on_ray(cluster: Cluster) -> list[str]:
+    return ["--executor", "ray", "--ray-address", cluster.address]
+
+
+class Run:
+    """A run on the cluster as a person starts it, in a process of its own."""
+
+    def __init__(self, collection: Collection, notes: Path, *arguments: str) -> None:
+        notes.mkdir()
+        self.collection, self.notes = collection, notes
+        command = ["run", "-c", str(collection.folder), "--json", *arguments]
+        self.process, self.out, self.err = begin(command, notes)
+
+    def told(self) -> str:
+        return self.err.read_text()
+
+    def shards(self) -> int:
+        """Shards whose features are there."""
+        return len(list(self.collection.folder.glob("features/*/*/*.parquet")))
+
+    def wait_for(self, what: str, holds: object) -> None:
+        assert callable(holds)
+        wait_until(what, lambda: self.process.poll() is not None or holds(), DEADLINE_S)
+        assert self.process.poll() is None, f"ended before {what}:\n{self.told()}"
+
+    def finish(self) -> Ran:
+        return finish(self.process, self.out, self.err, self.notes, DEADLINE_S)
+
+
+@pytest.fixture
+def third(ray_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A node that a test may do anything to."""
+    name = request.node.name.removeprefix("test_")[:20]
+    node = ray_cluster.add(name, 1)
+    yield node
+    ray_cluster.drop(name)
+
+
+def test_tables_and_ledger_are_those_of_a_run_without_a_cluster(
+    ray_driver: Cluster, wanted: Wanted, tmp_path: Path
+) -> None:
+    collection = wanted.collection(tmp_path / "collection")
+    ran = collection.run(*on_ray(ray_driver))
+    wanted.check(collection)
+    for stage in ("ingest", "place", "extract", "verify-features", "tables", "verify-tables"):
+        assert f"{stage} by node: " in ran.err
+    # Both nodes took part, and it is said how much each has done.
+    (line,) = (line for line in ran.err.splitlines() if line.startswith("extract by node"))
+    assert line.count("pictures (") == 2
+    assert "first " in line
+    assert "second " in line
+    again = collection.run(*on_ray(ray_driver))
+    assert again.json["changed"] is False
+    assert "by node" not in again.err
+    assert collection.call("verify", "--json", *on_ray(ray_driver)).code == 0
+
+
+def test_a_node_that_is_much_slower_than_the_others_does_not_hold_up_a_run(
+    ray_cluster: Cluster, third: Node, wanted: Wanted, tmp_path: Path
+) -> None:
+    collection = wanted.collection(tmp_path / "collection")
+    run = Run(collection, tmp_path / "notes", *on_ray(ray_cluster))
+    run.wait_for("the first shards", lambda: run.shards() >= 2 and third.workers())
+    # The node answers, and its work stands still: a drive that hangs, a core that is taken.
+    stopped = third.workers()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    ran = run.finish()
+    assert ran.code == 0, ran.err
+    assert "takes much longer than the others" in ran.err
+    assert collection.tables() == wanted.tables
+    assert collection.outcomes() == wanted.outcomes
+
+
+def test_what_a_node_was_doing_when_it_was_lost_is_done_again(
+    ray_cluster: Cluster, third: Node, wanted: Wanted, tmp_path: Path
+) -> None:
+    collection = wanted.collection(tmp_path / "collection")
+    run = Run(collection, tmp_path / "notes", *on_ray(ray_cluster))
+    run.wait_for("the first shards", lambda: run.shards() >= 2 and third.workers())
+    third.signal(signal.SIGSTOP)
+    third.kill()
+    ran = run.finish()
+    assert ran.code == 0, ran.err
+    assert f"node {third.name} is lost: what it was doing is done again" in ran.err
+    assert ran.json["outcome"] == "done"
+    assert collection.tables() == wanted.tables
+    assert collection.outcomes() == wanted.outcomes
+    # Unfinished files of the killed are cleared away by whoever writes next.
+    assert collection.run().json["changed"] is False
+    wanted.check(collection)
+
+
+def _ray_processes() -> list[int]:
+    """Processes of a cluster that was started for one run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if b"/tmp/naturalist-ray-" in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_a_cluster_of_one_machine_ends_with_its_run_even_when_that_is_interrupted(
+    ray_cluster: Cluster, wanted: Wanted, tmp_path: Path
+) -> None:
+    collection = wanted.collection(tmp_path / "collection")
+    run = Run(collection, tmp_path / "notes", "--executor", "ray")
+    run.wait_for("the first shards", lambda: run.shards() >= 2)
+    assert _ray_processes()
+    os.killpg(run.process.pid, signal.SIGINT)
+    ran = run.finish()
+    assert ran.code == 130, ran.err
+    assert "interrupted: what was finished is kept" in ran.err
+    assert "Traceback" not in ran.err
+    wait_until("every process is gone", lambda: not _ray_processes())
+    assert not list(Path("/tmp").glob("naturalist-ray-*"))
+    done = run.shards()
+    assert 2 <= done < 50
+    assert collection.run().json["stages"]["extract"]["shards"] == 50 - done
+    wanted.check(collection)
+
+
+def test_an_address_at_which_nobody_answers_is_said_at_once(
+    ray_cluster: Cluster, wanted: Wanted, tmp_path: Path
+) -> None:
+    collection = wanted.collection(tmp_path / "collection")
+    command = ["-m", "naturalist", "run", "-c", str(collection.folder), "--executor", "ray"]
+    ran = subprocess.run(
+        [sys.executable, *command, "--ray-address", "127.0.0.1:9"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert ran.returncode == 2
+    assert "no Ray cluster answers at 127.0.0.1:9 (Connection refused)" in ran.stderr
+    assert "ray start --head --port=9" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -1,0 +1,178 @@
+"""Ray nodes on this machine, on a loopback that is theirs alone; see tools/on_loopback.py."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tools.on_loopback import is_alone
+
+HERE = Path(__file__).parent
+_MODULES = [str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+DEADLINE_S = 90.0
+PORT = 6379
+_POLL_S = 0.1
+
+
+def wait_until(what: str, holds: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
+    """Ask again and again until something is true; give it."""
+    end = time.monotonic() + deadline_s
+    while not (found := holds()):
+        assert time.monotonic() < end, f"not within {deadline_s} s: {what}"
+        time.sleep(_POLL_S)
+    return found
+
+
+@dataclass
+class Node:
+    """A raylet with its workers, which are its children and theirs."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+
+    def members(self) -> list[int]:
+        """Processes of the node."""
+        return [self.process.pid, *_descendants(self.process.pid)]
+
+    def workers(self) -> list[int]:
+        """Processes in which its tasks run."""
+        return [pid for pid in self.members() if "multiprocessing.spawn" in _command(pid)]
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all its processes, as if the machine did."""
+        for pid in self.members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        """The machine is gone."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass
+class Cluster:
+    """A head node, and others that come and go."""
+
+    folder: Path
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{PORT}"
+
+    def add(self, name: str, cpus: int) -> Node:
+        """Start a node and wait until the head knows it."""
+        ports = 11_000 + 100 * len(self.nodes)
+        where = ["--head", f"--port={PORT}", "--include-dashboard=false"]
+        where += [f"--temp-dir={self.folder}"]
+        if self.nodes:
+            where = [f"--address={self.address}"]
+        started = [*_RAY, "start", "--block", *where, "--node-ip-address=127.0.0.1"]
+        started += [f"--node-name={name}", f"--num-cpus={cpus}", "--disable-usage-stats"]
+        started += [f"--min-worker-port={ports}", f"--max-worker-port={ports + 99}"]
+        started += ["--object-store-memory=80000000"]
+        with (self.folder.parent / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                started,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(_MODULES)},
+            )
+        node = self.nodes[name] = Node(name, process)
+        return node
+
+    def drop(self, name: str) -> None:
+        """Forget a node, whatever state it is in."""
+        node = self.nodes[name]
+        if node.process.poll() is None:
+            node.signal(signal.SIGCONT)
+            node.kill()
+
+
+_RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "a-token-of-the-tests-that-is-as-long-as-real-ones-are",
+}
+
+
+def _command(pid: int) -> str:
+    try:
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
+    except OSError:
+        return ""
+
+
+def _descendants(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    found, todo = [], [pid]
+    while todo:
+        for child in children.get(todo.pop(), []):
+            found.append(child)
+            todo.append(child)
+    return found
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two nodes, `first` (the head) and `second`, with a CPU each."""
+    # Ray reads some of them when it is imported, as looking for a part of it does.
+    os.environ.update(SETTINGS)
+    if not importlib.util.find_spec("ray") or not importlib.util.find_spec("ray.exceptions"):
+        pytest.skip("Ray is not here: make test-ray")
+    if not is_alone():
+        pytest.skip(
+            "no network namespace of its own (make test-ray makes one, where `unshare --net` is "
+            "allowed): Ray's nodes would listen on this machine's network"
+        )
+    # Names of sockets are short.
+    folder = Path("/tmp/naturalist-test-ray")
+    cluster = Cluster(folder / "ray")
+    cluster.folder.mkdir(parents=True, exist_ok=True)
+    cluster.add("first", 1)
+    wait_until("the head answers", lambda: _answers(cluster))
+    cluster.add("second", 1)
+    yield cluster
+    for name in reversed(list(cluster.nodes)):
+        cluster.drop(name)
+
+
+def _answers(cluster: Cluster) -> bool:
+    import socket
+
+    try:
+        socket.create_connection(("127.0.0.1", PORT), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def ray_driver(ray_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster of two nodes, and this process connected to it."""
+    from naturalist.pipeline import ray_connection
+
+    ray = ray_connection.import_ray(ray_cluster.address)
+    with ray_connection.connected(ray, ray_cluster.address, 1):
+        wait_until("both nodes are there", lambda: len(ray_connection.nodes(ray)) == 2)
+        yield ray_cluster
