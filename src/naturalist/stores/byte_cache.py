@@ -25,6 +25,8 @@ class ByteCache:
 
     def get(self, key: bytes) -> bytes | None:
         """The bytes under a key, if they are here and whole."""
+        if not self.max_bytes:
+            return None
         path = self._path(key)
         try:
             content = path.read_bytes()
@@ -37,11 +39,12 @@ class ByteCache:
     def put(self, key: bytes, data: bytes) -> None:
         """Keep bytes, unless they are more than a folder's share; a full drive keeps nothing."""
         size_bytes = len(data) + _DIGEST_BYTES
-        if size_bytes > self.max_bytes // _FOLDERS:
-            return
         path = self._path(key)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with contextlib.suppress(OSError):
+            if size_bytes > self.max_bytes // _FOLDERS:
+                path.unlink(missing_ok=True)
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             self._make_room(path.parent, size_bytes)
             try:
