@@ -48,12 +48,14 @@ class Synthetic:
         rows: accepted pictures.
         sources: make the files of the sources.
         shared: one features part stands for all, and so does one table; nothing reads them.
+        parts: make features and previews; without them there is the ledger alone.
     """
 
     folder: Path
     rows: int
     sources: bool = True
     shared: bool = False
+    parts: bool = True
 
 
 def make(wanted: Synthetic) -> Config:
@@ -81,8 +83,9 @@ def _make(wanted: Synthetic) -> Config:
                 numbers = range(start + 1, min(count, start + BATCH_ROWS) + 1)
                 commit(config, category, batch, numbers)
         budget.cover(config.layout)
-        _make_parts(config, shared=wanted.shared)
-        if wanted.shared:
+        if wanted.parts:
+            _make_parts(config, shared=wanted.shared)
+        if wanted.parts and wanted.shared:
             _share_checks_and_tables(config)
     return config
 

@@ -21,7 +21,7 @@
       checks/<backbone>/<category>/<batch>-<shard>.parquet, .json
       checks/<backbone>/collection.json   verdicts about all features together
       tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
-      duplicates/                         groups of near duplicates
+      duplicates/                         groups.parquet, sheet.png, steps/: near duplicates
       samples/<name>/                     which pictures stand for all
       maps/<name>/                        points.parquet, map.json, map.png
       clusters/<name>/                    members.parquet, clusters.json, sheets/<cluster>.png
@@ -184,6 +184,20 @@ class Layout:
     def near_duplicates(self) -> Path:
         """Groups of near duplicates; what they were made from lies beside them."""
         return self.root / "duplicates" / "groups.parquet"
+
+    @property
+    def near_duplicate_sheet(self) -> Path:
+        """Contact sheet of groups of near duplicates."""
+        return self.near_duplicates.with_name("sheet.png")
+
+    @property
+    def near_duplicate_steps(self) -> Path:
+        """Folder of what each look for near duplicates added."""
+        return self.near_duplicates.with_name("steps")
+
+    def near_duplicate_step(self, number: int) -> Path:
+        """Pictures that one look for near duplicates added; its pairs lie beside them."""
+        return self.near_duplicate_steps / f"{number:06d}.parquet"
 
     def sample(self, name: str) -> Path:
         """Folder of a sample: `members.parquet` and `sample.json`."""

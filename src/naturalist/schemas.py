@@ -161,6 +161,24 @@ NEAR_DUPLICATES = pa.schema(
     ]
 )
 
+NEAR_DUPLICATE_PICTURES = pa.schema(
+    [
+        _field("number", pa.int64(), "Number of the picture in its category."),
+        _field("row", pa.int32(), "Row of its vector in its features part."),
+        _field("source", pa.string(), "Name of the source."),
+        _field("perceptual_hash", pa.uint64(), "Its perceptual hash."),
+    ]
+)
+
+NEAR_DUPLICATE_PAIRS = pa.schema(
+    [
+        _field("first", pa.int64(), "Place of a picture among those of all steps, from 0."),
+        _field("second", pa.int64(), "Place of a picture near it; greater."),
+        _field("distance", pa.int32(), "Bits in which their perceptual hashes differ."),
+        _field("cosine", pa.float32(), "Cosine of their feature vectors."),
+    ]
+)
+
 SAMPLE = pa.schema(
     [
         _field("picID", pa.string(), "Id of a picture that was chosen."),
