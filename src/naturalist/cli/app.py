@@ -16,6 +16,7 @@ from naturalist.cli import (
     bucket,
     consume,
     drift,
+    duplicates,
     inspect,
     output,
     setup,
@@ -258,6 +259,7 @@ app.add_typer(inspect.app)
 app.add_typer(takedown.app)
 app.add_typer(verify.app)
 app.add_typer(drift.app)
+app.add_typer(duplicates.app)
 app.add_typer(consume.app)
 app.add_typer(snapshots.app)
 app.add_typer(bucket.app)

@@ -22,6 +22,7 @@ from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
 from naturalist.config.drift import DriftSection
+from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
 from naturalist.config.s3 import S3Section
 from naturalist.errors import ConfigError
@@ -213,6 +214,7 @@ class Config(_Section):
     tables: TablesSection = TablesSection()
     analyse: AnalyseSection = AnalyseSection()
     drift: DriftSection = DriftSection()
+    duplicates: DuplicatesSection = DuplicatesSection()
     publish: PublishSection = PublishSection()
     airflow: AirflowSection = AirflowSection()
     executor: ExecutorSection = ExecutorSection()

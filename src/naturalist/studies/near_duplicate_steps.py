@@ -5,7 +5,6 @@ new. Steps hold as long as the features parts that they were made from and the o
 same; else all begins again.
 """
 
-import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -260,9 +259,3 @@ class _VectorReader:
             values = table["features"].combine_chunks().flatten().to_numpy()
             vectors[here] = values.reshape(-1, self._dim)[self._rows[wanted[here]]]
         return vectors
-
-
-def forget(layout: Layout) -> None:
-    """Remove all steps, so that the next look compares everything."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(layout.near_duplicate_steps)

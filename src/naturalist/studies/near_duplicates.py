@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -211,7 +212,7 @@ def _spanning(group: Indices, what: NDArray[np.int32]) -> Indices:
 def _sheet(layout: Layout, table: pa.Table, facts: Report) -> bytes:
     wanted = [one["group"] for one in facts["listed"][:GROUPS_SHOWN]]
     members: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
-    rows = table.filter(pa.compute.is_in(table["group"], pa.array(wanted, pa.string())))
+    rows = table.filter(pc.is_in(table["group"], pa.array(wanted, pa.string())))
     for row in rows.to_pylist():
         if len(members[row["group"]]) < _COLUMNS:
             members[row["group"]].append(row)

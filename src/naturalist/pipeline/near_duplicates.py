@@ -1,0 +1,39 @@
+"""Bringing the groups of near duplicates up to date, by a command or as a step of a run."""
+
+from typing import Any
+
+from naturalist import backbones
+from naturalist.config import Config
+from naturalist.pipeline import workspace
+from naturalist.pipeline.progress import Progress
+from naturalist.pipeline.stages import Job
+from naturalist.studies.near_duplicates import Report, study_near_duplicates
+
+
+def find(config: Config, progress: Progress) -> Report:
+    """Study near duplicates in a workspace that this process holds."""
+    spec = backbones.describe(config.extract.backbone)
+    progress.begin("duplicates", None, "pictures")
+    report = study_near_duplicates(
+        config.layout, spec, config.labels, config.duplicates.options, progress.advance
+    )
+    progress.end()
+    return report
+
+
+def near_duplicates(config: Config, progress: Progress) -> Report:
+    """Study near duplicates; what was compared before is not compared again.
+
+    Raises:
+        WorkspaceError: nothing has been made yet.
+        WorkspaceLocked: somebody else is writing.
+    """
+    workspace.reading(config.layout)
+    with workspace.writing(config.layout, config.name, config.images.roots):
+        return find(config, progress)
+
+
+def step(job: Job) -> dict[str, Any]:
+    """The step of a run."""
+    report = find(job.config, job.progress)
+    return {key: value for key, value in report.items() if key != "listed"}
