@@ -10,7 +10,6 @@ from naturalist.analysis.classifier import FitOptions, fit, softmax, temperature
 from naturalist.analysis.splits import (
     Fold,
     Index,
-    can_be_left_out,
     folds_within,
     leave_one_source_out,
 )
@@ -107,10 +106,12 @@ def held_out_scores(
     """
     options = options or HeldOutOptions()
     known, classes = np.unique(labels, return_inverse=True)
-    possible = can_be_left_out(labels, sources)
     scores = np.empty((len(labels), len(known)), np.float32)
     fold_of = np.full(len(labels), -1, np.int64)
-    folds = [*leave_one_source_out(labels, sources, groups)]
+    folds = [*leave_one_source_out(labels, sources, groups, seed=options.seed)]
+    possible = (
+        np.any([fold.test for fold in folds], axis=0) if folds else np.zeros_like(classes, bool)
+    )
     folds += folds_within(labels, ~possible, groups, options.folds, options.seed)
     learn = learner or linear(options.fit)
     for number, fold in enumerate(folds):

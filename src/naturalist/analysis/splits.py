@@ -15,6 +15,8 @@ from naturalist.analysis.weighting import cells, first_rows
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+MOST_FOLDS = 60
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
@@ -73,19 +75,44 @@ def can_be_left_out(labels: NDArray[np.integer], sources: NDArray[np.generic]) -
     return (sources_of > 1)[category]
 
 
+def left_out_at_once(
+    labels: NDArray[np.integer], sources: NDArray[np.generic], most: int, seed: int
+) -> list[tuple[str, ...]]:
+    """Names of sources that are left out together: one each, or several where there are too many.
+
+    Names are dealt to at most `most` hands, those of one category to different ones.
+    """
+    possible = can_be_left_out(labels, sources)
+    names, first = np.unique(sources[possible], return_index=True)
+    if len(names) <= most:
+        return [(str(name),) for name in names.tolist()]
+    mixed = np.random.default_rng(seed).permutation(len(names))
+    by_category = mixed[np.argsort(labels[possible][first[mixed]], kind="stable")]
+    hands = [np.sort(names[by_category[k::most]]).tolist() for k in range(most)]
+    return [tuple(str(name) for name in hand) for hand in hands]
+
+
 def leave_one_source_out(
-    labels: NDArray[np.integer], sources: NDArray[np.generic], groups: Index | None = None
+    labels: NDArray[np.integer],
+    sources: NDArray[np.generic],
+    groups: Index | None = None,
+    *,
+    most: int = MOST_FOLDS,
+    seed: int = 0,
 ) -> Iterator[Fold]:
     """One fold for each source, in the order of their names.
 
     A source of the same name in several categories is one data set and is left out as a whole,
     but for categories that have no other source: their rows stay where they are. Near duplicates
-    of held-out rows are left out of the training rows, too.
+    of held-out rows are left out of the training rows, too. With more than `most` sources, several
+    are left out at once, so that there are `most` folds.
     """
     possible = can_be_left_out(labels, sources)
-    for name in np.unique(sources[possible]).tolist():
-        test = possible & (sources == name)
-        yield Fold(str(name), _apart(test, groups), test)
+    for names in left_out_at_once(labels, sources, most, seed):
+        test = possible & np.isin(sources, names)
+        # Several at once may be all that a category has.
+        test &= np.isin(labels, labels[~test])
+        yield Fold(", ".join(names), _apart(test, groups), test)
 
 
 def folds_within(
