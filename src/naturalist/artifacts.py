@@ -190,6 +190,13 @@ def write_parquet(
         )
 
 
+def write_parquet_parts(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Write tables of one schema as one Parquet file, one after another, in flat memory."""
+    with atomic(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as out:
+        for part in parts:
+            out.write_table(part)
+
+
 def write_receipt(artifact: Path, receipt: Receipt) -> None:
     """Write the receipt of an artifact beside it."""
     write_json(receipt_path(artifact), asdict(receipt))

@@ -9,7 +9,7 @@ Probabilities are calibrated by one temperature (C. Guo et al., On calibration o
 networks, 2017), which is fitted on scores of rows that the model was not trained with.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,7 +81,7 @@ def fit(
     *,
     sources: NDArray[np.generic] | None = None,
     weights: Floats | None = None,
-    class_weights: dict[int, float] | None = None,
+    class_weights: Mapping[int, float] | None = None,
     options: FitOptions | None = None,
 ) -> LinearModel:
     """Fit a model to rows in memory; its temperature is 1 until `calibrated` sets it.

@@ -1,6 +1,6 @@
 """What a classifier says of rows whose source it has never seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,12 +34,19 @@ class HeldOutOptions:
         most_rows: rows that each of them is trained with at most; small sources stay whole.
         folds: random folds for categories that have one source only.
         seed: of samples and folds.
+        class_weights: what the rows of a label count besides the balance; 1 where nothing is said.
     """
 
     fit: FitOptions = field(default_factory=FitOptions)
     most_rows: int = 60_000
     folds: int = 5
     seed: int = 0
+    class_weights: Mapping[int, float] = field(default_factory=dict)
+
+    def for_classes(self, labels: NDArray[np.integer]) -> "HeldOutOptions":
+        """The same, with class weights for the index of each label."""
+        weights = {k: self.class_weights.get(label, 1.0) for k, label in enumerate(labels.tolist())}
+        return replace(self, class_weights=weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +65,8 @@ class HeldOut:
     scores: NDArray[np.float32]
     held_out: NDArray[np.bool_]
     folds: NDArray[np.int64]
+    scorers: tuple[Scorer, ...]
+    """The model of each fold, for rows that were in no fold."""
 
     def classes(self, labels: NDArray[np.integer]) -> NDArray[np.int64]:
         """The class (N,) of each label."""
@@ -108,50 +117,61 @@ def held_out_scores(
     known, classes = np.unique(labels, return_inverse=True)
     scores = np.empty((len(labels), len(known)), np.float32)
     fold_of = np.full(len(labels), -1, np.int64)
+    scorers: list[Scorer] = []
     folds = [*leave_one_source_out(labels, sources, groups, seed=options.seed)]
     possible = (
         np.any([fold.test for fold in folds], axis=0) if folds else np.zeros_like(classes, bool)
     )
     folds += folds_within(labels, ~possible, groups, options.folds, options.seed)
     learn = learner or linear(options.fit)
+    options = options.for_classes(known)
     for number, fold in enumerate(folds):
-        scores[fold.test] = scores_of_fold(
-            features, classes.astype(np.int64), sources, fold, options, learn
-        )
+        scorer = learned(features, classes.astype(np.int64), sources, fold, options, learn)
+        scores[fold.test] = scorer(features[fold.test])
         fold_of[fold.test] = number
+        scorers.append(scorer)
         on_fold(fold.name, int(fold.test.sum()))
-    return HeldOut(known.astype(np.int64), scores, possible, fold_of)
+    return HeldOut(known.astype(np.int64), scores, possible, fold_of, tuple(scorers))
 
 
-def scores_of_fold(
+def learned(
     features: Features,
     classes: NDArray[np.int64],
     sources: NDArray[np.generic],
     fold: Fold,
     options: HeldOutOptions,
     learn: Learner,
-) -> NDArray[np.float32]:
-    """Scores (tested rows, classes) by a model of the fold's training rows.
+) -> Scorer:
+    """What is learnt from a fold's training rows; gives scores of all classes.
 
     Args:
         features: (N, dim) float32.
         classes: (N,) from 0; a class that has no training row is never predicted.
         sources: (N,) source of each row.
-        fold: what to train and to test with.
-        options: how.
+        fold: what to train with.
+        options: how; its class weights are for classes, not labels.
         learn: what is trained.
     """
     train = np.flatnonzero(fold.train)
     cell = cells(classes[train], sources[train])
     drawn, stands_for = sample_cells(cell, options.most_rows, options.seed)
-    weights = row_weights(classes[train], sources[train], balance=options.fit.balance)
+    weights = row_weights(
+        classes[train],
+        sources[train],
+        balance=options.fit.balance,
+        class_weights=options.class_weights,
+    )
     rows = train[drawn]
+    count = int(classes.max()) + 1
     present, local = np.unique(classes[rows], return_inverse=True)
     scorer = learn(features[rows], local.astype(np.int64), cell[drawn], weights[drawn] * stands_for)
-    test = np.flatnonzero(fold.test)
-    found = np.full((len(test), int(classes.max()) + 1), _NEVER, np.float32)
-    found[:, present] = scorer(features[test])
-    return found
+
+    def of_all_classes(asked: Features) -> NDArray[np.float32]:
+        found = np.full((len(asked), count), _NEVER, np.float32)
+        found[:, present] = scorer(asked)
+        return found
+
+    return of_all_classes
 
 
 def held_out_probabilities(
@@ -179,12 +199,25 @@ def calibrate_held_out(
     options: FitOptions,
 ) -> NDArray[np.float32]:
     """Probabilities (N, classes); those of each fold by a temperature fitted on all other folds."""
+    probabilities = np.empty_like(found.scores)
+    for fold, temperature in fold_temperatures(found, labels, sources, options).items():
+        own = found.folds == fold
+        probabilities[own] = softmax(found.scores[own], temperature)
+    return probabilities
+
+
+def fold_temperatures(
+    found: HeldOut,
+    labels: NDArray[np.integer],
+    sources: NDArray[np.generic],
+    options: FitOptions,
+) -> dict[int, float]:
+    """The temperature for each fold, fitted on all other folds."""
     classes = found.classes(labels)
     weights = row_weights(labels, sources, balance=options.balance)
-    probabilities = np.empty_like(found.scores)
+    temperatures = {}
     for fold in np.unique(found.folds).tolist():
         own = found.folds == fold
         rest = ~own if (~own).any() else own
-        temperature = temperature_for(found.scores[rest], classes[rest], weights[rest])
-        probabilities[own] = softmax(found.scores[own], temperature)
-    return probabilities
+        temperatures[fold] = temperature_for(found.scores[rest], classes[rest], weights[rest])
+    return temperatures

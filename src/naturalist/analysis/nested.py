@@ -13,7 +13,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.analysis.held_out import Features, HeldOutOptions, linear, scores_of_fold
+from naturalist.analysis.held_out import Features, HeldOutOptions, learned, linear
 from naturalist.analysis.intervals import Interval, interval_for_new_source
 from naturalist.analysis.splits import Fold, Index, left_out_at_once
 from naturalist.analysis.weighting import sample_cells
@@ -125,7 +125,7 @@ class _Trial:
         self._known, classes = np.unique(labels, return_inverse=True)
         self._classes = classes.astype(np.int64)
         self._members = [np.isin(sources, names) for names in folds]
-        self._options = options
+        self._options = options.for_classes(self._known)
         names, code = np.unique(sources, return_inverse=True)
         cell = np.unique(self._classes * len(names) + code, return_inverse=True)[1]
         drawn, _ = sample_cells(cell, _TESTED_ROWS * (int(cell.max()) + 1), options.seed)
@@ -160,10 +160,8 @@ class _Trial:
             return {}
         fold = Fold("", train, test)
         learn = linear(self._options.fit)
-        scores = scores_of_fold(
-            self._features, self._classes, self._sources, fold, self._options, learn
-        )
-        right = scores.argmax(axis=1) == self._classes[test]
+        scorer = learned(self._features, self._classes, self._sources, fold, self._options, learn)
+        right = scorer(self._features[test]).argmax(axis=1) == self._classes[test]
         return _by_cell(self._classes[test], self._sources[test], right)
 
 

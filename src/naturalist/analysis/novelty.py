@@ -55,13 +55,45 @@ class Novelty:
 
     def scores(self, features: Features) -> NDArray[np.float32]:
         """Share (N,), 0 to 1, of pictures from held-out sources that are less unlike than each."""
-        found = distances(features, self.reference.astype(np.float32), self.neighbours)
+        return self.scores_of(
+            distances(features, self.reference.astype(np.float32), self.neighbours)
+        )
+
+    def scores_of(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same for distances (N,)."""
         below = np.searchsorted(self.quantiles, found, side="left")
         return (below / len(self.quantiles)).astype(np.float32)
 
     def known(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Whether pictures of these scores are like what was seen in training."""
         return scores <= np.float32(1 - self.false_alarms)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNovelty:
+    """A detector, and what is needed to judge rows by it as if their fold had not been there.
+
+    Attributes:
+        novelty: the detector.
+        folds: (R,) fold of each vector of its reference.
+        own: (N,) float32 distances of the rows that it was made of, without their fold.
+    """
+
+    novelty: Novelty
+    folds: NDArray[np.int64]
+    own: NDArray[np.float32]
+
+    def held_out_scores(self, features: Features, folds: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores (n,) of rows (n, dim), each without what the reference has of its fold (n,)."""
+        novelty = self.novelty
+        exact = novelty.reference.astype(np.float32)
+        found = np.empty(len(features), np.float32)
+        for fold in np.unique(folds).tolist():
+            rows, others = folds == fold, exact[self.folds != fold]
+            found[rows] = distances(
+                features[rows], others if len(others) else exact, novelty.neighbours
+            )
+        return novelty.scores_of(found)
 
 
 def unit(features: Features) -> Features:
@@ -88,8 +120,8 @@ def fit_novelty(
     sources: NDArray[np.generic],
     folds: NDArray[np.int64],
     options: NoveltyOptions,
-) -> tuple[Novelty, NDArray[np.float32]]:
-    """Make a detector of rows, and give their own distances without rows of their fold.
+) -> FittedNovelty:
+    """Make a detector of rows, with their own distances without rows of their fold.
 
     Args:
         features: (N, dim) float32.
@@ -97,9 +129,6 @@ def fit_novelty(
         sources: (N,) source of each row.
         folds: (N,) the fold that each row was held out in, as in `HeldOut.folds`.
         options: how.
-
-    Returns:
-        The detector, and distances (N,) that fed its quantiles.
     """
     cell = cells(labels, sources)
     drawn, _ = sample_cells(cell, options.reference, options.seed)
@@ -111,7 +140,8 @@ def fit_novelty(
         others = exact[folds[drawn] != fold]
         own[rows] = distances(features[rows], others if len(others) else exact, options.neighbours)
     quantiles = quantiles_of(own, labels, sources)
-    return Novelty(reference, options.neighbours, quantiles, options.false_alarms), own
+    novelty = Novelty(reference, options.neighbours, quantiles, options.false_alarms)
+    return FittedNovelty(novelty, folds[drawn], own)
 
 
 def quantiles_of(

@@ -1,5 +1,6 @@
 """How much each row counts: balance over categories and sources, and samples that keep it."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ def row_weights(
     sources: NDArray[np.generic] | None = None,
     *,
     balance: Balance = "sources",
-    class_weights: dict[int, float] | None = None,
+    class_weights: Mapping[int, float] | None = None,
 ) -> NDArray[np.float64]:
     """Weights with mean 1 that give every category the same total.
 
@@ -44,6 +45,24 @@ def row_weights(
     return weights / mean if mean > 0 else weights
 
 
+def cell_weights(
+    counts: Mapping[tuple[int, str], int],
+    balance: Balance,
+    class_weights: Mapping[int, float] | None = None,
+) -> dict[tuple[int, str], float]:
+    """The same as `row_weights` where only the rows of each label and source are counted."""
+    keys = list(counts)
+    labels = np.array([label for label, _ in keys])
+    sizes = np.array([counts[key] for key in keys], np.float64)
+    per_category = np.array([sizes[labels == label].sum() for label in labels])
+    sources = np.array([(labels == label).sum() for label in labels])
+    by_balance = {"none": np.ones(len(keys)), "categories": 1 / per_category}
+    weights = by_balance[balance] if balance != "sources" else 1 / (sizes * sources)
+    weights = weights * np.array([(class_weights or {}).get(label, 1.0) for label, _ in keys])
+    weights /= (weights * sizes).sum() / sizes.sum()
+    return dict(zip(keys, weights.tolist(), strict=True))
+
+
 def cells(labels: NDArray[np.integer], sources: NDArray[np.generic]) -> NDArray[np.int64]:
     """Number, from 0, of each row's pair of category and source; ordered by label, then source.
 
@@ -72,7 +91,7 @@ def sample_cells(
     rows = np.arange(len(cell))
     if len(cell) <= most:
         return rows, np.ones(len(cell))
-    quota = _quota(sizes, most)
+    quota = largest_share(sizes, most)
     order = np.random.default_rng(seed).permutation(len(cell))
     by_cell = order[np.argsort(cell[order], kind="stable")]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -82,7 +101,7 @@ def sample_cells(
     return drawn, (sizes / np.maximum(taken, 1))[cell[drawn]]
 
 
-def _quota(sizes: NDArray[np.int64], most: int) -> int:
+def largest_share(sizes: NDArray[np.int64], most: int) -> int:
     """The largest number of rows a cell may give so that all together give at most `most`."""
     left, cells_left = most, len(sizes)
     for size in np.sort(sizes).tolist():

@@ -1,0 +1,123 @@
+"""Which model is in use, and everything that was decided about models, in `champion.json`."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any, Literal
+
+from naturalist import artifacts
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout
+from naturalist.studies.classifier.training import is_trained
+
+Action = Literal["promote", "refuse", "rollback"]
+
+
+def champion(layout: Layout) -> str | None:
+    """The id of the model in use; None if there is none yet."""
+    found: str | None = _read(layout)["champion"]
+    return found
+
+
+def history(layout: Layout) -> list[dict[str, Any]]:
+    """All decisions, the oldest first."""
+    found: list[dict[str, Any]] = _read(layout)["history"]
+    return found
+
+
+def _read(layout: Layout) -> dict[str, Any]:
+    found: dict[str, Any] | None = artifacts.read_json(layout.champion)
+    return found or {"champion": None, "history": []}
+
+
+def record(
+    layout: Layout, model: str, action: Action, reason: str, **facts: Any
+) -> dict[str, Any]:
+    """Write down a decision; unless it is a refusal, the model is the champion from now on.
+
+    Returns:
+        The entry of the history.
+    """
+    held = _read(layout)
+    entry = {
+        "model": model,
+        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "action": action,
+        "reason": reason,
+        "before": held["champion"],
+        **facts,
+    }
+    now = held["champion"] if action == "refuse" else model
+    artifacts.write_json(
+        layout.champion, {"champion": now, "history": [*held["history"], entry]}
+    )
+    return entry
+
+
+def refused_by(layout: Layout, model: str) -> str | None:
+    """Why a model was refused as it is against the champion of now; None if it was not."""
+    now = champion(layout)
+    for entry in history(layout):
+        if entry["model"] == model and entry["action"] == "refuse" and entry["before"] == now:
+            return str(entry["reason"])
+    return None
+
+
+def models(layout: Layout) -> list[dict[str, Any]]:
+    """What the `model.json` of each whole model says, and its state, the oldest first."""
+    now = champion(layout)
+    refused = {entry["model"] for entry in history(layout) if entry["action"] == "refuse"}
+    found = []
+    for folder in sorted(layout.models.glob("*/model.json")):
+        if is_trained(folder.parent):
+            facts = artifacts.read_json(folder)
+            state = "refused" if facts["id"] in refused else ""
+            found.append(facts | {"state": "champion" if facts["id"] == now else state})
+    return sorted(found, key=lambda facts: str(facts["made_at"]))
+
+
+def model_folder(layout: Layout, name: str = "") -> Path:
+    """The folder of a model, of the champion if no name is given.
+
+    Raises:
+        ConfigError: there is no such model, or no champion.
+    """
+    wanted = name or champion(layout)
+    if wanted is None:
+        raise ConfigError(
+            f"{layout.root} has no classifier yet: make one with  naturalist train"
+        )
+    folder = layout.model(wanted)
+    if "/" in wanted or not is_trained(folder):
+        there = ", ".join(facts["id"] for facts in models(layout)) or "none"
+        raise ConfigError(f"there is no model {wanted!r} in {layout.models}: there are {there}")
+    return folder
+
+
+def promote(layout: Layout, name: str, reason: str) -> dict[str, Any]:
+    """Make a model the champion by a person's word.
+
+    Raises:
+        ConfigError: there is no such model, or it is the champion already.
+    """
+    model_folder(layout, name)
+    if champion(layout) == name:
+        raise ConfigError(f"{name} is the champion already")
+    return record(layout, name, "promote", reason)
+
+
+def roll_back(layout: Layout, reason: str) -> dict[str, Any]:
+    """Go back to the champion before this one; going back twice goes back two champions.
+
+    Raises:
+        ConfigError: there was none before, or its folder is gone.
+    """
+    line: list[str] = []
+    for entry in history(layout):
+        if entry["action"] == "promote":
+            line.append(entry["model"])
+        elif entry["action"] == "rollback":
+            line.pop()
+    if len(line) < 2:
+        raise ConfigError("there is no champion before this one to go back to")
+    model_folder(layout, line[-2])
+    return record(layout, line[-2], "rollback", reason)

@@ -1,0 +1,264 @@
+"""A classifier as one ONNX file: from features to probabilities, and how unlike they are.
+
+The file is all there is: nothing else has to be read to use it, and nothing in it is run but ONNX
+operators. `with_backbone` puts the network before it, so that pictures go in.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import TensorProto, compose, helper, numpy_helper
+
+from naturalist.analysis.classifier import LinearModel
+from naturalist.analysis.novelty import Novelty
+from naturalist.errors import ConfigError
+
+FORMAT = 1
+_OPSET = 17
+_IR = 8
+_KEY = "naturalist"
+_OUTPUTS = ("probabilities", "outlier_score", "known")
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Everything that predicting takes.
+
+    Attributes:
+        id: name of the model.
+        linear: the classes' weights.
+        novelty: tells what is unlike anything seen.
+        categories: name of each class.
+        backbone_id: of the features that it takes.
+        made_at: when, in UTC.
+    """
+
+    id: str
+    linear: LinearModel
+    novelty: Novelty
+    categories: tuple[str, ...]
+    backbone_id: str
+    made_at: str
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a classifier says of N pictures.
+
+    Attributes:
+        probabilities: (N, classes) float32, calibrated.
+        outlier_scores: (N,) share of pictures from sources unseen in training that are less unlike
+            the training pictures than each.
+        known: (N,) false for pictures that are unlike anything seen.
+    """
+
+    probabilities: NDArray[np.float32]
+    outlier_scores: NDArray[np.float32]
+    known: NDArray[np.bool_]
+
+
+def predict(classifier: Classifier, features: NDArray[np.float32]) -> Predicted:
+    """Predictions for features (N, dim).
+
+    Raises:
+        ConfigError: the classifier takes another number of features.
+    """
+    if features.shape[1] != classifier.linear.dim:
+        raise ConfigError(
+            f"model {classifier.id} takes {classifier.linear.dim} features of backbone "
+            f"{classifier.backbone_id}, and there are {features.shape[1]}: train one on these"
+        )
+    scores = classifier.novelty.scores(features)
+    return Predicted(
+        classifier.linear.probabilities(features), scores, classifier.novelty.known(scores)
+    )
+
+
+def to_onnx(classifier: Classifier) -> bytes:
+    """The ONNX file of a classifier, the same bytes for the same classifier.
+
+    It takes `features`, float32 (N, dim), and gives `probabilities`, float32 (N, classes),
+    `outlier_score`, float32 (N), and `known`, bool (N).
+    """
+    graph = helper.make_graph(
+        _nodes(classifier),
+        "classifier",
+        [
+            helper.make_tensor_value_info(
+                "features", TensorProto.FLOAT, ["N", classifier.linear.dim]
+            )
+        ],
+        [
+            helper.make_tensor_value_info(
+                "probabilities", TensorProto.FLOAT, ["N", len(classifier.categories)]
+            ),
+            helper.make_tensor_value_info("outlier_score", TensorProto.FLOAT, ["N"]),
+            helper.make_tensor_value_info("known", TensorProto.BOOL, ["N"]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in _numbers(classifier).items()],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR
+    )
+    _describe(model, _facts(classifier))
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _nodes(classifier: Classifier) -> list[onnx.NodeProto]:
+    make = helper.make_node
+    return [
+        make("MatMul", ["features", "weights"], ["weighted"]),
+        make("Add", ["weighted", "bias"], ["scores"]),
+        make("Div", ["scores", "temperature"], ["tempered"]),
+        make("Softmax", ["tempered"], ["probabilities"], axis=1),
+        make("ReduceL2", ["features"], ["norms"], axes=[1], keepdims=1),
+        make("Max", ["norms", "tiny"], ["lengths"]),
+        make("Div", ["features", "lengths"], ["directions"]),
+        make("Cast", ["reference"], ["references"], to=TensorProto.FLOAT),
+        make("MatMul", ["directions", "references"], ["cosines"]),
+        make("TopK", ["cosines", "neighbours"], ["nearest", "places"], axis=1),
+        make("Gather", ["nearest", "last"], ["cosine"], axis=1),
+        make("Sub", ["one", "cosine"], ["distance"]),
+        make("Less", ["quantiles", "distance"], ["below"]),
+        make("Cast", ["below"], ["counted"], to=TensorProto.FLOAT),
+        make("ReduceMean", ["counted"], ["outlier_score"], axes=[1], keepdims=0),
+        make("LessOrEqual", ["outlier_score", "most"], ["known"]),
+    ]
+
+
+def _numbers(classifier: Classifier) -> dict[str, NDArray[Any]]:
+    linear, novelty = classifier.linear, classifier.novelty
+    neighbours = min(novelty.neighbours, len(novelty.reference))
+    return {
+        "weights": np.ascontiguousarray(linear.weights.T),
+        "bias": linear.bias,
+        "temperature": np.array(linear.temperature, np.float32),
+        "reference": np.ascontiguousarray(novelty.reference.T),
+        "neighbours": np.array([neighbours]),
+        "last": np.array([neighbours - 1]),
+        "quantiles": novelty.quantiles[np.newaxis, :],
+        "most": np.array(1 - novelty.false_alarms, np.float32),
+        "tiny": np.array(1e-12, np.float32),
+        "one": np.array(1, np.float32),
+    }
+
+
+def _facts(classifier: Classifier) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "id": classifier.id,
+        "made_at": classifier.made_at,
+        "categories": list(classifier.categories),
+        "labels": classifier.linear.labels.tolist(),
+        "backbone_id": classifier.backbone_id,
+        "false_alarms": classifier.novelty.false_alarms,
+        "temperature": classifier.linear.temperature,
+    }
+
+
+def _describe(model: onnx.ModelProto, facts: dict[str, Any]) -> None:
+    helper.set_model_props(
+        model,
+        {_KEY: json.dumps(facts, sort_keys=True), "categories": ",".join(facts["categories"])},
+    )
+
+
+def read_classifier(path: Path) -> Classifier:
+    """Read the ONNX file of a classifier; nothing in it is run.
+
+    Raises:
+        ConfigError: there is none, or it was not written by this program.
+    """
+    try:
+        return from_onnx(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no model {path}: make one with  naturalist train") from error
+    except (DecodeError, KeyError, ValueError) as error:
+        raise ConfigError(
+            f"{path} is no classifier of naturalist, or damaged ({error}): give a model.onnx that "
+            "naturalist train wrote"
+        ) from error
+
+
+def from_onnx(data: bytes) -> Classifier:
+    """The classifier that an ONNX file holds.
+
+    Raises:
+        DecodeError, KeyError, ValueError: it holds none.
+    """
+    model = onnx.load_model_from_string(data)
+    facts = json.loads({prop.key: prop.value for prop in model.metadata_props}[_KEY])
+    if facts["format"] != FORMAT:
+        raise ValueError(f"format {facts['format']}, and this program reads {FORMAT}")
+    held = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    linear = LinearModel(
+        np.ascontiguousarray(held["weights"].T),
+        held["bias"],
+        np.array(facts["labels"], np.int64),
+        facts["temperature"],
+    )
+    novelty = Novelty(
+        np.ascontiguousarray(held["reference"].T),
+        int(held["neighbours"][0]),
+        held["quantiles"][0],
+        facts["false_alarms"],
+    )
+    categories = tuple(facts["categories"])
+    return Classifier(
+        facts["id"], linear, novelty, categories, facts["backbone_id"], facts["made_at"]
+    )
+
+
+def with_backbone(classifier: bytes, network: bytes, side: int) -> bytes:
+    """One ONNX file from pictures to probabilities.
+
+    It takes `pictures`, uint8 (N, side, side, 3), RGB, prepared as the backbone says, and gives
+    what `to_onnx` gives.
+
+    Args:
+        classifier: as `to_onnx` gives it.
+        network: from `pictures` to `feature`, as `backbones` have it.
+        side: pixels of a side.
+    """
+    head = onnx.load_model_from_string(classifier)
+    base = onnx.load_model_from_string(network)
+    facts = {prop.key: prop.value for prop in head.metadata_props}
+    opset = max(
+        o.version for m in (head, base) for o in m.opset_import if o.domain in ("", "ai.onnx")
+    )
+    head, base = (_at_opset(model, opset) for model in (head, base))
+    merged = compose.merge_models(
+        compose.add_prefix(base, "backbone/"),
+        compose.add_prefix(head, "classifier/"),
+        io_map=[("backbone/feature", "classifier/features")],
+        outputs=[f"classifier/{name}" for name in _OUTPUTS],
+    )
+    _rename(
+        merged.graph, {"backbone/pictures": "pictures"} | {f"classifier/{n}": n for n in _OUTPUTS}
+    )
+    helper.set_model_props(merged, facts | {"side": str(side)})
+    onnx.checker.check_model(merged)
+    data: bytes = merged.SerializeToString(deterministic=True)
+    return data
+
+
+def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    current = max(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    changed = model if current == opset else onnx.version_converter.convert_version(model, opset)
+    changed.ir_version = _IR
+    return changed
+
+
+def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    for value in (*graph.input, *graph.output):
+        value.name = names.get(value.name, value.name)
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            ends[:] = [names.get(name, name) for name in ends]

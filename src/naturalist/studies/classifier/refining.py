@@ -1,0 +1,192 @@
+"""Refinement: a challenger of the newest tables against the champion, on the same pictures.
+
+Both are judged by what models that never saw a picture's source said of it, so that neither has an
+advantage from having been trained with the pictures that it is tested on. The test pictures are
+those that the champion was tested on when it was made, and that are still filed as they were.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from naturalist import artifacts
+from naturalist.analysis.comparing import Comparison, Verdict, compare, decide
+from naturalist.errors import WorkspaceError
+from naturalist.layout import Layout
+from naturalist.studies.classifier import champions
+from naturalist.studies.classifier.evaluating import evaluate, is_evaluated
+from naturalist.studies.classifier.options import ClassifierOptions
+from naturalist.studies.classifier.training import HeldOutRows, Watcher, is_trained, model_id, train
+from naturalist.studies.classifier.training_rows import TrainingRows
+
+_COLUMNS = ["picID", "category", "predicted", "given_probability", "held_out"]
+
+
+def refine(
+    rows: TrainingRows,
+    options: ClassifierOptions,
+    layout: Layout,
+    watch: Watcher,
+    *,
+    margin: float,
+) -> dict[str, Any]:
+    """Make the model of these rows, and the champion of it if it deserves that.
+
+    Args:
+        rows: the newest tables.
+        options: how models are made.
+        layout: the workspace, which the caller may write to.
+        watch: hears about the work.
+        margin: what a category may lose, 0 to 1.
+
+    Returns:
+        `model`, `action` (promote, refuse, or none where nothing is new), `reason`, `champion`,
+        and the comparison where there was one.
+
+    Raises:
+        MissingExtra: scipy or matplotlib is not installed.
+        WorkspaceError: the champion's predictions are gone.
+    """
+    name = model_id(rows, options)
+    now = champions.champion(layout)
+    if now == name and is_trained(layout.model(name)) and is_evaluated(layout.model(name)):
+        return _told(layout, name, "none", "the champion is of these tables and options already")
+    reason = champions.refused_by(layout, name)
+    if reason is not None and is_trained(layout.model(name)):
+        return _told(layout, name, "none", f"refused already: {reason}")
+    make(rows, options, layout.model(name), watch)
+    if now is None or now == name:
+        if now is None:
+            champions.record(layout, name, "promote", "it is the first")
+        return _told(layout, name, "promote" if now is None else "none", "it is the first")
+    return challenge(rows, layout, name, margin=margin)
+
+
+def make(
+    rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Watcher
+) -> None:
+    """Train and evaluate a model, each only where it is not done."""
+    held: HeldOutRows | None = None
+    if not is_trained(folder):
+        held = train(rows, options, folder, watch)
+    if not is_evaluated(folder):
+        evaluate(rows, options, folder, watch, held)
+
+
+def challenge(
+    rows: TrainingRows, layout: Layout, challenger: str, *, margin: float
+) -> dict[str, Any]:
+    """Compare a model with the champion, write that down, and promote it or refuse it."""
+    now = champions.model_folder(layout)
+    facts, verdict = compared(rows, now, layout.model(challenger), margin)
+    artifacts.write_json(layout.model(challenger) / "comparison.json", facts)
+    action: champions.Action = "promote" if verdict.promote else "refuse"
+    champions.record(layout, challenger, action, verdict.reason, compared_with=now.name)
+    return _told(layout, challenger, action, verdict.reason) | {"comparison": facts}
+
+
+def _told(layout: Layout, model: str, action: str, reason: str) -> dict[str, Any]:
+    now = champions.champion(layout)
+    return {"model": model, "action": action, "reason": reason, "champion": now}
+
+
+def compared(
+    rows: TrainingRows, champion: Path, challenger: Path, margin: float
+) -> tuple[dict[str, Any], Verdict]:
+    """A challenger against a champion on the pictures that both were tested on, as JSON values."""
+    before, after = (_categories(folder) for folder in (champion, challenger))
+    gone = [name for name in before if name not in after]
+    pairs = _paired(rows, champion, challenger)
+    names = sorted(set(pairs["category"].to_pylist()))
+    found = _compare(rows, pairs, names) if names else Comparison((), 0.0, 1.0)
+    verdict = decide(found, names, margin=margin)
+    new = [name for name in after if name not in before]
+    if gone:
+        verdict = Verdict(False, f"it does not know {', '.join(gone)} any more")
+    elif not names:
+        verdict = Verdict(False, "there is no picture that both were tested on")
+    elif new and (verdict.promote or "nothing is better" in verdict.reason):
+        verdict = Verdict(True, f"it knows {', '.join(new)} too, and no category is worse")
+    return _facts(found, names, champion.name, margin, pairs) | {"reason": verdict.reason}, verdict
+
+
+def _compare(rows: TrainingRows, pairs: pa.Table, names: list[str]) -> Comparison:
+    order = np.argsort(rows.sample.pic_ids)
+    wanted = np.array(pairs["picID"].to_pylist(), np.str_)
+    at = order[np.searchsorted(rows.sample.pic_ids, wanted, sorter=order)]
+    category = np.array(pairs["category"].to_pylist(), np.str_)
+    right = [
+        np.array(pairs[side].to_pylist(), np.str_) == category
+        for side in ("predicted_champion", "predicted_challenger")
+    ]
+    loss = [
+        -np.log(np.maximum(pairs[side].to_numpy().astype(np.float64), 1e-6))
+        for side in ("given_probability_champion", "given_probability_challenger")
+    ]
+    truth = np.searchsorted(np.array(names), category).astype(np.int64)
+    return compare(truth, rows.sample.sources[at], *right, *loss)
+
+
+def _paired(rows: TrainingRows, champion: Path, challenger: Path) -> pa.Table:
+    """What both said of each picture of the sample that both were tested on without its source."""
+    wanted = pa.array(rows.sample.pic_ids.tolist(), pa.string())
+    before, after = (_predictions(folder, wanted) for folder in (champion, challenger))
+    joined = before.join(
+        after,
+        keys=["picID", "category"],
+        join_type="inner",
+        left_suffix="_champion",
+        right_suffix="_challenger",
+    )
+    return joined.sort_by("picID").combine_chunks()
+
+
+def _predictions(folder: Path, wanted: pa.Array) -> pa.Table:
+    path = folder / "predictions.parquet"
+    if not path.exists():
+        raise WorkspaceError(
+            f"{path} is gone, and without it nothing can be compared with {folder.name}: restore "
+            "it, or remove the folder and train again"
+        )
+    parts = []
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=_COLUMNS):
+            keep = pc.and_(batch["held_out"], pc.is_in(batch["picID"], wanted))
+            parts.append(pa.Table.from_batches([batch]).filter(keep).drop_columns("held_out"))
+    return pa.concat_tables(parts)
+
+
+def _categories(folder: Path) -> list[str]:
+    found: list[str] = artifacts.read_json(folder / "model.json")["categories"]
+    return found
+
+
+def _facts(
+    found: Comparison, names: list[str], champion: str, margin: float, pairs: pa.Table
+) -> dict[str, Any]:
+    return {
+        "champion": champion,
+        "pictures": pairs.num_rows,
+        "pictures_fingerprint": artifacts.fingerprint(pairs["picID"].to_pylist()),
+        "margin": margin,
+        "log_loss_difference": found.log_loss,
+        "log_loss_p": found.p_log_loss,
+        "categories": [
+            {
+                "category": names[one.category],
+                "pictures": one.rows,
+                "champion": one.champion,
+                "challenger": one.challenger,
+                "difference": one.difference,
+                "least_difference": one.low,
+                "gained": one.gained,
+                "lost": one.lost,
+                "p_better": one.p_better,
+            }
+            for one in found.changes
+        ],
+    }

@@ -1,0 +1,312 @@
+"""Training a classifier: held-out models for calibration, then one of all rows."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import __version__, artifacts
+from naturalist.analysis.classifier import LinearModel, calibrated, fit, fit_blocks, softmax
+from naturalist.analysis.held_out import (
+    HeldOut,
+    calibrate_held_out,
+    fold_temperatures,
+    held_out_scores,
+)
+from naturalist.analysis.measures import balanced_accuracy, by_cell, calibration, log_loss
+from naturalist.analysis.novelty import FittedNovelty, fit_novelty
+from naturalist.analysis.weighting import cell_weights, row_weights
+from naturalist.schemas import PREDICTIONS
+from naturalist.studies.classifier.card import model_card
+from naturalist.studies.classifier.model import Classifier, to_onnx
+from naturalist.studies.classifier.options import ClassifierOptions
+from naturalist.studies.classifier.training_rows import CellKey, TrainingRows, all_blocks
+from naturalist.tables import features_of
+
+FORMAT = 1
+"""Changes when the same tables and options would give another model."""
+_SOME = 30_000
+"""Rows of a fit that a stream begins with."""
+
+
+class Watcher(Protocol):
+    """Hears about the work; `naturalist.pipeline.progress.Progress` is one."""
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        """A part of the work begins."""
+
+    def advance(self, amount: int) -> None:
+        """So many more units are done."""
+
+    def end(self) -> None:
+        """The part has ended."""
+
+    def note(self, text: str) -> None:
+        """Something that a person should know."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutRows:
+    """The sample as held-out models see it; the ground of calibration and evaluation.
+
+    Attributes:
+        found: scores of the sample's rows by models that never saw their source.
+        probabilities: (sample, classes) calibrated, each fold by the others.
+        temperatures: of each fold.
+        novelty: the detector of the unlike.
+    """
+
+    found: HeldOut
+    probabilities: NDArray[np.float32]
+    temperatures: Mapping[int, float]
+    novelty: FittedNovelty
+
+
+def model_id(rows: TrainingRows, options: ClassifierOptions) -> str:
+    """The name of the model that these rows and options give."""
+    return f"linear-{fingerprint(rows, options)[:12]}"
+
+
+def fingerprint(rows: TrainingRows, options: ClassifierOptions) -> str:
+    """What a model is made from."""
+    return artifacts.fingerprint(FORMAT, rows.fingerprint, options.as_dict())
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a model's folder is whole: `model.json` is written last."""
+    return (folder / "model.json").exists() and (folder / "model.onnx").exists()
+
+
+def train(
+    rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Watcher
+) -> HeldOutRows:
+    """Train a classifier and write it to its folder, the summary last.
+
+    Args:
+        rows: what it is made of.
+        options: how.
+        folder: where to.
+        watch: hears about the work.
+
+    Raises:
+        ConfigError: there are too few categories, or options do not fit them.
+        MissingExtra: scipy is not installed.
+        StorageFull: there is no space left.
+    """
+    held = hold_out(rows, options, watch)
+    linear = _fit_all(rows, options, watch)
+    sample = rows.sample
+    weights = row_weights(sample.labels, sample.sources)
+    tested = held.found.held_out if held.found.held_out.any() else np.ones(len(sample), np.bool_)
+    linear = calibrated(linear, held.found.scores[tested], sample.labels[tested], weights[tested])
+    made_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    classifier = Classifier(
+        folder.name, linear, held.novelty.novelty, rows.categories, rows.backbone_id, made_at
+    )
+    artifacts.write_bytes(folder / "model.onnx", to_onnx(classifier))
+    _write_predictions(rows, held, folder / "predictions.parquet", watch)
+    facts = _facts(rows, options, classifier, held)
+    artifacts.write_bytes(folder / "card.md", model_card(facts, None).encode())
+    artifacts.write_json(folder / "model.json", facts)
+    return held
+
+
+def hold_out(rows: TrainingRows, options: ClassifierOptions, watch: Watcher) -> HeldOutRows:
+    """Predict the sample by models that never saw the source of what they predict."""
+    sample = rows.sample
+    watch.begin("held-out fits", len(sample), "rows")
+    found = held_out_scores(
+        sample.features,
+        sample.labels,
+        sample.sources,
+        groups=rows.groups,
+        options=options.held_out(sample.categories),
+        on_fold=lambda _, count: watch.advance(count),
+    )
+    watch.end()
+    probabilities = calibrate_held_out(found, sample.labels, sample.sources, options.fit)
+    temperatures = fold_temperatures(found, sample.labels, sample.sources, options.fit)
+    novelty = fit_novelty(
+        sample.features, sample.labels, sample.sources, found.folds, options.novelty
+    )
+    return HeldOutRows(found, probabilities, temperatures, novelty)
+
+
+def _fit_all(rows: TrainingRows, options: ClassifierOptions, watch: Watcher) -> LinearModel:
+    sample, by_label = rows.sample, options.weights_by_label(rows.sample.categories)
+    if rows.whole:
+        return fit(
+            sample.features,
+            sample.labels,
+            sources=sample.sources,
+            class_weights=by_label,
+            options=options.fit,
+        )
+    some = np.sort(np.random.default_rng(options.seed).permutation(len(sample))[:_SOME])
+    start = fit(
+        sample.features[some],
+        sample.labels[some],
+        sources=sample.sources[some],
+        class_weights=by_label,
+        options=options.fit,
+    )
+    weights = cell_weights(rows.counts, options.balance, by_label)
+    blocks = all_blocks(rows, weights, options.rows_in_memory)
+    watch.begin("fit", None, "passes")
+    passes = replace(options.fit, iterations=options.passes)
+    model = fit_blocks(
+        blocks,
+        start.labels,
+        rows.collection.dim,
+        passes,
+        start=start,
+        on_pass=lambda number, loss: watch.advance(1),
+    )
+    watch.end()
+    return model
+
+
+def _facts(
+    rows: TrainingRows, options: ClassifierOptions, classifier: Classifier, held: HeldOutRows
+) -> dict[str, Any]:
+    sample = rows.sample
+    names = {label: name for name, label in sample.categories.items()}
+    return {
+        "id": classifier.id,
+        "made_at": classifier.made_at,
+        "made_by": __version__,
+        "kind": "linear",
+        "fingerprint": fingerprint(rows, options),
+        "tables": {
+            "place": rows.place,
+            "snapshot": rows.collection.snapshot,
+            "fingerprint": sample.fingerprint,
+            "rows": rows.total,
+            "near_duplicates": rows.groups is not None,
+        },
+        "backbone_id": rows.backbone_id,
+        "categories": list(rows.categories),
+        "sources": [
+            {"category": names[label], "source": source, "rows": count}
+            for (label, source), count in rows.counts.items()
+        ],
+        "options": options.as_dict(),
+        "temperature": round(classifier.linear.temperature, 4),
+        "metrics": _metrics(rows, held),
+        "evaluated": False,
+    }
+
+
+def _metrics(rows: TrainingRows, held: HeldOutRows) -> dict[str, Any]:
+    sample = rows.sample
+    truth = held.found.classes(sample.labels)
+    weights = row_weights(sample.labels, sample.sources)
+    cells = by_cell(
+        truth,
+        held.probabilities.argmax(axis=1),
+        sample.sources,
+        held.found.held_out,
+        held.probabilities.shape[1],
+    )
+    left_out = [cell for cell in cells if cell.held_out]
+    return {
+        "balanced_accuracy_on_held_out_sources": balanced_accuracy(left_out) if left_out else None,
+        "log_loss": log_loss(held.probabilities, truth, weights),
+        "ece": calibration(held.probabilities, truth, weights).ece,
+        "held_out_sources": len(left_out),
+        "sources": len(cells),
+    }
+
+
+def _write_predictions(rows: TrainingRows, held: HeldOutRows, path: Path, watch: Watcher) -> None:
+    watch.begin("predictions", rows.total, "rows")
+    names = {label: name for name, label in rows.sample.categories.items()}
+    artifacts.write_parquet_parts(path, PREDICTIONS, _predicted_parts(rows, held, names, watch))
+    watch.end()
+
+
+def _predicted_parts(
+    rows: TrainingRows, held: HeldOutRows, names: Mapping[int, str], watch: Watcher
+) -> Iterator[pa.Table]:
+    """Predictions of each table's rows by the models that never saw their source."""
+    fold_of = _fold_finder(rows, held)
+    for part in rows.collection.parts():
+        labels = part["category_label"].to_numpy()
+        sources = part["source"].to_pylist()
+        folds, left_out = fold_of(part["picID"].to_pylist(), labels.tolist(), sources)
+        features = features_of(part, rows.collection.dim)
+        probabilities = np.empty((len(labels), len(held.found.labels)), np.float32)
+        for fold in np.unique(folds).tolist():
+            own = folds == fold
+            scores = held.found.scorers[fold](features[own])
+            probabilities[own] = softmax(scores, held.temperatures[fold])
+        outlier = held.novelty.held_out_scores(features, folds)
+        known = held.novelty.novelty.known(outlier)
+        yield _predictions(part, labels, names, held, probabilities, outlier, known, left_out)
+        watch.advance(len(labels))
+
+
+FoldFinder = Callable[[list[str], list[int], list[str]], tuple[NDArray[np.int64], list[bool]]]
+
+
+def _fold_finder(rows: TrainingRows, held: HeldOutRows) -> FoldFinder:
+    """Gives the fold of rows, and whether their source was left out of it.
+
+    The sources that can be left out have a fold each. Of the others, a row of the sample has the
+    fold that it was tested in, and one that is not in the sample was trained with in none.
+    """
+    sample, found = rows.sample, held.found
+    by_source: dict[CellKey, int] = {}
+    by_name: dict[str, int] = {}
+    cells = zip(sample.labels.tolist(), sample.sources.tolist(), strict=True)
+    for k, key in enumerate(cells):
+        if found.held_out[k]:
+            by_source[key] = int(found.folds[k])
+        else:
+            by_name[str(sample.pic_ids[k])] = int(found.folds[k])
+    other = next(iter(by_name.values()), 0)
+
+    def find(
+        pic_ids: list[str], labels: list[int], sources: list[str]
+    ) -> tuple[NDArray[np.int64], list[bool]]:
+        keys = list(zip(labels, sources, strict=True))
+        folds = [
+            by_source.get(key, by_name.get(name, other))
+            for name, key in zip(pic_ids, keys, strict=True)
+        ]
+        return np.array(folds, np.int64), [key in by_source for key in keys]
+
+    return find
+
+
+def _predictions(
+    part: pa.Table,
+    labels: NDArray[np.int32],
+    names: Mapping[int, str],
+    held: HeldOutRows,
+    probabilities: NDArray[np.float32],
+    outlier: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    left_out: list[bool],
+) -> pa.Table:
+    classes = held.found.classes(labels)
+    best = probabilities.argmax(axis=1)
+    every = np.arange(len(labels))
+    return pa.Table.from_arrays(
+        [
+            part["picID"].combine_chunks(),
+            pa.array([names[label] for label in labels.tolist()], pa.string()),
+            pa.array([names[label] for label in held.found.labels[best].tolist()], pa.string()),
+            pa.array(probabilities[every, best]),
+            pa.array(probabilities[every, classes]),
+            pa.array(outlier),
+            pa.array(known),
+            pa.array(left_out, pa.bool_()),
+        ],
+        schema=PREDICTIONS,
+    )
