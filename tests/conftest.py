@@ -3,11 +3,15 @@
 The shared data is only ever read. A test that wants to change it copies what it needs first.
 """
 
+import os
 import tarfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Each worker of pytest-xdist is one core's: threads of numpy would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 pytest_plugins = ["s3_server", "photo_collection", "ray_cluster"]
 

@@ -100,19 +100,20 @@ def _change(
     code = np.unique(sources, return_inverse=True)[1]
     before, _ = _balanced(champion.astype(np.float64), code)
     after, _ = _balanced(challenger.astype(np.float64), code)
-    mean, error = _balanced(challenger.astype(np.float64) - champion, code)
+    mean, deviation = _balanced(challenger.astype(np.float64) - champion, code)
     gained, lost = int((challenger & ~champion).sum()), int((champion & ~challenger).sum())
     p_better = 1.0
     if gained + lost:
         p_better = float(binomtest(gained, gained + lost, 0.5, alternative="greater").pvalue)
-    low = mean - float(norm.ppf(0.95)) * error
+    low = mean - float(norm.ppf(0.95)) * deviation
     return Change(category, len(champion), before, after, low, gained, lost, p_better)
 
 
 def _codes(truth: NDArray[np.int64], sources: NDArray[np.str_]) -> NDArray[np.int64]:
     names, code = np.unique(sources, return_inverse=True)
     pairs = truth * len(names) + code
-    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    code_of: NDArray[np.int64] = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    return code_of
 
 
 def _balanced(values: Floats, code: NDArray[np.int64]) -> tuple[float, float]:
@@ -158,9 +159,16 @@ def decide(
                 f"{one.rows:,} pictures are too few to rule that out"
             )
         return Verdict(False, f"{said}; the margin is {100 * margin:.1f} points")
-    tests = [(one.p_better, f"{names[one.category]} is recognised more often "
-              f"({100 * one.difference:+.1f} points)") for one in found.changes]
-    tests.append((found.p_log_loss, f"its probabilities are better (log loss {found.log_loss:+.4f})"))
+    tests = [
+        (
+            one.p_better,
+            f"{names[one.category]} is recognised more often ({100 * one.difference:+.1f} points)",
+        )
+        for one in found.changes
+    ]
+    tests.append(
+        (found.p_log_loss, f"its probabilities are better (log loss {found.log_loss:+.4f})")
+    )
     p_value, said = min(tests)
     if p_value * len(tests) < significance:
         return Verdict(True, f"{said}, p = {p_value:.1g}; no category is worse beyond the margin")

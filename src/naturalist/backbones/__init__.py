@@ -19,6 +19,7 @@ from naturalist.backbones.registry import (
     listing,
     load,
     make_model,
+    model_of,
     names,
 )
 from naturalist.backbones.spec import Backbone, BackboneSpec
@@ -40,5 +41,6 @@ __all__ = [
     "listing",
     "load",
     "make_model",
+    "model_of",
     "names",
 ]

@@ -14,10 +14,12 @@ from naturalist.cli import (
     airflow,
     backbones,
     bucket,
+    classifier,
     consume,
     drift,
     duplicates,
     inspect,
+    models,
     output,
     setup,
     snapshots,
@@ -258,6 +260,8 @@ app.add_typer(airflow.app, name="airflow")
 app.add_typer(inspect.app)
 app.add_typer(takedown.app)
 app.add_typer(verify.app)
+app.add_typer(classifier.app)
+app.add_typer(models.app, name="models")
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
 app.add_typer(consume.app)

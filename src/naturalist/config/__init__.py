@@ -1,5 +1,6 @@
 """`naturalist.toml`: one collection, its categories and sources, and every setting."""
 
+from naturalist.config.classifier import ClassifierSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.models import CategorySection, Config, SourceSection
 from naturalist.config.reading import CONFIG_NAME, load_config
@@ -8,6 +9,7 @@ from naturalist.config.writing import NewCategory, render_config, write_config
 __all__ = [
     "CONFIG_NAME",
     "CategorySection",
+    "ClassifierSection",
     "Config",
     "DriftSection",
     "NewCategory",

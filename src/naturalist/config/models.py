@@ -21,6 +21,7 @@ from pydantic import (
 from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
+from naturalist.config.classifier import ClassifierSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
@@ -213,6 +214,7 @@ class Config(_Section):
     verify: VerifySection = VerifySection()
     tables: TablesSection = TablesSection()
     analyse: AnalyseSection = AnalyseSection()
+    classifier: ClassifierSection = ClassifierSection()
     drift: DriftSection = DriftSection()
     duplicates: DuplicatesSection = DuplicatesSection()
     publish: PublishSection = PublishSection()

@@ -8,13 +8,17 @@ artifacts are those of the tables as they are.
 from collections.abc import Callable
 from typing import Any
 
-from naturalist.pipeline import drift, near_duplicates
+from naturalist.pipeline import classifier, drift, near_duplicates
 from naturalist.pipeline.stages import Job
 from naturalist.schedule import AnalysisStep
 
 Step = Callable[[Job], dict[str, Any]]
 
-STEPS: dict[AnalysisStep, Step] = {"duplicates": near_duplicates.step, "drift": drift.step}
+STEPS: dict[AnalysisStep, Step] = {
+    "duplicates": near_duplicates.step,
+    "classifier": classifier.step,
+    "drift": drift.step,
+}
 """What each step does."""
 
 

@@ -93,7 +93,16 @@ def _tidy(layout: Layout, image_roots: Sequence[str]) -> None:
         shutil.rmtree(layout.incoming(root), ignore_errors=True)
     for name in (".pending.tmp", ".pending.done"):
         shutil.rmtree(layout.ledger / name, ignore_errors=True)
-    for folder in ("ledger", "features", "previews", "checks", "tables", "reports", "outbox"):
+    for folder in (
+        "ledger",
+        "features",
+        "previews",
+        "checks",
+        "tables",
+        "models",
+        "reports",
+        "outbox",
+    ):
         artifacts.remove_temporaries(layout.root / folder)
 
 

@@ -9,6 +9,7 @@ from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.studies.classifier.training import is_trained
 
+FIRST = "it is the first"
 Action = Literal["promote", "refuse", "rollback"]
 
 
@@ -29,9 +30,7 @@ def _read(layout: Layout) -> dict[str, Any]:
     return found or {"champion": None, "history": []}
 
 
-def record(
-    layout: Layout, model: str, action: Action, reason: str, **facts: Any
-) -> dict[str, Any]:
+def record(layout: Layout, model: str, action: Action, reason: str, **facts: Any) -> dict[str, Any]:
     """Write down a decision; unless it is a refusal, the model is the champion from now on.
 
     Returns:
@@ -47,9 +46,7 @@ def record(
         **facts,
     }
     now = held["champion"] if action == "refuse" else model
-    artifacts.write_json(
-        layout.champion, {"champion": now, "history": [*held["history"], entry]}
-    )
+    artifacts.write_json(layout.champion, {"champion": now, "history": [*held["history"], entry]})
     return entry
 
 
@@ -83,9 +80,7 @@ def model_folder(layout: Layout, name: str = "") -> Path:
     """
     wanted = name or champion(layout)
     if wanted is None:
-        raise ConfigError(
-            f"{layout.root} has no classifier yet: make one with  naturalist train"
-        )
+        raise ConfigError(f"{layout.root} has no classifier yet: make one with  naturalist train")
     folder = layout.model(wanted)
     if "/" in wanted or not is_trained(folder):
         there = ", ".join(facts["id"] for facts in models(layout)) or "none"

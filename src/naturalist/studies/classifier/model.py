@@ -1,7 +1,7 @@
 """A classifier as one ONNX file: from features to probabilities, and how unlike they are.
 
 The file is all there is: nothing else has to be read to use it, and nothing in it is run but ONNX
-operators. `with_backbone` puts the network before it, so that pictures go in.
+operators. `exporting` puts the network before it, so that pictures go in.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from naturalist.analysis.classifier import LinearModel
 from naturalist.analysis.novelty import Novelty
@@ -23,7 +23,7 @@ FORMAT = 1
 _OPSET = 17
 _IR = 8
 _KEY = "naturalist"
-_OUTPUTS = ("probabilities", "outlier_score", "known")
+OUTPUTS = ("probabilities", "outlier_score", "known")
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,51 +214,3 @@ def from_onnx(data: bytes) -> Classifier:
     return Classifier(
         facts["id"], linear, novelty, categories, facts["backbone_id"], facts["made_at"]
     )
-
-
-def with_backbone(classifier: bytes, network: bytes, side: int) -> bytes:
-    """One ONNX file from pictures to probabilities.
-
-    It takes `pictures`, uint8 (N, side, side, 3), RGB, prepared as the backbone says, and gives
-    what `to_onnx` gives.
-
-    Args:
-        classifier: as `to_onnx` gives it.
-        network: from `pictures` to `feature`, as `backbones` have it.
-        side: pixels of a side.
-    """
-    head = onnx.load_model_from_string(classifier)
-    base = onnx.load_model_from_string(network)
-    facts = {prop.key: prop.value for prop in head.metadata_props}
-    opset = max(
-        o.version for m in (head, base) for o in m.opset_import if o.domain in ("", "ai.onnx")
-    )
-    head, base = (_at_opset(model, opset) for model in (head, base))
-    merged = compose.merge_models(
-        compose.add_prefix(base, "backbone/"),
-        compose.add_prefix(head, "classifier/"),
-        io_map=[("backbone/feature", "classifier/features")],
-        outputs=[f"classifier/{name}" for name in _OUTPUTS],
-    )
-    _rename(
-        merged.graph, {"backbone/pictures": "pictures"} | {f"classifier/{n}": n for n in _OUTPUTS}
-    )
-    helper.set_model_props(merged, facts | {"side": str(side)})
-    onnx.checker.check_model(merged)
-    data: bytes = merged.SerializeToString(deterministic=True)
-    return data
-
-
-def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    current = max(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-    changed = model if current == opset else onnx.version_converter.convert_version(model, opset)
-    changed.ir_version = _IR
-    return changed
-
-
-def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
-    for value in (*graph.input, *graph.output):
-        value.name = names.get(value.name, value.name)
-    for node in graph.node:
-        for ends in (node.input, node.output):
-            ends[:] = [names.get(name, name) for name in ends]

@@ -59,16 +59,15 @@ def refine(
     if reason is not None and is_trained(layout.model(name)):
         return _told(layout, name, "none", f"refused already: {reason}")
     make(rows, options, layout.model(name), watch)
-    if now is None or now == name:
-        if now is None:
-            champions.record(layout, name, "promote", "it is the first")
-        return _told(layout, name, "promote" if now is None else "none", "it is the first")
+    if now == name:
+        return _told(layout, name, "none", "the champion was made again: its folder was not whole")
+    if now is None:
+        champions.record(layout, name, "promote", champions.FIRST)
+        return _told(layout, name, "promote", champions.FIRST)
     return challenge(rows, layout, name, margin=margin)
 
 
-def make(
-    rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Watcher
-) -> None:
+def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Watcher) -> None:
     """Train and evaluate a model, each only where it is not done."""
     held: HeldOutRows | None = None
     if not is_trained(folder):

@@ -1,0 +1,164 @@
+"""Commands that make and judge classifiers: train, evaluate, refine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    AnonymousOption,
+    ConfigOption,
+    EndpointOption,
+    JsonOption,
+    QuietOption,
+    RegionOption,
+    SnapshotOption,
+)
+from naturalist.cli.progress import make_progress
+from naturalist.config import ClassifierSection, load_config
+from naturalist.errors import ConfigError
+from naturalist.pipeline import classifier
+from naturalist.pipeline.classifier import Elsewhere
+from naturalist.stores import S3Options
+
+app = typer.Typer()
+
+FromOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="Tables of a published collection (s3://bucket/prefix or folder) or of a pulled one, "
+        "instead of the workspace's; takes --out.",
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="With --from: folder that the model goes to.")
+]
+
+
+@app.command(epilog=EXIT_CODES)
+def train(
+    config: ConfigOption = DEFAULT_CONFIG,
+    place: FromOption = "",
+    out: OutOption = None,
+    snapshot: SnapshotOption = "",
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    anonymous: AnonymousOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a classifier of the tables: a linear model with calibrated probabilities, as ONNX.
+
+    It is judged by models that never saw the source of what they predict. The first model of a
+    workspace is its champion; later ones become it by `naturalist refine`. With the same tables
+    and settings ([classifier]) nothing is done again.
+
+    Example: naturalist train --from s3://bucket/garden --out models
+    """
+    there = _elsewhere(
+        place, out, snapshot, S3Options(endpoint_url or None, region or None, anonymous=anonymous)
+    )
+    if there is None:
+        found = classifier.train(load_config(config), make_progress(quiet=quiet))
+    else:
+        options = ClassifierSection().options
+        found = classifier.train_elsewhere(there, options, make_progress(quiet=quiet))
+    if json:
+        output.print_json(found)
+        return
+    accuracy = found["metrics"]["balanced_accuracy_on_held_out_sources"]
+    said = "cannot be told (one source a category)" if accuracy is None else f"{accuracy:.1%}"
+    state = "made" if found["new"] else "was there already"
+    output.print_text(
+        f"{found['id']} {state}: {found['tables']['rows']:,} rows, {found['metrics']['sources']} "
+        f"sources, {len(found['categories'])} categories\n"
+        f"balanced accuracy on sources that were left out: {said}\n{found['folder']}"
+    )
+
+
+def _elsewhere(place: str, out: Path | None, snapshot: str, s3: S3Options) -> Elsewhere | None:
+    if bool(place) != (out is not None):
+        raise ConfigError("--from PLACE and --out DIR go together: give both, or neither")
+    return None if out is None else Elsewhere(place, out, snapshot or None, s3)
+
+
+@app.command(epilog=EXIT_CODES)
+def evaluate(
+    config: ConfigOption = DEFAULT_CONFIG,
+    place: FromOption = "",
+    out: OutOption = None,
+    snapshot: SnapshotOption = "",
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    anonymous: AnonymousOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say how good the classifier of these tables is on pictures from sources it never saw.
+
+    Leaves out every source in turn, beside a random split; writes a report with plots
+    (report.md), evaluation.json and the model card. Trains the model if it is not there. What it
+    says of a new source is tried on every source that there is.
+    """
+    there = _elsewhere(
+        place, out, snapshot, S3Options(endpoint_url or None, region or None, anonymous=anonymous)
+    )
+    if there is None:
+        found = classifier.evaluate(load_config(config), make_progress(quiet=quiet))
+    else:
+        options = ClassifierSection().options
+        found = classifier.evaluate_elsewhere(there, options, make_progress(quiet=quiet))
+    if json:
+        output.print_json(found)
+    else:
+        _print_evaluation(found)
+
+
+def _print_evaluation(found: Mapping[str, Any]) -> None:
+    left_out, random = found["leave_one_source_out"], found["random_split"]["balanced_accuracy"]
+    if left_out is None:
+        output.print_text("no source can be left out: every category has one only")
+    else:
+        output.print_text(
+            f"on sources it never saw   {left_out['balanced_accuracy']:.1%}\n"
+            f"on a random split         {random:.1%}, which promises {100 * found['gap']:.1f} "
+            "points too much"
+        )
+    expected = found["expected_on_new_sources"]
+    if expected is not None:
+        low, high = expected["interval"]
+        coverage = expected["coverage"]
+        output.print_text(
+            f"one new source            {low:.1%} to {high:.1%} ({expected['level']:.0%}; held for "
+            f"{coverage['inside']} of {coverage['sources']} sources that were tried)"
+        )
+    output.print_text("")
+    for text in found["advice"]:
+        output.print_text(f"- {text}")
+    output.print_text(f"\n{Path(found['folder']) / 'report.md'}")
+
+
+@app.command(epilog=EXIT_CODES)
+def refine(
+    config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Make a challenger of the newest tables, and the champion of it if it is better.
+
+    Both are judged on the same pictures, by models that never saw the source of these. It is
+    promoted if no category is worse beyond classifier.margin and something is better; why is in
+    `naturalist models list`. A step of the daily run with analyse.steps = ["classifier"].
+    """
+    found = classifier.refine(load_config(config), make_progress(quiet=quiet))
+    if json:
+        output.print_json(found)
+        return
+    said = {"promote": "promoted", "refuse": "refused", "none": "nothing new"}[found["action"]]
+    output.print_text(f"{found['model']}: {said}, {found['reason']}")
+    if found["champion"] != found["model"]:
+        output.print_text(f"the champion is still {found['champion']}")

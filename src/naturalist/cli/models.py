@@ -1,0 +1,130 @@
+"""Commands for the models of a workspace: list, show, promote, rollback, export."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist import artifacts
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.config import load_config
+from naturalist.pipeline import classifier
+from naturalist.studies.classifier import champions
+from naturalist.studies.classifier.exporting import export_model
+
+app = typer.Typer(help="Classifiers of a workspace.")
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Its id, as `naturalist models list` shows it.")
+]
+ReasonOption = Annotated[str, typer.Option(help="Why; it is written into the history.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Classifiers of a workspace: see, choose, go back, take along."""
+
+
+@app.command("list", epilog=EXIT_CODES)
+def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """List the models, which of them is the champion, and what was decided about them."""
+    layout = load_config(config).layout
+    found, decided = champions.models(layout), champions.history(layout)
+    if json:
+        output.print_json({"models": found, "history": decided})
+        return
+    rows = [
+        [one["id"], one["state"], one["made_at"], one["tables"]["rows"], _accuracy(one)]
+        for one in found
+    ]
+    columns = ("model", "state", "made at", "rows", "on left-out sources")
+    output.print_table(columns, rows)
+    if decided:
+        output.print_text("")
+        told = [[e["at"], e["action"], e["model"], e["reason"]] for e in decided]
+        output.print_table(("at", "action", "model", "reason"), told)
+
+
+def _accuracy(model: dict[str, Any]) -> str:
+    value = model["metrics"]["balanced_accuracy_on_held_out_sources"]
+    return "" if value is None else f"{value:.1%}"
+
+
+@app.command(epilog=EXIT_CODES)
+def show(
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="Its id; the champion by default.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Show the card of a model: its data, how good it is, what it is for, where it fails."""
+    folder = champions.model_folder(load_config(config).layout, model)
+    if json:
+        evaluation = artifacts.read_json(folder / "evaluation.json")
+        output.print_json(artifacts.read_json(folder / "model.json") | {"evaluation": evaluation})
+    else:
+        output.print_text((folder / "card.md").read_text())
+
+
+@app.command(epilog=EXIT_CODES)
+def promote(
+    model: ModelArgument,
+    reason: ReasonOption = "a person's word",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Make a model the champion, whatever the comparison said."""
+    _print_decision(classifier.promote(load_config(config), model, reason), json=json)
+
+
+@app.command(epilog=EXIT_CODES)
+def rollback(
+    reason: ReasonOption = "a person's word",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Go back to the champion before this one."""
+    _print_decision(classifier.roll_back(load_config(config), reason), json=json)
+
+
+def _print_decision(entry: dict[str, Any], *, json: bool) -> None:
+    if json:
+        output.print_json(entry)
+    else:
+        output.print_text(f"the champion is {entry['model']} (before: {entry['before']})")
+
+
+@app.command(epilog=EXIT_CODES)
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="File to write.")],
+    model: Annotated[
+        str, typer.Option(help="Id, file or folder of a model; the champion by default.")
+    ] = "",
+    prepared: Annotated[
+        bool,
+        typer.Option(
+            "--prepared",
+            help="Take pictures as the backbone prepares them, instead of one of any size.",
+        ),
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Write one ONNX file from picture to probabilities, which runs without naturalist.
+
+    It takes `picture`, uint8 (height, width, 3), RGB, of any size, and gives `probabilities`,
+    `outlier_score` and `known`; the names of the categories are in its metadata.
+    """
+    layout = load_config(config).layout if not model or not Path(model).exists() else None
+    path = Path(model) if layout is None else classifier.chosen_model(layout, model)
+    told = export_model(path, file, any_size=not prepared)
+    if json:
+        output.print_json(told)
+    else:
+        output.print_text(
+            f"{file}: {told['size_bytes'] / 1e6:,.1f} MB, takes {told['input']}, categories "
+            f"{', '.join(told['categories'])}"
+        )
