@@ -199,9 +199,14 @@ class Layout:
         """Pictures that one look for near duplicates added; its pairs lie beside them."""
         return self.near_duplicate_steps / f"{number:06d}.parquet"
 
+    @property
+    def samples(self) -> Path:
+        """Folder with a folder for each sample."""
+        return self.root / "samples"
+
     def sample(self, name: str) -> Path:
         """Folder of a sample: `members.parquet` and `sample.json`."""
-        return self.root / "samples" / name
+        return self.samples / name
 
     @property
     def maps(self) -> Path:
@@ -280,6 +285,50 @@ def cache_folder() -> Path:
     home = os.environ.get("XDG_CACHE_HOME", "")
     base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
     return base / "naturalist"
+
+
+@dataclass(frozen=True)
+class MapFolder:
+    """The files of one map, in a workspace or in a folder of its own."""
+
+    root: Path
+
+    @property
+    def points(self) -> Path:
+        """Where each picture lies; its receipt lies beside it."""
+        return self.root / "points.parquet"
+
+    @property
+    def summary(self) -> Path:
+        """How the map was made, and what was measured on it."""
+        return self.root / "map.json"
+
+    @property
+    def picture(self) -> Path:
+        """The map as a picture."""
+        return self.root / "map.png"
+
+    @property
+    def model(self) -> Path:
+        """What new pictures are placed by."""
+        return self.root / "model.npz"
+
+
+@dataclass(frozen=True)
+class SampleFolder:
+    """The files of one sample, in a workspace or in a folder of its own."""
+
+    root: Path
+
+    @property
+    def members(self) -> Path:
+        """Which pictures were chosen; its receipt lies beside it."""
+        return self.root / "members.parquet"
+
+    @property
+    def summary(self) -> Path:
+        """How they were chosen, and what they keep of the whole."""
+        return self.root / "sample.json"
 
 
 def pic_id(category: str, number: int) -> str:

@@ -41,8 +41,21 @@ class Quality:
     recalls: NDArray[np.float64]
 
 
-def measure(reduced: Floats, coordinates: Floats, seed: int = 0, queries: int = QUERIES) -> Quality:
-    """Compare neighbourhoods in the features (rows, dim) with those on the map (rows, 2 or 3).
+def measure(
+    reduced: Floats,
+    coordinates: Floats,
+    seed: int = 0,
+    queries: int = QUERIES,
+    asked: NDArray[np.int64] | None = None,
+) -> Quality:
+    """Compare neighbourhoods in the features with those on the map.
+
+    Args:
+        reduced: (rows, dim) float32.
+        coordinates: (rows, 2 or 3) float32.
+        seed: of the queries.
+        queries: how many points are asked about, at most.
+        asked: rows to ask about; None for some drawn by chance.
 
     Raises:
         ValueError: there are fewer than 5 points.
@@ -51,7 +64,8 @@ def measure(reduced: Floats, coordinates: Floats, seed: int = 0, queries: int = 
     if rows < 5:
         raise ValueError(f"a map of {rows} points has no neighbourhoods to compare")
     rng = np.random.default_rng([seed, 3])
-    asked = np.sort(rng.choice(rows, min(queries, rows), replace=False))
+    if asked is None:
+        asked = np.sort(rng.choice(rows, min(queries, rows), replace=False))
     trust_k = min(_TRUST_K, (rows - 1) // 2)
     ks = [k for k in KS if k < rows] or [trust_k]
     deepest = max(*ks, min(_DENSITY_K, rows - 1), trust_k)

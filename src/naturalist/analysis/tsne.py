@@ -1,7 +1,8 @@
-"""t-SNE from affinities: in two dimensions by openTSNE, in three by the octree of this package.
+"""t-SNE from affinities, by the octree of this package; large flat maps by openTSNE.
 
-Van der Maaten and Hinton (2008); Poličar, Stražar and Zupan, openTSNE (2024), whose interpolation
-(FIt-SNE; Linderman and others, 2019) is the fastest in two dimensions and does not exist in three.
+Van der Maaten and Hinton (2008). The octree serves two and three dimensions. The cost of openTSNE
+(Poličar, Stražar and Zupan, 2024), which interpolates on a grid (FIt-SNE; Linderman and others,
+2019), hardly follows the number of points, but begins high, and it knows two dimensions only.
 The descent is the same in both: early exaggeration, momentum, gains, and a learning rate that
 follows the number of rows (Belkina and others, 2019); the start is made of principal components
 (Kobak and Berens, 2019).
@@ -21,6 +22,9 @@ from naturalist.errors import MissingExtra
 
 _log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
+INTERPOLATED_FROM = 200_000
+"""Rows from which a flat map is laid out by interpolation; docs/maps.md has the measurements."""
+
 _PIECE = 4096
 _START_SPREAD = 1e-4
 _LONGEST_STEP = 5.0
@@ -90,7 +94,7 @@ def lay_out(
         MissingExtra: openTSNE or numba is not installed.
     """
     hear = on_progress or (lambda steps: None)
-    if start.shape[1] == 2:
+    if start.shape[1] == 2 and len(start) >= INTERPOLATED_FROM:
         return _by_interpolation(affinities, start, options, hear)
     return by_octree(affinities, start, options, hear)
 

@@ -19,6 +19,7 @@ from naturalist.cli import (
     drift,
     duplicates,
     inspect,
+    maps,
     models,
     output,
     setup,
@@ -265,6 +266,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
 app.add_typer(consume.app)
+app.add_typer(maps.app)
 app.add_typer(snapshots.app)
 app.add_typer(bucket.app)
 app.add_typer(backbones.app, name="backbones")

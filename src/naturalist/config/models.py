@@ -25,6 +25,7 @@ from naturalist.config.classifier import ClassifierSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
+from naturalist.config.maps import MapSection
 from naturalist.config.s3 import S3Section
 from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions
@@ -217,6 +218,7 @@ class Config(_Section):
     classifier: ClassifierSection = ClassifierSection()
     drift: DriftSection = DriftSection()
     duplicates: DuplicatesSection = DuplicatesSection()
+    map: MapSection = MapSection()
     publish: PublishSection = PublishSection()
     airflow: AirflowSection = AirflowSection()
     executor: ExecutorSection = ExecutorSection()

@@ -1,0 +1,302 @@
+"""A whole map: reduce the features, choose a sample, lay it out, place all other points.
+
+The features come in blocks and are never in memory as a whole; what stays are the reduced ones,
+200 bytes a row with 50 axes.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.analysis import (
+    affinities,
+    alignment,
+    layouts,
+    map_quality,
+    neighbours,
+    placement,
+    reduction,
+    tsne,
+)
+from naturalist.analysis.alignment import Alignment
+from naturalist.analysis.map_quality import Quality
+from naturalist.analysis.placement import Placement, PlacementOptions, Reference
+from naturalist.analysis.reduction import Reduction
+from naturalist.analysis.sampling import SampleOptions, choose
+from naturalist.analysis.tsne import TsneOptions
+from naturalist.analysis.watching import UNWATCHED, Watcher, stage
+
+_log = logging.getLogger(__name__)
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Blocks = Callable[[], Iterable[Floats]]
+"""Gives the features from the beginning, in blocks of (rows, dim), each time it is called."""
+
+AUTO_SAMPLE = 30_000
+PLACED_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """How a map is made.
+
+    Attributes:
+        dims: 2 or 3.
+        method: tsne, umap or pacmap.
+        sample: points that are laid out, the others being placed among them; 0 for all.
+        seed: of everything that is drawn by chance.
+        kept: principal axes that stay.
+        unit: scale features to length 1 first, so that distances follow cosines.
+        tsne: see there.
+        placement: see there.
+    """
+
+    dims: int = 2
+    method: str = "tsne"
+    sample: int = AUTO_SAMPLE
+    seed: int = 0
+    kept: int = 50
+    unit: bool = True
+    tsne: TsneOptions = field(default_factory=TsneOptions)
+    placement: PlacementOptions = field(default_factory=PlacementOptions)
+
+
+@dataclass(frozen=True, eq=False)
+class MapModel:
+    """What new points are placed by.
+
+    Attributes:
+        reduction: of their features.
+        reduced: (sampled, kept) float32, the points of the layout.
+        coordinates: (sampled, dims) float32, where they lie.
+    """
+
+    reduction: Reduction
+    reduced: Floats
+    coordinates: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """An earlier map of some of the points, from which a new one starts.
+
+    Attributes:
+        coordinates: (rows, dims) float32, where each row lay or would be placed.
+        common: rows that the earlier map had; over these the new map is laid.
+    """
+
+    coordinates: Floats
+    common: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A map of all points.
+
+    Attributes:
+        coordinates: (rows, dims) float32.
+        sampled: (rows,) whether the layout was made with the point.
+        weights: (sampled,) float32, how many points each of the layout stands for.
+        confidence: (rows,) float32, see Placement.
+        density: (rows,) float32, see Placement.
+        reduced: (rows, kept) float32.
+        model: for placing further points.
+        quality: what was measured; None of fewer than 5 points.
+        kl_divergence: of the layout, in nats; None for other methods than t-SNE.
+        neighbour_recall: share of true neighbours that the layout was made from.
+        alignment: with the map before, if there was one.
+        durations_s: of each stage.
+    """
+
+    coordinates: Floats
+    sampled: NDArray[np.bool_]
+    weights: Floats
+    confidence: Floats
+    density: Floats
+    reduced: Floats
+    model: MapModel
+    quality: Quality | None
+    kl_divergence: float | None
+    neighbour_recall: float
+    alignment: Alignment | None
+    durations_s: dict[str, float]
+
+
+@dataclass
+class _Clock:
+    durations_s: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.durations_s[name] = round(now - self.last, 3)
+        self.last = now
+
+
+def draw(
+    blocks: Blocks,
+    rows: int,
+    options: MapOptions,
+    *,
+    before: Before | None = None,
+    watcher: Watcher = UNWATCHED,
+) -> Drawing:
+    """Draw a map of all rows.
+
+    Args:
+        blocks: gives the features, (rows, dim) float32 in all; gone through twice.
+        rows: how many there are.
+        options: see there.
+        before: an earlier map to start from and to lay the new one over.
+        watcher: hears how far it is.
+
+    Raises:
+        ValueError: there are fewer than 5 rows.
+        MissingExtra: a package that the method needs is not installed.
+    """
+    if rows < 5:
+        raise ValueError(f"{rows} rows make no map: at least 5 are needed")
+    clock = _Clock()
+    fitted, reduced = reduce_all(blocks, rows, options, watcher)
+    clock.lap("reduce")
+    chosen, weights = _choose(reduced, options)
+    clock.lap("sample")
+    layout = _lay_out(reduced, chosen, options, before, watcher)
+    clock.lap("layout")
+    aligned = None
+    if before is not None:
+        everything = np.full((rows, options.dims), np.nan, np.float32)
+        everything[chosen] = layout.coordinates
+        common = np.intersect1d(before.common, chosen)
+        if len(common) > options.dims:
+            aligned = alignment.align(everything, common, before.coordinates[common])
+            layout = replace(layout, coordinates=aligned.coordinates[chosen])
+    model = MapModel(fitted, reduced[chosen], layout.coordinates)
+    placed = place_all(model, reduced, chosen, layout, options, watcher)
+    clock.lap("place")
+    quality = map_quality.measure(reduced, placed.coordinates, options.seed)
+    clock.lap("measure")
+    sampled = np.zeros(rows, np.bool_)
+    sampled[chosen] = True
+    return Drawing(
+        placed.coordinates,
+        sampled,
+        weights,
+        placed.confidence,
+        placed.density,
+        reduced,
+        model,
+        quality,
+        layout.kl_divergence,
+        layout.recall,
+        aligned,
+        clock.durations_s,
+    )
+
+
+def reduce_all(
+    blocks: Blocks, rows: int, options: MapOptions, watcher: Watcher = UNWATCHED
+) -> tuple[Reduction, Floats]:
+    """Find the principal axes of all rows and reduce them; (rows, kept) float32."""
+    with stage(watcher, "reduce", 2 * rows, "rows") as advance:
+
+        def told() -> Iterable[Floats]:
+            for block in blocks():
+                yield block
+                advance(len(block))
+
+        fitted = reduction.fit_reduction(told(), options.kept, unit=options.unit)
+        reduced = np.empty((rows, fitted.axes.shape[1]), np.float32)
+        start = 0
+        for block in told():
+            reduced[start : start + len(block)] = fitted(block)
+            start += len(block)
+    return fitted, reduced
+
+
+def _choose(reduced: Floats, options: MapOptions) -> tuple[Rows, Floats]:
+    rows = len(reduced)
+    if options.sample == 0 or rows <= options.sample:
+        return np.arange(rows), np.ones(rows, np.float32)
+    wanted = SampleOptions(size=max(options.sample, 5), seed=options.seed)
+    found = choose(lambda: [reduced], rows, wanted)
+    return found.rows, found.weights
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    coordinates: Floats
+    index: NDArray[np.int32]
+    distance: Floats
+    recall: float
+    kl_divergence: float | None
+
+
+def _lay_out(
+    reduced: Floats, chosen: Rows, options: MapOptions, before: Before | None, watcher: Watcher
+) -> _Layout:
+    points = reduced[chosen]
+    k = min(options.tsne.neighbours, len(points) - 1)
+    with stage(watcher, "neighbours", len(points), "points") as advance:
+        near = neighbours.nearest(points, k, seed=options.seed, on_progress=advance)
+    if options.method != "tsne":
+        with stage(watcher, options.method, 1, "layouts") as advance:
+            made = layouts.LAYOUTS[options.method](points, options.dims, options.seed)
+            advance(1)
+        return _Layout(made, near.index, near.distance, near.recall, None)
+    perplexity = min(options.tsne.perplexity, k / 3)
+    strengths = affinities.joint(near.index, affinities.conditional(near.distance, perplexity))
+    first = points if before is None else before.coordinates[chosen]
+    start = tsne.start_from(first - first.mean(axis=0), options.dims, options.seed)
+    with stage(watcher, "t-SNE", options.tsne.total, "steps") as advance:
+        made = tsne.lay_out(strengths, start, options.tsne, advance)
+    return _Layout(
+        made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made)
+    )
+
+
+def place_all(
+    model: MapModel,
+    reduced: Floats,
+    chosen: Rows,
+    layout: _Layout,
+    options: MapOptions,
+    watcher: Watcher,
+) -> Placement:
+    """Where all rows lie: those of the layout, and all others placed among them."""
+    reference = placement.make_reference(model.reduced, model.coordinates, options.seed)
+    k = min(options.placement.neighbours, layout.index.shape[1])
+    own = placement.describe(
+        reference, layout.index[:, :k], layout.distance[:, :k], options.placement.perplexity
+    )
+    others = np.ones(len(reduced), np.bool_)
+    others[chosen] = False
+    rest = np.flatnonzero(others)
+    found = Placement(
+        np.empty((len(reduced), options.dims), np.float32),
+        *(np.empty(len(reduced), np.float32) for _ in range(3)),
+    )
+    _put(found, chosen, own)
+    with stage(watcher, "place", len(rest), "points") as advance:
+        for start in range(0, len(rest), PLACED_AT_ONCE):
+            part = rest[start : start + PLACED_AT_ONCE]
+            _put(found, part, place_some(reference, reduced[part], options))
+            advance(len(part))
+    return found
+
+
+def place_some(reference: Reference, reduced: Floats, options: MapOptions) -> Placement:
+    """Place points; on maps that are not made by t-SNE they stay at the median of neighbours."""
+    steps = options.placement.steps if options.method == "tsne" else 0
+    return placement.place(reference, reduced, replace(options.placement, steps=steps))
+
+
+def _put(found: Placement, rows: Rows, part: Placement) -> None:
+    found.coordinates[rows] = part.coordinates
+    found.confidence[rows] = part.confidence
+    found.density[rows] = part.density
+    found.distance[rows] = part.distance

@@ -1,0 +1,192 @@
+"""Commands that make maps and samples of all pictures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.config import load_config
+from naturalist.config.maps import MapSection
+from naturalist.config.models import NAME
+from naturalist.consume import load
+from naturalist.errors import ConfigError
+from naturalist.layout import MapFolder
+from naturalist.pipeline import workspace
+
+if TYPE_CHECKING:
+    from naturalist.consume.loading import Collection
+
+app = typer.Typer()
+
+
+class Method(StrEnum):
+    """Methods of laying a map out."""
+
+    TSNE = "tsne"
+    UMAP = "umap"
+    PACMAP = "pacmap"
+
+
+FromOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="A published or pulled collection, or a workspace, instead of the configuration's.",
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder for the result; needed with --from."),
+]
+
+
+@app.command("map", epilog=EXIT_CODES)
+def make_map(
+    dims: Annotated[int, typer.Option(min=2, max=3, help="2 for a flat map, 3 for space.")] = 2,
+    method: Annotated[
+        Method | None,
+        typer.Option(help="By default as configured; umap and pacmap need extras of these names."),
+    ] = None,
+    sample: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto|all",
+            help="Pictures that are laid out; the others are placed among them. auto is 30,000.",
+        ),
+    ] = "",
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed, the same map.")] = None,
+    name: Annotated[
+        str, typer.Option(help="Name of the map; as in tsne-2d if none is given.")
+    ] = "",
+    remake: Annotated[
+        bool, typer.Option("--remake", help="Make it anew, started from what is there.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    place: FromOption = "",
+    out: OutOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a map of all pictures in two or three dimensions, or bring one up to date.
+
+    Pictures with similar features lie near each other. A map that is there takes new pictures in
+    without moving the old ones; where they no longer fit, it is made anew, started from the old one
+    and laid over it. The result is points.parquet, map.json with what was measured, and map.png.
+
+    Example: naturalist map --dims 3 -c garden
+    """
+    from naturalist.studies import maps
+
+    settings, collection_of, root = _place(config, place, out, "map")
+    options = _with_asked(settings, method, sample, seed).options(dims)
+    named = _checked_name(name or maps.default_name(options))
+    folder = MapFolder(out or root / named)
+    with collection_of() as collection:
+        made = maps.make_map(
+            collection,
+            folder,
+            named,
+            options,
+            settings.floors,
+            remake=remake,
+            watcher=make_progress(quiet=quiet),
+        )
+    if json:
+        output.print_json(made)
+        return
+    _print_map(made, folder)
+
+
+def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapSection, Any, Path]:
+    """The settings, a context that gives the collection, and where results of a kind lie."""
+    if place:
+        if out is None:
+            raise ConfigError("--from reads another place: say with  --out DIR  where to write")
+        return MapSection(), _reading(place), out
+    settings = load_config(config)
+    workspace.reading(settings.layout)
+    root = settings.layout.maps if kind == "map" else settings.layout.samples
+
+    @contextmanager
+    def held() -> "Iterator[Collection]":
+        with workspace.writing(settings.layout, settings.name, settings.images.roots):
+            yield load(settings.layout.root)
+
+    return settings.map, held, root
+
+
+def _reading(place: str) -> Any:
+    @contextmanager
+    def read() -> "Iterator[Collection]":
+        yield load(place)
+
+    return read
+
+
+def _with_asked(
+    settings: MapSection, method: Method | None, sample: str, seed: int | None
+) -> MapSection:
+    asked: dict[str, Any] = {}
+    if method is not None:
+        asked["method"] = method.value
+    if sample:
+        asked["sample"] = _sample_words(sample)
+    if seed is not None:
+        asked["seed"] = seed
+    return settings.model_copy(update=asked)
+
+
+def _sample_words(text: str) -> int | str:
+    if text in ("auto", "all"):
+        return text
+    if not text.isascii() or not text.isdigit() or int(text) < 5:
+        raise ConfigError(f"--sample {text}: give a number from 5, auto or all")
+    return int(text)
+
+
+def _checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"--name {name}: use letters, digits, and . _ + - inside, at most 100 characters"
+        )
+    return name
+
+
+def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
+    metrics, placed = made["metrics"], made["placed"]
+    if not made["changed"]:
+        output.print_text(f"nothing new: {made['name']} has all {made['rows']:,} pictures already")
+    rows = [[word, _shown(value)] for word, value in metrics.items() if value is not None]
+    output.print_table(("measure", "value"), rows)
+    output.print_text("")
+    if placed["batches"]:
+        last = placed["batches"][-1]
+        output.print_text(
+            f"{last['rows']:,} new pictures were placed, none was moved; {last['words'][0]}"
+        )
+    if placed["moved"]:
+        moved = placed["moved"]
+        why = (moved["because"] or {"words": ["it was asked for"]})["words"][0]
+        output.print_text(
+            f"made anew ({why}): points moved by {moved['median']:.1%} of the map's size (median), "
+            f"95 % of them by less than {moved['p95']:.1%}"
+        )
+    output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))
+    output.print_text(
+        f"{made['rows']:,} pictures, {made['sampled']:,} laid out, in {made['duration_s']:,.1f} s, "
+        f"{made['peak_memory_mb']:,} MB: {folder.picture}"
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{k}: {_shown(one)}" for k, one in value.items())
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
