@@ -18,12 +18,13 @@ BIN := $(VENV)/bin
 # Pins are for the Python that they were tried with; another one lets pip find its own way.
 AIRFLOW_PINS = $(shell test -x $(AIRFLOW_VENV)/bin/python && $(AIRFLOW_VENV)/bin/python -c \
 	'import glob, sys; print(*glob.glob("constraints/airflow-*-py%d%d.txt" % sys.version_info[:2]))')
-SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml
+FRONT_END := $(shell find frontend -type f -not -path '*/node_modules/*') hatch_build.py
+SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*/dashboard/static/*') $(FRONT_END) pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo s3-server test test-airflow test-ray format format-check lint types imports docs docs-check wheel check clean
+.PHONY: help venv dev demo s3-server test test-airflow test-ray format format-check lint types front-end imports docs docs-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -68,6 +69,9 @@ lint: $(VENV)/.dev ## look for mistakes
 types: $(VENV)/.dev ## check the types
 	@$(BIN)/mypy
 
+front-end: ## check the types of the dashboard's pages and build them
+	@cd frontend && npm ci --silent && npm run --silent types && npx vite build --logLevel warn
+
 imports: $(VENV)/.dev ## check that imports point down only
 	@$(BIN)/lint-imports
 
@@ -102,7 +106,7 @@ $(VENV)/.made $(DEMO_VENV)/.made $(AIRFLOW_VENV)/.made $(RAY_VENV)/.made:
 	@touch $@
 
 # pip 25.1 is the first that reads dependency groups.
-$(VENV)/.test: pyproject.toml | $(VENV)/.made
+$(VENV)/.test: pyproject.toml $(FRONT_END) | $(VENV)/.made
 	@echo "Installing the package and what its tests need into $(VENV) ..."
 	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
 	@$(BIN)/pip install -qq --editable '.[analysis,dashboard]' --group test

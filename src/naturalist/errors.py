@@ -15,6 +15,7 @@
     │   └── NotFound                7   there is no object under that key
     ├── BackboneError               8   a backbone or its weights cannot be used
     ├── MissingExtra                9   an optional package is not installed
+    ├── BundleMissing               9   the dashboard's pages were left out of the installation
     └── StorageFull                10   no space left where something had to be written
 
     PictureError                    -   trouble with one picture: a ledger row, never stops a run
@@ -106,6 +107,12 @@ class MissingExtra(NaturalistError):
     def __reduce__(self) -> tuple[type["MissingExtra"], tuple[str, str]]:
         """Keep both arguments when the error crosses a process border."""
         return (MissingExtra, self._missing)
+
+
+class BundleMissing(NaturalistError):
+    """The installation was made without the dashboard's front end."""
+
+    exit_code = 9
 
 
 class StorageFull(NaturalistError):

@@ -16,6 +16,7 @@ from naturalist.cli import (
     bucket,
     classifier,
     consume,
+    dashboard,
     drift,
     duplicates,
     inspect,
@@ -267,6 +268,7 @@ app.add_typer(drift.app)
 app.add_typer(duplicates.app)
 app.add_typer(consume.app)
 app.add_typer(maps.app)
+app.add_typer(dashboard.app)
 app.add_typer(snapshots.app)
 app.add_typer(bucket.app)
 app.add_typer(backbones.app, name="backbones")

@@ -37,8 +37,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
 
 
 def print_text(text: str) -> None:
-    """Print plain text."""
-    print(text)
+    """Print plain text; who reads a pipe sees it at once."""
+    print(text, flush=True)
 
 
 def _console() -> Console:

@@ -22,6 +22,7 @@ from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
 from naturalist.config.classifier import ClassifierSection
+from naturalist.config.dashboard import DashboardSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
@@ -223,6 +224,7 @@ class Config(_Section):
     airflow: AirflowSection = AirflowSection()
     executor: ExecutorSection = ExecutorSection()
     s3: S3Section = S3Section()
+    dashboard: DashboardSection = DashboardSection()
     _folder: Path = PrivateAttr(default=Path())
     _day: dt.date | None = PrivateAttr(default=None)
     _new_images: str = PrivateAttr(default="")

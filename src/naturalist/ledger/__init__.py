@@ -38,7 +38,9 @@ from naturalist.ledger.rows import (
 )
 from naturalist.ledger.views import (
     DUCKDB_MEMORY,
+    add_views,
     connect,
+    files,
     query,
 )
 
@@ -51,6 +53,7 @@ __all__ = [
     "Outcome",
     "Shard",
     "SourceCounts",
+    "add_views",
     "amendments",
     "batch_counts",
     "batch_rows",
@@ -61,6 +64,7 @@ __all__ = [
     "connect",
     "count_rows",
     "counts",
+    "files",
     "last_batch",
     "losses",
     "merge_counts",

@@ -48,12 +48,23 @@ def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
     connection.execute("SET preserve_insertion_order = true")
     connection.execute(f"SET temp_directory = '{_quoted(layout.scratch / 'duckdb')}'")
+    rows, later = files(layout)
+    add_views(connection, rows, later)
+    connection.execute(_LOST)
+
+
+def files(layout: Layout) -> tuple[list[Path], list[Path]]:
+    """The ledger's files of rows, and those of amendments."""
     names = categories(layout)
     rows = [p for c in names for p in sorted((layout.ledger / c).glob("[0-9]*.parquet"))]
     later = [p for c in names for p in sorted(layout.amendments(c).glob("*.parquet"))]
+    return rows, later
+
+
+def add_views(connection: duckdb.DuckDBPyConnection, rows: list[Path], later: list[Path]) -> None:
+    """Add the views `ledger_rows`, `amendments` and `ledger`; published files will do."""
     _view(connection, "ledger_rows", rows, LEDGER)
     _view(connection, "amendments", later, AMENDMENT)
-    connection.execute(_LOST)
     connection.execute(_EFFECTIVE)
 
 

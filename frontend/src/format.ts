@@ -1,0 +1,56 @@
+// Numbers, sizes, times and shares for people.
+
+const LANGUAGE = "en-GB";
+const whole = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
+
+export function count(value: number): string {
+  return whole.format(value);
+}
+
+export function share(value: number, digits = 1): string {
+  return `${(100 * value).toFixed(digits)} %`;
+}
+
+export function decimal(value: number, digits = 3): string {
+  return value.toLocaleString(LANGUAGE, { maximumFractionDigits: digits });
+}
+
+export function size(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let at = 0;
+  let value = bytes;
+  while (value >= 1000 && at < units.length - 1) {
+    value /= 1000;
+    at += 1;
+  }
+  return `${at === 0 ? whole.format(value) : value.toPrecision(3)} ${units[at]}`;
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 120) return `${decimal(seconds, 1)} s`;
+  if (seconds < 7200) return `${decimal(seconds / 60, 0)} min`;
+  if (seconds < 172800) return `${decimal(seconds / 3600, 1)} h`;
+  return `${decimal(seconds / 86400, 0)} days`;
+}
+
+export function moment(text: string | null | undefined): string {
+  if (!text) return "not known";
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return text;
+  return at.toLocaleString(LANGUAGE, { dateStyle: "medium", timeStyle: "short" });
+}
+
+export function day(text: string): string {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return text;
+  return at.toLocaleDateString(LANGUAGE, { day: "numeric", month: "short" });
+}
+
+export function money(dollars: number): string {
+  return dollars < 0.01 && dollars > 0 ? "under $ 0.01" : `$ ${dollars.toFixed(2)}`;
+}
+
+export function words(name: string): string {
+  return name.replace(/[_-]/g, " ");
+}

@@ -1,0 +1,180 @@
+// A map in the browser: positions, columns that are loaded when they are needed, filters.
+
+import { source } from "../data";
+import { decimal } from "../format";
+import { UNKNOWN_CODE, paletteIndex } from "../palette";
+import type { ColumnInfo, MapInfo } from "../types";
+
+export type Codes = Uint8Array | Uint16Array | Uint32Array;
+
+export interface Filter {
+  column: string;
+  /** Codes that are let through. */
+  codes?: number[];
+  /** Lowest and highest step that are let through. */
+  range?: [number, number];
+}
+
+const STEPS = 254;
+
+export class Atlas {
+  private held = new Map<string, Promise<Codes>>();
+  readonly ready = new Map<string, Codes>();
+
+  private constructor(
+    readonly info: MapInfo,
+    readonly positions: Uint16Array,
+    readonly categories: string[],
+  ) {}
+
+  static async load(name: string, categories: string[]): Promise<Atlas> {
+    const path = `maps/${encodeURIComponent(name)}`;
+    const [info, bytes] = await Promise.all([source.json<MapInfo>(path), source.bytes(`${path}/positions`)]);
+    return new Atlas(info, new Uint16Array(bytes), categories);
+  }
+
+  get dims(): 2 | 3 {
+    return this.info.dims;
+  }
+
+  get rows(): number {
+    return this.info.rows;
+  }
+
+  /** The columns that a person can colour by or filter on. */
+  get shownColumns(): ColumnInfo[] {
+    return this.info.columns.filter((column) => column.kind !== "number");
+  }
+
+  column(name: string): ColumnInfo | undefined {
+    return this.info.columns.find((column) => column.name === name);
+  }
+
+  async codes(name: string): Promise<Codes> {
+    let found = this.held.get(name);
+    if (!found) {
+      found = this.fetch(name);
+      this.held.set(name, found);
+      found.catch(() => this.held.delete(name));
+    }
+    return found;
+  }
+
+  missing(column: ColumnInfo): number {
+    return column.bytes === 1 ? 255 : 65535;
+  }
+
+  /** Largest part of the map that points take on each axis, 0 to 1. */
+  extent(): number[] {
+    const top = new Array<number>(this.dims).fill(0);
+    for (let k = 0; k < this.positions.length; k++) {
+      const axis = k % this.dims;
+      if (this.positions[k] > top[axis]) top[axis] = this.positions[k];
+    }
+    return top.map((v) => v / 65535);
+  }
+
+  at(row: number): number[] {
+    return Array.from(this.positions.subarray(row * this.dims, (row + 1) * this.dims), (v) => v / 65535);
+  }
+
+  async colours(name: string): Promise<Uint8Array> {
+    const column = this.column(name);
+    if (!column) throw new Error(`This map has no column ${name}.`);
+    const codes = await this.codes(name);
+    if (column.kind === "scale") return codes as Uint8Array;
+    const missing = this.missing(column);
+    const found = new Uint8Array(codes.length);
+    for (let k = 0; k < codes.length; k++) found[k] = paletteIndex(codes[k], missing);
+    return found;
+  }
+
+  /** 1 for every row that all filters let through, else 0. */
+  async mask(filters: Filter[]): Promise<Uint8Array> {
+    const shown = new Uint8Array(this.rows).fill(1);
+    for (const filter of filters) {
+      if (!this.column(filter.column)) continue;
+      const codes = await this.codes(filter.column);
+      if (filter.codes) {
+        const allowed = new Uint8Array(65536);
+        for (const code of filter.codes) allowed[code] = 1;
+        for (let k = 0; k < shown.length; k++) if (!allowed[codes[k]]) shown[k] = 0;
+      }
+      if (filter.range) {
+        const [low, high] = filter.range;
+        for (let k = 0; k < shown.length; k++) if (codes[k] < low || codes[k] > high || codes[k] === UNKNOWN_CODE) shown[k] = 0;
+      }
+    }
+    return shown;
+  }
+
+  /** How many of the rows of a mask have each code. */
+  count(name: string, shown: Uint8Array): Map<number, number> {
+    const found = new Map<number, number>();
+    const codes = this.ready.get(name);
+    if (!codes) return found;
+    const counts = new Uint32Array(65536);
+    for (let k = 0; k < shown.length; k++) if (shown[k]) counts[codes[k]] += 1;
+    counts.forEach((n, code) => n && found.set(code, n));
+    return found;
+  }
+
+  /** What a row has in a column that is loaded, for people. */
+  text(name: string, row: number): string | null {
+    const column = this.column(name);
+    const codes = this.ready.get(name);
+    if (!column || !codes) return null;
+    const code = codes[row];
+    if (code === this.missing(column)) return column.kind === "code" ? "none" : "not known";
+    return column.kind === "code" ? column.names[code] : decimal(this.value(column, code));
+  }
+
+  value(column: ColumnInfo, step: number): number {
+    return column.low + (step / STEPS) * (column.high - column.low);
+  }
+
+  async picId(row: number): Promise<string> {
+    const [codes, numbers] = await Promise.all([this.codes("category"), this.codes("number")]);
+    return `${this.categories[codes[row]]}_id_${numbers[row]}`;
+  }
+
+  /** The row of a picture, -1 if this map does not have it. */
+  async rowOf(picId: string): Promise<number> {
+    const found = /^(.+)_id_([0-9]+)$/.exec(picId);
+    if (!found) return -1;
+    const category = this.categories.indexOf(found[1]);
+    const [codes, numbers] = await Promise.all([this.codes("category"), this.codes("number")]);
+    const number = Number(found[2]);
+    for (let k = 0; k < numbers.length; k++) if (numbers[k] === number && codes[k] === category) return k;
+    return -1;
+  }
+
+  private async fetch(name: string): Promise<Codes> {
+    const column = this.column(name);
+    if (!column) throw new Error(`This map has no column ${name}.`);
+    const bytes = await source.bytes(`maps/${encodeURIComponent(this.info.name)}/columns/${name}`);
+    const codes =
+      column.bytes === 1 ? new Uint8Array(bytes) : column.bytes === 2 ? new Uint16Array(bytes) : new Uint32Array(bytes);
+    this.ready.set(name, codes);
+    return codes;
+  }
+}
+
+/** Filters as they stand in an address: source:1,4;confidence:20-200 */
+export function writeFilters(filters: Filter[]): string {
+  return filters
+    .map((f) => `${f.column}:${f.codes ? f.codes.join(",") : f.range?.join("-")}`)
+    .join(";");
+}
+
+export function readFilters(text: string | undefined): Filter[] {
+  const found: Filter[] = [];
+  for (const part of (text ?? "").split(";")) {
+    const [column, said] = part.split(":", 2);
+    if (!column || said === undefined) continue;
+    const range = /^(\d+)-(\d+)$/.exec(said);
+    if (range) found.push({ column, range: [Number(range[1]), Number(range[2])] });
+    else found.push({ column, codes: said.split(",").filter(Boolean).map(Number) });
+  }
+  return found;
+}

@@ -1,0 +1,288 @@
+// The map: all points at once, and everything that is asked of them.
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { count } from "../format";
+import { paletteOf } from "../palette";
+import { remember } from "../route";
+import { useBackground } from "../theme";
+import type { About } from "../types";
+import { Empty, Select, Thumb, Trouble } from "../ui";
+import { type Filter, Atlas, readFilters, writeFilters } from "./atlas";
+import { Detail } from "./detail";
+import { Filters } from "./filters";
+import { Integrity } from "./integrity";
+import type { Polygon } from "./picking";
+import { Search } from "./search";
+import { Chosen } from "./selection";
+import { Stage, type Tool } from "./stage";
+
+interface Hover {
+  row: number;
+  x: number;
+  y: number;
+  id: string;
+}
+
+export function MapPage(props: { query: Record<string, string>; about: About }) {
+  const { maps } = props.about;
+  if (!maps.length) {
+    return (
+      <div class="page">
+        <h1>Map</h1>
+        <Empty what="There is no map of this collection yet." command="naturalist map" />
+      </div>
+    );
+  }
+  const name = maps.includes(props.query.m) ? props.query.m : maps[0];
+  return <Explorer key={name} name={name} {...props} />;
+}
+
+function Explorer(props: { name: string; query: Record<string, string>; about: About }) {
+  const { name, about, query } = props;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const stage = useRef<Stage | null>(null);
+  const [atlas, setAtlas] = useState<Atlas | null>(null);
+  const [trouble, setTrouble] = useState("");
+  const [colour, setColour] = useState(query.c || "category");
+  const [filters, setFilters] = useState<Filter[]>(() => readFilters(query.f));
+  const [mask, setMask] = useState<Uint8Array>(new Uint8Array(0));
+  const [chosen, setChosen] = useState<number[]>([]);
+  const [chosenBy, setChosenBy] = useState("");
+  const [picture, setPicture] = useState(query.p ?? "");
+  const [hover, setHover] = useState<Hover | null>(null);
+  const [tool, setTool] = useState<Tool>("pan");
+  const [outline, setOutline] = useState<Polygon>([]);
+  const [drawn, setDrawn] = useState(0);
+  const [ring, setRing] = useState<{ x: number; y: number } | null>(null);
+  const [open, setOpen] = useState(() => innerWidth > 720);
+  const focus = useRef(-1);
+  const view = useRef(query.v ?? "");
+  const background = useBackground();
+
+  const place = useCallback(() => setRing(stage.current?.place(focus.current) ?? null), []);
+
+  const keep = useCallback(() => {
+    if (stage.current) view.current = stage.current.camera.save();
+    const asked = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), p: picture, v: view.current };
+    remember("map", asked);
+  }, [name, colour, filters, picture]);
+
+  const show = useCallback(
+    async (id: string, visit: boolean) => {
+      setPicture(id);
+      focus.current = atlas && id ? await atlas.rowOf(id) : -1;
+      if (visit && focus.current >= 0 && atlas && stage.current) {
+        stage.current.camera.visit(atlas.at(focus.current));
+        stage.current.moved();
+      }
+      place();
+    },
+    [atlas, place],
+  );
+
+  // What the stage hears must see the newest state without making a new stage.
+  const hears = useRef({ show, keep, place, atlas, chosen });
+  hears.current = { show, keep, place, atlas, chosen };
+
+  useEffect(() => {
+    if (!canvas.current) return;
+    let made: Stage;
+    try {
+      made = new Stage(canvas.current, {
+        hover: (row, x, y) => void point(hears.current.atlas, row, x, y, setHover),
+        click: async (row) => {
+          const held = hears.current.atlas;
+          await hears.current.show(row >= 0 && held ? await held.picId(row) : "", false);
+        },
+        choose: (rows, more) => {
+          setChosen(more ? [...new Set([...hears.current.chosen, ...rows])] : rows);
+          setChosenBy("drawn on the map");
+        },
+        moved: () => {
+          setHover(null);
+          hears.current.place();
+          clearTimeout(later.current);
+          later.current = window.setTimeout(() => hears.current.keep(), 250);
+        },
+        outline: setOutline,
+        drew: setDrawn,
+      });
+    } catch (error) {
+      setTrouble((error as Error).message);
+      return;
+    }
+    stage.current = made;
+    let wanted = true;
+    Atlas.load(name, about.categories.map((c) => c.name)).then(
+      (loaded) => {
+        if (!wanted) return;
+        made.show(loaded);
+        made.camera.restore(view.current);
+        setAtlas(loaded);
+      },
+      (error: Error) => wanted && setTrouble(error.message),
+    );
+    return () => {
+      wanted = false;
+      made.destroy();
+      stage.current = null;
+    };
+  }, [name]);
+  const later = useRef(0);
+
+  useEffect(() => {
+    if (stage.current) stage.current.tool = tool;
+  }, [tool]);
+
+  useEffect(() => {
+    if (!atlas) return;
+    let wanted = true;
+    atlas.mask(filters).then(
+      (found) => wanted && setMask(found),
+      (error: Error) => setTrouble(error.message),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [atlas, filters]);
+
+  useEffect(() => {
+    if (!atlas || mask.length !== atlas.rows || !stage.current) return;
+    let wanted = true;
+    const column = atlas.column(colour) ? colour : "category";
+    atlas.colours(column).then(
+      (colours) => {
+        if (!wanted || !stage.current) return;
+        const shown = mask.slice();
+        for (const row of chosen) if (shown[row]) shown[row] = 2;
+        stage.current.renderer.setPalette(paletteOf(atlas.column(column)!.kind === "scale" ? "scale" : "code"));
+        stage.current.renderer.background = background;
+        stage.current.paint(colours, shown, chosen.length > 0);
+      },
+      (error: Error) => setTrouble(error.message),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [atlas, mask, colour, chosen, background]);
+
+  useEffect(keep, [keep]);
+  useEffect(() => {
+    if (atlas && query.p) void show(query.p, !query.v);
+  }, [atlas]);
+
+  const keys = (e: KeyboardEvent) => {
+    const at = stage.current;
+    if (!at || !atlas) return;
+    const moves: Record<string, () => void> = {
+      ArrowLeft: () => at.pan(40, 0),
+      ArrowRight: () => at.pan(-40, 0),
+      ArrowUp: () => at.pan(0, 40),
+      ArrowDown: () => at.pan(0, -40),
+      "+": () => at.zoom(1.25),
+      "=": () => at.zoom(1.25),
+      "-": () => at.zoom(0.8),
+      "0": () => {
+        at.camera.reset();
+        at.moved();
+      },
+      p: () => setTool("pan"),
+      l: () => setTool("lasso"),
+      b: () => setTool("box"),
+      Enter: async () => {
+        const { width, height } = at.screen();
+        const row = at.pick(width / 2, height / 2, Math.max(width, height));
+        if (row >= 0) await show(await atlas.picId(row), false);
+      },
+      Escape: () => {
+        setChosen([]);
+        void show("", false);
+      },
+    };
+    const move = moves[e.key];
+    if (!move || e.ctrlKey || e.metaKey || e.altKey) return;
+    e.preventDefault();
+    move();
+  };
+
+  const chooseIds = async (ids: string[], by: string) => {
+    if (!atlas) return;
+    const rows = (await Promise.all(ids.map((id) => atlas.rowOf(id)))).filter((row) => row >= 0);
+    setChosen(rows);
+    setChosenBy(by);
+    if (ids[0]) await show(ids[0], false);
+  };
+
+  const shownCount = mask.reduce((sum, one) => sum + one, 0);
+  return (
+    <div class={open ? "map open" : "map"}>
+      <h1 class="hidden">Map</h1>
+      <div class="canvas">
+        <canvas
+          ref={canvas}
+          tabIndex={0}
+          role="application"
+          aria-label={`Map ${name}: ${count(atlas?.rows ?? 0)} pictures. Arrow keys move, plus and minus zoom, Enter opens the picture nearest to the middle, L lasso, B box, P pan, 0 everything.`}
+          class={tool}
+          onKeyDown={keys}
+        />
+        <svg class="over" aria-hidden="true">
+          {outline.length > 1 && <polygon points={outline.map((p) => `${p.x},${p.y}`).join(" ")} />}
+          {ring && focus.current >= 0 && <circle cx={ring.x} cy={ring.y} r={11} />}
+        </svg>
+        {!atlas && !trouble && <p class="loading">Loading the map …</p>}
+        {trouble && <Trouble text={trouble} />}
+        {hover && <HoverCard hover={hover} atlas={atlas} colour={colour} />}
+        <div class="tools" role="toolbar" aria-label="Tools of the map">
+          {(["pan", "lasso", "box"] as Tool[]).map((one) => (
+            <button aria-pressed={tool === one} onClick={() => setTool(one)} title={{ pan: "Move or turn (P)", lasso: "Choose with a lasso (L)", box: "Choose with a box (B)" }[one]}>
+              {{ pan: atlas?.dims === 3 ? "Turn" : "Move", lasso: "Lasso", box: "Box" }[one]}
+            </button>
+          ))}
+          <button aria-label="Zoom in" onClick={() => stage.current?.zoom(1.4)}>+</button>
+          <button aria-label="Zoom out" onClick={() => stage.current?.zoom(0.7)}>−</button>
+          <button onClick={() => { stage.current?.camera.reset(); stage.current?.moved(); }}>All</button>
+        </div>
+        {atlas && <Integrity atlas={atlas} shown={shownCount} drawn={drawn} samples={about.samples} />}
+        <button class="drawer" aria-expanded={open} onClick={() => setOpen(!open)}>
+          {open ? "Hide panel" : "Colours and filters"}
+        </button>
+      </div>
+      <aside class="panel" aria-label="Colours, filters and search" hidden={!open}>
+        {about.maps.length > 1 && (
+          <Select label="Map" value={name} options={about.maps.map((one) => ({ value: one, text: one }))} onChange={(value) => { location.hash = `#/map?m=${encodeURIComponent(value)}&c=${colour}&f=${encodeURIComponent(writeFilters(filters))}&p=${picture}`; }} />
+        )}
+        {atlas && (
+          <>
+            <Search atlas={atlas} about={about} onShow={(id) => show(id, true)} onFilter={(f) => setFilters([...filters.filter((o) => o.column !== f.column), f])} onChoose={chooseIds} />
+            <Select label="Colour by" value={atlas.column(colour) ? colour : "category"} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
+            <Filters atlas={atlas} colour={atlas.column(colour) ? colour : "category"} mask={mask} filters={filters} onChange={setFilters} />
+          </>
+        )}
+      </aside>
+      {(picture || chosen.length > 0) && atlas && (
+        <aside class="panel right" aria-label="Chosen pictures">
+          {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={(id) => show(id, true)} onClose={() => void show("", false)} onChoose={chooseIds} />}
+          {chosen.length > 0 && <Chosen rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
+        </aside>
+      )}
+    </div>
+  );
+}
+
+async function point(atlas: Atlas | null, row: number, x: number, y: number, set: (hover: Hover | null) => void) {
+  if (!atlas || row < 0) return set(null);
+  set({ row, x, y, id: await atlas.picId(row) });
+}
+
+function HoverCard({ hover, atlas, colour }: { hover: Hover; atlas: Atlas | null; colour: string }) {
+  const said = atlas?.text(colour, hover.row);
+  const left = hover.x > innerWidth / 2 - 100;
+  return (
+    <div class={left ? "hover left" : "hover"} style={{ left: `${hover.x}px`, top: `${hover.y}px` }} role="status">
+      <Thumb id={hover.id} />
+      <b>{hover.id}</b>
+      {said && <small>{`${atlas?.column(colour)?.title}: ${said}`}</small>}
+    </div>
+  );
+}

@@ -1,0 +1,98 @@
+// Search: by id, by source, or by a picture that is dropped on the page.
+
+import { useEffect, useState } from "preact/hooks";
+import { similarTo } from "../data";
+import type { About } from "../types";
+import type { Atlas, Filter } from "./atlas";
+
+interface Props {
+  atlas: Atlas;
+  about: About;
+  onShow: (id: string) => void;
+  onFilter: (filter: Filter) => void;
+  onChoose: (ids: string[], by: string) => Promise<void>;
+}
+
+export function Search(props: Props) {
+  const [text, setText] = useState("");
+  const [said, setSaid] = useState("");
+  const sources = props.atlas.column("source")?.names ?? [];
+
+  const look = async () => {
+    const wanted = text.trim();
+    if (!wanted) return;
+    if (/_id_\d+$/.test(wanted)) {
+      const row = await props.atlas.rowOf(wanted);
+      setSaid(row < 0 ? `The map has no picture ${wanted}.` : "");
+      if (row >= 0) props.onShow(wanted);
+      return;
+    }
+    const codes = sources.flatMap((name, k) => (name.toLowerCase().includes(wanted.toLowerCase()) ? [k] : []));
+    setSaid(codes.length ? `${codes.length} sources` : `No source is named like ${wanted}.`);
+    if (codes.length) props.onFilter({ column: "source", codes });
+  };
+
+  const drop = async (file: File) => {
+    setSaid(`Looking for pictures like ${file.name} …`);
+    try {
+      const near = await similarTo(file);
+      await props.onChoose(near.map((one) => one.pic_id), `nearest to ${file.name}`);
+      setSaid(near.length ? `The nearest has cosine ${near[0].cosine.toFixed(3)}.` : "Nothing is like it.");
+    } catch (error) {
+      setSaid((error as Error).message);
+    }
+  };
+
+  useEffect(() => {
+    if (!props.about.drop) return;
+    const over = (e: DragEvent) => e.preventDefault();
+    const dropped = (e: DragEvent) => {
+      e.preventDefault();
+      const file = e.dataTransfer?.files[0];
+      if (file) void drop(file);
+    };
+    addEventListener("dragover", over);
+    addEventListener("drop", dropped);
+    return () => {
+      removeEventListener("dragover", over);
+      removeEventListener("drop", dropped);
+    };
+  }, [props.atlas]);
+
+  return (
+    <form
+      class="search"
+      role="search"
+      onSubmit={(e) => {
+        e.preventDefault();
+        void look();
+      }}
+    >
+      <label class="field">
+        <span>Find a picture or a source</span>
+        <input type="search" value={text} placeholder={`${props.atlas.categories[0] ?? "plant"}_id_7`} list="sources" onInput={(e) => setText(e.currentTarget.value)} />
+      </label>
+      <datalist id="sources">
+        {sources.slice(0, 200).map((name) => (
+          <option value={name} />
+        ))}
+      </datalist>
+      {props.about.drop && (
+        <label class="upload">
+          <span>Or drop a picture on the page to find similar ones</span>
+          <input
+            type="file"
+            accept="image/*"
+            onChange={(e) => {
+              const file = e.currentTarget.files?.[0];
+              if (file) void drop(file);
+            }}
+          />
+        </label>
+      )}
+      <p class="note" role="status">
+        {said}
+      </p>
+    </form>
+  );
+}

@@ -1,0 +1,229 @@
+// The canvas and what a person does on it: panning, turning, zooming, pointing, lasso and box.
+
+import type { Atlas } from "./atlas";
+import { FlatCamera, OrbitCamera, type Camera } from "./cameras";
+import { Grid, pick, within, type Polygon } from "./picking";
+import { Renderer } from "./renderer";
+
+export type Tool = "pan" | "lasso" | "box";
+
+export interface Hears {
+  hover(row: number, x: number, y: number): void;
+  click(row: number): void;
+  choose(rows: number[], more: boolean): void;
+  moved(): void;
+  outline(polygon: Polygon): void;
+  drew(points: number): void;
+}
+
+const REACH = 12;
+const FLUID_MS = 50;
+const FEWEST = 20_000;
+
+export class Stage {
+  readonly renderer: Renderer;
+  camera: Camera;
+  tool: Tool = "pan";
+  private grid: Grid | null = null;
+  private shown: Uint8Array = new Uint8Array(0);
+  private atlas: Atlas | null = null;
+  private waiting = false;
+  private moving = false;
+  private rest = 0;
+  private fluid = Infinity;
+  private drawn = 0;
+  private pointers = new Map<number, { x: number; y: number }>();
+  private path: Polygon = [];
+  private travelled = 0;
+  private stop = new AbortController();
+  private observer: ResizeObserver;
+
+  constructor(private canvas: HTMLCanvasElement, private hears: Hears) {
+    this.renderer = new Renderer(canvas);
+    this.camera = new FlatCamera([1, 1]);
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(canvas);
+    this.listen();
+  }
+
+  show(atlas: Atlas): void {
+    this.atlas = atlas;
+    this.fluid = Infinity;
+    this.renderer.setPoints(atlas.positions, atlas.dims);
+    this.camera = atlas.dims === 3 ? new OrbitCamera(atlas.extent()) : new FlatCamera(atlas.extent());
+    this.grid = atlas.dims === 2 ? new Grid(atlas.positions) : null;
+    this.shown = new Uint8Array(atlas.rows).fill(1);
+  }
+
+  /** Colour indices, and 0 hidden, 1 shown, 2 chosen for each row. */
+  paint(colours: Uint8Array, shown: Uint8Array, choosing: boolean): void {
+    this.shown = shown;
+    this.renderer.choosing = choosing;
+    this.renderer.setStyles(colours, shown);
+    this.draw();
+  }
+
+  draw(): void {
+    if (this.waiting) return;
+    this.waiting = true;
+    const attempt = () => {
+      // Frames that the card cannot follow would pile up: the next one waits for the last.
+      const took = this.renderer.took();
+      if (took === null) {
+        requestAnimationFrame(attempt);
+        return;
+      }
+      this.waiting = false;
+      this.pace(took);
+      this.frame();
+    };
+    requestAnimationFrame(attempt);
+  }
+
+  /** Where a row is on the screen; null if it is behind the camera. */
+  place(row: number): { x: number; y: number } | null {
+    if (!this.atlas || row < 0) return null;
+    const at = this.atlas.at(row);
+    const { width, height } = this.screen();
+    const m = this.camera.view(width, height).matrix;
+    const z = at[2] ?? 0;
+    const w = m[3] * at[0] + m[7] * at[1] + m[11] * z + m[15];
+    if (w <= 0) return null;
+    const x = (m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / w;
+    const y = (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / w;
+    return { x: ((x + 1) / 2) * width, y: ((1 - y) / 2) * height };
+  }
+
+  /** The shown point nearest to a place on the screen. */
+  pick(x: number, y: number, reach = REACH): number {
+    if (!this.atlas) return -1;
+    const screen = this.screen();
+    const view = this.camera.view(screen.width, screen.height);
+    return pick(this.atlas.positions, this.atlas.dims, this.shown, this.grid, view, screen, { x, y }, reach);
+  }
+
+  zoom(factor: number): void {
+    const { width, height } = this.screen();
+    this.camera.zoom(factor, width / 2, height / 2, width, height);
+    this.moved();
+  }
+
+  pan(dx: number, dy: number): void {
+    const { width, height } = this.screen();
+    this.camera.drag(dx, dy, width, height, false);
+    this.moved();
+  }
+
+  moved(): void {
+    this.moving = true;
+    clearTimeout(this.rest);
+    this.rest = window.setTimeout(() => {
+      this.moving = false;
+      this.draw();
+    }, 160);
+    this.hears.moved();
+    this.draw();
+  }
+
+  screen(): { width: number; height: number } {
+    return { width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1 };
+  }
+
+  destroy(): void {
+    this.stop.abort();
+    this.observer.disconnect();
+    clearTimeout(this.rest);
+    this.renderer.destroy();
+  }
+
+  private frame(): void {
+    if (!this.atlas) return;
+    const { width, height } = this.screen();
+    this.renderer.resize();
+    this.drawn = Math.min(this.moving ? this.fluid : Infinity, this.atlas.rows);
+    this.renderer.draw(this.camera.view(width, height), this.drawn);
+    this.hears.drew(this.drawn);
+  }
+
+  /** Choose how many points a moving picture has, by how long the last frame took. */
+  private pace(took: number): void {
+    if (!this.moving || !this.drawn || !took) return;
+    if (took > FLUID_MS) this.fluid = Math.max(FEWEST, Math.floor((this.drawn * FLUID_MS * 0.7) / took));
+    else if (took < FLUID_MS / 2) this.fluid = Math.max(this.fluid, this.drawn * 1.4);
+  }
+
+  private listen(): void {
+    const { canvas } = this;
+    const on = <K extends keyof HTMLElementEventMap>(name: K, hear: (e: HTMLElementEventMap[K]) => void) =>
+      canvas.addEventListener(name, hear, { signal: this.stop.signal, passive: false });
+    on("pointerdown", (e) => this.down(e));
+    on("pointermove", (e) => this.move(e));
+    on("pointerup", (e) => this.up(e));
+    on("pointercancel", (e) => this.pointers.delete(e.pointerId));
+    on("pointerleave", () => this.hears.hover(-1, 0, 0));
+    on("contextmenu", (e) => e.preventDefault());
+    on("wheel", (e) => {
+      e.preventDefault();
+      const { width, height } = this.screen();
+      this.camera.zoom(Math.exp(-e.deltaY * 0.0016), e.offsetX, e.offsetY, width, height);
+      this.moved();
+    });
+  }
+
+  private down(e: PointerEvent): void {
+    this.canvas.setPointerCapture(e.pointerId);
+    this.pointers.set(e.pointerId, { x: e.offsetX, y: e.offsetY });
+    this.travelled = 0;
+    this.path = this.tool === "pan" ? [] : [{ x: e.offsetX, y: e.offsetY }];
+  }
+
+  private move(e: PointerEvent): void {
+    const before = this.pointers.get(e.pointerId);
+    if (!before) {
+      this.hears.hover(this.pick(e.offsetX, e.offsetY), e.offsetX, e.offsetY);
+      return;
+    }
+    const [dx, dy] = [e.offsetX - before.x, e.offsetY - before.y];
+    this.travelled += Math.abs(dx) + Math.abs(dy);
+    if (this.pointers.size === 2) this.pinch(e, before);
+    else if (this.tool === "pan") {
+      const { width, height } = this.screen();
+      this.camera.drag(dx, dy, width, height, e.shiftKey || e.buttons === 2);
+      this.moved();
+    } else this.extend(e.offsetX, e.offsetY);
+    this.pointers.set(e.pointerId, { x: e.offsetX, y: e.offsetY });
+  }
+
+  private pinch(e: PointerEvent, before: { x: number; y: number }): void {
+    const other = [...this.pointers].find(([id]) => id !== e.pointerId)![1];
+    const apart = (p: { x: number; y: number }) => Math.hypot(p.x - other.x, p.y - other.y) || 1;
+    const { width, height } = this.screen();
+    const factor = apart({ x: e.offsetX, y: e.offsetY }) / apart(before);
+    this.camera.zoom(factor, (e.offsetX + other.x) / 2, (e.offsetY + other.y) / 2, width, height);
+    this.path = [];
+    this.moved();
+  }
+
+  private extend(x: number, y: number): void {
+    if (!this.path.length) return;
+    if (this.tool === "lasso") this.path.push({ x, y });
+    else {
+      const from = this.path[0];
+      this.path = [from, { x, y: from.y }, { x, y }, { x: from.x, y }];
+    }
+    this.hears.outline(this.path);
+  }
+
+  private up(e: PointerEvent): void {
+    if (!this.pointers.delete(e.pointerId) || this.pointers.size) return;
+    if (this.travelled < 5) this.hears.click(this.pick(e.offsetX, e.offsetY));
+    else if (this.path.length > 2 && this.atlas) {
+      const screen = this.screen();
+      const view = this.camera.view(screen.width, screen.height);
+      const rows = within(this.atlas.positions, this.atlas.dims, this.shown, view, screen, this.path);
+      this.hears.choose(rows, e.shiftKey);
+    }
+    this.path = [];
+    this.hears.outline([]);
+  }
+}

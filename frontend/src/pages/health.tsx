@@ -1,0 +1,348 @@
+// Health: what a data engineer looks at in the morning.
+
+import { Bars, Stacks } from "../charts/bars";
+import { count, day, decimal, duration, moment, money, share, size, words } from "../format";
+import { useJson } from "../load";
+import { link } from "../route";
+import { categoryColour } from "../palette";
+import type { About, Drift, HealthDoc, Run } from "../types";
+import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
+
+const STAGES = ["ingest", "extract", "verify-features", "tables", "verify-tables", "analyse", "publish"];
+
+export function HealthPage({ about }: { about: About }) {
+  const health = useJson<HealthDoc>("health");
+  return (
+    <div class="page">
+      <h1>Health</h1>
+      <Shown of={health}>
+        {(doc) => (
+          <>
+            <Alerts doc={doc} />
+            <Headline doc={doc} />
+            <div class="cards">
+              <Stages doc={doc} />
+              <History doc={doc} />
+              <Growing doc={doc} order={about.categories.map((c) => c.name)} />
+              <Sources doc={doc} />
+              <Failures doc={doc} />
+              <Verified doc={doc} />
+              <Drifts reports={doc.drift} />
+              <Storage doc={doc} />
+              <Published doc={doc} />
+            </div>
+          </>
+        )}
+      </Shown>
+    </div>
+  );
+}
+
+function Alerts({ doc }: { doc: HealthDoc }) {
+  if (!doc.alerts.length) {
+    return <p class="banner good">All is well: no threshold is crossed.</p>;
+  }
+  return (
+    <ul class="alerts" aria-label="Alerts">
+      {doc.alerts.map((alert) => (
+        <li class={`banner ${alert.level}`}>
+          <strong>{alert.level === "bad" ? "Act" : "Look"}</strong> {alert.text}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Headline({ doc }: { doc: HealthDoc }) {
+  const { last_run: last, next_run: next, snapshot } = doc.freshness;
+  const accepted = doc.totals.reduce((sum, row) => sum + row.accepted, 0);
+  const seen = doc.totals.reduce((sum, row) => sum + row.seen, 0);
+  return (
+    <div class="figures">
+      <Figure value={count(accepted)} what={`pictures, of ${count(seen)} files seen`} />
+      {last && (
+        <Figure
+          value={last.age_s === null ? "?" : `${duration(Math.max(0, last.age_s))} ago`}
+          what={`last run: ${last.outcome === "done" ? "done" : last.outcome} in ${duration(last.duration_s ?? 0)}`}
+          tone={last.outcome === "done" ? "good" : "bad"}
+        />
+      )}
+      {doc.running && <Figure value="running" what="a run holds the workspace now" tone="warn" />}
+      {next?.at && <Figure value={moment(next.at)} what={`next run, by ${next.schedule} (${next.time_zone})`} />}
+      {snapshot?.id && (
+        <Figure
+          value={snapshot.id}
+          what={`newest snapshot${snapshot.age_s === null ? "" : `, ${duration(snapshot.age_s)} old`}`}
+        />
+      )}
+    </div>
+  );
+}
+
+function Stages({ doc }: { doc: HealthDoc }) {
+  const last = doc.runs[doc.runs.length - 1];
+  if (!last) {
+    const what =
+      doc.kind === "workspace" ? "No run has been made here yet." : "A published collection does not say how its runs went.";
+    return (
+      <Card title="Stages of the last run">
+        <Empty what={what} command={doc.kind === "workspace" ? "naturalist run" : undefined} />
+      </Card>
+    );
+  }
+  const rows = STAGES.map((name) => {
+    const facts = last.stages?.[name];
+    const before = doc.runs.slice(0, -1).map((run) => seconds(run, name)).filter((s) => s > 0);
+    const usual = median(before);
+    const state = facts ? "done" : last.outcome === "done" ? "not asked for" : "not reached";
+    return [
+      name,
+      <span class={`state ${facts ? "good" : ""}`}>{state}</span>,
+      facts ? duration(seconds(last, name)) : "",
+      usual ? duration(usual) : "",
+      facts ? summary(facts) : "",
+    ];
+  });
+  return (
+    <Card title="Stages of the last run" note={last.error ?? undefined} wide>
+      <Table caption="Stages of the last run" head={["stage", "state", "took", "usually", "what it did"]} rows={rows} numeric={[2, 3]} />
+    </Card>
+  );
+}
+
+function seconds(run: Run, stage: string): number {
+  return Number(run.stages?.[stage]?.duration_s ?? 0);
+}
+
+function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+function summary(facts: Record<string, unknown>): string {
+  return Object.entries(facts)
+    .filter(([name, value]) => name !== "duration_s" && typeof value === "number")
+    .map(([name, value]) => `${words(name)} ${decimal(value as number)}`)
+    .join(", ");
+}
+
+function History({ doc }: { doc: HealthDoc }) {
+  if (doc.runs.length < 2) return null;
+  const stacks = doc.runs.map((run) => ({
+    label: run.started_at ? day(run.started_at) : `run ${run.number}`,
+    parts: STAGES.map((stage) => seconds(run, stage)),
+  }));
+  const pace = doc.runs
+    .map((run) => [Number(run.stages?.extract?.pictures ?? 0), seconds(run, "extract")])
+    .filter(([pictures, time]) => pictures > 0 && time > 0);
+  const [pictures, time] = pace[pace.length - 1] ?? [0, 1];
+  return (
+    <Card title="Time of each run" note={pictures ? `The last one extracted ${decimal(pictures / time, 0)} pictures a second. A run marked ! failed.` : undefined} wide>
+      <Stacks label="Time of each run by stage" names={STAGES} stacks={stacks} show={duration} broad bad={doc.runs.map((run) => run.outcome !== "done")} />
+    </Card>
+  );
+}
+
+function Growing({ doc, order }: { doc: HealthDoc; order: string[] }) {
+  const seen = new Set(doc.growth.map((row) => row.category));
+  const categories = [...order.filter((name) => seen.has(name)), ...[...seen].filter((name) => !order.includes(name))];
+  const batches = [...new Set(doc.growth.map((row) => row.batch))].sort((a, b) => a - b);
+  if (!batches.length) return null;
+  const held = categories.map(() => 0);
+  const stacks = batches.map((batch) => {
+    const rows = doc.growth.filter((row) => row.batch === batch);
+    categories.forEach((name, k) => {
+      held[k] += rows.filter((r) => r.category === name).reduce((sum, r) => sum + r.accepted, 0);
+    });
+    const at = rows.find((row) => row.at)?.at;
+    return { label: at ? day(at) : `batch ${batch}`, parts: [...held] };
+  });
+  return (
+    <Card title="Pictures by category over time" note="Accepted pictures after each batch.">
+      <Stacks label="Pictures by category after each batch" names={categories} colours={categories.map((name) => categoryColour(name, order))} stacks={stacks} show={count} />
+    </Card>
+  );
+}
+
+function Sources({ doc }: { doc: HealthDoc }) {
+  const rows = doc.totals.map((row) => [
+    <a href={link("pictures", { category: row.category, source: row.source })}>{row.source}</a>,
+    row.category,
+    count(row.seen),
+    count(row.accepted),
+    row.duplicates ? (
+      <a href={link("pictures", { category: row.category, source: row.source, outcome: "duplicate" })}>{count(row.duplicates)}</a>
+    ) : "0",
+    count(row.conflicts),
+    row.refused ? (
+      <a href={link("pictures", { category: row.category, source: row.source, outcome: "refused" })}>{count(row.refused)}</a>
+    ) : "0",
+    size(row.size_bytes),
+  ]);
+  const sum = (key: "seen" | "accepted" | "duplicates" | "conflicts" | "refused") =>
+    doc.totals.reduce((total, row) => total + row[key], 0);
+  const whole = sum("accepted") + sum("duplicates") + sum("conflicts") + sum("refused") === sum("seen");
+  return (
+    <Card
+      title="Sources"
+      note={whole ? "accepted + duplicates + conflicts + refused = seen, for every source." : "The counts do not add up: naturalist verify"}
+      wide
+    >
+      {rows.length ? (
+        <Table caption="Files by source" head={["source", "category", "seen", "accepted", "duplicates", "conflicts", "refused", "size"]} rows={rows} numeric={[2, 3, 4, 5, 6, 7]} />
+      ) : (
+        <Empty what="No file has been seen yet." command="naturalist run" />
+      )}
+    </Card>
+  );
+}
+
+function Failures({ doc }: { doc: HealthDoc }) {
+  if (!doc.failures.length) {
+    return (
+      <Card title="Refused files">
+        <p>No file was refused.</p>
+      </Card>
+    );
+  }
+  return (
+    <Card title="Refused files" note="By reason, with examples. System files and the like count as no failure.">
+      <Bars
+        label="Refused files by reason"
+        bars={doc.failures.map((row) => ({
+          label: row.reason ?? "no reason",
+          value: row.files,
+          text: count(row.files),
+          colour: row.is_failure ? "var(--bad)" : "var(--quiet)",
+          href: link("pictures", { outcome: "refused", reason: row.reason ?? "" }),
+        }))}
+      />
+      <details>
+        <summary>Examples</summary>
+        {doc.failures.map((row) => (
+          <>
+            <h3>
+              {row.reason} <small>{row.meaning}</small>
+            </h3>
+            <ul class="paths">
+              {row.examples.map((one) => (
+                <li>
+                  <code>{one.path_text}</code> <small>{one.source}{one.detail ? `: ${one.detail}` : ""}</small>
+                </li>
+              ))}
+            </ul>
+          </>
+        ))}
+      </details>
+    </Card>
+  );
+}
+
+function Verified({ doc }: { doc: HealthDoc }) {
+  const report = doc.verification;
+  if (!report) {
+    return (
+      <Card title="Verification">
+        <Empty what="Nothing has been verified yet." command="naturalist run" />
+      </Card>
+    );
+  }
+  const found = report.checks.filter((check) => check.findings > 0);
+  return (
+    <Card title="Verification" note={`${moment(report.at)}: ${report.checks.length} checks`}>
+      <p class={`verdict ${report.passed ? "good" : "bad"}`}>
+        {report.passed ? "All hard checks passed." : `${count(report.hard)} hard findings.`} {count(report.soft)} soft findings.
+      </p>
+      {found.length > 0 && (
+        <Table caption="Checks with findings" head={["check", "kind", "findings", "what it asks"]} rows={found.map((c) => [words(c.check), c.severity, count(c.findings), c.asks])} numeric={[2]} />
+      )}
+      {report.verdicts.length > 0 && (
+        <details>
+          <summary>Findings</summary>
+          <ul class="paths">
+            {report.verdicts.map((v) => (
+              <li>
+                <code>{v.pic_id ?? v.file ?? "the collection"}</code> {words(v.check)}: {v.detail}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </Card>
+  );
+}
+
+function Drifts({ reports }: { reports: Drift[] }) {
+  if (!reports.length) {
+    return (
+      <Card title="Drift">
+        <Empty what="No batch has been compared with those before it." command="naturalist drift" />
+      </Card>
+    );
+  }
+  const newest = reports[reports.length - 1];
+  return (
+    <Card title="Drift" note={newest.words?.join(" ")}>
+      <Table
+        caption="Drift by batch"
+        head={["batch", "verdict", "rows", "when"]}
+        rows={[...reports].reverse().map((one) => [
+          String(one.batch ?? "?"),
+          <span class={`state ${one.verdict === "drift" ? "bad" : one.verdict === "none" ? "good" : ""}`}>{words(one.verdict ?? "unknown")}</span>,
+          count(one.rows ?? 0),
+          moment(one.at),
+        ])}
+        numeric={[2]}
+      />
+      {!!newest.pictures?.length && newest.verdict === "drift" && (
+        <div class="tiles">
+          {newest.pictures.slice(0, 12).map((id) => (
+            <PictureTile id={id} />
+          ))}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Storage({ doc }: { doc: HealthDoc }) {
+  const { kinds, free_bytes: free, total_bytes: total } = doc.storage;
+  return (
+    <Card title="Storage" note={free !== null && total ? `${size(free)} free of ${size(total)} on the drive (${share(free / total, 0)}).` : undefined}>
+      <Bars label="Storage by kind of file" bars={[...kinds].sort((a, b) => b.size_bytes - a.size_bytes).map((one) => ({ label: one.kind, value: one.size_bytes, text: size(one.size_bytes) }))} />
+      {doc.cost && (
+        <p class="note">
+          Published: {size(doc.cost.size_bytes)}; about {money(doc.cost.storage_month)} a month, {money(doc.cost.one_download)} for one download over the internet.
+        </p>
+      )}
+    </Card>
+  );
+}
+
+function Published({ doc }: { doc: HealthDoc }) {
+  const found = doc.consistency;
+  if (!found) {
+    if (doc.kind !== "workspace") return null;
+    return (
+      <Card title="Published collection">
+        <Empty what="publish.url is empty: nothing is published." />
+      </Card>
+    );
+  }
+  return (
+    <Card title="Published collection" note={`Looked at ${moment(found.at)}: sizes and recorded checksums of every object.`}>
+      {found.error ? (
+        <p class="verdict bad">{found.error}</p>
+      ) : (
+        <p class={`verdict ${found.passed ? "good" : "bad"}`}>
+          Snapshot {found.snapshot}: {count(found.files ?? 0)} objects, {size(found.size_bytes ?? 0)},{" "}
+          {found.passed ? "all as published." : "not all as published: naturalist publish --mend"}
+        </p>
+      )}
+      {!!found.findings?.length && <Table caption="Objects that differ" head={["object", "fault", "what was found"]} rows={found.findings.map((one) => [one.name, one.fault, one.detail])} />}
+      <p class="note">
+        <code>naturalist verify URL</code> reads every byte back.
+      </p>
+    </Card>
+  );
+}

@@ -1,0 +1,263 @@
+// Pictures: browse and filter every file that was ever seen; one picture; duplicates side by side.
+
+import { useEffect, useState } from "preact/hooks";
+import { source } from "../data";
+import { count, size, words } from "../format";
+import { useJson } from "../load";
+import { link, remember } from "../route";
+import type { About, DuplicateGroups, FileRow, PictureRow, Similar } from "../types";
+import { Card, Empty, PictureTile, Select, Shown, Thumb } from "../ui";
+
+type Facets = Record<string, { name: string | number; files: number }[]>;
+const KEYS = ["category", "source", "outcome", "reason", "batch"];
+const PER_PAGE = 60;
+
+export function PicturesPage(props: { query: Record<string, string>; about: About }) {
+  if (props.query.id) return <OnePicture id={props.query.id} about={props.about} />;
+  if (props.query.view === "duplicates") return <Duplicates />;
+  return <Browse query={props.query} />;
+}
+
+function Browse(props: { query: Record<string, string> }) {
+  const [wanted, setWanted] = useState(props.query);
+  const facets = useJson<Facets>("facets");
+  useEffect(() => setWanted(props.query), [props.query]);
+  const change = (name: string, value: string) => {
+    const next = { ...wanted, [name]: value, page: name === "page" ? value : "" };
+    setWanted(next);
+    remember("pictures", next);
+  };
+  const page = Number(wanted.page || 1);
+  const asked = new URLSearchParams();
+  for (const key of KEYS) if (wanted[key]) asked.set(key, wanted[key]);
+  if (wanted.text) asked.set("text", wanted.text);
+  asked.set("limit", String(PER_PAGE));
+  asked.set("offset", String((page - 1) * PER_PAGE));
+  const found = useJson<{ of: number; rows: FileRow[] }>(
+    source.exported ? null : `pictures?${asked.toString()}`,
+  );
+  if (source.exported) {
+    return (
+      <div class="page">
+        <h1>Pictures</h1>
+        <Empty what="An exported folder holds the pictures of the map. To browse every file, look at the collection itself." command="naturalist dashboard" />
+      </div>
+    );
+  }
+  return (
+    <div class="page">
+      <h1>Pictures</h1>
+      <form class="filters" role="search" onSubmit={(e) => e.preventDefault()}>
+        <label class="field grow">
+          <span>Search in names, ids and checksums</span>
+          <input type="search" value={wanted.text ?? ""} onChange={(e) => change("text", e.currentTarget.value)} />
+        </label>
+        {facets.value &&
+          KEYS.map((key) => (
+            <Select
+              label={words(key)}
+              value={wanted[key] ?? ""}
+              options={[
+                { value: "", text: "all" },
+                ...(facets.value?.[key] ?? []).map((one) => ({ value: String(one.name), text: `${one.name} (${count(one.files)})` })),
+              ]}
+              onChange={(value) => change(key, value)}
+            />
+          ))}
+        <a class="button" href={link("pictures", { view: "duplicates" })}>
+          Near duplicates
+        </a>
+      </form>
+      <Shown of={found}>
+        {({ of, rows }) => (
+          <>
+            <p class="note" role="status">
+              {count(of)} files
+            </p>
+            {!of && <Empty what="No file is like that." />}
+            <div class="tiles">
+              {rows.map((row) => (
+                <FileTile row={row} />
+              ))}
+            </div>
+            <Pager page={page} of={of} onChange={(n) => change("page", String(n))} />
+          </>
+        )}
+      </Shown>
+    </div>
+  );
+}
+
+function FileTile({ row }: { row: FileRow }) {
+  if (row.pic_id) return <PictureTile id={row.pic_id} caption={<Caption row={row} />} />;
+  return (
+    <div class="tile">
+      {row.same_as?.includes("_id_") ? <Thumb id={row.same_as} /> : <span class="thumb none">{row.format ?? "no picture"}</span>}
+      <span class="caption">
+        <Caption row={row} />
+      </span>
+    </div>
+  );
+}
+
+function Caption({ row }: { row: FileRow }) {
+  return (
+    <>
+      <b>{row.pic_id ?? row.path_text.split("/").pop()}</b>
+      {row.outcome !== "accepted" && <em class={`state ${row.outcome === "refused" ? "bad" : "warn"}`}>{row.reason ?? row.outcome}</em>}
+      <small>{row.source}</small>
+    </>
+  );
+}
+
+function Pager(props: { page: number; of: number; onChange: (page: number) => void }) {
+  const last = Math.max(1, Math.ceil(props.of / PER_PAGE));
+  if (last === 1) return null;
+  return (
+    <nav class="pager" aria-label="Pages">
+      <button disabled={props.page <= 1} onClick={() => props.onChange(props.page - 1)}>
+        Previous
+      </button>
+      <span>
+        {count(props.page)} of {count(last)}
+      </span>
+      <button disabled={props.page >= last} onClick={() => props.onChange(props.page + 1)}>
+        Next
+      </button>
+    </nav>
+  );
+}
+
+function OnePicture(props: { id: string; about: About }) {
+  const row = useJson<PictureRow>(`pictures/${encodeURIComponent(props.id)}`);
+  const like = useJson<Similar>(props.about.similar ? `pictures/${encodeURIComponent(props.id)}/similar` : null);
+  const map = props.about.maps[0];
+  return (
+    <div class="page">
+      <h1>{props.id}</h1>
+      <p>
+        <a href={link("pictures")}>All pictures</a>
+        {map && (
+          <>
+            {" · "}
+            <a href={link("map", { m: map, p: props.id })}>Show on the map</a>
+          </>
+        )}
+      </p>
+      <Shown of={row} absent={<Empty what={`There is no picture ${props.id} here.`} />}>
+        {(found) => (
+          <div class="one">
+            <BigPicture id={props.id} about={props.about} />
+            <Lineage row={found} />
+          </div>
+        )}
+      </Shown>
+      {!!like.value?.pictures.length && (
+        <Card title="Looks like" note="The nearest pictures by their features.">
+          <div class="tiles">
+            {like.value.pictures.map((one) => (
+              <PictureTile id={one.pic_id} caption={`${one.pic_id} · ${one.cosine.toFixed(3)}`} />
+            ))}
+          </div>
+        </Card>
+      )}
+    </div>
+  );
+}
+
+export function BigPicture(props: { id: string; about: About }) {
+  const [failed, setFailed] = useState(false);
+  useEffect(() => setFailed(false), [props.id]);
+  if (!props.about.large || source.exported || failed) return <Thumb id={props.id} large />;
+  return <img class="big" src={`/api/pictures/${encodeURIComponent(props.id)}/large`} alt={props.id} onError={() => setFailed(true)} />;
+}
+
+export function Lineage({ row }: { row: PictureRow }) {
+  const inside = row.path_text.split("!/");
+  return (
+    <dl class="facts">
+      <dt>outcome</dt>
+      <dd>
+        {row.outcome}
+        {row.reason ? `: ${row.reason}` : ""} {row.detail}
+      </dd>
+      <dt>category</dt>
+      <dd>{row.category}</dd>
+      <dt>source</dt>
+      <dd>
+        <a href={link("pictures", { source: row.source, category: row.category })}>{row.source}</a>
+      </dd>
+      <dt>{inside.length > 1 ? "archive" : "path"}</dt>
+      <dd>
+        {inside.map((part, k) => (
+          <>
+            {k > 0 && <span class="note"> inside it: </span>}
+            <code>{part}</code>
+          </>
+        ))}
+      </dd>
+      <dt>batch</dt>
+      <dd>{row.batch}</dd>
+      <dt>picture</dt>
+      <dd>
+        {row.format}, {row.width} × {row.height}, {size(row.size_bytes)}
+      </dd>
+      <dt>SHA-256</dt>
+      <dd>
+        <code>{row.sha256}</code>
+      </dd>
+      {row.copies.length > 0 && (
+        <>
+          <dt>same bytes</dt>
+          <dd>
+            {row.copies.map((copy) => (
+              <div>
+                <code>{copy.path_text}</code> <small>{copy.source}</small>
+              </div>
+            ))}
+          </dd>
+        </>
+      )}
+    </dl>
+  );
+}
+
+function Duplicates() {
+  const [offset, setOffset] = useState(0);
+  const found = useJson<DuplicateGroups | null>(`duplicates?limit=20&offset=${offset}`);
+  return (
+    <div class="page">
+      <h1>Near duplicates</h1>
+      <p>
+        <a href={link("pictures")}>All pictures</a>
+      </p>
+      <Shown of={found}>
+        {(doc) =>
+          doc === null ? (
+            <Empty what="Near duplicates have not been looked for yet." command="naturalist duplicates" />
+          ) : (
+            <>
+              <p class="note">
+                {count(doc.pictures)} pictures in {count(doc.of)} groups, the largest first.
+              </p>
+              {doc.groups.map((group) => (
+                <Card title={group.group} note={`${group.members.length} pictures`}>
+                  <div class="tiles">
+                    {group.members.map((one) => (
+                      <PictureTile id={one.picID} caption={<><b>{one.picID}</b><small>{one.distance} bits, cosine {one.cosine.toFixed(3)}</small></>} />
+                    ))}
+                  </div>
+                </Card>
+              ))}
+              <nav class="pager" aria-label="Pages">
+                <button disabled={!offset} onClick={() => setOffset(offset - 20)}>Previous</button>
+                <button disabled={offset + 20 >= doc.of} onClick={() => setOffset(offset + 20)}>Next</button>
+              </nav>
+            </>
+          )
+        }
+      </Shown>
+    </div>
+  );
+}
+

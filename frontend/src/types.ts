@@ -1,0 +1,259 @@
+// What the server's JSON documents hold; see src/naturalist/dashboard/.
+
+export interface Category {
+  name: string;
+  label: number;
+}
+
+export interface About {
+  collection: string;
+  kind: "workspace" | "published" | "pulled";
+  address: string;
+  snapshot: string | null;
+  version: string;
+  categories: Category[];
+  maps: string[];
+  clusterings: string[];
+  similar: boolean;
+  drop: boolean;
+  large: boolean;
+  samples: Record<string, unknown>[];
+}
+
+export interface FileRow {
+  category: string;
+  number: number | null;
+  pic_id: string | null;
+  batch: number;
+  source: string;
+  path_text: string;
+  outcome: string;
+  reason: string | null;
+  detail: string | null;
+  same_as: string | null;
+  size_bytes: number;
+  sha256: string | null;
+  format: string | null;
+  width: number | null;
+  height: number | null;
+}
+
+export interface PictureRow extends FileRow {
+  copies: { category: string; source: string; path_text: string; outcome: string }[];
+}
+
+export interface ColumnInfo {
+  name: string;
+  title: string;
+  kind: "code" | "scale" | "number";
+  bytes: 1 | 2 | 4;
+  names: string[];
+  low: number;
+  high: number;
+  about: string;
+}
+
+export interface MapInfo {
+  name: string;
+  rows: number;
+  dims: 2 | 3;
+  low: number[];
+  step: number;
+  meta: Record<string, unknown>;
+  sampled: number;
+  placed: number;
+  columns: ColumnInfo[];
+}
+
+export interface Similar {
+  pictures: { pic_id: string; cosine: number }[];
+}
+
+export interface Alert {
+  name: string;
+  level: "bad" | "warn";
+  text: string;
+}
+
+export interface Run {
+  number: number;
+  started_at?: string;
+  outcome?: string;
+  error?: string | null;
+  duration_s?: number;
+  stages?: Record<string, Record<string, unknown>>;
+}
+
+export interface Total {
+  category: string;
+  source: string;
+  seen: number;
+  accepted: number;
+  duplicates: number;
+  conflicts: number;
+  refused: number;
+  size_bytes: number;
+}
+
+export interface Growth {
+  batch: number;
+  category: string;
+  source: string;
+  accepted: number;
+  refused: number;
+  repeated: number;
+  at: string | null;
+}
+
+export interface Failure {
+  reason: string | null;
+  files: number;
+  meaning: string;
+  is_failure: boolean;
+  examples: { category: string; source: string; path_text: string; detail: string | null }[];
+}
+
+export interface Verification {
+  at: string;
+  passed: boolean;
+  hard: number;
+  soft: number;
+  checks: { check: string; severity: string; asks: string; findings: number }[];
+  verdicts: {
+    check: string;
+    severity: string;
+    detail: string;
+    pic_id: string | null;
+    file: string | null;
+  }[];
+}
+
+export interface Drift {
+  batch?: number | string;
+  reference?: string;
+  rows?: number;
+  at?: string;
+  verdict?: string;
+  words?: string[];
+  pictures?: string[];
+  tests?: Record<string, unknown>[];
+}
+
+export interface HealthDoc {
+  collection: string;
+  kind: string;
+  address: string;
+  checked_at: string;
+  running: boolean;
+  freshness: {
+    last_run: null | {
+      number: number;
+      at: string | null;
+      age_s: number | null;
+      outcome: string | null;
+      error: string | null;
+      duration_s: number | null;
+    };
+    next_run: null | { at: string | null; schedule: string; time_zone: string };
+    snapshot: null | {
+      id: string | null;
+      at: string | null;
+      age_s: number | null;
+      files?: number;
+      size_bytes?: number;
+      error?: string;
+    };
+  };
+  runs: Run[];
+  totals: Total[];
+  growth: Growth[];
+  failures: Failure[];
+  verification: Verification | null;
+  drift: Drift[];
+  storage: {
+    kinds: { kind: string; files: number; size_bytes: number }[];
+    free_bytes: number | null;
+    total_bytes: number | null;
+  };
+  consistency: null | {
+    at: string;
+    passed: boolean | null;
+    error?: string;
+    snapshot?: string;
+    files?: number;
+    size_bytes?: number;
+    findings?: { name: string; fault: string; detail: string }[];
+  };
+  cost: null | { url: string; size_bytes: number; storage_month: number; one_download: number };
+  issues: null | { rows: number };
+  alerts: Alert[];
+}
+
+export interface Cluster {
+  cluster: number;
+  size: number;
+  purity: number;
+  category: string;
+  categories?: Record<string, number>;
+  sources?: Record<string, number>;
+  medoids?: string[];
+  boundary?: string[];
+  stability?: number;
+  single_source?: boolean;
+  mixed?: boolean;
+  sheet?: string;
+}
+
+export interface Clustering {
+  name: string;
+  method?: string;
+  rows?: number;
+  noise?: number;
+  metrics?: Record<string, number>;
+  clusters: Cluster[];
+}
+
+export interface Interval {
+  balanced_accuracy?: number;
+  interval?: [number, number];
+}
+
+export interface Evaluation {
+  random_split?: Interval;
+  leave_one_source_out?: Interval & {
+    per_source?: { source: string; category: string; rows: number; accuracy: number }[];
+  };
+  gap?: number;
+  expected_on_new_sources?: { estimate?: number; interval?: [number, number] };
+  confusion?: { categories: string[]; matrix: number[][] };
+  calibration?: { ece?: number; bins?: { confidence: number; accuracy: number; rows: number }[] };
+  selective?: { coverage: number; accuracy: number }[];
+  leaning?: unknown[];
+  advice?: unknown[];
+}
+
+export interface Model {
+  id: string;
+  made_at?: string;
+  kind?: string;
+  error?: string;
+  metrics?: Record<string, unknown>;
+  evaluation?: Evaluation | null;
+}
+
+export interface Models {
+  champion?: string | null;
+  history: { model?: string; at?: string; action?: string; reason?: string }[];
+  models: Model[];
+}
+
+export interface LabelIssues {
+  rows: number;
+  issues: { picID: string; category: string; suggested: string; score: number; rank: number }[];
+}
+
+export interface DuplicateGroups {
+  of: number;
+  pictures: number;
+  groups: { group: string; members: { picID: string; distance: number; cosine: number }[] }[];
+}

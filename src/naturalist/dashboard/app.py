@@ -1,0 +1,277 @@
+"""The server: pages, a JSON API, columns of maps as bytes, thumbnails and metrics; read-only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
+
+from naturalist import __version__
+from naturalist.dashboard import metrics, studies
+from naturalist.dashboard.answers import JSON, failed, packed
+from naturalist.dashboard.bundle import Bundle, page
+from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.security import Door, Guard
+from naturalist.errors import NaturalistError, NotFound, PictureError
+
+_FOREVER = "private, max-age=604800, immutable"
+_PIC_ID = r"^[A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}$"
+_WORD = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
+_JPEG = "image/jpeg"
+
+PicId = Annotated[str, Path(pattern=_PIC_ID)]
+Name = Annotated[str, Path(pattern=_WORD)]
+Count = Annotated[int, Query(ge=1, le=200)]
+Offset = Annotated[int, Query(ge=0)]
+
+
+def make_app(desk: Desk, bundle: Bundle | None, door: Door) -> Guard:
+    """The application, guarded; without a bundle it has no pages, only the API."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.close()
+
+    app = FastAPI(
+        title="naturalist",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+        default_response_class=JSON,
+    )
+    _add_errors(app)
+    _add_pages(app, desk, bundle)
+    _add_collection(app, desk)
+    _add_pictures(app, desk)
+    _add_maps(app, desk)
+    _add_studies(app, desk)
+    return Guard(app, door)
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(NaturalistError)
+    def naturalist_error(_: Request, error: Exception) -> Response:
+        return failed(404 if isinstance(error, NotFound) else 503, str(error))
+
+    @app.exception_handler(PictureError)
+    def picture_error(_: Request, error: Exception) -> Response:
+        return failed(422, f"The picture cannot be read: {error}")
+
+    @app.exception_handler(RequestValidationError)
+    def not_valid(_: Request, error: Exception) -> Response:
+        return failed(422, "The address is not one of this server's: a name or number is wrong.")
+
+    @app.exception_handler(HTTPException)
+    def http_error(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return failed(status, "There is nothing here." if status == 404 else "Not possible here.")
+
+
+def _add_pages(app: FastAPI, desk: Desk, bundle: Bundle | None) -> None:
+    if bundle is None:
+        return
+    files = bundle.files()
+    html = page(desk.place.name, "/static/", bundle.version)
+
+    @app.get("/", include_in_schema=False)
+    def index() -> Response:
+        return Response(html, media_type="text/html", headers={"cache-control": "no-cache"})
+
+    @app.get("/static/{name}", include_in_schema=False)
+    def static(name: str, request: Request) -> Response:
+        if name not in files:
+            return failed(404, "There is no such file.")
+        kind, data, compressed = files[name]
+        headers = {"cache-control": _FOREVER, "vary": "accept-encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["content-encoding"] = "gzip"
+            data = compressed
+        return Response(data, media_type=kind, headers=headers)
+
+
+def _add_collection(app: FastAPI, desk: Desk) -> None:
+    place = desk.place
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/metrics")
+    def prometheus() -> Response:
+        text = metrics.exposition(desk.health.document())
+        return Response(text, media_type=metrics.CONTENT_TYPE)
+
+    @app.get("/api/about")
+    def about() -> Any:
+        return JSON(
+            {
+                "collection": place.name,
+                "kind": place.kind,
+                "address": place.address,
+                "snapshot": place.snapshot,
+                "version": __version__,
+                "categories": [{"name": n, "label": v} for n, v in place.labels.items()],
+                "maps": desk.maps.names(),
+                "clusterings": studies.clusterings(place),
+                "similar": desk.similar.offered,
+                "drop": desk.similar.offered and place.config is not None,
+                "large": place.config is not None,
+                "samples": studies.samples(place),
+            }
+        )
+
+    @app.get("/api/health")
+    def health() -> Any:
+        return JSON(desk.health.document())
+
+
+def _add_pictures(app: FastAPI, desk: Desk) -> None:
+    catalogue = desk.catalogue
+
+    @app.get("/api/pictures")
+    def pictures(
+        request: Request,
+        text: Annotated[str, Query(max_length=300)] = "",
+        batch: Annotated[str, Query(pattern=r"^[0-9]{0,9}$")] = "",
+        limit: Count = 60,
+        offset: Offset = 0,
+    ) -> Any:
+        wanted = {k: v[:300] for k, v in request.query_params.items() if k != "batch"}
+        wanted["batch"] = batch
+        rows = catalogue.page(wanted, text, limit, offset)
+        return JSON({"of": catalogue.count(wanted, text), "rows": rows})
+
+    @app.get("/api/facets")
+    def facets() -> Any:
+        counted = {
+            name: catalogue.rows(
+                f"SELECT {name} AS name, count(*) AS files FROM files WHERE {name} IS NOT NULL "  # noqa: S608
+                f"GROUP BY {name} ORDER BY files DESC, name"
+            )
+            for name in ("category", "source", "outcome", "reason", "batch")
+        }
+        return JSON(counted)
+
+    @app.get("/api/pictures/{pic_id}")
+    def picture(pic_id: PicId) -> Any:
+        row = catalogue.picture(pic_id)
+        if row is None:
+            return failed(404, f"The ledger knows no picture {pic_id}.")
+        copies = catalogue.rows(
+            "SELECT category, source, path_text, outcome FROM files WHERE same_as = ? LIMIT 20",
+            [pic_id],
+        )
+        return JSON({**row, "copies": copies})
+
+    @app.get("/api/pictures/{pic_id}/thumbnail")
+    def thumbnail(pic_id: PicId) -> Response:
+        data = desk.thumbnails.get(pic_id)
+        if data is None:
+            return failed(404, f"There is no thumbnail of {pic_id}.")
+        return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
+
+    @app.get("/api/pictures/{pic_id}/large")
+    def large(pic_id: PicId) -> Response:
+        data = desk.similar.large(pic_id)
+        if data is None:
+            return failed(404, f"The picture {pic_id} is not kept here.")
+        return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
+
+    @app.get("/api/pictures/{pic_id}/similar")
+    def similar(pic_id: PicId, k: Count = 12) -> Any:
+        if not desk.similar.offered:
+            return JSON({"pictures": []})
+        return JSON({"pictures": desk.similar.to_picture(pic_id, k)})
+
+    _add_upload(app, desk)
+
+
+def _add_upload(app: FastAPI, desk: Desk) -> None:
+    config = desk.place.config
+    limit = int((config.dashboard.max_upload_mb if config else 0) * 1_000_000)
+
+    @app.post("/api/similar")
+    async def similar_to_upload(request: Request, k: Count = 24) -> Any:
+        from starlette.concurrency import run_in_threadpool
+
+        if not desk.similar.offered or config is None:
+            return failed(404, "A new picture can only be compared in a workspace with tables.")
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > limit:
+                return failed(413, f"The picture has more than {limit / 1e6:g} MB.")
+        found = await run_in_threadpool(desk.similar.to_bytes, bytes(data), k)
+        return JSON({"pictures": found})
+
+
+def _add_maps(app: FastAPI, desk: Desk) -> None:
+    maps = desk.maps
+
+    @app.get("/api/maps/{name}")
+    def map_of(name: Name) -> Any:
+        points = maps.get(name)
+        return (
+            failed(404, f"There is no map {name}.")
+            if points is None
+            else JSON(maps.describe(points))
+        )
+
+    @app.get("/api/maps/{name}/positions")
+    def positions(name: Name, request: Request) -> Response:
+        points = maps.get(name)
+        if points is None:
+            return failed(404, f"There is no map {name}.")
+        data = points.positions.astype("<u2", copy=False).tobytes()
+        return packed(request, data, "application/octet-stream")
+
+    @app.get("/api/maps/{name}/columns/{column}")
+    def column(name: Name, column: Name, request: Request) -> Response:
+        points = maps.get(name)
+        found = maps.column(points, column) if points is not None else None
+        if found is None:
+            return failed(404, f"There is no column {column} of a map {name}.")
+        little = found.data.astype(found.data.dtype.newbyteorder("<"), copy=False)
+        return packed(request, little.tobytes(), "application/octet-stream")
+
+    @app.get("/api/maps/{name}/row/{pic_id}")
+    def row(name: Name, pic_id: PicId) -> Any:
+        points = maps.get(name)
+        found = maps.row_of(points, pic_id) if points is not None else None
+        if found is None:
+            return failed(404, f"The map {name} has no picture {pic_id}.")
+        return JSON({"row": found, "pic_id": pic_id})
+
+
+def _add_studies(app: FastAPI, desk: Desk) -> None:
+    place = desk.place
+
+    @app.get("/api/clusterings/{name}")
+    def clustering(name: Name) -> Any:
+        found = studies.clustering(place, name)
+        return failed(404, f"There is no clustering {name}.") if found is None else JSON(found)
+
+    @app.get("/api/clusterings/{name}/sheets/{cluster}")
+    def sheet(name: Name, cluster: Annotated[int, Path(ge=-1)]) -> Response:
+        path = studies.sheet(place, name, cluster)
+        if path is None:
+            return failed(404, f"Cluster {cluster} has no contact sheet.")
+        return Response(path.read_bytes(), media_type="image/png")
+
+    @app.get("/api/models")
+    def models() -> Any:
+        return JSON(studies.models(place))
+
+    @app.get("/api/label-issues")
+    def label_issues() -> Any:
+        return JSON(studies.label_issues(place))
+
+    @app.get("/api/duplicates")
+    def duplicates(limit: Count = 20, offset: Offset = 0) -> Any:
+        return JSON(studies.duplicate_groups(place, limit, offset))

@@ -1,0 +1,192 @@
+"""An index of the ledger for asking: one row for every file, in a DuckDB file of its own.
+
+It is made when it is first needed and again when the ledger has changed. Memory is bounded; values
+from a browser only ever become parameters of a query.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist import ledger
+from naturalist.dashboard.place import Place
+from naturalist.errors import WorkspaceError
+
+_MEMORY = "192MB"
+_THREADS = 2
+_LOOKED_AT_S = 5.0
+"""How long it is believed that the ledger has not changed."""
+
+_SHOWN = (
+    "category", "number", "pic_id", "batch", "source", "path_text", "outcome", "reason", "detail",
+    "same_as", "size_bytes", "sha256", "format", "width", "height",
+)  # fmt: skip
+
+_MAKE = """
+CREATE TABLE files AS
+SELECT category, CAST(regexp_extract(pic_id, '_id_([0-9]+)$', 1) AS INTEGER) AS number, pic_id,
+    batch, source, path_text, occurrence, outcome, reason, detail, same_as, size_bytes,
+    lower(hex(sha256)) AS sha256, format, width, height
+FROM (SELECT * REPLACE (nullif(pic_id, '') AS pic_id) FROM ledger)
+ORDER BY category, batch, source, path_text, occurrence
+"""
+_SOURCES = """
+CREATE TABLE sources AS
+SELECT source AS name, row_number() OVER (ORDER BY source) - 1 AS code
+FROM (SELECT DISTINCT source FROM files)
+"""
+_FILTERS = ("category", "source", "outcome", "reason", "batch", "format", "pic_id")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Accepted:
+    """Every accepted picture: row i of each array belongs to the same one."""
+
+    categories: NDArray[np.int16]
+    """Code of its category in the order of labels."""
+    numbers: NDArray[np.int32]
+    sources: NDArray[np.int32]
+    """Code of its source, in the order of `Catalogue.source_names`."""
+    batches: NDArray[np.int32]
+
+
+@dataclass(eq=False)
+class Catalogue:
+    """The index of one place's ledger; safe to use from several threads."""
+
+    place: Place
+    scratch: Path
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+    _made_from: tuple[Any, ...] = ()
+    _looked_at: float = float("-inf")
+    _number: int = 0
+
+    def signature(self) -> tuple[Any, ...]:
+        """Names, sizes and times of the ledger's files: another one means another ledger."""
+        rows, later = ledger.files(self.place.layout)
+        return tuple(
+            (str(p), s.st_size, s.st_mtime_ns) for p in (*rows, *later) for s in [p.stat()]
+        )
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Run a query over the tables `files` and `sources`."""
+        cursor = self._cursor()
+        try:
+            found = cursor.execute(query, list(values))
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        except duckdb.Error as error:
+            raise WorkspaceError(f"asking the ledger failed: {error}") from error
+        finally:
+            cursor.close()
+
+    def source_names(self) -> list[str]:
+        """Names of all sources, in the order of their codes."""
+        return [row["name"] for row in self.rows("SELECT name FROM sources ORDER BY code")]
+
+    def accepted(self) -> Accepted:
+        """All accepted pictures as arrays: about 14 bytes each."""
+        cursor = self._cursor()
+        try:
+            found = cursor.execute(
+                "SELECT list_position(?, category) - 1 AS category, number, code, batch "
+                "FROM files JOIN sources ON source = name "
+                "WHERE outcome = 'accepted' AND number IS NOT NULL",
+                [list(self.place.labels)],
+            ).fetchnumpy()
+        finally:
+            cursor.close()
+        filled = {name: np.ma.filled(values, -1) for name, values in found.items()}
+        return Accepted(
+            filled["category"].astype(np.int16),
+            filled["number"].astype(np.int32),
+            filled["code"].astype(np.int32),
+            filled["batch"].astype(np.int32),
+        )
+
+    def page(self, wanted: Mapping[str, str], text: str, limit: int, offset: int) -> list[Row]:
+        """Files that have all that is wanted, in the order of the ledger."""
+        condition, values = where(wanted, text)
+        return self.rows(
+            f"SELECT {', '.join(_SHOWN)} FROM files WHERE {condition} "  # noqa: S608
+            "ORDER BY category, number NULLS LAST, source, path_text LIMIT ? OFFSET ?",
+            [*values, limit, offset],
+        )
+
+    def count(self, wanted: Mapping[str, str], text: str) -> int:
+        """How many files have all that is wanted."""
+        condition, values = where(wanted, text)
+        query = f"SELECT count(*) AS n FROM files WHERE {condition}"  # noqa: S608
+        return int(self.rows(query, values)[0]["n"])
+
+    def picture(self, pic_id: str) -> Row | None:
+        """The ledger row of a picture; None if there is none of that id."""
+        found = self.page({"pic_id": pic_id}, "", 1, 0)
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Close the file and remove it."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            connection, now = self._connection, time.monotonic()
+            if connection is None or now - self._looked_at > _LOOKED_AT_S:
+                signature = self.signature()
+                if connection is None or signature != self._made_from:
+                    connection = self._connection = self._make()
+                    self._made_from = signature
+                self._looked_at = now
+            return connection.cursor()
+
+    def _make(self) -> duckdb.DuckDBPyConnection:
+        # The one before stays open for those who are asking it; its file is small.
+        self._number += 1
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(self.scratch / f"ledger-{self._number}.duckdb"))
+        try:
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute(f"SET threads = {_THREADS}")
+            connection.execute("SET preserve_insertion_order = false")
+            connection.execute("SET autoinstall_known_extensions = false")
+            ledger.add_views(connection, *ledger.files(self.place.layout))
+            connection.execute(_MAKE)
+            connection.execute(_SOURCES)
+            connection.execute("DROP VIEW ledger; DROP VIEW ledger_rows; DROP VIEW amendments")
+            # From here on no query can read a file or reach a network.
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        except duckdb.Error as error:
+            connection.close()
+            raise WorkspaceError(
+                f"the ledger of {self.place.address} cannot be read: {error}. If a file of it was "
+                "removed or damaged, restore it from a backup"
+            ) from error
+        return connection
+
+
+def where(wanted: Mapping[str, str], text: str) -> tuple[str, list[Any]]:
+    """The SQL condition for what is wanted, and its parameters; unknown words are left out."""
+    asked = {name: wanted[name] for name in _FILTERS if wanted.get(name)}
+    parts = [f"{name} = ?" for name in asked]
+    values: list[Any] = [int(v) if n == "batch" else v for n, v in asked.items()]
+    if text:
+        parts.append(
+            "(pic_id = ? OR contains(lower(path_text), lower(?)) OR starts_with(sha256, ?))"
+        )
+        values += [text, text, text.lower()]
+    return " AND ".join(parts) or "true", values

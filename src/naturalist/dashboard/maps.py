@@ -1,0 +1,325 @@
+"""Maps for a browser: where each point lies, in two bytes an axis, and columns to colour it by."""
+
+import functools
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import artifacts
+from naturalist.dashboard import columns
+from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.columns import Column, Finder, Keys
+from naturalist.dashboard.place import Place
+from naturalist.errors import WorkspaceError
+from naturalist.layout import pic_id
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_STEPS_16 = 65535
+_KEPT_MAPS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """A map in memory: about 12 bytes a point.
+
+    Attributes:
+        keys: which picture each point is.
+        positions: (rows, dims) uint16, steps from `low` to `high` with one scale for all axes.
+        own: columns that the map itself has.
+        finder: from pictures to rows.
+    """
+
+    name: str
+    meta: dict[str, Any]
+    keys: Keys
+    positions: NDArray[np.uint16]
+    low: tuple[float, ...]
+    step: float
+    own: dict[str, Column]
+    finder: Finder
+    signature: tuple[Any, ...]
+    made: dict[str, Column] = field(default_factory=dict)
+
+    @property
+    def dims(self) -> int:
+        """2 or 3."""
+        return int(self.positions.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(eq=False)
+class Maps:
+    """The maps of a place; safe to use from several threads."""
+
+    place: Place
+    catalogue: Catalogue
+    _kept: "OrderedDict[str, Points]" = field(default_factory=OrderedDict, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def categories(self) -> list[str]:
+        """Names of the categories, in the order of labels."""
+        return list(self.place.labels)
+
+    def names(self) -> list[str]:
+        """Maps that are there, 2D before 3D."""
+        folder = self.place.layout.maps
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [p.name for p in found if NAME.fullmatch(p.name) and (p / "points.parquet").exists()]
+
+    def get(self, name: str) -> Points | None:
+        """A map; None if there is none of that name.
+
+        Raises:
+            WorkspaceError: its points cannot be read.
+        """
+        if name not in self.names():
+            return None
+        path = self.place.layout.map(name) / "points.parquet"
+        status = path.stat()
+        signature = (status.st_mtime_ns, status.st_size, self.catalogue.signature())
+        with self._lock:
+            kept = self._kept.get(name)
+            if kept is None or kept.signature != signature:
+                self._kept.pop(name, None)
+                self._kept[name] = self._read(name, signature)
+                while len(self._kept) > _KEPT_MAPS:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(name)
+            return self._kept[name]
+
+    def describe(self, points: Points) -> dict[str, Any]:
+        """What a browser must know of a map before it asks for its columns."""
+        offered = [self.column(points, name) for name in self.offered(points)]
+        placed = points.own["sampled"].data
+        return {
+            "name": points.name,
+            "rows": len(points),
+            "dims": points.dims,
+            "low": list(points.low),
+            "step": points.step,
+            "meta": points.meta,
+            "sampled": int((placed == 1).sum()),
+            "placed": int((placed == 0).sum()),
+            "columns": [column.describe() for column in offered if column is not None],
+        }
+
+    def offered(self, points: Points) -> list[str]:
+        """Columns that can be made of what is there."""
+        layout = self.place.layout
+        names = ["category", "source", "batch", "number"]
+        if self._clustering() is not None:
+            names.append("cluster")
+        if self._predictions() is not None:
+            names += ["prediction", "correctness", "confidence", "outlier"]
+        if self.place.kind != "published" and (layout.previews("", 0, 0).parent).is_dir():
+            names += ["blur", "brightness", "contrast"]
+        return [*names, *points.own]
+
+    def column(self, points: Points, name: str) -> Column | None:
+        """A column of a map; None if there is none of that name."""
+        if name not in self.offered(points):
+            return None
+        with self._lock:
+            if name not in points.made:
+                for column in self._make(points, name):
+                    points.made[column.name] = column
+            return points.made.get(name)
+
+    def row_of(self, points: Points, pic: str) -> int | None:
+        """The row of a picture; None if the map does not have it."""
+        keys = columns.keys_of(pa.array([pic], pa.string()), self.categories)
+        row = int(points.finder.find(keys)[0])
+        return row if row >= 0 else None
+
+    def pic_id(self, points: Points, row: int) -> str:
+        """The picture of a row."""
+        category = self.categories[int(points.keys.codes[row])]
+        return pic_id(category, int(points.keys.numbers[row]))
+
+    def _read(self, name: str, signature: tuple[Any, ...]) -> Points:
+        folder = self.place.layout.map(name)
+        meta = artifacts.read_json(folder / "map.json") or {}
+        path = folder / "points.parquet"
+        axes = _axes(path)
+        parts: dict[str, list[NDArray[Any]]] = {}
+        keys: list[Keys] = []
+        wanted = [*axes, "sampled", "confidence", "density"]
+        for batch in columns.batches_of(path, ["picID", *wanted]):
+            keys.append(columns.keys_of(batch.column("picID"), self.categories))
+            for one in wanted:
+                values = batch.column(one).to_numpy(zero_copy_only=False).astype(np.float32)
+                parts.setdefault(one, []).append(values)
+        joined = {one: np.concatenate(values) for one, values in parts.items()}
+        if not joined:
+            raise WorkspaceError(f"{path} has no points: make the map anew")
+        positions, low, step = quantised(np.stack([joined[axis] for axis in axes], axis=1))
+        every = Keys(
+            np.concatenate([k.codes for k in keys]), np.concatenate([k.numbers for k in keys])
+        )
+        return Points(
+            name=name,
+            meta=meta if isinstance(meta, dict) else {},
+            keys=every,
+            positions=positions,
+            low=low,
+            step=step,
+            own=_own_columns(joined),
+            finder=Finder.of(every, len(self.categories)),
+            signature=signature,
+        )
+
+    def _make(self, points: Points, name: str) -> list[Column]:
+        if name in points.own:
+            return [points.own[name]]
+        makers: dict[str, Callable[[Points], list[Column]]] = {
+            "category": self._category,
+            "number": lambda p: [
+                Column("number", "Number", "number", p.keys.numbers.astype(np.uint32))
+            ],
+            "source": self._from_ledger,
+            "batch": self._from_ledger,
+            "cluster": self._cluster,
+            **dict.fromkeys(
+                ("prediction", "correctness", "confidence", "outlier"), self._prediction
+            ),
+            **dict.fromkeys(("blur", "brightness", "contrast"), self._quality),
+        }
+        return makers[name](points)
+
+    def _category(self, points: Points) -> list[Column]:
+        return [columns.coded("category", "Category", points.keys.codes, self.categories)]
+
+    def _from_ledger(self, points: Points) -> list[Column]:
+        held = self.catalogue.accepted()
+        at = points.finder.find(Keys(held.categories, held.numbers.astype(np.int64)))
+        known = at >= 0
+        sources = np.full(len(points), -1, np.int32)
+        batches = np.full(len(points), -1, np.int32)
+        sources[at[known]] = held.sources[known]
+        batches[at[known]] = held.batches[known]
+        numbers = np.unique(batches[batches >= 0])
+        codes = np.where(batches >= 0, np.searchsorted(numbers, batches), -1)
+        titles = [f"batch {n}" for n in numbers.tolist()]
+        return [
+            columns.coded("source", "Source", sources, self.catalogue.source_names()),
+            columns.coded("batch", "Batch", codes, titles),
+        ]
+
+    def _clustering(self) -> str | None:
+        folder = self.place.layout.clusterings
+        found = sorted(folder.glob("*/members.parquet")) if folder.is_dir() else []
+        names = [path.parent.name for path in found]
+        return "default" if "default" in names else next(iter(names), None)
+
+    def _cluster(self, points: Points) -> list[Column]:
+        path = self.place.layout.clustering(self._clustering() or "") / "members.parquet"
+        found = columns.spread([path], ["cluster"], points.finder, len(points), self.categories)
+        codes = found["cluster"]
+        names = [f"cluster {n}" for n in range(int(codes.max(initial=-1)) + 1)]
+        about = "Points without a cluster are noise: no cluster holds them."
+        return [columns.coded("cluster", "Cluster", codes, names, about)]
+
+    def _predictions(self) -> Any:
+        champion = artifacts.read_json(self.place.layout.champion)
+        name = champion.get("champion") if isinstance(champion, dict) else None
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            return None
+        path = self.place.layout.model(name) / "predictions.parquet"
+        return path if path.exists() else None
+
+    def _prediction(self, points: Points) -> list[Column]:
+        wanted = ["category", "predicted", "probability", "outlier_score"]
+        found = columns.spread(
+            [self._predictions()], wanted, points.finder, len(points), self.categories
+        )
+        predicted, filed = found["predicted"], found["category"]
+        agrees = np.where(predicted < 0, -1, (predicted != filed).astype(np.int16))
+        return [
+            columns.coded("prediction", "Prediction", predicted, self.categories),
+            columns.coded(
+                "correctness", "Correctness", agrees, ["as it is filed", "otherwise"],
+                "Whether the champion predicts the category that the picture is filed under.",
+            ),
+            columns.scaled(
+                "confidence", "Confidence", found["probability"], 0, 1,
+                "Calibrated probability of the category that is predicted.",
+            ),
+            columns.scaled(
+                "outlier", "Outlier score", found["outlier_score"], 0, 1,
+                "How unlike the training pictures it is.",
+            ),
+        ]  # fmt: skip
+
+    def _quality(self, points: Points) -> list[Column]:
+        wanted = ("blur", "brightness", "contrast")
+        folders = [self.place.layout.previews(c, 0, 0).parent for c in self.categories]
+        paths = [path for folder in folders for path in self.place.names(folder, ".parquet")]
+        values = {name: np.full(len(points), np.nan, np.float32) for name in wanted}
+        values |= columns.spread(
+            paths, wanted, points.finder, len(points), self.categories, "pic_id"
+        )
+        sharp = np.log10(np.maximum(values["blur"], 1e-6))
+        return [
+            columns.fitted(
+                "blur", "Sharpness", sharp, "Logarithm of the variance of the Laplacian."
+            ),
+            columns.fitted("brightness", "Brightness", values["brightness"], "Mean luma."),
+            columns.fitted("contrast", "Contrast", values["contrast"], "Deviation of luma."),
+        ]
+
+
+def _axes(path: Any) -> list[str]:
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid) as error:
+        raise WorkspaceError(f"{path} cannot be read ({error}): make the map anew") from error
+    return [axis for axis in "xyz" if axis in names]
+
+
+def quantised(
+    coordinates: NDArray[np.float32],
+) -> tuple[NDArray[np.uint16], tuple[float, ...], float]:
+    """Coordinates in 65,536 steps, the same for all axes, so that the picture keeps its shape.
+
+    Returns:
+        (rows, dims) uint16, the lowest value of each axis, and the size of a step.
+    """
+    finite = np.where(np.isfinite(coordinates), coordinates, 0.0)
+    low, high = finite.min(axis=0), finite.max(axis=0)
+    step = float((high - low).max() / _STEPS_16) or 1.0
+    steps = np.rint((finite - low) / step).clip(0, _STEPS_16).astype(np.uint16)
+    return steps, tuple(float(value) for value in low), step
+
+
+def _own_columns(joined: dict[str, NDArray[Any]]) -> dict[str, Column]:
+    sampled = columns.coded(
+        "sampled",
+        "In the layout",
+        joined["sampled"].astype(np.int16),
+        ["placed later", "in the layout"],
+        "Whether the layout was made with the picture, or it was placed among the others later.",
+    )
+    scale = functools.partial(columns.scaled, low=0, high=1)
+    return {
+        "sampled": sampled,
+        "placement": scale(
+            "placement", "Certainty of place", joined["confidence"],
+            about="How well the picture's neighbours agree on its place.",
+        ),
+        "density": scale(
+            "density", "Density", joined["density"],
+            about="Rank of the density of features around the picture.",
+        ),
+    }  # fmt: skip

@@ -1,0 +1,174 @@
+"""The collection that is shown: a workspace, a pulled folder, or a snapshot fetched for reading.
+
+All become a folder in the form of a workspace, so that `Layout` names every file in it. Of a
+published collection everything but tables, pictures and previews is pulled into the user's cache
+when it is opened; previews are fetched one shard at a time when a thumbnail is asked for.
+"""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from naturalist import artifacts, snapshots
+from naturalist.config import Config
+from naturalist.consume import Selection, is_pulled, pull
+from naturalist.consume.folder import read_manifest
+from naturalist.consume.reading import cache_folder
+from naturalist.errors import ConfigError, NotFound
+from naturalist.layout import Layout
+from naturalist.snapshots import File, Snapshot
+from naturalist.stores import S3Options, Store, open_store
+
+Kind = Literal["workspace", "published", "pulled"]
+
+_NOT_PULLED = ("tables", "pictures", "picture_index", "previews")
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A collection to show.
+
+    Attributes:
+        layout: where its files lie.
+        kind: what was opened.
+        name: of the collection.
+        address: what the user gave, for people.
+        labels: the label of each category, in the order of labels.
+        config: of a workspace; None for what was published.
+        about: what the snapshot says of itself; empty for a workspace.
+        store: where files that are not here yet are fetched from.
+        remote: files that may be fetched, by name.
+    """
+
+    layout: Layout
+    kind: Kind
+    name: str
+    address: str
+    labels: Mapping[str, int]
+    config: Config | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    store: Store | None = None
+    remote: Mapping[str, File] = field(default_factory=dict)
+    _fetching: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def snapshot(self) -> str | None:
+        """Id of the snapshot; None for a workspace."""
+        return self.about.get("snapshot")
+
+    def names(self, folder: Path, suffix: str) -> list[Path]:
+        """Files of a folder that are here or can be fetched, sorted by name."""
+        here = set(folder.glob(f"*{suffix}")) if folder.is_dir() else set()
+        prefix = f"{folder.relative_to(self.layout.root).as_posix()}/"
+        there = {
+            self.layout.root / name
+            for name in self.remote
+            if name.startswith(prefix) and name.endswith(suffix)
+        }
+        return sorted(here | there)
+
+    def ready(self, path: Path) -> Path | None:
+        """The path once its file is here; None if there is no such file.
+
+        Raises:
+            StoreError: it cannot be fetched, or has other bytes than were published.
+        """
+        if path.is_file():
+            return path
+        file = self.remote.get(path.relative_to(self.layout.root).as_posix())
+        if file is None or self.store is None:
+            return None
+        with self._fetching:
+            if not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.store.fetch(file.key, path, file.sha256)
+        return path
+
+
+def open_workspace(config: Config) -> Place:
+    """The workspace of a configuration; it may be empty."""
+    return Place(
+        layout=Layout(config.layout.root.absolute()),
+        kind="workspace",
+        name=config.name,
+        address=str(config.layout.root),
+        labels=_by_label(config.labels),
+        config=config,
+    )
+
+
+def open_published(
+    url: str, snapshot: str | None = None, options: S3Options | None = None, jobs: int = 8
+) -> Place:
+    """A published or pulled collection; fetches what is not in the cache yet.
+
+    Raises:
+        NotFound: nothing is published there.
+        StoreError: the store failed.
+        ConfigError: the pulled folder is not complete, or a snapshot of it was asked for.
+    """
+    if is_pulled(url):
+        return _pulled(Path(url).expanduser().absolute(), snapshot)
+    store = open_store(url, options)
+    found = _snapshot(store, url, snapshot)
+    digest = hashlib.sha256(f"{store.url}\0{found.about['collection']}".encode()).hexdigest()
+    folder = cache_folder().parent / "dashboard" / digest[:24]
+    parts = {file.part for file in found.files if file.part} - set(_NOT_PULLED)
+    if not parts:
+        raise ConfigError(f"the snapshot {found.id} of {url} holds nothing that can be shown")
+    pull(store, folder, Selection(parts=tuple(sorted(parts))), found.id, jobs=jobs)
+    later = {file.name: file for file in found.files if file.part == "previews"}
+    return Place(
+        layout=Layout(folder),
+        kind="published",
+        name=str(found.about["collection"]),
+        address=store.url,
+        labels=_by_label(found.labels),
+        about=found.about,
+        store=store,
+        remote=later,
+    )
+
+
+def _snapshot(store: Store, url: str, snapshot: str | None) -> Snapshot:
+    try:
+        return snapshots.read(store, snapshot)
+    except NotFound as error:
+        if Layout(Path(url)).marker.exists():
+            raise ConfigError(
+                f"{url} is a workspace: show it with  naturalist dashboard --config {url}"
+            ) from error
+        raise
+
+
+def _pulled(folder: Path, snapshot: str | None) -> Place:
+    manifest = read_manifest(folder)
+    if manifest is None or not manifest.complete:
+        raise ConfigError(f"a pull into {folder} was interrupted: run  naturalist pull  again")
+    if snapshot not in (None, manifest.snapshot):
+        raise ConfigError(f"{folder} holds snapshot {manifest.snapshot}, not {snapshot}")
+    labels = {one["name"]: int(one["label"]) for one in manifest.about["categories"]}
+    return Place(
+        layout=Layout(folder),
+        kind="pulled",
+        name=str(manifest.about["collection"]),
+        address=str(folder),
+        labels=_by_label(labels),
+        about=manifest.about,
+    )
+
+
+def _by_label(labels: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(labels.items(), key=lambda pair: pair[1]))
+
+
+def read_report(path: Path) -> Any:
+    """A JSON file of the collection; None if there is none.
+
+    Raises:
+        WorkspaceError: it is damaged.
+    """
+    return artifacts.read_json(path)

@@ -1,0 +1,125 @@
+"""Pictures that look alike: the nearest in feature space, to a stored picture or to a new one."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist import backbones, consume, images, ledger
+from naturalist.consume.loading import Collection
+from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.place import Place
+from naturalist.errors import ConfigError
+from naturalist.extract import decode_for
+from naturalist.pictures import Row, read_picture
+from naturalist.studies.rows import fingerprint_of
+from naturalist.tables import features_of
+
+Vector = NDArray[np.float32]
+_LARGE_SIDE = 1280
+
+
+@dataclass(eq=False)
+class Similar:
+    """Looks for the nearest pictures by reading all tables once: exact, in flat memory."""
+
+    place: Place
+    catalogue: Catalogue
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _collection: tuple[str, Collection] | None = field(default=None, repr=False)
+
+    @property
+    def offered(self) -> bool:
+        """Whether the tables are here to look in."""
+        return self.place.kind != "published" and self.place.layout.tables.is_dir()
+
+    def to_picture(self, pic_id: str, k: int) -> list[dict[str, Any]]:
+        """The `k` nearest to a stored picture, itself left out; none if it is in no table."""
+        vector = self._vector(pic_id)
+        if vector is None:
+            return []
+        near = self._nearest(vector, k + 1)
+        return [one for one in near if one["pic_id"] != pic_id][:k]
+
+    def to_bytes(self, data: bytes, k: int) -> list[dict[str, Any]]:
+        """The `k` nearest to an encoded picture.
+
+        Raises:
+            PictureError: it cannot be read.
+            ConfigError: this place does not say which network its features came from.
+        """
+        config = self.place.config
+        if config is None:
+            raise ConfigError("a new picture can only be compared in the workspace")
+        with self._lock:
+            network = backbones.load(config.extract.backbone)
+            picture = decode_for(network.spec, data, config.picture_limits)
+            vector = network.features(network.prepare(picture.pixels)[np.newaxis])[0]
+        return self._nearest(vector, k)
+
+    def large(self, pic_id: str) -> bytes | None:
+        """A stored picture as a JPEG for looking at, without metadata; None where it is not kept.
+
+        Raises:
+            PictureError: it cannot be read any more.
+        """
+        config = self.place.config
+        if config is None:
+            return None
+        with ledger.connect(self.place.layout) as connection:
+            query = "SELECT * FROM ledger WHERE pic_id = ?"
+            found = connection.execute(query, [pic_id])
+            names = [column[0] for column in found.description or ()]
+            rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        if not rows or rows[0]["outcome"] != "accepted":
+            return None
+        source = config.source_paths.get(rows[0]["category"], {}).get(rows[0]["source"])
+        data = read_picture(self.place.layout, source, rows[0])
+        picture = images.decode(data, config.picture_limits, longer=_LARGE_SIDE)
+        return _jpeg(picture.pixels)
+
+    def _vector(self, pic_id: str) -> Vector | None:
+        collection = self._tables()
+        category = pic_id.rpartition("_id_")[0]
+        for file, part in zip(collection.tables.files, collection.parts(), strict=True):
+            if file.category != category:
+                continue
+            at = part["picID"].index(pic_id).as_py()
+            if at >= 0:
+                return np.asarray(features_of(part.slice(at, 1), collection.dim)[0], np.float32)
+        return None
+
+    def _nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
+        collection = self._tables()
+        wanted = vector / (np.linalg.norm(vector) or 1.0)
+        best: list[tuple[float, str]] = []
+        for part in collection.parts():
+            features = features_of(part, collection.dim)
+            norms = np.linalg.norm(features, axis=1)
+            cosines = features @ wanted / np.where(norms, norms, 1.0)
+            top = np.argsort(-cosines, kind="stable")[:k]
+            names = part["picID"].take(top).to_pylist()
+            best += zip(cosines[top].tolist(), names, strict=True)
+            best = sorted(best, key=lambda pair: (-pair[0], pair[1]))[:k]
+        return [{"pic_id": name, "cosine": round(cosine, 4)} for cosine, name in best]
+
+    def _tables(self) -> Collection:
+        # Kept while the tables are the same, so that their checksums are compared once.
+        fresh = consume.load(self.place.layout.root, columns=["picID", "features"])
+        mark = fingerprint_of(fresh)
+        with self._lock:
+            if self._collection is None or self._collection[0] != mark:
+                self._collection = (mark, fresh)
+            return self._collection[1]
+
+
+def _jpeg(pixels: images.Pixels) -> bytes:
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

@@ -1,0 +1,137 @@
+"""Clusters, models, duplicates and suspects of wrong labels, as the studies wrote them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from naturalist import artifacts
+from naturalist.dashboard.maps import NAME
+from naturalist.dashboard.place import Place
+from naturalist.errors import NaturalistError, WorkspaceError
+
+Document = dict[str, Any]
+_SHEET = re.compile(r"[A-Za-z0-9_-]{1,40}\.png")
+_ISSUES_SHOWN = 500
+
+
+def clusterings(place: Place) -> list[str]:
+    """Names of the clusterings that are there."""
+    folder = place.layout.clusterings
+    found = sorted(folder.glob("*/clusters.json")) if folder.is_dir() else []
+    return [path.parent.name for path in found if NAME.fullmatch(path.parent.name)]
+
+
+def clustering(place: Place, name: str) -> Document | None:
+    """A clustering, mixed clusters first; None if there is none of that name.
+
+    Raises:
+        WorkspaceError: its file is damaged.
+    """
+    if name not in clusterings(place):
+        return None
+    path = place.layout.clustering(name) / "clusters.json"
+    found = _object(path)
+    clusters = [one for one in found.get("clusters", []) if isinstance(one, dict)]
+    clusters.sort(key=lambda one: (not one.get("mixed"), -(one.get("size") or 0)))
+    return found | {"name": name, "clusters": clusters}
+
+
+def sheet(place: Place, name: str, cluster: int) -> Path | None:
+    """The contact sheet of a cluster; None if it has none."""
+    found = clustering(place, name)
+    for one in (found or {}).get("clusters", []):
+        if one.get("cluster") == cluster:
+            file = Path(str(one.get("sheet", ""))).name
+            path = place.layout.clustering(name) / "sheets" / file
+            return path if _SHEET.fullmatch(file) and path.is_file() else None
+    return None
+
+
+def models(place: Place) -> Document:
+    """The champion, its history, and every model with its evaluation; damaged ones say so.
+
+    Raises:
+        WorkspaceError: the history of the champions is damaged.
+    """
+    folder = place.layout.models
+    champion = _object(place.layout.champion) if place.layout.champion.exists() else {}
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    found = [_model(place, name) for name in names if NAME.fullmatch(name)]
+    found.sort(key=lambda one: str(one.get("made_at", "")), reverse=True)
+    return {
+        "champion": champion.get("champion"),
+        "history": champion.get("history", []),
+        "models": found,
+    }
+
+
+def _model(place: Place, name: str) -> Document:
+    folder = place.layout.model(name)
+    try:
+        return {
+            **_object(folder / "model.json"),
+            "id": name,
+            "evaluation": _optional(folder / "evaluation.json"),
+        }
+    except NaturalistError as error:
+        return {"id": name, "error": str(error)}
+
+
+def label_issues(place: Place) -> Document | None:
+    """Pictures whose category is suspected to be wrong, the most suspect first.
+
+    Raises:
+        WorkspaceError: the report cannot be read.
+    """
+    path = place.layout.label_issues
+    if not path.exists():
+        return None
+    table = artifacts.read_parquet(path).sort_by("rank")
+    summary = _optional(path.with_suffix(".json")) or {}
+    shown = table.slice(0, _ISSUES_SHOWN).to_pylist()
+    return {"rows": table.num_rows, "summary": summary, "issues": shown}
+
+
+def duplicate_groups(place: Place, limit: int, offset: int) -> Document | None:
+    """Groups of near duplicates, the largest first.
+
+    Raises:
+        WorkspaceError: the report cannot be read.
+    """
+    path = place.layout.near_duplicates
+    if not path.exists():
+        return None
+    members: dict[str, list[Document]] = {}
+    for row in artifacts.read_parquet(path).to_pylist():
+        members.setdefault(row["group"], []).append(row)
+    ordered = sorted(members.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    groups: list[Document] = [
+        {"group": group, "members": sorted(rows, key=lambda row: row["distance"])}
+        for group, rows in ordered[offset : offset + limit]
+    ]
+    pictures = sum(len(rows) for rows in members.values())
+    summary = _optional(path.with_suffix(".json")) or {}
+    return {"groups": groups, "of": len(members), "pictures": pictures, "summary": summary}
+
+
+def samples(place: Place) -> list[Document]:
+    """What is known of each sample: method, rows, integrity."""
+    folder = place.layout.sample("x").parent
+    paths = sorted(folder.glob("*/sample.json")) if folder.is_dir() else []
+    found = [(path.parent.name, _optional(path)) for path in paths]
+    return [{**sample, "name": name} for name, sample in found if sample is not None]
+
+
+def _object(path: Path) -> Document:
+    found = artifacts.read_json(path)
+    if not isinstance(found, dict):
+        raise WorkspaceError(f"{path} is gone or holds no JSON object: make it anew")
+    return found
+
+
+def _optional(path: Path) -> Document | None:
+    try:
+        found = artifacts.read_json(path)
+    except WorkspaceError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,94 @@
+"""Thumbnails by picture: out of the previews of its shard, with the shards asked for last kept."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from naturalist import artifacts
+from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.place import Place
+from naturalist.layout import pic_number
+
+_KEPT_BYTES = 48_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    numbers: NDArray[np.int64]
+    thumbnails: pa.ChunkedArray
+
+    def get(self, number: int) -> bytes | None:
+        at = int(np.searchsorted(self.numbers, number))
+        if at == len(self.numbers) or self.numbers[at] != number:
+            return None
+        found: bytes | None = self.thumbnails[at].as_py()
+        return found
+
+
+@dataclass(eq=False)
+class Thumbnails:
+    """JPEG thumbnails of a place's pictures; safe to use from several threads."""
+
+    place: Place
+    catalogue: Catalogue
+    _kept: "OrderedDict[Path, _Part]" = field(default_factory=OrderedDict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def get(self, pic_id: str) -> bytes | None:
+        """The JPEG of a picture that the ledger knows; None if it has no preview."""
+        row = self.catalogue.picture(pic_id)
+        if row is None:
+            return None
+        first, count = self._range(row["category"], row["batch"])
+        paths = self._paths(row["category"], row["batch"])
+        number = pic_number(pic_id)
+        # Shards of a batch are of one size, but for the last: at most a step from this guess.
+        at = min(len(paths) - 1, max(0, (number - first) * len(paths) // max(1, count)))
+        tried: set[int] = set()
+        while 0 <= at < len(paths) and at not in tried:
+            tried.add(at)
+            part = self._part(paths[at])
+            if part is None:
+                return None
+            found = part.get(number)
+            if found is not None or not len(part.numbers):
+                return found
+            at += 1 if number > part.numbers[-1] else -1
+        return None
+
+    def _range(self, category: str, batch: int) -> tuple[int, int]:
+        found = self.catalogue.rows(
+            "SELECT min(number) AS first, max(number) - min(number) + 1 AS count FROM files "
+            "WHERE category = ? AND batch = ?",
+            [category, batch],
+        )
+        return found[0]["first"] or 1, found[0]["count"] or 1
+
+    def _paths(self, category: str, batch: int) -> list[Path]:
+        folder = self.place.layout.previews(category, batch, 0).parent
+        names = self.place.names(folder, ".parquet")
+        return [path for path in names if path.name.startswith(f"{batch:06d}-")]
+
+    def _part(self, path: Path) -> _Part | None:
+        with self._lock:
+            if path in self._kept:
+                self._kept.move_to_end(path)
+                return self._kept[path]
+        here = self.place.ready(path)
+        if here is None:
+            return None
+        table = artifacts.read_parquet(here, ["pic_id", "thumbnail"])
+        numbers = pc.extract_regex(table["pic_id"], "_id_(?P<number>[0-9]+)$")
+        column = pc.struct_field(numbers, "number").cast(pa.int64()).to_numpy()
+        part = _Part(column, table["thumbnail"])
+        with self._lock:
+            self._kept[path] = part
+            while sum(p.thumbnails.nbytes for p in self._kept.values()) > _KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return part

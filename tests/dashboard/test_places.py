@@ -1,0 +1,147 @@
+"""The same pages over an empty, a broken, a pulled and a published collection."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+import tiny
+from dashboard.conftest import client_of_place
+from dashboard.studied import studied_collection
+from naturalist import artifacts, consume, publish
+from naturalist.config import Config
+from naturalist.dashboard.place import open_published, open_workspace
+from naturalist.errors import ConfigError, NotFound
+from naturalist.pipeline.describing import describe
+from naturalist.stores import open_store
+
+READ = ("/api/about", "/api/health", "/api/models", "/api/label-issues", "/api/duplicates")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_an_empty_workspace_has_all_pages(tmp_path: Path) -> None:
+    sources = tiny.make_sources(tmp_path, {"plant": [], "animal": []})
+    client = client_of_place(open_workspace(tiny.collection(tmp_path, sources)))
+    for path in (*READ, "/api/pictures", "/api/facets", "/metrics"):
+        assert client.get(path).status_code == 200, path
+    health = client.get("/api/health").json()
+    assert [alert["name"] for alert in health["alerts"]] == ["no_run"]
+    assert client.get("/api/about").json()["maps"] == []
+    assert not (tmp_path / "work" / "ledger").exists()
+
+
+@pytest.fixture
+def spoilt(tmp_path: Path) -> Config:
+    """A studied collection of its own, to damage."""
+    return studied_collection(tmp_path / "spoilt", each=2)
+
+
+def test_one_damaged_report_hides_no_other(spoilt: Config) -> None:
+    layout = spoilt.layout
+    (layout.runs / "000001.json").write_text("{")
+    (layout.reports / "verification.json").write_text("[]")
+    layout.drift("000001").write_text("nonsense")
+    (layout.model("m1") / "evaluation.json").write_text("{")
+    client = client_of_place(open_workspace(spoilt))
+    health = client.get("/api/health").json()
+    assert [run["number"] for run in health["runs"]] == [2]
+    assert health["verification"] is None
+    assert health["drift"] == []
+    assert client.get("/api/models").json()["models"][0]["evaluation"] is None
+
+
+@pytest.mark.parametrize(
+    ("damaged", "path"),
+    [
+        ("maps/tsne-2d/points.parquet", "/api/maps/tsne-2d"),
+        ("clusters/default/clusters.json", "/api/clusterings/default"),
+        ("models/champion.json", "/api/models"),
+        ("reports/label_issues.parquet", "/api/label-issues"),
+        ("duplicates/groups.parquet", "/api/duplicates"),
+        ("ledger/plant/000001.parquet", "/api/pictures"),
+    ],
+)
+def test_a_damaged_file_is_named_and_other_pages_stay(
+    spoilt: Config, damaged: str, path: str
+) -> None:
+    (spoilt.layout.root / damaged).write_bytes(b"damaged")
+    client = client_of_place(open_workspace(spoilt))
+    answer = client.get(path)
+    assert answer.status_code == 503
+    assert Path(damaged).name in answer.json()["error"]
+    other = "/api/models" if path != "/api/models" else "/api/label-issues"
+    assert client.get(other).status_code == 200
+
+
+def _check_published(client: TestClient, kind: str) -> None:
+    about = client.get("/api/about").json()
+    assert about["kind"] == kind
+    assert about["snapshot"] == "000001"
+    health = client.get("/api/health").json()
+    assert sum(row["accepted"] for row in health["totals"]) > 10
+    assert health["runs"] == []
+    rows = client.get("/api/pictures?outcome=accepted").json()["rows"]
+    for row in rows:
+        answer = client.get(f"/api/pictures/{row['pic_id']}/thumbnail")
+        assert answer.content[:2] == b"\xff\xd8", row["pic_id"]
+    assert client.get(f"/api/pictures/{rows[0]['pic_id']}/large").status_code == 404
+
+
+def test_a_published_folder_is_shown(studied: Config) -> None:
+    place = open_published(studied.publish_url)
+    client = client_of_place(place)
+    _check_published(client, "published")
+    assert client.get("/api/about").json()["similar"] is False
+
+
+def test_a_pulled_folder_is_shown(studied: Config, tmp_path: Path) -> None:
+    parts = ("ledger", "previews", "reports", "tables")
+    store = open_store(studied.publish_url)
+    consume.pull(store, tmp_path / "pulled", consume.Selection(parts=parts))
+    client = client_of_place(open_published(str(tmp_path / "pulled")))
+    _check_published(client, "pulled")
+    assert client.get("/api/pictures/plant_id_1/similar").json()["pictures"]
+
+
+def test_previews_of_a_published_collection_are_fetched_one_shard_at_a_time(
+    studied: Config,
+) -> None:
+    place = open_published(studied.publish_url)
+    client = client_of_place(place)
+    client.get("/api/pictures/plant_id_1/thumbnail")
+    folder = place.layout.previews("plant", 1, 0).parent
+    assert len(list(folder.glob("*.parquet"))) == 1
+
+
+def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Path) -> None:
+
+    layout = studied.layout
+    items = [
+        publish.Item(str(p.relative_to(layout.root)), p, artifacts.sha256_file(p), p.stat().st_size)
+        for folder in ("maps", "clusters", "models", "ledger")
+        for p in sorted((layout.root / folder).rglob("*"))
+        if p.is_file()
+    ]
+    store = open_store(str(tmp_path / "bucket"))
+    publish.publish(store, items, describe(studied), dt.datetime.now(dt.UTC), lambda _: None)
+    client = client_of_place(open_published(str(tmp_path / "bucket")))
+    described = client.get("/api/maps/tsne-3d").json()
+    sent = client.get("/api/maps/tsne-3d/positions").content
+    assert len(sent) == 6 * described["rows"]
+    assert "prediction" in {one["name"] for one in described["columns"]}
+
+
+def test_what_is_no_collection_says_so(tmp_path: Path, studied: Config) -> None:
+    with pytest.raises(NotFound):
+        open_published(str(tmp_path))
+    with pytest.raises(ConfigError, match="--config"):
+        open_published(str(studied.layout.root))
+    (tmp_path / "pulled.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(ConfigError):
+        open_published(str(tmp_path))

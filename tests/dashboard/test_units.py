@@ -1,0 +1,89 @@
+import datetime as dt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from naturalist.dashboard import bundle, cron, metrics
+from naturalist.dashboard.columns import coded, scaled
+from naturalist.dashboard.maps import quantised
+from naturalist.errors import BundleMissing
+
+NOW = dt.datetime(2026, 11, 25, 22, 30, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("expression", "due"),
+    [
+        ("0 7 * * *", "2026-11-26T07:00"),
+        ("*/20 * * * *", "2026-11-25T22:40"),
+        ("30 22 * * *", "2026-11-26T22:30"),
+        ("15 6 1 * *", "2026-12-01T06:15"),
+        ("0 0 * * 0", "2026-11-29T00:00"),
+        ("0 0 * * 7", "2026-11-29T00:00"),
+        ("0 9-17/4 * * 1-5", "2026-11-26T09:00"),
+        ("0 0 13 * 5", "2026-11-27T00:00"),
+        ("@daily", "2026-11-26T00:00"),
+    ],
+)
+def test_the_next_run_is_as_cron_says(expression: str, due: str) -> None:
+    found = cron.next_run(expression, NOW)
+    assert found is not None
+    assert found.isoformat().startswith(due)
+
+
+@pytest.mark.parametrize("expression", ["", "7", "a b c d e", "61 * * * *", "0 0 31 2 *", "@never"])
+def test_what_is_no_schedule_has_no_next_run(expression: str) -> None:
+    assert cron.next_run(expression, NOW) is None
+
+
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 40), st.sampled_from([2, 3])),
+        elements=st.floats(-1e6, 1e6, width=32),
+    )
+)
+def test_no_point_moves_by_more_than_a_step(coordinates: np.ndarray) -> None:  # type: ignore[type-arg]
+    steps, low, step = quantised(coordinates)
+    found = np.array(low) + steps.astype(np.float64) * step
+    assert np.abs(found - coordinates).max() <= step * 1.01 + 1e-6
+
+
+@given(st.lists(st.integers(-3, 300), min_size=1), st.integers(1, 300))
+def test_codes_are_kept_or_unknown(codes: list[int], names: int) -> None:
+    column = coded("a", "A", np.array(codes), [str(n) for n in range(names)])
+    missing = np.iinfo(column.data.dtype).max
+    for code, stored in zip(codes, column.data.tolist(), strict=True):
+        assert stored == (code if 0 <= code < names else missing)
+
+
+@given(st.lists(st.floats(0, 1, width=32) | st.just(float("nan")), min_size=1))
+def test_scales_are_kept_to_a_step(values: list[float]) -> None:
+    column = scaled("a", "A", np.array(values, np.float32), 0, 1)
+    for value, stored in zip(values, column.data.tolist(), strict=True):
+        assert stored == 255 if np.isnan(value) else abs(stored / 254 - value) < 0.005
+
+
+def test_the_page_escapes_the_collections_name() -> None:
+    html = bundle.page("<script>alert(1)</script>", "/static/", "1")
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_an_installation_without_pages_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bundle, "_SCRIPT", "absent.js")
+    with pytest.raises(BundleMissing, match="NATURALIST_NO_DASHBOARD"):
+        bundle.load_bundle()
+
+
+@given(st.text())
+def test_labels_of_metrics_stay_on_one_line(text: str) -> None:
+    found = metrics._labels({"source": text})
+    assert "\n" not in found
+    inside = found.removeprefix('{source="').removesuffix('"}')
+    assert inside.replace("\\n", "\n").replace('\\"', '"').count("\\\\") * 2 >= text.count("\\")
