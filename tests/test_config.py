@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from naturalist.archives import ArchiveLimits
 from naturalist.config import CONFIG_NAME, Config, NewCategory, load_config, render_config
-from naturalist.config.models import CATEGORY_NAME, NAME
+from naturalist.config.sources import CATEGORY_NAME, NAME
 from naturalist.config.writing import source_names
 from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions

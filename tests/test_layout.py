@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naturalist.config.models import CATEGORY_NAME
+from naturalist.config.sources import CATEGORY_NAME
 from naturalist.layout import PICTURES_PER_FOLDER, Layout, pic_id, pic_number, receipt_path
 
 categories = st.from_regex(CATEGORY_NAME, fullmatch=True) | st.sampled_from(

@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from naturalist.config.models import CATEGORY_NAME
+from naturalist.config.sources import CATEGORY_NAME
 from naturalist.errors import ConfigError, MissingExtra, SourceError
 
 LABELS = {"plant": 0, "animal": 1, "human": 2}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naturalist.config import patterns
-from naturalist.config.models import NAME
+from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
 
 TODAY = dt.date(2026, 11, 24)

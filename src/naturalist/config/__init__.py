@@ -2,8 +2,9 @@
 
 from naturalist.config.classifier import ClassifierSection
 from naturalist.config.drift import DriftSection
-from naturalist.config.models import CategorySection, Config, SourceSection
+from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
+from naturalist.config.sources import CategorySection, SourceSection
 from naturalist.config.writing import NewCategory, render_config, write_config
 
 __all__ = [

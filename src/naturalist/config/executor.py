@@ -4,7 +4,9 @@ import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
+
+from naturalist.config.sources import Section
 
 _HEAD = re.compile(r"[^\s:/]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
 
@@ -30,10 +32,8 @@ def usable_ray_address(address: str) -> str:
     raise ValueError(f"{address!r}: write local, auto, or host:port of the head node{hint}")
 
 
-class ExecutorSection(BaseModel):
+class ExecutorSection(Section):
     """Where shards are worked on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: ExecutorKind = ExecutorKind.PROCESSES
     ray_address: Annotated[str, AfterValidator(usable_ray_address)] = "local"

@@ -1,17 +1,12 @@
 """The shape of `naturalist.toml`, with defaults, and the option values made from it."""
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     field_validator,
@@ -28,6 +23,14 @@ from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
 from naturalist.config.maps import MapSection
 from naturalist.config.s3 import S3Section
+from naturalist.config.sources import (
+    NAME,
+    CategorySection,
+    ImageRoots,
+    Section,
+    UserAddress,
+    UserPath,
+)
 from naturalist.errors import ConfigError
 from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
@@ -40,103 +43,20 @@ from naturalist.schedule import AirflowSection, AnalyseSection
 from naturalist.stores import S3Options
 from naturalist.verify.features import FeatureCheckOptions
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-
-
-def _usable_path(path: Path) -> Path:
-    if "\0" in str(path):
-        raise ValueError("a path cannot hold a null character")
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"{path}: there is no such home folder") from error
-
-
-def _usable_address(url: str) -> str:
-    return url if not url or "://" in url else str(_usable_path(Path(url)))
-
-
-def _usable_source(value: object) -> object:
-    """A path, or the address of a prefix in a bucket as text."""
-    if not isinstance(value, str):
-        return value
-    scheme, there, rest = value.partition("://")
-    if not there:
-        return _usable_path(Path(value))
-    if scheme != "s3" or not rest.partition("/")[0]:
-        raise ValueError(f"{value!r}: write a path, or s3://bucket/prefix")
-    return value.rstrip("/")
-
-
 # TOML tells a number from a text: what is quoted, or true, is no number.
 Positive = Annotated[int, Field(gt=0, strict=True)]
 Workers = Annotated[int, Field(ge=0, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
-UserPath = Annotated[Path, AfterValidator(_usable_path)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceSection(_Section):
-    """One raw dataset: a folder or an archive."""
-
-    name: str
-    path: Annotated[Path | str, BeforeValidator(_usable_source)]
-    origin: str = ""
-    licence: str = ""
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
-        return name
-
-
-class CategorySection(_Section):
-    """A category: name, integer label, sources."""
-
-    name: str
-    label: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
-    source: tuple[SourceSection, ...] = ()
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not CATEGORY_NAME.fullmatch(name):
-            raise ValueError(f"{name!r}: begin with a letter; letters, digits, _ and -, at most 64")
-        return name
-
-    @model_validator(mode="after")
-    def _check_sources(self) -> Self:
-        twice = [n for n, k in Counter(s.name for s in self.source).items() if k > 1]
-        if twice:
-            raise ValueError(f"category {self.name}: two sources are named {twice[0]!r}")
-        return self
-
-
-class ImagesSection(_Section):
+class ImagesSection(Section):
     """How and where pictures are kept."""
 
     mode: Mode = Mode.HARDLINK
-    roots: Annotated[tuple[str, ...], Field(min_length=1)] = ("images",)
-
-    @field_validator("roots")
-    @classmethod
-    def _check_roots(cls, roots: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(roots):
-            raise ValueError("an empty name: write a folder, as in images")
-        paths = [_usable_path(Path(root)) for root in roots]
-        twice = [str(path) for path, k in Counter(paths).items() if k > 1]
-        if twice:
-            raise ValueError(f"{twice[0]!r} is there twice")
-        return tuple(map(str, paths))
+    roots: Annotated[ImageRoots, Field(min_length=1)] = ("images",)
 
 
-class IngestSection(_Section):
+class IngestSection(Section):
     """How much is done at once."""
 
     files_per_batch: Positive = 100_000
@@ -145,7 +65,7 @@ class IngestSection(_Section):
     unchanged_folders: Literal["look", "trust"] = "look"
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     """What is refused; every refusal names its limit."""
 
     max_file_bytes: Positive = FileLimits.max_file_bytes
@@ -159,7 +79,7 @@ class LimitsSection(_Section):
     decode_timeout_s: Annotated[float, Field(gt=0)] = 120.0
 
 
-class ExtractSection(_Section):
+class ExtractSection(Section):
     """The network, and how the work is cut."""
 
     backbone: str = backbones.DEFAULT
@@ -175,23 +95,23 @@ class ExtractSection(_Section):
         return name
 
 
-class VerifySection(_Section):
+class VerifySection(Section):
     """How features are verified."""
 
     sample_share: Share = FeatureCheckOptions.sample_share
     min_cosine: Share = FeatureCheckOptions.min_cosine
 
 
-class TablesSection(_Section):
+class TablesSection(Section):
     """How tables are cut."""
 
     rows_per_table: Positive = 10_001
 
 
-class PublishSection(_Section):
+class PublishSection(Section):
     """Where the tables go; an empty address publishes nothing."""
 
-    url: Annotated[str, AfterValidator(_usable_address)] = ""
+    url: UserAddress = ""
     pictures: Form = Form.NONE
     keep_metadata: bool = False
     thumbnails: bool = True
@@ -201,7 +121,7 @@ class PublishSection(_Section):
     requester_pays: bool = False
 
 
-class Config(_Section):
+class Config(Section):
     """A whole `naturalist.toml`."""
 
     format: Annotated[int, Field(ge=1, le=1)] = 1
@@ -280,6 +200,11 @@ class Config(_Section):
     def labels(self) -> dict[str, int]:
         """The label of each category."""
         return {category.name: category.label for category in self.category}
+
+    @property
+    def image_roots(self) -> tuple[str, ...]:
+        """Every image root, of all categories."""
+        return self.ingest_options.all_roots
 
     def on_day(self, day: dt.date | None, new_images: str = "") -> "Config":
         """The same configuration for a run of a certain day; None is today.
@@ -399,6 +324,7 @@ class Config(_Section):
         return IngestOptions(
             mode=self.images.mode,
             image_roots=self.images.roots,
+            category_roots=tuple((c.name, c.roots) for c in self.category if c.roots),
             limits=FileLimits(limits.max_file_bytes, self.picture_limits, archives),
             files_per_batch=self.ingest.files_per_batch,
             files_per_task=self.ingest.files_per_task,

@@ -43,7 +43,7 @@ def load_config(path: Path) -> Config:
 def _check_apart(path: Path, config: Config) -> None:
     """Or the pictures that a run places would be taken for new ones by the next."""
     layout = config.layout
-    written = [layout.root, *(layout.image_root(root) for root in config.images.roots)]
+    written = [layout.root, *(layout.image_root(root) for root in config.image_roots)]
     if config.publish_url and "://" not in config.publish_url:
         written.append(Path(config.publish_url))
     for source in config.sources:

@@ -2,16 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from naturalist.config.sources import Section
 from naturalist.stores import S3Options
 from naturalist.stores.remote import CACHE_BYTES, RemoteFolder
 
 
-class S3Section(BaseModel):
+class S3Section(Section):
     """Where the server of the sources is; credentials come from the AWS chain alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     endpoint_url: str = ""
     region: str = ""

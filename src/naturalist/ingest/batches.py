@@ -16,13 +16,12 @@ from naturalist.ingest import folder_states
 from naturalist.ingest.assign import Assigned, KnownPicture, Prior, assign
 from naturalist.ingest.examine import ExamineTask
 from naturalist.ingest.listing import Entry, list_new
-from naturalist.ingest.options import IngestOptions, Mode, Source
+from naturalist.ingest.options import IngestOptions, Source
 from naturalist.ingest.place import Placed, PlaceTask, loss_amendments
+from naturalist.ingest.roots import RootChooser
 from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
-from naturalist.pictures import Location
 from naturalist.schemas import AMENDMENT, FINDINGS, LEDGER
-from naturalist.stores.remote import RemoteFolder
 
 PICTURES_PER_PLACE_TASK = 5_000
 _BATCH_FILE = "batch.json"
@@ -103,7 +102,7 @@ def write_pending(
     categories = sorted({category for category, _ in findings})
     last_numbers = {c: _last_number(layout, c) for c in categories}
     batch = ledger.last_batch(layout) + 1
-    roots = _RootChooser(layout, sources, options)
+    roots = RootChooser(layout, sources, options)
     assigned = assign(
         findings, _prior(layout, findings, options.categories), last_numbers, batch, roots
     )
@@ -165,36 +164,6 @@ WHERE (pic_id IS NOT NULL OR outcome = 'conflict')
   AND sha256 IN (SELECT sha256 FROM asked WHERE kind = 'picture')
 ORDER BY batch, pic_id
 """
-
-
-class _RootChooser:
-    """Names the image root for each new picture.
-
-    On the drive of the source where there is such a root, because a hard link there costs nothing;
-    else where most space is free.
-    """
-
-    def __init__(self, layout: Layout, sources: Sequence[Source], options: IngestOptions) -> None:
-        self._mode = options.mode
-        roots = {}
-        for name in options.image_roots:
-            with artifacts.storage_errors(f"image root {name}"):
-                layout.image_root(name).mkdir(parents=True, exist_ok=True)
-            roots[name] = layout.image_root(name)
-        self._emptiest = max(roots, key=lambda name: shutil.disk_usage(roots[name]).free)
-        self._by_source = {(s.category, s.name): self._choose(s.path, roots) for s in sources}
-
-    def _choose(self, source: Location, roots: dict[str, Path]) -> str:
-        if isinstance(source, RemoteFolder):
-            return self._emptiest
-        device = source.stat().st_dev
-        near = [name for name, path in roots.items() if path.stat().st_dev == device]
-        return self._emptiest if self._emptiest in near or not near else near[0]
-
-    def __call__(self, category: str, row: dict[str, Any]) -> str | None:
-        if row["staged"]:
-            return self._emptiest
-        return None if self._mode is Mode.REFERENCE else self._by_source[category, row["source"]]
 
 
 def _write_pending(layout: Layout, assigned: Assigned, batch: int, shard_size: int) -> None:

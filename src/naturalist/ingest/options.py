@@ -48,6 +48,7 @@ class IngestOptions:
     Attributes:
         mode: how pictures are placed.
         image_roots: folders that keep pictures; relative ones lie in the workspace.
+        category_roots: those of categories that have their own, as pairs.
         limits: what is refused.
         files_per_batch: memory follows this, not the number of files.
         files_per_task: files examined by one task.
@@ -59,6 +60,7 @@ class IngestOptions:
 
     mode: Mode = Mode.HARDLINK
     image_roots: tuple[str, ...] = ("images",)
+    category_roots: tuple[tuple[str, tuple[str, ...]], ...] = ()
     limits: FileLimits = field(default_factory=FileLimits)
     files_per_batch: int = 100_000
     files_per_task: int = 500
@@ -66,3 +68,13 @@ class IngestOptions:
     rescan: bool = False
     trust_folders: bool = False
     categories: tuple[str, ...] = ()
+
+    def roots_of(self, category: str) -> tuple[str, ...]:
+        """The roots that new pictures of a category may go to."""
+        return dict(self.category_roots).get(category, self.image_roots)
+
+    @property
+    def all_roots(self) -> tuple[str, ...]:
+        """Every root once."""
+        own = (root for _, roots in self.category_roots for root in roots)
+        return tuple(dict.fromkeys((*self.image_roots, *own)))

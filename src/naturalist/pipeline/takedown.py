@@ -31,7 +31,7 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
         WorkspaceLocked: somebody else is writing.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config.layout, config.name, config.image_roots):
         found = _find(config, pic_ids)
         rows = defaultdict(list)
         now = time.time_ns()

@@ -1,0 +1,104 @@
+"""The sections `[[category]]` and `[[category.source]]`, and what names and paths may be."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+def _usable_path(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("a path cannot hold a null character")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: there is no such home folder") from error
+
+
+def _usable_address(url: str) -> str:
+    return url if not url or "://" in url else str(_usable_path(Path(url)))
+
+
+def _usable_source(value: object) -> object:
+    """A path, or the address of a prefix in a bucket as text."""
+    if not isinstance(value, str):
+        return value
+    scheme, there, rest = value.partition("://")
+    if not there:
+        return _usable_path(Path(value))
+    if scheme != "s3" or not rest.partition("/")[0]:
+        raise ValueError(f"{value!r}: write a path, or s3://bucket/prefix")
+    return value.rstrip("/")
+
+
+def _usable_roots(roots: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(roots):
+        raise ValueError("an empty name: write a folder, as in images")
+    paths = [_usable_path(Path(root)) for root in roots]
+    twice = [str(path) for path, k in Counter(paths).items() if k > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} is there twice")
+    return tuple(map(str, paths))
+
+
+UserPath = Annotated[Path, AfterValidator(_usable_path)]
+UserAddress = Annotated[str, AfterValidator(_usable_address)]
+ImageRoots = Annotated[tuple[str, ...], AfterValidator(_usable_roots)]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown settings are mistakes, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSection(Section):
+    """One raw dataset: a folder, an archive, or a prefix in a bucket."""
+
+    name: str
+    path: Annotated[Path | str, BeforeValidator(_usable_source)]
+    origin: str = ""
+    licence: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
+        return name
+
+
+class CategorySection(Section):
+    """A category: name, integer label, sources, and its own image roots if it has some."""
+
+    name: str
+    label: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+    roots: ImageRoots = ()
+    source: tuple[SourceSection, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not CATEGORY_NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: begin with a letter; letters, digits, _ and -, at most 64")
+        return name
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        twice = [n for n, k in Counter(s.name for s in self.source).items() if k > 1]
+        if twice:
+            raise ValueError(f"category {self.name}: two sources are named {twice[0]!r}")
+        return self
