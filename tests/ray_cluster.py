@@ -3,9 +3,12 @@
 import contextlib
 import importlib.util
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +17,8 @@ from typing import Any
 
 import pytest
 from tools.on_loopback import is_alone
+
+from s3_server import ACCESS_KEY, SECRET_KEY
 
 HERE = Path(__file__).parent
 _MODULES = [str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -69,7 +74,7 @@ class Cluster:
     def address(self) -> str:
         return f"127.0.0.1:{PORT}"
 
-    def add(self, name: str, cpus: int) -> Node:
+    def add(self, name: str, cpus: int, gpus: int = 0) -> Node:
         """Start a node and wait until the head knows it."""
         ports = 11_000 + 100 * len(self.nodes)
         where = ["--head", f"--port={PORT}", "--include-dashboard=false"]
@@ -77,16 +82,16 @@ class Cluster:
         if self.nodes:
             where = [f"--address={self.address}"]
         started = [*_RAY, "start", "--block", *where, "--node-ip-address=127.0.0.1"]
-        started += [f"--node-name={name}", f"--num-cpus={cpus}", "--disable-usage-stats"]
+        started += [f"--node-name={name}", f"--num-cpus={cpus}", f"--num-gpus={gpus}"]
         started += [f"--min-worker-port={ports}", f"--max-worker-port={ports + 99}"]
-        started += ["--object-store-memory=80000000"]
+        started += ["--disable-usage-stats", "--object-store-memory=80000000"]
         with (self.folder.parent / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 started,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(_MODULES)},
+                env=os.environ | _OF_NODES,
             )
         node = self.nodes[name] = Node(name, process)
         return node
@@ -101,6 +106,13 @@ class Cluster:
 
 _RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
+
+_OF_NODES = {
+    "PYTHONPATH": os.pathsep.join(_MODULES),
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+}
+"""Each node has its own credentials; none travel with tasks."""
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -146,20 +158,19 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "allowed): Ray's nodes would listen on this machine's network"
         )
     # Names of sockets are short.
-    folder = Path("/tmp/naturalist-test-ray")
+    folder = Path(tempfile.mkdtemp(prefix="nr-", dir="/tmp"))
     cluster = Cluster(folder / "ray")
-    cluster.folder.mkdir(parents=True, exist_ok=True)
+    cluster.folder.mkdir()
     cluster.add("first", 1)
     wait_until("the head answers", lambda: _answers(cluster))
     cluster.add("second", 1)
     yield cluster
     for name in reversed(list(cluster.nodes)):
         cluster.drop(name)
+    shutil.rmtree(folder)
 
 
 def _answers(cluster: Cluster) -> bool:
-    import socket
-
     try:
         socket.create_connection(("127.0.0.1", PORT), 1).close()
     except OSError:
@@ -172,7 +183,6 @@ def ray_driver(ray_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster of two nodes, and this process connected to it."""
     from naturalist.pipeline import ray_connection
 
-    ray = ray_connection.import_ray(ray_cluster.address)
-    with ray_connection.connected(ray, ray_cluster.address, 1):
+    with ray_connection.connected(ray_cluster.address, 1) as ray:
         wait_until("both nodes are there", lambda: len(ray_connection.nodes(ray)) == 2)
         yield ray_cluster

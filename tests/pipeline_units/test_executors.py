@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -28,8 +29,8 @@ def processes(folder: Path, timeout_s: float = 60.0) -> ProcessExecutor:
     return ProcessExecutor(2, folder / "breadcrumbs", timeout_s)
 
 
-def on_ray(folder: Path, timeout_s: float = 60.0) -> RayExecutor:
-    return RayExecutor(RayOptions(workers=2), folder / "breadcrumbs", timeout_s, Silent())
+def on_ray(address: str, folder: Path, timeout_s: float) -> RayExecutor:
+    return RayExecutor(RayOptions(address), folder / "breadcrumbs", timeout_s, Silent())
 
 
 @pytest.fixture(params=["inline", "processes", "ray"])
@@ -41,8 +42,7 @@ def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executo
 
 def maker(request: pytest.FixtureRequest) -> Maker:
     if request.param == "ray":
-        request.getfixturevalue("ray_driver")
-        return on_ray
+        return partial(on_ray, request.getfixturevalue("ray_driver").address)
     return processes
 
 

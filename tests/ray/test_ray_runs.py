@@ -13,46 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.pipeline.collections_of_pictures import (
-    Collection,
-    Ran,
-    begin,
-    finish,
-)
 from tests.ray.conftest import Wanted
+from tests.ray.running import DEADLINE_S, Run, on_ray
 
 from ray_cluster import Cluster, Node, wait_until
-
-DEADLINE_S = 180.0
-
-
-def on_ray(cluster: Cluster) -> list[str]:
-    return ["--executor", "ray", "--ray-address", cluster.address]
-
-
-class Run:
-    """A run on the cluster as a person starts it, in a process of its own."""
-
-    def __init__(self, collection: Collection, notes: Path, *arguments: str) -> None:
-        notes.mkdir()
-        self.collection, self.notes = collection, notes
-        command = ["run", "-c", str(collection.folder), "--json", *arguments]
-        self.process, self.out, self.err = begin(command, notes)
-
-    def told(self) -> str:
-        return self.err.read_text()
-
-    def shards(self) -> int:
-        """Shards whose features are there."""
-        return len(list(self.collection.folder.glob("features/*/*/*.parquet")))
-
-    def wait_for(self, what: str, holds: object) -> None:
-        assert callable(holds)
-        wait_until(what, lambda: self.process.poll() is not None or holds(), DEADLINE_S)
-        assert self.process.poll() is None, f"ended before {what}:\n{self.told()}"
-
-    def finish(self) -> Ran:
-        return finish(self.process, self.out, self.err, self.notes, DEADLINE_S)
 
 
 @pytest.fixture

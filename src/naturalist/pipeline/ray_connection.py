@@ -34,20 +34,54 @@ _ENVIRONMENT_ALONE = {
 }
 
 
-def import_ray(address: str) -> ModuleType:
-    """Import Ray, telling it first what it reads from the environment.
+@contextlib.contextmanager
+def connected(address: str, workers: int) -> Iterator[ModuleType]:
+    """Be a driver of the cluster at `address`; a local one is started, and ended afterwards.
+
+    Where the caller's own program is connected already, that connection is used and kept.
+
+    Args:
+        address: `local`, `auto`, or host:port of the head node.
+        workers: number of tasks at once in a local cluster.
 
     Raises:
-        MissingExtra: it is not installed.
+        ConfigError: nobody answers at that address.
+        MissingExtra: Ray is not installed.
+        NaturalistError: it cannot be started, or refuses.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    with contextlib.ExitStack() as ending:
+        ending.enter_context(_environment(address))
+        ray = _import_ray()
+        if not ray.is_initialized():
+            ending.enter_context(_stdout_kept_clean())
+            options: dict[str, object] = {"address": address}
+            if address == LOCAL:
+                options |= _alone(ending, workers)
+            _knock(address)
+            ending.callback(ray.shutdown)
+            _join(ray, options)
+        yield ray
+
+
+@contextlib.contextmanager
+def _environment(address: str) -> Iterator[None]:
+    """What Ray and the processes that it starts read from the environment."""
+    wanted = dict(_ENVIRONMENT)
     if address == LOCAL:
-        for name, value in _ENVIRONMENT_ALONE.items():
-            os.environ.setdefault(name, value)
-        if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+        wanted |= _ENVIRONMENT_ALONE
+        if os.environ.get("RAY_AUTH_MODE", "token") == "token":
             # Else Ray would write one to the user's home, for all clusters to come.
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            wanted |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _import_ray() -> ModuleType:
     try:
         import ray.exceptions
         import ray.util.scheduling_strategies
@@ -57,35 +91,6 @@ def import_ray(address: str) -> ModuleType:
         raise MissingExtra("Ray", "ray") from error
     module: ModuleType = ray
     return module
-
-
-@contextlib.contextmanager
-def connected(ray: ModuleType, address: str, workers: int) -> Iterator[None]:
-    """Be a driver of the cluster at `address`; a local one is started, and ended afterwards.
-
-    Where the caller's own program is connected already, that connection is used and kept.
-
-    Args:
-        ray: the module.
-        address: `local`, `auto`, or host:port of the head node.
-        workers: number of tasks at once in a local cluster.
-
-    Raises:
-        ConfigError: nobody answers at that address.
-        NaturalistError: Ray cannot be started, or refuses.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    with contextlib.ExitStack() as ending:
-        ending.enter_context(_stdout_kept_clean())
-        options: dict[str, object] = {"address": address}
-        if address == LOCAL:
-            options |= _alone(ending, workers)
-        _knock(address)
-        ending.callback(ray.shutdown)
-        _join(ray, options)
-        yield
 
 
 def _alone(ending: contextlib.ExitStack, workers: int) -> dict[str, object]:

@@ -85,6 +85,8 @@ class RayExecutor:
         self._names: dict[str, str] = {}
         self._slots = 1
         self._looked_s = 0.0
+        self._gpus_asked = 0.0
+        self._missing: list[str] = []
 
     def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
         """See `Executor.map`."""
@@ -130,11 +132,9 @@ class RayExecutor:
     def _connect(self) -> None:
         if self._ray is not None:
             return
-        ray = ray_connection.import_ray(self._options.address)
-        joined = ray_connection.connected(ray, self._options.address, self._options.workers)
-        self._ending.enter_context(joined)
-        self._ray = ray
-        self._watch = ray.remote(watch_over)
+        joined = ray_connection.connected(self._options.address, self._options.workers)
+        self._ray = self._ending.enter_context(joined)
+        self._watch = self._ray.remote(watch_over)
         self._look_at_nodes()
 
     def _gpus_for(self, task: Any) -> float:
@@ -155,6 +155,7 @@ class RayExecutor:
             scheduling_strategy=strategy,
             name="naturalist",
         )
+        self._gpus_asked = max(self._gpus_asked, work.gpus)
         copy = chosen.remote(work.packed, self._terms)
         work.copies.add(copy)
         running[copy] = work
@@ -190,15 +191,23 @@ class RayExecutor:
     def _look_at_nodes(self) -> None:
         self._looked_s = time.monotonic()
         before, self._nodes = self._nodes, ray_connection.nodes(self._ray)
-        self._slots = int(self._ray.cluster_resources().get("CPU", 0))
+        resources = self._ray.cluster_resources()
+        self._slots = int(resources.get("CPU", 0))
         for node in before.keys() - self._nodes.keys():
             self._progress.note(f"node {before[node]} is lost: what it was doing is done again")
         for node in self._nodes.keys() - before.keys():
             if before:
                 self._progress.note(f"node {self._nodes[node]} has joined")
-        if not self._slots and (before or not self._names):
-            self._progress.note("the cluster has no CPUs to give now: waiting for a node")
         self._names |= self._nodes
+        self._tell_what_is_missing(resources)
+
+    def _tell_what_is_missing(self, resources: dict[str, float]) -> None:
+        needed = {"CPU": 1.0, "GPU": self._gpus_asked}
+        missing = [kind for kind, amount in needed.items() if resources.get(kind, 0) < amount]
+        if missing and missing != self._missing:
+            kinds = " and no ".join(missing)
+            self._progress.note(f"the cluster has no {kinds} to give now: waiting for a node")
+        self._missing = missing
 
     def _help_late_ones(self, running: dict[Any, _Work], pace: "_Pace") -> None:
         """Begin the latest tasks once more on other nodes, when there is nothing else to do."""

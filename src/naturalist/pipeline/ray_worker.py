@@ -83,14 +83,16 @@ def watch_over(packed: PackedTask, terms: Terms) -> Answer:
     node: str = ray.get_runtime_context().get_node_id()
     try:
         _check_version(terms)
-        ((_, result),) = _child(terms).map(run_packed, [packed])
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        ((_, result),) = _child(terms, gpus).map(run_packed, [packed])
     except NaturalistError as error:
         return Answer(node, error=error)
     return Answer(node, result)
 
 
 @lru_cache(maxsize=1)
-def _child(terms: Terms) -> ProcessExecutor:
+def _child(terms: Terms, gpus: str) -> ProcessExecutor:
+    """The child process; it sees the GPUs that Ray has given this worker when it begins."""
     os.environ.update(terms.environment)
     return ProcessExecutor(1, terms.breadcrumbs, terms.timeout_s)
 
