@@ -14,7 +14,7 @@ from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, Qui
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.config.maps import MapSection
-from naturalist.config.models import NAME
+from naturalist.config.sources import NAME
 from naturalist.consume import load
 from naturalist.errors import ConfigError
 from naturalist.layout import MapFolder
