@@ -138,12 +138,12 @@ class Layout:
 
     def picture(self, image_root: str, category: str, number: int, extension: str) -> Path:
         """Where picture `number` of a category is kept."""
-        folder = self.picture_folder(image_root, category, picture_group(number))
-        return folder / f"{pic_id(category, number)}.{extension}"
+        name = f"{pic_id(category, number)}.{extension}"
+        return self.root.joinpath(image_root, category, f"{picture_group(number):06d}", name)
 
     def picture_folder(self, image_root: str, category: str, group: int) -> Path:
         """The folder that keeps the pictures of one group, so that no folder gets too full."""
-        return self.root / image_root / category / f"{group:06d}"
+        return self.root.joinpath(image_root, category, f"{group:06d}")
 
     # features and what is measured beside them
 

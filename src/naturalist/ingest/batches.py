@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -21,9 +20,9 @@ from naturalist.ingest.place import Placed, PlaceTask, loss_amendments
 from naturalist.ingest.roots import RootChooser
 from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
-from naturalist.schemas import AMENDMENT, FINDINGS, LEDGER
+from naturalist.schemas import AMENDMENT, LEDGER
 
-PICTURES_PER_PLACE_TASK = 5_000
+PICTURES_PER_PLACE_TASK = 1_000
 _BATCH_FILE = "batch.json"
 
 
@@ -98,14 +97,14 @@ def write_pending(
     Returns:
         Whether there is anything to place and commit; False if all files were known after all.
     """
-    findings = [(t.source.category, row) for t in tasks for row in _read_findings(t)]
+    tables = [(t.source.category, artifacts.read_parquet(t.findings)) for t in tasks]
+    findings = [(category, row) for category, table in tables for row in table.to_pylist()]
     categories = sorted({category for category, _ in findings})
     last_numbers = {c: _last_number(layout, c) for c in categories}
     batch = ledger.last_batch(layout) + 1
     roots = RootChooser(layout, sources, options)
-    assigned = assign(
-        findings, _prior(layout, findings, options.categories), last_numbers, batch, roots
-    )
+    prior = _prior(layout, _asked(tables), options.categories)
+    assigned = assign(findings, prior, last_numbers, batch, roots)
     if not assigned.rows:
         for category, keys in assigned.touched.items():
             _write_touched(layout.touched(category), keys)
@@ -115,9 +114,10 @@ def write_pending(
     return True
 
 
-def _read_findings(task: ExamineTask) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = artifacts.read_parquet(task.findings).to_pylist()
-    return rows
+def _asked(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table:
+    """All findings with their category."""
+    category = pa.array([c for c, table in tables for _ in range(table.num_rows)], pa.string())
+    return pa.concat_tables([t for _, t in tables]).append_column("category", category)
 
 
 def _last_number(layout: Layout, category: str) -> int:
@@ -125,11 +125,7 @@ def _last_number(layout: Layout, category: str) -> int:
     return summaries[-1].last_number if summaries else 0
 
 
-def _prior(
-    layout: Layout, findings: list[tuple[str, dict[str, Any]]], categories: Sequence[str]
-) -> Prior:
-    asked = pa.Table.from_pylist([row for _, row in findings], FINDINGS)
-    asked = asked.append_column("category", pa.array([c for c, _ in findings], pa.string()))
+def _prior(layout: Layout, asked: pa.Table, categories: Sequence[str]) -> Prior:
     prior = Prior()
     with ledger.connect(layout) as connection:
         connection.register("asked", asked)

@@ -11,6 +11,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,11 +22,12 @@ from naturalist.errors import PictureError
 from naturalist.ingest.listing import Entry
 from naturalist.ingest.options import FileLimits, Source
 from naturalist.layout import Layout
-from naturalist.pictures import path_in_source
 from naturalist.reasons import Reason
 from naturalist.schemas import FINDINGS
 from naturalist.stores.remote import RemoteFolder, fetch_remote, read_remote
 
+_SEPARATOR = b"\0"
+"""Between the path of an archive and those of its members."""
 HEAD_BYTES = max(images.HEAD_BYTES, archives.HEAD_BYTES)
 _SYSTEM_NAMES = frozenset({b".ds_store", b"thumbs.db", b"desktop.ini", b".directory", b"icon\r"})
 
@@ -48,7 +50,7 @@ class ExamineTask:
     limits: FileLimits
     blamed: tuple[tuple[int, Reason], ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Fingerprint of everything that the findings depend on."""
         facts = [[e.path.hex(), e.size_bytes, e.mtime_ns, e.reason, e.detail] for e in self.entries]
@@ -59,6 +61,18 @@ class ExamineTask:
     def findings(self) -> Path:
         """Where the findings are written."""
         return Layout(self.root).findings / f"{self.key}.parquet"
+
+    def path_of(self, entry: Entry) -> bytes:
+        """Where an entry of a local source lies; a source that is one file is its only entry."""
+        return self._root if self._is_one_file else os.path.join(self._root, entry.path)
+
+    @cached_property
+    def _root(self) -> bytes:
+        return os.fsencode(str(self.source.path))
+
+    @cached_property
+    def _is_one_file(self) -> bool:
+        return isinstance(self.source.path, Path) and self.source.path.is_file()
 
     def blame(self, index: int, reason: Reason) -> "ExamineTask":
         """The same task, with one more entry refused unopened."""
@@ -91,8 +105,9 @@ def examine(task: ExamineTask) -> Examined:
             trail.at(index)
             for row in _examine_entry(task, layout, entry, blamed.get(index)):
                 rows.append(row)
-                # An archive may take hours: the time that is allowed is that of one member.
-                trail.at(index)
+                if _SEPARATOR in row["path"]:
+                    # An archive may take hours: the time that is allowed is that of one member.
+                    trail.at(index)
     if any(row["staged"] for row in rows):
         os.sync()
     artifacts.write_parquet(task.findings, pa.Table.from_pylist(rows, FINDINGS))
@@ -113,7 +128,7 @@ def _examine_entry(
             if not images.sniff(head).format:
                 kind, head = archives.kind_from(head, file.read)
             if kind is not None:
-                yield from _examine_archive(task, layout, entry, path)
+                yield from _examine_archive(task, layout, entry, Path(os.fsdecode(path)))
             else:
                 yield _row(task, entry, _examine_picture(head, file, entry, task.limits))
     except PictureError as error:
@@ -123,11 +138,11 @@ def _examine_entry(
 
 
 @contextlib.contextmanager
-def _at_hand(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[Path]:
+def _at_hand(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[bytes]:
     """The entry as a file of this machine; one of a bucket is here as long as it is needed."""
     source = task.source.path
     if not isinstance(source, RemoteFolder):
-        yield path_in_source(source, entry.path)
+        yield task.path_of(entry)
         return
     path = layout.fetched / secrets.token_hex(16)
     with artifacts.storage_errors(str(path)):
@@ -140,12 +155,12 @@ def _at_hand(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[Path]:
             data = read_remote(source, key, entry.size_bytes, entry.mtime_ns)
             with artifacts.storage_errors(str(path)):
                 path.write_bytes(data)
-        yield path
+        yield os.fsencode(path)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _open_regular(path: Path) -> BinaryIO:
+def _open_regular(path: bytes) -> BinaryIO:
     # Without O_NONBLOCK, opening a pipe that took the file's place would wait for ever.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -165,9 +180,17 @@ def _os_trouble(error: OSError) -> PictureError:
 def _examine_picture(head: bytes, file: BinaryIO, entry: Entry, limits: FileLimits) -> Row:
     refuse_unreadable(head, os.path.basename(entry.path))
     _check_size(entry.size_bytes, limits)
-    data = head + file.read(limits.max_file_bytes + 1 - len(head))
+    data = head + _rest(file, len(head), entry.size_bytes, limits)
     _check_size(len(data), limits)
     return _describe(data, limits)
+
+
+def _rest(file: BinaryIO, done_bytes: int, size_bytes: int, limits: FileLimits) -> bytes:
+    """What follows, in one read of about the known size: a larger one costs its memory."""
+    rest = file.read(max(0, size_bytes - done_bytes) + 1)
+    if done_bytes + len(rest) <= size_bytes:
+        return rest
+    return rest + file.read(max(0, limits.max_file_bytes + 1 - done_bytes - len(rest)))
 
 
 def _check_size(size_bytes: int, limits: FileLimits) -> None:
@@ -245,7 +268,7 @@ def _member_row(task: ExamineTask, layout: Layout, entry: Entry, member: archive
     except PictureError as error:
         found = _refusal(error)
     return _row(task, entry, found) | {
-        "path": b"\0".join([entry.path, *member.path]),
+        "path": _SEPARATOR.join([entry.path, *member.path]),
         "occurrence": member.occurrence,
         "size_bytes": member.size_bytes,
         "seen_key": None,

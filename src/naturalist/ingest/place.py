@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naturalist import artifacts
+from naturalist import artifacts, ledger
 from naturalist.errors import PictureError, WorkspaceError
 from naturalist.ingest.options import Mode, Source
 from naturalist.layout import Layout, pic_number, picture_group
@@ -84,9 +85,8 @@ def place(task: PlaceTask) -> Placed:
 
 
 def _rows(layout: Layout, task: PlaceTask) -> list[Row]:
-    table = _pending(layout, task.category)
-    accepted = table.filter(pc.equal(table["outcome"], Outcome.ACCEPTED))
-    rows: list[Row] = accepted.slice(task.start, task.rows).to_pylist()
+    path = layout.pending / f"{task.category}.parquet"
+    rows: list[Row] = ledger.accepted_rows(path, task.start, task.start + task.rows).to_pylist()
     return rows
 
 
@@ -225,8 +225,9 @@ def _move(path: Path, target: Path, incoming: Path, row: Row) -> None:
 
 def _checked(path: Path, row: Row) -> Path:
     try:
-        status = path.stat()
-        real = path.resolve() if path.is_symlink() else path
+        status = path.lstat()
+        is_link = stat.S_ISLNK(status.st_mode)
+        real, status = (path.resolve(), path.stat()) if is_link else (path, status)
     except OSError as error:
         raise PictureError(Reason.VANISHED, "gone before it was placed") from error
     if (status.st_size, status.st_mtime_ns) != (row["size_bytes"], row["mtime_ns"]):

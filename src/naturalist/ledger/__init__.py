@@ -21,6 +21,7 @@ from naturalist.ledger.outcomes import (
 from naturalist.ledger.rows import (
     BatchSummary,
     Shard,
+    accepted_rows,
     amendments,
     batch_counts,
     batch_rows,
@@ -53,6 +54,7 @@ __all__ = [
     "Outcome",
     "Shard",
     "SourceCounts",
+    "accepted_rows",
     "add_views",
     "amendments",
     "batch_counts",

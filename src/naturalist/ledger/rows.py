@@ -250,13 +250,17 @@ def batch_rows(
 
 
 def shard_rows(layout: Layout, category: str, batch: int, shard: Shard) -> pa.Table:
-    """Accepted pictures of one shard, in id order, as they were when the batch was committed.
+    """Accepted pictures of one shard, in id order, as they were when the batch was committed."""
+    return accepted_rows(layout.batch(category, batch), shard.start, shard.stop)
 
-    Costs one column of the batch and the row groups that hold the shard.
+
+def accepted_rows(path: Path, start: int, stop: int) -> pa.Table:
+    """Accepted pictures `start` to `stop` of a batch's file, in id order.
+
+    Costs one column of the file and the row groups that hold them.
     """
-    outcomes = batch_rows(layout, category, batch, ["outcome"])["outcome"]
+    outcomes = artifacts.read_parquet(path, ["outcome"])["outcome"]
     accepted = pc.indices_nonzero(pc.equal(outcomes, Outcome.ACCEPTED))
-    wanted = accepted[shard.start : shard.stop]
-    first, last = wanted[0].as_py(), wanted[-1].as_py()
-    rows, before = artifacts.read_row_groups(layout.batch(category, batch), first, last)
+    wanted = accepted[start:stop]
+    rows, before = artifacts.read_row_groups(path, wanted[0].as_py(), wanted[-1].as_py())
     return rows.take(pc.subtract(wanted, pa.scalar(before, wanted.type)))
