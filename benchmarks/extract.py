@@ -1,11 +1,13 @@
 """Extraction against its own ceiling: decoding alone and the network alone, on the same pictures.
 
-    python benchmarks/extract.py --photos DIR [--backbone NAME] [--rounds 3]
+    python benchmarks/extract.py --photos DIR [--backbone NAME] [--rounds 3] [--peers]
 
 DIR has one folder for each category. All rates are for all cores at once: every part runs in as
 many processes as the pipeline uses. The ceiling is what decoding and the network would reach if
 nothing else cost time: 1 / (1/decode + 1/network). Rounds are interleaved and the median is
-reported, because other work on the machine disturbs each part alike.
+reported, because other work on the machine disturbs each part alike; where it disturbs them
+unlike, the ratio of processor times says more. `--peers` also runs what others use on the same
+pictures (see peers.py).
 """
 
 import argparse
@@ -13,14 +15,16 @@ import json
 import multiprocessing
 import os
 import platform
+import resource
 import shutil
 import statistics
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import psutil
@@ -36,35 +40,56 @@ from naturalist.pipeline.progress import Silent
 NETWORK_PICTURES = 1000
 
 
-def decode_all(arguments: tuple[list[Path], str]) -> tuple[int, float]:
-    """Read and decode pictures as the pipeline does; returns their number and the seconds."""
+class Cost(NamedTuple):
+    """Pictures, and the seconds and the processor's seconds that they took."""
+
+    pictures: int
+    wall_s: float
+    processor_s: float
+
+
+class Stopwatch:
+    """Both kinds of seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.perf_counter(), time.process_time()
+
+    def cost(self, pictures: int) -> Cost:
+        wall, processor = time.perf_counter(), time.process_time()
+        return Cost(pictures, wall - self._wall, processor - self._processor)
+
+
+def decode_all(arguments: tuple[list[Path], str]) -> Cost:
+    """Read and decode pictures as the pipeline does."""
     paths, backbone = arguments
     spec, limits = backbones.describe(backbone), PictureLimits()
-    start = time.perf_counter()
+    watch = Stopwatch()
     for path in paths:
         try:
             extract.decode_for(spec, path.read_bytes(), limits)
         except PictureError:
             continue
-    return len(paths), time.perf_counter() - start
+    return watch.cost(len(paths))
 
 
-def network_all(arguments: tuple[int, str, int]) -> tuple[int, float]:
-    """Put prepared pictures through the network; returns their number and the seconds."""
+def network_all(arguments: tuple[int, str, int]) -> Cost:
+    """Put prepared pictures through the network."""
     count, backbone, batch = arguments
     network = backbones.load(backbone)
     side = network.spec.side
     pictures = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3), np.uint8)
     network.features(pictures)
-    start = time.perf_counter()
+    watch = Stopwatch()
     for _ in range(0, count, batch):
         network.features(pictures)
-    return -(-count // batch) * batch, time.perf_counter() - start
+    return watch.cost(-(-count // batch) * batch)
 
 
-def rate(pool: Any, work: Callable[[Any], tuple[int, float]], shares: list[Any]) -> float:
-    """Pictures a second of all processes together."""
-    return float(sum(n / s for n, s in pool.map(work, shares, chunksize=1)))
+def rates(pool: Any, work: Callable[[Any], Cost], shares: list[Any]) -> tuple[float, float]:
+    """Pictures a second of all processes together, and processor seconds of one picture."""
+    costs = pool.map(work, shares, chunksize=1)
+    processor_s = sum(c.processor_s for c in costs) / sum(c.pictures for c in costs)
+    return sum(c.pictures / c.wall_s for c in costs), processor_s
 
 
 class PeakMemory:
@@ -98,20 +123,29 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def end_to_end(config: Config) -> tuple[float, float, PeakMemory]:
+def end_to_end(config: Config) -> tuple[float, float, float, PeakMemory]:
     """Rates of the extract stage on a workspace whose pictures are ingested.
 
     Returns:
         Pictures a second with the start of the workers counted, the same from the receipts
-        (workers running), and the memory.
+        (workers running), processor seconds of one picture (everything counted), and the memory.
     """
     shutil.rmtree(config.layout.root / "features", ignore_errors=True)
     shutil.rmtree(config.layout.root / "previews", ignore_errors=True)
+    before = _processor_s()
     with PeakMemory() as memory, runner.opened(config, Silent()) as job:
         start = time.perf_counter()
         result = stages.extract_features(job)
         seconds = time.perf_counter() - start
-    return result.pictures / seconds, _steady_rate(config, result.pictures), memory
+    processor_s = (_processor_s() - before) / result.pictures
+    steady = _steady_rate(config, result.pictures)
+    return result.pictures / seconds, steady, processor_s, memory
+
+
+def _processor_s() -> float:
+    """Of this process and of its children that have ended, as the workers have."""
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def _steady_rate(config: Config, pictures: int) -> float:
@@ -142,15 +176,17 @@ def measure(config: Config, paths: list[Path], rounds: int) -> dict[str, Any]:
     decode_shares = [(paths[i::workers], backbone) for i in range(workers)]
     network_shares = [(NETWORK_PICTURES, backbone, config.extract.network_batch)] * workers
     backbones.load(backbone)
-    found: dict[str, list[float]] = {k: [] for k in ("decode", "network", "whole", "steady")}
+    found: dict[str, list[float]] = defaultdict(list)
     memory = PeakMemory()
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for _ in range(rounds):
-            found["decode"].append(rate(pool, decode_all, decode_shares))
-            found["network"].append(rate(pool, network_all, network_shares))
-            whole, steady, seen = end_to_end(config)
-            found["whole"].append(whole)
-            found["steady"].append(steady)
+            decode, decode_s = rates(pool, decode_all, decode_shares)
+            network, network_s = rates(pool, network_all, network_shares)
+            whole, steady, whole_s, seen = end_to_end(config)
+            one = {"decode": decode, "network": network, "whole": whole, "steady": steady}
+            one["processor_ratio"] = (decode_s + network_s) / whole_s
+            for name, value in one.items():
+                found[name].append(value)
             memory = max(memory, seen, key=lambda m: m.total_bytes)
     return summarise(found, memory, workers, len(paths), backbone)
 
@@ -166,6 +202,7 @@ def summarise(
     }
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {workers} workers",
+        "load": os.getloadavg()[0],
         "backbone": backbones.describe(backbone).id,
         "pictures": pictures,
         "decode_per_s": statistics.median(found["decode"]),
@@ -175,6 +212,7 @@ def summarise(
         "end_to_end_without_start_per_s": statistics.median(found["steady"]),
         "ratio_to_ceiling": ratios["whole"],
         "ratio_to_ceiling_without_start": ratios["steady"],
+        "ratio_of_processor_time": statistics.median(found["processor_ratio"]),
         "peak_memory_mb": memory.total_bytes / 2**20,
         "peak_memory_of_one_process_mb": memory.process_bytes / 2**20,
     }
@@ -187,7 +225,13 @@ def main() -> None:
     parser.add_argument("--backbone", default="efficientnet_lite0", choices=backbones.names())
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--peers", action="store_true", help="also run what others use")
     options = parser.parse_args()
+    if options.peers:
+        import peers
+
+        print(json.dumps(peers.compare(options.photos, [options.backbone]), indent=1))
+        return
     with tempfile.TemporaryDirectory() as folder:
         config, paths = prepare(options.photos, Path(folder) / "w", options.backbone)
         result = measure(config, paths, options.rounds)

@@ -1,6 +1,6 @@
 """The same pictures through naturalist and through what others use, in one run.
 
-    python benchmarks/peers.py --photos DIR [--backbone NAME]
+    python benchmarks/peers.py --photos DIR [--backbone NAME ...] [--environments DIR]
 
 Peers, each in an environment of its own that this script makes under --environments:
 
@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "peer_programs"
+ENVIRONMENTS = Path.home() / ".cache" / "nat-peers"
+_NO_PACKAGES = {"failed": "its packages cannot be installed"}
 PACKAGES = {
     "seed": [["tensorflow-cpu==2.21.0"]],
     "fastdup": [["pip", "setuptools", "fastdup==2.54"]],
@@ -85,24 +87,35 @@ def measure_naturalist(photos: Path, backbone: str) -> dict[str, Any]:
     return found
 
 
+def compare(photos: Path, names: list[str], environments: Path = ENVIRONMENTS) -> dict[str, Any]:
+    """Everybody's rates on the same pictures, and how many times faster each of ours is."""
+    result: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures = Path(scratch) / "pictures"
+        result["pictures"] = flat_copy(photos, pictures)
+        peers = {}
+        for name in PACKAGES:
+            python = environment(name, environments)
+            peers[name] = measure_peer(name, python, pictures) if python else _NO_PACKAGES
+    ours = {name: measure_naturalist(photos, name) for name in names}
+    times = {
+        f"{our} / {peer}": one["end_to_end_per_s"] / other["per_s"]
+        for our, one in ours.items()
+        for peer, other in peers.items()
+        if "per_s" in other
+    }
+    return result | {"naturalist": ours, "peers": peers, "times_faster": times}
+
+
 def main() -> None:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--backbone", action="append", default=[])
-    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "nat-peers")
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
     options = parser.parse_args()
-    result: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores"}
-    with tempfile.TemporaryDirectory() as scratch:
-        pictures = Path(scratch) / "pictures"
-        result["pictures"] = flat_copy(options.photos, pictures)
-        for backbone in options.backbone or ["efficientnet_lite0"]:
-            result[f"naturalist {backbone}"] = measure_naturalist(options.photos, backbone)
-        for name in PACKAGES:
-            python = environment(name, options.environments)
-            found = measure_peer(name, python, pictures) if python else {"failed": "no packages"}
-            result[name] = found
-    print(json.dumps(result, indent=1))
+    names = options.backbone or ["efficientnet_lite0_int8"]
+    print(json.dumps(compare(options.photos, names, options.environments), indent=1))
 
 
 if __name__ == "__main__":

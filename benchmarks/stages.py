@@ -29,7 +29,14 @@ from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.pipeline import runner, stages
 from naturalist.pipeline.executors import worker_count
 from naturalist.pipeline.progress import Silent
-from naturalist.schemas import CSV_DELIMITER, LEDGER, csv_columns, features_schema, table_schema
+from naturalist.schemas import (
+    CSV_DELIMITER,
+    LEDGER,
+    PREVIEWS,
+    csv_columns,
+    features_schema,
+    table_schema,
+)
 
 BACKBONE = "colour_histogram"
 DIM = 512
@@ -156,6 +163,7 @@ def make_features(config: Config, rows: int) -> None:
         (folder / f"plant{suffix}").rename(layout.batch("plant", 1).with_suffix(suffix))
     for number, shard in enumerate(ledger.batches(layout, "plant")[0].shards):
         write_part(config, spec, number, shard)
+        write_previews(config, number, shard)
 
 
 def write_part(config: Config, spec: backbones.BackboneSpec, number: int, shard: Any) -> None:
@@ -170,6 +178,15 @@ def write_part(config: Config, spec: backbones.BackboneSpec, number: int, shard:
     digest = {path.name: artifacts.sha256_file(path)}
     wanted = extract.fingerprint(shard, spec)
     artifacts.write_receipt(path, artifacts.Receipt(wanted, len(names), digest, facts=facts))
+
+
+def write_previews(config: Config, number: int, shard: Any) -> None:
+    """The previews of one part: without them the part would count as not done."""
+    path = config.layout.previews("plant", 1, number)
+    artifacts.write_parquet(path, PREVIEWS.empty_table())
+    digest = {path.name: artifacts.sha256_file(path)}
+    wanted = extract.previews_fingerprint(shard)
+    artifacts.write_receipt(path, artifacts.Receipt(wanted, 0, digest))
 
 
 def measure_tables(folder: Path, rows: int) -> dict[str, Any]:

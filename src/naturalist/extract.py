@@ -140,7 +140,7 @@ def _is_extracted(
     features = layout.features(spec.id, summary.category, summary.batch, number)
     previews = layout.previews(summary.category, summary.batch, number)
     return artifacts.is_done(features, fingerprint(shard, spec)) and artifacts.is_done(
-        previews, _previews_fingerprint(shard)
+        previews, previews_fingerprint(shard)
     )
 
 
@@ -331,13 +331,14 @@ def _write_refusals(task: ExtractTask, layout: Layout, refusals: Sequence[Row]) 
         path.unlink(missing_ok=True)
 
 
-def _previews_fingerprint(shard: Shard) -> str:
+def previews_fingerprint(shard: Shard) -> str:
+    """What the previews of a shard are made from."""
     return artifacts.fingerprint(FORMAT, shard.fingerprint, images.THUMBNAIL_SIDE)
 
 
 def _write_previews(task: ExtractTask, layout: Layout, previews: Sequence[Row]) -> None:
     path = layout.previews(task.category, task.batch, task.number)
-    wanted = _previews_fingerprint(task.shard)
+    wanted = previews_fingerprint(task.shard)
     if artifacts.is_done(path, wanted):
         return
     table = pa.Table.from_pylist(list(previews), PREVIEWS)
