@@ -191,6 +191,7 @@ CLUSTER_MEMBERS = pa.schema(
         _field("picID", pa.string(), "Id of the picture."),
         _field("cluster", pa.int32(), "Number of its cluster, from 0; -1 is noise."),
         _field("strength", pa.float32(), "How surely it belongs there, 0 to 1."),
+        _field("distance", pa.float32(), "Distance of its features to the cluster's middle."),
     ]
 )
 

@@ -13,7 +13,6 @@ _LINE = 16
 _PAPER = (255, 255, 255)
 _INK = (34, 34, 34)
 _FRAME = (221, 221, 221)
-_CAPTION_LETTERS = 26
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Tile:
 
 
 def contact_sheet(tiles: Sequence[Tile], title: str = "", columns: int = 6) -> bytes:
-    """Draw the tiles in rows, from the left; captions of up to two lines stand below.
+    """Draw the tiles in rows, from the left; captions of up to two lines stand below;
+    "\\n" in a caption begins the second.
 
     Returns:
         The bytes of a PNG.
@@ -61,13 +61,28 @@ def _draw(
         draw.text((left + _MARGIN, top + side // 2), "no thumbnail", _INK, font)
     else:
         with Image.open(io.BytesIO(tile.thumbnail)) as picture:
+            # Previews of earlier versions are larger.
+            picture.thumbnail((side, side))
             x, y = left + (side - picture.width) // 2, top + (side - picture.height) // 2
             sheet.paste(picture.convert("RGB"), (x, y))
-    for n, line in enumerate(_lines(tile.caption)):
+    for n, line in enumerate(_lines(tile.caption, font)):
         draw.text((left, top + side + n * _LINE), line, _INK, font)
 
 
-def _lines(caption: str) -> list[str]:
-    text = "".join(c if c.isprintable() else "?" for c in caption)
-    parts = text if len(text) <= 2 * _CAPTION_LETTERS else text[: 2 * _CAPTION_LETTERS - 1] + "…"
-    return [parts[k : k + _CAPTION_LETTERS] for k in range(0, len(parts), _CAPTION_LETTERS)][:2]
+def _lines(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """At most two lines that are no wider than a picture; a line break in the caption is kept."""
+    first, _, second = caption.partition("\n")
+    text, rest = _fitting(_printable(first), font)
+    line, cut = _fitting(_printable(second) or rest, font)
+    return [text, line[:-1] + "…" if cut else line]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> tuple[str, str]:
+    end = len(text)
+    while end and font.getlength(text[:end]) > THUMBNAIL_SIDE:
+        end -= 1
+    return text[:end], text[end:]
