@@ -28,3 +28,15 @@ def with_rare(
     order = rng.permutation(rows + len(few))
     both = np.concatenate([points, more])
     return both[order], np.concatenate([cluster, few + cluster.max() + 1])[order]
+
+
+def directions(
+    sizes: list[int], seed: int = 0, dim: int = 32, spread: float = 0.15
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Round groups of these sizes around directions at right angles, mixed; the group of each."""
+    rng = np.random.default_rng(seed)
+    middles = np.linalg.qr(rng.normal(size=(dim, dim)))[0][: len(sizes)]
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    noise = rng.normal(size=(len(groups), dim)) * spread / np.sqrt(dim)
+    order = rng.permutation(len(groups))
+    return (middles[groups] + noise).astype(np.float32)[order], groups[order]

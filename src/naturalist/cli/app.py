@@ -15,6 +15,7 @@ from naturalist.cli import (
     backbones,
     bucket,
     classifier,
+    clusters,
     consume,
     dashboard,
     drift,
@@ -264,6 +265,7 @@ app.add_typer(takedown.app)
 app.add_typer(verify.app)
 app.add_typer(classifier.app)
 app.add_typer(models.app, name="models")
+app.add_typer(clusters.app)
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
 app.add_typer(consume.app)

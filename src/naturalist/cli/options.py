@@ -63,3 +63,23 @@ RayAddressOption = Annotated[
         "executor.ray_address by default.",
     ),
 ]
+NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the result.")]
+FromOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="Read a published or pulled collection, or another workspace; needs --out.",
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder to write to, with --from or --vectors.")
+]
+VectorsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Your own vectors: .npy, or .parquet with a column features (and picID, category, "
+        "source where you have them); needs --out.",
+    ),
+]

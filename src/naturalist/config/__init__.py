@@ -1,6 +1,7 @@
 """`naturalist.toml`: one collection, its categories and sources, and every setting."""
 
 from naturalist.config.classifier import ClassifierSection
+from naturalist.config.clusters import ClustersSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
@@ -11,6 +12,7 @@ __all__ = [
     "CONFIG_NAME",
     "CategorySection",
     "ClassifierSection",
+    "ClustersSection",
     "Config",
     "DriftSection",
     "NewCategory",

@@ -18,6 +18,7 @@ from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
 from naturalist.config.classifier import ClassifierSection
 from naturalist.config.dashboard import DashboardSection
+from naturalist.config.clusters import ClustersSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
@@ -137,6 +138,7 @@ class Config(Section):
     tables: TablesSection = TablesSection()
     analyse: AnalyseSection = AnalyseSection()
     classifier: ClassifierSection = ClassifierSection()
+    clusters: ClustersSection = ClustersSection()
     drift: DriftSection = DriftSection()
     duplicates: DuplicatesSection = DuplicatesSection()
     map: MapSection = MapSection()

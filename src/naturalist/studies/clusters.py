@@ -182,13 +182,13 @@ def _make(
     drawn = draw(files, options.rows, options.seed, watcher.advance)
     watcher.end()
     features, far = drawn.features, 0
-    reduction = reduce_rows(features, options)
     if options.method == "hdbscan" and drawn.of > len(features):
         watcher.begin("clusters: far rows", drawn.of, "rows")
-        more = draw_far(files, drawn, reduction, options.seed, watcher.advance)
+        more = draw_far(files, drawn, options.seed, watcher.advance)
         watcher.end()
         unseen = ~np.isin(more.pic_ids, drawn.pic_ids)
         features, far = np.concatenate([features, more.features[unseen]]), int(unseen.sum())
+    reduction = reduce_rows(features, options)
     points = reduction(features)
     count, tried = _count(points, reduction, options, watcher)
     watcher.begin("clusters: make", 1, "models")

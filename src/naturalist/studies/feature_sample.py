@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.analysis import kmeans
-from naturalist.analysis.reduction import Reduction
+from naturalist.analysis.reduction import to_unit
 from naturalist.studies.feature_files import FeatureFiles
 
 Floats = NDArray[np.float32]
@@ -41,21 +41,20 @@ def draw(files: FeatureFiles, count: int, seed: int, on_rows: OnRows) -> Drawn:
     return _smallest(files, count, seed, on_rows, lambda features: np.ones(len(features), bool))
 
 
-def draw_far(
-    files: FeatureFiles, near: Drawn, reduction: Reduction, seed: int, on_rows: OnRows
-) -> Drawn:
+def draw_far(files: FeatureFiles, near: Drawn, seed: int, on_rows: OnRows) -> Drawn:
     """Rows that are far from all that was drawn evenly, where rare groups are.
 
     A group of 20 among a million has hardly a row in an even sample. Its rows are farther from the
     middles of cells of the sample than nearly all rows are, and so they are found here: rows
     beyond the distance that 5 in 1,000 of the sample exceed, at most half as many as were drawn.
+    All features count: the principal axes of a sample without the group may not have its direction.
     """
-    points = reduction(near.features)
+    points = to_unit(near.features)
     middles = kmeans.fit_centroids(points, _CELLS, seed, spread=False)
     limit = np.quantile(kmeans.assign(points, middles)[1], _FAR)
 
     def is_far(features: Floats) -> NDArray[np.bool_]:
-        return np.asarray(kmeans.assign(reduction(features), middles)[1] > limit)
+        return np.asarray(kmeans.assign(to_unit(features), middles)[1] > limit)
 
     return _smallest(files, len(points) // 2, seed, on_rows, is_far)
 

@@ -1,0 +1,146 @@
+"""The command that clusters features."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    FromOption,
+    JsonOption,
+    NameOption,
+    OutOption,
+    QuietOption,
+    VectorsOption,
+)
+from naturalist.cli.progress import make_progress
+from naturalist.config import ClustersSection, load_config
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout
+from naturalist.pipeline.clusters import cluster as bring_up_to_date
+from naturalist.studies import feature_files
+from naturalist.studies.clusters import ClusterStudy, study_clusters
+
+app = typer.Typer()
+_METHODS = ("kmeans", "hdbscan")
+
+
+@app.command(epilog=EXIT_CODES)
+def cluster(
+    config: ConfigOption = DEFAULT_CONFIG,
+    name: NameOption = "default",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="kmeans puts every picture into a cluster; hdbscan finds dense groups, rare ones "
+            "too, and calls the rest noise. clusters.method by default.",
+        ),
+    ] = "",
+    count: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=512, help="Clusters of kmeans; 0 takes the finest count that is found again."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Make all clusters anew, and say how much moved.")
+    ] = False,
+    place: FromOption = "",
+    vectors: VectorsOption = None,
+    out: OutOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Cluster the features, and show each cluster by its numbers, pictures and words.
+
+    A second call places new pictures into the clusters that are there and moves no old one, until
+    they no longer fit. Results: clusters/NAME in the workspace (or in --out): members.parquet,
+    clusters.json, a contact sheet for each cluster.
+
+    Example: naturalist cluster --method hdbscan --name dense
+    """
+    progress = make_progress(quiet=quiet)
+    if place or vectors:
+        files, layout = elsewhere(place, vectors, out)
+        study = _study(ClustersSection().study, method, count, seed)
+        pictures = Layout(Path(place)) if place and "://" not in place else None
+        found = study_clusters(
+            files, layout, study, progress, name=name, pictures=pictures, again=again
+        )
+    else:
+        settings = load_config(config)
+        layout = settings.layout
+        study = _study(settings.clusters.study, method, count, seed)
+        found = bring_up_to_date(settings, progress, study, name=name, again=again)
+    if json:
+        output.print_json(found)
+    else:
+        _print(found, layout.clustering(name))
+
+
+def elsewhere(
+    place: str, vectors: Path | None, out: Path | None
+) -> tuple[feature_files.FeatureFiles, Layout]:
+    """Features that are not those of the workspace, and where results about them go.
+
+    Raises:
+        ConfigError: --out is not said, or both --from and --vectors are.
+    """
+    if place and vectors:
+        raise ConfigError("--from and --vectors exclude each other: say where the features are")
+    if out is None:
+        raise ConfigError("say with --out DIR where to write: the features are not the workspace's")
+    files = feature_files.of_file(vectors) if vectors else feature_files.of_place(place)
+    return files, Layout(out)
+
+
+def _study(study: ClusterStudy, method: str, count: int | None, seed: int | None) -> ClusterStudy:
+    if method and method not in _METHODS:
+        raise ConfigError(f"--method {method!r}: choose one of {', '.join(_METHODS)}")
+    if count == 1:
+        raise ConfigError("--count 1: one cluster is no clustering; give 2 or more, or 0")
+    asked = {"method": method or None, "count": count, "seed": seed}
+    changes: dict[str, Any] = {k: value for k, value in asked.items() if value is not None}
+    return replace(study, clusters=replace(study.clusters, **changes))
+
+
+def _print(found: dict[str, Any], folder: Path) -> None:
+    remade = found.get("remade")
+    if not found["changed"]:
+        output.print_text("nothing new: the clusters are those of the tables as they are")
+    elif remade:
+        output.print_text(
+            f"made anew because {remade['why']}: {remade['moved']:,} of {remade['of']:,} pictures "
+            "changed their cluster"
+        )
+    for sentence in found["words"]:
+        output.print_text(sentence)
+    columns = ("cluster", "pictures", "category", "purity", "stability", "one source", "mixed")
+    output.print_text("")
+    output.print_table(columns, map(_line, found["clusters"]))
+    metrics = found["metrics"]
+    said = [f"{name} {value:.3f}" for name in _SHOWN if (value := metrics[name]) is not None]
+    output.print_text(f"\n{', '.join(said)}\nall: {folder}")
+
+
+_SHOWN = ("ari", "nmi", "purity", "completeness", "silhouette", "stability", "ari_sources")
+
+
+def _line(entry: dict[str, Any]) -> list[Any]:
+    purity, stability = entry["purity"], entry["stability"]
+    return [
+        entry["cluster"],
+        entry["size"],
+        entry["category"],
+        "" if purity is None else f"{purity:.3f}",
+        "" if stability is None else f"{stability:.2f}",
+        "yes" if entry["single_source"] else "",
+        "yes" if entry["mixed"] else "",
+    ]

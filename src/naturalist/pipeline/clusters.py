@@ -1,0 +1,38 @@
+"""Clusters of a workspace: as a command, and as a step of a run."""
+
+from typing import Any
+
+from naturalist.config import Config
+from naturalist.pipeline import workspace
+from naturalist.pipeline.progress import Progress
+from naturalist.pipeline.stages import Job
+from naturalist.studies import feature_files
+from naturalist.studies.clusters import ClusterStudy, study_clusters
+
+
+def cluster(
+    config: Config, progress: Progress, study: ClusterStudy, *, name: str, again: bool
+) -> dict[str, Any]:
+    """Bring a clustering of the workspace up to date, as its one writer.
+
+    Raises:
+        ConfigError: there are no tables.
+        WorkspaceLocked: somebody else is writing.
+        MissingExtra: a package of the extra `analysis` is not installed.
+    """
+    layout = config.layout
+    workspace.reading(layout)
+    with workspace.writing(layout, config.name, config.images.roots):
+        files = feature_files.of_place(layout.root)
+        return study_clusters(
+            files, layout, study, progress, name=name, pictures=layout, again=again
+        )
+
+
+def step(job: Job) -> dict[str, Any]:
+    """The step of a run: the clustering `default`."""
+    layout = job.config.layout
+    files = feature_files.of_place(layout.root)
+    found = study_clusters(files, layout, job.config.clusters.study, job.progress, pictures=layout)
+    said = {"rows": found["rows"], "clusters": len(found["clusters"]), "noise": found["noise"]}
+    return said | {"changed": found["changed"], "remade": found.get("remade")}
