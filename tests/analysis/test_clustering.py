@@ -23,7 +23,9 @@ SIZES = [120, 100, 80, 60, 40, 20]
 OPTIONS = ClusterOptions(axes=16, max_count=24)
 
 
-def clustered(features: np.ndarray, options: ClusterOptions, count: int = 6) -> tuple[Model, np.ndarray]:
+def clustered(
+    features: np.ndarray, options: ClusterOptions, count: int = 6
+) -> tuple[Model, np.ndarray]:
     reduction = reduce_rows(features, options)
     points = reduction(features)
     return make_model(points, reduction, options, count), points

@@ -17,8 +17,8 @@ from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import patterns
 from naturalist.config.classifier import ClassifierSection
-from naturalist.config.dashboard import DashboardSection
 from naturalist.config.clusters import ClustersSection
+from naturalist.config.dashboard import DashboardSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
