@@ -76,10 +76,11 @@ def prepare(layout: Layout, labels: Mapping[str, int], spec: BackboneSpec) -> li
     items = [*_tables(layout, labels), *_ledger(layout, labels), *_reports(layout)]
     dictionary = layout.outbox / "data_dictionary.md"
     artifacts.write_bytes(dictionary, data_dictionary(spec.dim).encode())
-    return [*items, _item("data_dictionary.md", dictionary)]
+    return [*items, item("data_dictionary.md", dictionary)]
 
 
-def _item(name: str, path: Path, sha256: str | None = None) -> Item:
+def item(name: str, path: Path, sha256: str | None = None) -> Item:
+    """A file as it is published; its sha256 is computed if it is not given."""
     return Item(name, path, sha256 or artifacts.sha256_file(path), path.stat().st_size)
 
 
@@ -87,7 +88,7 @@ def _tables(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
     for category in sorted(labels):
         for path, receipt in tables.done_tables(layout, category):
             for name, sha256 in sorted(receipt.sha256.items()):
-                yield _item(f"tables/{category}/{name}", path.with_name(name), sha256)
+                yield item(f"tables/{category}/{name}", path.with_name(name), sha256)
 
 
 def _ledger(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
@@ -115,17 +116,28 @@ def previews(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
                 name = f"previews/{category}/{path.name}"
                 withheld = ledger.between(gone, *summary.numbers(shard))
                 if withheld:
-                    path = _without(path, layout.outbox / name, withheld, receipt.fingerprint)
+                    path = without(path, layout.outbox / name, withheld, receipt.fingerprint)
                     receipt = artifacts.read_receipt(path)
                 if receipt is not None:
-                    yield _item(name, path, receipt.sha256[path.name])
+                    yield item(name, path, receipt.sha256[path.name])
 
 
-def _without(source: Path, path: Path, withheld: tuple[str, ...], made_from: str) -> Path:
+def without(
+    source: Path, path: Path, withheld: tuple[str, ...], made_from: str, column: str = "pic_id"
+) -> Path:
+    """A copy, at `path`, of a Parquet file without the rows of some pictures, with a receipt.
+
+    Args:
+        source: the file.
+        path: where the copy goes.
+        withheld: the pictures, by the names in `column`.
+        made_from: stands for the bytes of the file.
+        column: where the names are.
+    """
     wanted = artifacts.fingerprint(made_from, list(withheld))
     if not artifacts.is_done(path, wanted):
         table = artifacts.read_parquet(source)
-        gone = pc.is_in(table["pic_id"], pa.array(withheld, pa.string()))
+        gone = pc.is_in(table[column], pa.array(withheld, pa.string()))
         kept = table.filter(pc.invert(gone))
         artifacts.write_parquet(path, kept)
         digest = {path.name: artifacts.sha256_file(path)}
@@ -142,14 +154,14 @@ def _public(source: Path, layout: Layout, name: str, sha256: str, private: Seque
         artifacts.write_parquet(path, rows)
         digest = {path.name: artifacts.sha256_file(path)}
         artifacts.write_receipt(path, artifacts.Receipt(wanted, rows.num_rows, digest))
-    return _item(name, path)
+    return item(name, path)
 
 
 def _reports(layout: Layout) -> Iterator[Item]:
     for name in ("verification.json", "verification.md"):
         path = layout.reports / name
         if path.exists():
-            yield _item(f"reports/{name}", path)
+            yield item(f"reports/{name}", path)
 
 
 def publish(
@@ -252,7 +264,7 @@ def cards(layout: Layout, about: Mapping[str, Any], items: Sequence[Item]) -> li
     made = []
     for name, text in ((CARD, data_card(about, files)), (CROISSANT, croissant(about, files))):
         artifacts.write_bytes(layout.outbox / name, text.encode())
-        made.append(_item(name, layout.outbox / name))
+        made.append(item(name, layout.outbox / name))
     return made
 
 

@@ -21,6 +21,7 @@ from naturalist.pipeline.status import counts_as_json
 from naturalist.pipeline.throughput import Throughput
 from naturalist.snapshots import maintenance
 from naturalist.stores import open_store
+from naturalist.studies.publishing import study_items
 from naturalist.verify import collection
 from naturalist.verify import features as feature_checks
 from naturalist.verify import tables as table_checks
@@ -315,6 +316,7 @@ def items_to_publish(config: Config) -> list[publish.Item]:
     items = publish.prepare(config.layout, config.labels, spec)
     if config.publish.thumbnails:
         items += publish.previews(config.layout, config.labels)
+    items += study_items(config.layout, set(config.labels), thumbnails=config.publish.thumbnails)
     return items + publish.cards(config.layout, describe(config), items)
 
 

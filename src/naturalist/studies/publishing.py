@@ -1,0 +1,108 @@
+"""Which files of the studies are published, and without which pictures.
+
+Rows of pictures that left the tables after a study was made are taken out of what is published of
+it. A text that names such a picture, and the contact sheets of a study that has one, are left out
+until the study is made again.
+"""
+
+import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naturalist import artifacts, ledger, publish
+from naturalist.layout import Layout
+from naturalist.publish import Item
+from naturalist.studies.classifier import champions
+
+_NAMES = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*_id_[0-9]+")
+_TEXTS = (".json", ".md", ".svg")
+_PICTURES = (".png",)
+_WHOLE = (".onnx",)
+_SHEETS = "sheets"
+
+
+def study_items(layout: Layout, categories: AbstractSet[str], *, thumbnails: bool) -> list[Item]:
+    """Files of maps, samples, clusters, near duplicates, the champion, and reports of studies.
+
+    Args:
+        layout: the workspace.
+        categories: those of the collection.
+        thumbnails: whether contact sheets are published; thumbnails of pictures are on them.
+    """
+    gone = {name for one in categories for name in ledger.not_accepted(layout, one)}
+    folders = [layout.near_duplicates.parent]
+    for kind in (layout.maps, layout.samples, layout.clusterings):
+        folders += sorted(path for path in kind.glob("*") if path.is_dir())
+    champion = champions.champion(layout)
+    if champion is not None:
+        folders.append(layout.model(champion))
+    items = [
+        item
+        for folder in folders
+        if folder.is_dir()
+        for item in _folder(layout, folder, gone, thumbnails=thumbnails)
+    ]
+    return items + list(_reports(layout, gone))
+
+
+def _folder(
+    layout: Layout, folder: Path, gone: AbstractSet[str], *, thumbnails: bool
+) -> Iterator[Item]:
+    tables = sorted(folder.glob("*.parquet"))
+    touched = False
+    for path in tables:
+        item, is_cut = _rows(layout, path, gone)
+        touched |= is_cut
+        yield item
+    receipts = {path.with_suffix(".json") for path in tables}
+    for path in sorted(folder.iterdir()):
+        is_said = path.suffix in _TEXTS and path not in receipts and not _names(path, gone)
+        is_drawn = path.suffix in _PICTURES and not _shows_pictures(path)
+        if is_said or is_drawn or path.suffix in _WHOLE:
+            yield _item(layout, path)
+    if thumbnails and not touched:
+        sheets = [*folder.glob(f"{_SHEETS}/*.png"), *filter(_shows_pictures, folder.glob("*.png"))]
+        yield from (_item(layout, path) for path in sorted(sheets))
+
+
+def _shows_pictures(path: Path) -> bool:
+    return "sheet" in path.stem
+
+
+def _reports(layout: Layout, gone: AbstractSet[str]) -> Iterator[Item]:
+    if layout.label_issues.exists():
+        yield _rows(layout, layout.label_issues, gone)[0]
+    for path in sorted(layout.drift("x").parent.glob("*.json")):
+        if not _names(path, gone):
+            yield _item(layout, path)
+
+
+def _names(path: Path, gone: AbstractSet[str]) -> bool:
+    """Whether a text names one of the pictures that are gone."""
+    if not gone:
+        return False
+    return any(name.decode() in gone for name in set(_NAMES.findall(path.read_bytes())))
+
+
+def _rows(layout: Layout, path: Path, gone: AbstractSet[str]) -> tuple[Item, bool]:
+    """A table of a study without the rows of pictures that are gone, and whether it has any."""
+    named = artifacts.read_parquet(path, ["picID"])["picID"]
+    here = sorted(name for name in gone if name) if gone else []
+    found = pc.unique(named.filter(pc.is_in(named, pa.array(here, pa.string())))).to_pylist()
+    if not found:
+        return _item(layout, path), False
+    copy = layout.outbox / path.relative_to(layout.root)
+    made = publish.without(path, copy, tuple(found), artifacts.sha256_file(path), column="picID")
+    return publish.item(_name(layout, path), made), True
+
+
+def _item(layout: Layout, path: Path) -> Item:
+    return publish.item(_name(layout, path), path)
+
+
+def _name(layout: Layout, path: Path) -> str:
+    return str(path.relative_to(layout.root))
