@@ -140,7 +140,7 @@ def decide(
 
     A category counts as not worse when the least difference that the pictures allow, at 95 %, is
     above minus the margin. Something is better when, of the categories' tests and that of the log
-    loss, one is significant after Holm's correction for looking at several.
+    loss, one is significant after Bonferroni's correction for looking at several.
 
     Args:
         found: the comparison.
@@ -159,17 +159,24 @@ def decide(
                 f"{one.rows:,} pictures are too few to rule that out"
             )
         return Verdict(False, f"{said}; the margin is {100 * margin:.1f} points")
-    tests = [
-        (
-            one.p_better,
-            f"{names[one.category]} is recognised more often ({100 * one.difference:+.1f} points)",
+    better = _what_is_better(found, names, significance)
+    if better is None:
+        return Verdict(False, "no category is worse beyond the margin, and nothing is better")
+    return Verdict(True, f"{better}; no category is worse beyond the margin")
+
+
+def _what_is_better(found: Comparison, names: Sequence[str], significance: float) -> str | None:
+    """The category that gained most surely, or else the log loss; None if nothing has."""
+    tests = len(found.changes) + 1
+    one = min(found.changes, key=lambda change: change.p_better, default=None)
+    if one is not None and one.p_better * tests < significance:
+        return (
+            f"{names[one.category]} is recognised more often "
+            f"({100 * one.difference:+.1f} points, p = {one.p_better:.1g})"
         )
-        for one in found.changes
-    ]
-    tests.append(
-        (found.p_log_loss, f"its probabilities are better (log loss {found.log_loss:+.4f})")
-    )
-    p_value, said = min(tests)
-    if p_value * len(tests) < significance:
-        return Verdict(True, f"{said}, p = {p_value:.1g}; no category is worse beyond the margin")
-    return Verdict(False, "no category is worse beyond the margin, and nothing is better")
+    if found.p_log_loss * tests < significance:
+        return (
+            f"its probabilities are better (log loss {found.log_loss:+.4f}, "
+            f"p = {found.p_log_loss:.1g})"
+        )
+    return None

@@ -24,6 +24,7 @@ from naturalist.cli import (
     maps,
     models,
     output,
+    predict,
     setup,
     snapshots,
     takedown,
@@ -264,6 +265,7 @@ app.add_typer(inspect.app)
 app.add_typer(takedown.app)
 app.add_typer(verify.app)
 app.add_typer(classifier.app)
+app.add_typer(predict.app)
 app.add_typer(models.app, name="models")
 app.add_typer(clusters.app)
 app.add_typer(drift.app)

@@ -1,0 +1,123 @@
+"""The command that says what pictures show."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.config import CONFIG_NAME, Config, load_config
+from naturalist.consume import load
+from naturalist.images import PictureLimits
+from naturalist.pipeline import classifier
+from naturalist.pipeline.predicting import PredictOptions, find_pictures
+from naturalist.pipeline.predicting import predict as predict_pictures
+from naturalist.studies.classifier.fetching import FetchLimits
+from naturalist.studies.classifier.model import read_classifier
+
+app = typer.Typer()
+
+_FEW = 200
+_NEAREST = 3
+
+
+@app.command(epilog=EXIT_CODES)
+def predict(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|DIR|URL...", help="Pictures, folders of them, addresses."),
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="Id of a model of the workspace, or a model.onnx or its folder, which needs no "
+            "workspace. The champion by default.",
+        ),
+    ] = "",
+    near: Annotated[
+        int | None,
+        typer.Option(
+            "--nearest",
+            metavar="K",
+            min=0,
+            max=100,
+            help=f"Name the K training pictures most like each. By default {_NEAREST} for up to "
+            f"{_FEW} pictures, where there are tables; 0 names none.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Worker processes; 0 is one for each core.")
+    ] = 0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Longest time for an address.")
+    ] = FetchLimits.timeout_s,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say which category each picture shows, how surely, and whether it is like anything seen.
+
+    A picture that cannot be read has a row with the reason. `known` is false for pictures that
+    are unlike anything seen in training: their category means little. Nothing is written.
+
+    Example: naturalist predict holiday/ https://example.org/cat.jpg --json
+    """
+    settings = _settings(config, model)
+    names = find_pictures(inputs)
+    path = Path(model) if settings is None else classifier.chosen_model(settings.layout, model)
+    path = path / "model.onnx" if path.is_dir() else path
+    options = _options(settings, near, len(names), workers, timeout, path)
+    rows = predict_pictures(names, path, options, make_progress(quiet=quiet))
+    if json:
+        output.print_json_list(rows)
+    else:
+        _print(rows)
+
+
+def _settings(config: Path, model: str) -> Config | None:
+    """The workspace; None where the model is a file and there is no workspace here."""
+    there = config / CONFIG_NAME if config.is_dir() else config
+    return None if model and Path(model).exists() and not there.exists() else load_config(config)
+
+
+def _options(
+    settings: Config | None,
+    near: int | None,
+    count: int,
+    workers: int,
+    timeout: float,
+    model: Path,
+) -> PredictOptions:
+    if settings is None:
+        limits = FetchLimits(timeout_s=timeout)
+        return PredictOptions(PictureLimits(), limits, workers)
+    wanted = near if near is not None else _NEAREST if count <= _FEW else 0
+    tables = load(settings.layout.root) if wanted else None
+    if tables is not None and tables.dim != read_classifier(model).linear.dim:
+        tables = None
+    return PredictOptions(
+        settings.picture_limits,
+        FetchLimits(settings.limits.max_file_bytes, timeout),
+        workers or settings.extract.workers,
+        settings.limits.decode_timeout_s,
+        wanted,
+        tables,
+    )
+
+
+def _print(rows: Iterator[dict[str, Any]]) -> None:
+    """A line for each picture, while they come."""
+    for row in rows:
+        name = output.printable(row["path"])
+        if row["category"] is None:
+            output.print_text(f"{name}: cannot be used: {row['reason']} ({row['detail']})")
+            continue
+        seen = "" if row["known"] else "  unlike anything seen"
+        near = ", ".join(f"{one['picID']} {one['cosine']:.2f}" for one in row.get("nearest", ()))
+        like = f"  like {near}" if near else ""
+        output.print_text(f"{name}: {row['category']} {row['probability']:.1%}{seen}{like}")

@@ -1,0 +1,159 @@
+"""Predicting files, folders and addresses, in as many processes as extraction takes."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from naturalist.consume.loading import Collection
+from naturalist.errors import SourceError
+from naturalist.images import PictureLimits
+from naturalist.pipeline.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
+from naturalist.pipeline.progress import Progress
+from naturalist.studies.classifier.evidence import nearest
+from naturalist.studies.classifier.fetching import FetchLimits, is_address
+from naturalist.studies.classifier.model import read_classifier
+from naturalist.studies.classifier.predicting import (
+    PredictTask,
+    Row,
+    TaskPredicted,
+    features_of_rows,
+    predicted_rows,
+    run,
+)
+
+_NAMES_PER_TASK = 64
+_ALONE = 16
+"""So few pictures are predicted in this process: starting others would take longer."""
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How pictures are predicted.
+
+    Attributes:
+        picture_limits, fetch_limits: what is refused.
+        workers: processes; 0 is one for each core.
+        decode_timeout_s: longest time for one picture.
+        nearest: training pictures that are named for each.
+        tables: where these are looked for; None if there are none.
+    """
+
+    picture_limits: PictureLimits
+    fetch_limits: FetchLimits
+    workers: int = 0
+    decode_timeout_s: float = 120.0
+    nearest: int = 0
+    tables: Collection | None = None
+
+
+def find_pictures(inputs: Sequence[str]) -> list[str]:
+    """Files and addresses that are meant: those of folders by name, at any depth.
+
+    Hidden files, and what lies in hidden folders, are left out.
+
+    Raises:
+        SourceError: there is no such file or folder.
+    """
+    found: list[str] = []
+    for name in inputs:
+        if is_address(name) or Path(name).is_file():
+            found.append(name)
+        elif Path(name).is_dir():
+            found += _in_folder(name)
+        else:
+            raise SourceError(f"there is no {name}: give files, folders or http(s) addresses")
+    return found
+
+
+def _in_folder(name: str) -> Iterator[str]:
+    for folder, below, files in os.walk(name):
+        below[:] = sorted(one for one in below if not one.startswith("."))
+        for file in sorted(files):
+            if not file.startswith("."):
+                yield str(Path(folder) / file)
+
+
+def predict(
+    names: Sequence[str], model: Path, options: PredictOptions, progress: Progress
+) -> Iterator[Row]:
+    """A row for each picture, in the order of names; one that cannot be used says why.
+
+    Rows come while the work goes on; with `nearest` they come at its end, since the tables are
+    gone through once for all pictures.
+
+    Raises:
+        ConfigError: the model cannot be read.
+        BackboneError: its backbone is not on this machine.
+        NaturalistError: workers are killed again and again.
+    """
+    dim = read_classifier(model).linear.dim
+    with_nearest = options.nearest > 0 and options.tables is not None
+    progress.begin("predict", len(names), "pictures")
+    with tempfile.TemporaryDirectory(prefix="naturalist-predict-") as scratch:
+        done = _in_order(names, model, options, Path(scratch), with_features=with_nearest)
+        if with_nearest:
+            yield from _with_nearest(list(_told(done, progress)), options, dim)
+        else:
+            for one in _told(done, progress):
+                yield from one.rows
+    progress.end()
+
+
+def _told(done: Iterator[TaskPredicted], progress: Progress) -> Iterator[TaskPredicted]:
+    for one in done:
+        progress.advance(len(one.rows))
+        yield one
+
+
+def _in_order(
+    names: Sequence[str],
+    model: Path,
+    options: PredictOptions,
+    scratch: Path,
+    *,
+    with_features: bool,
+) -> Iterator[TaskPredicted]:
+    """What each task gave, in the order of tasks, whichever was ready first."""
+    tasks = (
+        PredictTask(
+            start // _NAMES_PER_TASK,
+            model,
+            tuple(names[start : start + _NAMES_PER_TASK]),
+            options.picture_limits,
+            options.fetch_limits,
+            scratch,
+            with_features,
+        )
+        for start in range(0, len(names), _NAMES_PER_TASK)
+    )
+    waiting: dict[int, TaskPredicted] = {}
+    turn = 0
+    with closing(_executor(len(names), options, scratch)) as executor:
+        for task, found in executor.map(run, tasks):
+            waiting[task.number] = found
+            while turn in waiting:
+                yield waiting.pop(turn)
+                turn += 1
+
+
+def _executor(count: int, options: PredictOptions, scratch: Path) -> Executor:
+    if count <= _ALONE:
+        return InlineExecutor()
+    return ProcessExecutor(worker_count(options.workers), scratch, options.decode_timeout_s)
+
+
+def _with_nearest(
+    done: Sequence[TaskPredicted], options: PredictOptions, dim: int
+) -> Iterator[Row]:
+    features = np.concatenate([features_of_rows(one, dim) for one in done])
+    rows = [row for one in done for row in one.rows]
+    if options.tables is not None and len(features):
+        evidence = nearest(options.tables, features, options.nearest)
+        for row, near in zip(predicted_rows(rows), evidence, strict=True):
+            row["nearest"] = near
+    yield from rows

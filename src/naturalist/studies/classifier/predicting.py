@@ -1,0 +1,159 @@
+"""Predicting pictures: the unit of work is a task of some files, done in any process."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist import backbones, breadcrumbs, images
+from naturalist.backbones import Backbone
+from naturalist.errors import PictureError
+from naturalist.extract import decode_for, shrinks_first
+from naturalist.images import PictureLimits, Pixels
+from naturalist.reasons import Reason
+from naturalist.studies.classifier.exporting import backbone_named
+from naturalist.studies.classifier.fetching import FetchLimits, read_input
+from naturalist.studies.classifier.model import Classifier, Predicted, predict, read_classifier
+
+NETWORK_BATCH = 16
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PredictTask:
+    """Some pictures, and the model that they are shown to."""
+
+    number: int
+    model: Path
+    names: tuple[str, ...]
+    picture_limits: PictureLimits
+    fetch_limits: FetchLimits
+    trails: Path
+    with_features: bool = False
+    blamed: tuple[tuple[int, Reason], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Names the task among those under way."""
+        return f"predict-{self.number:08d}"
+
+    def blame(self, index: int, reason: Reason) -> "PredictTask":
+        """The same task, with one more picture refused unopened."""
+        return replace(self, blamed=(*self.blamed, (index, reason)))
+
+
+@dataclass(frozen=True)
+class TaskPredicted:
+    """A row for each picture of a task, and the features of those that were predicted, if asked.
+
+    `features` holds float32 (predicted, dim) as bytes.
+    """
+
+    rows: tuple[Row, ...]
+    features: bytes = field(default=b"", repr=False)
+
+
+def run(task: PredictTask) -> TaskPredicted:
+    """Predict the pictures of one task; one that cannot be used has a row with the reason.
+
+    Raises:
+        ConfigError: the model cannot be read.
+        BackboneError: its backbone cannot be loaded.
+    """
+    classifier, backbone = _opened(task.model)
+    refused: dict[int, PictureError] = {
+        index: PictureError(reason, "found twice, alone in a process of its own")
+        for index, reason in task.blamed
+    }
+    with breadcrumbs.trail(task.trails, task.key) as trail:
+        vectors = [backbone.features(batch) for batch in _prepared(task, backbone, refused, trail)]
+    features = np.concatenate([np.empty((0, backbone.spec.dim), np.float32), *vectors])
+    found = iter(_rows(classifier, predict(classifier, features)))
+    rows = [
+        {"path": name, **(_refusal(refused[k]) if k in refused else next(found))}
+        for k, name in enumerate(task.names)
+    ]
+    return TaskPredicted(tuple(rows), features.tobytes() if task.with_features else b"")
+
+
+@lru_cache(maxsize=1)
+def _opened(model: Path) -> tuple[Classifier, Backbone]:
+    classifier = read_classifier(model)
+    return classifier, backbones.load(backbone_named(classifier.backbone_id).name)
+
+
+def _prepared(
+    task: PredictTask,
+    backbone: Backbone,
+    refused: dict[int, PictureError],
+    trail: breadcrumbs.Trail,
+) -> Iterator[Pixels]:
+    """Batches of prepared pictures; what goes wrong is entered in `refused`."""
+    waiting: list[Pixels] = []
+    for index, name in enumerate(task.names):
+        if index in refused:
+            continue
+        trail.at(index)
+        try:
+            data = read_input(name, task.fetch_limits)
+            waiting.append(prepare(backbone, data, task.picture_limits))
+        except PictureError as error:
+            refused[index] = error
+        if len(waiting) == NETWORK_BATCH:
+            yield np.stack(waiting)
+            waiting = []
+    trail.at(-1)
+    if waiting:
+        yield np.stack(waiting)
+
+
+def prepare(backbone: Backbone, data: bytes, limits: PictureLimits) -> Pixels:
+    """Decode and prepare a picture exactly as extraction does.
+
+    Raises:
+        PictureError: it cannot be decoded.
+    """
+    pixels = decode_for(backbone.spec, data, limits).pixels
+    if shrinks_first(backbone.spec):
+        pixels = images.shrink(pixels, backbone.spec.side)
+    return backbone.prepare(pixels)
+
+
+def _rows(classifier: Classifier, found: Predicted) -> Iterator[Row]:
+    best = found.probabilities.argmax(axis=1)
+    for k, chances in enumerate(found.probabilities.tolist()):
+        named = zip(classifier.categories, chances, strict=True)
+        yield {
+            "category": classifier.categories[int(best[k])],
+            "probability": round(chances[int(best[k])], 6),
+            "probabilities": {name: round(chance, 6) for name, chance in named},
+            "known": bool(found.known[k]),
+            "outlier_score": round(float(found.outlier_scores[k]), 4),
+        }
+
+
+def _refusal(error: PictureError) -> Row:
+    return {
+        "category": None,
+        "probability": None,
+        "probabilities": None,
+        "known": None,
+        "outlier_score": None,
+        "reason": error.reason.value,
+        "detail": error.detail,
+    }
+
+
+def features_of_rows(found: TaskPredicted, dim: int) -> NDArray[np.float32]:
+    """The features (predicted, dim) of a task's rows that have a category."""
+    return np.frombuffer(found.features, np.float32).reshape(-1, dim)
+
+
+def predicted_rows(rows: Sequence[Row]) -> list[Row]:
+    """The rows that have a category."""
+    return [row for row in rows if row["category"] is not None]

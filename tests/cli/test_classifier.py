@@ -1,0 +1,54 @@
+"""train, evaluate, refine, predict and models, as a person calls them."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Naturalist
+
+
+def test_from_tables_to_a_champion_and_its_predictions(
+    naturalist: Naturalist, photo_copy: Path, photos: Path, tmp_path: Path
+) -> None:
+    place = ("-c", str(photo_copy))
+    assert naturalist("predict", str(photos / "human"), *place, "--json").code == 2
+    trained = naturalist("train", *place, "--json").json
+    assert trained["new"]
+    assert trained["champion"]
+    assert not naturalist("train", *place, "--json").json["new"]
+    evaluated = naturalist("evaluate", *place, "--json", "-q").json
+    assert evaluated["model"] == trained["id"]
+    told = naturalist("evaluate", *place)
+    assert "on sources it never saw" in told.out
+    assert "held for" in told.out
+    refined = naturalist("refine", *place)
+    assert "nothing new" in refined.out
+    face = next(iter(sorted((photos / "human").rglob("*.jpg"))))
+    (row,) = naturalist("predict", str(face), *place, "--json").json
+    assert row["category"] == "human"
+    assert row["path"] == str(face)
+    assert row["nearest"][0]["category"] == "human"
+    assert "human" in naturalist("predict", str(face), *place).out
+    _models(naturalist, place, trained["id"], tmp_path)
+
+
+def _models(naturalist: Naturalist, place: tuple[str, str], name: str, folder: Path) -> None:
+    listed = naturalist("models", "list", *place, "--json").json
+    assert [one["state"] for one in listed["models"]] == ["champion"]
+    assert listed["history"][0]["reason"] == "it is the first"
+    assert "champion" in naturalist("models", "list", *place).out
+    assert name in naturalist("models", "show", *place).out
+    assert naturalist("models", "show", *place, "--json").json["evaluation"]["gap"] > 0
+    assert naturalist("models", "rollback", *place).code == 2
+    assert naturalist("models", "promote", "nothing", *place).code == 2
+    exported = naturalist("models", "export", str(folder / "all.onnx"), *place, "--json").json
+    assert exported["size_bytes"] == (folder / "all.onnx").stat().st_size
+
+
+def test_tables_from_elsewhere_need_a_folder_for_the_model(
+    naturalist: Naturalist, photo_workspace: Path, tmp_path: Path
+) -> None:
+    assert naturalist("train", "--from", str(photo_workspace)).code == 2
+    out = str(tmp_path / "models")
+    told = naturalist("train", "--from", str(photo_workspace), "--out", out, "--json").json
+    assert Path(told["folder"]).parent == Path(out)
+    assert (Path(told["folder"]) / "model.onnx").exists()
+    assert naturalist("train", "--from", str(tmp_path / "nothing"), "--out", out).code != 0

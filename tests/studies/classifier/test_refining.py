@@ -1,0 +1,102 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from naturalist import artifacts
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout
+from naturalist.pipeline.progress import Silent
+from naturalist.studies.classifier import champions
+from naturalist.studies.classifier.options import ClassifierOptions
+from naturalist.studies.classifier.refining import challenge, refine
+from naturalist.studies.classifier.training import model_id, train
+from naturalist.studies.classifier.training_rows import TrainingRows
+
+MARGIN = 0.02
+
+
+@pytest.fixture
+def layout(made, tmp_path) -> Layout:
+    """A workspace whose champion is the model of the photos."""
+    layout = Layout(tmp_path)
+    shutil.copytree(made.folder, layout.model(made.folder.name))
+    assert refine(made.rows, made.options, layout, Silent(), margin=MARGIN)["action"] == "promote"
+    return layout
+
+
+def train_as(layout: Layout, name: str, rows: TrainingRows, options: ClassifierOptions) -> str:
+    train(rows, options, layout.model(name), Silent())
+    return name
+
+
+def mislabelled(rows: TrainingRows, share: float) -> TrainingRows:
+    """The same rows, some of them filed under the next category while they are learnt from."""
+    sample = rows.sample
+    wrong = np.random.default_rng(0).random(len(sample)) < share
+    labels = np.where(wrong, (sample.labels + 1) % 3, sample.labels).astype(np.int32)
+    return replace(rows, sample=replace(sample, labels=labels))
+
+
+def test_refining_again_with_the_same_tables_does_nothing(made, layout) -> None:
+    before = layout.champion.read_bytes()
+    again = refine(made.rows, made.options, layout, Silent(), margin=MARGIN)
+    assert again["action"] == "none"
+    assert layout.champion.read_bytes() == before
+
+
+def test_a_challenger_that_learnt_from_wrong_labels_is_refused(made, layout) -> None:
+    worse = train_as(layout, "worse", mislabelled(made.rows, 0.45), made.options)
+    told = challenge(made.rows, layout, worse, margin=MARGIN)
+    assert told["action"] == "refuse"
+    assert "points less" in told["reason"]
+    assert champions.champion(layout) == made.folder.name
+    assert champions.history(layout)[-1]["reason"] == told["reason"]
+    assert champions.refused_by(layout, worse) == told["reason"]
+    states = {one["id"]: one["state"] for one in champions.models(layout)}
+    assert states == {made.folder.name: "champion", "worse": "refused"}
+
+
+def test_a_better_challenger_is_promoted_and_the_decision_can_be_taken_back(made, layout) -> None:
+    worse = train_as(layout, "worse", mislabelled(made.rows, 0.45), made.options)
+    champions.promote(layout, worse, "to try it")
+    told = refine(made.rows, replace(made.options, seed=5), layout, Silent(), margin=MARGIN)
+    assert told["action"] == "promote"
+    assert "p = " in told["reason"]
+    assert told["champion"] == model_id(made.rows, replace(made.options, seed=5))
+    facts = artifacts.read_json(layout.model(told["model"]) / "comparison.json")
+    assert facts["champion"] == "worse"
+    assert sum(one["pictures"] for one in facts["categories"]) == made.rows.total
+    assert champions.roll_back(layout, "it was too soon")["model"] == "worse"
+    assert champions.roll_back(layout, "and again")["model"] == made.folder.name
+    with pytest.raises(ConfigError, match="no champion before this one"):
+        champions.roll_back(layout, "once more")
+    actions = [entry["action"] for entry in champions.history(layout)]
+    assert actions == ["promote", "promote", "promote", "rollback", "rollback"]
+
+
+def test_a_challenger_that_is_no_better_is_refused(made, layout) -> None:
+    options = replace(made.options, seed=7)
+    told = refine(made.rows, options, layout, Silent(), margin=MARGIN)
+    assert told["action"] == "refuse"
+    assert "nothing is better" in told["reason"]
+    again = refine(made.rows, options, layout, Silent(), margin=MARGIN)
+    assert again["action"] == "none"
+    assert again["reason"].startswith("refused already")
+
+
+def test_a_challenger_that_has_lost_a_category_is_refused(made, layout) -> None:
+    other = train_as(layout, "other", made.rows, made.options)
+    path = layout.model(other) / "model.json"
+    facts = artifacts.read_json(path)
+    artifacts.write_json(path, facts | {"categories": ["plant", "animal"]})
+    told = challenge(made.rows, layout, other, margin=MARGIN)
+    assert (told["action"], told["reason"]) == ("refuse", "it does not know human any more")
+
+
+def test_a_model_that_is_not_there_cannot_be_promoted(layout) -> None:
+    with pytest.raises(ConfigError, match="there is no model 'nothing'"):
+        champions.promote(layout, "nothing", "why not")
+    with pytest.raises(ConfigError, match="is the champion already"):
+        champions.promote(layout, str(champions.champion(layout)), "again")
