@@ -40,6 +40,7 @@ class Reason(StrEnum):
     ARCHIVE_TOO_MANY_MEMBERS = "archive_too_many_members"
     TAKEN_DOWN = "taken_down"
     REMOVED_FROM_SOURCE = "removed_from_source"
+    RETIRED = "retired"
 
     @property
     def meaning(self) -> str:
@@ -82,6 +83,7 @@ _NO_FAILURE = frozenset(
         Reason.LINK_TO_FOLDER,
         Reason.TAKEN_DOWN,
         Reason.REMOVED_FROM_SOURCE,
+        Reason.RETIRED,
     }
 )
 
@@ -114,5 +116,6 @@ _MEANINGS = {
     Reason.ARCHIVE_RATIO: "It unpacks to more than limits.max_archive_ratio times its packed size.",
     Reason.ARCHIVE_TOO_MANY_MEMBERS: "More members than limits.max_archive_members.",
     Reason.TAKEN_DOWN: "A person asked for it to be taken down.",
+    Reason.RETIRED: "A person looked at it and wants it in no table (naturalist review).",
     Reason.REMOVED_FROM_SOURCE: "Its file was removed, and ingest.removed is retire.",
 }

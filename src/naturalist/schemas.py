@@ -30,12 +30,14 @@ LEDGER = pa.schema(
         _field(
             "occurrence",
             pa.int32(),
-            "0, or n for the n-th further member of the same name in one archive.",
+            "0, or n for the n-th further member of the same name in one archive; -1 for a picture "
+            "that came from another category by relabelling.",
         ),
         _field(
             "outcome",
             pa.string(),
-            "accepted, duplicate, conflict, refused, or unpacked (archives).",
+            "accepted, duplicate, conflict, refused, unpacked (archives), or relabelled (counted "
+            "in the category that the picture has now).",
         ),
         _field("reason", pa.string(), "Why the file was refused; see the reasons.", nullable=True),
         _field("detail", pa.string(), "What exactly was found.", nullable=True),
@@ -43,7 +45,8 @@ LEDGER = pa.schema(
         _field(
             "same_as",
             pa.string(),
-            "The picture or file with the same bytes, for duplicates and conflicts.",
+            "The picture or file with the same bytes: of a duplicate or a conflict, the new id of "
+            "a relabelled picture, the old id of one that came by relabelling.",
             nullable=True,
         ),
         _field("size_bytes", pa.int64(), "Size of the file."),

@@ -37,6 +37,7 @@ def test_status_counts_everything_by_category(config: Config) -> None:
         "duplicates": 1,
         "conflicts": 1,
         "unpacked": 0,
+        "relabelled": 0,
         "features": 7,
         "tables": 2,
         "table_rows": 7,

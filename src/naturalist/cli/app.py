@@ -25,6 +25,7 @@ from naturalist.cli import (
     models,
     output,
     predict,
+    review,
     setup,
     snapshots,
     takedown,
@@ -270,6 +271,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(clusters.app)
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
+app.add_typer(review.app)
 app.add_typer(consume.app)
 app.add_typer(maps.app)
 app.add_typer(dashboard.app)

@@ -23,6 +23,7 @@ class KnownPicture:
     """A picture of the ledger that has some bytes.
 
     It has an id if it was ever accepted, and is still accepted unless something was learnt later.
+    It is decided if a person said that its bytes are this picture, or that they are to be none.
     """
 
     category: str
@@ -30,6 +31,7 @@ class KnownPicture:
     pic_id: str | None
     text: str
     is_accepted: bool = True
+    is_decided: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ def assign(
         ledger_row = _base(category, row, batch)
         if row["kind"] != "picture":
             ledger_row["outcome"] = _OUTCOME[row["kind"]].value
+        elif (decided := _decided(row, prior)) is not None:
+            ledger_row["outcome"] = Outcome.DUPLICATE.value
+            ledger_row["same_as"] = decided
         elif len(where[row["sha256"]]) > 1:
             _mark_conflict(ledger_row, where[row["sha256"]])
         else:
@@ -132,6 +137,12 @@ def _base(category: str, row: Row, batch: int) -> Row:
     }
 
 
+def _decided(row: Row, prior: Prior) -> str | None:
+    """The picture that a person has said these bytes are, whatever category they turn up in."""
+    known = prior.by_sha256.get(row["sha256"], ())
+    return next((k.pic_id for k in known if k.pic_id and k.is_decided), None)
+
+
 def _mark_conflict(row: Row, where: dict[str, str]) -> None:
     others = [text for category, text in sorted(where.items()) if category != row["category"]]
     row["outcome"] = Outcome.CONFLICT.value
@@ -164,7 +175,9 @@ def _amend_conflicts(
     texts = {
         row["sha256"]: f"{category}/{row['source']}/{text_of(row['path'])}"
         for category, row in fresh
-        if row["kind"] == "picture" and len(where[row["sha256"]]) > 1
+        if row["kind"] == "picture"
+        and len(where[row["sha256"]]) > 1
+        and _decided(row, prior) is None
     }
     for sha256, text in texts.items():
         for known in prior.by_sha256.get(sha256, ()):

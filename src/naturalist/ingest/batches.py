@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naturalist import artifacts, ledger
 from naturalist.errors import WorkspaceError
@@ -142,6 +143,7 @@ def _prior(layout: Layout, asked: pa.Table, categories: Sequence[str]) -> Prior:
                 row["pic_id"],
                 text,
                 is_accepted=row["outcome"] == ledger.Outcome.ACCEPTED,
+                is_decided=row["decided"],
             )
             prior.by_sha256.setdefault(row["sha256"], []).append(known)
     return prior
@@ -153,8 +155,9 @@ FROM ledger_rows SEMI JOIN asked USING (category, source, path, occurrence)
 WHERE coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
 """
 _SAME_BYTES = """
-SELECT category, source, pic_id, path_text, sha256, outcome
-FROM ledger
+SELECT category, source, pic_id, path_text, sha256, outcome,
+    coalesce(outcome = word AND (word = 'accepted' OR why = 'retired'), false) AS decided
+FROM ledger LEFT JOIN words USING (pic_id)
 WHERE (pic_id IS NOT NULL OR outcome = 'conflict')
   AND coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
   AND sha256 IN (SELECT sha256 FROM asked WHERE kind = 'picture')
@@ -162,7 +165,28 @@ ORDER BY batch, pic_id
 """
 
 
-def _write_pending(layout: Layout, assigned: Assigned, batch: int, shard_size: int) -> None:
+def write_decided(
+    layout: Layout, decided: Assigned, batch: int, shard_size: int, name: str
+) -> None:
+    """Make what a person decided the pending batch, whole or not at all.
+
+    Args:
+        layout: the workspace, with no batch pending.
+        decided: rows and amendments; without rows it is no batch, and the next one has its number.
+        batch: number of the batch.
+        shard_size: pictures in a shard.
+        name: of the file of its amendments.
+    """
+    _write_pending(layout, decided, batch, shard_size, {"amendments": name})
+
+
+def _write_pending(
+    layout: Layout,
+    assigned: Assigned,
+    batch: int,
+    shard_size: int,
+    about: dict[str, Any] | None = None,
+) -> None:
     building = layout.pending.with_name(".pending.tmp")
     shutil.rmtree(building, ignore_errors=True)
     for category, rows in assigned.rows.items():
@@ -176,7 +200,7 @@ def _write_pending(layout: Layout, assigned: Assigned, batch: int, shard_size: i
         artifacts.write_parquet(building / "amendments" / f"{category}.parquet", table)
     for category, keys in assigned.touched.items():
         _write_touched(building / "touched" / category, keys)
-    artifacts.write_json(building / _BATCH_FILE, {"batch": batch})
+    artifacts.write_json(building / _BATCH_FILE, {"batch": batch} | (about or {}))
     building.rename(layout.pending)
     artifacts.sync(layout.ledger)
 
@@ -186,9 +210,11 @@ def _superseded(layout: Layout, category: str, rows: pa.Table) -> pa.Table:
         connection.register("asked", rows)
         return ledger.query(
             connection,
-            "SELECT * FROM ledger WHERE outcome = 'refused' AND pic_id IS NULL "
-            "AND (category, source, path, occurrence) IN "
-            "(SELECT (category, source, path, occurrence) FROM asked)",
+            "SELECT * FROM ledger WHERE pic_id IS NULL AND "
+            "(outcome = 'refused' AND (category, source, path, occurrence) IN "
+            "(SELECT (category, source, path, occurrence) FROM asked) "
+            "OR (category, source, path, occurrence, sha256) IN "
+            "(SELECT (category, source, path, occurrence, sha256) FROM asked))",
         )
 
 
@@ -214,7 +240,7 @@ def place_tasks(
     tasks = []
     for path in sorted(layout.pending.glob("*.parquet")):
         summary = artifacts.read_json(receipt_path(path))
-        _require_sources(path.stem, summary["counts"], sources)
+        _require_sources(path.stem, _sources_to_place(path), sources)
         accepted = sum(shard["stop"] - shard["start"] for shard in summary["shards"])
         mine = tuple(source for source in sources if source.category == path.stem)
         tasks += [
@@ -231,6 +257,16 @@ def place_tasks(
     return tasks
 
 
+def _sources_to_place(path: Path) -> list[str]:
+    """Sources of the pictures to be placed; those that came by relabelling are in place."""
+    rows = artifacts.read_parquet(path, ["source", "outcome", "same_as"])
+    coming = pc.and_(
+        pc.equal(rows["outcome"], ledger.Outcome.ACCEPTED), pc.is_null(rows["same_as"])
+    )
+    names: list[str] = pc.unique(rows.filter(coming)["source"]).to_pylist()
+    return names
+
+
 def _require_sources(category: str, wanted: Iterable[str], sources: Sequence[Source]) -> None:
     known = {source.name for source in sources if source.category == category}
     if missing := sorted(set(wanted) - known):
@@ -243,10 +279,12 @@ def _require_sources(category: str, wanted: Iterable[str], sources: Sequence[Sou
 
 def commit(layout: Layout, placed: Sequence[tuple[str, Placed]]) -> Committed:
     """Make the pending batch part of the ledger; `placed` gives each task's category and result."""
-    batch: int = artifacts.read_json(layout.pending / _BATCH_FILE)["batch"]
+    about = artifacts.read_json(layout.pending / _BATCH_FILE)
+    batch: int = about["batch"]
     _write_losses(layout, placed, batch)
     for path in sorted(layout.pending.glob("amendments/*.parquet")):
-        _replace(path, layout.amendments(path.stem) / f"{batch:06d}-conflicts.parquet")
+        name = about.get("amendments", f"{batch:06d}-conflicts")
+        _replace(path, layout.amendments(path.stem) / f"{name}.parquet")
     for path in sorted(layout.pending.glob("touched/*/*.parquet")):
         _replace(path, layout.touched(path.parent.name) / path.name)
     for path in sorted(layout.pending.glob("*.parquet")):

@@ -75,7 +75,8 @@ def place(task: PlaceTask) -> Placed:
     _make_folders(layout, rows)
     losses = []
     for row in rows:
-        if row["image_root"] is None:
+        # One that came by relabelling was put there before it was written down.
+        if row["image_root"] is None or row["same_as"] is not None:
             continue
         try:
             _place_from_any(layout, sources, row, task)

@@ -111,7 +111,11 @@ def _files(
 ) -> Iterator[tuple[Row, bool | None]]:
     for summary in ledger.batches(layout, category):
         table = ledger.batch_rows(layout, category, summary.batch, _COLUMNS)
-        rows = table.filter(pc.equal(table["outcome"], outcome)).to_pylist()
+        wanted = pc.equal(table["outcome"], outcome)
+        if outcome is Outcome.ACCEPTED:
+            # One that came by relabelling has its file in a source of another category.
+            wanted = pc.and_(wanted, pc.is_null(table["same_as"]))
+        rows = table.filter(wanted).to_pylist()
         yield from zip(rows, present.tell(rows), strict=True)
 
 

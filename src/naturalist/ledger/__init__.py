@@ -4,7 +4,8 @@ Ledger files never change. A batch adds one file to each category that saw somet
 summary beside it, so that counts and plans need not read rows. What is learnt later about an
 accepted picture (it cannot be decoded, its bytes turn up in another category, a person retired it)
 is an *amendment*; the latest one holds. A refused row is *superseded* when a later batch sees the
-same path again (a picture that could not be read yesterday and can be read today).
+same path again (a picture that could not be read yesterday and can be read today), and a file
+without an id when a person decides about its bytes (see `ingest.settle`).
 """
 
 from naturalist.ledger.known_files import (
@@ -38,6 +39,7 @@ from naturalist.ledger.rows import (
     write_batch,
 )
 from naturalist.ledger.views import (
+    BY_STAGES,
     DUCKDB_MEMORY,
     add_views,
     connect,
@@ -46,6 +48,7 @@ from naturalist.ledger.views import (
 )
 
 __all__ = [
+    "BY_STAGES",
     "DUCKDB_MEMORY",
     "BatchSummary",
     "Known",

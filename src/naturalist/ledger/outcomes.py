@@ -17,6 +17,7 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
     REFUSED = "refused"
     UNPACKED = "unpacked"
+    RELABELLED = "relabelled"
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,15 @@ class SourceCounts:
     conflict: int = 0
     unpacked: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    relabelled: int = 0
 
     @property
     def seen(self) -> int:
-        """All files but the archives that were opened: those are counted by their members."""
+        """All files but those that are counted elsewhere.
+
+        Archives that were opened are counted by their members, and a picture that was relabelled is
+        counted once, in the category that it has now.
+        """
         return self.accepted + self.duplicate + self.conflict + sum(self.refused.values())
 
     def __add__(self, other: "SourceCounts") -> "SourceCounts":
@@ -44,6 +50,18 @@ class SourceCounts:
             self.conflict + other.conflict,
             self.unpacked + other.unpacked,
             {reason: n for reason, n in sorted(refused.items()) if n},
+            self.relabelled + other.relabelled,
+        )
+
+    def __neg__(self) -> "SourceCounts":
+        """The same counts, to be taken off."""
+        return SourceCounts(
+            -self.accepted,
+            -self.duplicate,
+            -self.conflict,
+            -self.unpacked,
+            {reason: -n for reason, n in self.refused.items()},
+            -self.relabelled,
         )
 
 

@@ -43,7 +43,8 @@ class BatchSummary:
     shards: list[Shard]
     sha256: str
     superseded: dict[str, dict[str, SourceCounts]]
-    """Refusals of earlier batches that this one replaces, by batch and source."""
+    """Rows of earlier batches that this one replaces, by batch and source: refusals of files that
+    can be read now, and files without an id that a person has decided about."""
 
     def numbers(self, shard: Shard) -> tuple[int, int]:
         """Picture numbers of the first and the last picture of one of its shards."""
@@ -208,7 +209,7 @@ def counts(layout: Layout, category: str) -> dict[str, SourceCounts]:
 
 def _net_counts(summary: BatchSummary, since: int = 1) -> dict[str, SourceCounts]:
     gone = [
-        {source: SourceCounts(refused={reason: -n for reason, n in one.refused.items()})}
+        {source: -one}
         for batch, counts in summary.superseded.items()
         if int(batch) >= since
         for source, one in counts.items()
@@ -219,7 +220,7 @@ def _net_counts(summary: BatchSummary, since: int = 1) -> dict[str, SourceCounts
 def batch_counts(layout: Layout, summary: BatchSummary, since: int) -> dict[str, SourceCounts]:
     """Files of one batch of a category, with what was learnt when its pictures were extracted.
 
-    Refusals that it replaces are subtracted if they are of batch `since` or later.
+    Rows that it replaces are subtracted if they are of batch `since` or later.
     """
     folder, losses = (
         layout.amendments(summary.category),

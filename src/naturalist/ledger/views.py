@@ -24,9 +24,9 @@ DUCKDB_MEMORY = "1GB"
 def connect(layout: Layout) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB with the view `ledger`: every file once, amendments applied.
 
-    The views `ledger_rows` (as written), `amendments` and `lost` (ids of pictures that were gone
-    when they were to be placed) are there too. Memory is bounded;
-    larger questions spill to the workspace's scratch folder.
+    The views `ledger_rows` (as written), `amendments`, `words` (the latest of a person about each
+    picture) and `lost` (ids of pictures that were gone when they were to be placed) are there too.
+    Memory is bounded; larger questions spill to the workspace's scratch folder.
 
     Raises:
         WorkspaceError: a file of the ledger cannot be read; also inside the `with` block.
@@ -51,6 +51,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     rows, later = files(layout)
     add_views(connection, rows, later)
     connection.execute(_LOST)
+    connection.execute(_WORDS)
 
 
 def files(layout: Layout) -> tuple[list[Path], list[Path]]:
@@ -88,6 +89,16 @@ def _view(
         connection.register(name, schema.empty_table())
 
 
+BY_STAGES = ("ingest", "extract", "removal")
+"""Who amends without being a person."""
+
+_WORDS = f"""
+CREATE VIEW words AS
+SELECT pic_id, outcome AS word, reason AS why FROM amendments WHERE "by" NOT IN {BY_STAGES}
+QUALIFY row_number() OVER (PARTITION BY pic_id ORDER BY at_ns DESC) = 1
+"""  # noqa: S608
+
+
 _LOST = """
 CREATE VIEW lost AS
 SELECT DISTINCT pic_id FROM amendments WHERE "by" = 'ingest' AND outcome = 'refused'
@@ -103,6 +114,14 @@ WITH newest AS (
         SELECT (category, source, path, occurrence) FROM ledger_rows WHERE outcome = 'refused')
     GROUP BY ALL
 ),
+decided AS (
+    SELECT category, source, path, occurrence, sha256, max(batch) AS decided
+    FROM ledger_rows
+    WHERE sha256 IN (
+        SELECT sha256 FROM ledger_rows WHERE pic_id IS NULL AND (outcome = 'conflict'
+            OR (outcome = 'duplicate' AND NOT starts_with(same_as, category || '_id_'))))
+    GROUP BY ALL
+),
 latest AS (
     SELECT * FROM amendments QUALIFY row_number() OVER (PARTITION BY pic_id ORDER BY at_ns DESC) = 1
 )
@@ -115,5 +134,8 @@ FROM ledger_rows r
 LEFT JOIN latest a ON r.pic_id = a.pic_id
 LEFT JOIN newest n ON (r.category, r.source, r.path, r.occurrence)
     = (n.category, n.source, n.path, n.occurrence)
+LEFT JOIN decided d ON (r.category, r.source, r.path, r.occurrence, r.sha256)
+    = (d.category, d.source, d.path, d.occurrence, d.sha256)
 WHERE NOT (r.outcome = 'refused' AND r.batch < coalesce(n.newest, r.batch))
+    AND NOT (r.pic_id IS NULL AND r.batch < coalesce(d.decided, r.batch))
 """

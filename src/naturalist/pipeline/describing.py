@@ -23,7 +23,7 @@ def _sources(config: Config) -> Iterator[dict[str, Any]]:
     for category in config.category:
         counts = ledger.counts(config.layout, category.name)
         for name in sorted(counts):
-            section = _section_of(category, name)
+            section = _section_of(category, name) or _section_elsewhere(config, name)
             yield {
                 "category": category.name,
                 "name": name,
@@ -31,6 +31,12 @@ def _sources(config: Config) -> Iterator[dict[str, Any]]:
                 "origin": section.origin if section else "",
                 "licence": section.licence if section else "",
             }
+
+
+def _section_elsewhere(config: Config, name: str) -> SourceSection | None:
+    """The section of a source of another category, from which pictures came by relabelling."""
+    found = (_section_of(category, name) for category in config.category)
+    return next(filter(None, found), None)
 
 
 def _section_of(category: CategorySection, name: str) -> SourceSection | None:

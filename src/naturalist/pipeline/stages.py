@@ -73,13 +73,11 @@ def ingest(job: Job, *, rescan: bool = False, full_scan: bool = False) -> Ingest
     for source in config.sources:
         check_source(source)
     found_sources.remember(config.layout, config.found_sources)
-    if batches.is_pending(config.layout):
-        job.progress.note("finishing the batch of a run that was stopped")
-        _place_and_commit(job, result)
+    finish_pending(job, result)
     for tasks in batches.batch_tasks(config.layout, config.sources, options):
         _examine(job, tasks)
         if batches.write_pending(config.layout, tasks, config.sources, options):
-            _place_and_commit(job, result)
+            place_and_commit(job, result)
     batches.discard_findings(config.layout)
     if config.ingest.removed == "retire":
         changes = removed.amend(config.layout, config.sources)
@@ -87,12 +85,20 @@ def ingest(job: Job, *, rescan: bool = False, full_scan: bool = False) -> Ingest
     return result
 
 
+def finish_pending(job: Job, result: IngestResult) -> None:
+    """Place and commit the batch of a run or a review that was stopped, if there is one."""
+    if batches.is_pending(job.config.layout):
+        job.progress.note("finishing the batch of a run that was stopped")
+        place_and_commit(job, result)
+
+
 def _examine(job: Job, tasks: list[ExamineTask]) -> None:
     total = sum(len(task.entries) for task in tasks)
     _drain(job, "ingest", "files", examine, tasks, total, lambda done: done.files)
 
 
-def _place_and_commit(job: Job, result: IngestResult) -> None:
+def place_and_commit(job: Job, result: IngestResult) -> None:
+    """Place the pictures of the pending batch and make it part of the ledger."""
     config = job.config
     tasks = batches.place_tasks(config.layout, config.known_sources, config.ingest_options)
     total = sum(task.rows for task in tasks)

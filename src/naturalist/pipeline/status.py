@@ -58,4 +58,5 @@ def counts_as_json(counts: SourceCounts) -> dict[str, Any]:
         "conflicts": counts.conflict,
         "refused": counts.refused,
         "unpacked": counts.unpacked,
+        "relabelled": counts.relabelled,
     }

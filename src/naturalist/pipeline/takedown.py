@@ -47,9 +47,11 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
 def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
     with ledger.connect(config.layout) as connection:
         connection.register("asked", pa.table({"pic_id": pa.array(pic_ids, pa.string())}))
+        # A picture that was relabelled has other ids for the same bytes.
         found = connection.execute(
-            "SELECT category, source, pic_id, outcome FROM ledger SEMI JOIN asked USING (pic_id) "
-            "WHERE pic_id IS NOT NULL"
+            "SELECT category, source, pic_id, outcome FROM ledger WHERE pic_id IS NOT NULL AND "
+            "(pic_id IN (SELECT pic_id FROM asked) OR sha256 IN (SELECT sha256 FROM ledger_rows "
+            "SEMI JOIN asked USING (pic_id)))"
         ).fetchall()
     unknown = sorted(set(pic_ids) - {row[2] for row in found})
     if unknown:

@@ -1,0 +1,127 @@
+"""The command that takes a person's decisions about pictures."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.config import Config, load_config
+from naturalist.errors import ConfigError
+from naturalist.pipeline.decisions import Decision, read_decisions
+from naturalist.pipeline.questions import EARLIER, conflicts_between, write_template
+from naturalist.pipeline.review import Reviewed
+from naturalist.pipeline.review import review as follow
+
+app = typer.Typer()
+_SHOWN = 20
+
+
+@app.command(epilog=EXIT_CODES)
+def review(
+    decisions: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="CSV with picID, decision, category, note."),
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    template: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the open questions there, to be answered."),
+    ] = None,
+    most: Annotated[
+        int, typer.Option(min=1, help="Questions of each kind in the template, at most.")
+    ] = 200,
+    conflicts: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="A B",
+            help="Decide all conflicts between two sources (category/source) at once; see --keep.",
+        ),
+    ] = None,
+    keep: Annotated[
+        str,
+        typer.Option(help=f"With --conflicts: the right category, or {EARLIER}: what was first."),
+    ] = "",
+    by: Annotated[str, typer.Option(help="Who decided; you, if not said. Never published.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; tell what would change.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Follow decisions about pictures: keep, relabel (to `category`) or retire.
+
+    They are kept in the ledger with who and when, all of them or none, and hold from the next
+    `naturalist run` on. A later decision on the same picture takes an earlier one back. A note is
+    published with the ledger.
+
+    Examples: naturalist review --template open.csv ; naturalist review open.csv --dry-run ;
+    naturalist review --conflicts plant/garden animal/zoo --keep earlier
+    """
+    settings = load_config(config)
+    if sum(one is not None for one in (decisions, template, conflicts)) != 1:
+        raise ConfigError("give one of: FILE with decisions, --template FILE, --conflicts A B")
+    if template is not None:
+        asked = write_template(settings, template, most)
+        _print_asked(template, asked, json=json)
+        return
+    found = _decisions(settings, decisions, conflicts, keep)
+    reviewed = follow(
+        settings,
+        make_progress(quiet=quiet),
+        found,
+        by or getpass.getuser(),
+        path=str(decisions or "--conflicts"),
+        dry_run=dry_run,
+    )
+    if json:
+        output.print_json(reviewed.as_json())
+    else:
+        _print(reviewed)
+
+
+def _decisions(
+    settings: Config, path: Path | None, conflicts: tuple[str, str] | None, keep: str
+) -> list[Decision]:
+    if conflicts is None:
+        if keep:
+            raise ConfigError("--keep goes with --conflicts; in a file write the decision there")
+        return read_decisions(path, settings.labels) if path else []
+    if not keep:
+        raise ConfigError(f"--conflicts needs --keep: {EARLIER}, or one of the two categories")
+    return conflicts_between(settings, *conflicts, keep)
+
+
+def _print_asked(path: Path, asked: dict[str, int], *, json: bool) -> None:
+    if json:
+        output.print_json({"template": str(path), "questions": asked})
+        return
+    counted = ", ".join(f"{count:,} of kind {kind}" for kind, count in asked.items())
+    output.print_text(
+        f"{path}: {sum(asked.values()):,} open questions ({counted})\n"
+        f"write keep, relabel or retire into the column decision, then: naturalist review {path}"
+    )
+
+
+def _print(reviewed: Reviewed) -> None:
+    would = "would change" if reviewed.dry_run else "changed"
+    rows = [[one.what, one.was, one.now] for one in reviewed.changes[:_SHOWN]]
+    if rows:
+        output.print_table(
+            ("picture or file", "was", "is" if not reviewed.dry_run else "would be"), rows
+        )
+    if len(reviewed.changes) > _SHOWN:
+        output.print_text(f"and {len(reviewed.changes) - _SHOWN:,} more; --json has all")
+    output.print_text(
+        f"{reviewed.decided:,} decisions, {reviewed.unchanged:,} of which hold already; "
+        f"{len(reviewed.changes):,} pictures or files {would}, {len(reviewed.new_ids):,} of them "
+        "with a new id"
+    )
+    if reviewed.dry_run:
+        output.print_text("nothing was changed (--dry-run)")
+    elif reviewed.changes:
+        output.print_text("naturalist run  makes the tables of it")
