@@ -24,7 +24,7 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
     """Amend the ledger rows of accepted pictures.
 
     Returns:
-        The pictures that were taken down now; those that were not accepted any more are left out.
+        The pictures that were taken down now; those that were in no table already are left out.
 
     Raises:
         ConfigError: the ledger does not know one of them; nothing is changed.
@@ -36,7 +36,8 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
         rows = defaultdict(list)
         now = time.time_ns()
         for category, source, pic, outcome in found:
-            if outcome == Outcome.ACCEPTED:
+            # One in conflict could be accepted by a review.
+            if outcome in (Outcome.ACCEPTED, Outcome.CONFLICT):
                 rows[category].append(_amendment(pic, source, why, by, now))
         for category, amendments in rows.items():
             path = config.layout.amendments(category) / f"takedown-{now}.parquet"
@@ -60,7 +61,7 @@ def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, s
             "ledger  shows them. Nothing was changed"
         )
     asked_at = {pic: i for i, pic in enumerate(pic_ids)}
-    return sorted(found, key=lambda row: asked_at[row[2]])
+    return sorted(found, key=lambda row: asked_at.get(row[2], len(pic_ids)))
 
 
 def _amendment(pic: str, source: str, why: str, by: str, at_ns: int) -> dict[str, object]:
