@@ -71,6 +71,11 @@ class Cluster:
     nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
+    def hidden(self) -> Path:
+        """A folder that no node sees: there each finds an empty one of its own."""
+        return self.folder.parent / "hidden"
+
+    @property
     def address(self) -> str:
         return f"127.0.0.1:{PORT}"
 
@@ -85,9 +90,12 @@ class Cluster:
         started += [f"--node-name={name}", f"--num-cpus={cpus}", f"--num-gpus={gpus}"]
         started += [f"--min-worker-port={ports}", f"--max-worker-port={ports + 99}"]
         started += ["--disable-usage-stats", "--object-store-memory=80000000"]
+        # A machine of its own has a name of its own, and not all that others have.
+        own = f'hostname {name} && mount -t tmpfs none {self.hidden} && exec "$@"'
+        named = ["unshare", "--uts", "--mount", "sh", "-c", own, "sh"]
         with (self.folder.parent / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                started,
+                [*named, *started],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -161,6 +169,7 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="nr-", dir="/tmp"))
     cluster = Cluster(folder / "ray")
     cluster.folder.mkdir()
+    cluster.hidden.mkdir()
     cluster.add("first", 1)
     wait_until("the head answers", lambda: _answers(cluster))
     cluster.add("second", 1)

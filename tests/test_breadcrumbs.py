@@ -44,15 +44,21 @@ def test_a_task_that_ends_in_any_way_but_a_crash_leaves_no_trail(tmp_path: Path)
     assert breadcrumbs.read(tmp_path, "task") is None
     with pytest.raises(ValueError, match="ordinary"):
         fail(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def leave(folder: Path, data: bytes) -> None:
+    path = breadcrumbs.place(folder, "task")
+    path.parent.mkdir()
+    path.write_bytes(data)
 
 
 def test_half_a_record_is_no_position(tmp_path: Path) -> None:
-    (tmp_path / "task").write_bytes(b"\0" * 10)
+    leave(tmp_path, b"\0" * 10)
     assert breadcrumbs.read(tmp_path, "task") is None
 
 
 def test_a_new_trail_forgets_the_old_one(tmp_path: Path) -> None:
-    (tmp_path / "task").write_bytes(b"\0" * 24)
+    leave(tmp_path, b"\0" * 24)
     with breadcrumbs.trail(tmp_path, "task"):
         assert breadcrumbs.read(tmp_path, "task") is None

@@ -6,6 +6,7 @@ stands still, whoever watches reads the file and knows the item.
 
 import contextlib
 import os
+import platform
 import struct
 import time
 from collections.abc import Iterator
@@ -35,11 +36,16 @@ class Trail:
         os.pwrite(self._handle, _RECORD.pack(os.getpid(), index, time.monotonic()), 0)
 
 
+def place(folder: Path, task_key: str) -> Path:
+    """Where the trail of a task on this machine lies; process ids of others mean nothing here."""
+    return folder / platform.node() / task_key
+
+
 @contextlib.contextmanager
 def trail(folder: Path, task_key: str) -> Iterator[Trail]:
     """Open the trail of a task; it is removed when the task ends in any way but a crash."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / task_key
+    path = place(folder, task_key)
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
         yield Trail(handle)
@@ -51,7 +57,7 @@ def trail(folder: Path, task_key: str) -> Iterator[Trail]:
 def read(folder: Path, task_key: str) -> Position | None:
     """Read where a task is or was; None if it left no trail."""
     try:
-        data = (folder / task_key).read_bytes()
+        data = place(folder, task_key).read_bytes()
     except FileNotFoundError:
         return None
     return Position(*_RECORD.unpack(data)) if len(data) == _RECORD.size else None
@@ -59,4 +65,4 @@ def read(folder: Path, task_key: str) -> Position | None:
 
 def forget(folder: Path, task_key: str) -> None:
     """Remove the trail of a task, if there is one."""
-    (folder / task_key).unlink(missing_ok=True)
+    place(folder, task_key).unlink(missing_ok=True)

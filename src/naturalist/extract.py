@@ -18,17 +18,26 @@ from naturalist import artifacts, backbones, breadcrumbs, images, ledger
 from naturalist.backbones import Backbone, BackboneSpec
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
-from naturalist.layout import Layout, pic_number
+from naturalist.layout import Layout, pic_number, receipt_path
 from naturalist.ledger import Outcome, Shard
 from naturalist.pictures import Location, read_picture
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
+from naturalist.stores.remote import RemoteFolder
 
 FORMAT = 1
 """Changes when the same picture and backbone would give other files."""
 _PREVIEW_GROUP_ROWS = 250
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Along:
+    """What the ledger says of a shard, for machines that do not have the workspace."""
+
+    rows: tuple[Row, ...]
+    lost: Mapping[str, PictureError]
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class ExtractTask:
     limits: PictureLimits
     network_batch: int
     blamed: tuple[tuple[int, Reason], ...] = ()
+    along: "Along | None" = None
 
     @property
     def key(self) -> str:
@@ -159,8 +169,9 @@ def run(task: ExtractTask) -> Extracted:
     start = time.perf_counter()
     layout = Layout(task.root)
     backbone = _backbone(task.backbone)
-    rows = ledger.shard_rows(layout, task.category, task.batch, task.shard).to_pylist()
-    refusals = _known_refusals(task, layout, rows)
+    along = along_of(task)
+    rows = along.rows
+    refusals = _known_refusals(task, along)
     collected = _Collected(backbone, task.network_batch)
     with breadcrumbs.trail(layout.breadcrumbs, task.key) as trail:
         for index, row in enumerate(rows):
@@ -176,12 +187,38 @@ def run(task: ExtractTask) -> Extracted:
     return Extracted(len(rows), len(collected.refusals), duration_s)
 
 
-def _known_refusals(
-    task: ExtractTask, layout: Layout, rows: Sequence[Row]
-) -> dict[int, PictureError]:
-    """Pictures that need not be opened: lost before they were placed, or blamed for a crash."""
+def along_of(task: ExtractTask) -> Along:
+    """What the ledger says of a task's shard; the task has it along, or its workspace does."""
+    if task.along is not None:
+        return task.along
+    layout = Layout(task.root)
+    rows = ledger.shard_rows(layout, task.category, task.batch, task.shard).to_pylist()
     lost = ledger.losses(layout, task.category, task.batch)
-    known = {i: lost[row["pic_id"]] for i, row in enumerate(rows) if row["pic_id"] in lost}
+    mine = {row["pic_id"]: lost[row["pic_id"]] for row in rows if row["pic_id"] in lost}
+    return Along(tuple(rows), mine)
+
+
+def is_remote(task: ExtractTask, along: Along) -> bool:
+    """Whether all pictures of a task are read in buckets."""
+    return all(
+        row["image_root"] is None and isinstance(task.sources.get(row["source"]), RemoteFolder)
+        for row in along.rows
+    )
+
+
+def files_of(task: ExtractTask) -> list[Path]:
+    """Every file that a task may write, in that order."""
+    layout, spec = Layout(task.root), backbones.describe(task.backbone)
+    previews = layout.previews(task.category, task.batch, task.number)
+    features = layout.features(spec.id, task.category, task.batch, task.number)
+    refusals = layout.refusals(task.category, task.batch, task.number)
+    return [refusals, previews, receipt_path(previews), features, receipt_path(features)]
+
+
+def _known_refusals(task: ExtractTask, along: Along) -> dict[int, PictureError]:
+    """Pictures that need not be opened: lost before they were placed, or blamed for a crash."""
+    lost = along.lost
+    known = {i: lost[row["pic_id"]] for i, row in enumerate(along.rows) if row["pic_id"] in lost}
     said = "found twice, alone in a process of its own"
     return known | {index: PictureError(reason, said) for index, reason in task.blamed}
 

@@ -32,7 +32,6 @@
 """
 
 import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +71,8 @@ class Layout:
 
     @property
     def breadcrumbs(self) -> Path:
-        """Where the workers of this machine note the picture that they are decoding."""
-        return self.scratch / "breadcrumbs" / platform.node()
+        """Where workers note the picture they are decoding."""
+        return self.scratch / "breadcrumbs"
 
     @property
     def fetched(self) -> Path:

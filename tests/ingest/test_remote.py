@@ -232,7 +232,16 @@ def test_an_address_below_which_nothing_is_ends_the_run(
     ("path", "more", "said"),
     [
         ("s3://b/plant", {"images": {"mode": "move"}}, "nothing is moved out of buckets"),
-        ("s3://b/plant", {"publish": {"url": "s3://b/plant/out"}}, "publish to another prefix"),
+        (
+            "s3://b/plant",
+            {"publish": {"url": "s3://b/plant/out"}},
+            "publish.url, .* another prefix",
+        ),
+        (
+            "s3://b/plant",
+            {"executor": {"exchange": "s3://b/plant/x"}},
+            "executor.exchange, .* another prefix",
+        ),
         ("gs://b/plant", {}, "write a path, or s3://bucket/prefix"),
         ("s3://", {}, "write a path, or s3://bucket/prefix"),
     ],

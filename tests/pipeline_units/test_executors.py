@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from naturalist import breadcrumbs
 from naturalist.errors import NaturalistError, SourceError
 from naturalist.pipeline.executors import (
     Executor,
@@ -190,10 +191,11 @@ def test_a_trail_that_a_dead_worker_left_leads_to_nobody(
     made = processes(tmp_path, timeout_s=0.1)
     list(made.map(square, [3]))
     task = items(tmp_path, "a", "1")
-    task.folder.mkdir()
+    trail = breadcrumbs.place(task.folder, "a")
+    trail.parent.mkdir(parents=True)
     for pid in (other.pid, 2**22 - 1):
         assert pid
-        (task.folder / "a").write_bytes(struct.pack("<qqd", pid, 0, -1e6))
+        trail.write_bytes(struct.pack("<qqd", pid, 0, -1e6))
         assert made._end_hung([task]) is False
     made.close()
 

@@ -1,5 +1,6 @@
 """Collections of real photos, and what a run without a cluster makes of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ SIZES = {
 }
 """Fifty shards, so that there is something left to do when a node goes."""
 
-Sources = dict[str, dict[str, Path]]
+Sources = Mapping[str, Mapping[str, Path]]
 
 
 @dataclass(frozen=True)

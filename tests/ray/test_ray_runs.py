@@ -20,9 +20,9 @@ from ray_cluster import Cluster, Node, wait_until
 
 
 @pytest.fixture
-def third(ray_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Node]:
+def third(ray_cluster: Cluster) -> Iterator[Node]:
     """A node that a test may do anything to."""
-    name = request.node.name.removeprefix("test_")[:20]
+    name = f"third-{len(ray_cluster.nodes)}"
     node = ray_cluster.add(name, 1)
     yield node
     ray_cluster.drop(name)

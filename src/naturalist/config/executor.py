@@ -32,9 +32,21 @@ def usable_ray_address(address: str) -> str:
     raise ValueError(f"{address!r}: write local, auto, or host:port of the head node{hint}")
 
 
+def usable_exchange(url: str) -> str:
+    """Return the address of a prefix in a bucket, or nothing.
+
+    Raises:
+        ValueError: it is of another form.
+    """
+    if url and not re.fullmatch(r"s3://[^/]+(/.+)?", url):
+        raise ValueError(f"{url!r}: write s3://bucket/prefix, or nothing")
+    return url.rstrip("/")
+
+
 class ExecutorSection(Section):
     """Where shards are worked on."""
 
     kind: ExecutorKind = ExecutorKind.PROCESSES
     ray_address: Annotated[str, AfterValidator(usable_ray_address)] = "local"
+    exchange: Annotated[str, AfterValidator(usable_exchange)] = ""
     gpus_per_task: Annotated[float, Field(gt=0, le=16)] = 1.0

@@ -42,6 +42,7 @@ from naturalist.packing import Form
 from naturalist.pictures import Location
 from naturalist.schedule import AirflowSection, AnalyseSection
 from naturalist.stores import S3Options
+from naturalist.stores.remote import RemoteFolder
 from naturalist.verify.features import FeatureCheckOptions
 
 # TOML tells a number from a text: what is quoted, or true, is no number.
@@ -305,6 +306,11 @@ class Config(Section):
             addressing=publish.addressing,
             requester_pays=publish.requester_pays,
         )
+
+    @property
+    def exchange(self) -> RemoteFolder | None:
+        """Where nodes without the workspace leave what they make; None if they have it."""
+        return self.s3.folder(self.executor.exchange) if self.executor.exchange else None
 
     @property
     def picture_limits(self) -> PictureLimits:

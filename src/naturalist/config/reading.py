@@ -60,11 +60,13 @@ def _check_apart(path: Path, config: Config) -> None:
 
 
 def _check_remote_apart(path: Path, source: Source, folder: RemoteFolder, config: Config) -> None:
-    if f"{config.publish_url}/".startswith(f"{folder.url}/"):
-        raise ConfigError(
-            f"{path}: source {source.name!r} of category {source.category!r} is {folder}, and "
-            f"publish.url, {config.publish_url}, lies in it: publish to another prefix"
-        )
+    written = {"publish.url": config.publish_url, "executor.exchange": config.executor.exchange}
+    for setting, url in written.items():
+        if f"{url}/".startswith(f"{folder.url}/"):
+            raise ConfigError(
+                f"{path}: source {source.name!r} of category {source.category!r} is {folder}, and "
+                f"{setting}, {url}, lies in it: take another prefix"
+            )
     if config.images.mode is Mode.MOVE:
         raise ConfigError(
             f"{path}: source {source.name!r} of category {source.category!r} is in a bucket, and "

@@ -11,7 +11,7 @@ from naturalist import __version__, backbones
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
-from naturalist.pipeline import analyse, budget, mending, reports, stages, workspace
+from naturalist.pipeline import analyse, budget, exchange, mending, reports, stages, workspace
 from naturalist.pipeline.executors import (
     Executor,
     ProcessExecutor,
@@ -81,10 +81,16 @@ def make_executor(config: Config, progress: Progress) -> Executor:
     workers = worker_count(config.extract.workers)
     folder, timeout_s = config.layout.breadcrumbs, config.limits.decode_timeout_s
     chosen = config.executor
-    if chosen.kind is ExecutorKind.RAY:
-        options = RayOptions(chosen.ray_address, workers, chosen.gpus_per_task)
+    here = ProcessExecutor(workers, folder, timeout_s)
+    if chosen.kind is not ExecutorKind.RAY:
+        return here
+    options = RayOptions(chosen.ray_address, workers, chosen.gpus_per_task)
+    if config.exchange is None:
         return RayExecutor(options, folder, timeout_s, progress)
-    return ProcessExecutor(workers, folder, timeout_s)
+    place = exchange.place_in(config.exchange, config.layout)
+    trails = exchange.breadcrumb_folder(config.layout)
+    there = RayExecutor(options, trails, timeout_s, progress)
+    return exchange.ExchangeExecutor(here, there, place, trails)
 
 
 def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
