@@ -204,6 +204,17 @@ def test_a_full_table_never_changes_unless_asked(made: HandMade) -> None:
     assert [task.k for task in rebuilt] == [1, 2, 3]
 
 
+def test_the_refusal_names_what_changed(made: HandMade) -> None:
+    layout = made.layout
+    write_all(layout)
+    with pytest.raises(WorkspaceError, match=r"its number of rows .* was 5 and is 4"):
+        tables.plan(layout, LABELS, SPEC, 4)
+    with pytest.raises(WorkspaceError, match="the label was 7 and is 3") as error:
+        tables.plan(layout, {"plant": 3}, SPEC, 5)
+    assert "backbone" not in str(error.value)
+    assert "rows" not in str(error.value)
+
+
 def test_a_rebuild_with_larger_tables_leaves_no_old_table_behind(made: HandMade) -> None:
     write_all(made.layout, 6, rebuild=True)
     tables.remove_surplus(made.layout, "plant", 2)

@@ -5,6 +5,7 @@
     NaturalistError                 1   anything below, when nothing more exact is known
     ├── ConfigError                 2   the configuration or an argument is wrong
     ├── FailureBudgetExceeded       3   too many pictures could not be used
+    ├── WithdrawalBudgetExceeded    3   too many pictures would leave the tables at once
     ├── VerificationFailed          4   a check of features, tables or a snapshot failed
     ├── WorkspaceError              5   the workspace cannot be used as it is
     │   ├── WorkspaceLocked         5   another process is writing to it
@@ -42,6 +43,12 @@ class ConfigError(NaturalistError):
 
 class FailureBudgetExceeded(NaturalistError):
     """More pictures failed than ``failure_budget`` allows; everything else was finished first."""
+
+    exit_code = 3
+
+
+class WithdrawalBudgetExceeded(NaturalistError):
+    """A run would take more out of the tables than ``withdrawal_budget`` allows; it did not."""
 
     exit_code = 3
 

@@ -64,6 +64,11 @@ class TableTask:
         return artifacts.fingerprint(self.base, list(self.withheld))
 
     @property
+    def cut(self) -> int:
+        """Its rows, those counted that were withdrawn."""
+        return sum(piece.stop - piece.start for piece in self.pieces)
+
+    @property
     def path(self) -> Path:
         """The Parquet file."""
         return Layout(self.root).table(self.category, self.k)
@@ -155,11 +160,24 @@ def _refuse_change(task: TableTask) -> None:
     if receipt is None or not receipt.facts["full"] or receipt.facts["base"] == task.base:
         return
     raise WorkspaceError(
-        f"{task.path.name} of {task.category} is full and would change: it was made from other "
-        f"features, labels or options (backbone then {receipt.facts['backbone']}, now "
-        f"{task.backbone_id}). Put the old options back, or rebuild all tables with: "
-        "naturalist tables --rebuild"
+        f"{task.path.name} of {task.category} is full and would change, because "
+        f"{_what_changed(task, receipt)}. Put back what it was made from, or rebuild all tables "
+        "with:  naturalist tables --rebuild"
     )
+
+
+def _what_changed(task: TableTask, receipt: artifacts.Receipt) -> str:
+    facts = receipt.facts
+    said = [
+        f"{what} was {then} and is {now}"
+        for what, then, now in (
+            ("the backbone", facts["backbone"], task.backbone_id),
+            ("the label", facts.get("label", task.label), task.label),
+            ("its number of rows (tables.rows_per_table)", facts.get("cut", task.cut), task.cut),
+        )
+        if then != now
+    ]
+    return "; ".join(said) or "features it was made from were made anew"
 
 
 def run(task: TableTask) -> Tabled:
@@ -184,6 +202,8 @@ def run(task: TableTask) -> Tabled:
                 "base": task.base,
                 "full": task.full,
                 "backbone": task.backbone_id,
+                "label": task.label,
+                "cut": task.cut,
                 "numbers": numbers,
                 "withheld": list(task.withheld),
             },

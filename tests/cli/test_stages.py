@@ -45,3 +45,40 @@ def test_a_stage_alone_tells_how_long_it_really_took(
     assert "9 pictures in" in told.out
     rate = told.out.partition("(")[2].partition("/s")[0]
     assert int(rate.replace(",", "")) < 1_000_000
+
+
+def test_a_source_without_files_is_named(naturalist: Naturalist, tmp_path: Path) -> None:
+    sources = tiny.make_sources(tmp_path / "in", {"plant": range(2), "animal": range(10, 12)})
+    (tmp_path / "in" / "empty").mkdir()
+    sources["animal"]["nothing"] = tmp_path / "in" / "empty"
+    path = tiny.config_file(tmp_path / "c", sources)
+    ended = naturalist("ingest", "-c", str(path))
+    assert ended.code == 0
+    assert "source 'nothing' of category 'animal' has no files" in ended.err
+    assert "photos" not in ended.err.replace(str(tmp_path), "")
+
+
+def test_swapped_sources_end_with_an_exit_code_and_a_way_on(
+    naturalist: Naturalist, tmp_path: Path
+) -> None:
+    seeds = {"plant": range(30), "animal": range(100, 130)}
+    sources = tiny.make_sources(tmp_path / "in", seeds)
+    path = tiny.config_file(tmp_path / "c", sources)
+    assert naturalist("ingest", "-c", str(path)).code == 0
+    swapped = {"plant": sources["animal"], "animal": sources["plant"]}
+    tiny.config_file(tmp_path / "c", swapped)
+    ended = naturalist("run", "-c", str(path))
+    assert ended.code == 3
+    assert "--accept-withdrawals" in ended.err
+
+
+def test_the_ledger_of_an_unknown_category_or_source_is_a_mistake(
+    naturalist: Naturalist, tmp_path: Path
+) -> None:
+    folder = _collection(naturalist, tmp_path)
+    naturalist("ingest", "-c", folder)
+    for option, known in (("--category", "animal, plant"), ("--source", "choose one of animal")):
+        ended = naturalist("ledger", "-c", folder, option, "foo")
+        assert ended.code == 2
+        assert known in ended.err
+        assert naturalist("ledger", "-c", folder, option, "plant").code == 0

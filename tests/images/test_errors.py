@@ -78,3 +78,15 @@ def test_threads_that_decode_at_once_leave_warnings_and_standard_error_as_they_w
     assert list(warnings.filters) == filters
     os.write(2, b"seen\n")
     assert capfd.readouterr().err == "seen\n"
+
+
+def test_a_frame_larger_than_its_screen_is_refused_by_the_limit_that_can_be_set() -> None:
+    screen, frame = struct.pack("<HH", 32, 32), struct.pack("<HHHH", 0, 0, 60_000, 60_000)
+    palette = b"\x00\x00\x00\xff\xff\xff"
+    data = b"GIF89a" + screen + b"\x80\x00\x00" + palette + b"," + frame + b"\x00\x02\x02D\x01\x00;"
+    with pytest.raises(PictureError) as caught:
+        decode(data, LIMITS)
+    assert caught.value.reason is Reason.TOO_MANY_PIXELS
+    assert caught.value.detail == (
+        f"a frame of 3600000000 pixels; max_whole_pixels allows {LIMITS.max_whole_pixels}"
+    )

@@ -19,6 +19,7 @@ from naturalist.config import Config
 from naturalist.errors import SourceError, WorkspaceError
 from naturalist.ingest import batches
 from naturalist.ingest.examine import examine
+from naturalist.ingest.withdrawals import Withdrawals
 from naturalist.ledger import SourceCounts
 from naturalist.pictures import picture_path
 from tiny import (
@@ -59,10 +60,11 @@ def assign(config: Config) -> None:
     """Do all that comes before placing."""
     with job(config):
         options = config.ingest_options
+        withdrawals = Withdrawals(config.layout, config.withdrawal_budget)
         for tasks in batches.batch_tasks(config.layout, config.sources, options):
             for task in tasks:
                 examine(task)
-            assert batches.write_pending(config.layout, tasks, config.sources, options)
+            assert batches.write_pending(config.layout, tasks, config.sources, options, withdrawals)
     assert batches.is_pending(config.layout)
 
 

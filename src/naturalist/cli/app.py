@@ -34,6 +34,7 @@ from naturalist.cli import (
 from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
+    AcceptWithdrawalsOption,
     ConfigOption,
     ExecutorOption,
     FullScanOption,
@@ -99,6 +100,7 @@ def run(
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Go on although failure_budget is exceeded.")
     ] = False,
+    accept_withdrawals: AcceptWithdrawalsOption = False,
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
 ) -> None:
@@ -107,7 +109,7 @@ def run(
     Only what is not done is done: run it again after new pictures came, after an interruption,
     or every day. Progress goes to stderr.
     """
-    options = runner.RunOptions(rescan, full_scan, accept_failures)
+    options = runner.RunOptions(rescan, full_scan, accept_failures, accept_withdrawals)
     settings = load_config(config).worked_on_by(executor, ray_address)
     report = runner.run(settings, make_progress(quiet=quiet), options)
     held = status.collection_status(settings)
@@ -155,6 +157,7 @@ def ingest(
         bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
     ] = False,
     full_scan: FullScanOption = False,
+    accept_withdrawals: AcceptWithdrawalsOption = False,
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
 ) -> None:
@@ -164,7 +167,12 @@ def ingest(
     extracted. Then: naturalist ledger --refused.
     """
     settings = load_config(config).worked_on_by(executor, ray_address)
-    call = partial(stages.ingest, rescan=rescan, full_scan=full_scan)
+    call = partial(
+        stages.ingest,
+        rescan=rescan,
+        full_scan=full_scan,
+        accept_withdrawals=accept_withdrawals,
+    )
     _stage(settings, "ingest", call, json=json, quiet=quiet, within_budget=True)
 
 

@@ -13,7 +13,7 @@ from naturalist.cli.output import print_json, printable
 from naturalist.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaturalistError, StorageFull
 
 EXIT_CODES = """\
-Exit codes: 0 done; 1 other error; 2 bad configuration or usage; 3 failure budget exceeded;
+Exit codes: 0 done; 1 other error; 2 bad configuration or usage; 3 a budget is exceeded;
 4 verification failed; 5 workspace unusable or locked; 6 source or drive missing; 7 store failed;
 8 backbone unusable; 9 optional package missing; 10 no space left; 130 interrupted."""
 

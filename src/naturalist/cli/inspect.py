@@ -74,6 +74,7 @@ def ledger(
         pic_id=pic_id,
     )
     settings = load_config(config)
+    ledger_query.check_names(settings, wanted)
     if json:
         output.print_json_list(ledger_query.rows(settings, wanted, limit or 0))
         return

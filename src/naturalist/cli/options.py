@@ -25,6 +25,13 @@ FullScanOption = Annotated[
         help="Look at every file, whatever ingest.unchanged_folders says.",
     ),
 ]
+AcceptWithdrawalsOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-withdrawals",
+        help="Let more pictures leave the tables than withdrawal_budget allows.",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
 SnapshotOption = Annotated[
     str, typer.Option(metavar="ID", help="Id of a snapshot, as in 000012; the newest by default.")

@@ -130,6 +130,7 @@ class Config(Section):
     name: str
     workspace: UserPath = Path()
     failure_budget: Share = 0.01
+    withdrawal_budget: Share = 0.05
     category: tuple[CategorySection, ...]
     images: ImagesSection = ImagesSection()
     ingest: IngestSection = IngestSection()

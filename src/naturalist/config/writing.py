@@ -88,6 +88,7 @@ def render_config(
         publish_url=_quoted(publish_url),
         backbone=_quoted(backbone),
         budget=defaults.failure_budget,
+        withdrawal_budget=defaults.withdrawal_budget,
         mode=_quoted(defaults.images.mode.value),
         limits="\n".join(f"{key} = {value}" for key, value in limits.model_dump().items()),
         shard_size=defaults.extract.shard_size,
@@ -137,6 +138,10 @@ workspace = "."            # where pictures, ledger, features and tables are kep
 # A run in which more than this share of the new pictures cannot be used fails (exit code 3),
 # after finishing what it can.
 failure_budget = {budget}
+
+# A run that would take more than this share of a category out of the tables (the same bytes in
+# another category: a wrong path?) stops before it changes anything.
+withdrawal_budget = {withdrawal_budget}
 
 # A source is a folder (of any depth) or an archive (zip, tar, tar.gz, tar.bz2, tar.xz).
 # Keep a source's name: known files are recognised by it. A path may have * ? [...] and {{ds}}

@@ -78,7 +78,7 @@ def decode(data: bytes, limits: PictureLimits, *, longer: int = 0, shorter: int 
     if name == "png":
         return _decode_png(data, limits, asked)
     check_container(data, name, limits)
-    with open_file(data, name) as image:
+    with open_file(data, name, limits) as image:
         check_pixels(*image.size, limits, whole=True)
         width, height = image.size
         orientation = exif_orientation(image)
@@ -95,7 +95,7 @@ def _decode_jpeg(data: bytes, limits: PictureLimits, asked: _Asked) -> Picture:
 def _decode_png(data: bytes, limits: PictureLimits, asked: _Asked) -> Picture:
     png = read_png(data, limits)
     check_pixels(png.width, png.height, limits, whole=True)
-    with open_file(pixels_only(data), "png") as image:
+    with open_file(pixels_only(data), "png", limits) as image:
         return _picture(_load(image, asked), png.width, png.height, png.orientation, "png")
 
 
@@ -130,7 +130,7 @@ def _jpeg_pixels(data: bytes, frame: Frame, limits: PictureLimits, asked: _Asked
 
 
 def _pillow_jpeg(data: bytes, limits: PictureLimits, asked: _Asked) -> Pixels:
-    with open_file(data, "jpeg") as image:
+    with open_file(data, "jpeg", limits) as image:
         with pillow_errors(Reason.BROKEN_PIXELS):
             factor = asked.factor(*image.size)
             image.draft(None, (-(-image.width // factor), -(-image.height // factor)))

@@ -40,7 +40,7 @@ def read_header(data: bytes, limits: PictureLimits) -> Header:
         check_pixels(png.width, png.height, limits, whole=True)
         return Header(name, *upright_size(png.width, png.height, png.orientation))
     check_container(data, name, limits)
-    with open_file(data, name) as image:
+    with open_file(data, name, limits) as image:
         check_pixels(*image.size, limits, whole=True)
         return Header(name, *upright_size(*image.size, exif_orientation(image)))
 

@@ -8,6 +8,7 @@ plugins refuse by themselves, whatever `PictureLimits` says.
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -27,12 +28,15 @@ from PIL import (
 
 from naturalist.errors import PictureError
 from naturalist.images import tiff
+from naturalist.images.limits import PictureLimits, check_pixel_count
 from naturalist.images.silence import silent_warnings
 from naturalist.reasons import Reason
 
 # Without any handler, Python prints what Pillow logs about broken files; a host program that has
 # set up logging still gets it.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+_PIXELS = re.compile(r"\((\d+) pixels\)")
 
 Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 
@@ -48,7 +52,7 @@ _OPENERS: dict[str, Opener] = {
 }
 
 
-def open_file(data: bytes, name: str) -> ImageFile.ImageFile:
+def open_file(data: bytes, name: str, limits: PictureLimits) -> ImageFile.ImageFile:
     """Open a picture of the readable format `name`; no pixel is decoded yet.
 
     Raises PictureError: UNSUPPORTED_FORMAT for a pixel layout Pillow does not know, else
@@ -56,7 +60,15 @@ def open_file(data: bytes, name: str) -> ImageFile.ImageFile:
     """
     opener = _opener(name)
     with pillow_errors(Reason.BROKEN_HEADER):
-        return opener(io.BytesIO(data))
+        try:
+            return opener(io.BytesIO(data))
+        except Image.DecompressionBombError as error:
+            # A frame may be larger than the screen that the header declares. Whoever reads of it
+            # should learn of the limit that can be set, not of Pillow's.
+            if found := _PIXELS.search(str(error)):
+                pixels = int(found[1])
+                check_pixel_count(pixels, f"a frame of {pixels} pixels", limits, whole=True)
+            raise
 
 
 def exif_orientation(image: ImageFile.ImageFile) -> int:

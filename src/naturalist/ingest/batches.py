@@ -20,6 +20,7 @@ from naturalist.ingest.listing import Entry, list_new
 from naturalist.ingest.options import IngestOptions, Source
 from naturalist.ingest.place import Placed, PlaceTask, loss_amendments
 from naturalist.ingest.roots import RootChooser
+from naturalist.ingest.withdrawals import Withdrawals
 from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
 from naturalist.schemas import AMENDMENT, LEDGER
@@ -92,12 +93,19 @@ def _chunks(entries: Iterator[Entry], size: int) -> Iterator[tuple[Entry, ...]]:
 
 
 def write_pending(
-    layout: Layout, tasks: Sequence[ExamineTask], sources: Sequence[Source], options: IngestOptions
+    layout: Layout,
+    tasks: Sequence[ExamineTask],
+    sources: Sequence[Source],
+    options: IngestOptions,
+    withdrawals: Withdrawals,
 ) -> bool:
     """Assign outcomes and ids to the findings of `tasks`; from here on they are fixed.
 
     Returns:
         Whether there is anything to place and commit; False if all files were known after all.
+
+    Raises:
+        WithdrawalBudgetExceeded: too many pictures would be in conflict; nothing is changed.
     """
     tables = [(t.source.category, artifacts.read_parquet(t.findings)) for t in tasks]
     findings = [(category, row) for category, table in tables for row in table.to_pylist()]
@@ -107,6 +115,8 @@ def write_pending(
     roots = RootChooser(layout, sources, options)
     prior = _prior(layout, _asked(tables), options.categories)
     assigned = assign(findings, prior, last_numbers, batch, roots)
+    in_conflict = {category: len(rows) for category, rows in assigned.amendments.items()}
+    withdrawals.add(in_conflict, "the same bytes are now in another category too")
     if not assigned.rows:
         for category, keys in assigned.touched.items():
             _write_touched(layout.touched(category), keys)

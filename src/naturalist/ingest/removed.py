@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from naturalist import artifacts, ledger
 from naturalist.ingest.listing import list_source
 from naturalist.ingest.options import Source
+from naturalist.ingest.withdrawals import Withdrawals
 from naturalist.layout import Layout
 from naturalist.ledger import KnownFiles, Outcome
 from naturalist.reasons import Reason
@@ -37,21 +38,30 @@ class Changes:
     restored: int = 0
 
 
-def amend(layout: Layout, sources: Sequence[Source]) -> Changes:
+def amend(layout: Layout, sources: Sequence[Source], withdrawals: Withdrawals) -> Changes:
     """Compare the ledger with what is in the sources, and amend it.
 
     It costs a listing of all sources and a look at every ledger row.
+
+    Raises:
+        WithdrawalBudgetExceeded: too many pictures would be retired; none is.
     """
-    retired = restored = 0
+    found = {}
     for category in sorted({source.category for source in sources}):
         present = _Present([source for source in sources if source.category == category])
-        rows = _amendments(layout, category, present)
+        found[category] = _amendments(layout, category, present)
+    retired = {category: _count(rows, Outcome.REFUSED) for category, rows in found.items()}
+    withdrawals.add(retired, "their files are gone from the sources")
+    for category, rows in found.items():
         if rows:
             path = layout.amendments(category) / f"removed-{rows[0]['at_ns']}.parquet"
             artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
-        retired += sum(row["outcome"] == Outcome.REFUSED for row in rows)
-        restored += sum(row["outcome"] == Outcome.ACCEPTED for row in rows)
-    return Changes(retired, restored)
+    restored = sum(_count(rows, Outcome.ACCEPTED) for rows in found.values())
+    return Changes(sum(retired.values()), restored)
+
+
+def _count(rows: Sequence[Row], outcome: Outcome) -> int:
+    return sum(row["outcome"] == outcome for row in rows)
 
 
 class _Present:

@@ -6,6 +6,7 @@ from typing import Any
 
 from naturalist import ledger
 from naturalist.config import Config
+from naturalist.errors import ConfigError
 from naturalist.pipeline import workspace
 
 _SHOWN = (
@@ -30,6 +31,28 @@ class Filter:
         asked = {column: value for column, value in asdict(self).items() if value}
         condition = " AND ".join(f"{column} = ?" for column in asked) or "true"
         return condition, list(asked.values())
+
+
+def check_names(config: Config, wanted: Filter) -> None:
+    """Check that the asked category and source are known: a mistyped one would find nothing.
+
+    Raises:
+        ConfigError: neither the configuration nor the ledger has that name.
+    """
+    categories = {*config.labels, *ledger.categories(config.layout)}
+    sources = {source.name for source in config.known_sources}
+    if wanted.source not in {"", *sources}:
+        # Only now, because it costs a summary for each batch: names that are configured no more.
+        sources |= {name for c in categories for name in ledger.counts(config.layout, c)}
+    for what, asked, known in (
+        ("category", wanted.category, categories),
+        ("source", wanted.source, sources),
+    ):
+        if asked and asked not in known:
+            raise ConfigError(
+                f"--{what} {asked!r}: there is none of that name; choose one of "
+                f"{', '.join(sorted(known))}"
+            )
 
 
 def rows(config: Config, wanted: Filter, limit: int) -> Iterator[dict[str, Any]]:

@@ -35,11 +35,13 @@ class RunOptions:
         rescan: examine known files again too.
         full_scan: look into folders that `ingest.unchanged_folders = "trust"` would leave out.
         accept_failures: go on although the failure budget is exceeded.
+        accept_withdrawals: let any number of pictures leave the tables.
     """
 
     rescan: bool = False
     full_scan: bool = False
     accept_failures: bool = False
+    accept_withdrawals: bool = False
 
 
 @dataclass
@@ -123,7 +125,12 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     _timed(
         report,
         "ingest",
-        lambda: stages.ingest(job, rescan=options.rescan, full_scan=options.full_scan),
+        lambda: stages.ingest(
+            job,
+            rescan=options.rescan,
+            full_scan=options.full_scan,
+            accept_withdrawals=options.accept_withdrawals,
+        ),
     )
     _timed(report, "extract", lambda: stages.extract_features(job))
     features = _timed(report, "verify-features", lambda: stages.verify_features(job))

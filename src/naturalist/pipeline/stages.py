@@ -13,6 +13,7 @@ from naturalist.ingest import batches, found_sources, removed
 from naturalist.ingest.examine import ExamineTask, examine
 from naturalist.ingest.listing import check_source
 from naturalist.ingest.place import Placed, place
+from naturalist.ingest.withdrawals import Withdrawals
 from naturalist.pipeline.describing import describe
 from naturalist.pipeline.executors import Executor
 from naturalist.pipeline.progress import Progress
@@ -53,22 +54,28 @@ class IngestResult:
     counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
 
 
-def ingest(job: Job, *, rescan: bool = False, full_scan: bool = False) -> IngestResult:
+def ingest(
+    job: Job, *, rescan: bool = False, full_scan: bool = False, accept_withdrawals: bool = False
+) -> IngestResult:
     """Look through all sources and take in what is new, batch by batch.
 
     Args:
         job: the collection.
         rescan: examine known files again too.
         full_scan: look into folders that the configuration would trust to be unchanged.
+        accept_withdrawals: let any number of pictures leave the tables.
 
     Raises:
         SourceError: a source is missing.
+        WithdrawalBudgetExceeded: too many pictures would leave the tables.
     """
     config = job.config
     options = replace(config.ingest_options, rescan=rescan)
     if full_scan:
         options = replace(options, trust_folders=False)
     result = IngestResult()
+    budget = 1.0 if accept_withdrawals else config.withdrawal_budget
+    withdrawals = Withdrawals(config.layout, budget)
     # All of them before the first change: a drive that is away must not cost half a run.
     for source in config.sources:
         check_source(source)
@@ -76,12 +83,13 @@ def ingest(job: Job, *, rescan: bool = False, full_scan: bool = False) -> Ingest
     finish_pending(job, result)
     for tasks in batches.batch_tasks(config.layout, config.sources, options):
         _examine(job, tasks)
-        if batches.write_pending(config.layout, tasks, config.sources, options):
+        if batches.write_pending(config.layout, tasks, config.sources, options, withdrawals):
             place_and_commit(job, result)
     batches.discard_findings(config.layout)
     if config.ingest.removed == "retire":
-        changes = removed.amend(config.layout, config.sources)
+        changes = removed.amend(config.layout, config.sources, withdrawals)
         result.retired, result.restored = changes.retired, changes.restored
+    _name_empty_sources(job)
     return result
 
 
@@ -90,6 +98,17 @@ def finish_pending(job: Job, result: IngestResult) -> None:
     if batches.is_pending(job.config.layout):
         job.progress.note("finishing the batch of a run that was stopped")
         place_and_commit(job, result)
+
+
+def _name_empty_sources(job: Job) -> None:
+    config = job.config
+    seen = {category: ledger.counts(config.layout, category) for category in config.labels}
+    for source in config.sources:
+        if source.name not in seen[source.category]:
+            job.progress.note(
+                f"source {source.name!r} of category {source.category!r} has no files: is "
+                f"{source.path} the right path?"
+            )
 
 
 def _examine(job: Job, tasks: list[ExamineTask]) -> None:
