@@ -225,9 +225,14 @@ class Layout:
         """Folder of a clustering: `members.parquet`, `clusters.json`, `sheets/`."""
         return self.clusterings / name
 
+    @property
+    def indexes(self) -> Path:
+        """Folder with a folder for the index of each backbone."""
+        return self.root / "index"
+
     def index(self, backbone_id: str) -> Path:
-        """Folder of the index over the features of a backbone."""
-        return self.root / "index" / backbone_id
+        """Folder of the index over the features of a backbone: `index.json` and its parts."""
+        return self.indexes / backbone_id
 
     @property
     def models(self) -> Path:

@@ -20,6 +20,7 @@ from naturalist.cli import (
     dashboard,
     drift,
     duplicates,
+    export,
     inspect,
     maps,
     models,
@@ -27,6 +28,7 @@ from naturalist.cli import (
     predict,
     review,
     setup,
+    similar,
     snapshots,
     takedown,
     verify,
@@ -277,6 +279,8 @@ app.add_typer(classifier.app)
 app.add_typer(predict.app)
 app.add_typer(models.app, name="models")
 app.add_typer(clusters.app)
+app.add_typer(similar.app)
+app.add_typer(export.app)
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
 app.add_typer(review.app)

@@ -8,7 +8,7 @@ artifacts are those of the tables as they are.
 from collections.abc import Callable
 from typing import Any
 
-from naturalist.pipeline import classifier, clusters, drift, mapping, near_duplicates
+from naturalist.pipeline import classifier, clusters, drift, mapping, near_duplicates, similar
 from naturalist.pipeline.stages import Job
 from naturalist.schedule import AnalysisStep
 
@@ -16,6 +16,7 @@ Step = Callable[[Job], dict[str, Any]]
 
 STEPS: dict[AnalysisStep, Step] = {
     "duplicates": near_duplicates.step,
+    "index": similar.step,
     "clusters": clusters.step,
     "map": mapping.update_maps,
     "classifier": classifier.step,

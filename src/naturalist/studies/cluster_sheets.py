@@ -7,11 +7,11 @@ import numpy as np
 
 from naturalist import artifacts
 from naturalist.analysis.clustering import NOISE
+from naturalist.analysis.watching import Watcher
 from naturalist.layout import Layout
 from naturalist.studies.cluster_report import Members
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.thumbnails import read_thumbnails
-from naturalist.studies.watching import Watcher
 
 _SOME = 12
 _NOISE_SHOWN = 24

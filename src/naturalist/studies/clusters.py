@@ -30,6 +30,7 @@ from naturalist.analysis.clustering import (
     renumber,
 )
 from naturalist.analysis.reduction import Reduction
+from naturalist.analysis.watching import Watcher
 from naturalist.layout import Layout, receipt_path
 from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.studies import cluster_model, cluster_report
@@ -38,7 +39,6 @@ from naturalist.studies.cluster_sheets import write_sheets
 from naturalist.studies.feature_files import FeatureFile, FeatureFiles
 from naturalist.studies.feature_sample import draw, draw_far
 from naturalist.studies.rows import Rows
-from naturalist.studies.watching import Watcher
 
 FORMAT = 1
 """Changes when the same rows would give other clusters."""

@@ -1,0 +1,108 @@
+"""The command that writes features, clusters and coordinates for other programs."""
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    FromOption,
+    JsonOption,
+    QuietOption,
+    VectorsOption,
+)
+from naturalist.cli.progress import make_progress
+from naturalist.config import load_config
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout
+from naturalist.pipeline import workspace
+from naturalist.studies import exporting, feature_files
+from naturalist.studies.exporting import Beside
+
+app = typer.Typer()
+_PROJECTOR_ROWS = 10_000
+
+
+@app.command(epilog=EXIT_CODES)
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            metavar="PROGRAM",
+            help="projector (TensorBoard), atlas (Embedding Atlas), or csv.",
+        ),
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    coordinates: Annotated[
+        str,
+        typer.Option(
+            "--map",
+            metavar="NAME|FILE",
+            help="Map whose coordinates go along, or your own: a Parquet file with picID, x, y "
+            "(and z).",
+        ),
+    ] = "tsne-2d",
+    clusters: Annotated[
+        str, typer.Option(metavar="NAME", help="Clustering that goes along.")
+    ] = "default",
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Most pictures, drawn evenly; 0 for all. The projector gets 10,000 by default, "
+            "for it draws no more.",
+        ),
+    ] = None,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="Let thumbnails go along (not with csv).")
+    ] = False,
+    place: FromOption = "",
+    vectors: VectorsOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write features, clusters and coordinates for TensorBoard, Embedding Atlas or as CSV.
+
+    Coordinates and clusters are there if a map and clusters have been made. CSV has no features:
+    the tables of the collection are CSV already.
+
+    Example: naturalist export atlas --for atlas --thumbnails
+    """
+    if form not in get_args(exporting.Form):
+        raise ConfigError(f"--for {form!r}: choose one of {', '.join(get_args(exporting.Form))}")
+    if place and vectors:
+        raise ConfigError("--from and --vectors exclude each other: say where the features are")
+    if place or vectors:
+        layout = Layout(Path(place) if place and "://" not in place else folder)
+        files = feature_files.of_file(vectors) if vectors else feature_files.of_place(place)
+    else:
+        layout = load_config(config).layout
+        workspace.reading(layout)
+        files = feature_files.of_place(layout.root)
+    found = (
+        exporting.read_clusters(layout, clusters),
+        exporting.read_coordinates(layout, coordinates),
+    )
+    most = rows if rows is not None else _PROJECTOR_ROWS if form == "projector" else 0
+    done = exporting.export(
+        files,
+        Beside(tuple(table for table in found if table is not None)),
+        folder,
+        form,  # type: ignore[arg-type]
+        make_progress(quiet=quiet),
+        rows=most,
+        pictures=layout if thumbnails and not vectors else None,
+    )
+    if json:
+        output.print_json(vars(done) | {"folder": str(folder)})
+        return
+    output.print_text(
+        f"{done.rows:,} of {done.of:,} pictures in {folder}: {', '.join(done.files)}\n"
+        f"open with:  {done.open_with}"
+    )

@@ -1,0 +1,99 @@
+"""Commands about similar pictures: the index, and looking in it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.clusters import elsewhere
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    FromOption,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    VectorsOption,
+)
+from naturalist.cli.progress import make_progress
+from naturalist.config import load_config
+from naturalist.pipeline import similar as looking
+from naturalist.studies.similar import open_index, update_index
+
+app = typer.Typer()
+_ELSEWHERE = "own"
+
+
+@app.command(epilog=EXIT_CODES)
+def index(
+    config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Bring the index of similar pictures up to date, and measure its recall.
+
+    It is made once; later calls add what is new. `naturalist similar` does it by itself, and
+    `analyse.steps = ["index"]` makes it part of every run.
+    """
+    settings = load_config(config)
+    found = looking.index(settings, make_progress(quiet=quiet))
+    if json:
+        output.print_json(found)
+        return
+    recall = found["recall"]
+    done = "brought up to date" if found["changed"] else "nothing new"
+    output.print_text(
+        f"{done}: {found['rows']:,} pictures, {recall['recall']:.4f} of the {recall['k']} nearest "
+        f"are found (against {recall['against']}, {recall['queries']} pictures)"
+    )
+
+
+@app.command(epilog=EXIT_CODES)
+def similar(
+    picture: Annotated[
+        str,
+        typer.Argument(
+            metavar="PICTURE|FILE", help="A picture of the collection, as plant_id_7, or a file."
+        ),
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many to show.")] = 10,
+    place: FromOption = "",
+    vectors: VectorsOption = None,
+    out: OutOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show the pictures that are most like a picture, by the cosine of their features.
+
+    A file is turned into features by the network of the collection; it is not taken in. With --from
+    and --vectors, name one of the pictures there; --out keeps the index.
+
+    Example: naturalist similar plant_id_7 -k 5
+    """
+    progress = make_progress(quiet=quiet)
+    if place or vectors:
+        files, layout = elsewhere(place, vectors, out)
+        update_index(files, layout, _ELSEWHERE, progress)
+        found = open_index(layout, backbone=_ELSEWHERE)
+        hits = looking.similar(found, picture, k)
+    else:
+        settings = load_config(config)
+        path = Path(picture)
+        asked = looking.vector_of_file(settings, path) if path.is_file() else picture
+        found = looking.fresh_index(settings, progress)
+        hits = looking.with_paths(settings.layout, looking.similar(found, asked, k))
+    if json:
+        output.print_json({"picture": picture, "hits": hits, "recall": found.about["recall"]})
+    else:
+        _print(hits)
+
+
+def _print(hits: list[dict[str, Any]]) -> None:
+    columns = [
+        name for name in ("picID", "cosine", "category", "source", "path") if name in hits[0]
+    ]
+    output.print_table(
+        columns,
+        ([f"{hit[n]:.4f}" if n == "cosine" else hit[n] for n in columns] for hit in hits),
+    )

@@ -1,0 +1,121 @@
+"""Similar pictures in a workspace: keeping the index, and looking for a picture or a file in it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import backbones, ledger
+from naturalist.config import Config
+from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
+from naturalist.extract import decode_for
+from naturalist.layout import Layout
+from naturalist.pipeline import workspace
+from naturalist.pipeline.progress import Progress
+from naturalist.pipeline.stages import Job
+from naturalist.studies import feature_files
+from naturalist.studies.similar import Index, open_index, update_index
+
+Hit = dict[str, Any]
+
+
+def index(config: Config, progress: Progress) -> dict[str, Any]:
+    """Bring the index of the workspace up to date, as its one writer.
+
+    Raises:
+        ConfigError: there are no tables.
+        WorkspaceLocked: somebody else is writing.
+    """
+    layout = config.layout
+    workspace.reading(layout)
+    with workspace.writing(layout, config.name, config.images.roots):
+        return _update(config, progress)
+
+
+def step(job: Job) -> dict[str, Any]:
+    """The step of a run."""
+    found = _update(job.config, job.progress)
+    return {"changed": found["changed"], "rows": found["rows"], "recall": found["recall"]}
+
+
+def _update(config: Config, progress: Progress) -> dict[str, Any]:
+    files = feature_files.of_place(config.layout.root)
+    return update_index(files, config.layout, _backbone_id(config), progress)
+
+
+def _backbone_id(config: Config) -> str:
+    return backbones.describe(config.extract.backbone).id
+
+
+def fresh_index(config: Config, progress: Progress) -> Index:
+    """The index, brought up to date if nobody else is writing to the workspace.
+
+    Raises:
+        ConfigError: there are no tables.
+        WorkspaceLocked: somebody else is writing, and there is no index yet.
+    """
+    try:
+        index(config, progress)
+    except WorkspaceLocked:
+        if not (config.layout.index(_backbone_id(config)) / "index.json").exists():
+            raise
+        progress.note("somebody is writing to the workspace: the index is used as it is")
+    return open_index(config.layout, backbone=_backbone_id(config))
+
+
+def vector_of_file(config: Config, path: Path) -> NDArray[np.float32]:
+    """The features of a picture file, by the backbone of the collection.
+
+    Raises:
+        ConfigError: it cannot be read, or is no picture.
+        BackboneError: the network cannot be loaded.
+    """
+    network = backbones.load(config.extract.backbone)
+    try:
+        picture = decode_for(network.spec, path.read_bytes(), config.picture_limits)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except PictureError as error:
+        raise ConfigError(f"{path} cannot be used as a picture ({error})") from error
+    vectors = network.features(network.prepare(picture.pixels)[np.newaxis])
+    return np.asarray(vectors[0], np.float32)
+
+
+def similar(found: Index, asked: NDArray[np.float32] | str, k: int) -> list[Hit]:
+    """The `k` nearest pictures to a vector, or to a picture of the index, itself left out.
+
+    Raises:
+        ConfigError: there is no such picture in the index.
+    """
+    own = -1
+    if isinstance(asked, str):
+        known = found.vector(asked)
+        if known is None:
+            raise ConfigError(
+                f"{asked} is neither a picture in the tables nor a file: pictures are named as in "
+                "plant_id_7"
+            )
+        asked, own = known
+    rows, cosines = found.search(asked[np.newaxis], min(k + (own >= 0), found.rows))
+    kept = [(row, cosine) for row, cosine in zip(rows[0], cosines[0], strict=True) if row != own]
+    named = found.names(np.array([row for row, _ in kept[:k]], np.int64))
+    return [
+        row | {"rank": rank, "cosine": round(float(cosine), 4)}
+        for rank, (row, (_, cosine)) in enumerate(zip(named, kept, strict=False), 1)
+    ]
+
+
+def with_paths(layout: Layout, hits: list[Hit]) -> list[Hit]:
+    """The same hits with the path of each picture inside its source, by the ledger."""
+    names = pa.table({"pic_id": pa.array([hit["picID"] for hit in hits], pa.string())})
+    with ledger.connect(layout) as connection:
+        connection.register("asked", names)
+        query = (
+            "SELECT pic_id, path_text FROM ledger SEMI JOIN asked USING (pic_id) "
+            "WHERE outcome = 'accepted'"
+        )
+        rows = ledger.query(connection, query).to_pylist()
+    paths = {row["pic_id"]: row["path_text"] for row in rows}
+    return [hit | {"path": paths.get(hit["picID"])} for hit in hits]

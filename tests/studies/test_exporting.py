@@ -1,0 +1,103 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from tests.analysis.mixtures import directions
+
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout
+from naturalist.pipeline.progress import Silent
+from naturalist.studies import exporting, feature_files
+from naturalist.studies.exporting import Beside, export
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> feature_files.FeatureFiles:
+    features, groups = directions([20, 15], dim=32)
+    table = pa.table(
+        {
+            "id": [f"p{k}" for k in range(35)],
+            "embedding": list(features),
+            "category": np.where(groups, "plant", "animal"),
+            "source": ["a\tb\nc"] * 35,
+        }
+    )
+    pq.write_table(table, tmp_path / "v.parquet", row_group_size=10)
+    return feature_files.of_file(tmp_path / "v.parquet")
+
+
+def coordinates(tmp_path: Path) -> pa.Table:
+    names = [f"p{k}" for k in range(34, 4, -1)]
+    values = [float(name[1:]) for name in names]
+    pq.write_table(pa.table({"picID": names, "x": values, "y": values}), tmp_path / "xy.parquet")
+    found = exporting.read_coordinates(Layout(tmp_path), str(tmp_path / "xy.parquet"))
+    assert found is not None
+    return found
+
+
+def test_csv_has_a_row_for_each_picture_and_joins_coordinates_by_name(
+    files: feature_files.FeatureFiles, tmp_path: Path
+) -> None:
+    done = export(files, Beside((coordinates(tmp_path),)), tmp_path / "out", "csv", Silent())
+    with (tmp_path / "out/pictures.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert done.rows == len(rows) == 35
+    assert [row["picID"] for row in rows] == [f"p{k}" for k in range(35)]
+    assert [row["x"] for row in rows[:6]] == ["", "", "", "", "", "5"]
+    assert rows[0]["source"] == "a\tb\nc"
+
+
+def test_the_projector_gets_vectors_and_metadata_line_by_line(
+    files: feature_files.FeatureFiles, tmp_path: Path
+) -> None:
+    export(files, Beside(), tmp_path, "projector", Silent(), rows=30)
+    tensors = np.loadtxt(tmp_path / "tensors.tsv", delimiter="\t")
+    lines = (tmp_path / "metadata.tsv").read_text().splitlines()
+    assert lines[0] == "picID\tcategory\tsource"
+    assert len(lines) == 31
+    assert tensors.shape == (30, 32)
+    every = np.concatenate([rows.features for rows in files.rows()])
+    kept = [int(line.split("\t")[0][1:]) for line in lines[1:]]
+    assert np.allclose(tensors, every[kept], rtol=1e-4, atol=1e-6)
+    assert lines[1].endswith("\ta b c")
+    assert 'tensor_path: "tensors.tsv"' in (tmp_path / "projector_config.pbtxt").read_text()
+
+
+def test_thumbnails_lie_on_the_sprite_in_the_order_of_the_rows(
+    photo_workspace: Path, tmp_path: Path
+) -> None:
+    files = feature_files.of_place(photo_workspace)
+    layout = Layout(photo_workspace)
+    export(files, Beside(), tmp_path, "projector", Silent(), rows=50, pictures=layout)
+    with Image.open(tmp_path / "sprite.png") as sprite:
+        assert sprite.size == (8 * 64, 8 * 64)
+        tiles = [
+            sprite.crop((k % 8 * 64, k // 8 * 64, k % 8 * 64 + 64, k // 8 * 64 + 64))
+            for k in range(64)
+        ]
+    white = [tile.getextrema() == ((255, 255),) * 3 for tile in tiles]
+    assert white == [False] * 50 + [True] * 14
+
+
+def test_atlas_gets_coordinates_where_there_is_a_map_and_vectors_where_there_is_none(
+    files: feature_files.FeatureFiles, tmp_path: Path
+) -> None:
+    done = export(files, Beside((coordinates(tmp_path),)), tmp_path / "a", "atlas", Silent())
+    table = pq.read_table(tmp_path / "a/atlas.parquet")
+    assert {"picID", "category", "text", "x", "y"} <= set(table.column_names)
+    assert "--x x --y y" in done.open_with
+    done = export(files, Beside(), tmp_path / "b", "atlas", Silent())
+    table = pq.read_table(tmp_path / "b/atlas.parquet")
+    assert len(table["vector"][34].as_py()) == 32
+    assert "--vector vector" in done.open_with
+
+
+def test_coordinates_without_names_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1.0], "y": [2.0]}), tmp_path / "xy.parquet")
+    with pytest.raises(ConfigError, match="picID, x and y"):
+        exporting.read_coordinates(Layout(tmp_path), str(tmp_path / "xy.parquet"))
+    assert exporting.read_coordinates(Layout(tmp_path), "no-such-map") is None
