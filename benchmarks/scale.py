@@ -162,7 +162,7 @@ AFTER_NEW: dict[str, Callable[[Config], None]] = {
 }
 MADE_ONCE: dict[str, Callable[[Config], None]] = {"sorted keys": make_sorted_keys}
 COMPARED: dict[str, Callable[[Config], None]] = {"exact duplicates by sorted keys": sorted_keys}
-ALL = ON_ROWS | PLANNING | AFTER_NEW | MADE_ONCE | COMPARED
+ALL = ON_ROWS | PLANNING | MADE_ONCE | COMPARED | AFTER_NEW
 
 
 # measuring
@@ -192,32 +192,29 @@ def in_a_process(*arguments: str) -> str:
     return done.stdout
 
 
-def measure(folder: Path, rows: int, *, planned: bool) -> Facts:
-    """All costs at one number of rows."""
+def measure(folder: Path, found: Facts, keep: Callable[[], None]) -> None:
+    """All costs at one number of rows; what `found` has already is not measured again."""
+    rows, planned = found["rows"], found["planned"]
     place = folder / f"{rows}{'-planned' if planned else ''}"
-    shutil.rmtree(place, ignore_errors=True)
-    in_a_process("make-planned" if planned else "make", str(place), str(rows))
-    found: Facts = {"rows": rows, "planned": planned, "stages": {}}
-    names = [*([] if planned else ON_ROWS), *PLANNING]
-    for name in names:
-        # Folders are written down by the first of these, and receipts of the run by the second.
-        times = 2 if name in ("run, nothing new", "listing, folders compared") else 1
-        for _ in range(times):
-            _measure_one(found, name, place)
-    found["bytes"] = bytes_of(place / "collection", rows)
-    in_a_process("one", "sorted keys", str(place))
-    _measure_one(found, "exact duplicates by sorted keys", place)
-    if not planned:
-        synthetic.add_pictures(place / "sources" / "plant" / "new", NEW, rows)
-        for name in AFTER_NEW:
-            _measure_one(found, name, place)
+    if not (place / "made").exists():
+        shutil.rmtree(place, ignore_errors=True)
+        print(f"{rows:>12,}  make", file=sys.stderr, flush=True)
+        in_a_process("make-planned" if planned else "make", str(place), str(rows))
+        (place / "made").touch()
+    for name in ALL:
+        if name in found["stages"] or (planned and name in ON_ROWS | AFTER_NEW):
+            continue
+        if name == "run, 1,000 new":
+            synthetic.add_pictures(place / "sources" / "plant" / "new", NEW, rows)
+        # What is written down once (folders, findings over all) is no part of the cost.
+        for _ in range(2 if name in ("run, nothing new", "listing, folders compared") else 1):
+            print(f"{rows:>12,}  {name}", file=sys.stderr, flush=True)
+            found["stages"][name] = json.loads(in_a_process("one", name, str(place)))
+        found["load"] = os.getloadavg()
+        if name == "status":
+            found["bytes"] = bytes_of(place / "collection", rows)
+        keep()
     shutil.rmtree(place)
-    return found
-
-
-def _measure_one(found: Facts, name: str, place: Path) -> None:
-    print(f"{found['rows']:>12,}  {name}", file=sys.stderr, flush=True)
-    found["stages"][name] = json.loads(in_a_process("one", name, str(place)))
 
 
 def bytes_of(root: Path, rows: int) -> dict[str, float]:
@@ -247,6 +244,8 @@ def table(results: list[Facts]) -> str:
     lines = [f"{head} | exponent | at 100 million |", "|---|" + "---:|" * (len(rows) + 2)]
     for name in ALL:
         cells, points, memory = [], [], []
+        if name in MADE_ONCE:
+            continue
         for key in rows:
             result = next(r for r in results if (r["rows"], r["planned"]) == key)
             cost = result["stages"].get(name)
@@ -296,15 +295,22 @@ def main() -> None:
     parser.add_argument("--rows", type=float, nargs="*", default=[1e4, 1e5])
     parser.add_argument("--planned", type=float, nargs="*", default=[])
     parser.add_argument("--folder", type=Path, required=True, help="a drive with room")
-    parser.add_argument("--json", type=Path, help="where to write all numbers; added to")
+    parser.add_argument(
+        "--json", type=Path, default=Path("scale.json"), help="all numbers; what it has is kept"
+    )
     asked = parser.parse_args()
-    results = json.loads(asked.json.read_text()) if asked.json and asked.json.exists() else []
+    results = json.loads(asked.json.read_text()) if asked.json.exists() else []
+
+    def keep() -> None:
+        asked.json.write_text(json.dumps(results, indent=1))
+
     wanted = [(int(n), False) for n in asked.rows] + [(int(n), True) for n in asked.planned]
     for rows, planned in wanted:
-        results = [r for r in results if (r["rows"], r["planned"]) != (rows, planned)]
-        results.append(measure(asked.folder, rows, planned=planned) | {"load": os.getloadavg()})
-        if asked.json:
-            asked.json.write_text(json.dumps(results, indent=1))
+        mine = [r for r in results if (r["rows"], r["planned"]) == (rows, planned)]
+        if not mine:
+            mine = [{"rows": rows, "planned": planned, "stages": {}}]
+            results += mine
+        measure(asked.folder, mine[0], keep)
     cores = len(os.sched_getaffinity(0))
     print(f"{platform.machine()}, {cores} cores, Python {platform.python_version()}\n")
     print(table(results), "\n\n", bytes_table(results), sep="")

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +177,33 @@ def test_only_temporary_files_are_swept(tmp_path: Path) -> None:
 
 def test_sweeping_a_folder_that_is_not_there_does_nothing(tmp_path: Path) -> None:
     assert artifacts.remove_temporaries(tmp_path / "nowhere") == 0
+
+
+def settled(folder: Path) -> Path:
+    """The folder, as if nothing had changed in it for long."""
+    os.utime(folder, ns=(10**18, 10**18))
+    return folder
+
+
+def test_what_was_read_out_of_a_folder_is_kept_until_a_file_appears_or_goes(tmp_path: Path) -> None:
+    memo = artifacts.FolderMemo[list[str]]()
+
+    def names() -> list[str]:
+        return memo.get("names", [tmp_path], lambda: sorted(p.name for p in tmp_path.iterdir()))
+
+    artifacts.write_bytes(tmp_path / "a", b"1")
+    settled(tmp_path)
+    first = names()
+    assert names() is first
+    artifacts.write_bytes(tmp_path / "b", b"1")
+    assert names() == ["a", "b"]
+    settled(tmp_path)
+    assert names() is names()
+    (tmp_path / "a").unlink()
+    assert names() == ["b"]
+
+
+def test_a_folder_that_has_just_changed_or_is_not_there_is_read_every_time(tmp_path: Path) -> None:
+    memo = artifacts.FolderMemo[object]()
+    for folder in (tmp_path, tmp_path / "none"):
+        assert memo.get(folder, [folder], object) is not memo.get(folder, [folder], object)

@@ -25,6 +25,7 @@ from naturalist.cli import (
     maps,
     models,
     output,
+    plan,
     predict,
     review,
     setup,
@@ -274,6 +275,7 @@ app.add_typer(setup.app)
 app.add_typer(airflow.app, name="airflow")
 app.add_typer(inspect.app)
 app.add_typer(takedown.app)
+app.add_typer(plan.app)
 app.add_typer(verify.app)
 app.add_typer(classifier.app)
 app.add_typer(predict.app)

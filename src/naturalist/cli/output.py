@@ -155,14 +155,18 @@ def print_estimate(url: str, found: Mapping[str, Any]) -> None:
     print_text(
         f"costing about {found['requests_cost']:,.4f} for the requests and "
         f"{found['month_cost']:,.4f} for keeping it a month, in the currency of the prices,\n"
-        f"and taking about {_duration(found['duration_s'])} at the assumed "
+        f"and taking about {duration(found['duration_s'])} at the assumed "
         f"{found['upload_mb_s']:,g} MB/s and {found['requests_s']:,g} requests/s (--prices changes "
         "prices and speeds)"
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
     if seconds < 120:
         return f"{seconds:,.0f} s"
     minutes = seconds / 60
-    return f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.1f} hours"
+    if minutes < 120:
+        return f"{minutes:,.0f} minutes"
+    hours = minutes / 60
+    return f"{hours:,.1f} hours" if hours < 72 else f"{hours / 24:,.1f} days"

@@ -1,0 +1,133 @@
+"""The command that reckons what a collection of some size would take."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import JsonOption, PricesOption, PriceTableOption
+from naturalist.config import load_config
+from naturalist.errors import ConfigError
+from naturalist.pipeline import capacity
+from naturalist.pipeline.capacity import GB, MB, Wanted
+from naturalist.pipeline.executors import worker_count
+from naturalist.stores.prices import load_prices
+
+app = typer.Typer()
+
+
+@app.command(epilog=EXIT_CODES)
+def plan(
+    pictures: Annotated[
+        str, typer.Option(metavar="NUMBER", help="How many, as in 1000000, 1_000_000 or 100e6.")
+    ],
+    machines: Annotated[int, typer.Option(help="Machines of one kind.")] = 1,
+    cores: Annotated[int, typer.Option(help="Cores of each; this machine's by default.")] = 0,
+    keep_pictures: Annotated[
+        bool,
+        typer.Option("--keep-pictures", help="The workspace holds the pictures' bytes (no links)."),
+    ] = False,
+    publish_pictures: Annotated[
+        bool, typer.Option("--publish-pictures", help="Pictures are published too, as tars.")
+    ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CONFIG", help="Take rates and sizes from this collection's runs and files."
+        ),
+    ] = None,
+    rates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Your own table of rates; the one that comes along by default."
+        ),
+    ] = None,
+    machine_hour: Annotated[
+        float, typer.Option(metavar="PRICE", help="Price of a machine for an hour.")
+    ] = 0.0,
+    prices: PricesOption = None,
+    price_table: PriceTableOption = "aws",
+    json: JsonOption = False,
+) -> None:
+    """Reckon time, disk, memory, requests and money for so many pictures on so many machines.
+
+    Nothing is tried out and nothing is written. What is assumed stands beside the numbers.
+
+    Example: naturalist plan --pictures 100e6 --machines 8 --cores 16 --like naturalist.toml
+    """
+    found = capacity.load_rates(rates)
+    if like is not None:
+        found = capacity.rates_of(load_config(like), found)
+    if machine_hour:
+        found = found.with_hour(machine_hour)
+    wanted = Wanted(
+        pictures=_number(pictures),
+        machines=machines,
+        cores=cores or worker_count(0),
+        keep_pictures=keep_pictures,
+        publish_pictures=publish_pictures,
+    )
+    planned = capacity.plan(wanted, found, load_prices(price_table, prices))
+    if json:
+        output.print_json(planned)
+    else:
+        _print(planned)
+
+
+def _number(text: str) -> int:
+    try:
+        number = float(text.replace("_", "").replace(",", ""))
+        return int(number)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"--pictures {text!r}: give a number, as in 1000000 or 100e6") from error
+
+
+def _print(planned: dict[str, Any]) -> None:
+    wanted = planned["wanted"]
+    many = f"{wanted['machines']:,} machine{'s' * (wanted['machines'] > 1)}"
+    output.print_text(
+        f"{wanted['pictures']:,} pictures; {many} with {wanted['cores']:,} cores each\n"
+    )
+    rows = [
+        [
+            stage["stage"],
+            f"{stage['rate']:,.0f}/s " + ("a core" if stage["divided"] else "in one process"),
+            output.duration(stage["one_machine_s"]),
+            output.duration(stage["machines_s"]),
+        ]
+        for stage in planned["stages"]
+    ]
+    totals = [output.duration(planned[key]) for key in ("one_machine_s", "machines_s")]
+    output.print_table(("stage", "rate", "on one", f"on {many}"), [*rows, ["all", "", *totals]])
+    output.print_text(
+        f"\nlater, a run with nothing new: {output.duration(planned['nothing_new_s'])}\n"
+    )
+    disk = [[kind.replace("_", ", "), _size(size)] for kind, size in planned["disk_bytes"].items()]
+    disk.append(["all", _size(sum(planned["disk_bytes"].values()))])
+    output.print_table(("on disk", "size"), disk)
+    output.print_text("")
+    memory = [
+        [what.replace("_", " "), _size(size * MB)] for what, size in planned["memory_mb"].items()
+    ]
+    output.print_table(("memory of", "size"), memory)
+    _print_publish(planned)
+    output.print_text("\nassumed:")
+    for sentence in planned["assumptions"]:
+        output.print_text(f"- {sentence}")
+
+
+def _print_publish(planned: dict[str, Any]) -> None:
+    sent, money = planned["publish"], planned["money"]
+    output.print_text(
+        f"\npublishing sends {sent['objects']:,} objects, {_size(sent['size_bytes'])}, in "
+        f"{sent['write_requests']:,} writing and {sent['read_requests']:,} reading requests, in "
+        f"{output.duration(sent['duration_s'])}\n"
+        f"it costs {money['requests']:,.2f} for the requests and {money['month']:,.2f} a month; "
+        f"the machines cost {money['machines']:,.2f}"
+    )
+
+
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / GB:,.1f} GB" if size_bytes >= GB else f"{size_bytes / MB:,.0f} MB"
