@@ -1,6 +1,6 @@
 // Light or dark: what the system says, unless a person chose.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 export type Theme = "system" | "light" | "dark";
 const KEY = "naturalist-theme";
@@ -27,7 +27,7 @@ export function apply(theme: Theme): void {
 
 export function useTheme(): [Theme, (theme: Theme) => void] {
   const [theme, set] = useState<Theme>(stored);
-  useEffect(() => apply(theme), [theme]);
+  useLayoutEffect(() => apply(theme), [theme]);
   return [theme, set];
 }
 

@@ -42,10 +42,13 @@ export interface PictureRow extends FileRow {
   copies: { category: string; source: string; path_text: string; outcome: string }[];
 }
 
-export interface ColumnInfo {
+export interface ColumnTitle {
   name: string;
   title: string;
   kind: "code" | "scale" | "number";
+}
+
+export interface ColumnInfo extends ColumnTitle {
   bytes: 1 | 2 | 4;
   names: string[];
   low: number;
@@ -62,7 +65,7 @@ export interface MapInfo {
   meta: Record<string, unknown>;
   sampled: number;
   placed: number;
-  columns: ColumnInfo[];
+  columns: ColumnTitle[];
 }
 
 export interface Similar {

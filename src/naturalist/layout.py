@@ -28,6 +28,7 @@
       index/<backbone>/                   neighbours of every picture
       models/<model>/                     model.onnx, card, evaluation, predictions
       reports/                            verification.json, verification.md, runs/<n>.json
+      site/                               the dashboard, exported for publishing
       outbox/                             copies without private columns, for publishing
 """
 
@@ -277,6 +278,11 @@ class Layout:
     def picture_index(self, category: str, batch: int, shard: int) -> Path:
         """Index of one shard's pictures as they were packed for publishing."""
         return self.outbox / "picture_index" / category / part_name(batch, shard)
+
+    @property
+    def site(self) -> Path:
+        """The dashboard as an exported folder, which is published with the next snapshot."""
+        return self.root / "site"
 
     @property
     def outbox(self) -> Path:

@@ -1,11 +1,12 @@
 """A studied collection, and the application over it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from starlette.testclient import TestClient
 
+from dashboard.browsing import ARGUMENTS, Visit, find_axe, find_chromium, served, visiting
 from dashboard.studied import studied_collection
 from naturalist.config import Config
 from naturalist.dashboard.app import make_app
@@ -49,6 +50,32 @@ def client_of_place(place: Place) -> TestClient:
     return client_of(open_desk(place))
 
 
-def broken(config: Config, path: Path) -> None:
-    """Make a file unreadable for any parser."""
-    path.write_bytes(b"\x00 not what it was")
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, without a window."""
+    program = find_chromium()
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def origin(studied: Config) -> Iterator[str]:
+    """The address of a server over the studied collection."""
+    with served(open_workspace(studied)) as url:
+        yield url
+
+
+@pytest.fixture
+def visit(browser: Browser, origin: str) -> Iterator[Visit]:
+    """A visitor of the studied collection; fails if a page complained or asked strangers."""
+    with visiting(browser, origin) as found:
+        yield found
+        found.check()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The text of axe-core."""
+    return find_axe(tmp_path_factory.mktemp("axe"))

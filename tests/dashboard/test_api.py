@@ -68,6 +68,10 @@ def test_a_map_costs_less_than_13_bytes_a_point_before_it_is_drawn(client: TestC
 def test_columns_have_a_value_for_each_point(client: TestClient, studied: Config) -> None:
     described = client.get("/api/maps/tsne-2d").json()
     columns = {one["name"]: one for one in described["columns"]}
+    for name, one in columns.items():
+        about = client.get(f"/api/maps/tsne-2d/columns/{name}/about").json()
+        assert {key: about[key] for key in one} == one
+        one["bytes"] = about["bytes"]
     assert set(columns) == {
         "category", "source", "batch", "number", "cluster", "prediction", "correctness",
         "confidence", "outlier", "blur", "brightness", "contrast", "sampled", "placement",
@@ -79,14 +83,13 @@ def test_columns_have_a_value_for_each_point(client: TestClient, studied: Config
 
 
 def test_columns_belong_to_the_pictures_of_their_rows(client: TestClient, studied: Config) -> None:
-    described = client.get("/api/maps/tsne-2d").json()
-    names = {one["name"]: one["names"] for one in described["columns"]}
     rows = {row["pic_id"]: row for row in tiny.ledger_rows(studied) if row["pic_id"]}
     pic_ids = pq.read_table(studied.layout.map("tsne-2d") / "points.parquet")["picID"].to_pylist()
 
     def texts(name: str) -> list[str]:
         sent = client.get(f"/api/maps/tsne-2d/columns/{name}").content
-        return [names[name][code] for code in sent]
+        names = client.get(f"/api/maps/tsne-2d/columns/{name}/about").json()["names"]
+        return [names[code] for code in sent]
 
     assert texts("category") == [rows[pic]["category"] for pic in pic_ids]
     assert texts("source") == [rows[pic]["source"] for pic in pic_ids]

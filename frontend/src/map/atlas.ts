@@ -3,7 +3,7 @@
 import { source } from "../data";
 import { decimal } from "../format";
 import { UNKNOWN_CODE, paletteIndex } from "../palette";
-import type { ColumnInfo, MapInfo } from "../types";
+import type { ColumnInfo, ColumnTitle, MapInfo } from "../types";
 
 export type Codes = Uint8Array | Uint16Array | Uint32Array;
 
@@ -19,6 +19,7 @@ const STEPS = 254;
 
 export class Atlas {
   private held = new Map<string, Promise<Codes>>();
+  private known = new Map<string, ColumnInfo>();
   readonly ready = new Map<string, Codes>();
 
   private constructor(
@@ -42,12 +43,17 @@ export class Atlas {
   }
 
   /** The columns that a person can colour by or filter on. */
-  get shownColumns(): ColumnInfo[] {
+  get shownColumns(): ColumnTitle[] {
     return this.info.columns.filter((column) => column.kind !== "number");
   }
 
-  column(name: string): ColumnInfo | undefined {
+  column(name: string): ColumnTitle | undefined {
     return this.info.columns.find((column) => column.name === name);
+  }
+
+  /** What the codes of a column mean; known once they are loaded. */
+  meaning(name: string): ColumnInfo | undefined {
+    return this.known.get(name);
   }
 
   async codes(name: string): Promise<Codes> {
@@ -79,9 +85,8 @@ export class Atlas {
   }
 
   async colours(name: string): Promise<Uint8Array> {
-    const column = this.column(name);
-    if (!column) throw new Error(`This map has no column ${name}.`);
     const codes = await this.codes(name);
+    const column = this.meaning(name)!;
     if (column.kind === "scale") return codes as Uint8Array;
     const missing = this.missing(column);
     const found = new Uint8Array(codes.length);
@@ -121,7 +126,7 @@ export class Atlas {
 
   /** What a row has in a column that is loaded, for people. */
   text(name: string, row: number): string | null {
-    const column = this.column(name);
+    const column = this.meaning(name);
     const codes = this.ready.get(name);
     if (!column || !codes) return null;
     const code = codes[row];
@@ -150,9 +155,10 @@ export class Atlas {
   }
 
   private async fetch(name: string): Promise<Codes> {
-    const column = this.column(name);
-    if (!column) throw new Error(`This map has no column ${name}.`);
-    const bytes = await source.bytes(`maps/${encodeURIComponent(this.info.name)}/columns/${name}`);
+    if (!this.column(name)) throw new Error(`This map has no column ${name}.`);
+    const path = `maps/${encodeURIComponent(this.info.name)}/columns/${name}`;
+    const [column, bytes] = await Promise.all([source.json<ColumnInfo>(`${path}/about`), source.bytes(path)]);
+    this.known.set(name, column);
     const codes =
       column.bytes === 1 ? new Uint8Array(bytes) : column.bytes === 2 ? new Uint16Array(bytes) : new Uint32Array(bytes);
     this.ready.set(name, codes);

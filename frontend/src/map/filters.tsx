@@ -19,6 +19,11 @@ export function Filters(props: {
   const others = filters.filter((f) => f.column !== colour && atlas.column(f.column));
   const set = (column: string, filter: Filter | null) =>
     onChange([...filters.filter((f) => f.column !== column), ...(filter ? [filter] : [])]);
+  const add = async (name: string) => {
+    await atlas.codes(name);
+    const column = atlas.meaning(name)!;
+    set(name, column.kind === "scale" ? { column: name, range: [0, 254] } : { column: name, codes: column.names.map((_, k) => k) });
+  };
   const free = atlas.shownColumns.filter((c) => c.name !== colour && !others.some((f) => f.column === c.name));
   return (
     <>
@@ -26,7 +31,7 @@ export function Filters(props: {
         <One
           key={name}
           atlas={atlas}
-          column={atlas.column(name)!}
+          name={name}
           coloured={name === colour}
           mask={props.mask}
           filter={filters.find((f) => f.column === name)}
@@ -38,9 +43,9 @@ export function Filters(props: {
         <select
           value=""
           onChange={(e) => {
-            const column = atlas.column(e.currentTarget.value);
-            if (column) set(column.name, column.kind === "scale" ? { column: column.name, range: [0, 254] } : { column: column.name, codes: column.names.map((_, k) => k) });
+            const name = e.currentTarget.value;
             e.currentTarget.value = "";
+            void add(name);
           }}
         >
           <option value="">choose …</option>
@@ -58,32 +63,37 @@ export function Filters(props: {
   );
 }
 
-interface Part {
+interface Place {
   atlas: Atlas;
-  column: ColumnInfo;
+  name: string;
   coloured: boolean;
   mask: Uint8Array;
   filter: Filter | undefined;
   onChange: (filter: Filter | null) => void;
 }
 
-function One(props: Part) {
+type Part = Place & { column: ColumnInfo };
+
+function One(props: Place) {
   const [, loaded] = useState(0);
   useEffect(() => {
-    props.atlas.codes(props.column.name).then(() => loaded((n) => n + 1), () => undefined);
-  }, [props.column.name]);
+    props.atlas.codes(props.name).then(() => loaded((n) => n + 1), () => undefined);
+  }, [props.name]);
+  const { title } = props.atlas.column(props.name)!;
+  const column = props.atlas.meaning(props.name);
   return (
     <fieldset class="filter">
       <legend>
-        {props.column.title}
+        {title}
         {!props.coloured && (
-          <button class="plain" aria-label={`Remove the filter on ${props.column.title}`} onClick={() => props.onChange(null)}>
+          <button class="plain" aria-label={`Remove the filter on ${title}`} onClick={() => props.onChange(null)}>
             ×
           </button>
         )}
       </legend>
-      {props.column.about && <p class="note">{props.column.about}</p>}
-      {props.column.kind === "scale" ? <Range {...props} /> : <Names {...props} />}
+      {column?.about && <p class="note">{column.about}</p>}
+      {!column && <p class="note">Loading …</p>}
+      {column && (column.kind === "scale" ? <Range {...props} column={column} /> : <Names {...props} column={column} />)}
     </fieldset>
   );
 }

@@ -62,10 +62,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const place = useCallback(() => setRing(stage.current?.place(focus.current) ?? null), []);
 
   const keep = useCallback(() => {
-    if (stage.current) view.current = stage.current.camera.save();
+    // Before the points are there, the camera is not the one that the address names.
+    if (!stage.current || !atlas) return;
+    view.current = stage.current.camera.save();
     const asked = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), p: picture, v: view.current };
     remember("map", asked);
-  }, [name, colour, filters, picture]);
+  }, [atlas, name, colour, filters, picture]);
 
   const show = useCallback(
     async (id: string, visit: boolean) => {

@@ -16,7 +16,10 @@ interface Props {
 export function Search(props: Props) {
   const [text, setText] = useState("");
   const [said, setSaid] = useState("");
-  const sources = props.atlas.column("source")?.names ?? [];
+  const [sources, setSources] = useState<string[]>([]);
+  useEffect(() => {
+    props.atlas.codes("source").then(() => setSources(props.atlas.meaning("source")?.names ?? []), () => undefined);
+  }, [props.atlas]);
 
   const look = async () => {
     const wanted = text.trim();

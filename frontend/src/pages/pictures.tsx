@@ -129,8 +129,8 @@ function Pager(props: { page: number; of: number; onChange: (page: number) => vo
 }
 
 function OnePicture(props: { id: string; about: About }) {
-  const row = useJson<PictureRow>(`pictures/${encodeURIComponent(props.id)}`);
-  const like = useJson<Similar>(props.about.similar ? `pictures/${encodeURIComponent(props.id)}/similar` : null);
+  const row = useJson<PictureRow>(source.exported ? null : `pictures/${encodeURIComponent(props.id)}`);
+  const like = useJson<Similar>(props.about.similar && !source.exported ? `pictures/${encodeURIComponent(props.id)}/similar` : null);
   const map = props.about.maps[0];
   return (
     <div class="page">
@@ -144,14 +144,14 @@ function OnePicture(props: { id: string; about: About }) {
           </>
         )}
       </p>
-      <Shown of={row} absent={<Empty what={`There is no picture ${props.id} here.`} />}>
+      {source.exported ? <Thumb id={props.id} large /> : <Shown of={row} absent={<Empty what={`There is no picture ${props.id} here.`} />}>
         {(found) => (
           <div class="one">
             <BigPicture id={props.id} about={props.about} />
             <Lineage row={found} />
           </div>
         )}
-      </Shown>
+      </Shown>}
       {!!like.value?.pictures.length && (
         <Card title="Looks like" note="The nearest pictures by their features.">
           <div class="tiles">

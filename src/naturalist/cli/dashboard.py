@@ -12,13 +12,20 @@ from naturalist.cli.options import (
     AnonymousOption,
     ConfigOption,
     EndpointOption,
+    JsonOption,
+    QuietOption,
     RegionOption,
     RequesterPaysOption,
     SnapshotOption,
 )
+from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.config.dashboard import DashboardSection
 from naturalist.dashboard import serving
+from naturalist.dashboard.bundle import load_bundle
+from naturalist.dashboard.desk import open_desk
+from naturalist.dashboard.export import THUMBNAILS
+from naturalist.dashboard.export import export as export_pages
 from naturalist.dashboard.place import Place, open_published, open_workspace
 from naturalist.dashboard.security import Door
 from naturalist.errors import ConfigError
@@ -53,6 +60,18 @@ def dashboard(
             help="What a browser must send; better set in the environment than said here.",
         ),
     ] = "",
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Serve nothing; write the same pages into DIR, to open without a server.",
+        ),
+    ] = None,
+    thumbnails: Annotated[
+        int, typer.Option(min=0, metavar="N", help="With --export: most thumbnails to take along.")
+    ] = THUMBNAILS,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
     snapshot: SnapshotOption = "",
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
@@ -62,15 +81,45 @@ def dashboard(
     """Show health, map, clusters, models and pictures in the browser, read-only.
 
     On this machine alone unless --open-to-network is said. /metrics is for Prometheus, /api for
-    programs. Ctrl-C ends it. Needs  pip install 'naturalist[dashboard]'.
+    programs. Ctrl-C ends it. Needs  pip install 'naturalist[dashboard]'. --export needs no server:
+    a folder DIR below the workspace that is called site is published with the next snapshot.
     """
-    serving.check_installed()
     options = S3Options(endpoint_url or None, region or None, "auto", requester_pays, anonymous)
     place, settings = _place(config, source, snapshot, options)
+    if export is not None:
+        _export(place, export, thumbnails, json=json, quiet=quiet)
+        return
+    if json:
+        raise ConfigError("--json is for --export: a server has /api")
+    serving.check_installed()
     door = Door(
         host or settings.host, settings.port if port is None else port, token, open_to_network
     )
     serving.serve(place, door, lambda url: output.print_text(_READY.format(url=url)))
+
+
+def _export(place: Place, folder: Path, thumbnails: int, *, json: bool, quiet: bool) -> None:
+    progress = make_progress(quiet=quiet)
+    desk = open_desk(place)
+    try:
+        made = export_pages(
+            desk,
+            load_bundle(),
+            folder,
+            thumbnails=thumbnails,
+            on_begin=lambda total: progress.begin("export", total, "thumbnails"),
+            on_thumbnail=progress.advance,
+        )
+    finally:
+        progress.end()
+        desk.close()
+    if json:
+        output.print_json(vars(made))
+        return
+    output.print_text(
+        f"{made.folder}/index.html: {made.maps} maps, {made.thumbnails:,} thumbnails of "
+        f"{made.pictures:,} pictures, {made.size_bytes / 1e6:,.1f} MB in {made.files:,} files"
+    )
 
 
 _READY = "{url}   (Ctrl-C ends it)"

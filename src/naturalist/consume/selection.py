@@ -12,7 +12,7 @@ TABLES = "tables"
 FORMATS = ("parquet", "csv")
 PICTURES = "pictures"
 PICTURE_INDEX = "picture_index"
-ON_REQUEST = (PICTURES, PICTURE_INDEX, "previews")
+ON_REQUEST = (PICTURES, PICTURE_INDEX, "previews", "site")
 """Parts that may be far larger than the tables and are only fetched when they are asked for."""
 
 

@@ -3,11 +3,12 @@
 import gzip
 import hashlib
 import json
-import math
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+
+from naturalist.dashboard.documents import clean
 
 _GZIP_FROM_BYTES = 1_000
 _WORTH_IT = 0.9
@@ -22,17 +23,6 @@ class JSON(Response):
     def render(self, content: Any) -> bytes:
         """The document as UTF-8."""
         return json.dumps(clean(content), ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def clean(value: Any) -> Any:
-    """The same value with null for NaN and infinities."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): clean(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(one) for one in value]
-    return value
 
 
 def failed(status: int, text: str) -> JSON:

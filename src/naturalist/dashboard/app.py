@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from naturalist import __version__
-from naturalist.dashboard import metrics, studies
+from naturalist.dashboard import documents, metrics, studies
 from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
 from naturalist.dashboard.desk import Desk
@@ -96,8 +96,6 @@ def _add_pages(app: FastAPI, desk: Desk, bundle: Bundle | None) -> None:
 
 
 def _add_collection(app: FastAPI, desk: Desk) -> None:
-    place = desk.place
-
     @app.get("/healthz")
     def healthz() -> Response:
         return PlainTextResponse("ok\n")
@@ -109,22 +107,7 @@ def _add_collection(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/api/about")
     def about() -> Any:
-        return JSON(
-            {
-                "collection": place.name,
-                "kind": place.kind,
-                "address": place.address,
-                "snapshot": place.snapshot,
-                "version": __version__,
-                "categories": [{"name": n, "label": v} for n, v in place.labels.items()],
-                "maps": desk.maps.names(),
-                "clusterings": studies.clusterings(place),
-                "similar": desk.similar.offered,
-                "drop": desk.similar.offered and place.config is not None,
-                "large": place.config is not None,
-                "samples": studies.samples(place),
-            }
-        )
+        return JSON(documents.about(desk))
 
     @app.get("/api/health")
     def health() -> Any:
@@ -239,6 +222,14 @@ def _add_maps(app: FastAPI, desk: Desk) -> None:
             return failed(404, f"There is no column {column} of a map {name}.")
         little = found.data.astype(found.data.dtype.newbyteorder("<"), copy=False)
         return packed(request, little.tobytes(), "application/octet-stream")
+
+    @app.get("/api/maps/{name}/columns/{column}/about")
+    def about_column(name: Name, column: Name) -> Any:
+        points = maps.get(name)
+        found = maps.column(points, column) if points is not None else None
+        if found is None:
+            return failed(404, f"There is no column {column} of a map {name}.")
+        return JSON(found.describe())
 
     @app.get("/api/maps/{name}/row/{pic_id}")
     def row(name: Name, pic_id: PicId) -> Any:

@@ -114,6 +114,11 @@ class Catalogue:
             filled["batch"].astype(np.int32),
         )
 
+    def accepted_ids(self) -> set[str]:
+        """Ids of all accepted pictures."""
+        found = self.rows("SELECT pic_id FROM files WHERE outcome = 'accepted'")
+        return {row["pic_id"] for row in found}
+
     def page(self, wanted: Mapping[str, str], text: str, limit: int, offset: int) -> list[Row]:
         """Files that have all that is wanted, in the order of the ledger."""
         condition, values = where(wanted, text)

@@ -263,7 +263,11 @@ class Health:
         if not path.exists():
             return None
         rows = summary.get("rows") if isinstance(summary, dict) else None
-        return {"rows": rows if isinstance(rows, int) else artifacts.read_parquet(path).num_rows}
+        try:
+            counted = rows if isinstance(rows, int) else artifacts.read_parquet(path).num_rows
+        except NaturalistError:
+            return None
+        return {"rows": counted}
 
     def _thresholds(self) -> Any:
         from naturalist.config.dashboard import AlertsSection

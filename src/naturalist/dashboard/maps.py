@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,29 @@ from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+TITLES = {
+    "category": ("Category", "code"),
+    "source": ("Source", "code"),
+    "cluster": ("Cluster", "code"),
+    "prediction": ("Prediction", "code"),
+    "correctness": ("Correctness", "code"),
+    "confidence": ("Confidence", "scale"),
+    "outlier": ("Outlier score", "scale"),
+    "batch": ("Batch", "code"),
+    "sampled": ("In the layout", "code"),
+    "placement": ("Certainty of place", "scale"),
+    "density": ("Density", "scale"),
+    "blur": ("Sharpness", "scale"),
+    "brightness": ("Brightness", "scale"),
+    "contrast": ("Contrast", "scale"),
+    "number": ("Number", "number"),
+}
+"""Every column, with its title and kind, in the order in which they are offered."""
+
 _STEPS_16 = 65535
 _KEPT_MAPS = 2
+_OF_PREDICTIONS = ("prediction", "correctness", "confidence", "outlier")
+_OF_PREVIEWS = ("blur", "brightness", "contrast")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +120,10 @@ class Maps:
             return self._kept[name]
 
     def describe(self, points: Points) -> dict[str, Any]:
-        """What a browser must know of a map before it asks for its columns."""
-        offered = [self.column(points, name) for name in self.offered(points)]
+        """What a browser must know of a map before it asks for its columns.
+
+        No column is made for it: the first points must not wait for the last colour.
+        """
         placed = points.own["sampled"].data
         return {
             "name": points.name,
@@ -110,20 +134,23 @@ class Maps:
             "meta": points.meta,
             "sampled": int((placed == 1).sum()),
             "placed": int((placed == 0).sum()),
-            "columns": [column.describe() for column in offered if column is not None],
+            "columns": [
+                {"name": name, "title": TITLES[name][0], "kind": TITLES[name][1]}
+                for name in self.offered(points)
+            ],
         }
 
     def offered(self, points: Points) -> list[str]:
         """Columns that can be made of what is there."""
         layout = self.place.layout
-        names = ["category", "source", "batch", "number"]
+        found = {"category", "source", "batch", "number", *points.own}
         if self._clustering() is not None:
-            names.append("cluster")
+            found.add("cluster")
         if self._predictions() is not None:
-            names += ["prediction", "correctness", "confidence", "outlier"]
-        if self.place.kind != "published" and (layout.previews("", 0, 0).parent).is_dir():
-            names += ["blur", "brightness", "contrast"]
-        return [*names, *points.own]
+            found.update(_OF_PREDICTIONS)
+        if self.place.kind != "published" and layout.previews("", 0, 0).parent.is_dir():
+            found.update(_OF_PREVIEWS)
+        return [name for name in TITLES if name in found]
 
     def column(self, points: Points, name: str) -> Column | None:
         """A column of a map; None if there is none of that name."""
@@ -189,10 +216,8 @@ class Maps:
             "source": self._from_ledger,
             "batch": self._from_ledger,
             "cluster": self._cluster,
-            **dict.fromkeys(
-                ("prediction", "correctness", "confidence", "outlier"), self._prediction
-            ),
-            **dict.fromkeys(("blur", "brightness", "contrast"), self._quality),
+            **dict.fromkeys(_OF_PREDICTIONS, self._prediction),
+            **dict.fromkeys(_OF_PREVIEWS, self._quality),
         }
         return makers[name](points)
 
@@ -229,8 +254,12 @@ class Maps:
         about = "Points without a cluster are noise: no cluster holds them."
         return [columns.coded("cluster", "Cluster", codes, names, about)]
 
-    def _predictions(self) -> Any:
-        champion = artifacts.read_json(self.place.layout.champion)
+    def _predictions(self) -> Path | None:
+        try:
+            champion = artifacts.read_json(self.place.layout.champion)
+        except WorkspaceError:
+            # The page of models says what is wrong with it; the map has other colours.
+            return None
         name = champion.get("champion") if isinstance(champion, dict) else None
         if not isinstance(name, str) or not NAME.fullmatch(name):
             return None
@@ -239,9 +268,8 @@ class Maps:
 
     def _prediction(self, points: Points) -> list[Column]:
         wanted = ["category", "predicted", "probability", "outlier_score"]
-        found = columns.spread(
-            [self._predictions()], wanted, points.finder, len(points), self.categories
-        )
+        paths = [path for path in (self._predictions(),) if path is not None]
+        found = columns.spread(paths, wanted, points.finder, len(points), self.categories)
         predicted, filed = found["predicted"], found["category"]
         agrees = np.where(predicted < 0, -1, (predicted != filed).astype(np.int16))
         return [
@@ -261,12 +289,11 @@ class Maps:
         ]  # fmt: skip
 
     def _quality(self, points: Points) -> list[Column]:
-        wanted = ("blur", "brightness", "contrast")
         folders = [self.place.layout.previews(c, 0, 0).parent for c in self.categories]
         paths = [path for folder in folders for path in self.place.names(folder, ".parquet")]
-        values = {name: np.full(len(points), np.nan, np.float32) for name in wanted}
+        values = {name: np.full(len(points), np.nan, np.float32) for name in _OF_PREVIEWS}
         values |= columns.spread(
-            paths, wanted, points.finder, len(points), self.categories, "pic_id"
+            paths, _OF_PREVIEWS, points.finder, len(points), self.categories, "pic_id"
         )
         sharp = np.log10(np.maximum(values["blur"], 1e-6))
         return [

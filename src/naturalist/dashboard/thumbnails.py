@@ -2,6 +2,8 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +63,19 @@ class Thumbnails:
                 return found
             at += 1 if number > part.numbers[-1] else -1
         return None
+
+    def every(self, wanted: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
+        """Picture and JPEG of all that are wanted, one shard after another; nothing is kept."""
+        for category in self.place.labels:
+            folder = self.place.layout.previews(category, 0, 0).parent
+            for path in self.place.names(folder, ".parquet"):
+                here = self.place.ready(path)
+                if here is None:
+                    continue
+                table = artifacts.read_parquet(here, ["pic_id", "thumbnail"])
+                for row in table.to_pylist():
+                    if row["pic_id"] in wanted:
+                        yield row["pic_id"], row["thumbnail"]
 
     def _range(self, category: str, batch: int) -> tuple[int, int]:
         found = self.catalogue.rows(

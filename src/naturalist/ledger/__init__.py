@@ -36,6 +36,7 @@ from naturalist.ledger.rows import (
     not_accepted,
     shard_rows,
     summarise,
+    withdrawn_fingerprint,
     write_batch,
 )
 from naturalist.ledger.views import (
@@ -77,5 +78,6 @@ __all__ = [
     "query",
     "shard_rows",
     "summarise",
+    "withdrawn_fingerprint",
     "write_batch",
 ]

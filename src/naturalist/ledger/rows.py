@@ -193,6 +193,12 @@ def not_accepted(layout: Layout, category: str, *, but_by: str = "") -> list[str
     return sorted(out, key=pic_number)
 
 
+def withdrawn_fingerprint(layout: Layout) -> str:
+    """Hex SHA-256 that changes when another picture is no longer accepted."""
+    gone = {name: not_accepted(layout, name) for name in categories(layout)}
+    return artifacts.fingerprint(gone)
+
+
 def between(names: Iterable[str], first: int, last: int) -> tuple[str, ...]:
     """Those of the pictures whose number is from `first` to `last`."""
     return tuple(name for name in names if first <= pic_number(name) <= last)

@@ -1,0 +1,38 @@
+"""Documents that both the server and an exported folder give."""
+
+import math
+from typing import Any
+
+from naturalist import __version__
+from naturalist.dashboard import studies
+from naturalist.dashboard.desk import Desk
+
+
+def about(desk: Desk) -> dict[str, Any]:
+    """What is shown, and what it has."""
+    place = desk.place
+    return {
+        "collection": place.name,
+        "kind": place.kind,
+        "address": place.address,
+        "snapshot": place.snapshot,
+        "version": __version__,
+        "categories": [{"name": name, "label": label} for name, label in place.labels.items()],
+        "maps": desk.maps.names(),
+        "clusterings": studies.clusterings(place),
+        "similar": desk.similar.offered,
+        "drop": desk.similar.offered and place.config is not None,
+        "large": place.config is not None,
+        "samples": studies.samples(place),
+    }
+
+
+def clean(value: Any) -> Any:
+    """The same value with null for NaN and infinities."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): clean(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(one) for one in value]
+    return value

@@ -1,0 +1,319 @@
+"""Every page in a real browser, on a studied, an empty and a broken collection."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+import tiny
+from dashboard.browsing import Visit, axe_violations, served, shot, visiting
+from dashboard.studied import HOSTILE, studied_collection
+from naturalist.config import Config
+from naturalist.dashboard.bundle import load_bundle
+from naturalist.dashboard.desk import open_desk
+from naturalist.dashboard.export import export
+from naturalist.dashboard.place import open_workspace
+
+PAGES = {
+    "health": "health",
+    "map": "map",
+    "map-3d": "map?m=tsne-3d&c=confidence&p=plant_id_3",
+    "clusters": "clusters",
+    "models": "models",
+    "pictures": "pictures",
+    "picture": "pictures?id=plant_id_3",
+    "duplicates": "pictures?view=duplicates",
+}
+
+
+@pytest.mark.parametrize(("screen", "theme"), [("laptop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_accessible_and_asks_nobody_else(
+    browser: Browser, origin: str, axe: str, name: str, screen: str, theme: str
+) -> None:
+    with visiting(browser, origin, screen, theme) as visit:
+        page = visit.map(PAGES[name][3:]) if name.startswith("map") else visit.open(PAGES[name])
+        expect(page.locator(".trouble")).to_have_count(0)
+        shot(page, f"{name}-{screen}-{theme}")
+        assert axe_violations(page, axe) == []
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"the page is {wide} pixels wider than the screen"
+        visit.check()
+
+
+def test_hostile_names_are_text(visit: Visit) -> None:
+    page = visit.open("pictures?text=onerror")
+    expect(page.locator(".tile")).to_contain_text("plant_id")
+    page.locator(".tile").click()
+    expect(page.locator(".facts")).to_contain_text(HOSTILE[:40])
+    page = visit.open("health")
+    page.get_by_text("Examples", exact=True).click()
+    expect(page.locator(".paths")).to_contain_text("script&lt;.png")
+    expect(page.locator(".alerts")).to_contain_text("<script>window.hostile=1</script>")
+    page = visit.open("clusters")
+    expect(page.locator(".figures")).to_contain_text(HOSTILE)
+    page = visit.open("models")
+    expect(page.locator("main")).to_contain_text("<script>window.hostile=1</script>")
+
+
+def test_a_picture_is_shown_on_hover_and_everything_on_click(visit: Visit) -> None:
+    page = visit.map("?p=plant_id_3")
+    _middle(page, "move")
+    card = page.locator(".hover")
+    expect(card).to_contain_text("plant_id_3")
+    expect(card.locator("img")).to_have_js_property("complete", True)
+    assert card.locator("img").evaluate("image => image.naturalWidth") > 20
+    shot(page, "hover")
+    page.get_by_label("Close the picture").click()
+    expect(page.locator(".detail")).to_have_count(0)
+    _middle(page, "click")
+    detail = page.locator(".detail")
+    expect(detail.locator("h2")).to_have_text("plant_id_3")
+    for said in ("Prediction", "Confidence", "Outlier score", "cluster", "Looks like", "SHA-256"):
+        expect(detail).to_contain_text(said)
+
+
+def test_a_lasso_chooses_the_points_inside(visit: Visit, studied: Config) -> None:
+    page = visit.map()
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    page.get_by_role("button", name="Lasso").click()
+    corners = [(0.99, 0.5), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01), (0.99, 0.01)]
+    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=4)
+    page.mouse.up()
+    rows = pq.read_metadata(studied.layout.map("tsne-2d") / "points.parquet").num_rows
+    expect(page.locator(".chosen h2")).to_have_text(f"{rows} chosen")
+    shot(page, "lasso")
+
+
+def test_what_is_chosen_becomes_a_csv_and_decisions(visit: Visit) -> None:
+    page = visit.map("?f=category:2")
+    page.locator("canvas").press("b")
+    _drag(page, (0.99, 0.97), (0.01, 0.02))
+    expect(page.locator(".chosen h2")).to_have_text("16 chosen")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert {row["category"] for row in rows} == {"human"}
+    assert {row["source"] for row in rows} == {"near", "far"}
+    assert len({row["picID"] for row in rows}) == 16
+    page.get_by_label("Decision").select_option("relabel:plant")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save decisions").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert {(row["decision"], row["category"]) for row in rows} == {("relabel", "plant")}
+
+
+def test_filters_combine(visit: Visit, studied: Config) -> None:
+    rows = [row for row in tiny.ledger_rows(studied) if row["outcome"] == "accepted"]
+    page = visit.map()
+    plants = page.locator(".names li").filter(has_text="plant")
+    plants.hover()
+    plants.get_by_role("button", name="Only plant").click()
+    shown = page.locator(".integrity b")
+    expect(shown).to_have_text(str(sum(row["category"] == "plant" for row in rows)))
+    page.get_by_label("Filter by another column").select_option("source")
+    near = (
+        page.get_by_role("group", name=re.compile("Source")).locator("li").filter(has_text="near")
+    )
+    near.hover()
+    near.get_by_role("button", name="Only near").click()
+    both = sum(row["category"] == "plant" and row["source"] == "near" for row in rows)
+    expect(shown).to_have_text(str(both))
+    page.get_by_role("button", name="Clear all filters").click()
+    expect(shown).to_have_text(str(len(rows)))
+
+
+def test_a_picture_that_is_dropped_finds_those_like_it(visit: Visit, studied: Config) -> None:
+    page = visit.map()
+    source = studied.category[0].source[0].path
+    page.locator("input[type=file]").set_input_files(source / "003.png")
+    expect(page.locator(".chosen h2")).to_have_text("24 chosen")
+    expect(page.locator(".chosen .note").first).to_have_text("nearest to 003.png")
+    asked = ("animal", "near", "003.png")
+    row = next(
+        row
+        for row in tiny.ledger_rows(studied)
+        if (row["category"], row["source"], row["path_text"]) == asked
+    )
+    expect(page.locator(".detail h2")).to_have_text(row["pic_id"])
+    page.locator("input[type=file]").set_input_files(
+        {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    expect(page.locator(".search .note")).to_contain_text("cannot be read")
+    # The browser itself notes that an answer was 422; that is what it was meant to be.
+    visit.errors[:] = [text for text in visit.errors if "422" not in text]
+
+
+def test_search_finds_ids_and_sources(visit: Visit) -> None:
+    page = visit.map()
+    box = page.get_by_label("Find a picture or a source")
+    box.fill("human_id_2")
+    box.press("Enter")
+    expect(page.locator(".detail h2")).to_have_text("human_id_2")
+    box.fill("far")
+    box.press("Enter")
+    expect(page.locator(".integrity b")).to_have_text("24")
+    box.fill("mineral_id_1")
+    box.press("Enter")
+    expect(page.locator(".search .note")).to_have_text("The map has no picture mineral_id_1.")
+
+
+def test_space_is_turned_and_drawn_anew(visit: Visit) -> None:
+    page = visit.map("?m=tsne-3d")
+    before = _pixels(page)
+    address = page.url
+    _drag(page, (0.4, 0.4), (0.7, 0.6))
+    page.wait_for_function("before => location.href !== before", arg=address)
+    assert "v=" in page.url
+    after = _pixels(page)
+    assert _coloured(before) > 50
+    assert _coloured(after) > 50
+    assert np.abs(before.astype(int) - after).max() > 50
+
+
+def test_an_address_brings_the_whole_view_back(browser: Browser, origin: str) -> None:
+    with visiting(browser, origin) as first:
+        page = first.map("?c=source&f=category:0,1")
+        box = page.get_by_label("Find a picture or a source")
+        box.fill("plant_id_5")
+        box.press("Enter")
+        expect(page.locator(".detail h2")).to_have_text("plant_id_5")
+        page.wait_for_url(re.compile("p=plant_id_5.*v="))
+        address = page.url
+        points = page.locator(".integrity b").inner_text()
+    with visiting(browser, origin) as second:
+        page = second.page
+        page.goto(address)
+        expect(page.locator(".detail h2")).to_have_text("plant_id_5")
+        expect(page.get_by_label("Colour by")).to_have_value("source")
+        expect(page.locator(".integrity b")).to_have_text(points)
+        assert page.url == address
+        second.check()
+
+
+def test_the_map_is_used_by_keyboard_alone(visit: Visit) -> None:
+    page = visit.map()
+    canvas = page.locator("canvas")
+    canvas.focus()
+    address = page.url
+    for key in ("ArrowLeft", "+", "+", "ArrowUp"):
+        canvas.press(key)
+    page.wait_for_function("before => location.href !== before", arg=address)
+    canvas.press("Enter")
+    expect(page.locator(".detail h2")).to_have_text(re.compile(r"_id_\d+"))
+    canvas.press("Escape")
+    expect(page.locator(".detail")).to_have_count(0)
+
+
+def test_light_and_dark_are_chosen_and_remembered(visit: Visit) -> None:
+    page = visit.open("health")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    button = page.get_by_role("button", name="Theme")
+    button.click()
+    button.click()
+    expect(button).to_have_text("Theme: dark")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert light != dark
+    visit.open("map", ".integrity")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+
+
+def test_an_empty_collection_says_which_commands_fill_it(browser: Browser, tmp_path: Path) -> None:
+    sources = tiny.make_sources(tmp_path, {"plant": [], "animal": []})
+    place = open_workspace(tiny.collection(tmp_path, sources))
+    commands = {
+        "health": "naturalist run",
+        "map": "naturalist map",
+        "clusters": "naturalist cluster",
+        "models": "naturalist train",
+        "pictures?view=duplicates": "naturalist duplicates",
+    }
+    with served(place) as url, visiting(browser, url) as visit:
+        for name, command in commands.items():
+            expect(visit.open(name).locator("main")).to_contain_text(command)
+        expect(visit.open("pictures").locator("main")).to_contain_text("0 files")
+        visit.check()
+
+
+def test_a_broken_collection_says_what_is_broken(browser: Browser, tmp_path: Path) -> None:
+    config = studied_collection(tmp_path, each=2)
+    layout = config.layout
+    for path in (
+        layout.map("tsne-2d") / "points.parquet",
+        layout.clustering("default") / "clusters.json",
+        layout.champion,
+        layout.label_issues,
+    ):
+        path.write_bytes(b"damaged")
+    with served(open_workspace(config)) as url, visiting(browser, url) as visit:
+        for name, file in (
+            ("map", "points.parquet"),
+            ("clusters", "clusters.json"),
+            ("models", "champion.json"),
+        ):
+            page = visit.open(name)
+            expect(page.get_by_role("alert")).to_contain_text(file)
+        expect(visit.open("health").locator(".figures")).to_contain_text("pictures")
+        visit.map("?m=tsne-3d")
+        assert all("503" in error for error in visit.errors)
+        assert visit.strangers == []
+
+
+def test_an_exported_folder_opens_without_a_server(
+    browser: Browser, studied: Config, tmp_path: Path
+) -> None:
+    desk = open_desk(open_workspace(studied))
+    export(desk, load_bundle(), tmp_path / "site")
+    desk.close()
+    origin = (tmp_path / "site").as_uri() + "/index.html"
+    with visiting(browser, origin) as visit:
+        for name in ("health", "clusters", "models", "pictures?view=duplicates"):
+            expect(visit.open(name).locator(".trouble")).to_have_count(0)
+        page = visit.map("?p=plant_id_3")
+        _middle(page, "move")
+        expect(page.locator(".hover")).to_contain_text("plant_id_3")
+        assert page.locator(".hover img").evaluate("image => image.naturalWidth") > 20
+        assert _coloured(_pixels(page)) > 50
+        shot(page, "exported")
+        visit.strangers[:] = [u for u in visit.strangers if not u.startswith(tmp_path.as_uri())]
+        visit.check()
+
+
+def _middle(page: Page, what: str) -> None:
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x + 3, y + 2)
+    if what == "click":
+        page.mouse.click(x, y)
+
+
+def _drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    page.mouse.move(*at[1], steps=6)
+    page.mouse.up()
+
+
+def _pixels(page: Page) -> np.ndarray:  # type: ignore[type-arg]
+    data = page.locator("canvas").screenshot()
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def _coloured(pixels: np.ndarray) -> int:  # type: ignore[type-arg]
+    spread = pixels.max(axis=2).astype(int) - pixels.min(axis=2)
+    return int((spread > 60).sum())
