@@ -24,7 +24,6 @@ from naturalist.snapshots import FORMAT, LATEST, maintenance
 from naturalist.stores import ObjectInfo, Store, Upload
 
 _HASH_LETTERS = 16
-_STUDY_SUFFIXES = (".json", ".md", ".onnx", ".parquet")
 SITE_MARKER = "naturalist-export.json"
 
 
@@ -78,7 +77,7 @@ class Published:
 def prepare(layout: Layout, labels: Mapping[str, int], spec: BackboneSpec) -> list[Item]:
     """List everything that is published, making the parts that exist only for publishing."""
     items = [*_tables(layout, labels), *_ledger(layout, labels), *_reports(layout)]
-    items += [*_studies(layout), *_site(layout)]
+    items += _site(layout)
     dictionary = layout.outbox / "data_dictionary.md"
     artifacts.write_bytes(dictionary, data_dictionary(spec.dim).encode())
     return [*items, item("data_dictionary.md", dictionary)]
@@ -169,32 +168,17 @@ def _reports(layout: Layout) -> Iterator[Item]:
             yield item(f"reports/{name}", path)
 
 
-def _studies(layout: Layout) -> Iterator[Item]:
-    """What the studies made, without pictures: maps, clusters, the champion, reports."""
-    champion = artifacts.read_json(layout.champion) or {}
-    folders = [layout.model(str(champion["champion"]))] if champion.get("champion") else []
-    for parent in (layout.maps, layout.clusterings):
-        folders += sorted(path for path in parent.glob("*") if path.is_dir())
-    paths = [path for folder in folders for path in sorted(folder.glob("*"))]
-    paths += [layout.champion, layout.near_duplicates, layout.label_issues]
-    paths += [path.with_suffix(".json") for path in (layout.near_duplicates, layout.label_issues)]
-    paths += sorted(layout.drift("x").parent.glob("*.json"))
-    for path in paths:
-        if path.is_file() and path.suffix in _STUDY_SUFFIXES and not path.name.startswith("."):
-            yield _item(path.relative_to(layout.root).as_posix(), path)
-
-
 def _site(layout: Layout) -> Iterator[Item]:
     """The exported dashboard, unless it may show pictures that were withdrawn since."""
     marker = artifacts.read_json(layout.site / SITE_MARKER)
     if marker is None or marker.get("withdrawn") != ledger.withdrawn_fingerprint(layout):
         return
     files = sorted(path for path in layout.site.rglob("*") if path.is_file())
-    items = [_item(path.relative_to(layout.root).as_posix(), path) for path in files]
-    digest = artifacts.fingerprint([[item.name, item.sha256] for item in items])[:_HASH_LETTERS]
-    for item in items:
-        below = PurePosixPath(item.name).relative_to("site")
-        yield replace(item, placed=f"site/{digest}/{below}")
+    found = [item(path.relative_to(layout.root).as_posix(), path) for path in files]
+    digest = artifacts.fingerprint([[one.name, one.sha256] for one in found])[:_HASH_LETTERS]
+    for one in found:
+        below = PurePosixPath(one.name).relative_to("site")
+        yield replace(one, placed=f"site/{digest}/{below}")
 
 
 def publish(
