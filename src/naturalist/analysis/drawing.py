@@ -26,7 +26,7 @@ from naturalist.analysis.alignment import Alignment
 from naturalist.analysis.map_quality import Quality
 from naturalist.analysis.placement import Placement, PlacementOptions, Reference
 from naturalist.analysis.reduction import Reduction
-from naturalist.analysis.sampling import SampleOptions, choose
+from naturalist.analysis.sampling import Sample, SampleOptions, choose
 from naturalist.analysis.tsne import TsneOptions
 from naturalist.analysis.watching import UNWATCHED, Watcher, stage
 
@@ -100,7 +100,7 @@ class Drawing:
     Attributes:
         coordinates: (rows, dims) float32.
         sampled: (rows,) whether the layout was made with the point.
-        weights: (sampled,) float32, how many points each of the layout stands for.
+        sample: the points that were laid out.
         confidence: (rows,) float32, see Placement.
         density: (rows,) float32, see Placement.
         reduced: (rows, kept) float32.
@@ -114,7 +114,7 @@ class Drawing:
 
     coordinates: Floats
     sampled: NDArray[np.bool_]
-    weights: Floats
+    sample: Sample
     confidence: Floats
     density: Floats
     reduced: Floats
@@ -163,7 +163,8 @@ def draw(
     clock = _Clock()
     fitted, reduced = reduce_all(blocks, rows, options, watcher)
     clock.lap("reduce")
-    chosen, weights = _choose(reduced, options)
+    sample = _choose(reduced, options)
+    chosen = sample.rows
     clock.lap("sample")
     layout = _lay_out(reduced, chosen, options, before, watcher)
     clock.lap("layout")
@@ -185,7 +186,7 @@ def draw(
     return Drawing(
         placed.coordinates,
         sampled,
-        weights,
+        sample,
         placed.confidence,
         placed.density,
         reduced,
@@ -218,13 +219,10 @@ def reduce_all(
     return fitted, reduced
 
 
-def _choose(reduced: Floats, options: MapOptions) -> tuple[Rows, Floats]:
+def _choose(reduced: Floats, options: MapOptions) -> Sample:
     rows = len(reduced)
-    if options.sample == 0 or rows <= options.sample:
-        return np.arange(rows), np.ones(rows, np.float32)
-    wanted = SampleOptions(size=max(options.sample, 5), seed=options.seed)
-    found = choose(lambda: [reduced], rows, wanted)
-    return found.rows, found.weights
+    size = min(options.sample, rows) if options.sample else rows
+    return choose(lambda: [reduced], rows, SampleOptions(size, seed=options.seed))
 
 
 @dataclass(frozen=True, eq=False)

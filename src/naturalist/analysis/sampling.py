@@ -31,6 +31,7 @@ _RARE_CELLS = 512
 _WORST = 24_576
 _GROUP = 6
 _APART = 0.9
+_COVERED = 1.5
 _BOX_AXES = 12
 
 
@@ -91,7 +92,7 @@ def choose(blocks: Blocks, rows: int, options: SampleOptions) -> Sample:
     elif options.method == "sketch":
         cells = _boxes(blocks, rows, options)
     else:
-        cells = over_cluster(blocks, rows, options.size, options.seed)
+        cells = over_cluster(blocks, rows, options.size, options.seed).labels
     sizes = np.bincount(cells)
     if options.method == "sketch":
         shares = fill(sizes, np.ones(len(sizes)), options.size, 1)
@@ -101,8 +102,10 @@ def choose(blocks: Blocks, rows: int, options: SampleOptions) -> Sample:
         strengths = sizes.astype(np.float64) ** (1 - options.thinning)
         shares = fill(sizes, strengths, options.size, kept)
     chosen = _draw(cells, shares, options.seed)
-    weights = (sizes / np.maximum(shares, 1))[cells[chosen]].astype(np.float32)
-    return Sample(chosen, weights, int((sizes > 0).sum()))
+    weights = (sizes / np.maximum(shares, 1))[cells[chosen]]
+    # Cells that gave no point are stood for by all others.
+    weights *= rows / weights.sum()
+    return Sample(chosen, weights.astype(np.float32), int((sizes > 0).sum()))
 
 
 def fill(
@@ -140,37 +143,51 @@ def fill(
     return shares
 
 
-def over_cluster(blocks: Blocks, rows: int, size: int, seed: int) -> NDArray[np.int32]:
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Points cut into many cells.
+
+    Attributes:
+        labels: (rows,) int32, the cell of each point.
+        distances: (rows,) float32, squared, to its centroid.
+        centroids: (cells, dim) float32.
+    """
+
+    labels: NDArray[np.int32]
+    distances: Floats
+    centroids: Floats
+
+
+def over_cluster(blocks: Blocks, rows: int, size: int, seed: int) -> Cells:
     """Cut the points into many cells, some of them for rare groups far from all others.
 
     A first k-means is made on rows drawn by chance, where rare groups have nobody. Then all rows
     are compared with its centroids. Among the worst served, measured by the spread of their own
     cell, those that are nearer to some others of them than to any centroid are a group that was
     missed, and it gets a centroid.
-
-    Returns:
-        (rows,) int32, the cell of each row.
     """
     count = int(np.clip(size // 40, 8, _MOST_CELLS))
     drawn = _some_rows(blocks, rows, min(rows, count * _TRAINED_PER_CELL), seed)
     centroids = kmeans.fit_centroids(drawn, count, seed, iterations=12, spread=False)
-    labels, distances = _assign_all(blocks, rows, centroids)
+    labels, distances = assign_all(blocks, rows, centroids)
     worst = min(rows // 4, _WORST)
-    if worst <= _GROUP:
-        return labels
     bad = _worst_served(labels, distances, len(centroids), worst)
-    rare = _missed_groups(_take(blocks, bad), np.sqrt(distances[bad]), seed)
+    if len(bad) <= _GROUP:
+        return Cells(labels, distances, centroids)
+    rare = _missed_groups(take(blocks, bad), np.sqrt(distances[bad]), min(count, _RARE_CELLS), seed)
     if not len(rare):
-        return labels
-    return _assign_all(blocks, rows, np.concatenate([centroids, rare]))[0]
+        return Cells(labels, distances, centroids)
+    centroids = np.concatenate([centroids, rare])
+    return Cells(*assign_all(blocks, rows, centroids), centroids)
 
 
-def _missed_groups(points: Floats, away: Floats, seed: int) -> Floats:
+def _missed_groups(points: Floats, away: Floats, most: int, seed: int) -> Floats:
     """Centroids of groups among badly served points.
 
     Args:
         points: (rows, dim).
         away: (rows,) how far the nearest centroid is.
+        most: groups to find; the closest and most remote come first.
         seed: of the search for neighbours.
 
     Returns:
@@ -181,13 +198,14 @@ def _missed_groups(points: Floats, away: Floats, seed: int) -> Floats:
     closeness = reach / np.maximum(away, 1e-12)
     free = closeness < _APART
     found: list[Floats] = []
-    for row in np.argsort(closeness, kind="stable"):
-        if closeness[row] >= _APART or len(found) == _RARE_CELLS:
+    # The more remote of two groups that are equally close comes first.
+    for row in np.argsort(closeness / np.maximum(away, 1e-12), kind="stable"):
+        if len(found) == most:
             break
         if free[row]:
             centre = points[[row, *near.index[row]]].mean(axis=0)
             found.append(centre)
-            free &= np.linalg.norm(points - centre, axis=1) > reach[row]
+            free &= np.linalg.norm(points - centre, axis=1) > _COVERED * reach[row]
     return np.array(found, np.float32).reshape(-1, points.shape[1])
 
 
@@ -198,8 +216,8 @@ def _worst_served(labels: NDArray[np.int32], distances: Floats, count: int, want
     squares = np.bincount(labels, distances.astype(np.float64) ** 2, count) / sizes
     spreads = np.sqrt(np.maximum(squares - means**2, 1e-20))
     for_cell = (distances - means[labels]) / spreads[labels]
-    half, last = wanted // 2, len(labels) - wanted // 2
-    found = [np.argpartition(badness, last)[-half:] for badness in (for_cell, distances)]
+    last = len(labels) - max(wanted // 2, 1)
+    found = [np.argpartition(badness, last)[last:] for badness in (for_cell, distances)]
     return np.union1d(*found)
 
 
@@ -255,10 +273,11 @@ def _draw(cells: NDArray[np.int32], shares: NDArray[np.int64], seed: int) -> Row
 
 def _some_rows(blocks: Blocks, rows: int, count: int, seed: int) -> Floats:
     drawn = np.random.default_rng([seed, 5]).choice(rows, count, replace=False)
-    return _take(blocks, np.sort(drawn))
+    return take(blocks, np.sort(drawn))
 
 
-def _take(blocks: Blocks, wanted: Rows) -> Floats:
+def take(blocks: Blocks, wanted: Rows) -> Floats:
+    """Some rows (ascending) of all blocks."""
     found: list[Floats] = []
     start = 0
     for block in blocks():
@@ -269,7 +288,8 @@ def _take(blocks: Blocks, wanted: Rows) -> Floats:
     return np.concatenate(found)
 
 
-def _assign_all(blocks: Blocks, rows: int, centroids: Floats) -> tuple[NDArray[np.int32], Floats]:
+def assign_all(blocks: Blocks, rows: int, centroids: Floats) -> tuple[NDArray[np.int32], Floats]:
+    """The nearest centroid of each row of all blocks, and the squared distance to it."""
     labels = np.empty(rows, np.int32)
     distances = np.empty(rows, np.float32)
     start = 0

@@ -17,7 +17,7 @@ from naturalist.config.maps import MapSection
 from naturalist.config.sources import NAME
 from naturalist.consume import load
 from naturalist.errors import ConfigError
-from naturalist.layout import MapFolder
+from naturalist.layout import MapFolder, SampleFolder
 from naturalist.pipeline import workspace
 
 if TYPE_CHECKING:
@@ -190,3 +190,82 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "  ".join(f"{k}: {_shown(one)}" for k, one in value.items())
     return f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
+
+
+class Choice(StrEnum):
+    """Ways of choosing a sample."""
+
+    AWARE = "aware"
+    SKETCH = "sketch"
+    UNIFORM = "uniform"
+
+
+@app.command("sample", epilog=EXIT_CODES)
+def make_sample(
+    size: Annotated[int, typer.Option("--size", min=5, help="Pictures to choose.")] = 30_000,
+    method: Annotated[
+        Choice,
+        typer.Option(
+            help="aware keeps rare clusters and thins dense ones; sketch takes boxes of equal side "
+            "(geometric sketching); uniform is chance."
+        ),
+    ] = Choice.AWARE,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same sample.")] = 0,
+    name: Annotated[
+        str, typer.Option(help="Name of the sample; as in aware-30000 if none is given.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    place: FromOption = "",
+    out: OutOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Choose pictures that stand for all, and report what is kept of every cluster and category.
+
+    The report compares the sample with uniform samples of the same size. The result is
+    members.parquet (with how many pictures each stands for) and sample.json.
+
+    Example: naturalist sample --size 5000 -c garden
+    """
+    from naturalist.analysis.sampling import SampleOptions
+    from naturalist.studies import samples
+
+    settings, collection_of, root = _place(config, place, out, "sample")
+    named = _checked_name(name or f"{method.value}-{size}")
+    folder = SampleFolder(out or root / named)
+    options = SampleOptions(size, method.value, seed)
+    with collection_of() as collection:
+        made = samples.make_sample(
+            collection, folder, named, options, settings.floors, watcher=make_progress(quiet=quiet)
+        )
+    if json:
+        output.print_json(made)
+        return
+    _print_sample(made, folder)
+
+
+def _print_sample(made: dict[str, Any], folder: SampleFolder) -> None:
+    found, uniform = made["integrity"]["sample"], made["integrity"]["uniform"]
+    if not made["changed"]:
+        output.print_text("nothing new: the sample was there already")
+    rows = [
+        [word, _shown(found[word]), _shown(one["mean"]), _interval(one["interval"])]
+        for word, one in uniform.items()
+        if word != "seeds" and one is not None and found[word] is not None
+    ]
+    output.print_table(("measure", "sample", "uniform", "95 % interval"), rows)
+    kept = "  ".join(f"{name}: {share:.1%}" for name, share in found["categories"].items())
+    output.print_text(f"\nkept of each category: {kept}")
+    output.print_text(
+        f"{found['clusters']:,} clusters, {found['rare_clusters']:,} of them rare, "
+        f"{found['clusters_without_members']:,} without members"
+    )
+    output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))
+    output.print_text(
+        f"{made['rows']:,} of {made['of']:,} pictures in {made['duration_s']:,.1f} s, "
+        f"{made['peak_memory_mb']:,} MB: {folder.members}"
+    )
+
+
+def _interval(ends: list[float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"

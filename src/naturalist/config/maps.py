@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from naturalist.analysis.drawing import MapOptions
-    from naturalist.studies.maps import Floors
+    from naturalist.studies.floors import Floors
 
 Dims = Literal[2, 3]
 Method = Literal["tsne", "umap", "pacmap"]
@@ -50,7 +50,7 @@ class MapSection(BaseModel):
     def floors(self) -> "Floors":
         """What a map must reach, and when it is made anew."""
         from naturalist.analysis.map_drift import DriftLimits
-        from naturalist.studies.maps import Floors
+        from naturalist.studies.floors import Floors
 
         return Floors(
             self.min_trustworthiness,

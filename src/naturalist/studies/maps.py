@@ -11,7 +11,7 @@ import functools
 import logging
 import resource
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,37 +20,20 @@ from numpy.typing import NDArray
 from naturalist import __version__, artifacts
 from naturalist.analysis import drawing, placement
 from naturalist.analysis.drawing import Before, Drawing, MapOptions
-from naturalist.analysis.map_drift import BatchDrift, DriftLimits, measure_drift
+from naturalist.analysis.map_drift import BatchDrift, measure_drift
 from naturalist.analysis.map_quality import Quality
 from naturalist.analysis.watching import UNWATCHED, Watcher, stage
 from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
 from naturalist.layout import MapFolder
-from naturalist.studies import map_files, map_picture
+from naturalist.studies import map_files, map_picture, samples
 from naturalist.studies.blocks import Names, feature_blocks, read_names
+from naturalist.studies.floors import Floors, below_floors, verdict
 from naturalist.studies.map_files import Points, StoredMap
 
 _log = logging.getLogger(__name__)
 _SMALLEST = 5
-
-
-@dataclass(frozen=True)
-class Floors:
-    """What a map must reach; below it says so.
-
-    Attributes:
-        trustworthiness: least.
-        continuity: least.
-        rare_cluster_recall: least share of rare clusters that the layout's sample keeps.
-        category_share: least part of a category's due share that the sample keeps, 0 to 1.
-        drift: see DriftLimits.
-    """
-
-    trustworthiness: float = 0.85
-    continuity: float = 0.85
-    rare_cluster_recall: float = 0.9
-    category_share: float = 0.25
-    drift: DriftLimits = field(default_factory=DriftLimits)
+_UNIFORM_SEEDS = 5
 
 
 def make_map(
@@ -58,7 +41,7 @@ def make_map(
     folder: MapFolder,
     name: str,
     options: MapOptions,
-    floors: Floors = Floors(),
+    floors: Floors,
     *,
     remake: bool = False,
     watcher: Watcher = UNWATCHED,
@@ -123,7 +106,9 @@ def _make(
     )
     summary = _summary(work, points, old.summary if old else {})
     summary["metrics"] = _metrics(drawn)
-    summary["integrity"] = {}
+    summary["integrity"] = samples.report_integrity(
+        lambda: [drawn.reduced], work.names, drawn.sample, work.options.seed, _UNIFORM_SEEDS
+    )
     summary["durations_s"] = drawn.durations_s
     summary["placed"] = {
         "made_with": len(points),
@@ -309,7 +294,8 @@ def _rounded(value: float | None) -> float | None:
 def _finish(
     work: _Work, points: Points, model: drawing.MapModel | None, summary: dict[str, Any]
 ) -> dict[str, Any]:
-    summary["verdict"] = verdict(summary, work.floors)
+    values = summary["metrics"] | summary["integrity"].get("sample", {})
+    summary["verdict"] = verdict(below_floors(values, work.floors))
     picture = map_picture.draw_map(
         points.coordinates,
         work.names.labels,
@@ -322,17 +308,6 @@ def _finish(
     summary["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     map_files.write_map(work.folder, points, model, picture, summary, work.fingerprint)
     return summary | {"changed": True}
-
-
-def verdict(summary: dict[str, Any], floors: Floors) -> dict[str, Any]:
-    """Whether a map reaches its floors, and in words what it does not reach."""
-    values = summary["metrics"] | summary["integrity"].get("sample", {})
-    below = [
-        f"{word} is {values[word]:.3f}, the floor is {floor:.3f}"
-        for word in ("trustworthiness", "continuity", "rare_cluster_recall", "category_share")
-        if values.get(word) is not None and values[word] < (floor := getattr(floors, word))
-    ]
-    return {"good": not below, "words": below or ["every measure reaches its floor"]}
 
 
 def _note(summary: dict[str, Any]) -> str:

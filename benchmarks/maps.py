@@ -1,0 +1,338 @@
+"""What maps cost and keep, beside other programs: same data, same run.
+
+    python benchmarks/maps.py neighbours     searching 10^5 x 50 for 90 neighbours
+    python benchmarks/maps.py layouts        10^5 x 512 as a flat map
+    python benchmarks/maps.py small          10^4 x 512, where scikit-learn finishes
+    python benchmarks/maps.py engines        octree and interpolation by number of points
+    python benchmarks/maps.py cubes          10^5 x 512 in 3D, every point laid out
+    python benchmarks/maps.py million        10^6 x 512, in 2D and 3D, and what rare clusters keep
+
+Each program runs in a process of its own. Wall time follows what else the machine does; processor
+time (all threads) hardly does. Results are printed as JSON, one line for each, and appended to the
+file that --out names. Programs that are not installed are left out: they are faiss-cpu, usearch,
+pynndescent, annoy (with openTSNE), umap-learn.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DIM, COMMON, RANK, BLOCK = 512, 200, 30, 10_000
+RARE, RARE_MEMBERS = 50, 20
+CORES = len(os.sched_getaffinity(0))
+
+
+# data
+
+
+class Mixture:
+    """Clusters of very different sizes and shapes, and some of 20 points; made block by block."""
+
+    def __init__(self, rows: int, seed: int = 0, rare: int = RARE) -> None:
+        rng = np.random.default_rng(seed)
+        shares = rng.pareto(1.2, COMMON) + 0.2
+        self.rows = rows
+        self.cluster = rng.choice(COMMON, rows, p=shares / shares.sum())
+        few = rng.choice(rows, rare * RARE_MEMBERS, replace=False)
+        self.cluster[few] = COMMON + np.repeat(np.arange(rare), RARE_MEMBERS)
+        base = rng.normal(size=(40, DIM)) / np.sqrt(40)
+        self.centres = (rng.normal(size=(COMMON + rare, 40)) @ base).astype("f")
+        fall = 0.8 ** np.arange(RANK)
+        self.shapes = [
+            (rng.normal(size=(RANK, DIM)) * fall[:, None] * rng.uniform(0.05, 0.16)).astype("f")
+            for _ in range(COMMON + rare)
+        ]
+
+    def blocks(self) -> Iterator[Any]:
+        for start in range(0, self.rows, BLOCK):
+            rng = np.random.default_rng([1, start])
+            cluster = self.cluster[start : start + BLOCK]
+            block = self.centres[cluster] + 0.1 * rng.standard_normal((len(cluster), DIM), "f")
+            for one in np.unique(cluster):
+                rows = np.flatnonzero(cluster == one)
+                block[rows] += rng.standard_normal((len(rows), RANK), "f") @ self.shapes[one]
+            yield block
+
+    def all(self) -> Any:
+        return np.concatenate(list(self.blocks()))
+
+
+def reduced(rows: int) -> Any:
+    from naturalist.analysis.drawing import MapOptions, reduce_all
+
+    data = Mixture(rows, rare=0)
+    return reduce_all(data.blocks, rows, MapOptions(unit=False))[1]
+
+
+# neighbours
+
+
+def search_own(points: Any, k: int, recall: float) -> Any:
+    from naturalist.analysis import neighbours
+
+    return neighbours.nearest(points, k, recall=recall).index
+
+
+def search_faiss(points: Any, k: int, probes: int) -> Any:
+    import faiss
+
+    faiss.omp_set_num_threads(CORES)
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(points.shape[1]), points.shape[1], 474)
+    index.train(points[:20_000])
+    index.add(points)
+    index.nprobe = probes
+    return index.search(points, k + 1)[1]
+
+
+def search_hnsw(points: Any, k: int, _: int) -> Any:
+    import faiss
+
+    faiss.omp_set_num_threads(CORES)
+    index = faiss.IndexHNSWFlat(points.shape[1], 16)
+    index.add(points)
+    index.hnsw.efSearch = 100
+    return index.search(points, k + 1)[1]
+
+
+def search_usearch(points: Any, k: int, _: int) -> Any:
+    from usearch.index import Index
+
+    index = Index(ndim=points.shape[1], metric="l2sq", dtype="f32")
+    index.add(np.arange(len(points)), points, threads=CORES)
+    return index.search(points, k + 1, threads=CORES).keys.astype(np.int64)
+
+
+def search_pynndescent(points: Any, k: int, _: int) -> Any:
+    from pynndescent import NNDescent
+
+    made = NNDescent(points, n_neighbors=k + 1, random_state=0, n_jobs=CORES)
+    return made.neighbor_graph[0]
+
+
+def search_annoy(points: Any, k: int, _: int) -> Any:
+    from openTSNE.nearest_neighbors import Annoy
+
+    return Annoy(points, k, n_jobs=CORES, random_state=0).build()[0]
+
+
+SEARCHES: dict[str, tuple[Callable[..., Any], Any]] = {
+    "naturalist, recall 0.95": (search_own, 0.95),
+    "naturalist, recall 0.99": (search_own, 0.99),
+    "faiss IVF, 4 probes": (search_faiss, 4),
+    "faiss IVF, 8 probes": (search_faiss, 8),
+    "faiss HNSW": (search_hnsw, 0),
+    "usearch": (search_usearch, 0),
+    "pynndescent": (search_pynndescent, 0),
+    "annoy as in openTSNE": (search_annoy, 0),
+    "naturalist, exact": (search_own, 1.0),
+}
+
+
+def run_search(name: str, rows: int) -> dict[str, Any]:
+    from naturalist.analysis import neighbours
+
+    points, k = reduced(rows), 90
+    asked = np.sort(np.random.default_rng(0).choice(rows, 500, replace=False))
+    true, _ = neighbours.exact(points, points[asked], k, asked)
+    search, effort = SEARCHES[name]
+    _warm(points)
+    found, cost = timed(lambda: search(points, k, effort))
+    shares = [
+        len(np.intersect1d(row[row != own][:k], best)) / k
+        for own, row, best in zip(asked, found[asked], true, strict=True)
+    ]
+    return {"recall": round(float(np.mean(shares)), 4)} | cost
+
+
+def _warm(points: Any) -> None:
+    """Let the compiler finish, and what it made be kept, before anything is timed."""
+    from naturalist.analysis.drawing import MapOptions, draw
+    from naturalist.analysis.tsne import TsneOptions
+
+    few = points[:600]
+    quick = TsneOptions(early_iterations=2, iterations=2)
+    draw(lambda: [few], len(few), MapOptions(sample=300, tsne=quick))
+
+
+# layouts
+
+
+def lay_naturalist(points: Any, dims: int) -> Any:
+    from naturalist.analysis.drawing import MapOptions, draw
+
+    options = MapOptions(dims=dims, sample=0, unit=False)
+    blocks = [points[k : k + BLOCK] for k in range(0, len(points), BLOCK)]
+    return draw(lambda: blocks, len(points), options).coordinates
+
+
+def lay_naturalist_sampled(points: Any, dims: int) -> Any:
+    from naturalist.analysis.drawing import MapOptions, draw
+
+    blocks = [points[k : k + BLOCK] for k in range(0, len(points), BLOCK)]
+    return draw(lambda: blocks, len(points), MapOptions(dims=dims, unit=False)).coordinates
+
+
+def lay_opentsne(points: Any, dims: int) -> Any:
+    from openTSNE import TSNE
+
+    return np.asarray(TSNE(dims, n_jobs=CORES, random_state=0).fit(points), "f")
+
+
+def lay_umap(points: Any, dims: int) -> Any:
+    from umap import UMAP
+
+    return UMAP(n_components=dims, n_jobs=CORES).fit_transform(points)
+
+
+def lay_sklearn(points: Any, dims: int) -> Any:
+    from sklearn.manifold import TSNE
+
+    return TSNE(dims, n_jobs=CORES, random_state=0).fit_transform(points)
+
+
+LAYOUTS: dict[str, Callable[[Any, int], Any]] = {
+    "naturalist, all laid out": lay_naturalist,
+    "naturalist, 30,000 laid out": lay_naturalist_sampled,
+    "openTSNE out of the box": lay_opentsne,
+    "UMAP": lay_umap,
+    "scikit-learn": lay_sklearn,
+}
+
+
+def run_layout(name: str, rows: int, dims: int) -> dict[str, Any]:
+    from naturalist.analysis import affinities, map_quality, neighbours, tsne
+
+    points = Mixture(rows, rare=0).all()
+    _warm(points)
+    made, cost = timed(lambda: LAYOUTS[name](points, dims))
+    near = neighbours.nearest(points, 90, recall=0.98)
+    strengths = affinities.joint(near.index, affinities.conditional(near.distance, 30))
+    found = map_quality.measure(points, np.ascontiguousarray(made, "f"))
+    return {
+        "kl_divergence": round(tsne.kl_divergence(strengths, made), 3),
+        "knn_recall": {k: round(v, 4) for k, v in found.knn_recall.items()},
+        "trustworthiness": round(found.trustworthiness, 4),
+        "continuity": round(found.continuity, 4),
+    } | cost
+
+
+def run_engine(name: str, rows: int) -> dict[str, Any]:
+    """Steps of each engine from the middle of a layout on, where points are spread already."""
+    from naturalist.analysis import affinities, neighbours, tsne
+    from naturalist.analysis.tsne import TsneOptions
+
+    points = reduced(rows)
+    near = neighbours.nearest(points, 90)
+    strengths = affinities.joint(near.index, affinities.conditional(near.distance, 30))
+    first = TsneOptions(early_iterations=100, iterations=200)
+    start = tsne.start_from(points, 2, 0)
+    spread = tsne.by_octree(strengths, start, first).astype(float)
+    some = TsneOptions(early_iterations=0, iterations=20)
+    tsne.INTERPOLATED_FROM = 0 if name == "interpolation" else 10**12
+    _, cost = timed(lambda: tsne.lay_out(strengths, spread, some))
+    return {"steps": 20} | cost
+
+
+def run_million(rows: int, dims: int) -> dict[str, Any]:
+    from naturalist.analysis import neighbours
+    from naturalist.analysis.drawing import MapOptions, draw
+
+    data = Mixture(rows)
+    _warm(next(data.blocks()))
+    drawn, cost = timed(lambda: draw(data.blocks, rows, MapOptions(dims=dims, unit=False)))
+    kept = np.bincount(data.cluster[drawn.sampled], minlength=COMMON + RARE)[COMMON:]
+    rare = np.flatnonzero(data.cluster >= COMMON)
+    near, _ = neighbours.exact(drawn.coordinates, drawn.coordinates[rare], 19, rare)
+    together = (data.cluster[near] == data.cluster[rare][:, None]).mean()
+    quality = drawn.quality
+    assert quality is not None
+    return {
+        "sampled": int(drawn.sampled.sum()),
+        "rare_clusters_that_keep_10_of_20": f"{int((kept >= 10).sum())} of {RARE}",
+        "least_kept_of_20": int(kept.min()),
+        "uniform_would_keep": round(RARE_MEMBERS * float(drawn.sampled.mean()), 2),
+        "rare_neighbours_on_the_map_of_the_same_cluster": round(float(together), 3),
+        "kl_divergence_of_the_layout": round(drawn.kl_divergence or 0.0, 3),
+        "knn_recall": {k: round(v, 4) for k, v in quality.knn_recall.items()},
+        "trustworthiness": round(quality.trustworthiness, 4),
+        "continuity": round(quality.continuity, 4),
+        "durations_s": drawn.durations_s,
+    } | cost
+
+
+# running
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    start, cpu = time.perf_counter(), time.process_time()
+    result = call()
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return result, {"wall_s": round(wall, 1), "cpu_s": round(cpu, 1), "peak_mb": peak}
+
+
+def tasks(part: str, rows: int | None) -> Iterator[list[Any]]:
+    if part == "neighbours":
+        yield from (["search", name, rows or 100_000] for name in SEARCHES)
+    elif part == "layouts":
+        names = [name for name in LAYOUTS if name != "scikit-learn"]
+        yield from (["layout", name, rows or 100_000, 2] for name in names)
+    elif part == "small":
+        yield from (["layout", name, rows or 10_000, 2] for name in LAYOUTS)
+        yield from (["layout", name, rows or 10_000, 3] for name in LAYOUTS if "open" not in name)
+    elif part == "cubes":
+        yield ["layout", "naturalist, all laid out", rows or 100_000, 3]
+        yield ["layout", "naturalist, 30,000 laid out", rows or 100_000, 3]
+    elif part == "engines":
+        for count in [rows] if rows else [10_000, 50_000, 200_000]:
+            yield from (["engine", name, count] for name in ("octree", "interpolation"))
+    else:
+        yield from (["million", rows or 1_000_000, dims] for dims in (2, 3))
+
+
+RUNS = {"search": run_search, "layout": run_layout, "engine": run_engine, "million": run_million}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part")
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--only", default="", help="tasks whose name has this in it")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.task:
+        kind, *arguments = json.loads(asked.task)
+        print(json.dumps(RUNS[kind](*arguments)))
+        return
+    for task in tasks(asked.part, asked.rows):
+        if asked.only in str(task):
+            tell(task, asked.out)
+
+
+def tell(task: list[Any], out: Path | None) -> None:
+    load = [round(x, 1) for x in os.getloadavg()]
+    command = [sys.executable, __file__, task[0], "--task", json.dumps(task)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        found: dict[str, Any] = {"failed": done.stderr.strip().splitlines()[-1:]}
+    else:
+        found = json.loads(done.stdout.splitlines()[-1])
+    line = json.dumps({"task": task, "load_before": load} | found)
+    print(line, flush=True)
+    if out is not None:
+        with out.open("a") as file:
+            file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
