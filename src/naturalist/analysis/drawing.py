@@ -38,6 +38,8 @@ Blocks = Callable[[], Iterable[Floats]]
 
 AUTO_SAMPLE = 30_000
 PLACED_AT_ONCE = 50_000
+_AGAIN = 2.0
+"""Early exaggeration of a map that starts from an old one: enough to let strangers part."""
 
 
 @dataclass(frozen=True)
@@ -248,10 +250,14 @@ def _lay_out(
         return _Layout(made, near.index, near.distance, near.recall, None)
     perplexity = min(options.tsne.perplexity, k / 3)
     strengths = affinities.joint(near.index, affinities.conditional(near.distance, perplexity))
-    first = points if before is None else before.coordinates[chosen]
-    start = tsne.start_from(first - first.mean(axis=0), options.dims, options.seed)
-    with stage(watcher, "t-SNE", options.tsne.total, "steps") as advance:
-        made = tsne.lay_out(strengths, start, options.tsne, advance)
+    steps = options.tsne
+    if before is None:
+        start = tsne.start_from(points, options.dims, options.seed)
+    else:
+        start = tsne.start_again(before.coordinates[chosen], options.seed)
+        steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
+    with stage(watcher, "t-SNE", steps.total, "steps") as advance:
+        made = tsne.lay_out(strengths, start, steps, advance)
     return _Layout(
         made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made)
     )

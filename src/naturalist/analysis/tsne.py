@@ -73,6 +73,14 @@ def start_from(reduced: Floats, dims: int, seed: int) -> NDArray[np.float64]:
     return start + rng.normal(0, _START_SPREAD / 100, start.shape)
 
 
+def start_again(coordinates: Floats, seed: int) -> NDArray[np.float64]:
+    """A start from an old map, at its full size; points at the same place a little apart."""
+    rng = np.random.default_rng([seed, 2])
+    start = (coordinates - coordinates.mean(axis=0)).astype(np.float64)
+    jitter = max(float(start.std()), 1e-12) * _START_SPREAD
+    return np.asarray(start + rng.normal(0, jitter, start.shape), np.float64)
+
+
 def lay_out(
     affinities: Any,
     start: NDArray[np.float64],
