@@ -242,8 +242,8 @@ def _own_copy(path: Path) -> Path:
 
 def features(category: str, names: list[str], seed: int) -> pa.Table:
     """Vectors of which all digits are in use, as those of networks."""
-    vectors = np.abs(np.random.default_rng(seed).normal(size=(len(names), _DIM)))
-    flat = pa.array(vectors.astype(np.float32).reshape(-1))
+    vectors = np.random.default_rng(seed).random((len(names), _DIM), dtype=np.float32)
+    flat = pa.array(vectors.reshape(-1))
     source = pa.repeat(pa.scalar(config_source(category)), len(names))
     columns = [pa.array(names), source, pa.FixedSizeListArray.from_arrays(flat, _DIM)]
     return pa.Table.from_arrays(columns, schema=features_schema(_DIM))

@@ -207,3 +207,12 @@ def test_a_folder_that_has_just_changed_or_is_not_there_is_read_every_time(tmp_p
     memo = artifacts.FolderMemo[object]()
     for folder in (tmp_path, tmp_path / "none"):
         assert memo.get(folder, [folder], object) is not memo.get(folder, [folder], object)
+
+
+def test_folders_that_others_may_have_written_into_are_read_again_when_told(tmp_path: Path) -> None:
+    memo = artifacts.FolderMemo[object]()
+    settled(tmp_path)
+    first = memo.get("key", [tmp_path], object)
+    assert memo.get("key", [tmp_path], object) is first
+    artifacts.forget_folders()
+    assert memo.get("key", [tmp_path], object) is not first

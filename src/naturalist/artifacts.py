@@ -233,6 +233,18 @@ def folder_stamp(*folders: Path) -> tuple[tuple[int, int], ...] | None:
     return tuple((status.st_ino, status.st_mtime_ns) for status in found)
 
 
+_MEMOS: "list[FolderMemo[Any]]" = []
+
+
+def forget_folders() -> None:
+    """Read all folders again: others have written into them, perhaps from other machines.
+
+    The system that shares a drive may tell of their changes only after a minute.
+    """
+    for memo in _MEMOS:
+        memo.clear()
+
+
 class FolderMemo(Generic[T]):
     """Values that this process read out of folders, read again only after one of them changed.
 
@@ -242,6 +254,11 @@ class FolderMemo(Generic[T]):
 
     def __init__(self) -> None:
         self._held: dict[Hashable, tuple[object, T]] = {}
+        _MEMOS.append(self)
+
+    def clear(self) -> None:
+        """Read everything again when it is next asked for."""
+        self._held.clear()
 
     def get(self, key: Hashable, folders: Iterable[Path], read: Callable[[], T]) -> T:
         """The value of a key; `read` makes it from what lies in `folders`."""

@@ -154,6 +154,7 @@ def _map(
 ) -> Iterator[tuple[T, R]]:
     """Map a stage's function over its tasks, telling how far it is and what each node does."""
     throughput = Throughput(unit)
+    has_worked = False
     job.progress.begin(stage, total, unit)
     for task, result in job.executor.map(run, tasks):
         job.progress.advance(amount(result))
@@ -161,7 +162,10 @@ def _map(
         if throughput.is_due():
             job.progress.note(throughput.told(stage))
         yield task, result
+        has_worked = True
     job.progress.end()
+    if has_worked:
+        artifacts.forget_folders()
     if by_node := throughput.told(stage):
         job.progress.note(by_node)
 
