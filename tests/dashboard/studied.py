@@ -117,6 +117,7 @@ def _clusters(layout: Layout, rows: Rows, members: np.ndarray[Any, Any]) -> None
         "picID": rows.pic_ids.tolist(),
         "cluster": members,
         "strength": np.ones(len(rows), np.float32),
+        "distance": np.zeros(len(rows), np.float32),
     }
     table = pa.table(columns, schema=CLUSTER_MEMBERS)
     artifacts.write_parquet(folder / "members.parquet", table)

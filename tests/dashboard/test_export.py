@@ -86,7 +86,7 @@ def test_studies_and_the_site_go_with_the_next_snapshot(tmp_path: Path) -> None:
         stages.publish_snapshot(job)
     store = open_store(config.publish_url)
     files = {file.name: file for file in snapshots.read(store).files}
-    assert {"maps/tsne-2d/points.parquet", "models/champion.json"} <= set(files)
+    assert {"maps/tsne-2d/points.parquet", "models/m1/predictions.parquet"} <= set(files)
     assert "clusters/default/clusters.json" in files
     # Files of the site find each other by their names, so they lie side by side in the bucket.
     folders = {

@@ -126,7 +126,7 @@ def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Pat
         publish.Item(str(p.relative_to(layout.root)), p, artifacts.sha256_file(p), p.stat().st_size)
         for folder in ("maps", "clusters", "models", "ledger")
         for p in sorted((layout.root / folder).rglob("*"))
-        if p.is_file()
+        if p.is_file() and p != layout.champion
     ]
     store = open_store(str(tmp_path / "bucket"))
     publish.publish(store, items, describe(studied), dt.datetime.now(dt.UTC), lambda _: None)
@@ -135,6 +135,7 @@ def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Pat
     sent = client.get("/api/maps/tsne-3d/positions").content
     assert len(sent) == 6 * described["rows"]
     assert "prediction" in {one["name"] for one in described["columns"]}
+    assert client.get("/api/models").json()["champion"] == "m1"
 
 
 def test_what_is_no_collection_says_so(tmp_path: Path, studied: Config) -> None:

@@ -85,7 +85,8 @@ class Health:
     def totals(self) -> list[Document]:
         """Files by category and source: how many were seen, and what became of them."""
         return self.catalogue.rows(
-            """SELECT category, source, count(*) FILTER (outcome <> 'unpacked') AS seen,
+            """SELECT category, source,
+                count(*) FILTER (outcome NOT IN ('unpacked', 'relabelled')) AS seen,
                 count(*) FILTER (outcome = 'accepted') AS accepted,
                 count(*) FILTER (outcome = 'duplicate') AS duplicates,
                 count(*) FILTER (outcome = 'conflict') AS conflicts,

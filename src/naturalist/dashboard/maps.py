@@ -1,7 +1,6 @@
 """Maps for a browser: where each point lies, in two bytes an axis, and columns to colour it by."""
 
 import functools
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,11 +16,11 @@ from naturalist import artifacts
 from naturalist.dashboard import columns
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.columns import Column, Finder, Keys
-from naturalist.dashboard.place import Place
+from naturalist.dashboard.place import NAME, Place
+from naturalist.dashboard.studies import champion_of
 from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 TITLES = {
     "category": ("Category", "code"),
     "source": ("Source", "code"),
@@ -256,12 +255,11 @@ class Maps:
 
     def _predictions(self) -> Path | None:
         try:
-            champion = artifacts.read_json(self.place.layout.champion)
+            name = champion_of(self.place)
         except WorkspaceError:
             # The page of models says what is wrong with it; the map has other colours.
             return None
-        name = champion.get("champion") if isinstance(champion, dict) else None
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if name is None:
             return None
         path = self.place.layout.model(name) / "predictions.parquet"
         return path if path.exists() else None

@@ -6,13 +6,14 @@ when it is opened; previews are fetched one shard at a time when a thumbnail is 
 """
 
 import hashlib
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from naturalist import artifacts, snapshots
+from naturalist import snapshots
 from naturalist.config import Config
 from naturalist.consume import Selection, is_pulled, pull
 from naturalist.consume.folder import read_manifest
@@ -23,6 +24,9 @@ from naturalist.snapshots import File, Snapshot
 from naturalist.stores import S3Options, Store, open_store
 
 Kind = Literal["workspace", "published", "pulled"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+"""Names of maps, clusterings and models."""
 
 _NOT_PULLED = ("tables", "pictures", "picture_index", "previews")
 
@@ -163,12 +167,3 @@ def _pulled(folder: Path, snapshot: str | None) -> Place:
 
 def _by_label(labels: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(labels.items(), key=lambda pair: pair[1]))
-
-
-def read_report(path: Path) -> Any:
-    """A JSON file of the collection; None if there is none.
-
-    Raises:
-        WorkspaceError: it is damaged.
-    """
-    return artifacts.read_json(path)

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from naturalist import artifacts
-from naturalist.dashboard.maps import NAME
-from naturalist.dashboard.place import Place
+from naturalist.dashboard.place import NAME, Place
 from naturalist.errors import NaturalistError, WorkspaceError
 
 Document = dict[str, Any]
@@ -59,10 +58,26 @@ def models(place: Place) -> Document:
     found = [_model(place, name) for name in names if NAME.fullmatch(name)]
     found.sort(key=lambda one: str(one.get("made_at", "")), reverse=True)
     return {
-        "champion": champion.get("champion"),
+        "champion": champion_of(place),
         "history": champion.get("history", []),
         "models": found,
     }
+
+
+def champion_of(place: Place) -> str | None:
+    """Name of the champion; of what is published it is the only model.
+
+    Raises:
+        WorkspaceError: the history of the champions is damaged.
+    """
+    layout = place.layout
+    if place.kind == "workspace" or layout.champion.exists():
+        found = artifacts.read_json(layout.champion)
+        name = found.get("champion") if isinstance(found, dict) else None
+    else:
+        kept = sorted(layout.models.glob("*/predictions.parquet"))
+        name = kept[0].parent.name if len(kept) == 1 else None
+    return name if isinstance(name, str) and NAME.fullmatch(name) else None
 
 
 def _model(place: Place, name: str) -> Document:
