@@ -270,7 +270,7 @@ def _write_receipts(
     seed = summary.batch * 100_000 + number
     at = config.layout.previews(summary.category, summary.batch, number)
     artifacts.write_parquet(at, previews(names, seed), group_rows=250)
-    wanted = extract._previews_fingerprint(shard)
+    wanted = extract.previews_fingerprint(shard)
     digests = {at.name: artifacts.sha256_file(at)}
     artifacts.write_receipt(at, artifacts.Receipt(wanted, len(names), digests))
 
