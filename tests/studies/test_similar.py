@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import Layout
 from naturalist.pipeline.progress import Silent
 from naturalist.studies import feature_files, similar
-from naturalist.studies.rows import read_rows
+from naturalist.studies.rows import Rows, read_rows
 
 
 def indexed(place: Path, out: Path) -> dict:
@@ -61,6 +62,30 @@ def test_an_index_is_made_once_and_extended_by_the_parts_that_changed(tmp_path: 
     assert {n: t for n, t in before.items() if n != "index.json"}.items() <= after.items()
     names, _ = similar.neighbours(Layout(tmp_path), features[170:171], 1)
     assert names.tolist() == [["p170"]]
+
+
+def test_an_update_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    features, _ = directions([60, 60], dim=32)
+    files = vectors_file(tmp_path / "v.parquet", features)
+
+    read = iter([files.files[-1].read])
+
+    def stop() -> Rows:
+        # The first reading is for the axes.
+        for once in read:
+            return once()
+        raise KeyboardInterrupt
+
+    last = replace(files.files[-1], read=stop)
+    with pytest.raises(KeyboardInterrupt):
+        similar.update_index(
+            replace(files, files=(*files.files[:-1], last)), Layout(tmp_path), "b", Silent()
+        )
+    folder = Layout(tmp_path).index("b")
+    left = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert len(left) == 1 + 3 * 2
+    assert similar.update_index(files, Layout(tmp_path), "b", Silent())["rows"] == 120
+    assert left.items() <= {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}.items()
 
 
 def test_pictures_that_are_gone_are_found_no_longer(tmp_path: Path) -> None:

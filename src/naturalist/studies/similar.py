@@ -122,7 +122,7 @@ def update_index(
     wanted = [[file.name, file.sha256] for file in files.files]
     if before and wanted == [[part["name"], part["sha256"]] for part in before["parts"]]:
         return dict(before) | {"changed": False}
-    axes = _axes(folder, files, before, watcher)
+    axes = _axes(folder, files, watcher)
     parts = _write_parts(folder, files, before, axes, watcher)
     about: dict[str, Any] = {
         "format": FORMAT,
@@ -142,13 +142,13 @@ def _fits(before: dict[str, Any], files: FeatureFiles) -> bool:
     return before.get("format") == FORMAT and before.get("dim") == files.dim
 
 
-def _axes(
-    folder: Path, files: FeatureFiles, before: dict[str, Any] | None, watcher: Watcher
-) -> Floats:
+def _axes(folder: Path, files: FeatureFiles, watcher: Watcher) -> Floats:
     """The axes of the projections: chosen once, for projections must be comparable."""
     path = folder / "axes.npy"
-    if before is not None and path.exists():
-        return np.asarray(np.load(path, allow_pickle=False), np.float32)
+    if path.exists():
+        axes = np.asarray(np.load(path, allow_pickle=False), np.float32)
+        if axes.shape[0] == files.dim:
+            return axes
     watcher.begin("index: axes", None, "rows")
     drawn = draw(files, _TRAINED_ON, 0, watcher.advance)
     watcher.end()
@@ -168,7 +168,7 @@ def _write_parts(
     parts = []
     watcher.begin("index: vectors", None, "rows")
     for file in files.files:
-        part = known.get((file.name, file.sha256))
+        part = known.get((file.name, file.sha256)) or _left(folder, file)
         if part is None or not _is_whole(folder, part):
             part = _write_part(folder, file, axes)
             watcher.advance(part["rows"])
@@ -177,15 +177,23 @@ def _write_parts(
     return parts
 
 
+def _left(folder: Path, file: FeatureFile) -> dict[str, Any] | None:
+    """A part that a stopped update finished."""
+    path = folder / f"{_stem({'name': file.name, 'sha256': file.sha256})}.parquet"
+    if not path.exists():
+        return None
+    names = artifacts.read_parquet(path, ["picID"])["picID"].to_pylist()
+    return _described(file, names)
+
+
+def _described(file: FeatureFile, names: list[str]) -> dict[str, Any]:
+    ends = {"first": names[0], "last": names[-1]} if names else {"first": "", "last": ""}
+    return {"name": file.name, "sha256": file.sha256, "rows": len(names)} | ends
+
+
 def _write_part(folder: Path, file: FeatureFile, axes: Floats) -> dict[str, Any]:
     rows = file.read()
-    described = {
-        "name": file.name,
-        "sha256": file.sha256,
-        "rows": len(rows),
-        "first": str(rows.pic_ids[0]) if len(rows) else "",
-        "last": str(rows.pic_ids[-1]) if len(rows) else "",
-    }
+    described = _described(file, rows.pic_ids.tolist())
     unit = to_unit(rows.features)
     categories = rows.category_names if rows.categories else np.full(len(rows), "")
     columns = [pa.array(c, pa.string()) for c in (rows.pic_ids, categories, rows.sources)]
@@ -208,7 +216,7 @@ def _may_hold(part: dict[str, Any], pic_id: str) -> bool:
 
 
 def _stem(part: dict[str, Any]) -> str:
-    return artifacts.fingerprint(part["name"], part["sha256"])[:20]
+    return artifacts.fingerprint(FORMAT, part["name"], part["sha256"])[:20]
 
 
 def _files_of(part: dict[str, Any]) -> list[str]:
