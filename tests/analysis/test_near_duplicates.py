@@ -93,6 +93,16 @@ def test_old_pairs_are_left_out_of_a_search_by_blocks_too(monkeypatch):
     assert as_set(near_pairs(hashes, 8, old=3100)) == wanted
 
 
+@pytest.mark.parametrize("count", [200, 3000])
+def test_the_share_that_is_done_rises_to_all_of_it(count, monkeypatch):
+    search_by_blocks(monkeypatch, 11)
+    shares = []
+    for _ in near_pairs(crowd(count), 8, on_share=shares.append):
+        pass
+    assert shares == sorted(shares)
+    assert 0.9 < shares[-1] <= 1
+
+
 def test_a_crowd_with_one_hash_costs_what_its_limits_say():
     hashes = np.zeros(5000, np.uint64)
     found = as_set(near_pairs(hashes, 8))

@@ -86,6 +86,27 @@ def test_each_picture_tells_how_near_its_nearest_is(config):
         assert config.duplicates.min_cosine <= row["cosine"] <= 1.0001
 
 
+class Watching(Silent):
+    """Remembers what it was told."""
+
+    def __init__(self):
+        self.begun, self.done = [], 0
+
+    def begin(self, stage, total, unit):
+        self.begun.append((stage, total, unit))
+
+    def advance(self, amount):
+        self.done += amount
+
+
+def test_progress_goes_from_nothing_to_all_new_pictures(config):
+    first, second = Watching(), Watching()
+    near_duplicates(config, first)
+    assert (first.begun, first.done) == ([("duplicates", 9, "pictures")], 9)
+    near_duplicates(config, second)
+    assert second.begun == []
+
+
 def test_a_second_call_does_nothing(config):
     first = find(config)
     files = sorted((config.layout.root / "duplicates").rglob("*"))
@@ -109,9 +130,9 @@ def test_a_batch_is_compared_with_what_was_there_and_old_pairs_are_not_looked_fo
     asked = []
     searched = near_duplicate_steps.near_pairs
 
-    def noting(hashes, distance, old):
+    def noting(hashes, distance, old, on_share):
         asked.append(old)
-        return searched(hashes, distance, old)
+        return searched(hashes, distance, old, on_share)
 
     monkeypatch.setattr(near_duplicate_steps, "near_pairs", noting)
     find(config)

@@ -10,7 +10,7 @@ A. Das Sarma, Detecting Near-Duplicates for Web Crawling (WWW 2007), section 3. 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -99,20 +99,26 @@ def group_near_duplicates(
     return components(len(hashes), first, second)
 
 
-def near_pairs(hashes: Hashes, max_distance: int, old: int = 0) -> Iterator[Pairs]:
+def near_pairs(
+    hashes: Hashes,
+    max_distance: int,
+    old: int = 0,
+    on_share: Callable[[float], None] = lambda share: None,
+) -> Iterator[Pairs]:
     """Find the pairs whose hashes differ in at most `max_distance` bits, each once, in pieces.
 
     Args:
         hashes: uint64 (N,).
         max_distance: 0 to 15.
         old: pairs among the first `old` rows are left out: they were found before.
+        on_share: told now and then which share of the search is done.
     """
     order = np.argsort(hashes, kind="stable")
     found, starts = np.unique(hashes[order], return_index=True)
     counts = np.diff(np.append(starts, len(hashes)))
     yield from _equal_hashes(hashes, order, old)
     is_new = np.maximum.reduceat(order, starts) >= old if len(found) else np.empty(0, bool)
-    for one, other, distance in _near_hashes(found, max_distance, is_new):
+    for one, other, distance in _near_hashes(found, max_distance, is_new, on_share):
         pairs = _members(order, starts, counts, one, other, distance)
         fresh = pairs.where(pairs.second >= old)
         if len(fresh):
@@ -199,7 +205,10 @@ _HashPairs = tuple[Indices, Indices, Indices]
 
 
 def _near_hashes(
-    hashes: Hashes, max_distance: int, is_new: NDArray[np.bool_]
+    hashes: Hashes,
+    max_distance: int,
+    is_new: NDArray[np.bool_],
+    on_share: Callable[[float], None],
 ) -> Iterator[_HashPairs]:
     """Pairs of distinct hashes with at least one that is new, by the way that costs least."""
     new = np.flatnonzero(is_new)
@@ -210,9 +219,12 @@ def _near_hashes(
         key=lambda m: _cost_of_blocks(len(hashes), m, max_distance),
     )
     if len(new) * len(hashes) <= _cost_of_blocks(len(hashes), blocks, max_distance):
-        yield from _each_with_each(hashes, max_distance, new, is_new)
+        pieces = _each_with_each(hashes, max_distance, new, is_new)
     else:
-        yield from _by_blocks(hashes, max_distance, blocks, is_new)
+        pieces = _by_blocks(hashes, max_distance, blocks, is_new)
+    for share, piece in pieces:
+        yield piece
+        on_share(share)
 
 
 def _cost_of_blocks(count: int, blocks: int, max_distance: int) -> float:
@@ -226,7 +238,7 @@ def _cost_of_blocks(count: int, blocks: int, max_distance: int) -> float:
 
 def _each_with_each(
     hashes: Hashes, max_distance: int, new: Indices, is_new: NDArray[np.bool_]
-) -> Iterator[_HashPairs]:
+) -> Iterator[tuple[float, _HashPairs]]:
     rows = max(1, _CELLS // len(hashes))
     for start in range(0, len(new), rows):
         mine = new[start : start + rows]
@@ -235,12 +247,13 @@ def _each_with_each(
         one = mine[at]
         # Of two new ones the lower meets the higher.
         keep = (one != other) & (~is_new[other] | (one < other))
-        yield one[keep], other[keep], distance[at[keep], other[keep]].astype(np.int64)
+        found = one[keep], other[keep], distance[at[keep], other[keep]].astype(np.int64)
+        yield (start + len(mine)) / len(new), found
 
 
 def _by_blocks(
     hashes: Hashes, max_distance: int, blocks: int, is_new: NDArray[np.bool_]
-) -> Iterator[_HashPairs]:
+) -> Iterator[tuple[float, _HashPairs]]:
     masks = _block_masks(blocks)
     choices = list(combinations(range(blocks), blocks - max_distance))
     first_choice = _first_choices(blocks, choices)
@@ -260,7 +273,8 @@ def _by_blocks(
             one, other, differing = one[keep], other[keep], differing[keep]
             # A pair meets under many choices; it counts under the first of them.
             mine = first_choice[_equal_blocks(differing, masks)] == number
-            yield one[mine], other[mine], distance[keep][mine].astype(np.int64)
+            found = one[mine], other[mine], distance[keep][mine].astype(np.int64)
+            yield number / len(choices), found
 
 
 def _block_masks(blocks: int) -> Hashes:

@@ -13,9 +13,17 @@ from naturalist.studies.near_duplicates import Report, study_near_duplicates
 def find(config: Config, progress: Progress) -> Report:
     """Study near duplicates in a workspace that this process holds."""
     spec = backbones.describe(config.extract.backbone)
-    progress.begin("duplicates", None, "pictures")
+    before: int | None = None
+
+    def heard(done: int, total: int) -> None:
+        nonlocal before
+        if before is None:
+            progress.begin("duplicates", total, "pictures")
+        progress.advance(done - (before or 0))
+        before = done
+
     report = study_near_duplicates(
-        config.layout, spec, config.labels, config.duplicates.options, progress.advance
+        config.layout, spec, config.labels, config.duplicates.options, heard
     )
     progress.end()
     return report

@@ -37,7 +37,8 @@ PAIRS_AT_ONCE = 100_000
 
 PartKey = tuple[str, int, int]
 """Category, batch, number of a features part."""
-Heard = Callable[[int], None]
+Heard = Callable[[int, int], None]
+"""Hears how many of how many new pictures were compared."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def update(
     spec: BackboneSpec,
     categories: Iterable[str],
     options: NearDuplicateOptions,
-    heard: Heard = lambda pictures: None,
+    heard: Heard = lambda done, total: None,
 ) -> Steps:
     """Compare the pictures that are new; a step is written if there are any.
 
@@ -80,7 +81,7 @@ def update(
         spec: backbone whose vectors confirm.
         categories: those of the collection.
         options: what is near.
-        heard: told of new pictures that were compared.
+        heard: told now and then how far it is.
     """
     parts = [part for c in sorted(categories) for part in extract.parts(layout, c, spec)]
     done = read_steps(layout, spec, options)
@@ -154,7 +155,12 @@ def _add_step(
         layout, spec, [*done.parts, *covered], together["row"].to_numpy().astype(np.int64)
     )
     hashes: Hashes = together["perceptual_hash"].to_numpy()
-    pairs = list(_confirmed(hashes, options, before.num_rows, vectors))
+    rows = added.num_rows
+    heard(0, rows)
+    near = near_pairs(
+        hashes, options.max_distance, before.num_rows, lambda share: heard(int(share * rows), rows)
+    )
+    pairs = list(_confirmed(near, options.min_cosine, vectors))
     path = layout.near_duplicate_step(len(done.fingerprints) + 1)
     table = pa.concat_tables([NEAR_DUPLICATE_PAIRS.empty_table(), *pairs])
     artifacts.write_parquet(_pairs_path(path), table)
@@ -162,12 +168,12 @@ def _add_step(
     last = done.fingerprints[-1] if done.fingerprints else ""
     receipt = artifacts.Receipt(
         fingerprint=_fingerprint(spec, options, last, covered),
-        rows=added.num_rows,
+        rows=rows,
         sha256={p.name: artifacts.sha256_file(p) for p in (path, _pairs_path(path))},
         facts={"parts": [asdict(part) for part in covered], "pairs": table.num_rows},
     )
     artifacts.write_receipt(path, receipt)
-    heard(added.num_rows)
+    heard(rows, rows)
 
 
 def _read_new(layout: Layout, parts: Sequence[Part]) -> tuple[pa.Table, list[Covered]]:
@@ -198,12 +204,12 @@ def _hashes_of(layout: Layout, part: Part) -> pa.Table:
 
 
 def _confirmed(
-    hashes: Hashes, options: NearDuplicateOptions, old: int, vectors: "_VectorReader"
+    near: Iterable[Pairs], min_cosine: float, vectors: "_VectorReader"
 ) -> Iterator[pa.Table]:
     """Pairs whose vectors agree, schema NEAR_DUPLICATE_PAIRS, as many at once as memory allows."""
-    for pairs in _in_chunks(near_pairs(hashes, options.max_distance, old)):
+    for pairs in _in_chunks(near):
         cosines = vectors.cosines(pairs)
-        keep = cosines >= options.min_cosine
+        keep = cosines >= min_cosine
         kept = pairs.where(keep)
         columns = [kept.first, kept.second, kept.distance.astype(np.int32), cosines[keep]]
         yield pa.Table.from_arrays(list(map(pa.array, columns)), schema=NEAR_DUPLICATE_PAIRS)

@@ -40,7 +40,7 @@ def study_near_duplicates(
     spec: BackboneSpec,
     categories: Iterable[str],
     options: NearDuplicateOptions,
-    heard: Heard = lambda pictures: None,
+    heard: Heard = lambda done, total: None,
 ) -> Report:
     """Bring the groups of near duplicates up to date; the report is that of their receipt.
 
@@ -49,7 +49,7 @@ def study_near_duplicates(
         spec: backbone whose vectors confirm what the hashes propose.
         categories: those of the collection.
         options: what is near.
-        heard: told of new pictures that were compared.
+        heard: told now and then how far it is.
     """
     categories = sorted(categories)
     steps = near_duplicate_steps.update(layout, spec, categories, options, heard)
