@@ -142,9 +142,10 @@ def test_an_unknown_batch_or_source_says_what_to_do(config: Config) -> None:
 def test_predictions_of_the_champion_are_compared_too(config: Config) -> None:
     _more(config, "garden", range(40, 60))
 
-    def predict(features: np.ndarray) -> Predicted:
-        said = np.array(["plant"] * 20 + ["animal"] * (len(features) - 20))
-        return Predicted("m1", said, {"probability": np.linspace(0, 1, len(features))})
+    def predict(names: np.ndarray) -> Predicted:
+        assert names[0] == "plant_id_71"
+        said = np.array(["plant"] * 20 + ["animal"] * (len(names) - 20))
+        return Predicted(said, {"probability": np.linspace(0, 1, len(names))})
 
     spec = backbones.describe(config.extract.backbone)
     options = replace(QUICK, seed=1)

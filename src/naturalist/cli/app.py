@@ -22,6 +22,7 @@ from naturalist.cli import (
     duplicates,
     export,
     inspect,
+    label_issues,
     maps,
     models,
     output,
@@ -285,6 +286,7 @@ app.add_typer(similar.app)
 app.add_typer(export.app)
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
+app.add_typer(label_issues.app)
 app.add_typer(review.app)
 app.add_typer(consume.app)
 app.add_typer(maps.app)

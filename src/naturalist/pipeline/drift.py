@@ -1,5 +1,6 @@
 """Watching for drift: the newest batch, or what a person chooses, beside what was before it."""
 
+from functools import partial
 from typing import Any
 
 from naturalist import backbones, ledger
@@ -9,6 +10,7 @@ from naturalist.pipeline import workspace
 from naturalist.pipeline.progress import Progress
 from naturalist.pipeline.stages import Job
 from naturalist.studies.drift import study_drift
+from naturalist.studies.drift_predictions import covering_model, held_out_predictions
 from naturalist.studies.drift_rows import Chosen
 from naturalist.studies.drift_tests import DriftOptions
 
@@ -32,9 +34,17 @@ def watch(config: Config, progress: Progress, chosen: Chosen, options: DriftOpti
         MissingExtra: SciPy is not installed.
     """
     spec = backbones.describe(config.extract.backbone)
+    model = covering_model(config.layout, chosen.batch)
     progress.begin("drift", None, "pictures")
     report = study_drift(
-        config.layout, spec, config.labels, chosen, options, on_rows=progress.advance
+        config.layout,
+        spec,
+        config.labels,
+        chosen,
+        options,
+        predict=partial(held_out_predictions, config.layout.model(model)) if model else None,
+        model=model,
+        on_rows=progress.advance,
     )
     progress.end()
     return report

@@ -41,7 +41,7 @@ def study_drift(
         categories: those of the collection.
         chosen: which pictures are new.
         options: how.
-        predict: the champion, if there is one.
+        predict: what a classifier says, if there is one that knows these pictures.
         model: its id.
         on_rows: hears of pictures whose features were read.
 

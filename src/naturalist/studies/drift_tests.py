@@ -33,7 +33,8 @@ from naturalist.studies import drift_words
 from naturalist.studies.drift_rows import Found, Pictures
 
 Against = Literal["sources", "everything"]
-Predict = Callable[[NDArray[np.float32]], "Predicted"]
+Predict = Callable[[NDArray[np.str_]], "Predicted | None"]
+"""Says what a classifier that did not see their sources makes of pictures; None if it cannot."""
 Report = dict[str, Any]
 _FEW_LEFT = 1e-9
 
@@ -67,15 +68,13 @@ class DriftOptions:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """What the champion says of some pictures; row i of each belongs to the same one.
+    """What a classifier says of some pictures; row i of each belongs to the same one.
 
     Attributes:
-        model: its id.
         categories: (rows,) the most probable category.
         numbers: measures such as the probability of that category, by name.
     """
 
-    model: str
     categories: NDArray[np.str_]
     numbers: Mapping[str, NDArray[np.float64]]
 
@@ -219,8 +218,9 @@ def _compare_known(
     for what in new.words:
         said = np.concatenate([new.words[what], before.words[what]])[rows]
         tests.append(run(what, "chi-squared", word_features(said))[0])
-    if predict is not None:
-        predicted = predict(study.vectors[rows])
+    names_of = np.concatenate([new.pic_ids, before.pic_ids])[rows]
+    predicted = predict(names_of) if predict is not None else None
+    if predicted is not None:
         said = predicted.categories
         tests.append(run("predicted category", "chi-squared", word_features(said))[0])
         for what, values in predicted.numbers.items():

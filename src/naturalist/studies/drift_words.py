@@ -68,6 +68,11 @@ def words(
         said.append(f"the features changed most in {named}")
     if not said:
         said.append("nothing changed that is more than chance and large enough to matter")
+    if not any(test["what"] == "predicted category" for test in tests):
+        said.append(
+            "predictions were not compared: no classifier was trained with these pictures "
+            "(naturalist refine)"
+        )
     return [*said, *_of_new_sources(by_source), *_of_mix(found)]
 
 

@@ -1,0 +1,73 @@
+"""Suspects of a wrong label, by confident learning.
+
+A row is a suspect if a classifier that did not see it finds another label at least as probable as
+it finds that label, on average, for rows that carry it; so a classifier that is never sure of one
+label, or always sure of another, is judged by its own measure. Source: C. G. Northcutt, L. Jiang
+and I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Suspects:
+    """Rows in the order of suspicion.
+
+    Attributes:
+        order: (rows,) places of all rows, the most suspect first; suspects before all others.
+        count: how many of them are suspects.
+        suggested: (rows,) the class that each row seems to be, by place.
+        scores: (rows,) 0 to 1 by place: half of 1 plus the margin between the suggested class and
+            the given one; over 0.5 the suggested class is more probable.
+        thresholds: (classes,) the mean probability of each class in the rows that are given it.
+        confident: (classes, classes) rows given the first class that are surely of the second.
+    """
+
+    order: NDArray[np.int64]
+    count: int
+    suggested: NDArray[np.int64]
+    scores: Floats
+    thresholds: Floats
+    confident: NDArray[np.int64]
+
+
+def find_suspects(given: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Suspects:
+    """Rank all rows by how likely their label is wrong.
+
+    Args:
+        given: (rows,) the class that each row is given, from 0.
+        probabilities: (rows, classes) by a classifier that did not see the row.
+    """
+    rows, classes = probabilities.shape
+    probability = probabilities.astype(np.float64)
+    own = probability[np.arange(rows), given]
+    totals = np.bincount(given, own, classes)
+    counts = np.bincount(given, minlength=classes)
+    # A class that no row is given can be no row's true one.
+    thresholds = np.where(counts > 0, totals / np.maximum(counts, 1), np.inf)
+    # A mean of equal numbers may be a little more than they are.
+    surely = np.where(probability >= thresholds - _ROUNDING, probability, -1.0)
+    is_sure = surely.max(axis=1) >= 0
+    confident = np.zeros((classes, classes), np.int64)
+    best = surely.argmax(axis=1)
+    np.add.at(confident, (given[is_sure], best[is_sure]), 1)
+    others = probability.copy()
+    others[np.arange(rows), given] = -1.0
+    is_suspect = is_sure & (best != given)
+    suggested = np.where(is_suspect, best, others.argmax(axis=1))
+    scores = (1 + probability[np.arange(rows), suggested] - own) / 2
+    order = np.lexsort((np.arange(rows), -scores, ~is_suspect))
+    return Suspects(
+        order.astype(np.int64),
+        int(is_suspect.sum()),
+        suggested.astype(np.int64),
+        scores,
+        thresholds,
+        confident,
+    )
