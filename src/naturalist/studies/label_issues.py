@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from naturalist import artifacts
 from naturalist.analysis.held_out import HeldOut, calibrate_held_out, held_out_scores
 from naturalist.analysis.label_issues import Suspects, find_suspects
+from naturalist.analysis.watching import Watcher
 from naturalist.layout import Layout
 from naturalist.schemas import LABEL_ISSUES
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.thumbnails import read_thumbnails
-from naturalist.studies.watching import Watcher
 
 FORMAT = 1
 Judge = Literal["both", "folds", "sources"]
