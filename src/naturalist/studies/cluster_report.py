@@ -38,8 +38,8 @@ class Members:
     clusters: NDArray[np.int32]
     strength: NDArray[np.float32]
     distance: NDArray[np.float32]
-    categories: NDArray[np.str_]
-    sources: NDArray[np.str_]
+    categories: NDArray[np.object_]
+    sources: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.pic_ids)
@@ -61,15 +61,16 @@ def entries(members: Members, stability: dict[int, float], parents: dict[int, in
     """One entry for each cluster, the largest first."""
     named = Counter(zip(members.categories.tolist(), members.sources.tolist(), strict=True))
     sources_of = Counter(category for category, _ in named)
+    several = len({source for _, source in named}) > 1
     made = [
-        _entry(members, int(one), sources_of)
+        _entry(members, int(one), sources_of, several=several)
         | {"stability": _rounded(stability.get(int(one))), "parent": parents.get(int(one))}
         for one in np.unique(members.clusters[members.clusters != NOISE])
     ]
     return sorted(made, key=lambda entry: (-entry["size"], entry["cluster"]))
 
 
-def _entry(members: Members, cluster: int, sources_of: Counter[str]) -> Entry:
+def _entry(members: Members, cluster: int, sources_of: Counter[str], *, several: bool) -> Entry:
     rows = np.flatnonzero(members.clusters == cluster)
     categories = Counter(members.categories[rows].tolist())
     sources = Counter(members.sources[rows].tolist())
@@ -84,7 +85,7 @@ def _entry(members: Members, cluster: int, sources_of: Counter[str]) -> Entry:
         "sources": dict(sources.most_common()),
         "medoids": _first(members, rows, members.distance),
         "boundary": _first(members, rows, members.strength),
-        "single_source": single and len(np.unique(members.sources)) > 1,
+        "single_source": single and several,
         "mixed": bool(category) and most < MIXED_BELOW * size,
     }
     return entry | {"words": _words(entry, sources_of[category])}

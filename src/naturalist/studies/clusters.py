@@ -359,8 +359,19 @@ def _report(about: dict[str, Any], members: Members, model: Model) -> None:
 def _members(rows: Rows, found: Assigned) -> Members:
     categories = rows.category_names if rows.categories else np.full(len(rows), "", np.str_)
     return Members(
-        rows.pic_ids, found.cluster, found.strength, found.distance, categories, rows.sources
+        rows.pic_ids,
+        found.cluster,
+        found.strength,
+        found.distance,
+        _shared(categories),
+        _shared(rows.sources),
     )
+
+
+def _shared(names: NDArray[np.str_]) -> NDArray[np.object_]:
+    """The same names, each held once: a long name of a source is not repeated a million times."""
+    different, at = np.unique(names, return_inverse=True)
+    return different.astype(np.object_)[at]
 
 
 def _joined(parts: Sequence[Members]) -> Members:
