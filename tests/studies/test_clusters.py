@@ -15,7 +15,7 @@ from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 from naturalist.pipeline.progress import Silent
 from naturalist.schemas import CLUSTER_MEMBERS
-from naturalist.studies import feature_files
+from naturalist.studies import cluster_model, clusters, feature_files
 from naturalist.studies.clusters import ClusterStudy, study_clusters
 
 OPTIONS = ClusterOptions(axes=16, max_count=24, count=4)
@@ -172,18 +172,40 @@ def test_rare_groups_survive_in_a_sample_of_a_fifth(tmp_path: Path) -> None:
     assert len(set(rare[rare != NOISE])) == 1
 
 
-def test_a_damaged_model_says_what_to_do(tmp_path: Path) -> None:
-    from naturalist.studies import cluster_model
-
+def test_a_damaged_model_says_what_to_do_and_the_next_run_makes_it_anew(tmp_path: Path) -> None:
     features, _ = directions([90, 80, 70, 60])
     study(write_vectors(tmp_path / "v.parquet", features), tmp_path)
-    folder = Layout(tmp_path).clustering("default")
-    (folder / "model.npz").write_bytes(b"no model")
+    (path,) = Layout(tmp_path).clustering("default").glob("model-*.npz")
+    path.write_bytes(b"no model")
     with pytest.raises(WorkspaceError, match="naturalist cluster"):
-        cluster_model.read(folder)
-    # A run makes what is damaged anew.
+        cluster_model.read(path)
     found = study(write_vectors(tmp_path / "v.parquet", features[:290]), tmp_path)
     assert found["changed"]
+    cluster_model.read(path.with_name(found["model"]))
+
+
+@pytest.mark.parametrize("step", ["write_sheets", "_report", "_write"])
+def test_a_run_that_is_killed_while_it_writes_moves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    features, _ = directions([90, 80, 70, 60])
+    study(write_vectors(tmp_path / "v.parquet", features[:200]), tmp_path)
+    before = members(tmp_path)
+    files = write_vectors(tmp_path / "v.parquet", features)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clusters, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            study(files, tmp_path)
+    found = study(files, tmp_path)
+    assert members(tmp_path)[:200].equals(before)
+    assert found["added"] == {"rows": 100, "noise": 0}
+    assert found["rows"] == 300
+    assert not study(files, tmp_path)["changed"]
+    assert len(list(Layout(tmp_path).clustering("default").glob("model-*.npz"))) == 1
 
 
 def test_thumbnails_of_any_size_fit_their_place_on_a_sheet() -> None:

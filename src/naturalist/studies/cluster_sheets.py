@@ -42,11 +42,11 @@ def write_sheets(
     if not thumbnails:
         chosen = {}
     _remove_others(folder / "sheets", set(chosen))
-    captions = _captions(members, wanted)
+    sources = _sources(members, wanted)
     titles = {str(entry["cluster"]): _title(entry) for entry in about["clusters"]}
     watcher.begin("clusters: sheets", len(chosen), "sheets")
     for name, shown in chosen.items():
-        tiles = [Tile(thumbnails.get(n), f"{role} {captions[n]}") for n, role in shown]
+        tiles = [Tile(thumbnails.get(n), f"{n}\n{role}: {sources[n]}") for n, role in shown]
         title = titles.get(name, f"noise: {about['noise']:,} pictures")
         artifacts.write_bytes(folder / "sheets" / f"{name}.png", contact_sheet(tiles, title))
         watcher.advance(1)
@@ -75,12 +75,9 @@ def _some(members: Members, cluster: int, count: int, seed: int) -> list[str]:
     return [str(name) for name in members.pic_ids[np.sort(drawn)]]
 
 
-def _captions(members: Members, wanted: set[str]) -> dict[str, str]:
+def _sources(members: Members, wanted: set[str]) -> dict[str, str]:
     rows = np.flatnonzero(np.isin(members.pic_ids, sorted(wanted)))
-    return {
-        str(members.pic_ids[row]): f"{members.pic_ids[row]}\n{members.sources[row]}"
-        for row in rows.tolist()
-    }
+    return {str(members.pic_ids[row]): str(members.sources[row]) for row in rows.tolist()}
 
 
 def _title(entry: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ that they share most rows with, and how many rows changed their cluster is said.
 """
 
 import datetime as dt
+import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,7 +33,8 @@ from naturalist.analysis.clustering import (
 )
 from naturalist.analysis.reduction import Reduction
 from naturalist.analysis.watching import Watcher
-from naturalist.layout import Layout, receipt_path
+from naturalist.errors import WorkspaceError
+from naturalist.layout import Layout
 from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.studies import cluster_model, cluster_report
 from naturalist.studies.cluster_report import Members
@@ -42,6 +45,7 @@ from naturalist.studies.rows import Rows
 
 FORMAT = 1
 """Changes when the same rows would give other clusters."""
+_LOG = logging.getLogger(__name__)
 _FEW = 20
 _SAME_FEATURES = 0.99
 
@@ -116,14 +120,14 @@ def study_clusters(
     model, about, members = _bring_up_to_date(files, study, before, watcher, again=again)
     about |= {"name": name, "rows": len(members), "options": options}
     about["files"] = [
-        [f.name, f.sha256, n] for f, n in zip(files.files, about["counts"], strict=True)
+        [f.name, f.sha256, n] for f, n in zip(files.files, about.pop("counts"), strict=True)
     ]
-    del about["counts"]
-    _report(about, members, model)
     _write(path, model, about, members)
+    _report(about, members, model)
     write_sheets(path.parent, about, members, pictures, watcher)
     artifacts.write_json(path.with_name("clusters.json"), about)
-    artifacts.write_receipt(path, _receipt(path, wanted, len(members)))
+    artifacts.write_receipt(path, _receipt(path, about["model"], wanted, len(members)))
+    cluster_model.remove_others(path.parent, about["model"])
     return about | {"changed": True}
 
 
@@ -131,21 +135,25 @@ def _fingerprint(files: FeatureFiles, study: ClusterStudy) -> str:
     return artifacts.fingerprint(FORMAT, asdict(study.clusters), files.dim)
 
 
-def _receipt(path: Path, wanted: str, rows: int) -> artifacts.Receipt:
-    names = (path.name, "clusters.json", cluster_model.FILE)
+def _receipt(path: Path, model: str, wanted: str, rows: int) -> artifacts.Receipt:
+    names = (path.name, "clusters.json", model)
     hashes = {name: artifacts.sha256_file(path.with_name(name)) for name in names}
     return artifacts.Receipt(wanted, rows, hashes)
 
 
 def _read_before(path: Path, options: str) -> Before | None:
-    """The clustering that is there, unless it was made with other options or not finished."""
-    about = artifacts.read_json(path.with_name("clusters.json"))
-    receipt = artifacts.read_receipt(path)
-    if about is None or receipt is None or about["options"] != options:
+    """The clustering that is there, unless it was made with other options or is damaged."""
+    if not path.exists():
         return None
-    if any(artifacts.sha256_file(path.with_name(n)) != h for n, h in receipt.sha256.items()):
+    try:
+        members = artifacts.read_parquet(path)
+        about = json.loads(members.schema.metadata[b"about"])
+        if about["options"] != options:
+            return None
+        return Before(cluster_model.read(path.with_name(about["model"])), about, members)
+    except (WorkspaceError, KeyError, TypeError, ValueError) as error:
+        _LOG.warning("%s: the clustering is damaged and made anew (%s)", path.parent, error)
         return None
-    return Before(cluster_model.read(path.parent), about, artifacts.read_parquet(path))
 
 
 def _bring_up_to_date(
@@ -385,9 +393,13 @@ def _as_assigned(table: pa.Table) -> Assigned:
 
 
 def _write(path: Path, model: Model, about: dict[str, Any], members: Members) -> None:
-    # A receipt that vouches for other files would be worse than none.
-    receipt_path(path).unlink(missing_ok=True)
+    """Write the model, then the members with all that is known of both: one file decides.
+
+    A run that is killed before or after it finds the old clustering or the new one; what is told
+    of it is made from these.
+    """
+    about["model"] = cluster_model.write(path.parent, model)
     columns = [members.pic_ids, members.clusters, members.strength, members.distance]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, CLUSTER_MEMBERS, strict=True)]
-    cluster_model.write(path.parent, model)
-    artifacts.write_parquet(path, pa.Table.from_arrays(arrays, schema=CLUSTER_MEMBERS))
+    table = pa.Table.from_arrays(arrays, schema=CLUSTER_MEMBERS)
+    artifacts.write_parquet(path, table, metadata={"about": json.dumps(about)})

@@ -72,17 +72,23 @@ def _draw(
 def _lines(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
     """At most two lines that are no wider than a picture; a line break in the caption is kept."""
     first, _, second = caption.partition("\n")
-    text, rest = _fitting(_printable(first), font)
-    line, cut = _fitting(_printable(second) or rest, font)
-    return [text, line[:-1] + "…" if cut else line]
+    first, second = _printable(first), _printable(second)
+    if second:
+        return [_fitting(first, font), _fitting(second, font)]
+    end = len(first)
+    while end and font.getlength(first[:end]) > THUMBNAIL_SIDE:
+        end -= 1
+    return [first[:end], _fitting(first[end:], font)]
 
 
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> tuple[str, str]:
-    end = len(text)
-    while end and font.getlength(text[:end]) > THUMBNAIL_SIDE:
+def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The text, or as much of its beginning as fits with an ellipsis."""
+    shown, end = text, len(text)
+    while end and font.getlength(shown) > THUMBNAIL_SIDE:
         end -= 1
-    return text[:end], text[end:]
+        shown = text[:end] + "…"
+    return shown

@@ -28,7 +28,7 @@ from naturalist.studies.feature_files import FeatureFile, FeatureFiles
 from naturalist.studies.feature_sample import draw
 
 FORMAT = 1
-EXACT_ROWS = 50_000
+EXACT_ROWS = 20_000
 """Up to so many vectors each search compares all: it takes some hundredths of a second."""
 _MANY_QUERIES = 32
 _AXES = 64
