@@ -14,11 +14,13 @@ pynndescent, annoy (with openTSNE), umap-learn.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -242,30 +244,82 @@ def run_engine(name: str, rows: int) -> dict[str, Any]:
     return {"steps": 20} | cost
 
 
-def run_million(rows: int, dims: int) -> dict[str, Any]:
-    from naturalist.analysis import neighbours
-    from naturalist.analysis.drawing import MapOptions, draw
+# a million, in stages that can be repeated one by one
+
+
+def run_reduce(rows: int, scratch: str) -> dict[str, Any]:
+    from naturalist.analysis.drawing import MapOptions, reduce_all
 
     data = Mixture(rows)
-    _warm(next(data.blocks()))
-    drawn, cost = timed(lambda: draw(data.blocks, rows, MapOptions(dims=dims, unit=False)))
-    kept = np.bincount(data.cluster[drawn.sampled], minlength=COMMON + RARE)[COMMON:]
-    rare = np.flatnonzero(data.cluster >= COMMON)
-    near, _ = neighbours.exact(drawn.coordinates, drawn.coordinates[rare], 19, rare)
-    together = (data.cluster[near] == data.cluster[rare][:, None]).mean()
-    quality = drawn.quality
-    assert quality is not None
+    (fitted, points), cost = timed(lambda: reduce_all(data.blocks, rows, MapOptions(unit=False)))
+    np.save(f"{scratch}/reduced.npy", points)
+    np.save(f"{scratch}/cluster.npy", data.cluster)
+    return {"explained": round(fitted.explained, 3)} | cost
+
+
+def run_sample(rows: int, scratch: str) -> dict[str, Any]:
+    from naturalist.analysis.drawing import MapOptions, choose_sample
+
+    points, cluster = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/cluster.npy")
+    _warm(points)
+    sample, cost = timed(lambda: choose_sample(points, MapOptions()))
+    np.save(f"{scratch}/chosen.npy", sample.rows)
+    kept = np.bincount(cluster[sample.rows], minlength=COMMON + RARE)[COMMON:]
     return {
-        "sampled": int(drawn.sampled.sum()),
+        "sampled": len(sample.rows),
         "rare_clusters_that_keep_10_of_20": f"{int((kept >= 10).sum())} of {RARE}",
         "least_kept_of_20": int(kept.min()),
-        "uniform_would_keep": round(RARE_MEMBERS * float(drawn.sampled.mean()), 2),
-        "rare_neighbours_on_the_map_of_the_same_cluster": round(float(together), 3),
-        "kl_divergence_of_the_layout": round(drawn.kl_divergence or 0.0, 3),
-        "knn_recall": {k: round(v, 4) for k, v in quality.knn_recall.items()},
-        "trustworthiness": round(quality.trustworthiness, 4),
-        "continuity": round(quality.continuity, 4),
-        "durations_s": drawn.durations_s,
+        "uniform_would_keep": round(RARE_MEMBERS * len(sample.rows) / rows, 2),
+    } | cost
+
+
+def run_lay(rows: int, scratch: str, dims: int) -> dict[str, Any]:
+    from naturalist.analysis.drawing import UNWATCHED, MapOptions, lay_out_sample
+
+    points, chosen = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/chosen.npy")
+    _warm(points)
+    options = MapOptions(dims=dims)
+    made, cost = timed(lambda: lay_out_sample(points, chosen, options, None, UNWATCHED))
+    np.savez(
+        f"{scratch}/layout-{dims}.npz",
+        coordinates=made.coordinates,
+        index=made.index,
+        distance=made.distance,
+    )
+    return {"rows": rows, "kl_divergence": round(made.kl_divergence or 0.0, 3)} | cost
+
+
+def run_place(rows: int, scratch: str, dims: int) -> dict[str, Any]:
+    from naturalist.analysis.drawing import UNWATCHED, Layout, MapModel, MapOptions, place_all
+    from naturalist.analysis.reduction import fit_reduction
+
+    points, chosen = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/chosen.npy")
+    _warm(points)
+    held = np.load(f"{scratch}/layout-{dims}.npz")
+    layout = Layout(held["coordinates"], held["index"], held["distance"], 1.0, None)
+    model = MapModel(fit_reduction([points[:100]]), points[chosen], layout.coordinates)
+    placed, cost = timed(
+        lambda: place_all(model, points, chosen, layout, MapOptions(dims=dims), UNWATCHED)
+    )
+    np.save(f"{scratch}/placed-{dims}.npy", placed.coordinates)
+    return {"placed": rows - len(chosen)} | cost
+
+
+def run_measure(rows: int, scratch: str, dims: int) -> dict[str, Any]:
+    from naturalist.analysis import map_quality, neighbours
+
+    points, cluster = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/cluster.npy")
+    made = np.load(f"{scratch}/placed-{dims}.npy")
+    found, cost = timed(lambda: map_quality.measure(points, made, queries=300))
+    rare = np.flatnonzero(cluster >= COMMON)
+    near, _ = neighbours.exact(made, made[rare], RARE_MEMBERS - 1, rare)
+    together = (cluster[near] == cluster[rare][:, None]).mean()
+    return {
+        "rows": rows,
+        "knn_recall": {k: round(v, 4) for k, v in found.knn_recall.items()},
+        "trustworthiness": round(found.trustworthiness, 4),
+        "continuity": round(found.continuity, 4),
+        "neighbours_of_rare_points_of_the_same_cluster": round(float(together), 3),
     } | cost
 
 
@@ -280,7 +334,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
     return result, {"wall_s": round(wall, 1), "cpu_s": round(cpu, 1), "peak_mb": peak}
 
 
-def tasks(part: str, rows: int | None) -> Iterator[list[Any]]:
+def tasks(part: str, rows: int | None, scratch: str) -> Iterator[list[Any]]:
     if part == "neighbours":
         yield from (["search", name, rows or 100_000] for name in SEARCHES)
     elif part == "layouts":
@@ -296,10 +350,23 @@ def tasks(part: str, rows: int | None) -> Iterator[list[Any]]:
         for count in [rows] if rows else [10_000, 50_000, 200_000]:
             yield from (["engine", name, count] for name in ("octree", "interpolation"))
     else:
-        yield from (["million", rows or 1_000_000, dims] for dims in (2, 3))
+        count = rows or 1_000_000
+        yield ["reduce", count, scratch]
+        yield ["sample", count, scratch]
+        stages = [(stage, dims) for dims in (2, 3) for stage in ("lay", "place", "measure")]
+        yield from ([stage, count, scratch, dims] for stage, dims in stages)
 
 
-RUNS = {"search": run_search, "layout": run_layout, "engine": run_engine, "million": run_million}
+RUNS = {
+    "search": run_search,
+    "layout": run_layout,
+    "engine": run_engine,
+    "reduce": run_reduce,
+    "sample": run_sample,
+    "lay": run_lay,
+    "place": run_place,
+    "measure": run_measure,
+}
 
 
 def main() -> None:
@@ -308,15 +375,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--only", default="", help="tasks whose name has this in it")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--scratch", type=Path, help="keeps what the stages of `million` make")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.task:
         kind, *arguments = json.loads(asked.task)
         print(json.dumps(RUNS[kind](*arguments)))
         return
-    for task in tasks(asked.part, asked.rows):
-        if asked.only in str(task):
-            tell(task, asked.out)
+    with contextlib.ExitStack() as held:
+        scratch = asked.scratch or held.enter_context(tempfile.TemporaryDirectory())
+        for task in tasks(asked.part, asked.rows, str(scratch)):
+            if asked.only in str(task):
+                tell(task, asked.out)
 
 
 def tell(task: list[Any], out: Path | None) -> None:

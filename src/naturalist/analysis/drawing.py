@@ -165,10 +165,10 @@ def draw(
     clock = _Clock()
     fitted, reduced = reduce_all(blocks, rows, options, watcher)
     clock.lap("reduce")
-    sample = _choose(reduced, options)
+    sample = choose_sample(reduced, options)
     chosen = sample.rows
     clock.lap("sample")
-    layout = _lay_out(reduced, chosen, options, before, watcher)
+    layout = lay_out_sample(reduced, chosen, options, before, watcher)
     clock.lap("layout")
     aligned = None
     if before is not None:
@@ -221,14 +221,25 @@ def reduce_all(
     return fitted, reduced
 
 
-def _choose(reduced: Floats, options: MapOptions) -> Sample:
+def choose_sample(reduced: Floats, options: MapOptions) -> Sample:
+    """The points (rows, kept) that are laid out; all of them if there are not so many."""
     rows = len(reduced)
     size = min(options.sample, rows) if options.sample else rows
     return choose(lambda: [reduced], rows, SampleOptions(size, seed=options.seed))
 
 
 @dataclass(frozen=True, eq=False)
-class _Layout:
+class Layout:
+    """The points of a sample, laid out.
+
+    Attributes:
+        coordinates: (sampled, dims) float32.
+        index: (sampled, k) int32, the neighbours of each.
+        distance: (sampled, k) float32, of their features.
+        recall: share of the true neighbours that were found.
+        kl_divergence: in nats; None for other methods than t-SNE.
+    """
+
     coordinates: Floats
     index: NDArray[np.int32]
     distance: Floats
@@ -236,9 +247,10 @@ class _Layout:
     kl_divergence: float | None
 
 
-def _lay_out(
+def lay_out_sample(
     reduced: Floats, chosen: Rows, options: MapOptions, before: Before | None, watcher: Watcher
-) -> _Layout:
+) -> Layout:
+    """Lay the chosen rows of all reduced points out; `draw` says what the arguments are."""
     points = reduced[chosen]
     k = min(options.tsne.neighbours, len(points) - 1)
     with stage(watcher, "neighbours", len(points), "points") as advance:
@@ -247,7 +259,7 @@ def _lay_out(
         with stage(watcher, options.method, 1, "layouts") as advance:
             made = layouts.LAYOUTS[options.method](points, options.dims, options.seed)
             advance(1)
-        return _Layout(made, near.index, near.distance, near.recall, None)
+        return Layout(made, near.index, near.distance, near.recall, None)
     perplexity = min(options.tsne.perplexity, k / 3)
     strengths = affinities.joint(near.index, affinities.conditional(near.distance, perplexity))
     steps = options.tsne
@@ -258,16 +270,14 @@ def _lay_out(
         steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
     with stage(watcher, "t-SNE", steps.total, "steps") as advance:
         made = tsne.lay_out(strengths, start, steps, advance)
-    return _Layout(
-        made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made)
-    )
+    return Layout(made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made))
 
 
 def place_all(
     model: MapModel,
     reduced: Floats,
     chosen: Rows,
-    layout: _Layout,
+    layout: Layout,
     options: MapOptions,
     watcher: Watcher,
 ) -> Placement:

@@ -22,12 +22,14 @@ class DriftLimits:
     Attributes:
         far_share: most of a batch that may lie farther from the layout than 99 % of its own points
             lie from each other.
+        distance_ks: most of `BatchDrift.distance_ks`, beyond what chance makes of so few.
         trustworthiness: least of the batch among the points of the layout.
         grown: points that were placed after the map was made, for each one that it had then, at
             most.
     """
 
     far_share: float = 0.1
+    distance_ks: float = 0.2
     trustworthiness: float = 0.8
     grown: float = 1.0
 
@@ -39,8 +41,8 @@ class BatchDrift:
     Attributes:
         far_share: share of the batch that lies far from all that the map was made of; about 0.01
             where nothing drifts.
-        distance_ks: Kolmogorov-Smirnov distance between the distances to the nearest point of the
-            layout, of the batch and of the layout's own points; 0 to 1.
+        distance_ks: one-sided Kolmogorov-Smirnov distance: how much farther the batch lies from
+            the nearest point of the layout than the layout's own points do; 0 to 1.
         confidence: mean confidence of the batch's places.
         trustworthiness: of the batch among the points of the layout; None of fewer than 20.
         knn_recall: the same, of the 10 nearest.
@@ -80,12 +82,19 @@ def measure_drift(
     limit = float(np.quantile(own, _FAR_QUANTILE))
     far = float((placed.distance > limit).mean())
     trust, recall = _quality(model, reduced, placed, seed)
+    farther, chance = _farther(own, placed.distance)
     words = []
     # A handful of strange pictures says nothing about the map.
     if len(reduced) >= _FEWEST and far > limits.far_share:
         words.append(
             f"{far:.1%} of the batch lies far from all that the map was made of, the limit is "
             f"{limits.far_share:.1%}"
+        )
+    if len(reduced) >= _FEWEST and farther - chance > limits.distance_ks:
+        words.append(
+            f"the batch lies farther from what the map was made of than that lies from itself: "
+            f"distance_ks is {farther:.3f}, the limit is {limits.distance_ks:.3f} beyond chance "
+            f"({chance:.3f})"
         )
     if trust is not None and trust < limits.trustworthiness:
         words.append(
@@ -99,7 +108,7 @@ def measure_drift(
         )
     return BatchDrift(
         far_share=round(far, 4),
-        distance_ks=round(_ks(own, placed.distance), 4),
+        distance_ks=round(farther, 4),
         confidence=round(float(placed.confidence.mean()), 4),
         trustworthiness=None if trust is None else round(trust, 4),
         knn_recall=None if recall is None else round(recall, 4),
@@ -130,8 +139,9 @@ def _some(rows: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, 6]).permutation(rows)[:_MOST]
 
 
-def _ks(a: Floats, b: Floats) -> float:
-    a, b = np.sort(a), np.sort(b)
-    both = np.concatenate([a, b])
-    shares = [np.searchsorted(x, both, side="right") / len(x) for x in (a, b)]
-    return float(np.abs(shares[0] - shares[1]).max())
+def _farther(own: Floats, batch: Floats) -> tuple[float, float]:
+    # The distance, and what it reaches by chance once in twenty times (Smirnov, one-sided).
+    a, b = np.sort(own), np.sort(batch)
+    shares = [np.searchsorted(x, a, side="right") / len(x) for x in (a, b)]
+    chance = 1.22 * np.sqrt((len(a) + len(b)) / (len(a) * len(b)))
+    return max(float((shares[0] - shares[1]).max()), 0.0), float(chance)

@@ -29,6 +29,7 @@ class MapSection(BaseModel):
     min_rare_cluster_recall: Share = 0.9
     min_category_share: Share = 0.25
     max_far_share: Share = 0.1
+    max_distance_ks: Share = 0.2
     min_batch_trustworthiness: Share = 0.8
     max_grown: Annotated[float, Field(gt=0)] = 1.0
 
@@ -57,7 +58,12 @@ class MapSection(BaseModel):
             self.min_continuity,
             self.min_rare_cluster_recall,
             self.min_category_share,
-            DriftLimits(self.max_far_share, self.min_batch_trustworthiness, self.max_grown),
+            DriftLimits(
+                self.max_far_share,
+                self.max_distance_ks,
+                self.min_batch_trustworthiness,
+                self.max_grown,
+            ),
         )
 
 
