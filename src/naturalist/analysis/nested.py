@@ -23,9 +23,9 @@ Accuracies = dict[tuple[int, str], float]
 Pairs = dict[tuple[int, int], Accuracies]
 """Accuracies on the second fold of each pair by models without both."""
 
-_FITTED_ROWS = 12_000
-_TESTED_ROWS = 1_500
-_MOST_FOLDS = 30
+_FITTED_ROWS = 8_000
+_TESTED_ROWS = 500
+_MOST_FOLDS = 20
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def nested(
         labels: (N,) integers.
         sources: (N,) source of each row; rows of one name are held out together.
         groups: (N,) near duplicates have the same number.
-        options: of the fits; at most 12,000 rows each.
+        options: of the fits; at most 8,000 rows each.
         level: of the intervals.
         on_fit: hears how many of how many fits are done.
     """
