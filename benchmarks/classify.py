@@ -1,6 +1,6 @@
 """The classifier: a million rows beside scikit-learn, other learners, and whether claims hold.
 
-    python benchmarks/classify.py scale [--rows 1000000]
+    python benchmarks/classify.py scale [--rows 1000000] [--keep DIR] [--only NAME]
     python benchmarks/classify.py learners WORKSPACE
     python benchmarks/classify.py coverage WORKSPACE
 
@@ -61,7 +61,6 @@ def make_tables(folder: Path, rows: int) -> None:
     """Tables of three categories with twelve sources each, one twice as large as the next."""
     rng = np.random.default_rng(0)
     layout = Layout(folder)
-    artifacts.write_json(layout.marker, {"format": 1, "name": "made-up", "image_roots": []})
     centres = rng.normal(size=(3, DIM)).astype(np.float32) * 0.12
     shares = 0.75 ** np.arange(SOURCES)
     shares /= shares.sum()
@@ -74,6 +73,7 @@ def make_tables(folder: Path, rows: int) -> None:
             features += centres[label] + shifts[own]
             names = [f"{category}_id_{start + n + 1}" for n in range(len(own))]
             write_table(layout.table(category, k + 1), features, names, label, own)
+    artifacts.write_json(layout.marker, {"format": 1, "name": "made-up", "image_roots": []})
 
 
 def write_table(path: Path, features: np.ndarray, names: list, label: int, own: np.ndarray) -> None:
@@ -131,11 +131,12 @@ def measured(work: Callable[..., dict], arguments: tuple) -> dict:
     return {"seconds": seconds, "cpu_seconds": cpu, "peak_mb": peak, **found}
 
 
-def scale(rows: int) -> dict:
+def scale(rows: int, only: str, keep: Path | None) -> dict:
     found: dict = {"rows": rows, "dim": DIM, "sources": 3 * SOURCES}
     with tempfile.TemporaryDirectory(prefix="classify-") as scratch:
-        folder = Path(scratch)
-        make_tables(folder, rows)
+        folder = keep or Path(scratch)
+        if not Layout(folder).marker.exists():
+            make_tables(folder, rows)
         for name, work, arguments in (
             ("read_tables", reading, (folder,)),
             ("train_in_memory", trained, (folder, 10 * rows)),
@@ -143,6 +144,8 @@ def scale(rows: int) -> dict:
             ("train_streaming", trained, (folder, 1)),
             ("evaluate", evaluated, (folder,)),
         ):
+            if only not in ("", name):
+                continue
             found[name] = alone(work, *arguments)
             print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
     return found
@@ -322,10 +325,12 @@ def main() -> None:
     parser.add_argument("what", choices=("scale", "learners", "coverage"))
     parser.add_argument("workspace", nargs="?", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--only", default="", help="of scale: one of its measurements")
+    parser.add_argument("--keep", type=Path, help="of scale: folder of tables to make and keep")
     parser.add_argument("--draws", type=int, default=1_000)
     asked = parser.parse_args()
     if asked.what == "scale":
-        found = scale(asked.rows)
+        found = scale(asked.rows, asked.only, asked.keep)
     elif asked.workspace is None:
         parser.error("name a workspace whose tables are made")
     elif asked.what == "learners":

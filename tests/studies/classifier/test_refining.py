@@ -95,6 +95,21 @@ def test_a_challenger_that_has_lost_a_category_is_refused(made, layout) -> None:
     assert (told["action"], told["reason"]) == ("refuse", "it does not know human any more")
 
 
+def test_of_refused_models_the_oldest_go_and_their_history_stays(made, layout) -> None:
+    for k in range(3):
+        shutil.copytree(made.folder, layout.model(f"m{k}"))
+        path = layout.model(f"m{k}") / "model.json"
+        artifacts.write_json(
+            path, artifacts.read_json(path) | {"id": f"m{k}", "made_at": f"2026-01-0{k + 1}"}
+        )
+        champions.record(layout, f"m{k}", "refuse", "nothing is better")
+    champions.promote(layout, "m0", "to try it")
+    champions.roll_back(layout, "it was worse")
+    assert champions.remove_refused(layout, keep=2) == ["m1"]
+    assert [one["id"] for one in champions.models(layout)] == ["m0", "m2", made.folder.name]
+    assert len(champions.history(layout)) == 6
+
+
 def test_a_model_that_is_not_there_cannot_be_promoted(layout) -> None:
     with pytest.raises(ConfigError, match="there is no model 'nothing'"):
         champions.promote(layout, "nothing", "why not")

@@ -1,6 +1,7 @@
 """Which model is in use, and everything that was decided about models, in `champion.json`."""
 
 import datetime as dt
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +71,22 @@ def models(layout: Layout) -> list[dict[str, Any]]:
             state = "refused" if facts["id"] in refused else ""
             found.append(facts | {"state": "champion" if facts["id"] == now else state})
     return sorted(found, key=lambda facts: str(facts["made_at"]))
+
+
+def remove_refused(layout: Layout, keep: int) -> list[str]:
+    """Remove the oldest refused models but `keep`; none that ever was the champion.
+
+    Returns:
+        The ids of those that were removed; their entries stay in the history.
+    """
+    once = {entry["model"] for entry in history(layout) if entry["action"] != "refuse"}
+    refused = [one["id"] for one in models(layout) if one["state"] == "refused"]
+    removed = [name for name in refused if name not in once][: max(0, len(refused) - keep)]
+    for name in removed:
+        # Without its summary a folder is no model, should the rest of this be interrupted.
+        (layout.model(name) / "model.json").unlink()
+        shutil.rmtree(layout.model(name))
+    return removed
 
 
 def model_folder(layout: Layout, name: str = "") -> Path:

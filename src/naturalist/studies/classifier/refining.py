@@ -23,6 +23,8 @@ from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import HeldOutRows, Watcher, is_trained, model_id, train
 from naturalist.studies.classifier.training_rows import TrainingRows
 
+KEPT_REFUSED = 5
+"""Refused models that are kept, the newest."""
 _COLUMNS = ["picID", "category", "predicted", "given_probability", "held_out"]
 
 
@@ -85,6 +87,7 @@ def challenge(
     artifacts.write_json(layout.model(challenger) / "comparison.json", facts)
     action: champions.Action = "promote" if verdict.promote else "refuse"
     champions.record(layout, challenger, action, verdict.reason, compared_with=now.name)
+    champions.remove_refused(layout, KEPT_REFUSED)
     return _told(layout, challenger, action, verdict.reason) | {"comparison": facts}
 
 
