@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,10 +38,15 @@ def plant(config: Config) -> Path:
     return config.source_paths["plant"]["photos"]
 
 
-def settle(folder: Path) -> None:
-    """Let folders look as if nothing had changed in them for long."""
+def settle(folder: Path, at_ns: int = LONG_AGO_NS) -> None:
+    """Let folders look as if something had changed in them last at some time, long ago."""
     for path in (folder, *(p for p in folder.rglob("*") if p.is_dir())):
-        os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
+        os.utime(path, ns=(at_ns, at_ns))
+
+
+def in_an_hour() -> int:
+    """Later than just now, however long a test takes."""
+    return time.time_ns() + 3_600_000_000_000
 
 
 def seen(config: Config) -> int:
@@ -115,6 +121,7 @@ def test_what_trust_misses_a_full_scan_finds(root):
 
 def test_a_folder_that_has_just_changed_is_not_trusted(root):
     config = collection(root, unchanged_folders="trust")
+    settle(root / "raw", in_an_hour())
     tiny.ingest(config)
     tiny.ingest(config)
     states = folder_states.load(config.layout, "plant", "photos", trust=True)

@@ -1,11 +1,13 @@
 """Which files the ledger knows, for listing a million of them in seconds."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from naturalist import artifacts
 from naturalist.layout import Layout
@@ -39,25 +41,32 @@ class LazilyKnownFiles:
 
 
 class KnownFiles:
-    """Which files are known, by their 128-bit `seen_key`; 16 bytes of memory a file."""
+    """Which files are known, by their 128-bit `seen_key`.
+
+    16 bytes of memory a file, and three times as much while they are read and sorted.
+    """
 
     def __init__(self, keys: list[bytes] | pa.ChunkedArray) -> None:
-        raw = b"".join(keys) if isinstance(keys, list) else _bytes_of(keys)
-        table = np.frombuffer(raw, _HALVES)
-        order = np.argsort(table["high"], kind="stable")
-        self._high = table["high"][order].astype(np.uint64)
-        self._low = table["low"][order].astype(np.uint64)
+        parts = [b"".join(keys)] if isinstance(keys, list) else list(_bytes_of(keys))
+        halves = [np.frombuffer(part, _HALVES) for part in parts]
+        one = np.empty(sum(map(len, halves)), np.uint64)
+        _fill(one, halves, "high")
+        order = np.argsort(one)
+        self._high = one[order]
+        _fill(one, halves, "low")
+        self._low = one[order]
 
     @classmethod
     def load(cls, layout: Layout, category: str) -> "KnownFiles":
         """Read the keys of a category; a file that was lost before it was placed is not known."""
         folder = layout.ledger / category
-        parts = [
-            _keys(path, layout.losses(category, int(path.stem)))
-            for path in sorted(folder.glob("[0-9]*.parquet"))
+        batches = sorted(folder.glob("[0-9]*.parquet"))
+        files: list[tuple[Path, Path | None]] = [
+            (path, layout.losses(category, int(path.stem))) for path in batches
         ]
-        parts += [_keys(path, None) for path in sorted(folder.glob("touched/*.parquet"))]
-        chunks = [chunk for part in parts for chunk in part.drop_null().chunks]
+        files += [(path, None) for path in sorted(folder.glob("touched/*.parquet"))]
+        # One after another: only the keys of a file are kept, not what they were read with.
+        chunks = [chunk for path, losses in files for chunk in _keys(path, losses).chunks]
         return cls(pa.chunked_array(chunks, pa.binary(16)))
 
     def contains(self, keys: list[bytes]) -> list[bool]:
@@ -75,15 +84,26 @@ class KnownFiles:
 
 def _keys(path: Path, losses: Path | None) -> pa.ChunkedArray:
     if losses is None or not losses.exists():
-        return artifacts.read_parquet(path, ["seen_key"])["seen_key"]
+        return _without_null(artifacts.read_parquet(path, ["seen_key"])["seen_key"])
     rows = artifacts.read_parquet(path, ["seen_key", "pic_id"])
     lost = artifacts.read_parquet(losses, ["pic_id"])["pic_id"]
-    return rows.filter(pc.invert(pc.is_in(rows["pic_id"], lost.combine_chunks())))["seen_key"]
+    placed = rows.filter(pc.invert(pc.is_in(rows["pic_id"], lost.combine_chunks())))
+    return _without_null(placed["seen_key"])
 
 
-def _bytes_of(keys: pa.ChunkedArray) -> bytes:
-    return b"".join(
-        memoryview(chunk.buffers()[1])[chunk.offset * 16 : (chunk.offset + len(chunk)) * 16]
-        for chunk in keys.chunks
-        if len(chunk)
-    )
+def _without_null(keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    return keys.drop_null() if keys.null_count else keys
+
+
+def _bytes_of(keys: pa.ChunkedArray) -> Iterator[memoryview]:
+    for chunk in keys.chunks:
+        if len(chunk):
+            whole = memoryview(chunk.buffers()[1])
+            yield whole[chunk.offset * 16 : (chunk.offset + len(chunk)) * 16]
+
+
+def _fill(into: NDArray[np.uint64], halves: list[NDArray[Any]], name: str) -> None:
+    at = 0
+    for part in halves:
+        into[at : at + len(part)] = part[name]
+        at += len(part)
