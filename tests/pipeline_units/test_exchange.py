@@ -1,6 +1,7 @@
 """Tasks that are done without their workspace, with a real S3 server between."""
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,6 +55,7 @@ def config(
 ) -> Iterator[Config]:
     """Pictures in a bucket, one of them broken, and an archive; the exchange is there too."""
     aws_chain.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    aws_chain.setattr(tempfile, "tempdir", str(tmp_path))
     with tiny.in_memory() as root:
         tiny.make_sources(root / "sources", SEEDS)
         (root / "sources/plant/broken.png").write_bytes(tiny.picture(40)[:60] + b"\0" * 100)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.pipeline.collections_of_pictures import write_collection
 from tests.ray.conftest import Wanted
 from tests.ray.running import DEADLINE_S, Run, on_ray
 
@@ -83,6 +84,31 @@ def test_what_a_node_was_doing_when_it_was_lost_is_done_again(
     wanted.check(collection)
 
 
+@pytest.mark.long
+def test_all_photos_give_the_same_tables_on_two_nodes(
+    ray_driver: Cluster, photos: Path, tmp_path: Path
+) -> None:
+    sources = {
+        category: {path.name: path for path in sorted((photos / category).iterdir())}
+        for category in ("plant", "animal", "human")
+    }
+    sizes = {"files_per_batch": 5000, "files_per_task": 100, "shard_size": 100}
+    sizes |= {"rows_per_table": 1000, "workers": 2}
+    alone, shared = (
+        write_collection(
+            tmp_path / name, sources, sizes=sizes, mode="reference",
+            backbone="efficientnet_lite0_int8",
+        )
+        for name in ("alone", "shared")
+    )  # fmt: skip
+    alone.run()
+    ran = shared.run(*on_ray(ray_driver))
+    print("\n".join(line for line in ran.err.splitlines() if "by node" in line))
+    assert shared.tables() == alone.tables()
+    assert shared.outcomes() == alone.outcomes()
+    assert sum(one["accepted"] for one in shared.status().values()) > 3900
+
+
 def _ray_processes() -> list[int]:
     """Processes of a cluster that was started for one run."""
     found = []
@@ -93,24 +119,39 @@ def _ray_processes() -> list[int]:
     return found
 
 
-def test_a_cluster_of_one_machine_ends_with_its_run_even_when_that_is_interrupted(
+def test_an_interrupted_run_ends_its_workers_everywhere_and_another_goes_on(
     ray_cluster: Cluster, wanted: Wanted, tmp_path: Path
 ) -> None:
     collection = wanted.collection(tmp_path / "collection")
-    run = Run(collection, tmp_path / "notes", "--executor", "ray")
+    before = workers(ray_cluster)
+    run = Run(collection, tmp_path / "on-nodes", *on_ray(ray_cluster))
     run.wait_for("the first shards", lambda: run.shards() >= 2)
+    interrupt(run)
+    wait_until("no worker of the run is left", lambda: workers(ray_cluster) <= before)
+    # A cluster of this machine alone ends too.
+    done = run.shards()
+    run = Run(collection, tmp_path / "alone", "--executor", "ray")
+    run.wait_for("more shards", lambda: run.shards() >= done + 2)
     assert _ray_processes()
+    interrupt(run)
+    wait_until("every process is gone", lambda: not _ray_processes())
+    assert not list(Path("/tmp").glob("naturalist-ray-*"))
+    done = run.shards()
+    assert 4 <= done < 50
+    assert collection.run().json["stages"]["extract"]["shards"] == 50 - done
+    wanted.check(collection)
+
+
+def workers(cluster: Cluster) -> set[int]:
+    return {pid for node in cluster.nodes.values() for pid in node.workers()}
+
+
+def interrupt(run: Run) -> None:
     os.killpg(run.process.pid, signal.SIGINT)
     ran = run.finish()
     assert ran.code == 130, ran.err
     assert "interrupted: what was finished is kept" in ran.err
     assert "Traceback" not in ran.err
-    wait_until("every process is gone", lambda: not _ray_processes())
-    assert not list(Path("/tmp").glob("naturalist-ray-*"))
-    done = run.shards()
-    assert 2 <= done < 50
-    assert collection.run().json["stages"]["extract"]["shards"] == 50 - done
-    wanted.check(collection)
 
 
 def test_an_address_at_which_nobody_answers_is_said_at_once(

@@ -71,7 +71,7 @@ def run_away(away: AwayTask) -> Sent:
     with tempfile.TemporaryDirectory(prefix="naturalist-away-") as name:
         layout = Layout(Path(name))
         layout.scratch.mkdir()
-        away.breadcrumbs.mkdir(parents=True, exist_ok=True)
+        away.breadcrumbs.mkdir(0o700, parents=True, exist_ok=True)
         layout.breadcrumbs.symlink_to(away.breadcrumbs)
         task = replace(away.task, root=layout.root)
         result = examine.examine(task) if isinstance(task, ExamineTask) else extract.run(task)

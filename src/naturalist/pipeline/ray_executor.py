@@ -93,9 +93,11 @@ class RayExecutor:
         waiting = iter(tasks)
         running: dict[Any, _Work] = {}
         pace = _Pace()
+        self._gpus_asked = 0.0
         try:
             while self._fill(run, waiting, running, pace):
-                ready, _ = self._ray.wait(list(running), timeout=_POLL_S)
+                with self._cluster_errors():
+                    ready, _ = self._ray.wait(list(running), timeout=_POLL_S)
                 for copy in ready:
                     work = running.pop(copy, None)
                     answer = self._answer(copy, work, running) if work is not None else None
@@ -190,9 +192,12 @@ class RayExecutor:
 
     def _look_at_nodes(self) -> None:
         self._looked_s = time.monotonic()
-        before, self._nodes = self._nodes, ray_connection.nodes(self._ray)
-        resources = self._ray.cluster_resources()
+        with self._cluster_errors():
+            before, self._nodes = self._nodes, ray_connection.nodes(self._ray)
+            resources = self._ray.cluster_resources()
         self._slots = int(resources.get("CPU", 0))
+        if self._gpus_asked:
+            self._slots = min(self._slots, int(resources.get("GPU", 0) / self._gpus_asked))
         for node in before.keys() - self._nodes.keys():
             self._progress.note(f"node {before[node]} is lost: what it was doing is done again")
         for node in self._nodes.keys() - before.keys():
@@ -200,6 +205,16 @@ class RayExecutor:
                 self._progress.note(f"node {self._nodes[node]} has joined")
         self._names |= self._nodes
         self._tell_what_is_missing(resources)
+
+    @contextlib.contextmanager
+    def _cluster_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._ray.exceptions.RayError as error:
+            raise NaturalistError(
+                f"the Ray cluster does not answer any more ({_first_line(error)}): what was "
+                "finished is kept; see to its head node, and run the same command again"
+            ) from error
 
     def _tell_what_is_missing(self, resources: dict[str, float]) -> None:
         needed = {"CPU": 1.0, "GPU": self._gpus_asked}
