@@ -48,7 +48,7 @@ class RayOptions:
     gpus_per_task: float = 1.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Work:
     """A task under way: once as a rule, in more copies when it is late."""
 
@@ -226,14 +226,13 @@ class RayExecutor:
 
     def _help_late_ones(self, running: dict[Any, _Work], pace: "_Pace") -> None:
         """Begin the latest tasks once more on other nodes, when there is nothing else to do."""
-        for work in {id(work): work for work in running.values()}.values():
-            if len(running) < self._slots and pace.is_late(work):
-                if len(work.copies) >= max(len(self._nodes), 2):
-                    continue
-                others = list(self._nodes)
+        nodes = list(self._nodes)
+        for work in set(running.values()):
+            is_everywhere = len(work.copies) >= max(len(nodes), 2)
+            if len(running) < self._slots and not is_everywhere and pace.is_late(work):
+                self._progress.note("a task takes much longer than the others: begun once more")
                 turn = len(work.copies) + work.losses
-                self._progress.note("a task takes much longer than the others: done twice")
-                self._submit(work, running, others[turn % len(others)] if others else "")
+                self._submit(work, running, nodes[turn % len(nodes)] if nodes else "")
 
     def _end_copies(self, work: _Work, running: dict[Any, _Work]) -> None:
         self._cancel(work.copies)
