@@ -5,9 +5,10 @@
 
 PHOTOS has a folder for each of two or more categories. Each run is the program in a process of its
 own, on a new workspace. The ways take turns, and of each the fastest round is shown: on a shared
-machine the others measure the neighbours. The start and the end of the cluster are in the time of
-the run as a whole, and of no stage but the first. Memory is the peak of all processes of the run
-together, less what they share (PSS), looked at every half second.
+machine the others measure the neighbours. CPU time, of all processes of a run, is nearly free of
+them. The start and the end of the cluster are in the time of the run as a whole, and of no stage
+but the first. Memory is the peak of all processes of the run together, less what they share (PSS),
+looked at every half second.
 """
 
 import argparse
@@ -62,44 +63,49 @@ def run(folder: Path, way: str) -> dict[str, float]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        # Systems share a core among sessions, not processes, and Ray's have one of their own.
+        start_new_session=True,
         env=os.environ | {"BENCHMARKED": str(folder)},
     ) as process:
-        watch = Memory(str(folder))
+        watch = Watch(str(folder))
         out, _ = process.communicate()
-        took = {"whole": time.perf_counter() - start, "memory_mb": watch.end()}
+        took = {"whole": time.perf_counter() - start} | watch.end()
     assert process.returncode == 0, out
     stages: dict[str, Any] = json.loads(out)["stages"]
     return took | {name: stages[name]["duration_s"] for name in STAGES}
 
 
-class Memory(threading.Thread):
-    """Looks for the peak of all processes that have a mark in their environment."""
+class Watch(threading.Thread):
+    """Looks at all processes that have a mark in their environment: peak memory, CPU time."""
 
     def __init__(self, mark: str) -> None:
         super().__init__(daemon=True)
         self._mark = f"BENCHMARKED={mark}".encode()
         self._ended = threading.Event()
         self._peak_kb = 0
+        self._cpu_ticks: dict[str, int] = {}
         self.start()
 
     def run(self) -> None:
         while not self._ended.wait(0.5):
-            self._peak_kb = max(
-                self._peak_kb, sum(map(self._size_kb, Path("/proc").glob("[0-9]*")))
-            )
+            sizes = map(self._look, Path("/proc").glob("[0-9]*"))
+            self._peak_kb = max(self._peak_kb, sum(sizes))
 
-    def _size_kb(self, process: Path) -> int:
+    def _look(self, process: Path) -> int:
         with contextlib.suppress(OSError):
             if self._mark in (process / "environ").read_bytes():
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                self._cpu_ticks[process.name] = int(fields[11]) + int(fields[12])
                 for line in (process / "smaps_rollup").read_text().splitlines():
                     if line.startswith("Pss:"):
                         return int(line.split()[1])
         return 0
 
-    def end(self) -> float:
+    def end(self) -> dict[str, float]:
         self._ended.set()
         self.join()
-        return self._peak_kb / 1024
+        cpu_s = sum(self._cpu_ticks.values()) / os.sysconf("SC_CLK_TCK")
+        return {"cpu": cpu_s, "memory_mb": self._peak_kb / 1024}
 
 
 def digest(folder: Path) -> dict[str, bytes]:
@@ -134,7 +140,7 @@ def report(best: dict[str, dict[str, float]], chosen: argparse.Namespace) -> Non
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
     print(f"{os.cpu_count()} cores, load {load}, Python {platform.python_version()}, ", end="")
     print(f"Ray {version('ray')}\n\n| | {' | '.join(WAYS)} | ratio |\n|---|---:|---:|---:|")
-    for key in ("whole", *STAGES):
+    for key in ("whole", "cpu", *STAGES):
         print(f"| {key}, s | {one[key]:.1f} | {other[key]:.1f} | {other[key] / one[key]:.2f} |")
     print(f"| memory, MB | {one['memory_mb']:.0f} | {other['memory_mb']:.0f} | "
           f"{other['memory_mb'] / one['memory_mb']:.2f} |")  # fmt: skip
