@@ -26,8 +26,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from naturalist.pipeline.executors import Executor, ProcessExecutor
+from naturalist.pipeline.progress import Silent
+from naturalist.pipeline.ray_executor import RayExecutor, RayOptions
+
 STAGES = ("ingest", "extract", "verify-features", "tables", "verify-tables")
 WAYS = ("processes", "ray")
+EMPTY_TASKS = 300
 
 
 def take(photos: Path, count: int, target: Path) -> list[str]:
@@ -108,6 +113,19 @@ class Watch(threading.Thread):
         return {"cpu": cpu_s, "memory_mb": self._peak_kb / 1024}
 
 
+def per_task_ms(way: str, workers: int, folder: Path) -> float:
+    """What a task costs that does nothing, when workers are there."""
+    made: Executor = ProcessExecutor(workers, folder / "breadcrumbs", 60.0)
+    if way == "ray":
+        made = RayExecutor(RayOptions(workers=workers), folder / "breadcrumbs", 60.0, Silent())
+    list(made.map(abs, range(4 * workers)))
+    start = time.perf_counter()
+    list(made.map(abs, range(EMPTY_TASKS)))
+    took = time.perf_counter() - start
+    made.close()
+    return took / EMPTY_TASKS * 1000
+
+
 def digest(folder: Path) -> dict[str, bytes]:
     return {p.name + p.parent.name: p.read_bytes() for p in (folder / "tables").rglob("*.csv")}
 
@@ -130,6 +148,8 @@ def main() -> None:
                 took = run(folder, way)
                 tables.append(digest(folder))
                 best[way] = {key: min(took[key], best[way].get(key, took[key])) for key in took}
+        for way in WAYS:
+            best[way]["task_ms"] = per_task_ms(way, chosen.workers, Path(name))
     assert all(one == tables[0] for one in tables), "the tables differ"
     report(best, chosen)
 
@@ -142,6 +162,8 @@ def report(best: dict[str, dict[str, float]], chosen: argparse.Namespace) -> Non
     print(f"Ray {version('ray')}\n\n| | {' | '.join(WAYS)} | ratio |\n|---|---:|---:|---:|")
     for key in ("whole", "cpu", *STAGES):
         print(f"| {key}, s | {one[key]:.1f} | {other[key]:.1f} | {other[key] / one[key]:.2f} |")
+    print(f"| an empty task, ms | {one['task_ms']:.1f} | {other['task_ms']:.1f} | "
+          f"{other['task_ms'] / one['task_ms']:.1f} |")  # fmt: skip
     print(f"| memory, MB | {one['memory_mb']:.0f} | {other['memory_mb']:.0f} | "
           f"{other['memory_mb'] / one['memory_mb']:.2f} |")  # fmt: skip
 

@@ -36,6 +36,13 @@ def wait_until(what: str, holds: Callable[[], Any], deadline_s: float = DEADLINE
     return found
 
 
+def send(pids: list[int], number: int) -> None:
+    """Send a signal to processes; some may be gone."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 @dataclass
 class Node:
     """A raylet with its workers, which are its children and theirs."""
@@ -51,15 +58,9 @@ class Node:
         """Processes in which its tasks run."""
         return [pid for pid in self.members() if "multiprocessing.spawn" in _command(pid)]
 
-    def signal(self, number: int) -> None:
-        """Send a signal to all its processes, as if the machine did."""
-        for pid in self.members():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
     def kill(self) -> None:
         """The machine is gone."""
-        self.signal(signal.SIGKILL)
+        send(self.members(), signal.SIGKILL)
         self.process.wait()
 
 
@@ -78,6 +79,13 @@ class Cluster:
     @property
     def address(self) -> str:
         return f"127.0.0.1:{PORT}"
+
+    def names(self) -> list[str]:
+        """The nodes that the head knows and takes for alive; for connected drivers."""
+        import ray
+        from naturalist.pipeline import ray_connection
+
+        return list(ray_connection.nodes(ray).values())
 
     def add(self, name: str, cpus: int, gpus: int = 0) -> Node:
         """Start a node and wait until the head knows it."""
@@ -108,7 +116,7 @@ class Cluster:
         """Forget a node, whatever state it is in."""
         node = self.nodes[name]
         if node.process.poll() is None:
-            node.signal(signal.SIGCONT)
+            send(node.members(), signal.SIGCONT)
             node.kill()
 
 
@@ -192,6 +200,6 @@ def ray_driver(ray_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster of two nodes, and this process connected to it."""
     from naturalist.pipeline import ray_connection
 
-    with ray_connection.connected(ray_cluster.address, 1) as ray:
-        wait_until("both nodes are there", lambda: len(ray_connection.nodes(ray)) == 2)
+    with ray_connection.connected(ray_cluster.address, 1):
+        wait_until("both nodes are there", lambda: len(ray_cluster.names()) == 2)
         yield ray_cluster

@@ -6,10 +6,11 @@ drive.
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,30 @@ from tests.pipeline.collections_of_pictures import write_collection
 from tests.ray.conftest import Wanted
 from tests.ray.running import DEADLINE_S, Run, on_ray
 
-from ray_cluster import Cluster, Node, wait_until
+from ray_cluster import Cluster, Node, send, wait_until
 
 
 @pytest.fixture
-def third(ray_cluster: Cluster) -> Iterator[Node]:
+def third(ray_driver: Cluster) -> Iterator[Node]:
     """A node that a test may do anything to."""
-    name = f"third-{len(ray_cluster.nodes)}"
-    node = ray_cluster.add(name, 1)
+    name = f"third-{len(ray_driver.nodes)}"
+    node = ray_driver.add(name, 1)
+    wait_until("the node is there", lambda: name in ray_driver.names())
     yield node
-    ray_cluster.drop(name)
+    ray_driver.drop(name)
+
+
+def stopped_at_work(run: Run, node: Node, pids: Callable[[], list[int]]) -> bool:
+    """Stop processes of a node in the middle of a shard; False if it has none just now."""
+    trails = run.collection.folder / ".scratch/breadcrumbs" / node.name
+    if not list(trails.glob("extract-*")):
+        return False
+    stopped = pids()
+    send(stopped, signal.SIGSTOP)
+    if stopped and list(trails.glob("extract-*")):
+        return True
+    send(stopped, signal.SIGCONT)
+    return False
 
 
 def test_tables_and_ledger_are_those_of_a_run_without_a_cluster(
@@ -49,15 +64,12 @@ def test_tables_and_ledger_are_those_of_a_run_without_a_cluster(
 
 
 def test_a_node_that_is_much_slower_than_the_others_does_not_hold_up_a_run(
-    ray_cluster: Cluster, third: Node, wanted: Wanted, tmp_path: Path
+    ray_driver: Cluster, third: Node, wanted: Wanted, tmp_path: Path
 ) -> None:
     collection = wanted.collection(tmp_path / "collection")
-    run = Run(collection, tmp_path / "notes", *on_ray(ray_cluster))
-    run.wait_for("the first shards", lambda: run.shards() >= 2 and third.workers())
+    run = Run(collection, tmp_path / "notes", *on_ray(ray_driver))
     # The node answers, and its work stands still: a drive that hangs, a core that is taken.
-    stopped = third.workers()
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+    run.wait_for("the node is at work", lambda: stopped_at_work(run, third, third.workers))
     ran = run.finish()
     assert ran.code == 0, ran.err
     assert "takes much longer than the others" in ran.err
@@ -66,12 +78,11 @@ def test_a_node_that_is_much_slower_than_the_others_does_not_hold_up_a_run(
 
 
 def test_what_a_node_was_doing_when_it_was_lost_is_done_again(
-    ray_cluster: Cluster, third: Node, wanted: Wanted, tmp_path: Path
+    ray_driver: Cluster, third: Node, wanted: Wanted, tmp_path: Path
 ) -> None:
     collection = wanted.collection(tmp_path / "collection")
-    run = Run(collection, tmp_path / "notes", *on_ray(ray_cluster))
-    run.wait_for("the first shards", lambda: run.shards() >= 2 and third.workers())
-    third.signal(signal.SIGSTOP)
+    run = Run(collection, tmp_path / "notes", *on_ray(ray_driver))
+    run.wait_for("the node is at work", lambda: stopped_at_work(run, third, third.members))
     third.kill()
     ran = run.finish()
     assert ran.code == 0, ran.err
@@ -109,13 +120,13 @@ def test_all_photos_give_the_same_tables_on_two_nodes(
     assert sum(one["accepted"] for one in shared.status().values()) > 3900
 
 
-def _ray_processes() -> list[int]:
-    """Processes of a cluster that was started for one run."""
-    found = []
+def clusters() -> set[str]:
+    """Folders of the clusters that were started for one run, and are running here."""
+    found: set[str] = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if b"/tmp/naturalist-ray-" in path.read_bytes():
-                found.append(int(path.parent.name))
+            command = path.read_bytes().decode(errors="replace")
+            found |= set(re.findall(r"/tmp/naturalist-ray-\w+", command))
     return found
 
 
@@ -132,10 +143,10 @@ def test_an_interrupted_run_ends_its_workers_everywhere_and_another_goes_on(
     done = run.shards()
     run = Run(collection, tmp_path / "alone", "--executor", "ray")
     run.wait_for("more shards", lambda: run.shards() >= done + 2)
-    assert _ray_processes()
+    (folder,) = clusters()
     interrupt(run)
-    wait_until("every process is gone", lambda: not _ray_processes())
-    assert not list(Path("/tmp").glob("naturalist-ray-*"))
+    wait_until("every process is gone", lambda: not clusters())
+    assert not Path(folder).exists()
     done = run.shards()
     assert 4 <= done < 50
     assert collection.run().json["stages"]["extract"]["shards"] == 50 - done

@@ -240,9 +240,10 @@ class RayExecutor:
             running.pop(copy, None)
 
     def _cancel(self, copies: Iterable[Any]) -> None:
+        # Not by force: Ray 2.60 takes the driver down when an answer arrives at the same moment.
         for copy in copies:
             with contextlib.suppress(self._ray.exceptions.RayError):
-                self._ray.cancel(copy, force=True)
+                self._ray.cancel(copy)
 
     def close(self) -> None:
         """Leave the cluster; unfinished tasks end and leave nothing behind."""

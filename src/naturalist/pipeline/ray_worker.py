@@ -81,12 +81,16 @@ def watch_over(packed: PackedTask, terms: Terms) -> Answer:
     import ray
 
     node: str = ray.get_runtime_context().get_node_id()
+    child = _child(terms, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     try:
         _check_version(terms)
-        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-        ((_, result),) = _child(terms, gpus).map(run_packed, [packed])
+        ((_, result),) = child.map(run_packed, [packed])
     except NaturalistError as error:
         return Answer(node, error=error)
+    except KeyboardInterrupt:
+        # So Ray calls a task off; the child would go on with it.
+        child.close()
+        raise
     return Answer(node, result)
 
 
