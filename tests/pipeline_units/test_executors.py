@@ -21,7 +21,15 @@ from naturalist.pipeline.executors import (
 )
 from naturalist.pipeline.progress import Silent
 from naturalist.pipeline.ray_executor import RayExecutor, RayOptions
-from pipeline_units.work import Items, die, do_items, fail_at_three, process_id, square
+from pipeline_units.work import (
+    Items,
+    die,
+    do_items,
+    fail_at_three,
+    process_id,
+    square,
+    variable,
+)
 
 Maker = Callable[[Path, float], Executor]
 
@@ -141,6 +149,26 @@ def test_workers_are_kept_from_task_to_task(make: Maker, tmp_path: Path) -> None
     made.close()
     assert len(used) <= 2
     assert os.getpid() not in used
+
+
+def test_linear_algebra_in_a_worker_has_one_thread_unless_told_otherwise(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each worker would use every core, and they would wait for each other by spinning."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    executor = make(tmp_path, 60.0)
+    assert list(executor.map(variable, ["OPENBLAS_NUM_THREADS"])) == [("OPENBLAS_NUM_THREADS", "1")]
+    executor.close()
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
+def test_the_number_of_threads_that_the_user_has_set_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    executor = processes(tmp_path)
+    assert list(executor.map(variable, ["OMP_NUM_THREADS"])) == [("OMP_NUM_THREADS", "3")]
+    executor.close()
 
 
 def items(folder: Path, key: str, *what: str) -> Items:

@@ -20,6 +20,11 @@ def fail_at_three(number: int) -> int:
     return number
 
 
+def variable(name: str) -> str | None:
+    """What an environment variable says in a worker."""
+    return os.environ.get(name)
+
+
 def process_id(number: int) -> tuple[int, int]:
     return number, os.getpid()
 

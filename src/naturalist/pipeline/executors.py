@@ -27,6 +27,7 @@ from naturalist.reasons import Reason
 
 _POLL_S = 1.0
 _TASKS_PER_WORKER = 2
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _CRASHES_ELSEWHERE = 3
 """Crashes in a row, each at another picture, after which no picture is at fault."""
 _ENDED_WITHOUT_A_WORD = (
@@ -187,7 +188,7 @@ class ProcessExecutor:
 
     def _submit(self, workers: int, run: Callable[[T], R], task: T) -> Future[R]:
         pool = self._open_pool(workers)
-        with _nameless_main():
+        with _nameless_main(), _one_thread_each():
             return pool.submit(run, task)
 
     def _open_pool(self, workers: int) -> ProcessPoolExecutor:
@@ -224,6 +225,22 @@ def _nameless_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Keep the linear algebra of new workers from using every core in every worker.
+
+    Its threads wait by spinning: on a busy machine that made extraction eight times slower. What
+    the user has set is left.
+    """
+    added = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _begin_worker() -> None:
