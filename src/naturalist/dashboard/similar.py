@@ -15,6 +15,7 @@ from naturalist.errors import ConfigError
 from naturalist.extract import decode_for
 from naturalist.pictures import Row, read_picture
 from naturalist.studies.rows import fingerprint_of
+from naturalist.studies.similar import index_of
 from naturalist.tables import features_of
 
 Vector = NDArray[np.float32]
@@ -23,7 +24,7 @@ _LARGE_SIDE = 1280
 
 @dataclass(eq=False)
 class Similar:
-    """Looks for the nearest pictures by reading all tables once: exact, in flat memory."""
+    """Looks for the nearest pictures in the index, or, without a current one, in all tables."""
 
     place: Place
     catalogue: Catalogue
@@ -93,17 +94,13 @@ class Similar:
 
     def _nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
         collection = self._tables()
-        wanted = vector / (np.linalg.norm(vector) or 1.0)
-        best: list[tuple[float, str]] = []
-        for part in collection.parts():
-            features = features_of(part, collection.dim)
-            norms = np.linalg.norm(features, axis=1)
-            cosines = features @ wanted / np.where(norms, norms, 1.0)
-            top = np.argsort(-cosines, kind="stable")[:k]
-            names = part["picID"].take(top).to_pylist()
-            best += zip(cosines[top].tolist(), names, strict=True)
-            best = sorted(best, key=lambda pair: (-pair[0], pair[1]))[:k]
-        return [{"pic_id": name, "cosine": round(cosine, 4)} for cosine, name in best]
+        files = [(file.name, file.sha256) for file in collection.tables.files]
+        index = index_of(self.place.layout, files, len(vector))
+        if index is None:
+            return _nearest_in_tables(collection, vector, k)
+        rows, cosines = index.search(vector[np.newaxis], min(k, index.rows))
+        named = zip(index.names(rows[0]), cosines[0].tolist(), strict=True)
+        return [{"pic_id": row["picID"], "cosine": round(cosine, 4)} for row, cosine in named]
 
     def _tables(self) -> Collection:
         # Kept while the tables are the same, so that their checksums are compared once.
@@ -113,6 +110,21 @@ class Similar:
             if self._collection is None or self._collection[0] != mark:
                 self._collection = (mark, fresh)
             return self._collection[1]
+
+
+def _nearest_in_tables(collection: Collection, vector: Vector, k: int) -> list[dict[str, Any]]:
+    """Reads all tables once: exact, in flat memory."""
+    wanted = vector / (np.linalg.norm(vector) or 1.0)
+    best: list[tuple[float, str]] = []
+    for part in collection.parts():
+        features = features_of(part, collection.dim)
+        norms = np.linalg.norm(features, axis=1)
+        cosines = features @ wanted / np.where(norms, norms, 1.0)
+        top = np.argsort(-cosines, kind="stable")[:k]
+        names = part["picID"].take(top).to_pylist()
+        best += zip(cosines[top].tolist(), names, strict=True)
+        best = sorted(best, key=lambda pair: (-pair[0], pair[1]))[:k]
+    return [{"pic_id": name, "cosine": round(cosine, 4)} for cosine, name in best]
 
 
 def _jpeg(pixels: images.Pixels) -> bytes:

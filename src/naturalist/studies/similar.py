@@ -8,6 +8,7 @@ changed, and no others.
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,16 @@ def open_index(layout: Layout, dim: int | None = None, backbone: str = "") -> In
     except WorkspaceError:
         # It was extended between reading its list and opening its parts.
         return _open(folder, artifacts.read_json(folder / "index.json"))
+
+
+def index_of(layout: Layout, files: Sequence[tuple[str, str]], dim: int) -> Index | None:
+    """The index that holds exactly these tables (name and sha256 of each); None if none does."""
+    try:
+        index = open_index(layout, dim)
+    except (ConfigError, WorkspaceError):
+        return None
+    held = [(part["name"], part["sha256"]) for part in index.about["parts"]]
+    return index if held == list(files) else None
 
 
 def _open(folder: Path, about: dict[str, Any]) -> Index:

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+import tiny
+from naturalist.dashboard import similar as answering
+from naturalist.dashboard.desk import open_desk
+from naturalist.dashboard.place import open_workspace
+from naturalist.pipeline import similar as indexing
+from naturalist.pipeline.progress import Silent
+
+
+def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tiny.make_sources(tmp_path / "in", {"plant": range(7), "animal": range(10, 15)})
+    config = tiny.collection(tmp_path, sources)
+    tiny.make_all(config)
+    desk = open_desk(open_workspace(config))
+    from_tables = desk.similar.to_picture("plant_id_3", 5)
+    indexing.index(config, Silent())
+    with monkeypatch.context() as patched:
+        patched.delattr(answering, "_nearest_in_tables")
+        from_index = desk.similar.to_picture("plant_id_3", 5)
+    assert [one["pic_id"] for one in from_index] == [one["pic_id"] for one in from_tables]
+    assert from_index[0]["cosine"] == pytest.approx(from_tables[0]["cosine"], abs=2e-3)
+    # A picture that came later is found although the index does not have it yet.
+    tiny.write_picture(tmp_path / "in/plant/9999.png", 9999)
+    tiny.make_all(config)
+    near = desk.similar.to_picture("plant_id_3", 12)
+    assert "plant_id_8" in {one["pic_id"] for one in near}
+    desk.close()
