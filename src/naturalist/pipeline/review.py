@@ -226,7 +226,10 @@ def _tell(reviewed: Reviewed, rows: Sequence[Row], settled: Settled) -> None:
     for _, amendment in settled.amendments:
         if amendment["pic_id"] not in fresh:
             name = amendment["pic_id"]
-            reviewed.changes.append(Change(name, before[name], _outcome(amendment)))
+            now = _outcome(amendment)
+            reviewed.changes.append(
+                Change(name, before[name], "confirmed" if now == before[name] else now)
+            )
 
 
 def _name(row: Row) -> str:

@@ -98,8 +98,7 @@ def _sheet(layout: Layout, found: Found, report: Report, chosen: Chosen) -> byte
     """New pictures to blame, or any new ones if there is no drift; then some from before."""
     rng = np.random.default_rng(report["options"]["seed"])
     new = report["pictures"] or _some(found.new, report["options"]["pictures"], rng)
-    categories = {_category(name) for name in new}
-    before = [name for name in found.before.pic_ids.tolist() if _category(name) in categories]
+    before = _like(found, new)
     old = sorted(rng.permutation(before)[:_OTHERS_SHOWN].tolist()) if before else []
     thumbnails = read_thumbnails(layout, [*new, *old])
     tiles = [Tile(thumbnails.get(name), f"new: {name}") for name in new]
@@ -112,5 +111,14 @@ def _some(pictures: Pictures, count: int, rng: np.random.Generator) -> list[str]
     return drawn
 
 
-def _category(pic_id: str) -> str:
-    return pic_id.rpartition("_id_")[0]
+def _like(found: Found, new: list[str]) -> list[str]:
+    """Pictures from before of the sources of new ones; of their categories if those are new."""
+    mine = np.isin(found.new.pic_ids, new)
+    groups = np.unique(found.new.groups[mine])
+    chosen = np.isin(found.before.groups, groups)
+    if not chosen.any():
+        wanted = {group.split("/", 1)[0] for group in groups.tolist()}
+        own = [group.split("/", 1)[0] in wanted for group in found.before.groups.tolist()]
+        chosen = np.array(own, np.bool_)
+    names: list[str] = found.before.pic_ids[chosen].tolist()
+    return names

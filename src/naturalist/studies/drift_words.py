@@ -118,7 +118,7 @@ def _of_number(
     now, then = float(np.median(new)), _weighted_median(old, weights)
     less, more = _DIRECTIONS[what]
     direction = "spread differently" if now == then else (less if now < then else more)
-    return f"{what}: {direction}, the middle is {now:.4g} and was {then:.4g} ({effect})"
+    return f"{what}: {direction}, median {now:,.4g}, was {then:,.4g} ({effect})"
 
 
 def _weighted_median(values: NDArray[Any], weights: NDArray[np.float64]) -> float:

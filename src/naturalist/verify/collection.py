@@ -7,8 +7,9 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
-from naturalist import artifacts
+from naturalist import artifacts, ledger
 from naturalist.layout import Layout
 from naturalist.ledger import DUCKDB_MEMORY
 from naturalist.verify.verdicts import Verdict, from_json
@@ -29,7 +30,8 @@ def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
     """Verdicts about every verified part, and about all of them together.
 
     What is found over all categories (repeated vectors, norm outliers, dead dimensions) is
-    written down, and looked for again only if a part was verified since.
+    written down, and looked for again only if a part was verified since. Pictures that are in no
+    table any more (such as the old id of one that was relabelled) are left out of it.
     """
     files = check_files(layout, backbone_id)
     held: list[Verdict] = []
@@ -41,16 +43,18 @@ def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
             held += from_json(receipt.facts["verdicts"])
             digests.append([path.parent.name, path.name, receipt.sha256[path.name]])
             ranges.add(receipt)
-    wanted = artifacts.fingerprint(FORMAT, MAX_NORM_Z, _LEAST_SPREAD, _MIN_ROWS, digests)
-    return [*held, *_known_or_found(layout.collection_check(backbone_id), wanted, files, ranges)]
+    gone = [name for c in ledger.categories(layout) for name in ledger.not_accepted(layout, c)]
+    wanted = artifacts.fingerprint(FORMAT, MAX_NORM_Z, _LEAST_SPREAD, _MIN_ROWS, digests, gone)
+    place = layout.collection_check(backbone_id)
+    return [*held, *_known_or_found(place, wanted, files, gone, ranges)]
 
 
 def _known_or_found(
-    place: Path, wanted: str, files: Sequence[Path], ranges: "_Ranges"
+    place: Path, wanted: str, files: Sequence[Path], gone: Sequence[str], ranges: "_Ranges"
 ) -> Iterable[Verdict]:
     value = artifacts.read_json(place)
     if value is None or value["fingerprint"] != wanted:
-        found = [*_check_measures(files), *ranges.dead_dimensions()]
+        found = [*_check_measures(files, gone), *ranges.dead_dimensions()]
         value = {"fingerprint": wanted, "verdicts": [verdict.as_json() for verdict in found]}
         if files:
             artifacts.write_json(place, value)
@@ -62,13 +66,17 @@ def check_files(layout: Layout, backbone_id: str) -> list[Path]:
     return sorted((layout.root / "checks" / backbone_id).glob("*/*.parquet"))
 
 
-def _check_measures(files: Sequence[Path]) -> list[Verdict]:
+def _check_measures(files: Sequence[Path], gone: Sequence[str]) -> list[Verdict]:
     if not files:
         return []
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
         relation = connection.read_parquet([str(path) for path in files], filename=True)
-        relation.create_view("measures")
+        relation.create_view("all_measures")
+        connection.register("gone", pa.table({"pic_id": pa.array(gone, pa.string())}))
+        connection.execute(
+            "CREATE VIEW measures AS SELECT * FROM all_measures ANTI JOIN gone USING (pic_id)"
+        )
         return [*_repeated(connection), *_norm_outliers(connection)]
 
 
