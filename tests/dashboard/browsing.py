@@ -99,7 +99,8 @@ class Visit:
     def map(self, query: str = "") -> Page:
         """Open a map and wait until its points are counted."""
         page = self.open(f"map{query}", ".integrity")
-        page.wait_for_function("!document.querySelector('.integrity b').textContent.match(/^0$/)")
+        shown = "document.querySelector('.integrity b').textContent"
+        page.wait_for_function(f"() => {shown} !== '0'")
         return page
 
     def check(self) -> None:

@@ -15,7 +15,10 @@ from naturalist.config import Config
 from naturalist.dashboard.place import open_published, open_workspace
 from naturalist.errors import ConfigError, NotFound
 from naturalist.pipeline.describing import describe
-from naturalist.stores import open_store
+from naturalist.stores import S3Options, open_store
+from stores.conftest import aws_chain, s3_options, shared_bucket
+
+__all__ = ["aws_chain", "s3_options", "shared_bucket"]
 
 READ = ("/api/about", "/api/health", "/api/models", "/api/label-issues", "/api/duplicates")
 
@@ -98,6 +101,24 @@ def test_a_published_folder_is_shown(studied: Config) -> None:
     client = client_of_place(place)
     _check_published(client, "published")
     assert client.get("/api/about").json()["similar"] is False
+
+
+def test_a_bucket_is_shown_without_being_pulled_by_hand(
+    tmp_path: Path, shared_bucket: str, s3_options: S3Options
+) -> None:
+    url = f"s3://{shared_bucket}/{tmp_path.name}"
+    addressed = {
+        "endpoint_url": s3_options.endpoint_url,
+        "region": s3_options.region,
+        "addressing": s3_options.addressing,
+    }
+    config = studied_collection(tmp_path, each=4, publish={"url": url, **addressed})
+    workspace = client_of_place(open_workspace(config)).get("/api/health").json()
+    assert workspace["consistency"]["passed"] is True
+    client = client_of_place(open_published(url, options=s3_options))
+    _check_published(client, "published")
+    # A second opening takes everything but the snapshot from the cache.
+    _check_published(client_of_place(open_published(url, options=s3_options)), "published")
 
 
 def test_a_pulled_folder_is_shown(studied: Config, tmp_path: Path) -> None:
