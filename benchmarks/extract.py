@@ -184,6 +184,7 @@ def measure(config: Config, paths: list[Path], rounds: int) -> dict[str, Any]:
             network, network_s = rates(pool, network_all, network_shares)
             whole, steady, whole_s, seen = end_to_end(config)
             one = {"decode": decode, "network": network, "whole": whole, "steady": steady}
+            one["processor_ms"] = 1e3 * whole_s
             one["processor_ratio"] = (decode_s + network_s) / whole_s
             for name, value in one.items():
                 found[name].append(value)
@@ -213,6 +214,7 @@ def summarise(
         "ratio_to_ceiling": ratios["whole"],
         "ratio_to_ceiling_without_start": ratios["steady"],
         "ratio_of_processor_time": statistics.median(found["processor_ratio"]),
+        "processor_ms": statistics.median(found["processor_ms"]),
         "peak_memory_mb": memory.total_bytes / 2**20,
         "peak_memory_of_one_process_mb": memory.process_bytes / 2**20,
     }
@@ -230,7 +232,9 @@ def main() -> None:
     if options.peers:
         import peers
 
-        print(json.dumps(peers.compare(options.photos, [options.backbone]), indent=1))
+        print(
+            json.dumps(peers.compare(options.photos, [options.backbone], options.rounds), indent=1)
+        )
         return
     with tempfile.TemporaryDirectory() as folder:
         config, paths = prepare(options.photos, Path(folder) / "w", options.backbone)
