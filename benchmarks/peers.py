@@ -7,8 +7,8 @@ Peers, each in an environment of its own that this script makes under --environm
 - `seed`: the seed system's way: one picture at a time, decoded, padded and put through MobileNet
   v1 0.5 at 128 px by TensorFlow, one text file of 512 numbers each;
 - `fastdup`: its own extractor (a non-commercial licence: measured here, never a dependency);
-- `torch`: a DataLoader with as many workers as cores, Pillow decoding, the same EfficientNet-Lite0
-  by timm (weights do not change the speed).
+- `torch`: a DataLoader with as many workers as cores, Pillow decoding, EfficientNet-Lite0 with
+  random weights (timm would bring the real ones and torchvision; the speed is the same).
 
 A peer whose packages cannot be installed is left out, and that is said.
 """
@@ -30,10 +30,7 @@ _NO_PACKAGES = {"failed": "its packages cannot be installed"}
 PACKAGES = {
     "seed": [["tensorflow-cpu==2.21.0"]],
     "fastdup": [["pip", "setuptools", "fastdup==2.54"]],
-    "torch": [
-        ["torch==2.13.0", "numpy", "pillow"],
-        ["--no-deps", "timm", "huggingface_hub", "safetensors", "pyyaml", "tqdm", "packaging"],
-    ],
+    "torch": [["torch==2.13.0", "numpy", "pillow"]],
 }
 
 

@@ -18,7 +18,7 @@ from naturalist import artifacts, backbones, breadcrumbs, images, ledger
 from naturalist.backbones import Backbone, BackboneSpec
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
-from naturalist.layout import Layout, pic_number, receipt_path
+from naturalist.layout import Layout, pic_number, receipt_path, shard_name
 from naturalist.ledger import Outcome, Shard
 from naturalist.pictures import Location, read_picture
 from naturalist.reasons import Reason
@@ -60,7 +60,7 @@ class ExtractTask:
     @property
     def key(self) -> str:
         """Names the task among those under way."""
-        return f"extract-{self.category}-{self.batch:06d}-{self.number:05d}"
+        return f"extract-{self.category}-{shard_name(self.batch, self.number)}"
 
     def blame(self, index: int, reason: Reason) -> "ExtractTask":
         """The same task, with one more picture refused unopened."""
@@ -168,7 +168,7 @@ def run(task: ExtractTask) -> Extracted:
     """
     start = time.perf_counter()
     layout = Layout(task.root)
-    backbone = _backbone(task.backbone)
+    backbone = opened(task.backbone)
     along = along_of(task)
     rows = along.rows
     refusals = _known_refusals(task, along)
@@ -224,7 +224,8 @@ def _known_refusals(task: ExtractTask, along: Along) -> dict[int, PictureError]:
 
 
 @lru_cache(maxsize=1)
-def _backbone(name: str) -> Backbone:
+def opened(name: str) -> Backbone:
+    """The backbone, opened once in this process; verification uses the same."""
     return backbones.load(name)
 
 

@@ -266,6 +266,21 @@ class Layout:
         return self.root / "reports"
 
     @property
+    def verification(self) -> Path:
+        """What was checked and found, for machines."""
+        return self.reports / "verification.json"
+
+    @property
+    def verification_page(self) -> Path:
+        """The same for people."""
+        return self.reports / "verification.md"
+
+    @property
+    def budget(self) -> Path:
+        """Up to which batch a good run, or a person's word, covers failures."""
+        return self.reports / "budget.json"
+
+    @property
     def runs(self) -> Path:
         """One report for each run."""
         return self.reports / "runs"
@@ -356,9 +371,14 @@ def picture_group(number: int) -> int:
     return number // PICTURES_PER_FOLDER
 
 
+def shard_name(batch: int, shard: int) -> str:
+    """Name of a shard within its category: ``000012-00003``."""
+    return f"{batch:06d}-{shard:05d}"
+
+
 def part_name(batch: int, shard: int) -> str:
     """File name of the part of one shard."""
-    return f"{batch:06d}-{shard:05d}.parquet"
+    return f"{shard_name(batch, shard)}.parquet"
 
 
 def receipt_path(artifact: Path) -> Path:

@@ -162,10 +162,9 @@ def _public(source: Path, layout: Layout, name: str, sha256: str, private: Seque
 
 
 def _reports(layout: Layout) -> Iterator[Item]:
-    for name in ("verification.json", "verification.md"):
-        path = layout.reports / name
+    for path in (layout.verification, layout.verification_page):
         if path.exists():
-            yield item(f"reports/{name}", path)
+            yield item(f"reports/{path.name}", path)
 
 
 def _site(layout: Layout) -> Iterator[Item]:

@@ -12,6 +12,7 @@ from naturalist.cli.options import (
     PricesOption,
     PriceTableOption,
     RegionOption,
+    s3_options,
 )
 from naturalist.errors import ConfigError
 from naturalist.stores import S3Options
@@ -55,7 +56,7 @@ def create(
     not know are named. To let others read it: naturalist bucket policy.
     """
     wanted = BucketOptions(versioning, encryption, stale_upload_days=stale_upload_days)
-    made = create_bucket(_name(bucket), _options(endpoint_url, region), wanted)
+    made = create_bucket(_name(bucket), s3_options(endpoint_url, region), wanted)
     if json:
         output.print_json(vars(made))
         return
@@ -85,7 +86,7 @@ def delete(
     not make: the command says what is in it and ends with exit code 7. This cannot be undone.
     """
     name, again = _name(bucket), _name(confirm) if confirm else None
-    gone = delete_bucket(name, _options(endpoint_url, region), confirmed_name=again)
+    gone = delete_bucket(name, s3_options(endpoint_url, region), confirmed_name=again)
     if json:
         output.print_json({"deleted": name, "held": vars(gone)})
     else:
@@ -131,7 +132,7 @@ def policy(
         raise ConfigError("take exactly one of --everyone, --account, --links and --revoke")
     if revoke and prefix:
         raise ConfigError("--revoke takes back everything: leave --prefix out")
-    name, options = _name(bucket), _options(endpoint_url, region)
+    name, options = _name(bucket), s3_options(endpoint_url, region)
     if links:
         _print_links(name, prefix, hours, options, json=json)
         return
@@ -158,7 +159,7 @@ def audit(
     Whether it is public is also tried from outside, without credentials. Access lists of single
     objects are not looked at. Costs are estimates from a table of prices that you can edit.
     """
-    name, options = _name(bucket), _options(endpoint_url, region)
+    name, options = _name(bucket), s3_options(endpoint_url, region)
     found = audit_bucket(name, prices_for(f"s3://{name}", options, price_table, prices), options)
     if json:
         held = vars(found) | {"contents": vars(found.contents), "is_public": found.is_public}
@@ -175,10 +176,6 @@ def _name(bucket: str) -> str:
             "where there is a choice)"
         )
     return name
-
-
-def _options(endpoint_url: str, region: str) -> S3Options:
-    return S3Options(endpoint_url or None, region or None)
 
 
 def _grant(

@@ -17,6 +17,7 @@ from naturalist.cli.options import (
     QuietOption,
     RegionOption,
     SnapshotOption,
+    s3_options,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import ClassifierSection, load_config
@@ -61,9 +62,7 @@ def train(
 
     Example: naturalist train --from s3://bucket/garden --out models
     """
-    there = _elsewhere(
-        place, out, snapshot, S3Options(endpoint_url or None, region or None, anonymous=anonymous)
-    )
+    there = _elsewhere(place, out, snapshot, s3_options(endpoint_url, region, anonymous=anonymous))
     if there is None:
         found = classifier.train(load_config(config), make_progress(quiet=quiet))
     else:
@@ -106,9 +105,7 @@ def evaluate(
     (report.md), evaluation.json and the model card. Trains the model if it is not there. What it
     says of a new source is tried on every source that there is.
     """
-    there = _elsewhere(
-        place, out, snapshot, S3Options(endpoint_url or None, region or None, anonymous=anonymous)
-    )
+    there = _elsewhere(place, out, snapshot, s3_options(endpoint_url, region, anonymous=anonymous))
     if there is None:
         found = classifier.evaluate(load_config(config), make_progress(quiet=quiet))
     else:

@@ -16,9 +16,10 @@ from naturalist.cli.options import (
     RegionOption,
     RequesterPaysOption,
     SnapshotOption,
+    s3_options,
 )
 from naturalist.cli.progress import in_kilobytes, make_progress
-from naturalist.stores import S3Options, open_store
+from naturalist.stores import open_store
 
 app = typer.Typer()
 
@@ -59,7 +60,7 @@ def pull(
     Run it again to go on after an interruption, or to fetch what a newer snapshot changed: only
     that is fetched, and files that the snapshot no longer names are removed.
     """
-    options = S3Options(endpoint_url or None, region or None, "auto", requester_pays, anonymous)
+    options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     selection = consume.Selection(_words(categories), _words(formats), _words(parts))
     with in_kilobytes(make_progress(quiet=quiet), "pull") as (begin, advance):
         store = open_store(url, options)

@@ -17,6 +17,7 @@ from naturalist.cli.options import (
     RegionOption,
     RequesterPaysOption,
     SnapshotOption,
+    s3_options,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
@@ -84,7 +85,7 @@ def dashboard(
     programs. Ctrl-C ends it. Needs  pip install 'naturalist[dashboard]'. --export needs no server:
     a folder DIR below the workspace that is called site is published with the next snapshot.
     """
-    options = S3Options(endpoint_url or None, region or None, "auto", requester_pays, anonymous)
+    options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     place, settings = _place(config, source, snapshot, options)
     if export is not None:
         _export(place, export, thumbnails, json=json, quiet=quiet)

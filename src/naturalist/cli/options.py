@@ -7,6 +7,7 @@ import typer
 
 from naturalist.config import CONFIG_NAME
 from naturalist.config.executor import ExecutorKind
+from naturalist.stores import S3Options
 
 DEFAULT_CONFIG = Path(CONFIG_NAME)
 ConfigOption = Annotated[
@@ -46,6 +47,20 @@ AnonymousOption = Annotated[
 RequesterPaysOption = Annotated[
     bool, typer.Option("--requester-pays", help="Agree to pay for requests and traffic.")
 ]
+
+
+def s3_options(
+    endpoint_url: str, region: str, *, anonymous: bool = False, requester_pays: bool = False
+) -> S3Options:
+    """How to reach a bucket that the configuration does not name, from a command's options."""
+    return S3Options(
+        endpoint_url=endpoint_url or None,
+        region=region or None,
+        anonymous=anonymous,
+        requester_pays=requester_pays,
+    )
+
+
 PricesOption = Annotated[
     Path | None,
     typer.Option(

@@ -16,12 +16,13 @@ from naturalist.cli.options import (
     JsonOption,
     QuietOption,
     RegionOption,
+    s3_options,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.errors import ConfigError
 from naturalist.snapshots import File, PruneOptions, PrunePlan, Summary
-from naturalist.stores import S3Options, Store, open_store
+from naturalist.stores import Store, open_store
 
 app = typer.Typer(
     name="snapshots",
@@ -40,7 +41,7 @@ def _open(
     config: Path, url: str, endpoint_url: str, region: str, *, anonymous: bool = False
 ) -> Store:
     if url:
-        options = S3Options(endpoint_url or None, region or None, anonymous=anonymous)
+        options = s3_options(endpoint_url, region, anonymous=anonymous)
         return open_store(url, options)
     settings = load_config(config)
     if not settings.publish_url:

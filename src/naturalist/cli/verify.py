@@ -20,6 +20,7 @@ from naturalist.cli.options import (
     RegionOption,
     RequesterPaysOption,
     SnapshotOption,
+    s3_options,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import Config, load_config
@@ -67,7 +68,7 @@ def verify(
         settings = load_config(config).worked_on_by(executor, ray_address)
         _verify_workspace(settings, progress, json=json)
         return
-    options = S3Options(endpoint_url or None, region or None, "auto", requester_pays, anonymous)
+    options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     checked = _check(url, options, snapshot, progress, quick=quick)
     if json:
         output.print_json(_as_json(url, checked))
@@ -83,7 +84,7 @@ def _verify_workspace(settings: Config, progress: Progress, *, json: bool) -> No
         output.print_json(report)
         return
     output.print_text(f"all hard checks passed; {len(report['soft'])} soft findings")
-    output.print_text(str(settings.layout.reports / "verification.md"))
+    output.print_text(str(settings.layout.verification_page))
 
 
 def _check(

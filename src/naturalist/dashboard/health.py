@@ -176,7 +176,7 @@ class Health:
         return counted
 
     def _verification(self) -> Document | None:
-        path = self.place.layout.reports / "verification.json"
+        path = self.place.layout.verification
         report = _tolerant(path)
         if not isinstance(report, dict):
             return None

@@ -14,7 +14,7 @@ from typing import Any
 from naturalist import __version__, artifacts, backbones, extract, ledger, tables
 from naturalist.config import Config
 from naturalist.ingest.listing import list_new
-from naturalist.layout import Layout
+from naturalist.layout import Layout, shard_name
 from naturalist.ledger import KnownFiles
 from naturalist.pipeline import reports
 from naturalist.pipeline.status import counts_as_json
@@ -71,7 +71,7 @@ def _state(config: Config) -> dict[str, Facts]:
         category: {
             "batch": max((b.batch for b in ledger.batches(config.layout, category)), default=0),
             "parts": {
-                f"{part.batch:06d}-{part.number:05d}": part.rows
+                shard_name(part.batch, part.number): part.rows
                 for part in extract.parts(config.layout, category, spec)
             },
             "tables": {
@@ -127,7 +127,7 @@ def _ingested(config: Config, before: dict[str, Facts]) -> Facts:
 
 def _extracted(config: Config, before: dict[str, Facts], after: dict[str, Facts]) -> Facts:
     sizes = {
-        (category, f"{summary.batch:06d}-{number:05d}"): shard.rows
+        (category, shard_name(summary.batch, number)): shard.rows
         for category in config.labels
         for summary in ledger.batches(config.layout, category)
         for number, shard in enumerate(summary.shards)

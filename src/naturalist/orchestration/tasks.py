@@ -14,6 +14,7 @@ from naturalist import backbones, extract, publish, tables
 from naturalist.config import Config
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.ingest.listing import check_source
+from naturalist.layout import shard_name
 from naturalist.orchestration import accounts, groups
 from naturalist.orchestration.request import Request
 from naturalist.pipeline import analyse as pipeline_analyse
@@ -109,7 +110,7 @@ def ingest(request: Request) -> list[int]:
 def _extract_tasks(config: Config, category: str) -> dict[str, extract.ExtractTask]:
     sources = {category: config.source_paths[category]}
     tasks = extract.plan(config.layout, sources, config.extract_options)
-    return {f"{task.batch:06d}-{task.number:05d}": task for task in tasks}
+    return {shard_name(task.batch, task.number): task for task in tasks}
 
 
 def plan_extraction(request: Request, category: str) -> list[str]:
@@ -165,7 +166,7 @@ def _check_tasks(config: Config, category: str) -> dict[str, feature_checks.Feat
         config.picture_limits,
         config.feature_check_options,
     )
-    return {f"{task.part.batch:06d}-{task.part.number:05d}": task for task in tasks}
+    return {shard_name(task.part.batch, task.part.number): task for task in tasks}
 
 
 def plan_verification(request: Request, category: str) -> list[str]:

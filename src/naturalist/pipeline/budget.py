@@ -9,8 +9,6 @@ from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
 from naturalist.reasons import Reason
 
-_STATE = "budget.json"
-
 
 @dataclass(frozen=True)
 class Spent:
@@ -64,9 +62,9 @@ def cover(layout: Layout) -> None:
     """Note that a good run (or a person's word) covers all batches so far."""
     last = ledger.last_batch(layout)
     if _covered(layout) != last:
-        artifacts.write_json(layout.reports / _STATE, {"covered_batch": last})
+        artifacts.write_json(layout.budget, {"covered_batch": last})
 
 
 def _covered(layout: Layout) -> int:
-    value = artifacts.read_json(layout.reports / _STATE)
+    value = artifacts.read_json(layout.budget)
     return int(value["covered_batch"]) if value else 0

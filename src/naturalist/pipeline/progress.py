@@ -1,4 +1,8 @@
-"""What a run tells about itself while it works; only the command line shows it."""
+"""What a run tells about itself while it works; only the command line shows it.
+
+Below the pipeline, where `Progress` is not known, a function that takes long has a parameter
+`on_<units>` (on_file, on_rows, on_bytes): a callable that hears how many more are done.
+"""
 
 from typing import Protocol
 

@@ -34,9 +34,8 @@ def write_verification(
         "soft": [v.as_json() for v in verdicts if v.severity == "soft"],
         "checks": {"hard": HARD_CHECKS, "soft": SOFT_CHECKS},
     }
-    artifacts.write_json(config.layout.reports / "verification.json", report)
-    path = config.layout.reports / "verification.md"
-    artifacts.write_bytes(path, _as_markdown(report, verdicts).encode())
+    artifacts.write_json(config.layout.verification, report)
+    artifacts.write_bytes(config.layout.verification_page, _as_markdown(report, verdicts).encode())
     return report
 
 

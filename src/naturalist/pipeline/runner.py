@@ -209,7 +209,7 @@ def report_verification(
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     raise VerificationFailed(
         f"{len(failed)} hard checks failed: {named}{more}. All are in "
-        f"{config.layout.reports / 'verification.md'}. To make a broken file of features or "
+        f"{config.layout.verification_page}. To make a broken file of features or "
         "tables anew, remove it and run again"
     )
 

@@ -4,6 +4,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import singledispatch
 from typing import Any, TypeVar
 
 from naturalist import artifacts, backbones, extract, ledger, packing, publish, tables
@@ -364,7 +365,7 @@ def pack_tasks(config: Config) -> list[packing.PackTask]:
 
 
 def _require_verified(config: Config) -> None:
-    report = artifacts.read_json(config.layout.reports / "verification.json")
+    report = artifacts.read_json(config.layout.verification)
     unverified = table_checks.plan(list(_wanted_tables(config)))
     if report is None or not report["passed"] or unverified:
         raise VerificationFailed(
@@ -373,19 +374,29 @@ def _require_verified(config: Config) -> None:
         )
 
 
+@singledispatch
 def as_facts(result: Any) -> dict[str, Any]:
     """A stage's result as JSON values, without verdicts (the verification report has them)."""
-    if isinstance(result, dict):
-        return result
-    if isinstance(result, VerifyResult):
-        soft = sum(v.severity == "soft" for v in result.verdicts)
-        hard = len(result.verdicts) - soft
-        return {"checked": result.checked, "rows": result.rows, "hard": hard, "soft": soft}
-    if isinstance(result, IngestResult):
-        added = {
-            category: counts_as_json(sum(counts.values(), ledger.SourceCounts()))
-            for category, counts in result.counts.items()
-        }
-        retired = {"retired": result.retired, "restored": result.restored}
-        return {"batches": result.batches, "added": added} | retired
     return dict(vars(result))
+
+
+@as_facts.register(dict)
+def _(result: dict[str, Any]) -> dict[str, Any]:
+    return result
+
+
+@as_facts.register
+def _(result: VerifyResult) -> dict[str, Any]:
+    soft = sum(v.severity == "soft" for v in result.verdicts)
+    hard = len(result.verdicts) - soft
+    return {"checked": result.checked, "rows": result.rows, "hard": hard, "soft": soft}
+
+
+@as_facts.register
+def _(result: IngestResult) -> dict[str, Any]:
+    added = {
+        category: counts_as_json(sum(counts.values(), ledger.SourceCounts()))
+        for category, counts in result.counts.items()
+    }
+    retired = {"retired": result.retired, "restored": result.restored}
+    return {"batches": result.batches, "added": added} | retired

@@ -5,7 +5,6 @@ import hashlib
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -203,11 +202,6 @@ def check_vectors(names: list[str], vectors: Vectors) -> Iterator[Verdict]:
         yield Verdict("constant", "soft", f"every value is {vectors[at, 0]}", names[at])
 
 
-@lru_cache(maxsize=1)
-def _backbone(name: str) -> Backbone:
-    return backbones.load(name)
-
-
 def _extract_again(
     task: FeatureCheckTask, layout: Layout, names: list[str], vectors: Vectors
 ) -> Iterator[Verdict]:
@@ -224,7 +218,7 @@ def _extract_again(
             continue
         try:
             data = read_picture(layout, task.sources.get(row["source"]), row)
-            again = vector_of(_backbone(task.backbone), data, task.limits)
+            again = vector_of(extract.opened(task.backbone), data, task.limits)
         except PictureError as error:
             yield _verdict(
                 task, "re_extraction", f"could not be extracted again: {error}", names[at]
