@@ -192,7 +192,7 @@ def _make(
     features, far = drawn.features, 0
     if options.method == "hdbscan" and drawn.of > len(features):
         watcher.begin("clusters: far rows", drawn.of, "rows")
-        more = draw_far(files, drawn, options.seed, watcher.advance)
+        more = draw_far(files, drawn, options.min_size, options.seed, watcher.advance)
         watcher.end()
         unseen = ~np.isin(more.pic_ids, drawn.pic_ids)
         features, far = np.concatenate([features, more.features[unseen]]), int(unseen.sum())

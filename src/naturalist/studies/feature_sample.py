@@ -18,6 +18,7 @@ from naturalist.studies.feature_files import FeatureFiles
 Floats = NDArray[np.float32]
 OnRows = Callable[[int], None]
 _CELLS = 256
+_USUAL = 8
 _FAR = 0.995
 
 
@@ -41,20 +42,33 @@ def draw(files: FeatureFiles, count: int, seed: int, on_rows: OnRows) -> Drawn:
     return _smallest(files, count, seed, on_rows, lambda features: np.ones(len(features), bool))
 
 
-def draw_far(files: FeatureFiles, near: Drawn, seed: int, on_rows: OnRows) -> Drawn:
-    """Rows that are far from all that was drawn evenly, where rare groups are.
+def draw_far(files: FeatureFiles, near: Drawn, few: int, seed: int, on_rows: OnRows) -> Drawn:
+    """Rows of places where hardly any were drawn evenly: rare groups are there.
 
-    A group of 20 among a million has hardly a row in an even sample. Its rows are farther from the
-    middles of cells of the sample than nearly all rows are, and so they are found here: rows
-    beyond the distance that 5 in 1,000 of the sample exceed, at most half as many as were drawn.
+    A group of 20 among a million has hardly a row in an even sample. Either its rows are farther
+    from the middles of cells of the sample than nearly all rows are, or it has a cell of its own in
+    which there are few. So these are found here: rows beyond the distance that 5 in 1,000 of the
+    sample exceed, and all rows of cells with few drawn ones; at most half as many as were drawn.
     All features count: the principal axes of a sample without the group may not have its direction.
+
+    Args:
+        files: all rows.
+        near: what was drawn evenly.
+        few: a cell with fewer drawn rows is looked into.
+        seed: of the cells and the hashes.
+        on_rows: hears of rows that were read.
     """
     points = to_unit(near.features)
-    middles = kmeans.fit_centroids(points, _CELLS, seed, spread=False)
-    limit = np.quantile(kmeans.assign(points, middles)[1], _FAR)
+    # So many that an ordinary cell has far more than a few.
+    cells = max(2, min(_CELLS, len(points) // (_USUAL * few)))
+    middles = kmeans.fit_centroids(points, cells, seed, spread=False)
+    labels, squares = kmeans.assign(points, middles)
+    limit = np.quantile(squares, _FAR)
+    sparse = np.bincount(labels, minlength=len(middles)) < few
 
     def is_far(features: Floats) -> NDArray[np.bool_]:
-        return np.asarray(kmeans.assign(to_unit(features), middles)[1] > limit)
+        nearest, distances = kmeans.assign(to_unit(features), middles)
+        return np.asarray((distances > limit) | sparse[nearest])
 
     return _smallest(files, len(points) // 2, seed, on_rows, is_far)
 
