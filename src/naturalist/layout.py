@@ -25,7 +25,7 @@
       samples/<name>/                     which pictures stand for all
       maps/<name>/                        points.parquet, map.json, map.png
       clusters/<name>/                    members.parquet, clusters.json, sheets/<cluster>.png
-      index/<backbone>/                   neighbours of every picture
+      index/<backbone>/                   every vector, for similar pictures
       models/<model>/                     model.onnx, card, evaluation, predictions
       reports/                            verification.json, verification.md, runs/<n>.json
       site/                               the dashboard, exported for publishing

@@ -11,7 +11,7 @@ from tests.analysis.mixtures import directions
 
 from naturalist import artifacts
 from naturalist.analysis.clustering import NOISE, ClusterOptions
-from naturalist.errors import WorkspaceError
+from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import Layout
 from naturalist.pipeline.progress import Silent
 from naturalist.schemas import CLUSTER_MEMBERS
@@ -149,6 +149,22 @@ def test_a_cluster_of_two_categories_is_called_mixed(tmp_path: Path) -> None:
     found = study(write_vectors(tmp_path / "v.parquet", features, category=category), tmp_path)
     assert all(entry["mixed"] for entry in found["clusters"])
     assert any("mixed" in sentence for sentence in found["words"])
+
+
+@pytest.mark.parametrize("rows", [1, 9])
+def test_too_few_pictures_are_refused(tmp_path: Path, rows: int) -> None:
+    files = write_vectors(tmp_path / "v.parquet", directions([rows])[0])
+    with pytest.raises(ConfigError, match="10 or more"):
+        study(files, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
+def test_pictures_that_are_all_alike_are_one_cluster_or_none(tmp_path: Path, method: str) -> None:
+    np.save(tmp_path / "v.npy", np.ones((12, 8), np.float32))
+    options = ClusterStudy(ClusterOptions(method=method))
+    found = study(feature_files.of_file(tmp_path / "v.npy"), tmp_path, study=options)
+    assert found["rows"] == 12
+    assert len(found["clusters"]) == (1 if method == "kmeans" else 0)
 
 
 def test_without_categories_there_is_no_word_about_them(tmp_path: Path) -> None:

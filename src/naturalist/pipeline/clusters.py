@@ -7,7 +7,7 @@ from naturalist.pipeline import workspace
 from naturalist.pipeline.progress import Progress
 from naturalist.pipeline.stages import Job
 from naturalist.studies import feature_files
-from naturalist.studies.clusters import ClusterStudy, study_clusters
+from naturalist.studies.clusters import LEAST_ROWS, ClusterStudy, study_clusters
 
 
 def cluster(
@@ -30,9 +30,12 @@ def cluster(
 
 
 def step(job: Job) -> dict[str, Any]:
-    """The step of a run: the clustering `default`."""
+    """The step of a run: the clustering `default`, once there are enough pictures."""
     layout = job.config.layout
     files = feature_files.of_place(layout.root)
+    if len(files.files) < LEAST_ROWS and sum(len(f.outline()) for f in files.files) < LEAST_ROWS:
+        job.progress.note(f"no clusters yet: they need {LEAST_ROWS} pictures")
+        return {"changed": False}
     found = study_clusters(files, layout, job.config.clusters.study, job.progress, pictures=layout)
     said = {"rows": found["rows"], "clusters": len(found["clusters"]), "noise": found["noise"]}
     return said | {"changed": found["changed"], "remade": found.get("remade")}

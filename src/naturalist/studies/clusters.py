@@ -33,7 +33,7 @@ from naturalist.analysis.clustering import (
 )
 from naturalist.analysis.reduction import Reduction
 from naturalist.analysis.watching import Watcher
-from naturalist.errors import WorkspaceError
+from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import Layout
 from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.studies import cluster_model, cluster_report
@@ -46,6 +46,7 @@ from naturalist.studies.rows import Rows
 FORMAT = 1
 """Changes when the same rows would give other clusters."""
 _LOG = logging.getLogger(__name__)
+LEAST_ROWS = 10
 _FEW = 20
 _SAME_FEATURES = 0.99
 
@@ -108,6 +109,7 @@ def study_clusters(
         The content of `clusters.json`, and `changed`: whether anything was done.
 
     Raises:
+        ConfigError: there are fewer than 10 rows.
         MissingExtra: a package of the extra `analysis` is not installed.
         StoreError: a table is damaged.
     """
@@ -189,6 +191,10 @@ def _make(
     watcher.begin("clusters: sample", None, "rows")
     drawn = draw(files, options.rows, options.seed, watcher.advance)
     watcher.end()
+    if drawn.of < LEAST_ROWS:
+        raise ConfigError(
+            f"{files.what} has {drawn.of} pictures: clusters need {LEAST_ROWS} or more"
+        )
     features, far = drawn.features, 0
     if options.method == "hdbscan" and drawn.of > len(features):
         watcher.begin("clusters: far rows", drawn.of, "rows")
@@ -213,7 +219,7 @@ def _make(
         "made_from": {"rows": len(points), "far_rows": far, "of": drawn.of},
         "axes": {"kept": points.shape[1], "explained": round(reduction.explained, 4)},
         "criterion": {"floor": options.floor, "tried": [asdict(one) for one in tried]},
-        "stability": round(stable.overall, 4),
+        "stability": round(stable.overall, 4) if ids else None,
         "by_cluster": dict(zip(ids, stable.by_cluster.tolist(), strict=True)),
         "silhouette": quality.silhouette(points, found, options.seed),
         "added": {"rows": 0, "noise": 0},
