@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,9 +54,10 @@ def first_batch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(first_batch: Path, tmp_path: Path) -> Config:
+def config(first_batch: Path) -> Iterator[Config]:
     """A copy of it; its files are known by the names of the sources, wherever those lie."""
-    return _config(shutil.copytree(first_batch, tmp_path / "collection"))
+    with tiny.in_memory() as folder:
+        yield _config(shutil.copytree(first_batch, folder / "collection"))
 
 
 def _study(config: Config, chosen: Chosen, options: DriftOptions = QUICK) -> Report:
