@@ -5,8 +5,8 @@
 
 PHOTOS has a folder for each of two or more categories. Each run is the program in a process of its
 own, on a new workspace. The ways take turns, and of each the fastest round is shown: on a shared
-machine the others measure the neighbours. CPU time, of all processes of a run, is nearly free of
-them. The start and the end of the cluster are in the time of the run as a whole, and of no stage
+machine the others measure the neighbours. CPU time is that of all processes of a run, as last seen
+of each. The start and the end of the cluster are in the time of the run as a whole, and of no stage
 but the first. Memory is the peak of all processes of the run together, less what they share (PSS),
 looked at every half second.
 """

@@ -87,6 +87,7 @@ class RayExecutor:
         self._looked_s = 0.0
         self._gpus_asked = 0.0
         self._missing: list[str] = []
+        self._left_over: list[Any] = []
 
     def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
         """See `Executor.map`."""
@@ -94,22 +95,23 @@ class RayExecutor:
         running: dict[Any, _Work] = {}
         pace = _Pace()
         self._gpus_asked = 0.0
-        try:
-            while self._fill(run, waiting, running, pace):
-                with self._cluster_errors():
-                    ready, _ = self._ray.wait(list(running), timeout=_POLL_S)
-                for copy in ready:
-                    work = running.pop(copy, None)
-                    answer = self._answer(copy, work, running) if work is not None else None
-                    if work is not None and answer is not None:
-                        self._end_copies(work, running)
-                        pace.note(work)
-                        yield work.task, self._result(answer)
-                if time.monotonic() - self._looked_s > _POLL_S:
-                    self._look_at_nodes()
-                self._help_late_ones(running, pace)
-        finally:
-            self._cancel(running)
+        # What nobody needs any more goes on until it or the connection ends. It is not called off:
+        # Ray 2.60 takes the driver down when a task is cancelled while its answer arrives.
+        while self._fill(run, waiting, running, pace):
+            with self._cluster_errors():
+                ready, _ = self._ray.wait(list(running), timeout=_POLL_S)
+            for copy in ready:
+                work = running.pop(copy, None)
+                answer = self._answer(copy, work, running) if work is not None else None
+                if work is not None and answer is not None:
+                    for other in work.copies:
+                        self._left_over.append(other)
+                        running.pop(other, None)
+                    pace.note(work)
+                    yield work.task, self._result(answer)
+            if time.monotonic() - self._looked_s > _POLL_S:
+                self._look_at_nodes()
+            self._help_late_ones(running, pace)
 
     def _fill(
         self,
@@ -172,6 +174,7 @@ class RayExecutor:
             raise error.cause from error
         except exceptions.RayError as error:
             work.losses += 1
+            self._progress.note(f"a task is done again: {_loss(error)}")
             if work.losses > _LOSSES:
                 raise NaturalistError(
                     f"a task was lost {work.losses} times with the node or the worker that it was "
@@ -234,19 +237,12 @@ class RayExecutor:
                 turn = len(work.copies) + work.losses
                 self._submit(work, running, nodes[turn % len(nodes)] if nodes else "")
 
-    def _end_copies(self, work: _Work, running: dict[Any, _Work]) -> None:
-        self._cancel(work.copies)
-        for copy in work.copies:
-            running.pop(copy, None)
-
-    def _cancel(self, copies: Iterable[Any]) -> None:
-        # Not by force: Ray 2.60 takes the driver down when an answer arrives at the same moment.
-        for copy in copies:
-            with contextlib.suppress(self._ray.exceptions.RayError):
-                self._ray.cancel(copy)
-
     def close(self) -> None:
         """Leave the cluster; unfinished tasks end and leave nothing behind."""
+        if self._left_over:
+            # While the workspace is still held: what is only slow may finish writing.
+            self._ray.wait(self._left_over, num_returns=len(self._left_over), timeout=_PATIENCE_S)
+            self._left_over.clear()
         self._ending.close()
         self._ray = None
         self._nodes = {}
@@ -271,6 +267,16 @@ class _Pace:
         since = max(work.begun_s, self.all_begun_s)
         allowed_s = _SLOWER * statistics.median(self.durations_s) + _PATIENCE_S
         return time.monotonic() - since > allowed_s * len(work.copies)
+
+
+def _loss(error: Exception) -> str:
+    match type(error).__name__:
+        case "NodeDiedError":
+            return "its node was lost"
+        case "OutOfMemoryError":
+            return "its node is short of memory"
+        case _:
+            return "its worker ended"
 
 
 def _first_line(error: Exception) -> str:

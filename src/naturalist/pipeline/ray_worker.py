@@ -11,7 +11,7 @@ import os
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,9 @@ def pack(run: Callable[[Any], Any], task: Any) -> PackedTask:
     return PackedTask(key, data)
 
 
-def run_packed(packed: PackedTask) -> bytes:
+def run_packed(environment: tuple[tuple[str, str], ...], packed: PackedTask) -> bytes:
     """Do a task, in the child process; gives the pickled result."""
+    os.environ.update(environment)
     # Both ends are processes of one run: no file and no stranger's bytes are unpickled.
     run, task = pickle.loads(packed.data)  # noqa: S301
     for index, reason in packed.blamed:
@@ -84,20 +85,15 @@ def watch_over(packed: PackedTask, terms: Terms) -> Answer:
     child = _child(terms, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     try:
         _check_version(terms)
-        ((_, result),) = child.map(run_packed, [packed])
+        ((_, result),) = child.map(partial(run_packed, terms.environment), [packed])
     except NaturalistError as error:
         return Answer(node, error=error)
-    except KeyboardInterrupt:
-        # So Ray calls a task off; the child would go on with it.
-        child.close()
-        raise
     return Answer(node, result)
 
 
 @lru_cache(maxsize=1)
 def _child(terms: Terms, gpus: str) -> ProcessExecutor:
     """The child process; it sees the GPUs that Ray has given this worker when it begins."""
-    os.environ.update(terms.environment)
     return ProcessExecutor(1, terms.breadcrumbs, terms.timeout_s)
 
 
