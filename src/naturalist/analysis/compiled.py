@@ -3,6 +3,10 @@
 What is compiled is kept on the disk (beside the module, or below NUMBA_CACHE_DIR), so that only
 the first run ever waits for the compiler. Threads share the work in fixed pieces: the result does
 not depend on how many there are.
+
+What is compiled must not call `np.sort` or `np.argsort`: their compiled parts have names that are
+unique in one process only, and code that two processes have kept is linked wrongly when a third one
+loads both (seen with numba 0.68: wild reads).
 """
 
 import os

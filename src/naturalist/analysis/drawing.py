@@ -181,7 +181,11 @@ def draw(
     model = MapModel(fitted, reduced[chosen], layout.coordinates)
     placed = place_all(model, reduced, chosen, layout, options, watcher)
     clock.lap("place")
-    quality = map_quality.measure(reduced, placed.coordinates, options.seed)
+    total = map_quality.PASSES * min(rows, map_quality.QUERIES)
+    with stage(watcher, "measure", total, "queries") as advance:
+        quality = map_quality.measure(
+            reduced, placed.coordinates, options.seed, on_progress=advance
+        )
     clock.lap("measure")
     sampled = np.zeros(rows, np.bool_)
     sampled[chosen] = True

@@ -5,6 +5,7 @@ few; some rows are drawn whose surroundings are looked at. Each sample is then c
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -241,7 +242,12 @@ MEASURES = (
 
 
 def uniform_samples(
-    whole: Survey, blocks: Blocks, size: int, seeds: int = 5, seed: int = 0
+    whole: Survey,
+    blocks: Blocks,
+    size: int,
+    seeds: int = 5,
+    seed: int = 0,
+    on_progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """The same measures of uniform samples: the mean of each, and its 95 % confidence interval.
 
@@ -251,12 +257,15 @@ def uniform_samples(
         size: of the samples.
         seeds: how many samples, 2 or more.
         seed: of the first.
+        on_progress: hears how many more samples are done.
     """
     rows = len(whole.categories)
     found = []
     for k in range(seeds):
         options = SampleOptions(size, "uniform", seed + k)
         found.append(compare(whole, blocks, sampling.choose(blocks, rows, options), seed + k))
+        if on_progress is not None:
+            on_progress(1)
     return {"seeds": seeds} | {word: _interval([one[word] for one in found]) for word in MEASURES}
 
 

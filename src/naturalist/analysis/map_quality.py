@@ -4,6 +4,7 @@ Trustworthiness and continuity as in Venna and Kaski, Neighborhood preservation 
 projection methods (2001); measured on some queries, each against all points, exactly.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from naturalist.analysis.compiled import compiled, in_pieces
 
 Floats = NDArray[np.float32]
 QUERIES = 1000
+PASSES = 4
 KS = (10, 30, 100)
 _TRUST_K = 10
 _DENSITY_K = 30
@@ -47,6 +49,7 @@ def measure(
     seed: int = 0,
     queries: int = QUERIES,
     asked: NDArray[np.int64] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Quality:
     """Compare neighbourhoods in the features with those on the map.
 
@@ -56,6 +59,7 @@ def measure(
         seed: of the queries.
         queries: how many points are asked about, at most.
         asked: rows to ask about; None for some drawn by chance.
+        on_progress: hears how many more queries are done; each is asked `PASSES` times.
 
     Raises:
         ValueError: there are fewer than 5 points.
@@ -69,12 +73,13 @@ def measure(
     trust_k = min(_TRUST_K, (rows - 1) // 2)
     ks = [k for k in KS if k < rows] or [trust_k]
     deepest = max(*ks, min(_DENSITY_K, rows - 1), trust_k)
-    near = _Near(reduced, asked, deepest)
-    shown = _Near(coordinates, asked, deepest)
+    hear = on_progress or (lambda amount: None)
+    near = _Near(reduced, asked, deepest, hear)
+    shown = _Near(coordinates, asked, deepest, hear)
     recalls = {k: _kept(near.index[:, :k], shown.index[:, :k]) for k in ks}
     return Quality(
-        trustworthiness=_faithfulness(reduced, asked, shown.index[:, :trust_k]),
-        continuity=_faithfulness(coordinates, asked, near.index[:, :trust_k]),
+        trustworthiness=_faithfulness(reduced, asked, shown.index[:, :trust_k], hear),
+        continuity=_faithfulness(coordinates, asked, near.index[:, :trust_k], hear),
         knn_recall={k: float(kept.mean()) for k, kept in recalls.items()},
         density_correlation=rank_correlation(
             near.distance[:, min(_DENSITY_K, deepest) - 1],
@@ -88,7 +93,9 @@ def measure(
 class _Near:
     """The exact nearest points of some rows."""
 
-    def __init__(self, points: Floats, asked: NDArray[np.int64], k: int) -> None:
+    def __init__(
+        self, points: Floats, asked: NDArray[np.int64], k: int, hear: Callable[[int], None]
+    ) -> None:
         self.index = np.empty((len(asked), k), np.int32)
         self.distance = np.empty((len(asked), k), np.float32)
         points = np.ascontiguousarray(points - points.mean(axis=0), np.float32)
@@ -97,6 +104,7 @@ class _Near:
             part = asked[start:end]
             found = neighbours.exact(points, points[part], k, part)
             self.index[start:end], self.distance[start:end] = found
+            hear(end - start)
 
         with neighbours.single_threaded_blas():
             in_pieces(len(asked), 256, work)
@@ -107,7 +115,12 @@ def _kept(near: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.float
     return np.array([len(np.intersect1d(a, b)) / len(a) for a, b in pairs])
 
 
-def _faithfulness(points: Floats, asked: NDArray[np.int64], named: NDArray[np.int32]) -> float:
+def _faithfulness(
+    points: Floats,
+    asked: NDArray[np.int64],
+    named: NDArray[np.int32],
+    hear: Callable[[int], None],
+) -> float:
     # How deep among all points, by nearness here, those lie that were named as nearest there.
     rows, k = len(points), named.shape[1]
     points = np.ascontiguousarray(points - points.mean(axis=0), np.float32)
@@ -117,6 +130,7 @@ def _faithfulness(points: Floats, asked: NDArray[np.int64], named: NDArray[np.in
         part = asked[start:end]
         squares = _squares(points, part)
         _ranks(squares, part, named[start:end], excess[start:end])
+        hear(end - start)
 
     with neighbours.single_threaded_blas():
         in_pieces(len(asked), _QUERIES_AT_ONCE, work)
@@ -145,8 +159,11 @@ def _ranks(squares, part, named, excess):  # type: ignore[no-untyped-def]
         own = part[row]
         limits = np.empty(k, np.float32)
         for c in range(k):
-            limits[c] = squares[row, named[row, c]]
-        limits = np.sort(limits)
+            limit, at = squares[row, named[row, c]], c
+            while at > 0 and limits[at - 1] > limit:
+                limits[at] = limits[at - 1]
+                at -= 1
+            limits[at] = limit
         # How many points lie between one limit and the next.
         between = np.zeros(k + 1, np.int64)
         for other in range(squares.shape[1]):

@@ -214,6 +214,23 @@ def _by_cell(cells: Cells, queries: Floats, probes: int) -> "list[tuple[int, NDA
 
 
 @compiled
+def _sink(heap, names, size, square, name):  # type: ignore[no-untyped-def]
+    # Puts an entry in the place of the top.
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        if child + 1 < size and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] <= square:
+            break
+        heap[at], names[at] = heap[child], names[child]
+        at = child
+    heap[at], names[at] = square, name
+
+
+@compiled
 def _keep(products, lengths, ids, rows, own, squares, index):  # type: ignore[no-untyped-def]
     # Each row of `squares` is a heap with the farthest kept neighbour on top.
     k = squares.shape[1]
@@ -224,23 +241,14 @@ def _keep(products, lengths, ids, rows, own, squares, index):  # type: ignore[no
             square = lengths[c] - 2 * products[r, c]
             if square >= heap[0] or ids[c] == own[row]:
                 continue
-            at = 0
-            while True:
-                child = 2 * at + 1
-                if child >= k:
-                    break
-                if child + 1 < k and heap[child + 1] > heap[child]:
-                    child += 1
-                if heap[child] <= square:
-                    break
-                heap[at], names[at] = heap[child], names[child]
-                at = child
-            heap[at], names[at] = square, ids[c]
+            _sink(heap, names, k, square, ids[c])
 
 
 @compiled
 def _in_order(squares, index):  # type: ignore[no-untyped-def]
     for row in range(len(squares)):
-        order = np.argsort(squares[row])
-        squares[row] = squares[row][order]
-        index[row] = index[row][order]
+        heap, names = squares[row], index[row]
+        for last in range(len(heap) - 1, 0, -1):
+            square, name = heap[last], names[last]
+            heap[last], names[last] = heap[0], names[0]
+            _sink(heap, names, last, square, name)

@@ -175,14 +175,18 @@ def _described(
 def _medians(places, index, strengths, start, end, found):  # type: ignore[no-untyped-def]
     k = index.shape[1]
     values = np.empty(k, np.float32)
+    weights = np.empty(k, np.float32)
     for row in range(start, end):
         for axis in range(3):
             for c in range(k):
-                values[c] = places[index[row, c], axis]
-            order = np.argsort(values)
+                value, at = places[index[row, c], axis], c
+                while at > 0 and values[at - 1] > value:
+                    values[at], weights[at] = values[at - 1], weights[at - 1]
+                    at -= 1
+                values[at], weights[at] = value, strengths[row, c]
             total = np.float32(0)
-            for c in order:
-                total += strengths[row, c]
+            for c in range(k):
+                total += weights[c]
                 found[row, axis] = values[c]
                 if total >= 0.5:
                     break

@@ -107,7 +107,12 @@ def _make(
     summary = _summary(work, points, old.summary if old else {})
     summary["metrics"] = _metrics(drawn)
     summary["integrity"] = samples.report_integrity(
-        lambda: [drawn.reduced], work.names, drawn.sample, work.options.seed, _UNIFORM_SEEDS
+        lambda: [drawn.reduced],
+        work.names,
+        drawn.sample,
+        work.options.seed,
+        _UNIFORM_SEEDS,
+        work.watcher,
     )
     summary["durations_s"] = drawn.durations_s
     summary["placed"] = {

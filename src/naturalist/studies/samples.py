@@ -68,10 +68,10 @@ def make_sample(
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
     blocks = _reduced_blocks(collection, len(names), watcher)
-    with stage(watcher, "sample", 3, "passes") as advance:
+    with stage(watcher, "sample", 1, "samples") as advance:
         sample = sampling.choose(blocks, len(names), options)
         advance(1)
-        report = report_integrity(blocks, names, sample, options.seed, uniform_seeds, advance)
+    report = report_integrity(blocks, names, sample, options.seed, uniform_seeds, watcher)
     summary = {
         "name": name,
         "method": options.method,
@@ -99,19 +99,20 @@ def report_integrity(
     sample: Sample,
     seed: int,
     uniform_seeds: int,
-    advance: Any = None,
+    watcher: Watcher = UNWATCHED,
 ) -> dict[str, Any]:
     """What a sample keeps, and what uniform samples of its size keep, as JSON values."""
-    whole = integrity.survey(blocks, names.labels, len(sample.rows), seed)
-    if advance is not None:
+    with stage(watcher, "integrity", uniform_seeds + 2, "samples") as advance:
+        whole = integrity.survey(blocks, names.labels, len(sample.rows), seed)
         advance(1)
-    found = integrity.compare(whole, blocks, sample, seed)
+        found = integrity.compare(whole, blocks, sample, seed)
+        advance(1)
+        uniform = integrity.uniform_samples(
+            whole, blocks, len(sample.rows), uniform_seeds, seed, advance
+        )
     found["categories"] = {
         names.category_names[int(label)]: share for label, share in found["categories"].items()
     }
-    uniform = integrity.uniform_samples(whole, blocks, len(sample.rows), uniform_seeds, seed)
-    if advance is not None:
-        advance(1)
     return {"sample": found, "uniform": uniform}
 
 
