@@ -38,7 +38,7 @@ class HeldOutOptions:
     """
 
     fit: FitOptions = field(default_factory=FitOptions)
-    most_rows: int = 60_000
+    most_rows: int = 30_000
     folds: int = 5
     seed: int = 0
     class_weights: Mapping[int, float] = field(default_factory=dict)

@@ -20,11 +20,12 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import ClassifierSection, load_config
+from naturalist.config import CONFIG_NAME, ClassifierSection, load_config
 from naturalist.errors import ConfigError
 from naturalist.pipeline import classifier
 from naturalist.pipeline.classifier import Elsewhere
 from naturalist.stores import S3Options
+from naturalist.studies.classifier.options import ClassifierOptions
 
 app = typer.Typer()
 
@@ -58,7 +59,7 @@ def train(
 
     It is judged by models that never saw the source of what they predict. The first model of a
     workspace is its champion; later ones become it by `naturalist refine`. With the same tables
-    and settings ([classifier]) nothing is done again.
+    and settings ([classifier] of -c, with --from too) nothing is done again.
 
     Example: naturalist train --from s3://bucket/garden --out models
     """
@@ -66,7 +67,7 @@ def train(
     if there is None:
         found = classifier.train(load_config(config), make_progress(quiet=quiet))
     else:
-        options = ClassifierSection().options
+        options = _options(config)
         found = classifier.train_elsewhere(there, options, make_progress(quiet=quiet))
     if json:
         output.print_json(found)
@@ -79,6 +80,13 @@ def train(
         f"sources, {len(found['categories'])} categories\n"
         f"balanced accuracy on sources that were left out: {said}\n{found['folder']}"
     )
+
+
+def _options(config: Path) -> ClassifierOptions:
+    """The settings of a configuration; the defaults where there is none."""
+    there = config / CONFIG_NAME if config.is_dir() else config
+    section = load_config(config).classifier if there.exists() else ClassifierSection()
+    return section.options
 
 
 def _elsewhere(place: str, out: Path | None, snapshot: str, s3: S3Options) -> Elsewhere | None:
@@ -109,7 +117,7 @@ def evaluate(
     if there is None:
         found = classifier.evaluate(load_config(config), make_progress(quiet=quiet))
     else:
-        options = ClassifierSection().options
+        options = _options(config)
         found = classifier.evaluate_elsewhere(there, options, make_progress(quiet=quiet))
     if json:
         output.print_json(found)

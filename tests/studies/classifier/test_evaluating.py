@@ -72,7 +72,9 @@ def test_where_every_category_has_one_source_it_says_that_nobody_knows(made) -> 
 
 
 def test_a_source_that_others_need_is_said_to_be_leant_on(made) -> None:
-    leaning = made.evaluation["leaning"]
+    leaning = made.evaluation["influence"]
+    leant = {one["source"] for one in leaning if one["leans"]}
+    assert set(made.evaluation["leaning"]) == leant
     assert {one["category"] for one in leaning} == {"plant", "animal", "human"}
     lost = [one["others_lose"] for one in leaning]
     assert lost == sorted(lost, reverse=True)

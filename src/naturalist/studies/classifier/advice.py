@@ -19,7 +19,7 @@ LOSS = 0.02
 """What other sources lose on average without a source that the data leans on."""
 
 
-def leaning(rows: TrainingRows, tried: Nested) -> list[dict[str, Any]]:
+def influence(rows: TrainingRows, tried: Nested) -> list[dict[str, Any]]:
     """Every source by what others lose without it, and its share of its category's pictures."""
     shares = _shares(rows)
     lost = {name: one for one in tried.leaning for name in one.source.split(", ")}
@@ -39,6 +39,11 @@ def leaning(rows: TrainingRows, tried: Nested) -> list[dict[str, Any]]:
             }
         )
     return sorted(found, key=lambda one: (-(one["others_lose"] or 0), -one["share_of_category"]))
+
+
+def leaning(found: list[dict[str, Any]]) -> list[str]:
+    """Names of the sources that the data leans on, of what `influence` gives."""
+    return list(dict.fromkeys(one["source"] for one in found if one["leans"]))
 
 
 def advice(rows: TrainingRows, cells: list[Cell], tried: Nested) -> list[str]:

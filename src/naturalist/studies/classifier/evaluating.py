@@ -17,7 +17,7 @@ from naturalist.analysis.nested import Nested, nested
 from naturalist.analysis.novelty import false_alarms
 from naturalist.analysis.splits import no_groups, random_split
 from naturalist.analysis.weighting import row_weights
-from naturalist.studies.classifier.advice import advice, leaning
+from naturalist.studies.classifier.advice import advice, influence, leaning
 from naturalist.studies.classifier.card import model_card
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.plots import write_plots
@@ -83,6 +83,7 @@ def document(
     )
     random = _random_split(rows, options, truth)
     tried = _nested(rows, options, watch)
+    influences = influence(rows, tried)
     return {
         "format": FORMAT,
         "categories": names,
@@ -96,7 +97,8 @@ def document(
         "single_sources": [_name(cell, names) for cell in cells if not cell.held_out],
         **_of_probabilities(held, truth, rows),
         "novelty": _novelty(rows, options, held, names),
-        "leaning": leaning(rows, tried),
+        "influence": influences,
+        "leaning": leaning(influences),
         "advice": advice(rows, cells, tried),
     }
 

@@ -156,7 +156,7 @@ def _leaning(evaluation: Mapping[str, Any]) -> str:
             _most_lost(one),
             "yes" if one["leans"] else "",
         ]
-        for one in evaluation["leaning"]
+        for one in evaluation["influence"]
     ]
     columns = ("category", "source", "share", "others lose", "most", "leans on it")
     return (

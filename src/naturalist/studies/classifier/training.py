@@ -234,6 +234,10 @@ def _predicted_parts(
     rows: TrainingRows, held: HeldOutRows, names: Mapping[int, str], watch: Watcher
 ) -> Iterator[pa.Table]:
     """Predictions of each table's rows by the models that never saw their source."""
+    if rows.whole:
+        yield _predictions_of_sample(rows, held, names)
+        watch.advance(rows.total)
+        return
     fold_of = _fold_finder(rows, held)
     for part in rows.collection.parts():
         labels = part["category_label"].to_numpy()
@@ -246,9 +250,20 @@ def _predicted_parts(
             scores = held.found.scorers[fold](features[own])
             probabilities[own] = softmax(scores, held.temperatures[fold])
         outlier = held.novelty.held_out_scores(features, folds)
-        known = held.novelty.novelty.known(outlier)
-        yield _predictions(part, labels, names, held, probabilities, outlier, known, left_out)
+        pic_ids = part["picID"].combine_chunks()
+        yield _predictions(pic_ids, labels, names, held, probabilities, outlier, left_out)
         watch.advance(len(labels))
+
+
+def _predictions_of_sample(
+    rows: TrainingRows, held: HeldOutRows, names: Mapping[int, str]
+) -> pa.Table:
+    """The same where the sample holds all rows, of which all is known already."""
+    sample = rows.sample
+    pic_ids = pa.array(sample.pic_ids.tolist(), pa.string())
+    outlier = held.novelty.novelty.scores_of(held.novelty.own)
+    left_out = held.found.held_out.tolist()
+    return _predictions(pic_ids, sample.labels, names, held, held.probabilities, outlier, left_out)
 
 
 FoldFinder = Callable[[list[str], list[int], list[str]], tuple[NDArray[np.int64], list[bool]]]
@@ -285,13 +300,12 @@ def _fold_finder(rows: TrainingRows, held: HeldOutRows) -> FoldFinder:
 
 
 def _predictions(
-    part: pa.Table,
+    pic_ids: pa.Array,
     labels: NDArray[np.int32],
     names: Mapping[int, str],
     held: HeldOutRows,
     probabilities: NDArray[np.float32],
     outlier: NDArray[np.float32],
-    known: NDArray[np.bool_],
     left_out: list[bool],
 ) -> pa.Table:
     classes = held.found.classes(labels)
@@ -299,13 +313,13 @@ def _predictions(
     every = np.arange(len(labels))
     return pa.Table.from_arrays(
         [
-            part["picID"].combine_chunks(),
+            pic_ids,
             pa.array([names[label] for label in labels.tolist()], pa.string()),
             pa.array([names[label] for label in held.found.labels[best].tolist()], pa.string()),
             pa.array(probabilities[every, best]),
             pa.array(probabilities[every, classes]),
             pa.array(outlier),
-            pa.array(known),
+            pa.array(held.novelty.novelty.known(outlier)),
             pa.array(left_out, pa.bool_()),
         ],
         schema=PREDICTIONS,
