@@ -1,6 +1,11 @@
 """Folders of pictures in; verified, published, versioned feature tables out."""
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Since 1.29 ONNX Runtime reports to its makers, from the moment it is imported, and gives the
+# machine an id. Only the environment, before that moment, keeps it from both.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from naturalist.consume import load as load
