@@ -97,6 +97,8 @@ class PeakMemory:
 
     def __init__(self) -> None:
         self.total_bytes = self.process_bytes = 0
+        self.processor_s = 0.0
+        """What the sampling itself took."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -114,6 +116,7 @@ class PeakMemory:
             sizes = [_resident(p) for p in (me, *me.children(recursive=True))]
             self.total_bytes = max(self.total_bytes, sum(sizes))
             self.process_bytes = max(self.process_bytes, *sizes)
+            self.processor_s = time.thread_time()
 
 
 def _resident(process: psutil.Process) -> int:
@@ -137,7 +140,7 @@ def end_to_end(config: Config) -> tuple[float, float, float, PeakMemory]:
         start = time.perf_counter()
         result = stages.extract_features(job)
         seconds = time.perf_counter() - start
-    processor_s = (_processor_s() - before) / result.pictures
+    processor_s = (_processor_s() - before - memory.processor_s) / result.pictures
     steady = _steady_rate(config, result.pictures)
     return result.pictures / seconds, steady, processor_s, memory
 
