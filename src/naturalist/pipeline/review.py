@@ -146,7 +146,7 @@ def _digests(
     query = "SELECT DISTINCT sha256 FROM ledger SEMI JOIN asked_bytes USING (sha256)"
     there = {bytes(row[0]) for row in connection.execute(query).fetchall()}
     for decision in decisions:
-        if digests.get(decision.line, b"") not in {b"", *there}:
+        if decision.line in digests and digests[decision.line] not in there:
             mistakes.add(decision.line, f"the ledger knows no file {decision.key!r}")
             del digests[decision.line]
     return digests
