@@ -192,7 +192,6 @@ def _usual_gap(members: Floats) -> float:
 
 def _assigned(model: Model, points: Floats) -> Iterator[Assigned]:
     ids = model.ids
-    groups, starts = np.unique(model.owners, return_index=True)
     step = max(64, _CELLS_AT_ONCE // max(len(model.places), 1))
     for start in range(0, len(points), step):
         block = points[start : start + step]
@@ -200,14 +199,11 @@ def _assigned(model: Model, points: Floats) -> Iterator[Assigned]:
             nothing = np.zeros(len(block), np.float32)
             yield Assigned(np.full(len(block), NOISE, np.int32), nothing, nothing)
             continue
-        squares = np.concatenate([s for _, _, s in kmeans.squared_distances(block, model.places)])
-        nearest = np.minimum.reduceat(squares, starts, axis=1)
-        best = groups[nearest.argmin(axis=1)]
-        near = np.sqrt(np.maximum(nearest.min(axis=1), 0))
-        at = np.searchsorted(ids, best)
-        is_noise = (best == NOISE) | (near > model.reach[np.minimum(at, len(ids) - 1)])
-        cluster = np.where(is_noise, NOISE, best).astype(np.int32)
-        yield _with_strength(model, block, cluster, ids)
+        place, squares = kmeans.assign(block, model.places)
+        best = model.owners[place]
+        reach = model.reach[np.minimum(np.searchsorted(ids, best), len(ids) - 1)]
+        is_noise = (best == NOISE) | (np.sqrt(squares) > reach)
+        yield _with_strength(model, block, np.where(is_noise, NOISE, best).astype(np.int32), ids)
 
 
 def _with_strength(model: Model, block: Floats, cluster: Labels, ids: Labels) -> Assigned:
