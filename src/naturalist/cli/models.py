@@ -29,7 +29,10 @@ def _group() -> None:
 
 @app.command("list", epilog=EXIT_CODES)
 def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """List the models, which of them is the champion, and what was decided about them."""
+    """List the models, which of them is the champion, and what was decided about them.
+
+    The champion is the model that `naturalist predict` uses. Example: naturalist models list
+    """
     layout = load_config(config).layout
     found, decided = champions.models(layout), champions.history(layout)
     if json:
@@ -76,7 +79,10 @@ def promote(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Make a model the champion, whatever the comparison said."""
+    """Make a model the champion, whatever the comparison said.
+
+    `naturalist models list` shows the ids, and `rollback` takes it back.
+    """
     _print_decision(classifier.promote(load_config(config), model, reason), json=json)
 
 
@@ -86,7 +92,10 @@ def rollback(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Go back to the champion before this one."""
+    """Go back to the champion before this one.
+
+    When new predictions turn out worse than the old ones; twice goes back two champions.
+    """
     _print_decision(classifier.roll_back(load_config(config), reason), json=json)
 
 
