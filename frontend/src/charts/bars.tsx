@@ -48,10 +48,12 @@ export function Stacks(props: {
   colours?: string[];
 }) {
   const { stacks, names } = props;
-  const [width, height] = [props.broad ? 1160 : 560, 180];
+  const narrow = innerWidth < 720;
+  const [width, height] = [narrow ? 360 : props.broad ? 1160 : 560, 180];
+  const labels = narrow ? 4 : 10;
   const colours = props.colours ?? names.map((_, k) => css(named(k)));
   const top = Math.max(1e-9, ...stacks.map((s) => s.parts.reduce((a, b) => a + b, 0)));
-  const step = width / Math.max(stacks.length, 8);
+  const step = width / Math.max(stacks.length, narrow ? 4 : 8);
   return (
     <figure class={props.broad ? "chart broad" : "chart"}>
       <svg viewBox={`0 0 ${width} ${height + 24}`} role="img" aria-label={describe(props)}>
@@ -73,7 +75,7 @@ export function Stacks(props: {
                   !
                 </text>
               )}
-              {(stacks.length < 12 || k % Math.ceil(stacks.length / 10) === 0) && (
+              {k % Math.ceil(stacks.length / labels) === 0 && (
                 <text class="tick" x={k * step + step / 2} y={height + 17}>
                   {stack.label}
                 </text>

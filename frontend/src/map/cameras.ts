@@ -74,12 +74,14 @@ export class FlatCamera implements Camera {
   }
 }
 
+const FAR = 1.35;
+
 /** Turns around a point: yaw and pitch in radians, distance in units of the map. */
 export class OrbitCamera implements Camera {
   private target = [0.5, 0.5, 0.5];
   private yaw = 0.6;
   private pitch = 0.35;
-  private distance = 1.9;
+  private distance = FAR;
 
   constructor(private extent: number[]) {
     this.reset();
@@ -132,7 +134,7 @@ export class OrbitCamera implements Camera {
 
   reset(): void {
     this.target = this.extent.map((v) => v / 2);
-    [this.yaw, this.pitch, this.distance] = [0.6, 0.35, 1.9];
+    [this.yaw, this.pitch, this.distance] = [0.6, 0.35, FAR];
   }
 
   save(): string {

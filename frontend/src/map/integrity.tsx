@@ -3,13 +3,16 @@
 import { count, decimal, duration, moment, words } from "../format";
 import type { Atlas } from "./atlas";
 
+const FIRST = ["trustworthiness", "continuity", "knn recall 10"];
+
 type Numbers = [string, string][];
 
 export function Integrity(props: { atlas: Atlas; shown: number; drawn: number; samples: Record<string, unknown>[] }) {
   const { info } = props.atlas;
   const { meta } = info;
   const metrics = numbers(meta.metrics);
-  const brief = metrics.slice(0, 3);
+  const first = FIRST.flatMap((name) => metrics.filter(([known]) => known === name));
+  const brief = (first.length ? first : metrics).slice(0, 3);
   return (
     <details class="integrity">
       <summary>

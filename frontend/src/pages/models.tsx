@@ -50,10 +50,10 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
         {model.kind ? `, ${model.kind}` : ""}, made {moment(model.made_at)}
       </p>
       <div class="figures">
-        {honest !== undefined && <Figure value={share(honest)} what={`on sources it never saw${within(e.leave_one_source_out)}`} />}
-        {random !== undefined && <Figure value={share(random)} what={`on a random split${within(e.random_split)}`} />}
-        {e.gap !== undefined && <Figure value={share(e.gap)} what="gap: what it owes to knowing the source" tone={e.gap > 0.1 ? "warn" : undefined} />}
-        {e.calibration?.ece !== undefined && <Figure value={decimal(e.calibration.ece)} what="calibration error (ECE)" />}
+        {honest != null && <Figure value={share(honest)} what={`on sources it never saw${within(e.leave_one_source_out)}`} />}
+        {random != null && <Figure value={share(random)} what={`on a random split${within(e.random_split)}`} />}
+        {e.gap != null && <Figure value={share(e.gap)} what="gap: what it owes to knowing the source" tone={e.gap > 0.1 ? "warn" : undefined} />}
+        {e.calibration?.ece != null && <Figure value={decimal(e.calibration.ece)} what="calibration error (ECE)" />}
       </div>
       {!model.evaluation && <Empty what="This model has not been evaluated." command="naturalist evaluate" />}
       <div class="cards">
@@ -64,7 +64,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
         )}
         {!!e.calibration?.bins?.length && (
           <Card title="Calibration" note="How often it is right when it is so sure. On the line: as sure as it should be.">
-            <Curve label="Reliability" diagonal xTitle="confidence, %" yTitle="accuracy, %" spots={e.calibration.bins.map((b) => ({ x: b.confidence, y: b.accuracy, text: `confidence ${share(b.confidence, 0)}, accuracy ${share(b.accuracy, 0)}, ${count(b.rows)} pictures` }))} />
+            <Curve label="Reliability" diagonal xTitle="confidence, %" yTitle="accuracy, %" spots={e.calibration.bins.filter((b) => b.rows > 0 && b.accuracy != null).map((b) => ({ x: b.confidence, y: b.accuracy, text: `confidence ${share(b.confidence, 0)}, accuracy ${share(b.accuracy, 0)}, ${count(b.rows)} pictures` }))} />
           </Card>
         )}
         {!!e.selective?.length && (
@@ -124,8 +124,8 @@ function History({ doc }: { doc: Models }) {
             m.id === doc.champion ? <b>{m.id}</b> : m.id,
             m.error ? "damaged" : (m.kind ?? ""),
             moment(m.made_at),
-            m.evaluation?.leave_one_source_out?.balanced_accuracy === undefined ? "" : share(m.evaluation.leave_one_source_out.balanced_accuracy),
-            m.evaluation?.random_split?.balanced_accuracy === undefined ? "" : share(m.evaluation.random_split.balanced_accuracy),
+            m.evaluation?.leave_one_source_out?.balanced_accuracy == null ? "" : share(m.evaluation.leave_one_source_out.balanced_accuracy),
+            m.evaluation?.random_split?.balanced_accuracy == null ? "" : share(m.evaluation.random_split.balanced_accuracy),
           ])}
           numeric={[3, 4]}
         />
