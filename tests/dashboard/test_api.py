@@ -35,6 +35,7 @@ def test_health_raises_alerts_for_a_failed_run_and_drift(client: TestClient) -> 
     names = [alert["name"] for alert in client.get("/api/health").json()["alerts"]]
     assert names[0] == "run_failed"
     assert "drift" in names
+    assert "evaluation_gap" in names
 
 
 def test_metrics_are_the_numbers_of_health(client: TestClient) -> None:
@@ -44,6 +45,7 @@ def test_metrics_are_the_numbers_of_health(client: TestClient) -> None:
     labels = f'category="{row["category"]}",source="{row["source"]}",outcome="accepted"'
     assert f"naturalist_files{{{labels}}} {row['accepted']}" in lines
     assert "naturalist_last_run_succeeded 0" in lines
+    assert 'naturalist_model_accuracy{on="new_sources"} 0.8' in lines
     assert 'naturalist_alert{name="run_failed",level="bad"} 1' in lines
 
 

@@ -19,6 +19,7 @@ from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.export import export
 from naturalist.dashboard.place import open_workspace
+from naturalist.pipeline.decisions import read_decisions
 
 PAGES = {
     "health": "health",
@@ -110,8 +111,9 @@ def test_what_is_chosen_becomes_a_csv_and_decisions(visit: Visit) -> None:
     page.get_by_label("Decision").select_option("relabel:plant")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save decisions").click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
-    assert {(row["decision"], row["category"]) for row in rows} == {("relabel", "plant")}
+    decisions = read_decisions(Path(download.value.path()), ["animal", "human", "plant"])
+    assert {(one.kind, one.category) for one in decisions} == {("relabel", "plant")}
+    assert len(decisions) == 16
 
 
 def test_filters_combine(visit: Visit, studied: Config) -> None:

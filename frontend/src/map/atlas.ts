@@ -143,6 +143,11 @@ export class Atlas {
     return `${this.categories[codes[row]]}_id_${numbers[row]}`;
   }
 
+  async picIds(rows: number[]): Promise<string[]> {
+    const [codes, numbers] = await Promise.all([this.codes("category"), this.codes("number")]);
+    return rows.map((row) => `${this.categories[codes[row]]}_id_${numbers[row]}`);
+  }
+
   /** The row of a picture, -1 if this map does not have it. */
   async rowOf(picId: string): Promise<number> {
     const found = /^(.+)_id_([0-9]+)$/.exec(picId);

@@ -35,7 +35,7 @@ export function Detail(props: {
       const names = SAID.filter((name) => atlas.column(name));
       await Promise.all([...names, "source"].map((name) => atlas.codes(name)));
       const found = [...names, "source"].map((name): [string, string] => [atlas.column(name)!.title, atlas.text(name, at) ?? ""]);
-      const beside = await Promise.all(around(atlas.positions, atlas.dims, props.mask, at, 8).map((other) => atlas.picId(other)));
+      const beside = await atlas.picIds(around(atlas.positions, atlas.dims, props.mask, at, 8));
       if (wanted) {
         setFacts(found);
         setNear(beside);

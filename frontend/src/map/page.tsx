@@ -1,6 +1,6 @@
 // The map: all points at once, and everything that is asked of them.
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../format";
 import { paletteOf } from "../palette";
 import { remember } from "../route";
@@ -215,7 +215,14 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     if (ids[0]) await show(ids[0], false);
   };
 
-  const shownCount = mask.reduce((sum, one) => sum + one, 0);
+  // Pointing at points draws this part again and again; a million values are counted only anew
+  // when they changed.
+  const shownCount = useMemo(() => mask.reduce((sum, one) => sum + one, 0), [mask]);
+  const used = atlas?.column(colour) ? colour : "category";
+  const legend = useMemo(
+    () => atlas && <Filters atlas={atlas} colour={used} mask={mask} filters={filters} onChange={setFilters} />,
+    [atlas, used, mask, filters],
+  );
   return (
     <div class={open ? "map open" : "map"}>
       <h1 class="hidden">Map</h1>
@@ -257,8 +264,8 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         {atlas && (
           <>
             <Search atlas={atlas} about={about} onShow={(id) => show(id, true)} onFilter={(f) => setFilters([...filters.filter((o) => o.column !== f.column), f])} onChoose={chooseIds} />
-            <Select label="Colour by" value={atlas.column(colour) ? colour : "category"} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
-            <Filters atlas={atlas} colour={atlas.column(colour) ? colour : "category"} mask={mask} filters={filters} onChange={setFilters} />
+            <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
+            {legend}
           </>
         )}
       </aside>

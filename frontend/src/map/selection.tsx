@@ -1,6 +1,6 @@
 // What a person chose: a list, a CSV file, or decisions for `naturalist review`.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { Bars } from "../charts/bars";
 import { count } from "../format";
 import { css, named } from "../palette";
@@ -18,16 +18,14 @@ export function Chosen(props: {
   onShow: (id: string) => void;
 }) {
   const { atlas } = props;
-  const rows = props.rows.filter((row) => props.mask[row]);
+  const rows = useMemo(() => props.rows.filter((row) => props.mask[row]), [props.rows, props.mask]);
   const [ids, setIds] = useState<string[]>([]);
   const [most, setMost] = useState(PER_PAGE);
   const [decision, setDecision] = useState("keep");
   useEffect(() => {
     let wanted = true;
     setMost(PER_PAGE);
-    Promise.all([...rows.map((row) => atlas.picId(row)), atlas.codes("source")]).then((found) => {
-      if (wanted) setIds(found.slice(0, -1) as string[]);
-    }, () => undefined);
+    atlas.picIds(rows).then((found) => wanted && setIds(found), () => undefined);
     return () => {
       wanted = false;
     };

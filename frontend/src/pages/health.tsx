@@ -1,12 +1,13 @@
 // Health: what a data engineer looks at in the morning.
 
+import { useState } from "preact/hooks";
 import { Bars, Stacks } from "../charts/bars";
 import { count, day, decimal, duration, moment, money, share, size, words } from "../format";
 import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
 import type { About, Drift, HealthDoc, Run } from "../types";
-import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
+import { Card, Empty, Figure, PictureTile, Select, Shown, Table } from "../ui";
 
 const STAGES = ["ingest", "extract", "verify-features", "tables", "verify-tables", "analyse", "publish"];
 
@@ -144,7 +145,8 @@ function History({ doc }: { doc: HealthDoc }) {
 }
 
 function Growing({ doc, order }: { doc: HealthDoc; order: string[] }) {
-  const seen = new Set(doc.growth.map((row) => row.category));
+  const [by, setBy] = useState<"category" | "source">("category");
+  const seen = new Set(doc.growth.map((row) => row[by]));
   const categories = [...order.filter((name) => seen.has(name)), ...[...seen].filter((name) => !order.includes(name))];
   const batches = [...new Set(doc.growth.map((row) => row.batch))].sort((a, b) => a - b);
   if (!batches.length) return null;
@@ -152,14 +154,15 @@ function Growing({ doc, order }: { doc: HealthDoc; order: string[] }) {
   const stacks = batches.map((batch) => {
     const rows = doc.growth.filter((row) => row.batch === batch);
     categories.forEach((name, k) => {
-      held[k] += rows.filter((r) => r.category === name).reduce((sum, r) => sum + r.accepted, 0);
+      held[k] += rows.filter((r) => r[by] === name).reduce((sum, r) => sum + r.accepted, 0);
     });
     const at = rows.find((row) => row.at)?.at;
     return { label: at ? day(at) : `batch ${batch}`, parts: [...held] };
   });
   return (
-    <Card title="Pictures by category over time" note="Accepted pictures after each batch.">
-      <Stacks label="Pictures by category after each batch" names={categories} colours={categories.map((name) => categoryColour(name, order))} stacks={stacks} show={count} />
+    <Card title="Pictures over time" note="Accepted pictures after each batch.">
+      <Select label="By" value={by} options={[{ value: "category", text: "category" }, { value: "source", text: "source" }]} onChange={(value) => setBy(value === "source" ? "source" : "category")} />
+      <Stacks label={`Pictures by ${by} after each batch`} names={categories} colours={by === "category" ? categories.map((name) => categoryColour(name, order)) : undefined} stacks={stacks} show={count} />
     </Card>
   );
 }

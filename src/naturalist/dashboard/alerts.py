@@ -127,6 +127,13 @@ def _drive(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
 
 def _labels(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
     accepted = sum(row["accepted"] for row in health["totals"])
+    gap = (health["model"] or {}).get("gap")
+    if gap is not None and gap > limits.evaluation_gap:
+        text = (
+            f"The champion is {gap:.0%} better on a random split than on sources it never saw: it "
+            "owes that to knowing the source"
+        )
+        yield _alert("evaluation_gap", "warn", text, gap, limits.evaluation_gap)
     issues = (health["issues"] or {}).get("rows") or 0
     if accepted and issues / accepted > limits.label_issue_share:
         text = f"{issues:,} pictures may be filed under the wrong category: naturalist label-issues"

@@ -20,8 +20,14 @@ from naturalist import ledger
 from naturalist.dashboard.place import Place
 from naturalist.errors import WorkspaceError
 
-_MEMORY = "192MB"
+_MEMORY = "96MB"
 _THREADS = 2
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": _MEMORY,
+    "threads": _THREADS,
+    "preserve_insertion_order": False,
+    "autoinstall_known_extensions": False,
+}
 _LOOKED_AT_S = 5.0
 """How long it is believed that the ledger has not changed."""
 
@@ -32,11 +38,10 @@ _SHOWN = (
 
 _MAKE = """
 CREATE TABLE files AS
-SELECT category, CAST(regexp_extract(pic_id, '_id_([0-9]+)$', 1) AS INTEGER) AS number, pic_id,
+SELECT category, TRY_CAST(substr(pic_id, length(category) + 5) AS INTEGER) AS number, pic_id,
     batch, source, path_text, occurrence, outcome, reason, detail, same_as, size_bytes,
     lower(hex(sha256)) AS sha256, format, width, height
 FROM (SELECT * REPLACE (nullif(pic_id, '') AS pic_id) FROM ledger)
-ORDER BY category, batch, source, path_text, occurrence
 """
 _SOURCES = """
 CREATE TABLE sources AS
@@ -70,6 +75,8 @@ class Catalogue:
     _made_from: tuple[Any, ...] = ()
     _looked_at: float = float("-inf")
     _number: int = 0
+    _ranges: list[Row] = field(default_factory=list, repr=False)
+    _ranges_of: tuple[Any, ...] | None = None
 
     def signature(self) -> tuple[Any, ...]:
         """Names, sizes and times of the ledger's files: another one means another ledger."""
@@ -119,6 +126,22 @@ class Catalogue:
         found = self.rows("SELECT pic_id FROM files WHERE outcome = 'accepted'")
         return {row["pic_id"] for row in found}
 
+    def batch_of(self, category: str, number: int) -> tuple[int, int, int] | None:
+        """The batch of a picture, and the first and last number that it gave; None if unknown."""
+        with self._lock:
+            self._cursor().close()
+            if self._ranges_of != self._made_from:
+                found = self.rows(
+                    "SELECT category, batch, min(number) AS first, max(number) AS last FROM files "
+                    "WHERE number IS NOT NULL GROUP BY category, batch ORDER BY category, batch"
+                )
+                self._ranges, self._ranges_of = found, self._made_from
+            ranges = self._ranges
+        for row in ranges:
+            if row["category"] == category and row["first"] <= number <= row["last"]:
+                return row["batch"], row["first"], row["last"]
+        return None
+
     def page(self, wanted: Mapping[str, str], text: str, limit: int, offset: int) -> list[Row]:
         """Files that have all that is wanted, in the order of the ledger."""
         condition, values = where(wanted, text)
@@ -162,26 +185,24 @@ class Catalogue:
         # The one before stays open for those who are asking it; its file is small.
         self._number += 1
         self.scratch.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(self.scratch / f"ledger-{self._number}.duckdb"))
+        path = str(self.scratch / f"ledger-{self._number}.duckdb")
         try:
-            connection.execute(f"SET memory_limit = '{_MEMORY}'")
-            connection.execute(f"SET threads = {_THREADS}")
-            connection.execute("SET preserve_insertion_order = false")
-            connection.execute("SET autoinstall_known_extensions = false")
-            ledger.add_views(connection, *ledger.files(self.place.layout))
-            connection.execute(_MAKE)
-            connection.execute(_SOURCES)
-            connection.execute("DROP VIEW ledger; DROP VIEW ledger_rows; DROP VIEW amendments")
-            # From here on no query can read a file or reach a network.
+            with duckdb.connect(path, config=_SETTINGS) as writing:
+                ledger.add_views(writing, *ledger.files(self.place.layout))
+                writing.execute(_MAKE)
+                writing.execute(_SOURCES)
+                writing.execute("DROP VIEW ledger; DROP VIEW ledger_rows; DROP VIEW amendments")
+            # Opened anew, it lets go of the memory of making it; and from here on no query can
+            # read another file or reach a network.
+            connection = duckdb.connect(path, read_only=True, config=_SETTINGS)
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
+            return connection
         except duckdb.Error as error:
-            connection.close()
             raise WorkspaceError(
                 f"the ledger of {self.place.address} cannot be read: {error}. If a file of it was "
                 "removed or damaged, restore it from a backup"
             ) from error
-        return connection
 
 
 def where(wanted: Mapping[str, str], text: str) -> tuple[str, list[Any]]:

@@ -1,5 +1,6 @@
 """Everything that answers about one collection, made once."""
 
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from naturalist.dashboard.maps import Maps
 from naturalist.dashboard.place import Place
 from naturalist.dashboard.similar import Similar
 from naturalist.dashboard.thumbnails import Thumbnails
+from naturalist.errors import NaturalistError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +26,17 @@ class Desk:
     maps: Maps
     health: Health
     similar: Similar
+
+    def warm_up(self) -> None:
+        """Read the first map and index the ledger before somebody asks."""
+        try:
+            for name in self.maps.names()[:1]:
+                points = self.maps.get(name)
+                if points is not None:
+                    self.maps.column(points, "category")
+            self.catalogue.batch_of("", 0)
+        except NaturalistError:
+            logger.warning("the dashboard cannot read everything yet: its pages say what is wrong")
 
     def close(self) -> None:
         """Remove what was made for answering."""

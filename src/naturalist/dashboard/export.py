@@ -195,6 +195,7 @@ def public_health(health: dict[str, Any]) -> dict[str, Any]:
 
 _PUBLIC_ALERTS = (
     "refused_share", "duplicate_share", "conflict_share", "verification", "drift", "label_issues",
+    "evaluation_gap",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from naturalist import artifacts, snapshots
 from naturalist.consume import check_published
-from naturalist.dashboard import alerts, cron
+from naturalist.dashboard import alerts, cron, studies
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.place import Place
 from naturalist.errors import NaturalistError
@@ -68,6 +68,7 @@ class Health:
         }
         found["cost"] = self._cost(found)
         found["issues"] = self._issues()
+        found["model"] = self._model()
         found["alerts"] = alerts.alerts(found, self._thresholds())
         return found
 
@@ -270,6 +271,17 @@ class Health:
             return None
         return {"rows": counted}
 
+    def _model(self) -> Document | None:
+        """How the champion does on a random split and on sources that were left out."""
+        try:
+            held = studies.models(self.place)
+        except NaturalistError:
+            return None
+        for one in held["models"]:
+            if one["id"] == held["champion"] and one.get("evaluation"):
+                return {"id": one["id"], **accuracies(one["evaluation"])}
+        return None
+
     def _thresholds(self) -> Any:
         from naturalist.config.dashboard import AlertsSection
 
@@ -284,6 +296,19 @@ class Health:
                 self._known[name] = known
             value: T = known[1]
             return value
+
+
+def accuracies(evaluation: Document) -> Document:
+    """Balanced accuracies of an evaluation, and the gap between them; None where it has none."""
+
+    def of(name: str) -> float | None:
+        found = evaluation.get(name)
+        value = found.get("balanced_accuracy") if isinstance(found, dict) else None
+        return float(value) if isinstance(value, int | float) else None
+
+    random, honest = of("random_split"), of("leave_one_source_out")
+    gap = random - honest if random is not None and honest is not None else None
+    return {"random_split": random, "new_sources": honest, "gap": gap}
 
 
 def _tolerant(path: Path) -> Any:

@@ -188,6 +188,7 @@ class Maps:
         joined = {one: np.concatenate(values) for one, values in parts.items()}
         if not joined:
             raise WorkspaceError(f"{path} has no points: make the map anew")
+        pa.default_memory_pool().release_unused()
         positions, low, step = quantised(np.stack([joined[axis] for axis in axes], axis=1))
         every = Keys(
             np.concatenate([k.codes for k in keys]), np.concatenate([k.numbers for k in keys])

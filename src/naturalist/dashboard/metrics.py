@@ -68,6 +68,12 @@ def _metrics(health: dict[str, Any]) -> Iterator[tuple[str, str, list[Sample]]]:
             for one in health["drift"]
         ],
     )
+    model = health["model"] or {}
+    yield (
+        "model_accuracy",
+        "Balanced accuracy of the champion.",
+        [({"on": name}, model.get(name)) for name in ("random_split", "new_sources")],
+    )
     raised: list[Sample] = [({"name": a["name"], "level": a["level"]}, 1) for a in health["alerts"]]
     yield "alert", "Alerts that are raised.", raised
 

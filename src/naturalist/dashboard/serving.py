@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import threading
 from collections.abc import Callable
 
 from naturalist.dashboard.bundle import load_bundle
@@ -43,11 +44,14 @@ def serve(place: Place, door: Door, on_ready: Callable[[str], None]) -> None:
     from naturalist.dashboard.app import make_app
 
     bundle = load_bundle()
+    desk = open_desk(place)
     listening = _listen(door)
     shown = f"[{door.host}]" if ":" in door.host else door.host
     on_ready(f"http://{shown}:{listening.getsockname()[1]}/")
+    # Whoever opens the page soon finds the first map and the ledger's index ready.
+    threading.Thread(target=desk.warm_up, daemon=True).start()
     settings = uvicorn.Config(
-        make_app(open_desk(place), bundle, door),
+        make_app(desk, bundle, door),
         log_level="warning",
         access_log=False,
         server_header=False,

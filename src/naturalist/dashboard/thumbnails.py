@@ -17,7 +17,7 @@ from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.place import Place
 from naturalist.layout import pic_number
 
-_KEPT_BYTES = 48_000_000
+_KEPT_BYTES = 24_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +44,14 @@ class Thumbnails:
 
     def get(self, pic_id: str) -> bytes | None:
         """The JPEG of a picture that the ledger knows; None if it has no preview."""
-        row = self.catalogue.picture(pic_id)
-        if row is None:
+        category, number = pic_id.rpartition("_id_")[0], pic_number(pic_id)
+        found_in = self.catalogue.batch_of(category, number)
+        if found_in is None:
             return None
-        first, count = self._range(row["category"], row["batch"])
-        paths = self._paths(row["category"], row["batch"])
-        number = pic_number(pic_id)
+        batch, first, last = found_in
+        paths = self._paths(category, batch)
         # Shards of a batch are of one size, but for the last: at most a step from this guess.
-        at = min(len(paths) - 1, max(0, (number - first) * len(paths) // max(1, count)))
+        at = min(len(paths) - 1, max(0, (number - first) * len(paths) // (last - first + 1)))
         tried: set[int] = set()
         while 0 <= at < len(paths) and at not in tried:
             tried.add(at)
@@ -77,14 +77,6 @@ class Thumbnails:
                     if row["pic_id"] in wanted:
                         yield row["pic_id"], row["thumbnail"]
 
-    def _range(self, category: str, batch: int) -> tuple[int, int]:
-        found = self.catalogue.rows(
-            "SELECT min(number) AS first, max(number) - min(number) + 1 AS count FROM files "
-            "WHERE category = ? AND batch = ?",
-            [category, batch],
-        )
-        return found[0]["first"] or 1, found[0]["count"] or 1
-
     def _paths(self, category: str, batch: int) -> list[Path]:
         folder = self.place.layout.previews(category, batch, 0).parent
         names = self.place.names(folder, ".parquet")
@@ -104,6 +96,7 @@ class Thumbnails:
         part = _Part(column, table["thumbnail"])
         with self._lock:
             self._kept[path] = part
+            pa.default_memory_pool().release_unused()
             while sum(p.thumbnails.nbytes for p in self._kept.values()) > _KEPT_BYTES:
                 self._kept.popitem(last=False)
         return part
