@@ -17,6 +17,7 @@ from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.place import Place
 from naturalist.layout import pic_number
 
+_STEPS = 4
 _KEPT_BYTES = 24_000_000
 
 
@@ -53,7 +54,7 @@ class Thumbnails:
         # Shards of a batch are of one size, but for the last: at most a step from this guess.
         at = min(len(paths) - 1, max(0, (number - first) * len(paths) // (last - first + 1)))
         tried: set[int] = set()
-        while 0 <= at < len(paths) and at not in tried:
+        while 0 <= at < len(paths) and at not in tried and len(tried) < _STEPS:
             tried.add(at)
             part = self._part(paths[at])
             if part is None:
