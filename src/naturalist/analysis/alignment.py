@@ -23,13 +23,14 @@ class Alignment:
     far_move: float
 
 
-def align(new: Floats, common: NDArray[np.int64], old: Floats) -> Alignment:
+def align(new: Floats, common: NDArray[np.int64], old: Floats, *, scaled: bool = True) -> Alignment:
     """Lay a new map over an old one; distances on it keep their proportions.
 
     Args:
         new: (rows, dims) the new map.
         common: (n,) rows of it that the old map has too.
         old: (n, dims) where these lay.
+        scaled: whether the new map may be made larger or smaller.
 
     Raises:
         ValueError: there are not enough common points (fewer than dims + 1).
@@ -39,7 +40,8 @@ def align(new: Floats, common: NDArray[np.int64], old: Floats) -> Alignment:
     here, there = new[common].astype(np.float64), old.astype(np.float64)
     centre, goal = here.mean(axis=0), there.mean(axis=0)
     turned, values, axes = np.linalg.svd((here - centre).T @ (there - goal))
-    scale = values.sum() / max(float(((here - centre) ** 2).sum()), 1e-30)
+    size_now = max(float(((here - centre) ** 2).sum()), 1e-30)
+    scale = values.sum() / size_now if scaled else 1.0
     moved = scale * (new - centre) @ (turned @ axes) + goal
     size = 2 * float(np.sqrt(((there - goal) ** 2).sum(axis=1).mean()))
     moves = np.linalg.norm(moved[common] - there, axis=1) / max(size, 1e-30)

@@ -107,7 +107,7 @@ class Drawing:
         density: (rows,) float32, see Placement.
         reduced: (rows, kept) float32.
         model: for placing further points.
-        quality: what was measured; None of fewer than 5 points.
+        quality: what was measured.
         kl_divergence: of the layout, in nats; None for other methods than t-SNE.
         neighbour_recall: share of true neighbours that the layout was made from.
         alignment: with the map before, if there was one.
@@ -121,11 +121,30 @@ class Drawing:
     density: Floats
     reduced: Floats
     model: MapModel
-    quality: Quality | None
+    quality: Quality
     kl_divergence: float | None
     neighbour_recall: float
     alignment: Alignment | None
     durations_s: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The points of a sample, laid out.
+
+    Attributes:
+        coordinates: (sampled, dims) float32.
+        index: (sampled, k) int32, the neighbours of each.
+        distance: (sampled, k) float32, of their features.
+        recall: share of the true neighbours that were found.
+        kl_divergence: in nats; None for other methods than t-SNE.
+    """
+
+    coordinates: Floats
+    index: NDArray[np.int32]
+    distance: Floats
+    recall: float
+    kl_divergence: float | None
 
 
 @dataclass
@@ -170,22 +189,11 @@ def draw(
     clock.lap("sample")
     layout = lay_out_sample(reduced, chosen, options, before, watcher)
     clock.lap("layout")
-    aligned = None
-    if before is not None:
-        everything = np.full((rows, options.dims), np.nan, np.float32)
-        everything[chosen] = layout.coordinates
-        common = np.intersect1d(before.common, chosen)
-        if len(common) > options.dims:
-            aligned = alignment.align(everything, common, before.coordinates[common])
-            layout = replace(layout, coordinates=aligned.coordinates[chosen])
+    layout, aligned = _lay_over(layout, chosen, options, before)
     model = MapModel(fitted, reduced[chosen], layout.coordinates)
     placed = place_all(model, reduced, chosen, layout, options, watcher)
     clock.lap("place")
-    total = map_quality.PASSES * min(rows, map_quality.QUERIES)
-    with stage(watcher, "measure", total, "queries") as advance:
-        quality = map_quality.measure(
-            reduced, placed.coordinates, options.seed, on_progress=advance
-        )
+    quality = _measure(reduced, placed.coordinates, options, watcher)
     clock.lap("measure")
     sampled = np.zeros(rows, np.bool_)
     sampled[chosen] = True
@@ -203,6 +211,29 @@ def draw(
         aligned,
         clock.durations_s,
     )
+
+
+def _lay_over(
+    layout: Layout, chosen: Rows, options: MapOptions, before: Before | None
+) -> tuple[Layout, Alignment | None]:
+    if before is None:
+        return layout, None
+    own = np.flatnonzero(np.isin(chosen, before.common))
+    if len(own) <= options.dims:
+        return layout, None
+    # The scale of t-SNE has a meaning, by which points are placed: it stays.
+    scaled = options.method != "tsne"
+    there = before.coordinates[chosen[own]]
+    aligned = alignment.align(layout.coordinates, own, there, scaled=scaled)
+    return replace(layout, coordinates=aligned.coordinates), aligned
+
+
+def _measure(
+    reduced: Floats, coordinates: Floats, options: MapOptions, watcher: Watcher
+) -> Quality:
+    total = map_quality.PASSES * min(len(reduced), map_quality.QUERIES)
+    with stage(watcher, "measure", total, "queries") as advance:
+        return map_quality.measure(reduced, coordinates, options.seed, on_progress=advance)
 
 
 def reduce_all(
@@ -230,25 +261,6 @@ def choose_sample(reduced: Floats, options: MapOptions) -> Sample:
     rows = len(reduced)
     size = min(options.sample, rows) if options.sample else rows
     return choose(lambda: [reduced], rows, SampleOptions(size, seed=options.seed))
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """The points of a sample, laid out.
-
-    Attributes:
-        coordinates: (sampled, dims) float32.
-        index: (sampled, k) int32, the neighbours of each.
-        distance: (sampled, k) float32, of their features.
-        recall: share of the true neighbours that were found.
-        kl_divergence: in nats; None for other methods than t-SNE.
-    """
-
-    coordinates: Floats
-    index: NDArray[np.int32]
-    distance: Floats
-    recall: float
-    kl_divergence: float | None
 
 
 def lay_out_sample(

@@ -83,24 +83,7 @@ def measure_drift(
     far = float((placed.distance > limit).mean())
     trust, recall = _quality(model, reduced, placed, seed)
     farther, chance = _farther(own, placed.distance)
-    words = []
-    # A handful of strange pictures says nothing about the map.
-    if len(reduced) >= _FEWEST and far > limits.far_share:
-        words.append(
-            f"{far:.1%} of the batch lies far from all that the map was made of, the limit is "
-            f"{limits.far_share:.1%}"
-        )
-    if len(reduced) >= _FEWEST and farther - chance > limits.distance_ks:
-        words.append(
-            f"the batch lies farther from what the map was made of than that lies from itself: "
-            f"distance_ks is {farther:.3f}, the limit is {limits.distance_ks:.3f} beyond chance "
-            f"({chance:.3f})"
-        )
-    if trust is not None and trust < limits.trustworthiness:
-        words.append(
-            f"trustworthiness of the batch is {trust:.3f}, the floor is "
-            f"{limits.trustworthiness:.3f}"
-        )
+    words = _beyond(far, farther, chance, trust, limits) if len(reduced) >= _FEWEST else []
     if grown > limits.grown:
         words.append(
             f"{grown:.2f} points came later for each one that the map was made with, the limit is "
@@ -115,6 +98,30 @@ def measure_drift(
         remake=bool(words),
         words=words or ["the batch fits the map"],
     )
+
+
+def _beyond(
+    far: float, farther: float, chance: float, trust: float | None, limits: DriftLimits
+) -> list[str]:
+    """In words, what is beyond its limit; not asked of a handful, which says nothing."""
+    words = []
+    if far > limits.far_share:
+        words.append(
+            f"{far:.1%} of the batch lies far from all that the map was made of, the limit is "
+            f"{limits.far_share:.1%}"
+        )
+    if farther - chance > limits.distance_ks:
+        words.append(
+            f"the batch lies farther from what the map was made of than that lies from itself: "
+            f"distance_ks is {farther:.3f}, the limit is {limits.distance_ks:.3f} beyond chance "
+            f"({chance:.3f})"
+        )
+    if trust is not None and trust < limits.trustworthiness:
+        words.append(
+            f"trustworthiness of the batch is {trust:.3f}, the floor is "
+            f"{limits.trustworthiness:.3f}"
+        )
+    return words
 
 
 def _own_distances(reduced: Floats, seed: int) -> Floats:

@@ -268,12 +268,11 @@ def _summary(work: _Work, points: Points, before: dict[str, Any]) -> dict[str, A
 
 
 def _metrics(drawn: Drawing) -> dict[str, Any]:
-    metrics = quality_as_json(drawn.quality) if drawn.quality else {}
-    if drawn.quality is not None:
-        asked = drawn.sampled[drawn.quality.queries]
-        for word, some in (("sampled", asked), ("placed", ~asked)):
-            if some.any():
-                metrics[f"knn_recall_{word}"] = round(float(drawn.quality.recalls[some].mean()), 4)
+    metrics = quality_as_json(drawn.quality)
+    asked = drawn.sampled[drawn.quality.queries]
+    for word, some in (("sampled", asked), ("placed", ~asked)):
+        if some.any():
+            metrics[f"knn_recall_{word}"] = round(float(drawn.quality.recalls[some].mean()), 4)
     metrics["kl_divergence"] = _rounded(drawn.kl_divergence)
     metrics["neighbour_recall"] = round(drawn.neighbour_recall, 4)
     metrics["explained_variance"] = round(drawn.model.reduction.explained, 4)
