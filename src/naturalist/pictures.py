@@ -18,7 +18,9 @@ Location = Path | RemoteFolder
 
 def path_in_source(source: Path, path: bytes) -> Path:
     """Where an entry of a source lies; a source that is one file is its only entry."""
-    return source if source.is_file() else source / os.fsdecode(path)
+    # The name is compared first: it spares a look at the disk for every picture of a folder.
+    name = os.fsdecode(path)
+    return source if name == source.name and source.is_file() else source / name
 
 
 def placed_path(layout: Layout, row: Row) -> Path:
