@@ -1,6 +1,6 @@
 """The same pictures through naturalist and through what others use, in one run.
 
-    python benchmarks/peers.py --photos DIR [--backbone NAME ...] [--environments DIR]
+    python benchmarks/peers.py --photos DIR [--backbone NAME ...] [--peer NAME ...]
 
 Peers, each in an environment of its own that this script makes under --environments:
 
@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,11 @@ def measure_naturalist(photos: Path, backbone: str, rounds: int) -> dict[str, An
 
 
 def compare(
-    photos: Path, names: list[str], rounds: int, environments: Path = ENVIRONMENTS
+    photos: Path,
+    names: list[str],
+    rounds: int,
+    environments: Path = ENVIRONMENTS,
+    others: Collection[str] = tuple(PACKAGES),
 ) -> dict[str, Any]:
     """Everybody's rates on the same pictures, and how many times faster each of ours is."""
     result: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores"}
@@ -94,7 +99,7 @@ def compare(
         pictures = Path(scratch) / "pictures"
         result["pictures"] = flat_copy(photos, pictures)
         peers = {}
-        for name in PACKAGES:
+        for name in others:
             python = environment(name, environments)
             peers[name] = measure_peer(name, python, pictures) if python else _NO_PACKAGES
     ours = {name: measure_naturalist(photos, name, rounds) for name in names}
@@ -116,13 +121,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--backbone", action="append", default=[])
+    parser.add_argument("--peer", action="append", default=[], choices=PACKAGES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
     options = parser.parse_args()
     names = options.backbone or ["efficientnet_lite0_int8"]
-    print(
-        json.dumps(compare(options.photos, names, options.rounds, options.environments), indent=1)
-    )
+    others = options.peer or list(PACKAGES)
+    found = compare(options.photos, names, options.rounds, options.environments, others)
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
