@@ -198,10 +198,12 @@ def compare_methods(arguments: argparse.Namespace) -> None:
 
 def run_scale(arguments: argparse.Namespace) -> None:
     for method in arguments.only or ("kmeans", "hdbscan"):
-        _in_process("_scale", arguments.rows or 100_000, method)
+        _in_process(
+            "_scale", arguments.rows or 100_000, method, arguments.made_from, arguments.count
+        )
 
 
-def _scale(rows: int, method: str) -> None:
+def _scale(rows: int, method: str, made_from: int, count: int) -> None:
     from naturalist.analysis.cluster_quality import agreement
     from naturalist.analysis.clustering import ClusterOptions
     from naturalist.layout import Layout
@@ -214,7 +216,7 @@ def _scale(rows: int, method: str) -> None:
         truth, writing = timed(lambda: write(folder / "v.parquet", rows))
         base = _peak()
         files = feature_files.of_file(folder / "v.parquet")
-        study = ClusterStudy(ClusterOptions(method=method))
+        study = ClusterStudy(ClusterOptions(method=method, rows=made_from, count=count))
         found, seconds = timed(lambda: study_clusters(files, Layout(folder), study, Silent()))
         peak = _peak()
         members = pq.read_table(folder / "clusters/default/members.parquet")["cluster"].to_numpy()
@@ -385,6 +387,8 @@ def main() -> None:
     parser.add_argument("what", choices=["methods", "scale", "search"])
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="of scale: methods; of search: indexes")
+    parser.add_argument("--made-from", type=int, default=20_000, help="rows of the sample")
+    parser.add_argument("--count", type=int, default=0, help="clusters of k-means; 0 chooses")
     parser.add_argument("--photos", type=Path)
     arguments = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)

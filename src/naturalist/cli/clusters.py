@@ -20,6 +20,7 @@ from naturalist.cli.options import (
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import ClustersSection, load_config
+from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.pipeline.clusters import cluster as bring_up_to_date
@@ -66,6 +67,8 @@ def cluster(
 
     Example: naturalist cluster --method hdbscan --name dense
     """
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"--name {name!r}: use letters, digits, and . _ + - inside, at most 100")
     progress = make_progress(quiet=quiet)
     if place or vectors:
         files, layout = elsewhere(place, vectors, out)
