@@ -86,7 +86,11 @@ def _four_panels(
     seen, nearness = _in_perspective(coordinates)
     _panel(axes, seen, labels, held, colours, seed, nearness=nearness)
     axes.set_title(
-        "in perspective, near points stronger", fontsize=9, color=_INK, loc="left", pad=3
+        "in perspective" if len(seen) > _MANY else "in perspective, near points stronger",
+        fontsize=9,
+        color=_INK,
+        loc="left",
+        pad=3,
     )
 
 
