@@ -171,7 +171,8 @@ def _warm(points: Any) -> None:
 def lay_naturalist(points: Any, dims: int) -> Any:
     from naturalist.analysis.drawing import MapOptions, draw
 
-    options = MapOptions(dims=dims, sample=0, unit=False)
+    # All axes are kept: the others see all values too.
+    options = MapOptions(dims=dims, sample=0, unit=False, kept=DIM)
     blocks = [points[k : k + BLOCK] for k in range(0, len(points), BLOCK)]
     return draw(lambda: blocks, len(points), options).coordinates
 
@@ -180,7 +181,9 @@ def lay_naturalist_sampled(points: Any, dims: int) -> Any:
     from naturalist.analysis.drawing import MapOptions, draw
 
     blocks = [points[k : k + BLOCK] for k in range(0, len(points), BLOCK)]
-    return draw(lambda: blocks, len(points), MapOptions(dims=dims, unit=False)).coordinates
+    return draw(
+        lambda: blocks, len(points), MapOptions(dims=dims, unit=False, kept=DIM)
+    ).coordinates
 
 
 def lay_opentsne(points: Any, dims: int) -> Any:

@@ -1,7 +1,7 @@
 """A whole map: reduce the features, choose a sample, lay it out, place all other points.
 
 The features come in blocks and are never in memory as a whole; what stays are the reduced ones,
-200 bytes a row with 50 axes.
+400 bytes a row with 100 axes.
 """
 
 import logging
@@ -61,7 +61,7 @@ class MapOptions:
     method: str = "tsne"
     sample: int = AUTO_SAMPLE
     seed: int = 0
-    kept: int = 50
+    kept: int = 100
     unit: bool = True
     tsne: TsneOptions = field(default_factory=TsneOptions)
     placement: PlacementOptions = field(default_factory=PlacementOptions)

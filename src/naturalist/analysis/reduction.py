@@ -31,7 +31,7 @@ class Reduction:
         return np.asarray((scaled - self.mean) @ self.axes, np.float32)
 
 
-def fit_reduction(blocks: Iterable[Floats], kept: int = 50, *, unit: bool = True) -> Reduction:
+def fit_reduction(blocks: Iterable[Floats], kept: int = 100, *, unit: bool = True) -> Reduction:
     """Find the principal axes of all rows of all blocks, in one pass (exact, not sketched).
 
     Args:

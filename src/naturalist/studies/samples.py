@@ -27,7 +27,7 @@ from naturalist.studies.floors import Floors, below_floors, verdict
 
 _log = logging.getLogger(__name__)
 KEPT_IN_MEMORY = 2_000_000
-"""Rows up to which the reduced features stay in memory (200 bytes each); beyond, every pass reads
+"""Rows up to which the reduced features stay in memory (400 bytes each); beyond, every pass reads
 the tables again."""
 
 
