@@ -22,7 +22,7 @@ from s3_server import ACCESS_KEY, SECRET_KEY
 
 HERE = Path(__file__).parent
 _MODULES = [str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-DEADLINE_S = 90.0
+DEADLINE_S = 180.0
 PORT = 6379
 _POLL_S = 0.1
 
@@ -48,7 +48,20 @@ class Node:
     """A raylet with its workers, which are its children and theirs."""
 
     name: str
-    process: "subprocess.Popen[bytes]"
+    command: list[str]
+    log: Path
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def start(self) -> None:
+        """Start it; a node that finds its head busy ends, and may be started again."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | _OF_NODES,
+            )
 
     def members(self) -> list[int]:
         """Processes of the node."""
@@ -80,15 +93,15 @@ class Cluster:
     def address(self) -> str:
         return f"127.0.0.1:{PORT}"
 
-    def names(self) -> list[str]:
-        """The nodes that the head knows and takes for alive; for connected drivers."""
+    def _names(self) -> list[str]:
+        """The nodes that the head knows and takes for alive."""
         import ray
         from naturalist.pipeline import ray_connection
 
         return list(ray_connection.nodes(ray).values())
 
     def add(self, name: str, cpus: int, gpus: int = 0) -> Node:
-        """Start a node and wait until the head knows it."""
+        """Start a node; see `wait_for`."""
         ports = 11_000 + 100 * len(self.nodes)
         where = ["--head", f"--port={PORT}", "--include-dashboard=false"]
         where += [f"--temp-dir={self.folder}"]
@@ -101,16 +114,21 @@ class Cluster:
         # A machine of its own has a name of its own, and not all that others have.
         own = f'hostname {name} && mount -t tmpfs none {self.hidden} && exec "$@"'
         named = ["unshare", "--uts", "--mount", "sh", "-c", own, "sh"]
-        with (self.folder.parent / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [*named, *started],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | _OF_NODES,
-            )
-        node = self.nodes[name] = Node(name, process)
+        log = self.folder.parent / f"{name}.log"
+        node = self.nodes[name] = Node(name, [*named, *started], log)
+        node.start()
         return node
+
+    def wait_for(self, name: str) -> None:
+        """Wait until the head knows a node; for connected drivers."""
+        node = self.nodes[name]
+
+        def is_there() -> bool:
+            if node.process.poll() is not None:
+                node.start()
+            return name in self._names()
+
+        wait_until(f"node {name} is there, see {node.log}", is_there)
 
     def drop(self, name: str) -> None:
         """Forget a node, whatever state it is in."""
@@ -201,5 +219,5 @@ def ray_driver(ray_cluster: Cluster) -> Iterator[Cluster]:
     from naturalist.pipeline import ray_connection
 
     with ray_connection.connected(ray_cluster.address, 1):
-        wait_until("both nodes are there", lambda: len(ray_cluster.names()) == 2)
+        ray_cluster.wait_for("second")
         yield ray_cluster

@@ -8,7 +8,7 @@ from tests.pipeline.collections_of_pictures import Collection, Ran, begin, finis
 
 from ray_cluster import Cluster, wait_until
 
-DEADLINE_S = 180.0
+DEADLINE_S = 240.0
 
 
 def on_ray(cluster: Cluster) -> list[str]:

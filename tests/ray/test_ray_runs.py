@@ -26,7 +26,7 @@ def third(ray_driver: Cluster) -> Iterator[Node]:
     """A node that a test may do anything to."""
     name = f"third-{len(ray_driver.nodes)}"
     node = ray_driver.add(name, 1)
-    wait_until("the node is there", lambda: name in ray_driver.names())
+    ray_driver.wait_for(name)
     yield node
     ray_driver.drop(name)
 
