@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 _MODULES = [str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
 DEADLINE_S = 180.0
 PORT = 6379
-_POLL_S = 0.1
+_POLL_S = 0.01
 
 
 def wait_until(what: str, holds: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:

@@ -109,7 +109,8 @@ def _join(ray: ModuleType, options: dict[str, object]) -> None:
     try:
         with _sigterm_as_it_was():
             ray.init(**options, configure_logging=False, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    # Ray raises plain exceptions, among others where a node does not come up in time.
+    except Exception as error:
         raise NaturalistError(
             f"Ray cannot be used at {options['address']}: {error}. Python and Ray must have the "
             "same versions on all nodes; if the cluster has a token, set RAY_AUTH_MODE=token and "
