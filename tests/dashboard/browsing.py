@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from naturalist.dashboard.app import make_app
 from naturalist.dashboard.bundle import load_bundle
@@ -36,6 +36,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 STARTED_WITHIN_S = 30
+expect.set_options(timeout=20_000)
 SCREENS = {
     "laptop": {"viewport": {"width": 1360, "height": 850}},
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},

@@ -80,6 +80,21 @@ def test_a_picture_is_shown_on_hover_and_everything_on_click(visit: Visit) -> No
         expect(detail).to_contain_text(said)
 
 
+def test_the_map_stays_on_the_screen_however_much_is_said_of_a_picture(visit: Visit) -> None:
+    page = visit.map("?p=plant_id_3")
+    expect(page.locator(".detail")).to_contain_text("SHA-256")
+    expect(page.locator(".detail")).to_contain_text("Beside it on the map")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    box, ring = (
+        page.locator("canvas").bounding_box(),
+        page.locator("svg.over circle").bounding_box(),
+    )
+    assert box is not None
+    assert ring is not None
+    assert abs(box["x"] + box["width"] / 2 - ring["x"] - ring["width"] / 2) < 3
+    assert abs(box["y"] + box["height"] / 2 - ring["y"] - ring["height"] / 2) < 3
+
+
 def test_a_lasso_chooses_the_points_inside(visit: Visit, studied: Config) -> None:
     page = visit.map()
     box = page.locator("canvas").bounding_box()

@@ -10,8 +10,8 @@ export interface Bar {
   colour?: string;
 }
 
-export function Bars(props: { label: string; bars: Bar[] }) {
-  const top = Math.max(1e-9, ...props.bars.map((bar) => bar.value));
+export function Bars(props: { label: string; bars: Bar[]; top?: number }) {
+  const top = props.top ?? Math.max(1e-9, ...props.bars.map((bar) => bar.value));
   return (
     <ul class="bars" aria-label={props.label}>
       {props.bars.map((bar) => (

@@ -1,5 +1,8 @@
 // A curve in the unit square: reliability, accuracy against coverage.
 
+/** More spots than this are a line alone. */
+const MARKED = 20;
+
 export interface Spot {
   x: number;
   y: number;
@@ -19,10 +22,12 @@ export function Curve(props: {
   const x = (v: number) => left + v * (w - left - 16);
   const y = (v: number) => 8 + (1 - (v - low) / (1 - low)) * (h - below - 8);
   const ticks = [0, 0.25, 0.5, 0.75, 1];
+  const every = Math.ceil(props.spots.length / MARKED);
+  const said = props.spots.filter((_, k) => k % every === 0);
   const path = props.spots.map((s, k) => `${k ? "L" : "M"}${x(s.x)} ${y(s.y)}`).join("");
   return (
     <figure class="chart square">
-      <svg viewBox={`0 0 ${w} ${h}`} role="img" aria-label={`${props.label}: ${props.spots.map((s) => s.text).join("; ")}`}>
+      <svg viewBox={`0 0 ${w} ${h}`} role="img" aria-label={`${props.label}: ${said.map((s) => s.text).join("; ")}`}>
         {ticks.map((t) => (
           <g>
             <line class="grid" x1={x(0)} x2={x(1)} y1={y(low + t * (1 - low))} y2={y(low + t * (1 - low))} />
@@ -34,7 +39,7 @@ export function Curve(props: {
         ))}
         {props.diagonal && <line class="diagonal" x1={x(low)} y1={y(low)} x2={x(1)} y2={y(1)} />}
         <path class="line" d={path} />
-        {props.spots.map((s) => (
+        {(props.spots.length > MARKED ? [] : props.spots).map((s) => (
           <circle class="spot" cx={x(s.x)} cy={y(s.y)} r={4}>
             <title>{s.text}</title>
           </circle>

@@ -45,7 +45,7 @@ export function Detail(props: {
     return () => {
       wanted = false;
     };
-  }, [id, atlas]);
+  }, [id, atlas, props.mask]);
   return (
     <section class="detail" aria-label={`Picture ${id}`}>
       <header>

@@ -106,6 +106,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
           clearTimeout(later.current);
           later.current = window.setTimeout(() => hears.current.keep(), 250);
         },
+        resized: () => hears.current.place(),
         outline: setOutline,
         drew: setDrawn,
       });
@@ -288,7 +289,7 @@ function HoverCard({ hover, atlas, colour }: { hover: Hover; atlas: Atlas | null
   const said = atlas?.text(colour, hover.row);
   const left = hover.x > innerWidth / 2 - 100;
   return (
-    <div class={left ? "hover left" : "hover"} style={{ left: `${hover.x}px`, top: `${hover.y}px` }} role="status">
+    <div class={`hover${left ? " left" : ""}${hover.y > innerHeight * 0.6 ? " up" : ""}`} style={{ left: `${hover.x}px`, top: `${hover.y}px` }} role="status">
       <Thumb id={hover.id} />
       <b>{hover.id}</b>
       {said && <small>{`${atlas?.column(colour)?.title}: ${said}`}</small>}

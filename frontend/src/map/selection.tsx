@@ -38,13 +38,13 @@ export function Chosen(props: {
 
   const saveCsv = async () => {
     const columns = atlas.shownColumns.map((c) => c.name);
-    await Promise.all(columns.map((name) => atlas.codes(name)));
-    const lines = rows.map((row, k) => [ids[k], ...columns.map((name) => atlas.text(name, row) ?? "")].map(cell).join(","));
+    const [names] = await Promise.all([atlas.picIds(rows), ...columns.map((name) => atlas.codes(name))]);
+    const lines = rows.map((row, k) => [names[k], ...columns.map((name) => atlas.text(name, row) ?? "")].map(cell).join(","));
     download("selection.csv", `${["picID", ...columns].join(",")}\n${lines.join("\n")}\n`);
   };
-  const saveDecisions = () => {
+  const saveDecisions = async () => {
     const [kind, category = ""] = decision.split(":");
-    const lines = ids.map((id) => [id, kind, category].map(cell).join(","));
+    const lines = (await atlas.picIds(rows)).map((id) => [id, kind, category].map(cell).join(","));
     download("decisions.csv", `picID,decision,category\n${lines.join("\n")}\n`);
   };
 
@@ -60,7 +60,7 @@ export function Chosen(props: {
       <Bars label="Chosen pictures by category" bars={bars} />
       <div class="actions">
         <button onClick={saveCsv}>Save as CSV</button>
-        <button onClick={() => void navigator.clipboard?.writeText(ids.join("\n"))}>Copy ids</button>
+        <button onClick={async () => void navigator.clipboard?.writeText((await atlas.picIds(rows)).join("\n"))}>Copy ids</button>
       </div>
       <div class="actions">
         <Select

@@ -12,6 +12,7 @@ export interface Hears {
   click(row: number): void;
   choose(rows: number[], more: boolean): void;
   moved(): void;
+  resized(): void;
   outline(polygon: Polygon): void;
   drew(points: number): void;
 }
@@ -41,7 +42,10 @@ export class Stage {
   constructor(private canvas: HTMLCanvasElement, private hears: Hears) {
     this.renderer = new Renderer(canvas);
     this.camera = new FlatCamera([1, 1]);
-    this.observer = new ResizeObserver(() => this.draw());
+    this.observer = new ResizeObserver(() => {
+      this.draw();
+      this.hears.resized();
+    });
     this.observer.observe(canvas);
     this.listen();
   }

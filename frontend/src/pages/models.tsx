@@ -8,6 +8,8 @@ import { useJson } from "../load";
 import type { Evaluation, Interval, LabelIssues, Model, Models } from "../types";
 import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
 
+const LEANING = 3;
+
 export function ModelsPage() {
   const found = useJson<Models>("models");
   return (
@@ -76,6 +78,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
           <Card title="Accuracy on each source left out">
             <Bars
               label="Accuracy by source"
+              top={1}
               bars={[...e.leave_one_source_out.per_source].sort((a, b) => a.accuracy - b.accuracy).map((s) => ({ label: `${s.source} (${s.category}, ${count(s.rows)})`, value: s.accuracy, text: share(s.accuracy, 0), colour: s.accuracy < 0.5 ? "var(--bad)" : undefined }))}
             />
           </Card>
@@ -87,12 +90,18 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
                 <li>{said(one)}</li>
               ))}
             </ul>
-            {!!e.leaning?.length && <p class="note">It leans on: {e.leaning.map(said).join(", ")}</p>}
+            {!!e.leaning?.length && <p class="note">It leans most on {e.leaning.slice(0, LEANING).map(leansOn).join(", ")}</p>}
           </Card>
         )}
       </div>
     </>
   );
+}
+
+function leansOn(one: unknown): string {
+  const known = one as { source?: string; category?: string };
+  if (!known?.source) return said(one);
+  return known.category ? `${known.source} (${known.category})` : known.source;
 }
 
 function said(one: unknown): string {
