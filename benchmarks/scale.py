@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 import synthetic
 from naturalist.config import Config, load_config
@@ -97,7 +98,8 @@ def bare_listing(config: Config) -> None:
 
 def look_up_bytes(config: Config) -> None:
     """What the ledger knows of 1,000 new files, half of which have bytes that it has."""
-    found = batches._prior(config.layout, [("plant", _finding(k)) for k in range(NEW)], ())
+    table = pa.Table.from_pylist([_finding(k) for k in range(NEW)], FINDINGS)
+    found = batches._prior(config.layout, batches._asked([("plant", table)]), ())
     assert len(found.by_sha256) == NEW // 2
 
 
