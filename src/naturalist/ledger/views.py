@@ -105,6 +105,8 @@ SELECT DISTINCT pic_id FROM amendments WHERE "by" = 'ingest' AND outcome = 'refu
 """
 
 
+# Pictures, which are nearly all rows, are only joined with amendments, which are few: a join that
+# only the other rows need would hold the whole ledger in memory.
 _EFFECTIVE = """
 CREATE VIEW ledger AS
 WITH newest AS (
@@ -132,10 +134,15 @@ SELECT r.* REPLACE (
     coalesce(a.same_as, r.same_as) AS same_as)
 FROM ledger_rows r
 LEFT JOIN latest a ON r.pic_id = a.pic_id
+WHERE r.pic_id IS NOT NULL
+UNION ALL
+SELECT r.*
+FROM ledger_rows r
 LEFT JOIN newest n ON (r.category, r.source, r.path, r.occurrence)
     = (n.category, n.source, n.path, n.occurrence)
 LEFT JOIN decided d ON (r.category, r.source, r.path, r.occurrence, r.sha256)
     = (d.category, d.source, d.path, d.occurrence, d.sha256)
-WHERE NOT (r.outcome = 'refused' AND r.batch < coalesce(n.newest, r.batch))
-    AND NOT (r.pic_id IS NULL AND r.batch < coalesce(d.decided, r.batch))
+WHERE r.pic_id IS NULL
+    AND NOT (r.outcome = 'refused' AND r.batch < coalesce(n.newest, r.batch))
+    AND NOT r.batch < coalesce(d.decided, r.batch)
 """
