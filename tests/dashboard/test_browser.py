@@ -14,11 +14,12 @@ from playwright.sync_api import Browser, Page, expect
 import tiny
 from dashboard.browsing import Visit, axe_violations, served, shot, visiting
 from dashboard.studied import HOSTILE, studied_collection
-from naturalist.config import Config
+from naturalist.config import Config, load_config
 from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.export import export
 from naturalist.dashboard.place import open_workspace
+from naturalist.pipeline.analyse import STEPS
 from naturalist.pipeline.decisions import read_decisions
 
 PAGES = {
@@ -285,6 +286,28 @@ def test_a_broken_collection_says_what_is_broken(browser: Browser, tmp_path: Pat
         visit.map("?m=tsne-3d")
         assert all("503" in error for error in visit.errors)
         assert visit.strangers == []
+
+
+def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_copy: Path) -> None:
+    config = load_config(photo_copy)
+    with tiny.job(config) as job:
+        for step in ("index", "clusters", "map"):
+            STEPS[step](job)
+    with served(open_workspace(config)) as url, visiting(browser, url) as visit:
+        for name in ("health", "clusters", "models", "pictures", "pictures?id=human_id_7"):
+            page = visit.open(name)
+            expect(page.locator(".trouble")).to_have_count(0)
+            shot(page, f"photos-{re.sub('[^a-z]+', '-', name)}")
+        page = visit.map("?c=cluster&p=human_id_7")
+        expect(page.locator(".detail")).to_contain_text("Looks like")
+        expect(page.locator(".integrity")).to_contain_text("trustworthiness")
+        row = next(r for r in tiny.ledger_rows(config) if r["pic_id"] == "animal_id_5")
+        source = config.source_paths["animal"][row["source"]]
+        assert isinstance(source, Path)
+        page.locator("input[type=file]").set_input_files(source / row["path_text"])
+        expect(page.locator(".detail h2")).to_have_text("animal_id_5")
+        shot(page, "photos-map")
+        visit.check()
 
 
 def test_an_exported_folder_opens_without_a_server(
