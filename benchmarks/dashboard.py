@@ -267,7 +267,9 @@ def view_of_pictures(folder: Path, points: int) -> str:
     return f"{x:.4f}_{y:.4f}_20"
 
 
-def measure(browser: Browser, url: str, pid: int, *, hover: str = "") -> dict[str, Any]:
+def measure(
+    browser: Browser, url: str, pid: int, points: int, *, hover: str = ""
+) -> dict[str, Any]:
     """Show a map and use it."""
     context = browser.new_context(viewport={"width": 1360, "height": 850})
     page = context.new_page()
@@ -288,7 +290,9 @@ def measure(browser: Browser, url: str, pid: int, *, hover: str = "") -> dict[st
         found |= hover_pictures(page, hover)
     found |= drag(page)
     found["server_mb"] = peak_mb(pid)
+    found["bytes_a_point"] = round(found["bytes"] / points, 2)
     context.close()
+    print(json.dumps({url: found}), file=sys.stderr, flush=True)
     return found
 
 
@@ -404,18 +408,14 @@ def main() -> None:
             folder = root / str(points)
             if not folder.exists():
                 make_workspace(folder, points)
-            found = {}
+            found: dict[str, Any] = {}
+            result["points"][str(points)] = found
             with naturalist(folder) as (url, pid):
-                found["naturalist"] = measure(
-                    browser, url, pid, hover=f"{url}?v={view_of_pictures(folder, points)}"
-                )
+                view = f"{url}?v={view_of_pictures(folder, points)}"
+                found["naturalist"] = measure(browser, url, pid, points, hover=view)
             if asked.embedding_atlas:
                 with embedding_atlas(asked.embedding_atlas, folder) as (url, pid):
-                    found["embedding_atlas"] = measure(browser, url, pid)
-            for one in found.values():
-                one["bytes_a_point"] = round(one["bytes"] / points, 2)
-            result["points"][str(points)] = found
-            print(json.dumps({str(points): found}), file=sys.stderr, flush=True)
+                    found["embedding_atlas"] = measure(browser, url, pid, points)
         browser.close()
     text = json.dumps(result, indent=1)
     print(text)
