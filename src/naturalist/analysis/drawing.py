@@ -298,7 +298,9 @@ def place_all(
     watcher: Watcher,
 ) -> Placement:
     """Where all rows lie: those of the layout, and all others placed among them."""
-    reference = placement.make_reference(model.reduced, model.coordinates, options.seed)
+    reference = placement.make_reference(
+        model.reduced, model.coordinates, options.seed, (layout.index, layout.distance)
+    )
     k = min(options.placement.neighbours, layout.index.shape[1])
     own = placement.describe(
         reference, layout.index[:, :k], layout.distance[:, :k], options.placement.perplexity

@@ -9,6 +9,7 @@ and Zupan, Embedding to reference t-SNE space addresses batch effects (2021).
 Points do not see each other, so they are placed in pieces of any size with the same result.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,20 +48,34 @@ class Reference:
     """The points of a layout, ready for others to be placed among them.
 
     Attributes:
-        cells: their features, for searching.
+        reduced: (rows, dim) float32, what the neighbours are found by.
         coordinates: (rows, 2 or 3) float32.
-        tree: their coordinates.
-        push: how hard all points push: rows by the sum of all weights of the layout.
+        seed: of the cells of the search.
         reach: the distance on the map at which neighbours count as half agreeing.
         sparseness: (rows,) float32, sorted distances of features to the 10th neighbour.
     """
 
-    cells: Cells
+    reduced: Floats
     coordinates: Floats
-    tree: Octree
-    push: float
+    seed: int
     reach: float
     sparseness: Floats
+
+    @functools.cached_property
+    def cells(self) -> Cells:
+        """The features, for searching."""
+        return neighbours.make_cells(self.reduced, self.seed)
+
+    @functools.cached_property
+    def tree(self) -> Octree:
+        """The coordinates."""
+        return octree.build(self.coordinates)
+
+    @functools.cached_property
+    def push(self) -> float:
+        """How hard all points push: rows by the sum of all weights of the layout."""
+        _, weights = octree.repulsion_within(self.tree, _THETA)
+        return len(self.reduced) / max(float(weights.sum()), 1e-30)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,31 +95,35 @@ class Placement:
     distance: Floats
 
 
-def make_reference(reduced: Floats, coordinates: Floats, seed: int = 0) -> Reference:
+def make_reference(
+    reduced: Floats,
+    coordinates: Floats,
+    seed: int = 0,
+    near: tuple[NDArray[np.int32], Floats] | None = None,
+) -> Reference:
     """Prepare a layout.
 
     Args:
         reduced: (rows, dim) float32, what the neighbours are found by.
         coordinates: (rows, 2 or 3) float32, the layout.
         seed: of the cells of the search.
+        near: rows of the neighbours of each point and the distances to them, if they are known.
     """
-    cells = neighbours.make_cells(reduced, seed)
-    tree = octree.build(coordinates)
-    _, weights = octree.repulsion_within(tree, _THETA)
     k = min(_CONFIDENT_NEIGHBOURS, len(reduced) - 1)
-    near = neighbours.nearest(reduced, k, recall=0.9, seed=seed, cells=cells)
-    away = np.linalg.norm(coordinates[near.index] - coordinates[:, None], axis=2)
-    reach = 3 * float(np.median(away))
-    sparse = np.sort(near.distance[:, -1])
-    push = len(reduced) / max(float(weights.sum()), 1e-30)
-    return Reference(cells, coordinates, tree, push, max(reach, 1e-9), sparse)
+    if near is None:
+        found = neighbours.nearest(reduced, k, recall=0.9, seed=seed)
+        near = found.index, found.distance
+    index, distance = near[0][:, :k], near[1][:, :k]
+    away = np.linalg.norm(coordinates[index] - coordinates[:, None], axis=2)
+    reach = max(3 * float(np.median(away)), 1e-9)
+    return Reference(reduced, coordinates, seed, reach, np.sort(distance[:, -1]))
 
 
 def place(reference: Reference, reduced: Floats, options: PlacementOptions) -> Placement:
     """Place points (rows, dim) among those of the layout."""
     k = min(options.neighbours, len(reference.coordinates))
     near = neighbours.nearest(
-        reference.cells.points,
+        reference.reduced,
         k,
         queries=reduced,
         recall=options.recall,
