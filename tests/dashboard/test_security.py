@@ -94,6 +94,8 @@ def test_the_answer_to_a_token_leads_to_no_other_site(desk: Desk) -> None:
     client = client_of(desk, Door(token=TOKEN))
     answer = client.get(f"http://127.0.0.1:8642//evil.example/?token={TOKEN}")
     assert answer.headers["location"].startswith("/evil.example")
+    answer = client.get(f"http://127.0.0.1:8642/a%0d%0aset-cookie:%20b=c?token={TOKEN}")
+    assert answer.headers["location"] == "/a%0D%0Aset-cookie%3A%20b%3Dc"
 
 
 def test_programs_send_the_token_as_a_bearer(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from naturalist.errors import ConfigError
 
@@ -126,7 +126,7 @@ class Guard:
             query = f"?{urlencode(asked)}" if asked else ""
             cookie = f"{COOKIE}={self.door.token}; HttpOnly; SameSite=Strict; Path=/"
             # The token leaves the address bar and the history.
-            path = "/" + scope["path"].lstrip("/")
+            path = quote("/" + scope["path"].lstrip("/"))
             return 303, "", {"location": f"{path}{query}", "set-cookie": cookie}
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         if self._is_token(bearer) or self._is_token(_cookie(headers.get("cookie", ""))):
