@@ -41,8 +41,8 @@ from naturalist.ledger.rows import (
 )
 from naturalist.ledger.views import (
     BY_STAGES,
-    DUCKDB_MEMORY,
     add_views,
+    bound_memory,
     connect,
     files,
     query,
@@ -50,7 +50,6 @@ from naturalist.ledger.views import (
 
 __all__ = [
     "BY_STAGES",
-    "DUCKDB_MEMORY",
     "BatchSummary",
     "Known",
     "KnownFiles",
@@ -65,6 +64,7 @@ __all__ = [
     "batch_rows",
     "batches",
     "between",
+    "bound_memory",
     "categories",
     "check_whole",
     "connect",

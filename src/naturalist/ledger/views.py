@@ -26,7 +26,7 @@ def connect(layout: Layout) -> Iterator[duckdb.DuckDBPyConnection]:
 
     The views `ledger_rows` (as written), `amendments`, `words` (the latest of a person about each
     picture) and `lost` (ids of pictures that were gone when they were to be placed) are there too.
-    Memory is bounded; larger questions spill to the workspace's scratch folder.
+    Memory is bounded (`bound_memory`).
 
     Raises:
         WorkspaceError: a file of the ledger cannot be read; also inside the `with` block.
@@ -44,10 +44,15 @@ def connect(layout: Layout) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+def bound_memory(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Bound what a connection holds in memory; more spills to the workspace's scratch folder."""
     connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
-    connection.execute("SET preserve_insertion_order = true")
     connection.execute(f"SET temp_directory = '{_quoted(layout.scratch / 'duckdb')}'")
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    bound_memory(connection, layout)
+    connection.execute("SET preserve_insertion_order = true")
     rows, later = files(layout)
     add_views(connection, rows, later)
     connection.execute(_LOST)

@@ -46,6 +46,8 @@ def study_items(layout: Layout, categories: AbstractSet[str], *, thumbnails: boo
         if folder.is_dir()
         for item in _folder(layout, folder, gone, thumbnails=thumbnails)
     ]
+    if champion is not None:
+        items.append(_item(layout, layout.champion))
     return items + list(_reports(layout, gone))
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout
-from naturalist.ledger import DUCKDB_MEMORY
+from naturalist.ledger import bound_memory
 from naturalist.verify.verdicts import Verdict, from_json
 
 MAX_NORM_Z = 10.0
@@ -45,16 +45,21 @@ def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
             ranges.add(receipt)
     gone = [name for c in ledger.categories(layout) for name in ledger.not_accepted(layout, c)]
     wanted = artifacts.fingerprint(FORMAT, MAX_NORM_Z, _LEAST_SPREAD, _MIN_ROWS, digests, gone)
-    place = layout.collection_check(backbone_id)
-    return [*held, *_known_or_found(place, wanted, files, gone, ranges)]
+    return [*held, *_known_or_found(layout, backbone_id, wanted, files, gone, ranges)]
 
 
 def _known_or_found(
-    place: Path, wanted: str, files: Sequence[Path], gone: Sequence[str], ranges: "_Ranges"
+    layout: Layout,
+    backbone_id: str,
+    wanted: str,
+    files: Sequence[Path],
+    gone: Sequence[str],
+    ranges: "_Ranges",
 ) -> Iterable[Verdict]:
+    place = layout.collection_check(backbone_id)
     value = artifacts.read_json(place)
     if value is None or value["fingerprint"] != wanted:
-        found = [*_check_measures(files, gone), *ranges.dead_dimensions()]
+        found = [*_check_measures(layout, files, gone), *ranges.dead_dimensions()]
         value = {"fingerprint": wanted, "verdicts": [verdict.as_json() for verdict in found]}
         if files:
             artifacts.write_json(place, value)
@@ -66,11 +71,11 @@ def check_files(layout: Layout, backbone_id: str) -> list[Path]:
     return sorted((layout.root / "checks" / backbone_id).glob("*/*.parquet"))
 
 
-def _check_measures(files: Sequence[Path], gone: Sequence[str]) -> list[Verdict]:
+def _check_measures(layout: Layout, files: Sequence[Path], gone: Sequence[str]) -> list[Verdict]:
     if not files:
         return []
     with duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
+        bound_memory(connection, layout)
         relation = connection.read_parquet([str(path) for path in files], filename=True)
         relation.create_view("all_measures")
         connection.register("gone", pa.table({"pic_id": pa.array(gone, pa.string())}))
