@@ -12,7 +12,7 @@ from tests import tiny
 from naturalist import artifacts
 from naturalist.config import Config
 from naturalist.pipeline import takedown
-from naturalist.schemas import CLUSTER_MEMBERS, map_schema
+from naturalist.schemas import CLUSTER_MEMBERS, NEAR_DUPLICATES, map_schema
 from naturalist.studies.publishing import study_items
 
 NAMES = [f"plant_id_{n}" for n in range(1, 7)]
@@ -38,7 +38,7 @@ def config(tmp_path: Path) -> Config:
     artifacts.write_json(layout.map("tsne-2d") / "points.json", {"a": "receipt"})
     artifacts.write_json(layout.map("tsne-2d") / "map.json", {"rows": 6})
     artifacts.write_bytes(layout.map("tsne-2d") / "map.png", _png())
-    members = {"picID": NAMES, "cluster": [0] * 6, "strength": [1.0] * 6}
+    members = {"picID": NAMES, "cluster": [0] * 6, "strength": [1.0] * 6, "distance": [0.5] * 6}
     folder = layout.clustering("default")
     artifacts.write_parquet(folder / "members.parquet", pa.table(members, CLUSTER_MEMBERS))
     artifacts.write_json(folder / "clusters.json", {"clusters": [{"medoids": NAMES[:1]}]})
@@ -80,6 +80,18 @@ def test_a_picture_that_was_taken_down_is_in_nothing_that_is_published(config: C
     # What the workspace has stays as it is.
     path = config.layout.map("tsne-2d") / "points.parquet"
     assert pq.read_table(path).num_rows == 6
+
+
+def test_near_duplicates_of_a_picture_that_was_taken_down_wait_for_their_next_study(
+    config: Config,
+) -> None:
+    groups = {"picID": NAMES[:2], "group": NAMES[:1] * 2, "distance": [0, 0], "cosine": [1.0, 1.0]}
+    artifacts.write_parquet(config.layout.near_duplicates, pa.table(groups, NEAR_DUPLICATES))
+    assert "duplicates/groups.parquet" in _published(config)
+    takedown.take_down(config, ["plant_id_6"], "asked for", "me")
+    assert "duplicates/groups.parquet" in _published(config)
+    takedown.take_down(config, ["plant_id_1"], "asked for", "me")
+    assert "duplicates/groups.parquet" not in _published(config)
 
 
 def test_a_text_is_published_if_it_names_other_pictures(config: Config) -> None:

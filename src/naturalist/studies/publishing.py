@@ -1,8 +1,8 @@
 """Which files of the studies are published, and without which pictures.
 
 Rows of pictures that left the tables after a study was made are taken out of what is published of
-it. A text that names such a picture, and the contact sheets of a study that has one, are left out
-until the study is made again.
+it. A text that names such a picture, groups of near duplicates with one, and the contact sheets of
+a study that has one are left out until the study is made again.
 """
 
 import re
@@ -34,7 +34,8 @@ def study_items(layout: Layout, categories: AbstractSet[str], *, thumbnails: boo
         thumbnails: whether contact sheets are published; thumbnails of pictures are on them.
     """
     gone = {name for one in categories for name in ledger.not_accepted(layout, one)}
-    folders = [layout.near_duplicates.parent]
+    # A group has the name of one of its pictures, so that rows cannot be taken out one by one.
+    folders = [] if _has_any(layout.near_duplicates, gone) else [layout.near_duplicates.parent]
     for kind in (layout.maps, layout.samples, layout.clusterings):
         folders += sorted(path for path in kind.glob("*") if path.is_dir())
     champion = champions.champion(layout)
@@ -90,15 +91,24 @@ def _names(path: Path, gone: AbstractSet[str]) -> bool:
     return any(name.decode() in gone for name in set(_NAMES.findall(path.read_bytes())))
 
 
+def _has_any(path: Path, gone: AbstractSet[str]) -> bool:
+    """Whether a table of a study has a row of a picture that is gone."""
+    if not gone or not path.exists():
+        return False
+    return not gone.isdisjoint(artifacts.read_parquet(path, ["picID"])["picID"].to_pylist())
+
+
 def _rows(layout: Layout, path: Path, gone: AbstractSet[str]) -> tuple[Item, bool]:
     """A table of a study without the rows of pictures that are gone, and whether it has any."""
     named = artifacts.read_parquet(path, ["picID"])["picID"]
-    here = sorted(name for name in gone if name) if gone else []
-    found = pc.unique(named.filter(pc.is_in(named, pa.array(here, pa.string())))).to_pylist()
+    found = pc.unique(
+        named.filter(pc.is_in(named, pa.array(sorted(gone), pa.string())))
+    ).to_pylist()
     if not found:
         return _item(layout, path), False
     copy = layout.outbox / path.relative_to(layout.root)
-    made = publish.without(path, copy, tuple(found), artifacts.sha256_file(path), column="picID")
+    made_from = artifacts.sha256_file(path)
+    made = publish.without(path, copy, tuple(found), made_from, column="picID")
     return publish.item(_name(layout, path), made), True
 
 
