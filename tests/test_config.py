@@ -60,6 +60,16 @@ def mistakes(folder: Path, text: str) -> list[str]:
 # what is read
 
 
+def test_the_steps_that_a_new_file_has_in_a_comment_can_be_switched_on(tmp_path: Path) -> None:
+    text = render_config("garden", [NewCategory("plant", 0, ()), NewCategory("animal", 1, ())])
+    assert load_config(write(tmp_path, text)).analyse.steps == ()
+    for line in ("[analyse]", "steps ="):
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", line)
+    steps = load_config(write(tmp_path, text)).analyse.steps
+    assert set(steps) == {"duplicates", "index", "clusters", "map", "classifier", "drift"}
+
+
 def test_relative_paths_are_those_of_the_files_folder(tmp_path: Path) -> None:
     config = load_config(write(tmp_path / "c", TWO))
     assert config.layout.root == tmp_path / "c"

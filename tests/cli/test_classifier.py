@@ -27,6 +27,9 @@ def test_from_tables_to_a_champion_and_its_predictions(
     assert row["path"] == str(face)
     assert row["nearest"][0]["category"] == "human"
     assert "human" in naturalist("predict", str(face), *place).out
+    (tmp_path / "words.txt").write_text("no picture")
+    told = naturalist("predict", str(tmp_path / "words.txt"), *place)
+    assert told.out.rstrip().endswith("cannot be used: not_a_picture")
     _models(naturalist, place, trained["id"], tmp_path)
 
 

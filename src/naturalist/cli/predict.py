@@ -115,7 +115,8 @@ def _print(rows: Iterator[dict[str, Any]]) -> None:
     for row in rows:
         name = output.printable(row["path"])
         if row["category"] is None:
-            output.print_text(f"{name}: cannot be used: {row['reason']} ({row['detail']})")
+            detail = f" ({row['detail']})" if row["detail"] else ""
+            output.print_text(f"{name}: cannot be used: {row['reason']}{detail}")
             continue
         seen = "" if row["known"] else "  unlike anything seen"
         near = ", ".join(f"{one['picID']} {one['cosine']:.2f}" for one in row.get("nearest", ()))

@@ -166,6 +166,9 @@ sample_share = {sample_share}       # share of the pictures that is extracted ag
 [tables]
 rows_per_table = {rows_per_table}
 
+# [analyse]                # studies that each run brings up to date; most need the extra analysis
+# steps = ["duplicates", "index", "clusters", "map", "classifier", "drift"]
+
 [publish]
 url = {publish_url}                   # a folder or s3://bucket/prefix; empty publishes nothing
 pictures = "none"          # none | tars (WebDataset) | objects (one by one)

@@ -62,7 +62,10 @@ def make_sample(
     start = time.perf_counter()
     names = read_names(collection)
     if options.size > len(names):
-        raise ConfigError(f"a sample of {options.size:,} pictures: there are {len(names):,}")
+        raise ConfigError(
+            f"a sample of {options.size:,} pictures, and there are {len(names):,}: "
+            "choose fewer with  --size"
+        )
     wanted = artifacts.fingerprint(names.fingerprint, asdict(options), uniform_seeds)
     if artifacts.is_done(folder.members, wanted):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
