@@ -1,9 +1,12 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.airflow.conftest import CATEGORIES, DAG_ID, Home, by_hand, states
+from tests.airflow.conftest import CATEGORIES, DAG_ID, QUICK, Home, by_hand, make_home, states
+from tests.airflow.server import environment
 
 Described = dict[str, Any]
 STAGES = ("extraction", "verification", "labelling", "table_verification")
@@ -184,3 +187,20 @@ def test_a_dry_run_does_nothing_and_a_run_makes_the_tables_of_the_command_line(
     assert home.collection.tables() == other.tables()
     assert home.collection.outcomes() == other.outcomes()
     assert home.collection.leftovers() == []
+
+
+def test_a_study_that_fails_keeps_nobody_from_the_tables_and_fails_the_run(
+    photos: Path, tmp_path: Path
+) -> None:
+    # What clusters need is not installed beside this Airflow.
+    studies = f'{QUICK}\n[analyse]\nsteps = ["duplicates", "clusters"]'
+    home = make_home(tmp_path, photos, 6, more=studies)
+    command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
+    subprocess.run(command, env=environment(home.home, home.dags), capture_output=True, check=True)
+    found = states(home.python("run_dag.py", str(home.dag_file), "{}", check=False))
+    assert found["analysis.duplicates"] == ["success"]
+    assert found["analysis.clusters"] == ["failed"]
+    assert found["publish_snapshot"] == ["success"]
+    assert found["analysis_verdict"] == ["upstream_failed"]
+    assert found["end"] == ["success"]
+    assert (home.collection.published / "latest.json").exists()
