@@ -1,5 +1,15 @@
 """The command line: parse, make one call, print the result."""
 
-from naturalist.cli.app import main
+import sys
 
-__all__ = ["main"]
+from naturalist.errors import INTERRUPTED_EXIT_CODE
+
+
+def main() -> None:
+    """Entry point of the command `naturalist`."""
+    try:
+        from naturalist.cli.app import main as run
+    except KeyboardInterrupt:
+        # Nothing has begun, and there is nothing to say.
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    run()

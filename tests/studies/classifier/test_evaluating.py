@@ -6,6 +6,7 @@ import pytest
 
 from naturalist.pipeline.progress import Silent
 from naturalist.studies.classifier.evaluating import document
+from naturalist.studies.classifier.report import report
 from naturalist.studies.classifier.training import hold_out
 
 
@@ -69,6 +70,10 @@ def test_where_every_category_has_one_source_it_says_that_nobody_knows(made) -> 
     assert found["expected_on_new_sources"] is None
     assert len(found["single_sources"]) == 3
     assert "cannot be left out" in found["advice"][0]
+    text = report({"id": "a-model"}, found)
+    assert "Nobody knows" in text
+    assert "random folds of known sources" in text
+    assert "left-out" not in text
 
 
 def test_a_source_that_others_need_is_said_to_be_leant_on(made) -> None:

@@ -137,3 +137,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """A share as percent: 0.953 is "95.3 %"."""
     return f"{100 * share:.{digits}f} %"
+
+
+def tested_on(evaluation: Mapping[str, Any]) -> str:
+    """What the pictures that an evaluation tested come from."""
+    if evaluation["leave_one_source_out"] is None:
+        return "random folds of known sources"
+    return "left-out sources"

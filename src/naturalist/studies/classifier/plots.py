@@ -7,6 +7,7 @@ from typing import Any
 
 from naturalist import artifacts
 from naturalist.errors import MissingExtra
+from naturalist.studies.classifier.card import tested_on
 
 _INK = "#22303c"
 _BLUE = "#2b6ca3"
@@ -109,7 +110,7 @@ def _confusion(evaluation: Mapping[str, Any]) -> Any:
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("filed under")
-    axes.set_title("On left-out sources", loc="left", color=_INK)
+    axes.set_title(f"On {tested_on(evaluation)}", loc="left", color=_INK)
     return figure
 
 
@@ -130,7 +131,9 @@ def _calibration(evaluation: Mapping[str, Any]) -> Any:
     axes.set_xlabel("probability of the predicted category")
     axes.set_ylabel("share that is right")
     ece = evaluation["calibration"]["ece"]
-    axes.set_title(f"Calibration on left-out sources (ECE {ece:.3f})", loc="left", color=_INK)
+    axes.set_title(
+        f"Calibration on {tested_on(evaluation)} (ECE {ece:.3f})", loc="left", color=_INK
+    )
     axes.legend(frameon=False, loc="lower right")
     return figure
 
@@ -148,7 +151,7 @@ def _selective(evaluation: Mapping[str, Any]) -> Any:
     axes.grid(color=_GRID)
     axes.set_xlabel("share of pictures that are decided, the surest first")
     axes.set_ylabel("accuracy")
-    axes.set_title("Accuracy against coverage, left-out sources", loc="left", color=_INK)
+    axes.set_title(f"Accuracy against coverage, {tested_on(evaluation)}", loc="left", color=_INK)
     return figure
 
 

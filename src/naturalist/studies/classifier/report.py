@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from naturalist.studies.classifier.card import percent, table
+from naturalist.studies.classifier.card import percent, table, tested_on
 
 
 def report(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
@@ -114,7 +114,10 @@ def _held(evaluation: Mapping[str, Any]) -> str:
 
 
 def _confusion(evaluation: Mapping[str, Any]) -> str:
-    return "## What is taken for what\n\n![Confusion of categories](confusion.png)\n"
+    where = tested_on(evaluation)
+    return (
+        f"## What is taken for what\n\nOn {where}:\n\n![Confusion of categories](confusion.png)\n"
+    )
 
 
 def _calibration(evaluation: Mapping[str, Any]) -> str:
@@ -122,7 +125,7 @@ def _calibration(evaluation: Mapping[str, Any]) -> str:
     curve = {round(one["coverage"], 2): one["accuracy"] for one in evaluation["selective"]}
     rows = [[percent(share, 0), percent(curve[share])] for share in (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)]
     return (
-        "## Can its probabilities be believed?\n\nOn left-out sources they are off by "
+        f"## Can its probabilities be believed?\n\nOn {tested_on(evaluation)} they are off by "
         f"{100 * ece:.1f} points on average (expected calibration error {ece:.3f}, every source "
         "counting the same).\n\n![Reliability](calibration.png)\n\n"
         "Leaving the least sure pictures to a person, the rest is right this often:\n\n"
@@ -147,6 +150,8 @@ def _novelty(evaluation: Mapping[str, Any]) -> str:
 
 
 def _leaning(evaluation: Mapping[str, Any]) -> str:
+    if evaluation["leave_one_source_out"] is None:
+        return ""
     rows = [
         [
             one["category"],
