@@ -45,6 +45,8 @@ def test_a_stage_alone_tells_how_long_it_really_took(
     assert "9 pictures in" in told.out
     rate = told.out.partition("(")[2].partition("/s")[0]
     assert int(rate.replace(",", "")) < 1_000_000
+    assert "nothing new" not in told.out
+    assert naturalist("extract", "-c", folder).out.startswith("nothing new")
 
 
 def test_a_source_without_files_is_named(naturalist: Naturalist, tmp_path: Path) -> None:

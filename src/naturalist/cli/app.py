@@ -66,6 +66,8 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 
+_NOTHING_NEW = "nothing new: everything was done already"
+
 
 def main() -> None:
     """Entry point of the command `naturalist`."""
@@ -122,7 +124,7 @@ def run(
         return
     output.print_run(vars(report))
     if not report.changed:
-        output.print_text("nothing new: everything was done already")
+        output.print_text(_NOTHING_NEW)
     output.print_text("")
     output.print_status(held)
     output.print_text(f"\ntables: {settings.layout.tables}   ({report.duration_s:,.1f} s)")
@@ -145,7 +147,10 @@ def _stage(
     if json:
         output.print_json({"stage": name, **facts, "status": status.collection_status(settings)})
         return
-    output.print_run({"stages": {name: facts}})
+    report = runner.RunReport(stages={name: facts})
+    output.print_run(vars(report))
+    if not report.changed and not facts.get("mended_files"):
+        output.print_text(_NOTHING_NEW)
     output.print_text("")
     output.print_status(status.collection_status(settings))
     if within_budget:
