@@ -94,8 +94,8 @@ def trained(folder: Path, rows_in_memory: int) -> dict:
     return artifacts.read_json(out / "model.json")["metrics"]
 
 
-def evaluated(folder: Path) -> dict:
-    options = ClassifierOptions()
+def evaluated(folder: Path, rows_in_memory: int) -> dict:
+    options = ClassifierOptions(rows_in_memory=rows_in_memory)
     rows = open_rows(folder, options)
     found = evaluate(rows, options, Layout(folder).model(model_id(rows, options)), Silent())
     return {key: found[key] for key in ("gap", "evaluated_rows")}
@@ -142,7 +142,7 @@ def scale(rows: int, only: str, keep: Path | None) -> dict:
             ("train_in_memory", trained, (folder, 10 * rows)),
             ("scikit_learn", scikit_learn, (folder,)),
             ("train_streaming", trained, (folder, 1)),
-            ("evaluate", evaluated, (folder,)),
+            ("evaluate", evaluated, (folder, 1)),
         ):
             if only not in ("", name):
                 continue
