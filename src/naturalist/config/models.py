@@ -25,9 +25,9 @@ from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray
 from naturalist.config.maps import MapSection
 from naturalist.config.s3 import S3Section
 from naturalist.config.sources import (
-    NAME,
     CategorySection,
     ImageRoots,
+    Name,
     Section,
     UserAddress,
     UserPath,
@@ -127,7 +127,7 @@ class Config(Section):
     """A whole `naturalist.toml`."""
 
     format: Annotated[int, Field(ge=1, le=1)] = 1
-    name: str
+    name: Name
     workspace: UserPath = Path()
     failure_budget: Share = 0.01
     withdrawal_budget: Share = 0.05
@@ -153,13 +153,6 @@ class Config(Section):
     _day: dt.date | None = PrivateAttr(default=None)
     _new_images: str = PrivateAttr(default="")
     _sources: tuple[Source, ...] | None = PrivateAttr(default=None)
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
-        return name
 
     @model_validator(mode="after")
     def _check_removed(self) -> Self:

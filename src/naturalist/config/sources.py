@@ -19,6 +19,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
+def _usable_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
+    return name
+
+
 def _usable_path(path: Path) -> Path:
     if "\0" in str(path):
         raise ValueError("a path cannot hold a null character")
@@ -54,6 +60,7 @@ def _usable_roots(roots: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(str, paths))
 
 
+Name = Annotated[str, AfterValidator(_usable_name)]
 UserPath = Annotated[Path, AfterValidator(_usable_path)]
 UserAddress = Annotated[str, AfterValidator(_usable_address)]
 ImageRoots = Annotated[tuple[str, ...], AfterValidator(_usable_roots)]
@@ -68,17 +75,10 @@ class Section(BaseModel):
 class SourceSection(Section):
     """One raw dataset: a folder, an archive, or a prefix in a bucket."""
 
-    name: str
+    name: Name
     path: Annotated[Path | str, BeforeValidator(_usable_source)]
     origin: str = ""
     licence: str = ""
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r}: use letters, digits, and . _ + - inside, at most 100")
-        return name
 
 
 class CategorySection(Section):
