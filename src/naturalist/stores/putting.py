@@ -35,10 +35,22 @@ from naturalist.stores.refusals import check_unchanged, opened, same_bytes
 from naturalist.stores.s3_errors import error_code, s3_errors
 
 _LARGE_FILES_AT_ONCE = 4
+_SMALL_BYTES = 1 << 18
+_SMALL_FILES_A_SLOT = 4
+"""A small file takes up next to no memory and no line, and most of its time is waiting."""
 _WINDOW = 1000
 _LISTED_PAGES = 3
 
 Outcome = tuple[ObjectInfo, bool]
+
+
+@dataclass(frozen=True)
+class _Pools:
+    """Threads for small files, for single requests, and for files in parts, which make requests."""
+
+    small_files: BoundedPool
+    requests: BoundedPool
+    large_files: BoundedPool
 
 
 @dataclass(frozen=True)
@@ -56,10 +68,15 @@ class Putter:
         """See `Store.put_files`."""
         limit = self.place.connection.options.max_concurrency
         batch = _Batch(on_done)
-        with BoundedPool(limit) as pool, BoundedPool(_LARGE_FILES_AT_ONCE) as large_files:
+        with (
+            BoundedPool(limit) as pool,
+            BoundedPool(limit * _SMALL_FILES_A_SLOT) as small_files,
+            BoundedPool(_LARGE_FILES_AT_ONCE) as large_files,
+        ):
+            pools = _Pools(small_files, pool, large_files)
             try:
                 for upload, there in self._looked_for(uploads):
-                    batch.add(upload, self._start(upload, there, pool, large_files))
+                    batch.add(upload, self._start(upload, there, pools))
                     if batch.failure:
                         break
             except StoreError as error:
@@ -76,11 +93,12 @@ class Putter:
             for upload in window:
                 yield upload, upload.key in there
 
-    def _start(
-        self, upload: Upload, perhaps_there: bool, pool: BoundedPool, large_files: BoundedPool
-    ) -> Future[Outcome]:
-        if _size_bytes(upload) > self.place.connection.options.multipart_chunk_bytes:
-            return large_files.submit(self._put, upload, True, pool)
+    def _start(self, upload: Upload, perhaps_there: bool, pools: "_Pools") -> Future[Outcome]:
+        size_bytes = _size_bytes(upload)
+        if size_bytes > self.place.connection.options.multipart_chunk_bytes:
+            return pools.large_files.submit(self._put, upload, True, pools.requests)
+        is_quick = self.lane is not None and size_bytes <= _SMALL_BYTES
+        pool = pools.small_files if is_quick else pools.requests
         return pool.submit(self._put, upload, perhaps_there, None)
 
     def _put(self, upload: Upload, perhaps_there: bool, pool: BoundedPool | None) -> Outcome:
