@@ -42,6 +42,7 @@ demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, P
 		$(DEMO_VENV)/bin/pip install -qq '.[demo]' && \
 		$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)"); }
 	@echo "The program is in $(DEMO_VENV):  . $(DEMO_VENV)/bin/activate  puts it on your path."
+	@echo "make dashboard  studies these tables and shows all of it in a browser."
 
 dashboard: $(DEMO_VENV)/.studies ## study the demo's tables and look at all of it in a browser (DIR=demo)
 	@test -f "$(DIR)/naturalist.toml" || $(MAKE) --no-print-directory demo
