@@ -218,6 +218,9 @@ def ray_driver(ray_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster of two nodes, and this process connected to it."""
     from naturalist.pipeline import ray_connection
 
-    with ray_connection.connected(ray_cluster.address, 1):
+    # This process is a driver and, in some tests, the program itself: what Ray has to say of nodes
+    # that tests take away would else land in the middle of what a command prints.
+    silence = mock.patch("ray._private.worker.print_to_stdstream")
+    with ray_connection.connected(ray_cluster.address, 1), silence:
         ray_cluster.wait_for("second")
         yield ray_cluster
