@@ -55,3 +55,19 @@ def test_tables_from_elsewhere_need_a_folder_for_the_model(
     assert Path(told["folder"]).parent == Path(out)
     assert (Path(told["folder"]) / "model.onnx").exists()
     assert naturalist("train", "--from", str(tmp_path / "nothing"), "--out", out).code != 0
+
+
+def test_evaluating_says_which_model_is_in_use(naturalist: Naturalist, photo_copy: Path) -> None:
+    place = ("-c", str(photo_copy))
+    first = naturalist("train", *place, "--json").json["id"]
+    settings = photo_copy / "naturalist.toml"
+    settings.write_text(settings.read_text() + "\n[classifier]\npenalty = 0.5\n")
+    other = naturalist("evaluate", *place)
+    assert f"{first} is still in use" in other.out
+    told = naturalist("evaluate", *place, "--json", "-q").json
+    assert (told["champion"], told["model"] == first) == (first, False)
+    naturalist("refine", *place)
+    listed = naturalist("models", "list", *place, "--json").json["models"]
+    (in_use,) = (one["id"] for one in listed if one["state"] == "champion")
+    told = naturalist("evaluate", *place)
+    assert ("still in use" in told.out) == (in_use == first)

@@ -147,6 +147,12 @@ def _print_evaluation(found: Mapping[str, Any]) -> None:
     for text in found["advice"]:
         output.print_text(f"- {text}")
     output.print_text(f"\n{Path(found['folder']) / 'report.md'}")
+    champion = found.get("champion", found["model"])
+    if champion != found["model"]:
+        output.print_text(
+            f"{champion} is still in use: it was trained of other tables, groups or settings. "
+            f"naturalist refine  compares it with {found['model']} and takes the better one"
+        )
 
 
 @app.command(epilog=EXIT_CODES)

@@ -81,7 +81,7 @@ def evaluate(config: Config, progress: Progress) -> dict[str, Any]:
     """Evaluate the classifier of a workspace's tables as they are, training it if need be.
 
     Returns:
-        What its `evaluation.json` says, with `model` and `folder`.
+        What its `evaluation.json` says, with `model`, `folder`, and the `champion`.
 
     Raises:
         ConfigError: the tables cannot be learnt from.
@@ -95,7 +95,7 @@ def evaluate(config: Config, progress: Progress) -> dict[str, Any]:
         found = _evaluate(rows, options, layout.model(model_id(rows, options)), progress)
         if champions.champion(layout) is None:
             champions.record(layout, found["model"], "promote", champions.FIRST)
-    return found
+    return found | {"champion": champions.champion(layout)}
 
 
 def evaluate_elsewhere(

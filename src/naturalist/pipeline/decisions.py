@@ -66,7 +66,8 @@ def read_decisions(path: Path, categories: Iterable[str]) -> list[Decision]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the decisions in {path}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the decisions in {path}: {why}") from error
     mistakes = Mistakes(str(path))
     found = list(_parsed(text, sorted(categories), mistakes))
     mistakes.raise_if_any()
