@@ -57,9 +57,14 @@ def test_tables_and_ledger_are_those_of_a_run_without_a_cluster(
     assert line.count("pictures (") == 2
     assert "first " in line
     assert "second " in line
+    nodes = ran.json["nodes"]
+    assert sum(done["pictures"] for done in nodes["extract"].values()) == 400
+    assert all(done["per_s"] > 0 for done in nodes["extract"].values())
+    assert nodes["tables"].keys() <= nodes["extract"].keys() == {"first", "second"}
     again = collection.run(*on_ray(ray_driver))
     assert again.json["changed"] is False
     assert "by node" not in again.err
+    assert again.json["nodes"] == {}
     assert collection.call("verify", "--json", *on_ray(ray_driver)).code == 0
 
 

@@ -53,6 +53,8 @@ class RunReport:
     duration_s: float = 0.0
     made_by: str = __version__
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """By stage and node of a cluster: amount done, and `per_s`."""
     error: str | None = None
 
     @property
@@ -116,6 +118,8 @@ def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
             raise
         finally:
             report.duration_s = round(time.perf_counter() - start, 3)
+            by_node = {stage: done.by_node() for stage, done in job.throughput.items()}
+            report.nodes = {stage: found for stage, found in by_node.items() if found}
             if report.changed or report.error:
                 reports.write_run(config.layout, vars(report))
     return report

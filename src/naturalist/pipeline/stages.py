@@ -41,6 +41,8 @@ class Job:
     config: Config
     executor: Executor
     progress: Progress
+    throughput: dict[str, Throughput] = field(default_factory=dict)
+    """What each node did, by stage."""
 
 
 @dataclass
@@ -154,7 +156,8 @@ def _map(
     amount: Callable[[R], int],
 ) -> Iterator[tuple[T, R]]:
     """Map a stage's function over its tasks, telling how far it is and what each node does."""
-    throughput = Throughput(unit)
+    throughput = job.throughput.setdefault(stage, Throughput(unit))
+    throughput.begin()
     has_worked = False
     job.progress.begin(stage, total, unit)
     for task, result in job.executor.map(run, tasks):
@@ -165,6 +168,7 @@ def _map(
         yield task, result
         has_worked = True
     job.progress.end()
+    throughput.end()
     if has_worked:
         artifacts.forget_folders()
     if by_node := throughput.told(stage):
