@@ -282,7 +282,10 @@ def _time(seconds: float) -> str:
 
 def bytes_table(results: list[Facts]) -> str:
     """Markdown: bytes for each row of the largest workspace that has all its rows."""
-    largest = max((r for r in results if not r["planned"]), key=lambda r: r["rows"])
+    whole = [r for r in results if not r["planned"]]
+    if not whole:
+        return "only planned workspaces: no bytes to tell"
+    largest = max(whole, key=lambda r: r["rows"])
     lines = ["| files | bytes a picture | at 100 million |", "|---|---:|---:|"]
     for kind, size in largest["bytes"].items():
         if size >= 0.01:
