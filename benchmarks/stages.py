@@ -102,9 +102,9 @@ def measure_ingest(photos: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def random_vectors(rows: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def random_vectors(rows: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Non-negative float32 vectors with all digits in use, as pooled features are."""
-    return np.abs(np.random.default_rng(rows).normal(size=(rows, DIM))).astype(np.float32)
+    return np.abs(np.random.default_rng(seed).normal(size=(rows, DIM))).astype(np.float32)
 
 
 def measure_csv(folder: Path) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def make_features(config: Config, rows: int) -> None:
 
 def write_part(config: Config, spec: backbones.BackboneSpec, number: int, shard: Any) -> None:
     """One features part with its receipt."""
-    vectors = random_vectors(shard.rows)
+    vectors = random_vectors(shard.rows, number)
     path = config.layout.features(spec.id, "plant", 1, number)
     names = [f"plant_id_{n + 1}" for n in range(shard.start, shard.stop)]
     flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), DIM)

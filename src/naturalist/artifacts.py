@@ -134,8 +134,10 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=columns, partitioning=None)
 
 
-def read_row_groups(path: Path, first: int, last: int) -> tuple[pa.Table, int]:
-    """Read the row groups that hold rows `first` to `last`.
+def read_row_groups(
+    path: Path, first: int, last: int, columns: list[str] | None = None
+) -> tuple[pa.Table, int]:
+    """Read the row groups that hold rows `first` to `last`; all columns if None are named.
 
     Returns:
         Their rows, and how many rows of the file come before them.
@@ -147,7 +149,7 @@ def read_row_groups(path: Path, first: int, last: int) -> tuple[pa.Table, int]:
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         ends = list(itertools.accumulate(sizes))
         groups = [i for i, end in enumerate(ends) if end > first and end - sizes[i] <= last]
-        return file.read_row_groups(groups), ends[groups[0]] - sizes[groups[0]]
+        return file.read_row_groups(groups, columns), ends[groups[0]] - sizes[groups[0]]
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ the last table of a category ever grows. Pictures that were withdrawn later (a c
 a takedown) leave their table and no other row moves.
 """
 
+import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
-from naturalist import artifacts, extract, ledger
+from naturalist import artifacts, csv_text, extract, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.errors import WorkspaceError
 from naturalist.extract import Part
@@ -24,7 +25,6 @@ from naturalist.schemas import CSV_DELIMITER, csv_columns, table_schema
 
 FORMAT = 1
 """Changes when the same features would give other tables."""
-_CSV_BATCH_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -190,14 +190,17 @@ def run(task: TableTask) -> Tabled:
     csv_path = task.path.with_suffix(".csv")
     metadata = {"backbone": task.backbone_id, "category": task.category}
     artifacts.write_parquet(task.path, table, metadata=metadata)
-    write_csv(csv_path, table, task.dim)
+    csv_sha256 = write_csv(csv_path, table, task.dim)
     numbers = [pic_number(str(table["picID"][i])) for i in (0, -1)] if table.num_rows else []
     artifacts.write_receipt(
         task.path,
         artifacts.Receipt(
             fingerprint=task.fingerprint,
             rows=table.num_rows,
-            sha256={p.name: artifacts.sha256_file(p) for p in (task.path, csv_path)},
+            sha256={
+                task.path.name: artifacts.sha256_file(task.path),
+                csv_path.name: csv_sha256,
+            },
             facts={
                 "base": task.base,
                 "full": task.full,
@@ -229,26 +232,30 @@ def build(task: TableTask) -> pa.Table:
 
 def features_of(table: pa.Table, dim: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The `features` column as a float32 array (rows, dim)."""
-    column = table["features"].combine_chunks()
+    column = table["features"]
+    # Putting together what is whole would copy it.
+    column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     values: np.ndarray[Any, np.dtype[np.float32]] = column.flatten().to_numpy()
     return values.reshape(-1, dim)
 
 
-def write_csv(path: Path, table: pa.Table, dim: int) -> None:
-    """Write a table's rows as CSV; every number is the shortest that reads back to its float32."""
-    columns = np.ascontiguousarray(features_of(table, dim).T)
-    arrays = [table["picID"], *(pa.array(column) for column in columns), table["category_label"]]
-    wide = pa.Table.from_arrays(arrays, names=csv_columns(dim))
+def write_csv(path: Path, table: pa.Table, dim: int) -> str:
+    """Write a table's rows as CSV, with the shortest numbers that read back to their float32.
+
+    Returns:
+        The file's sha256 in hex.
+    """
     # No pic_id can hold a delimiter or a quote: category names are letters, digits, - and _.
-    options = pyarrow.csv.WriteOptions(
-        include_header=False,
-        delimiter=CSV_DELIMITER,
-        quoting_style="none",
-        batch_size=_CSV_BATCH_ROWS,
-    )
+    names, labels = (table[name].to_pylist() for name in ("picID", "category_label"))
+    header = (CSV_DELIMITER.join(csv_columns(dim)) + "\n").encode()
+    digest = hashlib.sha256()
     with artifacts.atomic(path) as temporary, temporary.open("wb") as file:
-        file.write((CSV_DELIMITER.join(wide.column_names) + "\n").encode())
-        pyarrow.csv.write_csv(wide, file, options)
+        for text in itertools.chain(
+            [header], csv_text.lines(names, features_of(table, dim), labels)
+        ):
+            digest.update(text)
+            file.write(text)
+    return digest.hexdigest()
 
 
 def remove_surplus(layout: Layout, category: str, count: int) -> None:

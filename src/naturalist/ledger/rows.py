@@ -256,18 +256,21 @@ def batch_rows(
     return artifacts.read_parquet(layout.batch(category, batch), columns)
 
 
-def shard_rows(layout: Layout, category: str, batch: int, shard: Shard) -> pa.Table:
+def shard_rows(
+    layout: Layout, category: str, batch: int, shard: Shard, columns: list[str] | None = None
+) -> pa.Table:
     """Accepted pictures of one shard, in id order, as they were when the batch was committed."""
-    return accepted_rows(layout.batch(category, batch), shard.start, shard.stop)
+    return accepted_rows(layout.batch(category, batch), shard.start, shard.stop, columns)
 
 
-def accepted_rows(path: Path, start: int, stop: int) -> pa.Table:
+def accepted_rows(path: Path, start: int, stop: int, columns: list[str] | None = None) -> pa.Table:
     """Accepted pictures `start` to `stop` of a batch's file, in id order.
 
-    Costs one column of the file and the row groups that hold them.
+    Costs one column of the file, and `columns` (all, if None) of the row groups that hold them.
     """
     outcomes = artifacts.read_parquet(path, ["outcome"])["outcome"]
     accepted = pc.indices_nonzero(pc.equal(outcomes, Outcome.ACCEPTED))
     wanted = accepted[start:stop]
-    rows, before = artifacts.read_row_groups(path, wanted[0].as_py(), wanted[-1].as_py())
+    first, last = wanted[0].as_py(), wanted[-1].as_py()
+    rows, before = artifacts.read_row_groups(path, first, last, columns)
     return rows.take(pc.subtract(wanted, pa.scalar(before, wanted.type)))

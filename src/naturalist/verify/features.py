@@ -125,11 +125,15 @@ def run(task: FeatureCheckTask) -> Checked:
     spec = backbones.describe(task.backbone)
     layout = Layout(task.root)
     try:
-        table = pq.read_table(task.part.path, partitioning=None)
+        # Once from the disk: what is checked below is what has the sha256.
+        data = task.part.path.read_bytes()
+        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except (OSError, pa.ArrowInvalid) as error:
         verdict = _verdict(task, "unreadable", f"cannot be read: {error}")
         return _finish(task, CHECKS.empty_table(), [verdict], {})
-    verdicts = list(_check_file(task, layout, table, spec))
+    digest = hashlib.sha256(data).hexdigest()
+    del data
+    verdicts = list(_check_file(task, layout, digest, table, spec))
     if any(v.check == "schema" for v in verdicts):
         return _finish(task, CHECKS.empty_table(), verdicts, {})
     names = table["pic_id"].to_pylist()
@@ -147,9 +151,8 @@ def _verdict(task: FeatureCheckTask, check: str, detail: str, pic: str | None = 
 
 
 def _check_file(
-    task: FeatureCheckTask, layout: Layout, table: pa.Table, spec: BackboneSpec
+    task: FeatureCheckTask, layout: Layout, found: str, table: pa.Table, spec: BackboneSpec
 ) -> Iterator[Verdict]:
-    found = artifacts.sha256_file(task.part.path)
     if found != task.part.sha256:
         yield _verdict(task, "checksum", f"sha256 is {found}, the receipt says {task.part.sha256}")
     if not table.schema.equals(features_schema(spec.dim)):
@@ -158,19 +161,18 @@ def _check_file(
     if table.num_rows != task.part.expected_rows:
         detail = f"{table.num_rows} rows, the ledger says {task.part.expected_rows}"
         yield _verdict(task, "row_count", detail)
-    if table["pic_id"].to_pylist() != _expected_ids(task, layout):
+    if not table["pic_id"].equals(_expected_ids(task, layout)):
         yield _verdict(task, "pic_ids", "pictures are not those of the ledger, in its order")
 
 
-def _expected_ids(task: FeatureCheckTask, layout: Layout) -> list[str]:
+def _expected_ids(task: FeatureCheckTask, layout: Layout) -> pa.ChunkedArray:
     part = task.part
-    rows = ledger.shard_rows(layout, part.category, part.batch, task.shard)
+    rows = ledger.shard_rows(layout, part.category, part.batch, task.shard, ["pic_id"])
     refusals = layout.refusals(part.category, part.batch, part.number)
     if refusals.exists():
         gone = pq.read_table(refusals, partitioning=None)["pic_id"]
         rows = rows.filter(pc.invert(pc.is_in(rows["pic_id"], gone.combine_chunks())))
-    names: list[str] = rows["pic_id"].to_pylist()
-    return names
+    return rows["pic_id"]
 
 
 def _check_pictures(
@@ -190,9 +192,11 @@ def _check_pictures(
 
 def check_vectors(names: list[str], vectors: Vectors) -> Iterator[Verdict]:
     """Check vectors (N, dim) in themselves: finite, not all zero, not constant."""
-    finite = np.isfinite(vectors).all(axis=1)
-    zero = ~vectors.any(axis=1)
-    constant = (vectors == vectors[:, :1]).all(axis=1) & ~zero
+    # The least and the greatest value tell all of it: either is NaN where any value is.
+    least, greatest = vectors.min(axis=1), vectors.max(axis=1)
+    finite = np.isfinite(least) & np.isfinite(greatest)
+    zero = (least == 0) & (greatest == 0)
+    constant = (least == greatest) & ~zero
     for at in np.flatnonzero(~finite):
         count = int((~np.isfinite(vectors[at])).sum())
         yield Verdict("not_finite", "hard", f"{count} values are NaN or infinite", names[at])
@@ -210,8 +214,9 @@ def _extract_again(
         return
     chosen = random.Random(task.fingerprint).sample(range(len(names)), count)  # noqa: S311
     part = task.part
-    rows = ledger.shard_rows(layout, part.category, part.batch, task.shard).to_pylist()
-    by_id = {row["pic_id"]: row for row in rows}
+    rows = ledger.shard_rows(layout, part.category, part.batch, task.shard)
+    rows = rows.filter(pc.is_in(rows["pic_id"], pa.array([names[at] for at in chosen])))
+    by_id = {row["pic_id"]: row for row in rows.to_pylist()}
     for at in sorted(chosen):
         row = by_id.get(names[at])
         if row is None:
@@ -251,14 +256,14 @@ def _measures(names: list[str], vectors: Vectors) -> pa.Table:
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     # The norm of a finite vector is finite, so that it can be told to be an outlier.
     norms = np.where(np.isinf(norms), norms, np.minimum(norms, _GREATEST)).astype(np.float32)
-    hashes = [_hash64(vector) for vector in vectors]
-    columns = [pa.array(names), pa.array(norms), pa.array(hashes, pa.uint64())]
+    columns = [pa.array(names), pa.array(norms), pa.array(_hashes(vectors))]
     return pa.Table.from_arrays(columns, schema=CHECKS)
 
 
-def _hash64(vector: Vectors) -> int:
-    digest = hashlib.blake2b(vector.tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+def _hashes(vectors: Vectors) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """64-bit hashes (N,) of the bytes of vectors (N, dim)."""
+    digests = [hashlib.blake2b(vector, digest_size=8).digest() for vector in vectors]
+    return np.frombuffer(b"".join(digests), "<u8")
 
 
 def _ranges(vectors: Vectors) -> dict[str, Any]:
