@@ -29,11 +29,11 @@ class Trail:
     """Writes the position of one task."""
 
     def __init__(self, handle: int) -> None:
-        self._handle = handle
+        self._handle, self._pid = handle, os.getpid()
 
     def at(self, index: int) -> None:
         """Note that item `index` is being worked on; -1 for work that is no item's fault."""
-        os.pwrite(self._handle, _RECORD.pack(os.getpid(), index, time.monotonic()), 0)
+        os.pwrite(self._handle, _RECORD.pack(self._pid, index, time.monotonic()), 0)
 
 
 def place(folder: Path, task_key: str) -> Path:

@@ -138,8 +138,8 @@ class Layout:
 
     def picture(self, image_root: str, category: str, number: int, extension: str) -> Path:
         """Where picture `number` of a category is kept."""
-        name = f"{pic_id(category, number)}.{extension}"
-        return self.root.joinpath(image_root, category, f"{picture_group(number):06d}", name)
+        name = picture_name(pic_id(category, number), extension)
+        return self.picture_folder(image_root, category, picture_group(number)) / name
 
     def picture_folder(self, image_root: str, category: str, group: int) -> Path:
         """The folder that keeps the pictures of one group, so that no folder gets too full."""
@@ -359,6 +359,11 @@ class SampleFolder:
 def pic_id(category: str, number: int) -> str:
     """Name of picture `number` (from 1) of a category: ``plant_id_29679``."""
     return f"{category}_id_{number}"
+
+
+def picture_name(pic_id: str, extension: str) -> str:
+    """File name of a picture: ``plant_id_29679.jpg``."""
+    return f"{pic_id}.{extension}"
 
 
 def pic_number(pic_id: str) -> int:

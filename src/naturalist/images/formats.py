@@ -57,6 +57,11 @@ def sniff(head: bytes) -> Sniffed:
     name = _format_of(head[:HEAD_BYTES])
     if not name:
         return Sniffed("", Reason.NOT_A_PICTURE)
+    return _recognised(name)
+
+
+@cache
+def _recognised(name: str) -> Sniffed:
     return Sniffed(name, None if name in readable_formats() else Reason.UNSUPPORTED_FORMAT)
 
 

@@ -37,10 +37,11 @@ def read_frame(data: bytes, limits: PictureLimits) -> Frame:
     Raises BROKEN_HEADER where there is none, UNSUPPORTED_FORMAT for lossless, hierarchical and
     12-bit JPEG, METADATA_TOO_LARGE where the frame header comes too late.
     """
-    orientation, at = 0, 2
+    orientation, at, most = 0, 2, limits.max_metadata_bytes
     while True:
         at = data.find(b"\xff", at)
-        check_metadata(at, limits)
+        if at > most:
+            check_metadata(at, limits)
         marker = data[at + 1] if 0 <= at < len(data) - 1 else _END_OF_IMAGE
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             raise PictureError(Reason.BROKEN_HEADER, "JPEG without a frame header")

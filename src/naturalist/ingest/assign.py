@@ -79,7 +79,7 @@ def assign(
         elif (decided := _decided(row, prior)) is not None:
             ledger_row["outcome"] = Outcome.DUPLICATE.value
             ledger_row["same_as"] = decided
-        elif len(where[row["sha256"]]) > 1:
+        elif row["sha256"] in where:
             _mark_conflict(ledger_row, where[row["sha256"]])
         else:
             _accept_or_duplicate(ledger_row, prior, first, result)
@@ -115,9 +115,11 @@ def _same_word(old: Row, row: Row) -> bool:
 
 
 def _categories_of_bytes(fresh: list[tuple[str, Row]], prior: Prior) -> dict[bytes, dict[str, str]]:
+    """Of bytes that are in several categories: where, by category."""
+    several = _in_several(fresh, prior)
     where: dict[bytes, dict[str, str]] = defaultdict(dict)
     for category, row in fresh:
-        if row["kind"] == "picture":
+        if row["kind"] == "picture" and row["sha256"] in several:
             for known in prior.by_sha256.get(row["sha256"], ()):
                 where[row["sha256"]].setdefault(known.category, known.text)
             text = f"{category}/{row['source']}/{text_of(row['path'])}"
@@ -125,9 +127,20 @@ def _categories_of_bytes(fresh: list[tuple[str, Row]], prior: Prior) -> dict[byt
     return where
 
 
+def _in_several(fresh: list[tuple[str, Row]], prior: Prior) -> set[bytes]:
+    only: dict[bytes, str] = {}
+    several = set()
+    for category, row in fresh:
+        if row["kind"] == "picture":
+            sha256 = row["sha256"]
+            known = (picture.category for picture in prior.by_sha256.get(sha256, ()))
+            if any(only.setdefault(sha256, one) != one for one in (category, *known)):
+                several.add(sha256)
+    return several
+
+
 def _base(category: str, row: Row, batch: int) -> Row:
-    copied = {k: v for k, v in row.items() if k not in ("kind", "staged")}
-    return copied | {
+    made = row | {
         "category": category,
         "batch": batch,
         "path_text": text_of(row["path"]),
@@ -135,6 +148,8 @@ def _base(category: str, row: Row, batch: int) -> Row:
         "same_as": None,
         "image_root": None,
     }
+    del made["kind"], made["staged"]
+    return made
 
 
 def _decided(row: Row, prior: Prior) -> str | None:
@@ -175,9 +190,7 @@ def _amend_conflicts(
     texts = {
         row["sha256"]: f"{category}/{row['source']}/{text_of(row['path'])}"
         for category, row in fresh
-        if row["kind"] == "picture"
-        and len(where[row["sha256"]]) > 1
-        and _decided(row, prior) is None
+        if row["kind"] == "picture" and row["sha256"] in where and _decided(row, prior) is None
     }
     for sha256, text in texts.items():
         for known in prior.by_sha256.get(sha256, ()):

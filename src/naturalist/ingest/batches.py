@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
 from naturalist.schemas import AMENDMENT, LEDGER
 
 PICTURES_PER_PLACE_TASK = 1_000
+_PLACE_TASKS = 32
+"""Of a large batch and category: each reads more rows than it needs."""
 _BATCH_FILE = "batch.json"
 
 
@@ -139,6 +141,8 @@ def _last_number(layout: Layout, category: str) -> int:
 
 def _prior(layout: Layout, asked: pa.Table, categories: Sequence[str]) -> Prior:
     prior = Prior()
+    if not ledger.categories(layout):
+        return prior
     with ledger.connect(layout) as connection:
         connection.register("asked", asked)
         for row in ledger.query(connection, _SAME_FILES).to_pylist():
@@ -200,10 +204,11 @@ def _write_pending(
 ) -> None:
     building = layout.pending.with_name(".pending.tmp")
     shutil.rmtree(building, ignore_errors=True)
-    for category, rows in assigned.rows.items():
-        table = pa.Table.from_pylist(rows, LEDGER)
+    tables = {c: pa.Table.from_pylist(rows, LEDGER) for c, rows in assigned.rows.items()}
+    superseded = _superseded(layout, tables)
+    for category, table in tables.items():
         last = assigned.last_numbers.get(category, 0)
-        gone = _superseded(layout, category, table)
+        gone = superseded.get(category, LEDGER.empty_table())
         summary = ledger.summarise(table, gone, category, batch, last, shard_size)
         ledger.write_batch(layout, building, table, summary)
     for category, rows in assigned.amendments.items():
@@ -216,17 +221,26 @@ def _write_pending(
     artifacts.sync(layout.ledger)
 
 
-def _superseded(layout: Layout, category: str, rows: pa.Table) -> pa.Table:
+def _superseded(layout: Layout, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """Rows of the ledger that new ones replace, of the categories that it has."""
+    found: dict[str, pa.Table] = {}
+    known = tables.keys() & set(ledger.categories(layout))
+    if not known:
+        return found
     with ledger.connect(layout) as connection:
-        connection.register("asked", rows)
-        return ledger.query(
-            connection,
-            "SELECT * FROM ledger WHERE pic_id IS NULL AND "
-            "(outcome = 'refused' AND (category, source, path, occurrence) IN "
-            "(SELECT (category, source, path, occurrence) FROM asked) "
-            "OR (category, source, path, occurrence, sha256) IN "
-            "(SELECT (category, source, path, occurrence, sha256) FROM asked))",
-        )
+        for category in known:
+            connection.register("asked", tables[category])
+            found[category] = ledger.query(connection, _SUPERSEDED)
+    return found
+
+
+_SUPERSEDED = """
+SELECT * FROM ledger WHERE pic_id IS NULL AND (
+    outcome = 'refused' AND (category, source, path, occurrence) IN
+        (SELECT (category, source, path, occurrence) FROM asked)
+    OR (category, source, path, occurrence, sha256) IN
+        (SELECT (category, source, path, occurrence, sha256) FROM asked))
+"""
 
 
 def _write_touched(folder: Path, keys: list[bytes]) -> None:
@@ -254,6 +268,7 @@ def place_tasks(
         _require_sources(path.stem, _sources_to_place(path), sources)
         accepted = sum(shard["stop"] - shard["start"] for shard in summary["shards"])
         mine = tuple(source for source in sources if source.category == path.stem)
+        size = max(PICTURES_PER_PLACE_TASK, -(-accepted // _PLACE_TASKS))
         tasks += [
             PlaceTask(
                 layout.root,
@@ -261,9 +276,9 @@ def place_tasks(
                 mine,
                 options.mode,
                 start,
-                min(PICTURES_PER_PLACE_TASK, accepted - start),
+                min(size, accepted - start),
             )
-            for start in range(0, accepted, PICTURES_PER_PLACE_TASK)
+            for start in range(0, accepted, size)
         ]
     return tasks
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
@@ -31,6 +31,8 @@ _SEPARATOR = b"\0"
 HEAD_BYTES = max(images.HEAD_BYTES, archives.HEAD_BYTES)
 _SYSTEM_NAMES = frozenset({b".ds_store", b"thumbs.db", b"desktop.ini", b".directory", b"icon\r"})
 
+_SMALL_BYTES = 1 << 18
+"""Files that are read whole before it is known what they are; a larger one may be an archive."""
 _KEPT_BYTES = 16 << 20
 """Larger objects are archives as a rule, which are read once: they do not go through the cache."""
 
@@ -64,11 +66,15 @@ class ExamineTask:
 
     def path_of(self, entry: Entry) -> bytes:
         """Where an entry of a local source lies; a source that is one file is its only entry."""
-        return self._root if self._is_one_file else os.path.join(self._root, entry.path)
+        return self._root if self._is_one_file else self._inside + entry.path
 
     @cached_property
     def _root(self) -> bytes:
         return os.fsencode(str(self.source.path))
+
+    @cached_property
+    def _inside(self) -> bytes:
+        return os.path.join(self._root, b"")
 
     @cached_property
     def _is_one_file(self) -> bool:
@@ -122,15 +128,11 @@ def _examine_entry(
             raise PictureError(entry.reason, entry.detail)
         if blamed is not None:
             raise PictureError(blamed, "while its header or archive was read")
-        with _at_hand(task, layout, entry) as path, _open_regular(path) as file:
-            head = file.read(HEAD_BYTES)
-            kind = None
-            if not images.sniff(head).format:
-                kind, head = archives.kind_from(head, file.read)
-            if kind is not None:
-                yield from _examine_archive(task, layout, entry, Path(os.fsdecode(path)))
-            else:
-                yield _row(task, entry, _examine_picture(head, file, entry, task.limits))
+        if isinstance(task.source.path, RemoteFolder):
+            with _fetched(task.source.path, layout, entry) as path:
+                yield from _examine_file(task, layout, entry, path)
+        else:
+            yield from _examine_file(task, layout, entry, task.path_of(entry))
     except PictureError as error:
         yield _row(task, entry, _refusal(error))
     except OSError as error:
@@ -138,12 +140,8 @@ def _examine_entry(
 
 
 @contextlib.contextmanager
-def _at_hand(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[bytes]:
-    """The entry as a file of this machine; one of a bucket is here as long as it is needed."""
-    source = task.source.path
-    if not isinstance(source, RemoteFolder):
-        yield task.path_of(entry)
-        return
+def _fetched(source: RemoteFolder, layout: Layout, entry: Entry) -> Iterator[bytes]:
+    """An entry of a bucket as a file of this machine, which is here as long as it is needed."""
     path = layout.fetched / secrets.token_hex(16)
     with artifacts.storage_errors(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,13 +158,48 @@ def _at_hand(task: ExamineTask, layout: Layout, entry: Entry) -> Iterator[bytes]
         path.unlink(missing_ok=True)
 
 
-def _open_regular(path: bytes) -> BinaryIO:
+def _examine_file(task: ExamineTask, layout: Layout, entry: Entry, path: bytes) -> Iterator[Row]:
+    # By its handle: a file object would ask the system for what is known here.
+    handle = _open_regular(path)
+    kind = None
+    try:
+        start = _read(handle, _start_bytes(entry), entry.size_bytes)
+        sniffed = images.sniff(start[:HEAD_BYTES])
+        if not sniffed.format:
+            os.lseek(handle, HEAD_BYTES, os.SEEK_SET)
+            kind, _ = archives.kind_from(start[:HEAD_BYTES], lambda n: _read(handle, n, n))
+        if kind is None:
+            refuse_unreadable(sniffed, os.path.basename(entry.path))
+            yield _row(task, entry, _examine_picture(start, handle, entry, task.limits))
+    finally:
+        os.close(handle)
+    if kind is not None:
+        yield from _examine_archive(task, layout, entry, Path(os.fsdecode(path)))
+
+
+def _start_bytes(entry: Entry) -> int:
+    """How much of a file to read before it is known what it is: a small one whole, in one call."""
+    size_bytes = entry.size_bytes
+    return max(HEAD_BYTES, size_bytes + 1) if size_bytes <= _SMALL_BYTES else HEAD_BYTES
+
+
+def _open_regular(path: bytes) -> int:
     # Without O_NONBLOCK, opening a pipe that took the file's place would wait for ever.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise PictureError(Reason.SPECIAL_FILE, "no longer a regular file")
-    return os.fdopen(handle, "rb")
+    return handle
+
+
+def _read(handle: int, most_bytes: int, expected_bytes: int) -> bytes:
+    """Read on, at most so much, until the file ends; it is taken to end where it is expected to."""
+    data = os.read(handle, most_bytes)
+    while data and len(data) < min(most_bytes, expected_bytes):
+        if not (more := os.read(handle, most_bytes - len(data))):
+            break
+        data += more
+    return data
 
 
 def _os_trouble(error: OSError) -> PictureError:
@@ -177,20 +210,19 @@ def _os_trouble(error: OSError) -> PictureError:
     return PictureError(Reason.READ_ERROR, error.strerror or str(error))
 
 
-def _examine_picture(head: bytes, file: BinaryIO, entry: Entry, limits: FileLimits) -> Row:
-    refuse_unreadable(head, os.path.basename(entry.path))
-    _check_size(entry.size_bytes, limits)
-    data = head + _rest(file, len(head), entry.size_bytes, limits)
+def _examine_picture(start: bytes, handle: int, entry: Entry, limits: FileLimits) -> Row:
+    size_bytes = entry.size_bytes
+    _check_size(size_bytes, limits)
+    data = start
+    if size_bytes > _SMALL_BYTES:
+        # In one read of about the known size: a larger one costs its memory.
+        data += _read(handle, max(0, size_bytes - len(start)) + 1, size_bytes - len(start))
+    if len(data) > size_bytes:
+        # It has grown.
+        left_bytes = max(0, limits.max_file_bytes + 1 - len(data))
+        data += _read(handle, left_bytes, left_bytes)
     _check_size(len(data), limits)
     return _describe(data, limits)
-
-
-def _rest(file: BinaryIO, done_bytes: int, size_bytes: int, limits: FileLimits) -> bytes:
-    """What follows, in one read of about the known size: a larger one costs its memory."""
-    rest = file.read(max(0, size_bytes - done_bytes) + 1)
-    if done_bytes + len(rest) <= size_bytes:
-        return rest
-    return rest + file.read(max(0, limits.max_file_bytes + 1 - done_bytes - len(rest)))
 
 
 def _check_size(size_bytes: int, limits: FileLimits) -> None:
@@ -201,9 +233,8 @@ def _check_size(size_bytes: int, limits: FileLimits) -> None:
         )
 
 
-def refuse_unreadable(head: bytes, name: bytes) -> None:
-    """Raise PictureError if the first bytes are not those of a picture that can be read."""
-    sniffed = images.sniff(head)
+def refuse_unreadable(sniffed: images.Sniffed, name: bytes) -> None:
+    """Raise PictureError if what a file begins with is no picture that can be read."""
     if sniffed.reason is Reason.NOT_A_PICTURE and is_system_file(name):
         raise PictureError(Reason.SYSTEM_FILE)
     if sniffed.reason is not None:
@@ -236,8 +267,8 @@ def _refusal(error: PictureError) -> Row:
 
 def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
     lasting = "reason" not in found or Reason(found["reason"]).is_lasting
-    base: Row = dict.fromkeys(FINDINGS.names)
-    base |= {
+    # A column that is not named has no value.
+    return {
         "source": task.source.name,
         "path": entry.path,
         "occurrence": 0,
@@ -245,8 +276,8 @@ def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
         "mtime_ns": entry.mtime_ns,
         "seen_key": entry.seen_key(task.source.name) if lasting else None,
         "staged": False,
+        **found,
     }
-    return base | found
 
 
 def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry, path: Path) -> Iterator[Row]:
@@ -281,7 +312,7 @@ def _examine_member(task: ExamineTask, layout: Layout, member: archives.Member) 
     if member.kind == "archive":
         return {"kind": "unpacked"}
     if member.data is None:
-        refuse_unreadable(member.head, os.path.basename(member.path[-1]))
+        refuse_unreadable(images.sniff(member.head), os.path.basename(member.path[-1]))
         raise PictureError(Reason.NOT_A_PICTURE)
     _check_size(len(member.data), task.limits)
     found = _describe(member.data, task.limits)

@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 
 from naturalist import artifacts, ledger
 from naturalist.errors import PictureError, WorkspaceError
+from naturalist.images import EXTENSIONS
 from naturalist.ingest.options import Mode, Source
-from naturalist.layout import Layout, pic_number, picture_group
+from naturalist.layout import Layout, pic_number, picture_group, picture_name
 from naturalist.ledger import Outcome
 from naturalist.pictures import (
     Location,
@@ -36,6 +37,12 @@ from naturalist.stores.remote import RemoteFolder
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES)
 
 Row = dict[str, Any]
+Group = tuple[str, str, int]
+"""Image root, category and number of the pictures of one folder."""
+_COLUMNS = [
+    *("category", "source", "path", "occurrence", "pic_id", "same_as", "size_bytes", "mtime_ns"),
+    *("sha256", "format", "image_root"),
+]
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,17 @@ def place(task: PlaceTask) -> Placed:
     """
     layout = Layout(task.root)
     sources = {source.name: source.path for source in task.sources}
-    rows = _rows(layout, task)
-    _make_folders(layout, rows)
+    # One that came by relabelling was put there before it was written down.
+    rows = [
+        row
+        for row in _rows(layout, task)
+        if row["image_root"] is not None and row["same_as"] is None
+    ]
+    folders = _make_folders(layout, rows)
+    linker = _Linker(sources, folders) if task.mode is Mode.HARDLINK else None
     losses = []
     for row in rows:
-        # One that came by relabelling was put there before it was written down.
-        if row["image_root"] is None or row["same_as"] is not None:
+        if linker is not None and linker.links(row):
             continue
         try:
             _place_from_any(layout, sources, row, task)
@@ -87,19 +99,59 @@ def place(task: PlaceTask) -> Placed:
 
 def _rows(layout: Layout, task: PlaceTask) -> list[Row]:
     path = layout.pending / f"{task.category}.parquet"
-    rows: list[Row] = ledger.accepted_rows(path, task.start, task.start + task.rows).to_pylist()
+    table = ledger.accepted_rows(path, task.start, task.start + task.rows, _COLUMNS)
+    rows: list[Row] = table.to_pylist()
     return rows
 
 
-def _make_folders(layout: Layout, rows: list[Row]) -> None:
-    placed = [row for row in rows if row["image_root"] is not None]
-    for root, category, group in {
-        (row["image_root"], row["category"], picture_group(pic_number(row["pic_id"])))
-        for row in placed
-    }:
-        folder = layout.picture_folder(root, category, group)
+def _group(row: Row) -> Group:
+    return row["image_root"], row["category"], picture_group(pic_number(row["pic_id"]))
+
+
+def _make_folders(layout: Layout, rows: list[Row]) -> dict[Group, Path]:
+    folders = {group: layout.picture_folder(*group) for group in set(map(_group, rows))}
+    for folder in folders.values():
         with artifacts.storage_errors(str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
+    return folders
+
+
+class _Linker:
+    """Links pictures as it can be done for nearly all of them: in two calls of the system."""
+
+    def __init__(self, sources: Mapping[str, Location], folders: Mapping[Group, Path]) -> None:
+        self._folders = {group: _inside(folder) for group, folder in folders.items()}
+        self._sources = {
+            name: _inside(path) for name, path in sources.items() if isinstance(path, Path)
+        }
+
+    def links(self, row: Row) -> bool:
+        """Link a picture whose file is as it was examined and whose place is empty.
+
+        Whatever else is found (a link, a changed file, another drive, the rest of a run that was
+        killed) is left alone, for the long way to look into: then the answer is False.
+        """
+        source = self._sources.get(row["source"])
+        if source is None or b"\0" in row["path"]:
+            return False
+        path = source + row["path"]
+        name = picture_name(row["pic_id"], EXTENSIONS[row["format"]])
+        try:
+            status = os.lstat(path)
+            if not stat.S_ISREG(status.st_mode) or not _is_as_examined(status, row):
+                return False
+            os.link(path, self._folders[_group(row)] + name.encode())
+        except OSError:
+            return False
+        return True
+
+
+def _inside(folder: Path) -> bytes:
+    return os.fsencode(folder / "_")[:-1]
+
+
+def _is_as_examined(status: os.stat_result, row: Row) -> bool:
+    return (status.st_size, status.st_mtime_ns) == (row["size_bytes"], row["mtime_ns"])
 
 
 def _pending(layout: Layout, category: str) -> pa.Table:
@@ -231,7 +283,7 @@ def _checked(path: Path, row: Row) -> Path:
         real, status = (path.resolve(), path.stat()) if is_link else (path, status)
     except OSError as error:
         raise PictureError(Reason.VANISHED, "gone before it was placed") from error
-    if (status.st_size, status.st_mtime_ns) != (row["size_bytes"], row["mtime_ns"]):
+    if not _is_as_examined(status, row):
         raise PictureError(Reason.CHANGED_AFTER_INGEST, "changed between examining and placing")
     return real
 

@@ -22,6 +22,8 @@ class RootChooser:
         self._options = options
         self._drives: dict[str, int] = {}
         self._free_bytes: dict[int, int] = {}
+        self._sole: dict[tuple[str, str], str] = {}
+        """By category and source, the root on its drive where there is one alone."""
         for name in options.all_roots:
             root = layout.image_root(name)
             with artifacts.storage_errors(f"image root {name}"):
@@ -37,6 +39,8 @@ class RootChooser:
     def __call__(self, category: str, row: dict[str, Any]) -> str | None:
         """Name the root for a row of findings; None if the picture stays in its source."""
         options = self._options
+        if not row["staged"] and (sole := self._sole.get((category, row["source"]))):
+            return sole
         if options.mode is Mode.REFERENCE and not row["staged"]:
             return None
         roots = options.roots_of(category)
@@ -44,6 +48,8 @@ class RootChooser:
         chosen = max(near or roots, key=lambda name: self._free_bytes[self._drives[name]])
         if not near:
             self._free_bytes[self._drives[chosen]] -= row["size_bytes"]
+        elif len(near) == 1:
+            self._sole[category, row["source"]] = chosen
         return chosen
 
     def _costs_nothing(self, name: str, category: str, row: dict[str, Any]) -> bool:

@@ -188,6 +188,9 @@ class ProcessExecutor:
 
     def _submit(self, workers: int, run: Callable[[T], R], task: T) -> Future[R]:
         pool = self._open_pool(workers)
+        if isinstance(task, Blamable):
+            # Told to the worker with the task, which need not make it again.
+            _ = task.key
         with _nameless_main(), _one_thread_each():
             return pool.submit(run, task)
 
