@@ -2,11 +2,18 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from onnx import TensorProto
 
 from naturalist import backbones
 from naturalist.backbones.networks.graph import GraphBuilder, Kernel
-from naturalist.backbones.quantisation import measured_tensors, quantised, read_ranges
+from naturalist.backbones.quantisation import (
+    measured_tensors,
+    quantised,
+    read_ranges,
+    with_uint8_weights,
+)
 from naturalist.backbones.session import run_once
 
 from .reference import cosine
@@ -48,7 +55,20 @@ def test_every_convolution_gets_integer_weights_and_clamps_become_grids() -> Non
     assert not {"Clip", "Sub", "Cast"} & set(kinds)
     large = [t for t in model.graph.initializer if t.name.endswith("weight/int")]
     assert len(large) == 3
-    assert {t.data_type for t in large} == {onnx.TensorProto.INT8}
+    assert {t.data_type for t in large} == {TensorProto.INT8}
+
+
+def test_uint8_weights_are_the_same_numbers_and_no_int8_is_left(real_pictures) -> None:
+    """Nothing saturates then: ONNX Runtime's defaults give what `open_session` gives."""
+    model = onnx.load_model_from_string(backbones.model_of("efficientnet_lite0_int8"))
+    with_uint8_weights(model)
+    assert TensorProto.INT8 not in {tensor.data_type for tensor in model.graph.initializer}
+    backbone = backbones.load("efficientnet_lite0_int8")
+    batch = np.stack([backbone.prepare(picture) for picture in real_pictures.values()])
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    assert np.array_equal(
+        session.run(["feature"], {"pictures": batch})[0], backbone.features(batch)
+    )
 
 
 def test_a_tensor_without_a_range_is_named() -> None:

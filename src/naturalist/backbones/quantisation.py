@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from naturalist.backbones.spec import GRAPH_INPUT
 
@@ -54,6 +54,32 @@ def quantised(data: bytes, ranges: Ranges) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     written: bytes = model.SerializeToString(deterministic=True)
     return written
+
+
+def with_uint8_weights(model: onnx.ModelProto) -> None:
+    """Rewrite int8 weights as uint8 around 128: the same numbers in a form that cannot saturate.
+
+    ONNX Runtime multiplies uint8 by int8 with instructions that saturate where a processor lacks
+    VNNI; :func:`~naturalist.backbones.session.open_session` forbids that, and other programs that
+    run a model do not know that they should.
+    """
+    numbers = model.graph.initializer
+    integers = {tensor.name: tensor for tensor in numbers if tensor.data_type == TensorProto.INT8}
+    made: dict[str, onnx.TensorProto] = {}
+    for node in model.graph.node:
+        ends = [*node.input[:1], *node.input[2:3]]
+        if node.op_type == "DequantizeLinear" and len(ends) == 2 and integers.keys() >= set(ends):
+            made |= {name: _as_uint8(integers[name]) for name in ends if name not in made}
+            node.input[0], node.input[2] = (made[name].name for name in ends)
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [tensor for tensor in (*numbers, *made.values()) if tensor.name in used]
+    del numbers[:]
+    numbers.extend(kept)
+
+
+def _as_uint8(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    shifted = numpy_helper.to_array(tensor).astype(np.int16) + 128
+    return numpy_helper.from_array(shifted.astype(np.uint8), f"{tensor.name}/uint8")
 
 
 class _Rewriter:

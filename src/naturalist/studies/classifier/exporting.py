@@ -10,6 +10,7 @@ from onnx import TensorProto, compose, helper, numpy_helper, version_converter
 
 from naturalist import artifacts, backbones
 from naturalist.backbones import BackboneSpec
+from naturalist.backbones.quantisation import with_uint8_weights
 from naturalist.errors import BackboneError
 from naturalist.studies.classifier.model import OUTPUTS, read_classifier, to_onnx
 
@@ -83,6 +84,7 @@ def with_backbone(
         BackboneError: pictures cannot be prepared by the model itself for this backbone.
     """
     head, base = (_upgraded(onnx.load_model_from_string(data)) for data in (classifier, network))
+    with_uint8_weights(base)
     merged = compose.merge_models(
         compose.add_prefix(base, "backbone/"),
         compose.add_prefix(head, "classifier/"),
