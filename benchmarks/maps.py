@@ -189,6 +189,12 @@ def lay_naturalist_sampled(points: Any, dims: int) -> Any:
 def lay_opentsne(points: Any, dims: int) -> Any:
     from openTSNE import TSNE
 
+    return np.asarray(TSNE(dims, random_state=0).fit(points), "f")
+
+
+def lay_opentsne_in_parallel(points: Any, dims: int) -> Any:
+    from openTSNE import TSNE
+
     return np.asarray(TSNE(dims, n_jobs=CORES, random_state=0).fit(points), "f")
 
 
@@ -207,6 +213,7 @@ def lay_sklearn(points: Any, dims: int) -> Any:
 LAYOUTS: dict[str, Callable[[Any, int], Any]] = {
     "naturalist, all laid out": lay_naturalist,
     "naturalist, 30,000 laid out": lay_naturalist_sampled,
+    "openTSNE, all cores": lay_opentsne_in_parallel,
     "openTSNE out of the box": lay_opentsne,
     "UMAP": lay_umap,
     "scikit-learn": lay_sklearn,
@@ -260,12 +267,12 @@ def run_reduce(rows: int, scratch: str) -> dict[str, Any]:
     return {"explained": round(fitted.explained, 3)} | cost
 
 
-def run_sample(rows: int, scratch: str) -> dict[str, Any]:
+def run_sample(rows: int, scratch: str, size: int) -> dict[str, Any]:
     from naturalist.analysis.drawing import MapOptions, choose_sample
 
     points, cluster = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/cluster.npy")
     _warm(points)
-    sample, cost = timed(lambda: choose_sample(points, MapOptions()))
+    sample, cost = timed(lambda: choose_sample(points, MapOptions(sample=size)))
     np.save(f"{scratch}/chosen.npy", sample.rows)
     kept = np.bincount(cluster[sample.rows], minlength=COMMON + RARE)[COMMON:]
     return {
@@ -355,7 +362,8 @@ def tasks(part: str, rows: int | None, scratch: str) -> Iterator[list[Any]]:
     else:
         count = rows or 1_000_000
         yield ["reduce", count, scratch]
-        yield ["sample", count, scratch]
+        # What is said of rare clusters is said of the smaller one; the map is made of the last.
+        yield from (["sample", count, scratch, size] for size in (30_000, 100_000))
         stages = [(stage, dims) for dims in (2, 3) for stage in ("lay", "place", "measure")]
         yield from ([stage, count, scratch, dims] for stage, dims in stages)
 

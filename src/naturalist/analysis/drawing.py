@@ -16,6 +16,7 @@ from naturalist.analysis import (
     affinities,
     alignment,
     layouts,
+    levels,
     map_quality,
     neighbours,
     placement,
@@ -36,7 +37,7 @@ Rows = NDArray[np.int64]
 Blocks = Callable[[], Iterable[Floats]]
 """Gives the features from the beginning, in blocks of (rows, dim), each time it is called."""
 
-AUTO_SAMPLE = 30_000
+AUTO_SAMPLE = 100_000
 PLACED_AT_ONCE = 50_000
 _AGAIN = 2.0
 """Early exaggeration of a map that starts from an old one: enough to let strangers part."""
@@ -278,14 +279,15 @@ def lay_out_sample(
         return Layout(made, near.index, near.distance, near.recall, None)
     perplexity = min(options.tsne.perplexity, k / 3)
     strengths = affinities.joint(near.index, affinities.conditional(near.distance, perplexity))
-    steps = options.tsne
+    steps, dims, seed = replace(options.tsne, perplexity=perplexity), options.dims, options.seed
     if before is None:
-        start = tsne.start_from(points, options.dims, options.seed)
+        with stage(watcher, "t-SNE", levels.steps(len(points), steps), "steps") as advance:
+            made = levels.lay_out(points, near.index, strengths, dims, steps, seed, advance)
     else:
-        start = tsne.start_again(before.coordinates[chosen], options.seed)
+        start = tsne.start_again(before.coordinates[chosen], seed)
         steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
-    with stage(watcher, "t-SNE", steps.total, "steps") as advance:
-        made = tsne.lay_out(strengths, start, steps, advance)
+        with stage(watcher, "t-SNE", steps.total, "steps") as advance:
+            made = tsne.lay_out(strengths, start, steps, advance)
     return Layout(made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made))
 
 

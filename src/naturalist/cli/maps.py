@@ -59,7 +59,7 @@ def make_map(
         str,
         typer.Option(
             metavar="N|auto|all",
-            help="Pictures that are laid out; the others are placed among them. auto is 30,000.",
+            help="Pictures that are laid out; the others are placed among them. auto is 100,000.",
         ),
     ] = "",
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed, the same map.")] = None,
