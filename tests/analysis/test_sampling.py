@@ -92,6 +92,26 @@ def test_the_report_tells_a_careful_sample_from_a_careless_one() -> None:
     assert aware["robust_hausdorff"] < uniform["robust_hausdorff"]["mean"]
     assert aware["clusters_without_members"] == 0
     assert set(aware["categories"]) == {"0", "1", "2"}
+    assert 0.3 < aware["knn_recall"]["10"] < aware["knn_recall"]["100"] < 1
+    assert 0.9 < aware["trustworthiness"] < 1
+    assert set(uniform["knn_recall"]) == {"10", "30", "100"}
+
+
+def test_a_sample_that_leaves_clusters_out_stands_badly_for_them() -> None:
+    points, cluster = mixture(3000)
+    few = np.flatnonzero(cluster == np.bincount(cluster).argmax())
+    spread = np.sort(np.random.default_rng(0).choice(3000, len(few), replace=False))
+    blocks = in_blocks(points)
+    whole = integrity.survey(blocks, (cluster % 2).astype(np.int32), len(few))
+    bad, good = (
+        integrity.compare(
+            whole, blocks, sampling.Sample(rows, np.full(len(few), 3000 / len(few), np.float32), 1)
+        )
+        for rows in (few, spread)
+    )
+    for word in ("trustworthiness", "continuity"):
+        assert bad[word] < good[word] - 0.02
+    assert bad["knn_recall"]["10"] < good["knn_recall"]["10"] - 0.1
 
 
 def test_the_whole_as_a_sample_of_itself_keeps_everything() -> None:
@@ -105,6 +125,8 @@ def test_the_whole_as_a_sample_of_itself_keeps_everything() -> None:
     assert found["hausdorff"] < 0.02
     assert found["density_correlation"] == pytest.approx(1)
     assert found["kl_divergence"] == 0
+    assert set(found["knn_recall"].values()) == {1.0}
+    assert found["trustworthiness"] == found["continuity"] == 1
 
 
 def test_groups_of_their_own_are_found_without_knowing_the_clusters() -> None:

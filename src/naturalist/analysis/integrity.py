@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from naturalist.analysis import kmeans, neighbours, sampling
 from naturalist.analysis.compiled import in_pieces
-from naturalist.analysis.map_quality import rank_correlation
+from naturalist.analysis.map_quality import KS, faithfulness, rank_correlation, shared
 from naturalist.analysis.sampling import Blocks, Cells, Sample, SampleOptions
 from naturalist.errors import MissingExtra
 
@@ -30,6 +30,7 @@ _FITTED = 40_000
 _FAR_QUERIES = 10_000
 _DENSITY_QUERIES = 1_000
 _DENSITY_NEIGHBOURS = 30
+_NEIGHBOUR_QUERIES = 1_000
 _REMOTE_QUANTILE = 0.999
 _T = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 _NORMAL = 1.96
@@ -132,7 +133,9 @@ def compare(whole: Survey, blocks: Blocks, sample: Sample, seed: int = 0) -> dic
         share that is due; at most 1), `clusters`, `rare_clusters`, `cluster_share`,
         `rare_cluster_recall` (None without rare clusters), `ari` and `nmi` (between clusterings of
         the sample and of the whole), `hausdorff`, `robust_hausdorff`, `mean_distance`,
-        `density_correlation`, `kl_divergence` (of the weighted clusters, in nats).
+        `density_correlation`, `kl_divergence` (of the weighted clusters, in nats), `knn_recall`
+        (by k), `trustworthiness` and `continuity` (of neighbourhoods, if the nearest point of the
+        sample stands for each row).
     """
     points = sampling.take(blocks, sample.rows)
     return {
@@ -141,6 +144,7 @@ def compare(whole: Survey, blocks: Blocks, sample: Sample, seed: int = 0) -> dic
         **_agreement(whole, points, sample, seed),
         **_distances(whole, points),
         "density_correlation": _density_correlation(whole, points, sample),
+        **_neighbourhoods(whole, points),
     }
 
 
@@ -226,6 +230,23 @@ def _density_correlation(whole: Survey, points: Floats, sample: Sample) -> float
     return _rounded(rank_correlation(whole.counts.astype("f"), counts.astype("f")))
 
 
+def _neighbourhoods(whole: Survey, points: Floats) -> dict[str, Any]:
+    """Of some rows: the nearest points of the sample, and those of the one that stands for them."""
+    few = whole.queries[:_NEIGHBOUR_QUERIES]
+    ks = [k for k in KS if k < len(points)] or [1]
+    near, _ = neighbours.exact(points, few, ks[-1])
+    standing = points[near[:, 0]]
+    theirs, _ = neighbours.exact(points, standing, ks[-1])
+    k = ks[0] if len(points) > 2 * ks[0] else 1
+    return {
+        "knn_recall": {
+            str(some): _rounded(shared(near[:, :some], theirs[:, :some]).mean()) for some in ks
+        },
+        "trustworthiness": _rounded(faithfulness(points, few, theirs[:, :k])),
+        "continuity": _rounded(faithfulness(points, standing, near[:, :k])),
+    }
+
+
 MEASURES = (
     "category_share",
     "rare_cluster_recall",
@@ -237,6 +258,9 @@ MEASURES = (
     "mean_distance",
     "density_correlation",
     "kl_divergence",
+    "knn_recall",
+    "trustworthiness",
+    "continuity",
 )
 """Those that are compared with uniform samples."""
 
@@ -269,10 +293,12 @@ def uniform_samples(
     return {"seeds": seeds} | {word: _interval([one[word] for one in found]) for word in MEASURES}
 
 
-def _interval(values: list[float | None]) -> dict[str, Any] | None:
+def _interval(values: list[Any]) -> dict[str, Any] | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
+    if isinstance(known[0], dict):
+        return {key: _interval([value[key] for value in known]) for key in known[0]}
     mean = sum(known) / len(known)
     if len(known) < 2:
         return {"mean": _rounded(mean), "interval": None}

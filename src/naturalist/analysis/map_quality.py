@@ -76,10 +76,14 @@ def measure(
     hear = on_progress or (lambda amount: None)
     near = _Near(reduced, asked, deepest, hear)
     shown = _Near(coordinates, asked, deepest, hear)
-    recalls = {k: _kept(near.index[:, :k], shown.index[:, :k]) for k in ks}
+    recalls = {k: shared(near.index[:, :k], shown.index[:, :k]) for k in ks}
     return Quality(
-        trustworthiness=_faithfulness(reduced, asked, shown.index[:, :trust_k], hear),
-        continuity=_faithfulness(coordinates, asked, near.index[:, :trust_k], hear),
+        trustworthiness=faithfulness(
+            reduced, reduced[asked], shown.index[:, :trust_k], asked, on_progress=hear
+        ),
+        continuity=faithfulness(
+            coordinates, coordinates[asked], near.index[:, :trust_k], asked, on_progress=hear
+        ),
         knn_recall={k: float(kept.mean()) for k, kept in recalls.items()},
         density_correlation=rank_correlation(
             near.distance[:, min(_DENSITY_K, deepest) - 1],
@@ -110,38 +114,50 @@ class _Near:
             in_pieces(len(asked), 256, work)
 
 
-def _kept(near: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.float64]:
+def shared(near: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The share of each row of one (queries, k) index that is in the other's row too."""
     pairs = zip(near, shown, strict=True)
     return np.array([len(np.intersect1d(a, b)) / len(a) for a, b in pairs])
 
 
-def _faithfulness(
+def faithfulness(
     points: Floats,
-    asked: NDArray[np.int64],
+    queries: Floats,
     named: NDArray[np.int32],
-    hear: Callable[[int], None],
+    own_rows: NDArray[np.int64] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> float:
-    # How deep among all points, by nearness here, those lie that were named as nearest there.
-    rows, k = len(points), named.shape[1]
-    points = np.ascontiguousarray(points - points.mean(axis=0), np.float32)
-    excess = np.zeros(len(asked))
+    """How near those lie here that were named as nearest there; 1 if they are nearest here too.
+
+    Trustworthiness where `points` are the features, continuity where they are the map.
+
+    Args:
+        points: (rows, dim) float32.
+        queries: (queries, dim) float32.
+        named: (queries, k) int32, rows of the points.
+        own_rows: (queries,) row of each query among the points, which is left out; None if none is.
+        on_progress: hears how many more queries are done.
+    """
+    k = named.shape[1]
+    others = len(points) - (own_rows is not None)
+    own = np.full(len(queries), -1) if own_rows is None else own_rows
+    middle = points.mean(axis=0)
+    points = np.ascontiguousarray(points - middle, np.float32)
+    queries = np.ascontiguousarray(queries - middle, np.float32)
+    excess = np.zeros(len(queries))
+    lengths = np.einsum("ij,ij->i", points, points)
 
     def work(start: int, end: int) -> None:
-        part = asked[start:end]
-        squares = _squares(points, part)
-        _ranks(squares, part, named[start:end], excess[start:end])
-        hear(end - start)
+        squares = queries[start:end] @ (-2 * points.T)
+        squares += lengths
+        _ranks(squares, own[start:end], named[start:end], excess[start:end])
+        if on_progress is not None:
+            on_progress(end - start)
 
     with neighbours.single_threaded_blas():
-        in_pieces(len(asked), _QUERIES_AT_ONCE, work)
-    worst = len(asked) * k * (2 * rows - 3 * k - 1) / 2
+        in_pieces(len(queries), _QUERIES_AT_ONCE, work)
+    worst = len(queries) * k * (2 * others - 3 * k + 1) / 2
     return float(1 - excess.sum() / worst)
-
-
-def _squares(points: Floats, part: NDArray[np.int64]) -> Floats:
-    squares = points[part] @ (-2 * points.T)
-    squares += np.einsum("ij,ij->i", points, points)
-    return squares
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:

@@ -248,10 +248,16 @@ def _print_sample(made: dict[str, Any], folder: SampleFolder) -> None:
     found, uniform = made["integrity"]["sample"], made["integrity"]["uniform"]
     if not made["changed"]:
         output.print_text("nothing new: the sample was there already")
-    rows = [
-        [word, _shown(found[word]), _shown(one["mean"]), _interval(one["interval"])]
+    both = {
+        word: (found[word], one)
         for word, one in uniform.items()
-        if word != "seeds" and one is not None and found[word] is not None
+        if word not in ("seeds", "knn_recall") and one is not None and found[word] is not None
+    }
+    for k, one in uniform.get("knn_recall", {}).items():
+        both[f"recall of the {k} nearest"] = (found["knn_recall"][k], one)
+    rows = [
+        [word, _shown(own), _shown(one["mean"]), _interval(one["interval"])]
+        for word, (own, one) in both.items()
     ]
     output.print_table(("measure", "sample", "uniform", "95 % interval"), rows)
     kept = "  ".join(f"{name}: {share:.1%}" for name, share in found["categories"].items())

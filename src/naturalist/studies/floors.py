@@ -14,8 +14,8 @@ class Floors:
     """The least of each measure.
 
     Attributes:
-        trustworthiness: of a map.
-        continuity: of a map.
+        trustworthiness: of a map, or of a sample whose members stand for all.
+        continuity: likewise.
         rare_cluster_recall: share of rare clusters that a sample keeps.
         category_share: part of its due share that each category keeps in a sample, 0 to 1.
         drift: when a map is made anew.

@@ -298,7 +298,7 @@ def _rounded(value: float | None) -> float | None:
 def _finish(
     work: _Work, points: Points, model: drawing.MapModel | None, summary: dict[str, Any]
 ) -> dict[str, Any]:
-    values = summary["metrics"] | summary["integrity"].get("sample", {})
+    values = summary["integrity"].get("sample", {}) | summary["metrics"]
     summary["verdict"] = verdict(below_floors(values, work.floors))
     picture = map_picture.draw_map(
         points.coordinates,
