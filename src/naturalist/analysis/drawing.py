@@ -182,6 +182,7 @@ def draw(
     """
     if rows < 5:
         raise ValueError(f"{rows} rows make no map: at least 5 are needed")
+    layouts.check_installed(options.method)
     clock = _Clock()
     fitted, reduced = reduce_all(blocks, rows, options, watcher)
     clock.lap("reduce")
