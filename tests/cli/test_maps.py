@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from tests import tiny
@@ -79,6 +80,45 @@ def test_another_place_is_mapped_into_a_folder_of_its_own(
     made = naturalist("sample", "--size", "50", "--from", place, "--out", str(out), "-q")
     assert (made.code, made.err) == (0, "")
     assert pq.read_schema(out / "members.parquet").names == SAMPLE.names
+
+
+def test_own_coordinates_are_measured_shown_and_grown(
+    naturalist: Naturalist, folder: Path, tmp_path: Path
+) -> None:
+    naturalist("map", "-c", str(folder), "-q")
+    points = pq.read_table(folder / "work/maps/tsne-2d/points.parquet").select(["picID", "x", "y"])
+    some = points.take(np.random.default_rng(0).permutation(240)[:200])
+    pyarrow.csv.write_csv(some, tmp_path / "mine.csv")
+    words = ["map", "--coordinates", str(tmp_path / "mine.csv"), "-c", str(folder)]
+    made = naturalist(*words, "--json").json
+    assert (made["name"], made["method"], made["sampled"], made["rows"]) == (
+        "own-2d", "own", 200, 240,
+    )  # fmt: skip
+    theirs = naturalist("map", "-c", str(folder), "--json").json["metrics"]["trustworthiness"]
+    assert made["metrics"]["trustworthiness"] > theirs - 0.05
+    assert made["metrics"]["kl_divergence"] is None
+    held = pq.read_table(folder / "work/maps/own-2d/points.parquet").to_pandas().set_index("picID")
+    given = some.to_pandas().set_index("picID")
+    assert np.allclose(held.loc[given.index, ["x", "y"]], given, atol=1e-4)
+    assert held["sampled"].sum() == 200
+    assert "nothing new" in naturalist(*words).out
+    grow(folder, 126)
+    assert "12 new pictures were placed, none was moved" in naturalist(*words).out
+
+
+def test_coordinates_of_other_pictures_or_with_a_method_are_refused(
+    naturalist: Naturalist, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.csv").write_text("picID,x,y\nelse,1,2\n")
+    for more, said in (
+        ([], "coordinates of 0 pictures of these tables"),
+        (["--dims", "3"], "leave --dims"),
+        (["--method", "umap"], "leave --dims"),
+    ):
+        asked = ["map", "--coordinates", str(tmp_path / "mine.csv"), *more, "-c", str(folder)]
+        refused = naturalist(*asked)
+        assert (refused.code, said in refused.err.replace("\n", " ")) == (2, True), refused.err
+    assert not (folder / "work/maps/own-2d").exists()
 
 
 def test_a_sample_is_chosen_and_compared_with_uniform_ones(

@@ -49,7 +49,7 @@ class MapOptions:
 
     Attributes:
         dims: 2 or 3.
-        method: tsne, umap or pacmap.
+        method: tsne, umap or pacmap; own where coordinates are given.
         sample: points that are laid out, the others being placed among them; 0 for all.
         seed: of everything that is drawn by chance.
         kept: principal axes that stay.
@@ -94,6 +94,19 @@ class Before:
 
     coordinates: Floats
     common: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A layout that was made elsewhere; other points are placed among its own.
+
+    Attributes:
+        rows: (given,) int64, ascending, of which points.
+        coordinates: (given, dims) float32, where they lie.
+    """
+
+    rows: Rows
+    coordinates: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +178,7 @@ def draw(
     options: MapOptions,
     *,
     before: Before | None = None,
+    given: Given | None = None,
     watcher: Watcher = UNWATCHED,
 ) -> Drawing:
     """Draw a map of all rows.
@@ -174,6 +188,7 @@ def draw(
         rows: how many there are.
         options: see there.
         before: an earlier map to start from and to lay the new one over.
+        given: a layout to take as it is.
         watcher: hears how far it is.
 
     Raises:
@@ -186,10 +201,10 @@ def draw(
     clock = _Clock()
     fitted, reduced = reduce_all(blocks, rows, options, watcher)
     clock.lap("reduce")
-    sample = choose_sample(reduced, options)
+    sample = _sample_of(given, rows) if given else choose_sample(reduced, options)
     chosen = sample.rows
     clock.lap("sample")
-    layout = lay_out_sample(reduced, chosen, options, before, watcher)
+    layout = lay_out_sample(reduced, chosen, options, before, watcher, given)
     clock.lap("layout")
     layout, aligned = _lay_over(layout, chosen, options, before)
     model = MapModel(fitted, reduced[chosen], layout.coordinates)
@@ -265,14 +280,26 @@ def choose_sample(reduced: Floats, options: MapOptions) -> Sample:
     return choose(lambda: [reduced], rows, SampleOptions(size, seed=options.seed))
 
 
+def _sample_of(given: Given, rows: int) -> Sample:
+    count = len(given.rows)
+    return Sample(given.rows, np.full(count, rows / count, np.float32), 1)
+
+
 def lay_out_sample(
-    reduced: Floats, chosen: Rows, options: MapOptions, before: Before | None, watcher: Watcher
+    reduced: Floats,
+    chosen: Rows,
+    options: MapOptions,
+    before: Before | None,
+    watcher: Watcher,
+    given: Given | None = None,
 ) -> Layout:
     """Lay the chosen rows of all reduced points out; `draw` says what the arguments are."""
     points = reduced[chosen]
     k = min(options.tsne.neighbours, len(points) - 1)
     with stage(watcher, "neighbours", len(points), "points") as advance:
         near = neighbours.nearest(points, k, seed=options.seed, on_progress=advance)
+    if given is not None:
+        return Layout(given.coordinates, near.index, near.distance, near.recall, None)
     if options.method != "tsne":
         with stage(watcher, options.method, 1, "layouts") as advance:
             made = layouts.LAYOUTS[options.method](points, options.dims, options.seed)

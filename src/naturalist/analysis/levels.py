@@ -125,4 +125,5 @@ def _spread(
     moved[chosen] = False
     spread = _JITTER * float(coarse.std())
     start[moved] += rng.normal(0, spread, (int(moved.sum()), dims))
-    return start - start.mean(axis=0)
+    start -= start.mean(axis=0)
+    return start

@@ -50,7 +50,9 @@ OutOption = Annotated[
 
 @app.command("map", epilog=EXIT_CODES)
 def make_map(
-    dims: Annotated[int, typer.Option(min=2, max=3, help="2 for a flat map, 3 for space.")] = 2,
+    dims: Annotated[
+        int | None, typer.Option(min=2, max=3, help="2 for a flat map, 3 for space; 2 by default.")
+    ] = None,
     method: Annotated[
         Method | None,
         typer.Option(help="By default as configured; umap and pacmap need extras of these names."),
@@ -66,6 +68,14 @@ def make_map(
     name: Annotated[
         str, typer.Option(help="Name of the map; as in tsne-2d if none is given.")
     ] = "",
+    coordinates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Your own layout, .parquet or .csv with picID, x, y (and z): it is measured, and "
+            "pictures that are not in it are placed among its own.",
+        ),
+    ] = None,
     remake: Annotated[
         bool, typer.Option("--remake", help="Make it anew, started from what is there.")
     ] = False,
@@ -84,10 +94,16 @@ def make_map(
     Example: naturalist map --dims 3 -c garden
     """
     from naturalist.studies import maps
+    from naturalist.studies.own_coordinates import read_coordinates
 
     settings, collection_of, root = _place(config, place, out, "map")
-    options = _with_asked(settings, method, sample, seed).options(dims)
-    named = _checked_name(name or maps.default_name(options))
+    own = None
+    if coordinates is not None:
+        if method is not None or sample or dims is not None:
+            raise ConfigError("--coordinates is a layout: leave --dims, --method and --sample out")
+        own = read_coordinates(coordinates)
+    options = _with_asked(settings, method, sample, seed).options(dims or 2)
+    named = _checked_name(name or (f"own-{own.dims}d" if own else maps.default_name(options)))
     folder = MapFolder(out or root / named)
     with collection_of() as collection:
         made = maps.make_map(
@@ -96,6 +112,7 @@ def make_map(
             named,
             options,
             settings.floors,
+            own=own,
             remake=remake,
             watcher=make_progress(quiet=quiet),
         )

@@ -11,7 +11,7 @@ import functools
 import logging
 import resource
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from naturalist.studies import map_files, map_picture, samples
 from naturalist.studies.blocks import Names, feature_blocks, read_names
 from naturalist.studies.floors import Floors, below_floors, verdict
 from naturalist.studies.map_files import Points, StoredMap
+from naturalist.studies.own_coordinates import OwnCoordinates
 
 _log = logging.getLogger(__name__)
 _SMALLEST = 5
@@ -43,6 +44,7 @@ def make_map(
     options: MapOptions,
     floors: Floors,
     *,
+    own: OwnCoordinates | None = None,
     remake: bool = False,
     watcher: Watcher = UNWATCHED,
 ) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def make_map(
         name: of the map.
         options: how it is made.
         floors: what it must reach.
+        own: where pictures lie, instead of a layout that is made here; `options` has its dims.
         remake: make it anew although it fits.
         watcher: hears how far it is.
 
@@ -61,19 +64,24 @@ def make_map(
         What `map.json` holds, and "changed": whether anything was done.
 
     Raises:
-        ConfigError: there are fewer than 5 rows.
+        ConfigError: there are fewer than 5 rows, or own coordinates are of other pictures.
         MissingExtra: a package that the method needs is not installed.
     """
     start = time.perf_counter()
     names = read_names(collection)
     if len(names) < _SMALLEST:
         raise ConfigError(f"{len(names)} pictures make no map: at least {_SMALLEST} are needed")
-    made_by = artifacts.fingerprint(asdict(options), names.backbone, names.dim)
+    if own is not None:
+        options = replace(options, method="own", sample=0, dims=own.dims)
+    elsewhere = () if own is None else (own.sha256,)
+    made_by = artifacts.fingerprint(asdict(options), names.backbone, names.dim, *elsewhere)
     wanted = artifacts.fingerprint(names.fingerprint, made_by)
     if not remake and artifacts.is_done(folder.points, wanted):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
-    work = _Work(collection, folder, name, options, floors, watcher, names, made_by, wanted, start)
+    work = _Work(
+        collection, folder, name, options, floors, watcher, names, made_by, wanted, start, own
+    )
     stored = map_files.read_map(folder)
     if stored is None or stored.summary["made_by"] != made_by:
         return _make(work, None)
@@ -92,15 +100,22 @@ class _Work:
     made_by: str
     fingerprint: str
     start: float
+    own: OwnCoordinates | None
 
 
 def _make(
     work: _Work, old: StoredMap | None, batch: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Lay the map out; with an old one, start from it."""
-    before = None if old is None else _before(work, old)
-    blocks = functools.partial(feature_blocks, work.collection)
-    drawn = drawing.draw(blocks, len(work.names), work.options, before=before, watcher=work.watcher)
+    own = work.own
+    drawn = drawing.draw(
+        functools.partial(feature_blocks, work.collection),
+        len(work.names),
+        work.options,
+        before=None if old is None or own else _before(work, old),
+        given=own.among(work.names.pic_ids) if own else None,
+        watcher=work.watcher,
+    )
     points = Points(
         work.names.pic_ids, drawn.coordinates, drawn.sampled, drawn.confidence, drawn.density
     )
