@@ -27,6 +27,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "peer_programs"
 ENVIRONMENTS = Path.home() / ".cache" / "nat-peers"
+_PATIENCE_S = 600
 _NO_PACKAGES = {"failed": "its packages cannot be installed"}
 PACKAGES = {
     "seed": [["tensorflow-cpu==2.21.0"]],
@@ -54,9 +55,17 @@ def measure_peer(name: str, python: Path, pictures: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as out:
         command = [python, FOLDER / f"{name}.py", pictures, out]
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=os.environ | quiet
-        )
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=os.environ | quiet,
+                timeout=_PATIENCE_S,
+            )
+        except subprocess.TimeoutExpired:
+            return {"failed": f"did not come to an end within {_PATIENCE_S} s"}
     if done.returncode:
         return {"failed": done.stderr.strip().splitlines()[-1:]}
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
