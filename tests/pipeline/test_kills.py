@@ -33,7 +33,7 @@ from tests.pipeline.collections_of_pictures import (
 )
 
 MODES = ("hardlink", "copy", "move", "reference")
-KILLS = 5
+KILLS = 3
 LONG_KILLS = 60
 SIZES = {
     "files_per_batch": 36,
