@@ -1,13 +1,14 @@
 """Extraction against its own ceiling: decoding alone and the network alone, on the same pictures.
 
-    python benchmarks/extract.py --photos DIR [--backbone NAME] [--rounds 3] [--peers]
+    python benchmarks/extract.py --photos DIR [--backbone NAME] [--rounds 3] [--copies 5] [--peers]
 
 DIR has one folder for each category. All rates are for all cores at once: every part runs in as
 many processes as the pipeline uses. The ceiling is what decoding and the network would reach if
 nothing else cost time: 1 / (1/decode + 1/network). Rounds are interleaved and the median is
 reported, because other work on the machine disturbs each part alike; where it disturbs them
 unlike, the ratio of processor times says more. `--peers` also runs what others use on the same
-pictures (see peers.py).
+pictures (see peers.py). `--copies` takes every picture several times, each with bytes of its own:
+the longer a run, the less the start of its workers counts.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from naturalist.images import PictureLimits
 from naturalist.pipeline import runner, stages
 from naturalist.pipeline.executors import worker_count
 from naturalist.pipeline.progress import Silent
+from stages import multiply
 
 NETWORK_PICTURES = 1000
 
@@ -229,6 +231,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--backbone", default="efficientnet_lite0", choices=backbones.names())
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--peers", action="store_true", help="also run what others use")
     options = parser.parse_args()
@@ -240,7 +243,10 @@ def main() -> None:
         )
         return
     with tempfile.TemporaryDirectory() as folder:
-        config, paths = prepare(options.photos, Path(folder) / "w", options.backbone)
+        photos = options.photos
+        if options.copies > 1:
+            photos = multiply(photos, Path(folder) / "copies", options.copies)
+        config, paths = prepare(photos, Path(folder) / "w", options.backbone)
         result = measure(config, paths, options.rounds)
     if options.json:
         print(json.dumps(result, indent=1))
