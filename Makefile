@@ -64,7 +64,7 @@ test-airflow: $(AIRFLOW_VENV)/.installed ## run the tests on a real Airflow, in 
 
 test-ray: $(RAY_VENV)/.installed ## run the tests on real Ray nodes, in an environment of its own
 	@$(RAY_VENV)/bin/python tools/on_loopback.py $(RAY_VENV)/bin/python -m pytest -q \
-		tests/ray tests/pipeline_units/test_executors.py $(ARGS)
+		tests/ray tests/running/test_executors.py $(ARGS)
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check -q --fix-only

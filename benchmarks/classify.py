@@ -28,21 +28,25 @@ import numpy as np
 import pyarrow as pa
 
 from naturalist import artifacts, ledger
-from naturalist.analysis import measures
-from naturalist.analysis.classifier import FitOptions
-from naturalist.analysis.held_out import HeldOutOptions, calibrate_held_out, held_out_scores
-from naturalist.analysis.intervals import (
+from naturalist.layout import Layout
+from naturalist.progress import Silent
+from naturalist.schemas import table_schema
+from naturalist.studies.classifier.evaluating import evaluate
+from naturalist.studies.classifier.methods import measures
+from naturalist.studies.classifier.methods.held_out import (
+    HeldOutOptions,
+    calibrate_held_out,
+    held_out_scores,
+)
+from naturalist.studies.classifier.methods.intervals import (
     bootstrap_over_sources,
     interval_for_new_source,
     interval_of_mean,
 )
-from naturalist.analysis.nested import nested
-from naturalist.analysis.novelty import unit
-from naturalist.analysis.weighting import row_weights
-from naturalist.layout import Layout
-from naturalist.pipeline.progress import Silent
-from naturalist.schemas import table_schema
-from naturalist.studies.classifier.evaluating import evaluate
+from naturalist.studies.classifier.methods.linear import FitOptions
+from naturalist.studies.classifier.methods.nested import nested
+from naturalist.studies.classifier.methods.novelty import unit
+from naturalist.studies.classifier.methods.weighting import row_weights
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import model_id, train
 from naturalist.studies.classifier.training_rows import open_rows

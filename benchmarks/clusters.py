@@ -114,7 +114,12 @@ def photo_features(workspace: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def methods_of(points: np.ndarray, features: np.ndarray) -> Iterator[tuple[str, Callable[[], Any]]]:
-    from naturalist.analysis.clustering import ClusterOptions, assign, make_model, reduce_rows
+    from naturalist.studies.clusters.methods.clustering import (
+        ClusterOptions,
+        assign,
+        make_model,
+        reduce_rows,
+    )
 
     for count in (8, 16, 32, 64):
         options = ClusterOptions()
@@ -159,9 +164,9 @@ def methods_of(points: np.ndarray, features: np.ndarray) -> Iterator[tuple[str, 
 
 
 def compare_methods(arguments: argparse.Namespace) -> None:
-    from naturalist.analysis.cluster_quality import agreement
-    from naturalist.analysis.clustering import ClusterOptions, reduce_rows
-    from naturalist.analysis.reduction import to_unit
+    from naturalist.numeric.reduction import to_unit
+    from naturalist.studies.clusters.methods.clustering import ClusterOptions, reduce_rows
+    from naturalist.studies.clusters.methods.quality import agreement
 
     sets = {}
     if arguments.photos:
@@ -204,12 +209,12 @@ def run_scale(arguments: argparse.Namespace) -> None:
 
 
 def _scale(rows: int, method: str, made_from: int, count: int) -> None:
-    from naturalist.analysis.cluster_quality import agreement
-    from naturalist.analysis.clustering import ClusterOptions
     from naturalist.layout import Layout
-    from naturalist.pipeline.progress import Silent
+    from naturalist.progress import Silent
     from naturalist.studies import feature_files
-    from naturalist.studies.clusters import ClusterStudy, study_clusters
+    from naturalist.studies.clusters.methods.clustering import ClusterOptions
+    from naturalist.studies.clusters.methods.quality import agreement
+    from naturalist.studies.clusters.study import ClusterStudy, study_clusters
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -260,7 +265,7 @@ def run_search(arguments: argparse.Namespace) -> None:
 
 
 def _search(rows: int, which: str) -> None:
-    from naturalist.analysis.reduction import to_unit
+    from naturalist.numeric.reduction import to_unit
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -285,7 +290,7 @@ def _search(rows: int, which: str) -> None:
 
 
 def exact(rows: int, queries: np.ndarray) -> np.ndarray:
-    from naturalist.analysis.reduction import to_unit
+    from naturalist.numeric.reduction import to_unit
 
     names, scores, seen = (
         np.empty((len(queries), 0), np.int64),
@@ -327,8 +332,9 @@ def build(which: str, vectors: np.ndarray) -> Callable[[np.ndarray], np.ndarray]
 
 def _search_own(folder: Path, rows: int, queries: np.ndarray, true: np.ndarray) -> None:
     from naturalist.layout import Layout
-    from naturalist.pipeline.progress import Silent
-    from naturalist.studies import feature_files, similar
+    from naturalist.progress import Silent
+    from naturalist.studies import feature_files
+    from naturalist.studies.similar import study as similar
 
     files, layout = feature_files.of_file(folder / "v.parquet"), Layout(folder)
     base = _peak()
@@ -357,7 +363,7 @@ def _search_own(folder: Path, rows: int, queries: np.ndarray, true: np.ndarray) 
 def _tell(
     which: str, rows: int, build_s: float, query_s: float, found: Any, true: Any, base: float
 ) -> None:
-    from naturalist.analysis.vector_search import recall
+    from naturalist.studies.similar.methods.vector_search import recall
 
     print(
         f"{rows:,} {which:26} build {build_s:7.1f} s, query {1000 * query_s:8.2f} ms, "

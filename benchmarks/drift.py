@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from naturalist import backbones, extract, images, ledger
+from naturalist import backbones, images, ledger
 from naturalist.config import load_config
 from naturalist.images import PictureLimits
-from naturalist.pictures import read_picture
-from naturalist.studies.drift_rows import Chosen, Found, Pictures, find
-from naturalist.studies.drift_tests import DriftOptions, compare_pictures
+from naturalist.stages import extract
+from naturalist.stages.pictures import read_picture
+from naturalist.studies.drift.comparison import DriftOptions, compare_pictures
+from naturalist.studies.drift.rows import Chosen, Found, Pictures, find
 
 
 def take(pictures: Pictures, rows: np.ndarray) -> Pictures:

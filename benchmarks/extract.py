@@ -30,13 +30,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import psutil
 
-from naturalist import backbones, extract
+from naturalist import backbones
 from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
-from naturalist.pipeline import runner, stages
-from naturalist.pipeline.executors import worker_count
-from naturalist.pipeline.progress import Silent
+from naturalist.pipeline import runner, steps
+from naturalist.progress import Silent
+from naturalist.running.executors import worker_count
+from naturalist.stages import extract
 from stages import multiply
 
 NETWORK_PICTURES = 1000
@@ -140,7 +141,7 @@ def end_to_end(config: Config) -> tuple[float, float, float, PeakMemory]:
     before = _processor_s()
     with PeakMemory() as memory, runner.opened(config, Silent()) as job:
         start = time.perf_counter()
-        result = stages.extract_features(job)
+        result = steps.extract_features(job)
         seconds = time.perf_counter() - start
     processor_s = (_processor_s() - before - memory.processor_s) / result.pictures
     steady = _steady_rate(config, result.pictures)
@@ -169,7 +170,7 @@ def prepare(photos: Path, folder: Path, backbone: str) -> tuple[Config, list[Pat
     path.write_text(path.read_text().replace("shard_size = 1000", "shard_size = 250"))
     config = load_config(path)
     with runner.opened(config, Silent()) as job:
-        stages.ingest(job)
+        steps.ingest(job)
     roots = [config.layout.image_root(name) for name in config.images.roots]
     return config, sorted(p for root in roots for p in root.rglob("*_id_*") if p.is_file())
 

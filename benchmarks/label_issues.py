@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from naturalist.analysis.held_out import calibrate_held_out, held_out_scores
-from naturalist.analysis.label_issues import find_suspects
 from naturalist.layout import Layout
+from naturalist.studies.classifier.methods.held_out import calibrate_held_out, held_out_scores
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import open_rows
-from naturalist.studies.label_issues import combine
+from naturalist.studies.labels.methods.suspects import find_suspects
+from naturalist.studies.labels.study import combine
 
 
 def planted(rows, share, kind, seed):

@@ -69,7 +69,7 @@ class Mixture:
 
 
 def reduced(rows: int) -> Any:
-    from naturalist.analysis.drawing import MapOptions, reduce_all
+    from naturalist.studies.maps.methods.drawing import MapOptions, reduce_all
 
     data = Mixture(rows, rare=0)
     return reduce_all(data.blocks, rows, MapOptions(unit=False))[1]
@@ -79,7 +79,7 @@ def reduced(rows: int) -> Any:
 
 
 def search_own(points: Any, k: int, recall: float) -> Any:
-    from naturalist.analysis import neighbours
+    from naturalist.numeric import neighbours
 
     return neighbours.nearest(points, k, recall=recall).index
 
@@ -140,7 +140,7 @@ SEARCHES: dict[str, tuple[Callable[..., Any], Any]] = {
 
 
 def run_search(name: str, rows: int) -> dict[str, Any]:
-    from naturalist.analysis import neighbours
+    from naturalist.numeric import neighbours
 
     points, k = reduced(rows), 90
     asked = np.sort(np.random.default_rng(0).choice(rows, 500, replace=False))
@@ -157,8 +157,8 @@ def run_search(name: str, rows: int) -> dict[str, Any]:
 
 def _warm(points: Any) -> None:
     """Let the compiler finish, and what it made be kept, before anything is timed."""
-    from naturalist.analysis.drawing import MapOptions, draw
-    from naturalist.analysis.tsne import TsneOptions
+    from naturalist.studies.maps.methods.drawing import MapOptions, draw
+    from naturalist.studies.maps.methods.tsne import TsneOptions
 
     few = points[:600]
     quick = TsneOptions(early_iterations=2, iterations=2)
@@ -170,16 +170,16 @@ def _warm(points: Any) -> None:
 
 def lay_naturalist(points: Any, dims: int, sample: int = 0) -> Any:
     """As `draw` does it, without measuring the map: the others do not measure theirs."""
-    from naturalist.analysis import drawing
+    from naturalist.studies.maps.methods import drawing
 
     # All axes are kept: the others see all values too.
     options = drawing.MapOptions(dims=dims, sample=sample, unit=False, kept=DIM)
     blocks = [points[k : k + BLOCK] for k in range(0, len(points), BLOCK)]
     fitted, reduced = drawing.reduce_all(lambda: blocks, len(points), options)
     chosen = drawing.choose_sample(reduced, options).rows
-    layout = drawing.lay_out_sample(reduced, chosen, options, None, drawing.UNWATCHED)
+    layout = drawing.lay_out_sample(reduced, chosen, options, None, drawing.SILENT)
     model = drawing.MapModel(fitted, reduced[chosen], layout.coordinates)
-    return drawing.place_all(model, reduced, chosen, layout, options, drawing.UNWATCHED).coordinates
+    return drawing.place_all(model, reduced, chosen, layout, options, drawing.SILENT).coordinates
 
 
 def lay_naturalist_sampled(points: Any, dims: int) -> Any:
@@ -221,7 +221,9 @@ LAYOUTS: dict[str, Callable[[Any, int], Any]] = {
 
 
 def run_layout(name: str, rows: int, dims: int) -> dict[str, Any]:
-    from naturalist.analysis import affinities, map_quality, neighbours, tsne
+    from naturalist.numeric import neighbours
+    from naturalist.studies.maps.methods import affinities, tsne
+    from naturalist.studies.maps.methods import quality as map_quality
 
     points = Mixture(rows, rare=0).all()
     _warm(points)
@@ -239,8 +241,9 @@ def run_layout(name: str, rows: int, dims: int) -> dict[str, Any]:
 
 def run_engine(name: str, rows: int) -> dict[str, Any]:
     """Steps of each engine from the middle of a layout on, where points are spread already."""
-    from naturalist.analysis import affinities, neighbours, tsne
-    from naturalist.analysis.tsne import TsneOptions
+    from naturalist.numeric import neighbours
+    from naturalist.studies.maps.methods import affinities, tsne
+    from naturalist.studies.maps.methods.tsne import TsneOptions
 
     points = reduced(rows)
     near = neighbours.nearest(points, 90)
@@ -258,7 +261,7 @@ def run_engine(name: str, rows: int) -> dict[str, Any]:
 
 
 def run_reduce(rows: int, scratch: str) -> dict[str, Any]:
-    from naturalist.analysis.drawing import MapOptions, reduce_all
+    from naturalist.studies.maps.methods.drawing import MapOptions, reduce_all
 
     data = Mixture(rows)
     (fitted, points), cost = timed(lambda: reduce_all(data.blocks, rows, MapOptions(unit=False)))
@@ -268,7 +271,7 @@ def run_reduce(rows: int, scratch: str) -> dict[str, Any]:
 
 
 def run_sample(rows: int, scratch: str, size: int) -> dict[str, Any]:
-    from naturalist.analysis.drawing import MapOptions, choose_sample
+    from naturalist.studies.maps.methods.drawing import MapOptions, choose_sample
 
     points, cluster = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/cluster.npy")
     _warm(points)
@@ -284,12 +287,12 @@ def run_sample(rows: int, scratch: str, size: int) -> dict[str, Any]:
 
 
 def run_lay(rows: int, scratch: str, dims: int) -> dict[str, Any]:
-    from naturalist.analysis.drawing import UNWATCHED, MapOptions, lay_out_sample
+    from naturalist.studies.maps.methods.drawing import SILENT, MapOptions, lay_out_sample
 
     points, chosen = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/chosen.npy")
     _warm(points)
     options = MapOptions(dims=dims)
-    made, cost = timed(lambda: lay_out_sample(points, chosen, options, None, UNWATCHED))
+    made, cost = timed(lambda: lay_out_sample(points, chosen, options, None, SILENT))
     np.savez(
         f"{scratch}/layout-{dims}.npz",
         coordinates=made.coordinates,
@@ -300,8 +303,14 @@ def run_lay(rows: int, scratch: str, dims: int) -> dict[str, Any]:
 
 
 def run_place(rows: int, scratch: str, dims: int) -> dict[str, Any]:
-    from naturalist.analysis.drawing import UNWATCHED, Layout, MapModel, MapOptions, place_all
-    from naturalist.analysis.reduction import fit_reduction
+    from naturalist.numeric.reduction import fit_reduction
+    from naturalist.studies.maps.methods.drawing import (
+        SILENT,
+        Layout,
+        MapModel,
+        MapOptions,
+        place_all,
+    )
 
     points, chosen = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/chosen.npy")
     _warm(points)
@@ -309,14 +318,15 @@ def run_place(rows: int, scratch: str, dims: int) -> dict[str, Any]:
     layout = Layout(held["coordinates"], held["index"], held["distance"], 1.0, None)
     model = MapModel(fit_reduction([points[:100]]), points[chosen], layout.coordinates)
     placed, cost = timed(
-        lambda: place_all(model, points, chosen, layout, MapOptions(dims=dims), UNWATCHED)
+        lambda: place_all(model, points, chosen, layout, MapOptions(dims=dims), SILENT)
     )
     np.save(f"{scratch}/placed-{dims}.npy", placed.coordinates)
     return {"placed": rows - len(chosen)} | cost
 
 
 def run_measure(rows: int, scratch: str, dims: int) -> dict[str, Any]:
-    from naturalist.analysis import map_quality, neighbours
+    from naturalist.numeric import neighbours
+    from naturalist.studies.maps.methods import quality as map_quality
 
     points, cluster = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/cluster.npy")
     made = np.load(f"{scratch}/placed-{dims}.npy")

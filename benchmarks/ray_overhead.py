@@ -26,9 +26,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from naturalist.pipeline.executors import Executor, ProcessExecutor
-from naturalist.pipeline.progress import Silent
-from naturalist.pipeline.ray_executor import RayExecutor, RayOptions
+from naturalist.progress import Silent
+from naturalist.running.executors import Executor, ProcessExecutor
+from naturalist.running.ray_executor import RayExecutor, RayOptions
 
 STAGES = ("ingest", "extract", "verify-features", "tables", "verify-tables")
 WAYS = ("processes", "ray")

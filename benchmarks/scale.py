@@ -29,13 +29,13 @@ import pyarrow as pa
 
 import synthetic
 from naturalist.config import Config, load_config
-from naturalist.ingest import batches, folder_states
-from naturalist.ingest.listing import list_new
 from naturalist.ledger import KnownFiles, LazilyKnownFiles
-from naturalist.pipeline import runner, stages, status
+from naturalist.pipeline import runner, status, steps
 from naturalist.pipeline.near_duplicates import near_duplicates
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.schemas import FINDINGS
+from naturalist.stages.ingest import batches, folder_states
+from naturalist.stages.ingest.listing import list_new
 
 TARGET = 10**8
 NEW = 1_000
@@ -55,7 +55,7 @@ def make_planned(folder: Path, rows: int) -> None:
     synthetic.make(synthetic.Synthetic(folder, rows, sources=False, shared=True))
 
 
-def _stage(stage: Callable[[stages.Job], object], config: Config) -> None:
+def _stage(stage: Callable[[steps.Job], object], config: Config) -> None:
     with runner.opened(config, Silent()) as job:
         stage(job)
 
@@ -145,9 +145,9 @@ def _duplicates(config: Config) -> None:
 
 
 ON_ROWS: dict[str, Callable[[Config], None]] = {
-    "verify features": functools.partial(_stage, stages.verify_features),
-    "tables": functools.partial(_stage, stages.write_tables),
-    "verify tables": functools.partial(_stage, stages.verify_tables),
+    "verify features": functools.partial(_stage, steps.verify_features),
+    "tables": functools.partial(_stage, steps.write_tables),
+    "verify tables": functools.partial(_stage, steps.verify_tables),
     "near duplicates, all": _duplicates,
 }
 PLANNING: dict[str, Callable[[Config], None]] = {

@@ -1,6 +1,6 @@
 """Ingest, tables and verification, each against a ceiling measured in the same run.
 
-    python benchmarks/stages.py --photos DIR [--rows 100010] [--copies 5] [--only tables]
+    python benchmarks/steps.py --photos DIR [--rows 100010] [--copies 5] [--only tables]
 
 - ingest against reading and hashing the same files in as many processes, and against the calls of
   the system that it cannot do without: those two, looking at each file twice, and linking it;
@@ -32,11 +32,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from naturalist import artifacts, backbones, extract, ledger, tables
+from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config, NewCategory, load_config, write_config
-from naturalist.pipeline import runner, stages
-from naturalist.pipeline.executors import worker_count
-from naturalist.pipeline.progress import Silent
+from naturalist.pipeline import runner, steps
+from naturalist.progress import Silent
+from naturalist.running.executors import worker_count
 from naturalist.schemas import (
     CSV_DELIMITER,
     LEDGER,
@@ -45,6 +45,7 @@ from naturalist.schemas import (
     features_schema,
     table_schema,
 )
+from naturalist.stages import extract, tables
 
 BACKBONE = "colour_histogram"
 DIM = 512
@@ -126,8 +127,8 @@ def measure_ingest(photos: Path, folder: Path, copies: int) -> dict[str, Any]:
         parts = [(part, folder / "links" / str(n)) for n, part in enumerate(shares(files))]
         bare_s = timed(lambda: pool.map(link_files, parts))
     with runner.opened(config, Silent()) as job:
-        ingest_s = timed(lambda: stages.ingest(job))
-        again_s = timed(lambda: stages.ingest(job))
+        ingest_s = timed(lambda: steps.ingest(job))
+        again_s = timed(lambda: steps.ingest(job))
     return {
         "files": len(files),
         "ingest_files_per_s": len(files) / ingest_s,
@@ -282,9 +283,9 @@ def measure_tables(folder: Path, rows: int) -> dict[str, Any]:
     config = load_config(path)
     with runner.opened(config, Silent()) as job:
         make_features(config, rows)
-        features_s = timed(lambda: stages.verify_features(job))
-        tables_s = timed(lambda: stages.write_tables(job))
-        checks_s = timed(lambda: stages.verify_tables(job))
+        features_s = timed(lambda: steps.verify_features(job))
+        tables_s = timed(lambda: steps.write_tables(job))
+        checks_s = timed(lambda: steps.verify_tables(job))
     made = list(config.layout.tables.rglob("*.parquet"))
     parts = list((config.layout.root / "features").rglob("*.parquet"))
     texts = list(config.layout.tables.rglob("*.csv"))

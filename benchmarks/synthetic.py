@@ -19,15 +19,17 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from naturalist import artifacts, backbones, extract, ledger, tables
+from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config, NewCategory, load_config, write_config
-from naturalist.extract import Part
-from naturalist.ingest.listing import Entry
 from naturalist.layout import Layout, pic_id, receipt_path
-from naturalist.pipeline import budget, reports, stages, workspace
+from naturalist.pipeline import budget, reports, steps
+from naturalist.running import workspace
 from naturalist.schemas import CHECKS, LEDGER, PREVIEWS, features_schema
-from naturalist.verify import features as feature_checks
-from naturalist.verify import tables as table_checks
+from naturalist.stages import extract, tables
+from naturalist.stages.extract import Part
+from naturalist.stages.ingest.listing import Entry
+from naturalist.stages.verify import features as feature_checks
+from naturalist.stages.verify import tables as table_checks
 
 BACKBONE = "colour_histogram"
 SHARES = {"plant": 0.307, "animal": 0.373, "human": 0.320}
@@ -302,10 +304,10 @@ def _share_checks_and_tables(config: Config) -> None:
     )
     for task in tasks:
         _write_checks(config.layout, task, task.part)
-    for task in stages._wanted_tables(config):
+    for task in steps._wanted_tables(config):
         _write_table(task, (task.k - 1) * config.tables.rows_per_table + 1)
     spec = backbones.describe(BACKBONE)
-    nothing = stages.VerifyResult(0, 0, ())
+    nothing = steps.VerifyResult(0, 0, ())
     reports.write_verification(config, spec, nothing, nothing)
 
 

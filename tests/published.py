@@ -7,7 +7,7 @@ from pathlib import Path
 import tiny
 from naturalist import consume
 from naturalist.config import Config
-from naturalist.pipeline import takedown
+from naturalist.curation import takedown
 from naturalist.stores import S3Options, Store, open_store
 
 SEEDS = {"plant": range(7), "animal": range(100, 109)}

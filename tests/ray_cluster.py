@@ -97,7 +97,7 @@ class Cluster:
     def _names(self) -> list[str]:
         """The nodes that the head knows and takes for alive."""
         import ray
-        from naturalist.pipeline import ray_connection
+        from naturalist.running import ray_connection
 
         return list(ray_connection.nodes(ray).values())
 
@@ -217,7 +217,7 @@ def _answers(cluster: Cluster) -> bool:
 @pytest.fixture(scope="session")
 def ray_driver(ray_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster of two nodes, and this process connected to it."""
-    from naturalist.pipeline import ray_connection
+    from naturalist.running import ray_connection
 
     # This process is a driver and, in some tests, the program itself: what Ray has to say of nodes
     # that tests take away would else land in the middle of what a command prints.

@@ -12,10 +12,10 @@ from naturalist.config import CONFIG_NAME, Config, NewCategory, load_config, ren
 from naturalist.config.sources import CATEGORY_NAME, NAME
 from naturalist.config.writing import source_names
 from naturalist.errors import ConfigError
-from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
-from naturalist.ingest.options import FileLimits, IngestOptions
-from naturalist.verify.features import FeatureCheckOptions
+from naturalist.stages.extract import ExtractOptions
+from naturalist.stages.ingest.options import FileLimits, IngestOptions
+from naturalist.stages.verify.features import FeatureCheckOptions
 from tiny import in_memory
 
 TWO = """

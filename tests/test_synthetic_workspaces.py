@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from naturalist.pipeline import stages, workspace
-from naturalist.pipeline.executors import InlineExecutor
-from naturalist.pipeline.progress import Silent
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline import steps
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Silent
+from naturalist.running import workspace
+from naturalist.running.executors import InlineExecutor
 from tiny import in_memory
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -32,12 +33,12 @@ def test_stages_that_a_synthetic_workspace_has_done_are_not_done_again(
     config = synthetic.make(synthetic.Synthetic(root, 2500, shared=shared))
     with workspace.writing(config.layout, config.name, config.images.roots):
         job = Job(config, InlineExecutor(), Silent())
-        assert not stages.ingest(job).batches
-        assert stages.extract_features(job).shards == 0
-        features = stages.verify_features(job)
+        assert not steps.ingest(job).batches
+        assert steps.extract_features(job).shards == 0
+        features = steps.verify_features(job)
         assert features.checked == (0 if shared else 3)
-        tables = stages.write_tables(job)
+        tables = steps.write_tables(job)
         assert tables.written == (0 if shared else 3)
-        checked = stages.verify_tables(job)
+        checked = steps.verify_tables(job)
         assert not [v for v in (*features.verdicts, *checked.verdicts) if v.severity == "hard"]
-        assert stages.verify_tables(job).checked == 0
+        assert steps.verify_tables(job).checked == 0

@@ -18,15 +18,17 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from naturalist import artifacts, backbones, extract, ledger
+from naturalist import artifacts, backbones, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.config import CONFIG_NAME, Config
 from naturalist.layout import Layout, pic_id, receipt_path
-from naturalist.pipeline import reports, stages, workspace
-from naturalist.pipeline.executors import InlineExecutor
-from naturalist.pipeline.progress import Silent
-from naturalist.pipeline.stages import IngestResult, Job
+from naturalist.pipeline import reports, steps
+from naturalist.pipeline.steps import IngestResult, Job
+from naturalist.progress import Silent
+from naturalist.running import workspace
+from naturalist.running.executors import InlineExecutor
 from naturalist.schemas import AMENDMENT, LEDGER, features_schema
+from naturalist.stages import extract
 
 LABELS = {"animal": 1, "plant": 0}
 SPEC = BackboneSpec(
@@ -127,20 +129,20 @@ def job(config: Config) -> Iterator[Job]:
 def ingest(config: Config, *, rescan: bool = False) -> IngestResult:
     """The ingest stage, whole."""
     with job(config) as held:
-        return stages.ingest(held, rescan=rescan)
+        return steps.ingest(held, rescan=rescan)
 
 
 def make_all(config: Config) -> None:
     """Every stage, as a run does them."""
     spec = backbones.describe(config.extract.backbone)
     with job(config) as held:
-        stages.ingest(held)
-        stages.extract_features(held)
-        features = stages.verify_features(held)
-        stages.write_tables(held)
-        checked = stages.verify_tables(held)
+        steps.ingest(held)
+        steps.extract_features(held)
+        features = steps.verify_features(held)
+        steps.write_tables(held)
+        checked = steps.verify_tables(held)
         reports.write_verification(config, spec, features, checked)
-        stages.publish_snapshot(held)
+        steps.publish_snapshot(held)
 
 
 def ledger_rows(config: Config) -> list[Row]:

@@ -21,7 +21,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
 from naturalist import backbones, images
-from naturalist.extract import decode_for
+from naturalist.stages.extract import decode_for
 
 NEIGHBOURS = 10
 BATCH = 16

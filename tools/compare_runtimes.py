@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from naturalist import backbones, images
 from naturalist.backbones.registry import model_of
 from naturalist.backbones.session import open_session
-from naturalist.extract import decode_for
+from naturalist.stages.extract import decode_for
 
 PICTURES = 256
 ROUNDS = 7

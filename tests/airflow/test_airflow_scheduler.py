@@ -12,7 +12,7 @@ from tests.airflow.server import Json, Server, listening, running, wait_until
 from tests.pipeline.collections_of_pictures import Ran, take
 
 from naturalist.config import load_config
-from naturalist.pipeline import workspace
+from naturalist.running import workspace
 
 EACH = 18
 CLEARED = "labelling.plant.label_group"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.analysis.mixtures import directions
 from tests.cli.conftest import Naturalist
+from tests.numeric.mixtures import directions
 
 
 def test_cluster_prints_one_document_with_the_metrics_and_then_has_nothing_to_do(

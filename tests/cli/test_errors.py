@@ -15,7 +15,7 @@ from cli.conftest import Naturalist
 from naturalist import errors
 from naturalist.cli.errors import EXIT_CODES, run_and_exit
 from naturalist.errors import MissingExtra, NaturalistError
-from naturalist.pipeline import workspace
+from naturalist.running import workspace
 from tiny import (
     collection,
     config_file,

@@ -7,15 +7,15 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from tests import tiny
-from tests.analysis.mixtures import mixture
 from tests.cli.conftest import Naturalist
+from tests.numeric.mixtures import mixture
 from tests.studies.vector_tables import write_tables
 
 from naturalist.config import load_config
 from naturalist.pipeline import analyse
-from naturalist.pipeline.executors import InlineExecutor
-from naturalist.pipeline.progress import Silent
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Silent
+from naturalist.running.executors import InlineExecutor
 from naturalist.schemas import SAMPLE, map_schema
 
 

@@ -14,7 +14,7 @@ from cli.conftest import Ended, Naturalist
 from naturalist.cli import output
 from naturalist.cli.output import printable
 from naturalist.cli.progress import LineProgress, make_progress
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.reasons import Reason
 from tiny import collection, config_file, in_memory, make_all, make_sources, picture
 

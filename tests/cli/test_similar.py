@@ -4,10 +4,11 @@ import pytest
 from tests.cli.conftest import Naturalist
 
 from naturalist.config import load_config
-from naturalist.pipeline import analyse, workspace
-from naturalist.pipeline.executors import InlineExecutor
-from naturalist.pipeline.progress import Silent
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline import analyse
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Silent
+from naturalist.running import workspace
+from naturalist.running.executors import InlineExecutor
 
 
 def test_similar_shows_pictures_with_where_they_come_from_for_a_name_and_for_a_file(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from naturalist import consume, snapshots
-from naturalist.cards import CROISSANT
 from naturalist.consume.folder import MANIFEST, staging
 from naturalist.errors import ConfigError, NotFound, StoreError, WorkspaceLocked
+from naturalist.stages.cards import CROISSANT
 from naturalist.stores import open_store
 from published import PublishedCollection
 

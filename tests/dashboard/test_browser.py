@@ -15,12 +15,12 @@ import tiny
 from dashboard.browsing import Visit, axe_violations, served, shot, visiting
 from dashboard.studied import HOSTILE, studied_collection
 from naturalist.config import Config, load_config
+from naturalist.curation.decisions import read_decisions
 from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.export import export
 from naturalist.dashboard.place import open_workspace
 from naturalist.pipeline.analyse import STEPS
-from naturalist.pipeline.decisions import read_decisions
 
 PAGES = {
     "health": "health",

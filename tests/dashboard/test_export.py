@@ -8,13 +8,13 @@ import tiny
 from dashboard.studied import SCRIPT, studied_collection
 from naturalist import snapshots
 from naturalist.config import Config
+from naturalist.curation.takedown import take_down
 from naturalist.dashboard.bundle import Bundle
 from naturalist.dashboard.desk import Desk
 from naturalist.dashboard.export import export
 from naturalist.dashboard.place import open_workspace
 from naturalist.errors import ConfigError
-from naturalist.pipeline import stages
-from naturalist.pipeline.takedown import take_down
+from naturalist.pipeline import steps
 from naturalist.stores import open_store
 
 BUNDLE = Bundle(b"script", b"style")
@@ -83,7 +83,7 @@ def test_studies_and_the_site_go_with_the_next_snapshot(tmp_path: Path) -> None:
     config = studied_collection(tmp_path, each=2)
     desk = _with_site(config)
     with tiny.job(config) as job:
-        stages.publish_snapshot(job)
+        steps.publish_snapshot(job)
     store = open_store(config.publish_url)
     files = {file.name: file for file in snapshots.read(store).files}
     assert {"maps/tsne-2d/points.parquet", "models/m1/predictions.parquet"} <= set(files)

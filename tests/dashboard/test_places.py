@@ -10,11 +10,12 @@ from starlette.testclient import TestClient
 import tiny
 from dashboard.conftest import client_of_place
 from dashboard.studied import studied_collection
-from naturalist import artifacts, consume, publish
+from naturalist import artifacts, consume
 from naturalist.config import Config
 from naturalist.dashboard.place import open_published, open_workspace
 from naturalist.errors import ConfigError, NotFound
 from naturalist.pipeline.describing import describe
+from naturalist.stages import publish
 from naturalist.stores import S3Options, open_store
 from stores.conftest import aws_chain, s3_options, shared_bucket
 

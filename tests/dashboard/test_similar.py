@@ -7,7 +7,7 @@ from naturalist.dashboard import similar as answering
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.place import open_workspace
 from naturalist.pipeline import similar as indexing
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 
 
 def test_similar_pictures_come_from_the_index_while_it_has_all_tables(

@@ -1,7 +1,7 @@
 import pytest
 
 from naturalist.orchestration import tasks
-from naturalist.pipeline.executors import InlineExecutor
+from naturalist.running.executors import InlineExecutor
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from naturalist.errors import (
 from naturalist.orchestration import tasks
 from naturalist.orchestration.request import Request
 from naturalist.pipeline import status
-from naturalist.pipeline.lock import is_locked
+from naturalist.running.lock import is_locked
 
 NAMES = ["animal", "plant"]
 QUICK = "[airflow]\nwait_s = 0\nmax_map_length = 2"

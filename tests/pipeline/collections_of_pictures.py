@@ -27,8 +27,8 @@ import pytest
 
 from naturalist.cli import main
 from naturalist.config import load_config
-from naturalist.pipeline import ledger_query
-from naturalist.pipeline.ledger_query import Filter
+from naturalist.curation import ledger_query
+from naturalist.curation.ledger_query import Filter
 from naturalist.pipeline.status import collection_status
 
 SABOTEUR = Path(__file__).parent / "saboteur"

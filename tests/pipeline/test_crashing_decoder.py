@@ -11,8 +11,8 @@ from tests.pipeline.collections_of_pictures import SMALL, Sabotage, take, write_
 
 from naturalist import breadcrumbs
 from naturalist.errors import NaturalistError
-from naturalist.pipeline.executors import ProcessExecutor
 from naturalist.reasons import Reason
+from naturalist.running.executors import ProcessExecutor
 
 LIMITS = "[limits]\ndecode_timeout_s = {}"
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from naturalist import publish, snapshots
+from naturalist import snapshots
 from naturalist.errors import Conflict
-from naturalist.publish import Item
+from naturalist.stages import publish
+from naturalist.stages.publish import Item
 from naturalist.stores import S3Options, Store, open_store
 from published import SEEDS, PublishedCollection
 from tiny import make_sources

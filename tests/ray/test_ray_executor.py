@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from running.work import WithNetwork, end_the_watcher, gpus, square
 
 from naturalist.errors import NaturalistError
-from naturalist.pipeline import ray_executor
-from naturalist.pipeline.progress import Silent
-from naturalist.pipeline.ray_executor import RayExecutor, RayOptions
-from pipeline_units.work import WithNetwork, end_the_watcher, gpus, square
+from naturalist.progress import Silent
+from naturalist.running import ray_executor
+from naturalist.running.ray_executor import RayExecutor, RayOptions
 from ray_cluster import Cluster
 
 Make = Callable[..., RayExecutor]

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from naturalist import artifacts, consume, publish, snapshots
+from naturalist import artifacts, consume, snapshots
 from naturalist.errors import Conflict, StoreError
 from naturalist.snapshots import PruneOptions, maintenance
+from naturalist.stages import publish
 from naturalist.stores import Store, open_store
 from published import PublishedCollection
 

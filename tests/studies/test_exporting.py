@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from tests.analysis.mixtures import directions
+from tests.numeric.mixtures import directions
 
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.studies import exporting, feature_files
 from naturalist.studies.exporting import Beside, export
 

@@ -11,7 +11,7 @@ from tests import tiny
 
 from naturalist import artifacts
 from naturalist.config import Config
-from naturalist.pipeline import takedown
+from naturalist.curation import takedown
 from naturalist.schemas import CLUSTER_MEMBERS, NEAR_DUPLICATES, map_schema
 from naturalist.studies.publishing import study_items
 

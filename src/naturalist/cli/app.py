@@ -51,9 +51,9 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 from naturalist.config import Config, load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import budget, runner, stages, status
-from naturalist.pipeline.estimate import estimate_publish
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline import budget, runner, status, steps
+from naturalist.pipeline.steps import Job
+from naturalist.planning.estimate import estimate_publish
 from naturalist.stores.prices import prices_for
 
 app = typer.Typer(
@@ -177,7 +177,7 @@ def ingest(
     """
     settings = load_config(config).worked_on_by(executor, ray_address)
     call = partial(
-        stages.ingest,
+        steps.ingest,
         rescan=rescan,
         full_scan=full_scan,
         accept_withdrawals=accept_withdrawals,
@@ -199,7 +199,7 @@ def extract(
     finished shards are kept.
     """
     settings = load_config(config).worked_on_by(executor, ray_address)
-    call = stages.extract_features
+    call = steps.extract_features
     _stage(settings, "extract", call, json=json, quiet=quiet, within_budget=True)
 
 
@@ -223,7 +223,7 @@ def tables(
     or of labels, --rebuild writes all of them anew.
     """
     settings = load_config(config).worked_on_by(executor, ray_address)
-    call = partial(stages.write_tables, rebuild=rebuild)
+    call = partial(steps.write_tables, rebuild=rebuild)
     _stage(settings, "tables", call, json=json, quiet=quiet)
 
 

@@ -25,7 +25,7 @@ from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.pipeline.clusters import cluster as bring_up_to_date
 from naturalist.studies import feature_files
-from naturalist.studies.clusters import ClusterStudy, study_clusters
+from naturalist.studies.clusters.study import ClusterStudy, study_clusters
 
 app = typer.Typer()
 _METHODS = ("kmeans", "hdbscan")

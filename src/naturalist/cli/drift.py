@@ -12,7 +12,7 @@ from naturalist.cli.progress import make_progress
 from naturalist.config import DriftSection, load_config
 from naturalist.errors import ConfigError
 from naturalist.pipeline.drift import drift as watch
-from naturalist.studies.drift_words import VERDICTS
+from naturalist.studies.drift.wording import VERDICTS
 
 app = typer.Typer()
 _QUESTIONS = ("sources", "everything")

@@ -19,7 +19,7 @@ from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.pipeline import workspace
+from naturalist.running import workspace
 from naturalist.studies import exporting, feature_files
 from naturalist.studies.exporting import Beside
 

@@ -8,9 +8,10 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from naturalist.config import load_config
+from naturalist.curation import ledger_query
 from naturalist.errors import ConfigError
 from naturalist.ledger import Outcome
-from naturalist.pipeline import ledger_query, status
+from naturalist.pipeline import status
 from naturalist.reasons import Reason
 
 app = typer.Typer()

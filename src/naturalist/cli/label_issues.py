@@ -13,7 +13,7 @@ from naturalist.config import load_config
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.pipeline.label_issues import label_issues as look
-from naturalist.studies.label_issues import Judge, LabelIssueOptions
+from naturalist.studies.labels.study import Judge, LabelIssueOptions
 
 app = typer.Typer()
 _JUDGES: dict[str, Judge] = {"both": "both", "folds": "folds", "sources": "sources"}

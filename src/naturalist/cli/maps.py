@@ -18,7 +18,7 @@ from naturalist.config.sources import NAME
 from naturalist.consume import load
 from naturalist.errors import ConfigError
 from naturalist.layout import MapFolder, SampleFolder
-from naturalist.pipeline import workspace
+from naturalist.running import workspace
 
 if TYPE_CHECKING:
     from naturalist.consume.loading import Collection
@@ -93,8 +93,8 @@ def make_map(
 
     Example: naturalist map --dims 3 -c garden
     """
-    from naturalist.studies import maps
-    from naturalist.studies.own_coordinates import read_coordinates
+    from naturalist.studies.maps import study as maps
+    from naturalist.studies.maps.own_coordinates import read_coordinates
 
     settings, collection_of, root = _place(config, place, out, "map")
     own = None
@@ -244,8 +244,8 @@ def make_sample(
 
     Example: naturalist sample --size 5000 -c garden
     """
-    from naturalist.analysis.sampling import SampleOptions
-    from naturalist.studies import samples
+    from naturalist.studies.maps import samples
+    from naturalist.studies.maps.methods.sampling import SampleOptions
 
     settings, collection_of, root = _place(config, place, out, "sample")
     named = _checked_name(name or f"{method.value}-{size}")

@@ -10,9 +10,9 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, PricesOption, PriceTableOption
 from naturalist.config import load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import capacity
-from naturalist.pipeline.capacity import GB, MB, Wanted
-from naturalist.pipeline.executors import worker_count
+from naturalist.planning import capacity
+from naturalist.planning.capacity import GB, MB, Wanted
+from naturalist.running.executors import worker_count
 from naturalist.stores.prices import load_prices
 
 app = typer.Typer()

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rich import progress as bars
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     SpinnerColumn,
     TextColumn,
@@ -18,8 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from naturalist.pipeline.progress import Progress as Watcher
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Progress, Silent
 
 _LINE_EVERY_S = 15.0
 
@@ -35,13 +34,13 @@ class BarProgress:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._progress: Progress | None = None
+        self._progress: bars.Progress | None = None
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         """Show a new bar."""
         if total == 0:
             return
-        self._progress = Progress(
+        self._progress = bars.Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description:<16}"),
             BarColumn(),
@@ -120,7 +119,7 @@ def make_progress(*, quiet: bool) -> BarProgress | LineProgress | Silent:
 
 @contextlib.contextmanager
 def in_kilobytes(
-    progress: Watcher, stage: str
+    progress: Progress, stage: str
 ) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
     """Give two functions that take bytes, to begin and to advance a stage counted in kB."""
     seen = 0

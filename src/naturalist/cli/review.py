@@ -11,11 +11,11 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.config import Config, load_config
+from naturalist.curation.decisions import Decision, read_decisions
+from naturalist.curation.questions import EARLIER, conflicts_between, write_template
+from naturalist.curation.review import Reviewed
+from naturalist.curation.review import review as follow
 from naturalist.errors import ConfigError
-from naturalist.pipeline.decisions import Decision, read_decisions
-from naturalist.pipeline.questions import EARLIER, conflicts_between, write_template
-from naturalist.pipeline.review import Reviewed
-from naturalist.pipeline.review import review as follow
 
 app = typer.Typer()
 _SHOWN = 20

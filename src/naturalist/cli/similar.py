@@ -20,7 +20,7 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.pipeline import similar as looking
-from naturalist.studies.similar import open_index, update_index
+from naturalist.studies.similar.study import open_index, update_index
 
 app = typer.Typer()
 _ELSEWHERE = "own"

@@ -9,7 +9,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from naturalist.config import load_config
-from naturalist.pipeline.takedown import take_down
+from naturalist.curation.takedown import take_down
 
 app = typer.Typer()
 

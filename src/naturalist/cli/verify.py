@@ -27,7 +27,7 @@ from naturalist.config import Config, load_config
 from naturalist.consume import Checked
 from naturalist.errors import ConfigError, VerificationFailed
 from naturalist.pipeline import runner
-from naturalist.pipeline.progress import Progress
+from naturalist.progress import Progress
 from naturalist.stores import S3Options, open_store
 
 app = typer.Typer()

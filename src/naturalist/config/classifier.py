@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from naturalist.analysis.weighting import Balance
+from naturalist.studies.classifier.methods.weighting import Balance
 from naturalist.studies.classifier.options import ClassifierOptions
 
 _DEFAULT = ClassifierOptions()

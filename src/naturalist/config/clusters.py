@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from naturalist.analysis.clustering import ClusterOptions, Method
-from naturalist.studies.clusters import ClusterStudy
+from naturalist.studies.clusters.methods.clustering import ClusterOptions, Method
+from naturalist.studies.clusters.study import ClusterStudy
 
 Count = Annotated[int, Field(ge=2, le=512, strict=True)]
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from naturalist.studies.drift_tests import Against, DriftOptions
+from naturalist.studies.drift.comparison import Against, DriftOptions
 
 Rows = Annotated[int, Field(ge=2, strict=True)]
 

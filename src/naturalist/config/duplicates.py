@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from naturalist.analysis.near_duplicates import MOST_DISTANCE, NearDuplicateOptions
+from naturalist.studies.duplicates.methods.grouping import MOST_DISTANCE, NearDuplicateOptions
 
 
 class DuplicatesSection(BaseModel):

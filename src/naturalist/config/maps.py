@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from naturalist.analysis.drawing import MapOptions
-    from naturalist.studies.floors import Floors
+    from naturalist.studies.maps.methods.drawing import MapOptions
+    from naturalist.studies.maps.thresholds import Floors
 
 Dims = Literal[2, 3]
 Method = Literal["tsne", "umap", "pacmap"]
@@ -36,8 +36,8 @@ class MapSection(BaseModel):
     def options(self, dims: int) -> "MapOptions":
         """The options that a map of so many dimensions takes."""
         # Imported here: what makes maps takes a second to load, and most commands make none.
-        from naturalist.analysis.drawing import MapOptions
-        from naturalist.analysis.tsne import TsneOptions
+        from naturalist.studies.maps.methods.drawing import MapOptions
+        from naturalist.studies.maps.methods.tsne import TsneOptions
 
         return MapOptions(
             dims=dims,
@@ -50,8 +50,8 @@ class MapSection(BaseModel):
     @property
     def floors(self) -> "Floors":
         """What a map must reach, and when it is made anew."""
-        from naturalist.analysis.map_drift import DriftLimits
-        from naturalist.studies.floors import Floors
+        from naturalist.studies.maps.methods.growth import DriftLimits
+        from naturalist.studies.maps.thresholds import Floors
 
         return Floors(
             self.min_trustworthiness,
@@ -69,6 +69,6 @@ class MapSection(BaseModel):
 
 def sample_size(asked: int | str) -> int:
     """Points that are laid out: "all" is 0, "auto" the usual number."""
-    from naturalist.analysis.drawing import AUTO_SAMPLE
+    from naturalist.studies.maps.methods.drawing import AUTO_SAMPLE
 
     return AUTO_SAMPLE if asked == "auto" else 0 if asked == "all" else int(asked)

@@ -33,17 +33,17 @@ from naturalist.config.sources import (
     UserPath,
 )
 from naturalist.errors import ConfigError
-from naturalist.extract import ExtractOptions
 from naturalist.images import PictureLimits
-from naturalist.ingest import found_sources
-from naturalist.ingest.options import FileLimits, IngestOptions, Mode, Source
 from naturalist.layout import Layout
-from naturalist.packing import Form
-from naturalist.pictures import Location
 from naturalist.schedule import AirflowSection, AnalyseSection
+from naturalist.stages.extract import ExtractOptions
+from naturalist.stages.ingest import found_sources
+from naturalist.stages.ingest.options import FileLimits, IngestOptions, Mode, Source
+from naturalist.stages.packing import Form
+from naturalist.stages.pictures import Location
+from naturalist.stages.verify.features import FeatureCheckOptions
 from naturalist.stores import S3Options
 from naturalist.stores.remote import RemoteFolder
-from naturalist.verify.features import FeatureCheckOptions
 
 # TOML tells a number from a text: what is quoted, or true, is no number.
 Positive = Annotated[int, Field(gt=0, strict=True)]

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from naturalist.config.models import Config
 from naturalist.errors import ConfigError
-from naturalist.ingest.options import Mode, Source
+from naturalist.stages.ingest.options import Mode, Source
 from naturalist.stores.remote import RemoteFolder
 
 CONFIG_NAME = "naturalist.toml"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from naturalist.consume import reading
 from naturalist.consume.places import TableFile
-from naturalist.tables import features_of
+from naturalist.stages.tables import features_of
 
 _COLUMNS = ("picID", "category_label", "features")
 

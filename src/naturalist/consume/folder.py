@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from naturalist import artifacts
-from naturalist.cards import CROISSANT
 from naturalist.consume.selection import Selection
 from naturalist.errors import ConfigError, StoreError
 from naturalist.snapshots import File, Snapshot
+from naturalist.stages.cards import CROISSANT
 from naturalist.stores.keys import RESERVED_SEGMENT, check_key
 
 FORMAT = 1

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from naturalist import snapshots, tables
+from naturalist import snapshots
 from naturalist.consume.folder import MANIFEST, place_of, read_manifest
 from naturalist.consume.selection import tables_of
 from naturalist.errors import ConfigError, NotFound
 from naturalist.layout import Layout
 from naturalist.snapshots import LATEST, File, Snapshot
+from naturalist.stages import tables
 from naturalist.stores import S3Options, open_store
 
 

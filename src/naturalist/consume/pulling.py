@@ -14,8 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from naturalist import artifacts, cards, snapshots
-from naturalist.cards import CardFile
+from naturalist import artifacts, snapshots
 from naturalist.consume.folder import (
     Here,
     Manifest,
@@ -29,6 +28,8 @@ from naturalist.consume.folder import (
 from naturalist.consume.selection import Selection
 from naturalist.errors import ConfigError, WorkspaceLocked
 from naturalist.snapshots import File, Snapshot
+from naturalist.stages import cards
+from naturalist.stages.cards import CardFile
 from naturalist.stores import Store
 
 JOBS = 8

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from naturalist.cards import CROISSANT
 from naturalist.errors import ConfigError
 from naturalist.snapshots import File, Snapshot, with_pictures
+from naturalist.stages.cards import CROISSANT
 from naturalist.stores import Store
 
 TABLES = "tables"

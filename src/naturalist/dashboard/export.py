@@ -22,7 +22,7 @@ from naturalist.dashboard.bundle import Bundle, page
 from naturalist.dashboard.desk import Desk
 from naturalist.dashboard.maps import Points
 from naturalist.errors import ConfigError
-from naturalist.publish import SITE_MARKER as MARKER
+from naturalist.stages.publish import SITE_MARKER as MARKER
 
 THUMBNAILS = 20_000
 _IN_A_PACK = 50

@@ -19,8 +19,8 @@ from naturalist.dashboard import alerts, cron, studies
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.place import Place
 from naturalist.errors import NaturalistError
-from naturalist.pipeline import lock
 from naturalist.reasons import Reason
+from naturalist.running import lock
 from naturalist.stores import open_store
 from naturalist.stores.prices import prices_for
 

@@ -12,11 +12,11 @@ from naturalist.consume.loading import Collection
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.place import Place
 from naturalist.errors import ConfigError
-from naturalist.extract import decode_for
-from naturalist.pictures import Row, read_picture
+from naturalist.stages.extract import decode_for
+from naturalist.stages.pictures import Row, read_picture
+from naturalist.stages.tables import features_of
 from naturalist.studies.rows import fingerprint_of
-from naturalist.studies.similar import index_of
-from naturalist.tables import features_of
+from naturalist.studies.similar.study import index_of
 
 Vector = NDArray[np.float32]
 _LARGE_SIDE = 1280

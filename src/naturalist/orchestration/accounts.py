@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from naturalist import __version__, artifacts, backbones, extract, ledger, tables
+from naturalist import __version__, artifacts, backbones, ledger
 from naturalist.config import Config
-from naturalist.ingest.listing import list_new
 from naturalist.layout import Layout, shard_name
 from naturalist.ledger import KnownFiles
 from naturalist.pipeline import reports
 from naturalist.pipeline.status import counts_as_json
+from naturalist.stages import extract, tables
+from naturalist.stages.ingest.listing import list_new
 
 Facts = dict[str, Any]
 

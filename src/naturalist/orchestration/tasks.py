@@ -10,22 +10,24 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from naturalist import backbones, extract, publish, tables
+from naturalist import backbones
 from naturalist.config import Config
 from naturalist.errors import ConfigError, WorkspaceError
-from naturalist.ingest.listing import check_source
 from naturalist.layout import shard_name
 from naturalist.orchestration import accounts, groups
 from naturalist.orchestration.request import Request
 from naturalist.pipeline import analyse as pipeline_analyse
-from naturalist.pipeline import budget, lock, runner, stages, workspace
-from naturalist.pipeline.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
-from naturalist.pipeline.lock import Claim
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline import budget, runner, steps
+from naturalist.pipeline.steps import Job
+from naturalist.running import lock, workspace
+from naturalist.running.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
+from naturalist.running.lock import Claim
 from naturalist.schedule import AnalysisStep
+from naturalist.stages import extract, publish, tables
+from naturalist.stages.ingest.listing import check_source
+from naturalist.stages.verify import features as feature_checks
+from naturalist.stages.verify import tables as table_checks
 from naturalist.stores import Upload, open_store
-from naturalist.verify import features as feature_checks
-from naturalist.verify import tables as table_checks
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -99,7 +101,7 @@ def ingest(request: Request) -> list[int]:
     """
     workers = request.config().extract.workers
     with _job(request, workers=workers) as job:
-        result = stages.ingest(job, rescan=request.rescan)
+        result = steps.ingest(job, rescan=request.rescan)
     _LOG.info("batches added: %s", result.batches or "none, nothing is new")
     return result.batches
 
@@ -188,7 +190,7 @@ def storage_standby(request: Request) -> None:
         VerificationFailed: a hard check failed; no table is written.
     """
     with _job(request) as job:
-        runner.report_verification(job, stages.verify_features(job), None)
+        runner.report_verification(job, steps.verify_features(job), None)
 
 
 # labelling
@@ -264,7 +266,7 @@ def pre_upload_standby(request: Request) -> None:
         FailureBudgetExceeded: too many new pictures could not be used.
     """
     with _job(request) as job:
-        runner.report_verification(job, stages.verify_features(job), stages.verify_tables(job))
+        runner.report_verification(job, steps.verify_features(job), steps.verify_tables(job))
         if not request.accept_failures:
             budget.check(job.config)
 
@@ -294,9 +296,9 @@ def publish_snapshot(request: Request) -> str | None:
         Name of the new snapshot; None if nothing changed, or publish.url is empty.
     """
     with _job(request, workers=request.config().extract.workers) as job:
-        published = stages.publish_snapshot(job)
+        published = steps.publish_snapshot(job)
         budget.cover(job.config.layout)
-        facts = None if published is None else stages.as_facts(published)
+        facts = None if published is None else steps.as_facts(published)
         accounts.note_published(job.config.layout, request.run, facts)
     return published.snapshot if published is not None and published.changed else None
 

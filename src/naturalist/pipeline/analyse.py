@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from naturalist.pipeline import classifier, clusters, drift, mapping, near_duplicates, similar
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline.steps import Job
 from naturalist.schedule import AnalysisStep
 
 Step = Callable[[Job], dict[str, Any]]

@@ -8,9 +8,9 @@ from naturalist import artifacts
 from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.pipeline import workspace
-from naturalist.pipeline.progress import Progress
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Progress
+from naturalist.running import workspace
 from naturalist.stores import S3Options
 from naturalist.studies.classifier import champions
 from naturalist.studies.classifier.options import ClassifierOptions

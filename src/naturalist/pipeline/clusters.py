@@ -3,11 +3,11 @@
 from typing import Any
 
 from naturalist.config import Config
-from naturalist.pipeline import workspace
-from naturalist.pipeline.progress import Progress
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Progress
+from naturalist.running import workspace
 from naturalist.studies import feature_files
-from naturalist.studies.clusters import LEAST_ROWS, ClusterStudy, study_clusters
+from naturalist.studies.clusters.study import LEAST_ROWS, ClusterStudy, study_clusters
 
 
 def cluster(

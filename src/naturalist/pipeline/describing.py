@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from naturalist import backbones, ledger, publish, tables
+from naturalist import backbones, ledger
 from naturalist.config import CategorySection, Config, SourceSection, patterns
+from naturalist.stages import publish, tables
 
 
 def describe(config: Config) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from typing import Any
 from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import workspace
-from naturalist.pipeline.progress import Progress
-from naturalist.pipeline.stages import Job
-from naturalist.studies.drift import study_drift
-from naturalist.studies.drift_predictions import covering_model, held_out_predictions
-from naturalist.studies.drift_rows import Chosen
-from naturalist.studies.drift_tests import DriftOptions
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Progress
+from naturalist.running import workspace
+from naturalist.studies.drift.comparison import DriftOptions
+from naturalist.studies.drift.predictions import covering_model, held_out_predictions
+from naturalist.studies.drift.rows import Chosen
+from naturalist.studies.drift.study import study_drift
 
 
 def newest_batch(config: Config) -> int | None:

@@ -5,9 +5,9 @@ from typing import Any
 from naturalist import ledger
 from naturalist.config import Config
 from naturalist.layout import Layout
-from naturalist.pipeline import workspace
-from naturalist.pipeline.progress import Progress
-from naturalist.studies.label_issues import LabelIssueOptions, study_label_issues
+from naturalist.progress import Progress
+from naturalist.running import workspace
+from naturalist.studies.labels.study import LabelIssueOptions, study_label_issues
 
 
 def label_issues(config: Config, progress: Progress, options: LabelIssueOptions) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from naturalist.consume import load
 from naturalist.layout import MapFolder
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline.steps import Job
 
 
 def update_maps(job: Job) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def update_maps(job: Job) -> dict[str, Any]:
         MissingExtra: a package that the method needs is not installed.
     """
     # Imported here: what makes maps takes a second to load, and most runs make none.
-    from naturalist.studies import maps
+    from naturalist.studies.maps import study as maps
 
     config = job.config
     made = {}

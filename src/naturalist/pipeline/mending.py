@@ -10,11 +10,11 @@ import json
 from dataclasses import dataclass, field, replace
 
 from naturalist import snapshots
-from naturalist.packing import PackTask
-from naturalist.pipeline import sending, stages
-from naturalist.pipeline.stages import Job
-from naturalist.publish import Published
+from naturalist.pipeline import sending, steps
+from naturalist.pipeline.steps import Job
 from naturalist.snapshots import LATEST, maintenance
+from naturalist.stages.packing import PackTask
+from naturalist.stages.publish import Published
 from naturalist.stores import Store, open_store
 from naturalist.stores.mending import find_damage
 
@@ -28,7 +28,7 @@ class _Found:
 
 
 def publish_mended(job: Job) -> Published | None:
-    """Publish as `stages.publish_snapshot` does, believing nothing of what the store holds.
+    """Publish as `steps.publish_snapshot` does, believing nothing of what the store holds.
 
     Raises:
         VerificationFailed: tables are not verified, or a hard check failed.
@@ -46,7 +46,7 @@ def publish_mended(job: Job) -> Published | None:
         # A publisher that believed in one of these objects learns so that one was removed.
         with maintenance.held(store, "mend", prunes=True):
             store.delete(sorted(found.doomed))
-    published = stages.publish_snapshot(job)
+    published = steps.publish_snapshot(job)
     return published and replace(published, mended_files=found.damaged)
 
 
@@ -78,7 +78,7 @@ def _is_sound(store: Store) -> bool:
 
 
 def _look_at_files(job: Job, store: Store, found: _Found, known: set[str]) -> None:
-    uploads = [sending.upload_of(item) for item in stages.items_to_publish(job.config)]
+    uploads = [sending.upload_of(item) for item in steps.items_to_publish(job.config)]
     job.progress.begin("read back", len(uploads), "files")
     damage = find_damage(store, uploads, job.progress.advance)
     job.progress.end()
@@ -87,7 +87,7 @@ def _look_at_files(job: Job, store: Store, found: _Found, known: set[str]) -> No
 
 
 def _look_at_pictures(job: Job, store: Store, found: _Found) -> None:
-    looked = sending.look_for(store, stages.pack_tasks(job.config))
+    looked = sending.look_for(store, steps.pack_tasks(job.config))
     sent = [task for task, is_sent in looked if is_sent]
     job.progress.begin("read back", sum(task.shard.rows for task in sent), "pictures")
     for task in sent:

@@ -4,10 +4,10 @@ from typing import Any
 
 from naturalist import backbones
 from naturalist.config import Config
-from naturalist.pipeline import workspace
-from naturalist.pipeline.progress import Progress
-from naturalist.pipeline.stages import Job
-from naturalist.studies.near_duplicates import Report, study_near_duplicates
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Progress
+from naturalist.running import workspace
+from naturalist.studies.duplicates.study import Report, study_near_duplicates
 
 
 def find(config: Config, progress: Progress) -> Report:

@@ -12,8 +12,8 @@ import numpy as np
 from naturalist.consume.loading import Collection
 from naturalist.errors import SourceError
 from naturalist.images import PictureLimits
-from naturalist.pipeline.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
-from naturalist.pipeline.progress import Progress
+from naturalist.progress import Progress
+from naturalist.running.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
 from naturalist.studies.classifier.evidence import nearest
 from naturalist.studies.classifier.fetching import FetchLimits, is_address
 from naturalist.studies.classifier.model import read_classifier

@@ -7,9 +7,9 @@ from naturalist import artifacts
 from naturalist.backbones import BackboneSpec
 from naturalist.config import Config
 from naturalist.layout import Layout
-from naturalist.pipeline.stages import VerifyResult
 from naturalist.pipeline.status import collection_status
-from naturalist.verify.verdicts import HARD_CHECKS, SOFT_CHECKS, Verdict, hard
+from naturalist.pipeline.steps import VerifyResult
+from naturalist.stages.verify.verdicts import HARD_CHECKS, SOFT_CHECKS, Verdict, hard
 
 _SHOWN = 50
 

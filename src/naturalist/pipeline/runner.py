@@ -11,18 +11,19 @@ from naturalist import __version__, backbones
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
-from naturalist.pipeline import analyse, budget, exchange, mending, reports, stages, workspace
-from naturalist.pipeline.executors import (
+from naturalist.pipeline import analyse, budget, mending, reports, steps
+from naturalist.pipeline.steps import Job, VerifyResult
+from naturalist.progress import Progress
+from naturalist.running import exchange, workspace
+from naturalist.running.executors import (
     Executor,
     ProcessExecutor,
     worker_count,
 )
-from naturalist.pipeline.progress import Progress
-from naturalist.pipeline.ray_executor import RayExecutor, RayOptions
-from naturalist.pipeline.stages import Job, VerifyResult
-from naturalist.publish import Published
-from naturalist.verify.ledger import check_ledger
-from naturalist.verify.verdicts import hard
+from naturalist.running.ray_executor import RayExecutor, RayOptions
+from naturalist.stages.publish import Published
+from naturalist.stages.verify.ledger import check_ledger
+from naturalist.stages.verify.verdicts import hard
 
 _NAMED = 5
 
@@ -129,18 +130,18 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     _timed(
         report,
         "ingest",
-        lambda: stages.ingest(
+        lambda: steps.ingest(
             job,
             rescan=options.rescan,
             full_scan=options.full_scan,
             accept_withdrawals=options.accept_withdrawals,
         ),
     )
-    _timed(report, "extract", lambda: stages.extract_features(job))
-    features = _timed(report, "verify-features", lambda: stages.verify_features(job))
+    _timed(report, "extract", lambda: steps.extract_features(job))
+    features = _timed(report, "verify-features", lambda: steps.verify_features(job))
     report_verification(job, features, None)
-    _timed(report, "tables", lambda: stages.write_tables(job))
-    checked = _timed(report, "verify-tables", lambda: stages.verify_tables(job))
+    _timed(report, "tables", lambda: steps.write_tables(job))
+    checked = _timed(report, "verify-tables", lambda: steps.verify_tables(job))
     report_verification(job, features, checked)
     failed = _analyse(job, report)
     accept = options.accept_failures
@@ -171,7 +172,7 @@ def timed(stage: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     start = time.perf_counter()
     result = stage()
     seconds = round(time.perf_counter() - start, 3)
-    facts = {} if result is None else stages.as_facts(result)
+    facts = {} if result is None else steps.as_facts(result)
     return result, facts | {"duration_s": seconds}
 
 
@@ -190,7 +191,7 @@ def publish(job: Job, *, accept_failures: bool = False, mend: bool = False) -> P
     """
     if not accept_failures:
         budget.check(job.config)
-    published = mending.publish_mended(job) if mend else stages.publish_snapshot(job)
+    published = mending.publish_mended(job) if mend else steps.publish_snapshot(job)
     budget.cover(job.config.layout)
     return published
 
@@ -233,7 +234,7 @@ def verify(config: Config, progress: Progress) -> dict[str, Any]:
         if damaged:
             # All else is checked against the ledger.
             return report_verification(job, VerifyResult(0, 0, damaged), None)
-        features = stages.verify_features(job, again=True)
+        features = steps.verify_features(job, again=True)
         made = any(config.layout.tables.glob("*/*"))
-        checked = stages.verify_tables(job, again=True) if made else None
+        checked = steps.verify_tables(job, again=True) if made else None
         return report_verification(job, features, checked)

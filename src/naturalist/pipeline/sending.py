@@ -10,12 +10,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from naturalist import artifacts, packing
+from naturalist import artifacts
 from naturalist.layout import receipt_path
-from naturalist.packing import Form, PackTask
-from naturalist.pipeline.executors import Executor
-from naturalist.pipeline.progress import Progress
-from naturalist.publish import Item, keyed
+from naturalist.progress import Progress
+from naturalist.running.executors import Executor
+from naturalist.stages import packing
+from naturalist.stages.packing import Form, PackTask
+from naturalist.stages.publish import Item, keyed
 from naturalist.stores import Store, Upload
 
 INDEX_PREFIX = "picture_index/"

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
-from naturalist.extract import decode_for
 from naturalist.layout import Layout
-from naturalist.pipeline import workspace
-from naturalist.pipeline.progress import Progress
-from naturalist.pipeline.stages import Job
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Progress
+from naturalist.running import workspace
+from naturalist.stages.extract import decode_for
 from naturalist.studies import feature_files
-from naturalist.studies.similar import Index, open_index, update_index
+from naturalist.studies.similar.study import Index, open_index, update_index
 
 Hit = dict[str, Any]
 

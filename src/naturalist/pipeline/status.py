@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from naturalist import artifacts, backbones, extract, ledger, tables
+from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
 from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
-from naturalist.pipeline import lock, workspace
+from naturalist.running import lock, workspace
+from naturalist.stages import extract, tables
 
 
 def collection_status(config: Config) -> dict[str, Any]:

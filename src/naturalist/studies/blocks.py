@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
+from naturalist.stages.tables import features_of
 from naturalist.studies.rows import fingerprint_of
-from naturalist.tables import features_of
 
 _COLUMNS = ("picID", "category_label")
 

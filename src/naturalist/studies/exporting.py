@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from naturalist import artifacts
-from naturalist.analysis.watching import Watcher
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
+from naturalist.progress import Progress
 from naturalist.studies.feature_files import FeatureFiles
 from naturalist.studies.feature_sample import draw
 from naturalist.studies.rows import Rows
@@ -100,7 +100,7 @@ def export(
     beside: Beside,
     folder: Path,
     form: Form,
-    watcher: Watcher,
+    watcher: Progress,
     *,
     rows: int = 0,
     pictures: Layout | None = None,
@@ -135,7 +135,7 @@ def export(
 class _Chosen:
     """The rows to export, file after file."""
 
-    def __init__(self, files: FeatureFiles, rows: int, watcher: Watcher) -> None:
+    def __init__(self, files: FeatureFiles, rows: int, watcher: Progress) -> None:
         self._files, self._watcher = files, watcher
         self._names: set[str] | None = None
         watcher.begin("export: count", None, "rows")

@@ -23,9 +23,9 @@ from naturalist.consume.loading import Collection
 from naturalist.consume.places import TableFile
 from naturalist.consume.reading import COLUMNS
 from naturalist.errors import ConfigError
+from naturalist.stages.tables import features_of
 from naturalist.stores import S3Options
 from naturalist.studies.rows import Rows
-from naturalist.tables import features_of
 
 _ROWS_OF_NPY = 10_000
 _FEATURES = ("features", "vector", "vectors", "embedding", "embeddings")

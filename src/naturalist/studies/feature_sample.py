@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.analysis import kmeans
-from naturalist.analysis.reduction import to_unit
+from naturalist.numeric import kmeans
+from naturalist.numeric.reduction import to_unit
 from naturalist.studies.feature_files import FeatureFiles
 
 Floats = NDArray[np.float32]

@@ -13,9 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naturalist import artifacts, ledger, publish
+from naturalist import artifacts, ledger
 from naturalist.layout import Layout
-from naturalist.publish import Item
+from naturalist.stages import publish
+from naturalist.stages.publish import Item
 from naturalist.studies.classifier import champions
 
 _NAMES = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*_id_[0-9]+")

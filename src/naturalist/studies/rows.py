@@ -11,8 +11,8 @@ from naturalist import artifacts
 from naturalist.consume import load
 from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
+from naturalist.stages.tables import features_of
 from naturalist.stores import S3Options
-from naturalist.tables import features_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from naturalist.layout import Layout
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.studies.classifier.evaluating import evaluate
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import HeldOutRows, model_id, train

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.studies.classifier.evaluating import document
 from naturalist.studies.classifier.report import report
 from naturalist.studies.classifier.training import hold_out

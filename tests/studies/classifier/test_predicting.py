@@ -16,7 +16,7 @@ from naturalist.consume import load
 from naturalist.errors import BackboneError, ConfigError, PictureError, SourceError
 from naturalist.images import PictureLimits
 from naturalist.pipeline.predicting import PredictOptions, find_pictures, predict
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.studies.classifier.evidence import nearest
 from naturalist.studies.classifier.exporting import backbone_named, export_model
 from naturalist.studies.classifier.fetching import FetchLimits, read_input

@@ -7,7 +7,7 @@ import pytest
 from naturalist import artifacts
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.studies.classifier import champions
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.refining import challenge, refine

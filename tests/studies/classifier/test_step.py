@@ -7,7 +7,7 @@ from naturalist import artifacts
 from naturalist.config import load_config
 from naturalist.errors import WorkspaceError
 from naturalist.pipeline import classifier, runner
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 
 
 class Listening(Silent):

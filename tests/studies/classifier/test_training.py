@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from naturalist.errors import ConfigError
-from naturalist.pipeline.progress import Silent
+from naturalist.progress import Silent
 from naturalist.schemas import PREDICTIONS
 from naturalist.studies.classifier.model import predict, read_classifier
 from naturalist.studies.classifier.training import model_id, train

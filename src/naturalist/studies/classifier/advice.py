@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from naturalist.analysis.measures import Cell
-from naturalist.analysis.nested import Nested
+from naturalist.studies.classifier.methods.measures import Cell
+from naturalist.studies.classifier.methods.nested import Nested
 from naturalist.studies.classifier.training_rows import TrainingRows
 
 FEW_SOURCES = 3

@@ -8,21 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import artifacts
-from naturalist.analysis import intervals, measures
-from naturalist.analysis.classifier import softmax, temperature_for
-from naturalist.analysis.held_out import learned, linear
-from naturalist.analysis.intervals import Interval
-from naturalist.analysis.measures import Cell
-from naturalist.analysis.nested import Nested, nested
-from naturalist.analysis.novelty import false_alarms
-from naturalist.analysis.splits import no_groups, random_split
-from naturalist.analysis.weighting import row_weights
 from naturalist.studies.classifier.advice import advice, influence, leaning
 from naturalist.studies.classifier.card import model_card
+from naturalist.studies.classifier.methods import intervals, measures
+from naturalist.studies.classifier.methods.held_out import learned, linear
+from naturalist.studies.classifier.methods.intervals import Interval
+from naturalist.studies.classifier.methods.linear import softmax, temperature_for
+from naturalist.studies.classifier.methods.measures import Cell
+from naturalist.studies.classifier.methods.nested import Nested, nested
+from naturalist.studies.classifier.methods.novelty import false_alarms
+from naturalist.studies.classifier.methods.splits import no_groups, random_split
+from naturalist.studies.classifier.methods.weighting import row_weights
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.plots import write_plots
 from naturalist.studies.classifier.report import report
-from naturalist.studies.classifier.training import HeldOutRows, Watcher, hold_out
+from naturalist.studies.classifier.training import HeldOutRows, Progress, hold_out
 from naturalist.studies.classifier.training_rows import TrainingRows
 
 FORMAT = 1
@@ -38,7 +38,7 @@ def evaluate(
     rows: TrainingRows,
     options: ClassifierOptions,
     folder: Path,
-    watch: Watcher,
+    watch: Progress,
     held: HeldOutRows | None = None,
 ) -> dict[str, Any]:
     """Evaluate the model of these rows and options; write document, report, plots and card.
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def document(
-    rows: TrainingRows, options: ClassifierOptions, held: HeldOutRows, watch: Watcher
+    rows: TrainingRows, options: ClassifierOptions, held: HeldOutRows, watch: Progress
 ) -> dict[str, Any]:
     """Everything that is found out, as JSON values."""
     sample = rows.sample
@@ -255,7 +255,7 @@ def _ends(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
 
 
-def _nested(rows: TrainingRows, options: ClassifierOptions, watch: Watcher) -> Nested:
+def _nested(rows: TrainingRows, options: ClassifierOptions, watch: Progress) -> Nested:
     sample = rows.sample
     begun = False
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.analysis.novelty import unit
 from naturalist.consume.loading import Collection
-from naturalist.tables import features_of
+from naturalist.stages.tables import features_of
+from naturalist.studies.classifier.methods.novelty import unit
 
 
 def nearest(

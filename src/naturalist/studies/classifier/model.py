@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from naturalist.analysis.classifier import LinearModel
-from naturalist.analysis.novelty import Novelty
 from naturalist.errors import ConfigError
+from naturalist.studies.classifier.methods.linear import LinearModel
+from naturalist.studies.classifier.methods.novelty import Novelty
 
 FORMAT = 1
 _OPSET = 17

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from naturalist.analysis.classifier import FitOptions
-from naturalist.analysis.held_out import HeldOutOptions
-from naturalist.analysis.novelty import NoveltyOptions
-from naturalist.analysis.weighting import Balance
 from naturalist.errors import ConfigError
+from naturalist.studies.classifier.methods.held_out import HeldOutOptions
+from naturalist.studies.classifier.methods.linear import FitOptions
+from naturalist.studies.classifier.methods.novelty import NoveltyOptions
+from naturalist.studies.classifier.methods.weighting import Balance
 
 
 @dataclass(frozen=True)

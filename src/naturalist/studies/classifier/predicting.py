@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from naturalist import backbones, breadcrumbs, images
 from naturalist.backbones import Backbone
 from naturalist.errors import PictureError
-from naturalist.extract import decode_for, shrinks_first
 from naturalist.images import PictureLimits, Pixels
 from naturalist.reasons import Reason
+from naturalist.stages.extract import decode_for, shrinks_first
 from naturalist.studies.classifier.exporting import backbone_named
 from naturalist.studies.classifier.fetching import FetchLimits, read_input
 from naturalist.studies.classifier.model import Classifier, Predicted, predict, read_classifier

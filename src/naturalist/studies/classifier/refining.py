@@ -14,13 +14,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from naturalist import artifacts
-from naturalist.analysis.comparing import Comparison, Verdict, compare, decide
 from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 from naturalist.studies.classifier import champions
 from naturalist.studies.classifier.evaluating import evaluate, is_evaluated
+from naturalist.studies.classifier.methods.comparing import Comparison, Verdict, compare, decide
 from naturalist.studies.classifier.options import ClassifierOptions
-from naturalist.studies.classifier.training import HeldOutRows, Watcher, is_trained, model_id, train
+from naturalist.studies.classifier.training import (
+    HeldOutRows,
+    Progress,
+    is_trained,
+    model_id,
+    train,
+)
 from naturalist.studies.classifier.training_rows import TrainingRows
 
 KEPT_REFUSED = 5
@@ -32,7 +38,7 @@ def refine(
     rows: TrainingRows,
     options: ClassifierOptions,
     layout: Layout,
-    watch: Watcher,
+    watch: Progress,
     *,
     margin: float,
 ) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def refine(
     return challenge(rows, layout, name, margin=margin)
 
 
-def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Watcher) -> None:
+def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Progress) -> None:
     """Train and evaluate a model, each only where it is not done."""
     held: HeldOutRows | None = None
     if not is_trained(folder):

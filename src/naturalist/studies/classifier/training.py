@@ -11,22 +11,33 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from naturalist import __version__, artifacts
-from naturalist.analysis.classifier import LinearModel, calibrated, fit, fit_blocks, softmax
-from naturalist.analysis.held_out import (
+from naturalist.schemas import PREDICTIONS
+from naturalist.stages.tables import features_of
+from naturalist.studies.classifier.card import model_card
+from naturalist.studies.classifier.methods.held_out import (
     HeldOut,
     calibrate_held_out,
     fold_temperatures,
     held_out_scores,
 )
-from naturalist.analysis.measures import balanced_accuracy, by_cell, calibration, log_loss
-from naturalist.analysis.novelty import FittedNovelty, fit_novelty
-from naturalist.analysis.weighting import cell_weights, row_weights
-from naturalist.schemas import PREDICTIONS
-from naturalist.studies.classifier.card import model_card
+from naturalist.studies.classifier.methods.linear import (
+    LinearModel,
+    calibrated,
+    fit,
+    fit_blocks,
+    softmax,
+)
+from naturalist.studies.classifier.methods.measures import (
+    balanced_accuracy,
+    by_cell,
+    calibration,
+    log_loss,
+)
+from naturalist.studies.classifier.methods.novelty import FittedNovelty, fit_novelty
+from naturalist.studies.classifier.methods.weighting import cell_weights, row_weights
 from naturalist.studies.classifier.model import Classifier, to_onnx
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import CellKey, TrainingRows, all_blocks
-from naturalist.tables import features_of
 
 FORMAT = 1
 """Changes when the same tables and options would give another model."""
@@ -34,8 +45,8 @@ _SOME = 30_000
 """Rows of a fit that a stream begins with."""
 
 
-class Watcher(Protocol):
-    """Hears about the work; `naturalist.pipeline.progress.Progress` is one."""
+class Progress(Protocol):
+    """Hears about the work; `naturalist.progress.Progress` is one."""
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         """A part of the work begins."""
@@ -83,7 +94,7 @@ def is_trained(folder: Path) -> bool:
 
 
 def train(
-    rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Watcher
+    rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Progress
 ) -> HeldOutRows:
     """Train a classifier and write it to its folder, the summary last.
 
@@ -116,7 +127,7 @@ def train(
     return held
 
 
-def hold_out(rows: TrainingRows, options: ClassifierOptions, watch: Watcher) -> HeldOutRows:
+def hold_out(rows: TrainingRows, options: ClassifierOptions, watch: Progress) -> HeldOutRows:
     """Predict the sample by models that never saw the source of what they predict."""
     sample = rows.sample
     watch.begin("held-out fits", len(sample), "rows")
@@ -137,7 +148,7 @@ def hold_out(rows: TrainingRows, options: ClassifierOptions, watch: Watcher) -> 
     return HeldOutRows(found, probabilities, temperatures, novelty)
 
 
-def _fit_all(rows: TrainingRows, options: ClassifierOptions, watch: Watcher) -> LinearModel:
+def _fit_all(rows: TrainingRows, options: ClassifierOptions, watch: Progress) -> LinearModel:
     sample, by_label = rows.sample, options.weights_by_label(rows.sample.categories)
     if rows.whole:
         return fit(
@@ -223,7 +234,7 @@ def _metrics(rows: TrainingRows, held: HeldOutRows) -> dict[str, Any]:
     }
 
 
-def _write_predictions(rows: TrainingRows, held: HeldOutRows, path: Path, watch: Watcher) -> None:
+def _write_predictions(rows: TrainingRows, held: HeldOutRows, path: Path, watch: Progress) -> None:
     watch.begin("predictions", rows.total, "rows")
     names = {label: name for name, label in rows.sample.categories.items()}
     artifacts.write_parquet_parts(path, PREDICTIONS, _predicted_parts(rows, held, names, watch))
@@ -231,7 +242,7 @@ def _write_predictions(rows: TrainingRows, held: HeldOutRows, path: Path, watch:
 
 
 def _predicted_parts(
-    rows: TrainingRows, held: HeldOutRows, names: Mapping[int, str], watch: Watcher
+    rows: TrainingRows, held: HeldOutRows, names: Mapping[int, str], watch: Progress
 ) -> Iterator[pa.Table]:
     """Predictions of each table's rows by the models that never saw their source."""
     if rows.whole:

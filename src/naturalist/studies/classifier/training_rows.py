@@ -11,18 +11,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from naturalist import artifacts
-from naturalist.analysis.classifier import Block
-from naturalist.analysis.splits import Index
-from naturalist.analysis.weighting import largest_share
 from naturalist.consume import load
 from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.schemas import NEAR_DUPLICATES
+from naturalist.stages.tables import features_of
 from naturalist.stores import S3Options
+from naturalist.studies.classifier.methods.linear import Block
+from naturalist.studies.classifier.methods.splits import Index
+from naturalist.studies.classifier.methods.weighting import largest_share
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.rows import Rows, fingerprint_of
-from naturalist.tables import features_of
 
 CellKey = tuple[int, str]
 """Label and source."""

@@ -1,0 +1,1 @@
+"""People's decisions about pictures: review, takedown, open questions."""

@@ -1,0 +1,131 @@
+"""Decisions about pictures as a CSV file: reading one, and telling every mistake with its line."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from naturalist.errors import ConfigError
+from naturalist.stages.ingest.settle import Kind
+
+COLUMNS = ("picID", "decision", "category", "note")
+"""Columns that are read; `category` and `note` may be missing."""
+BY_BYTES = "sha256:"
+"""Begins the picID of files that have no id: files in conflict."""
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One line: what a person says of a picture, or of the files with certain bytes."""
+
+    line: int
+    key: str
+    kind: Kind
+    category: str = ""
+    note: str = ""
+
+    @property
+    def sha256(self) -> bytes | None:
+        """The bytes that are meant; None if the key is an id."""
+        return bytes.fromhex(self.key[len(BY_BYTES) :]) if self.key.startswith(BY_BYTES) else None
+
+
+class Mistakes:
+    """Mistakes of a file, all told at once."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._found: list[tuple[int, str]] = []
+
+    def add(self, line: int, said: str) -> None:
+        """Remember a mistake."""
+        self._found.append((line, said))
+
+    def raise_if_any(self) -> None:
+        """Raise ConfigError with every mistake."""
+        if not self._found:
+            return
+        listed = [f"line {line}: {said}" for line, said in sorted(self._found)[:_SHOWN]]
+        more = len(self._found) - len(listed)
+        listed += [f"and {more} more"] if more > 0 else []
+        raise ConfigError(f"{self._path}: nothing was changed. " + "; ".join(listed))
+
+
+def read_decisions(path: Path, categories: Iterable[str]) -> list[Decision]:
+    """Read the decisions of a file; lines without a decision are left out.
+
+    Args:
+        path: CSV in UTF-8 with a line of column names; `,` or `;` between them.
+        categories: those of the collection.
+
+    Raises:
+        ConfigError: there is no such file, or a line has a mistake; all mistakes are named.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the decisions in {path}: {why}") from error
+    mistakes = Mistakes(str(path))
+    found = list(_parsed(text, sorted(categories), mistakes))
+    mistakes.raise_if_any()
+    return found
+
+
+def _parsed(text: str, categories: Sequence[str], mistakes: Mistakes) -> Iterator[Decision]:
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    missing = sorted({"picID", "decision"} - set(reader.fieldnames or ()))
+    if missing:
+        mistakes.add(1, f"no column {missing[0]}: the columns are {', '.join(COLUMNS)}")
+        return
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                mistakes.add(reader.line_num, "it has more or fewer values than there are columns")
+            elif decision := _decision(reader.line_num, row, categories, mistakes):
+                yield decision
+    except csv.Error as error:
+        mistakes.add(reader.line_num, f"no CSV ({error})")
+
+
+def _decision(
+    line: int, row: dict[str, str], categories: Sequence[str], mistakes: Mistakes
+) -> Decision | None:
+    values = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    if not values["decision"]:
+        return None
+    said = _mistake(values, categories)
+    if said:
+        mistakes.add(line, said)
+        return None
+    kind = Kind(values["decision"])
+    return Decision(line, values["picID"], kind, values["category"], values["note"])
+
+
+def _mistake(values: dict[str, str], categories: Sequence[str]) -> str | None:
+    key, kind, category = values["picID"], values["decision"], values["category"]
+    if kind not in list(Kind):
+        return f"decision {kind!r}: choose one of {', '.join(Kind)}"
+    if not key:
+        return "no picID"
+    if key.startswith(BY_BYTES) and not _is_digest(key[len(BY_BYTES) :]):
+        return f"{key!r}: {BY_BYTES} and 64 digits from 0 to f are expected"
+    if category and category not in categories:
+        return f"category {category!r}: choose one of {', '.join(categories)}"
+    if kind == Kind.RELABEL and not category:
+        return f"relabel needs a category: one of {', '.join(categories)}"
+    if kind == Kind.KEEP and key.startswith(BY_BYTES) and not category:
+        return "its files are in several categories: write the one that is right"
+    if kind == Kind.KEEP and not key.startswith(BY_BYTES):
+        own = key.rpartition("_id_")[0]
+        if category not in ("", own):
+            return f"keep and category {category!r}: write relabel to change the category"
+    return None
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")

@@ -1,0 +1,186 @@
+"""Open questions about pictures, for a person to answer: as a CSV file, or many at once."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from naturalist import artifacts, ledger
+from naturalist.config import Config
+from naturalist.curation.decisions import BY_BYTES, Decision
+from naturalist.errors import ConfigError
+from naturalist.running import workspace
+from naturalist.stages.ingest.settle import Kind
+
+EARLIER = "earlier"
+"""Keeps, of pictures in conflict, those that were there first."""
+HEADER = ("picID", "decision", "category", "note", "question", "now", "suggested", "found_in")
+_FILES_NAMED = 6
+
+Row = dict[str, Any]
+
+
+def write_template(config: Config, path: Path, most: int) -> dict[str, int]:
+    """Write the open questions as a CSV file whose column `decision` is to be filled in.
+
+    Args:
+        config: the collection.
+        path: the file to write; one that is there is not overwritten.
+        most: questions of each kind at most.
+
+    Returns:
+        How many questions of each kind were written.
+
+    Raises:
+        ConfigError: the file is there already, or cannot be written.
+    """
+    workspace.reading(config.layout)
+    if path.exists():
+        raise ConfigError(f"{path} is there already: name another file, or remove it")
+    asked: dict[str, int] = {}
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, HEADER, restval="", lineterminator="\n")
+    writer.writeheader()
+    seen: set[str] = set()
+    for kind, rows in (
+        ("conflict", _conflicts(config)),
+        ("label", _label_issues(config)),
+        ("cluster", _odd_in_clusters(config)),
+    ):
+        fresh = [row for row in islice(rows, most) if row["picID"] not in seen]
+        seen |= {row["picID"] for row in fresh}
+        asked[kind] = len(fresh)
+        writer.writerows({**row, "question": kind} for row in fresh)
+    artifacts.write_bytes(path, text.getvalue().encode())
+    return asked
+
+
+_CONFLICTS = """
+SELECT sha256,
+       list({'category': category, 'batch': batch, 'has_id': pic_id IS NOT NULL}) AS rows,
+       list(DISTINCT category || '/' || source || '/' || path_text
+            ORDER BY category || '/' || source || '/' || path_text) AS files
+FROM ledger
+WHERE sha256 IN (SELECT sha256 FROM ledger WHERE outcome = 'conflict')
+    AND outcome IN ('accepted', 'conflict')
+GROUP BY sha256 ORDER BY files[1]
+"""
+
+
+def _conflicts(config: Config) -> Iterator[Row]:
+    with ledger.connect(config.layout) as connection:
+        found = ledger.query(connection, _CONFLICTS).to_pylist()
+    for row in found:
+        files = [_printable(name) for name in row["files"]]
+        more = [f"and {len(files) - _FILES_NAMED} more"] if len(files) > _FILES_NAMED else []
+        yield {
+            "picID": f"{BY_BYTES}{row['sha256'].hex()}",
+            "now": "conflict",
+            "suggested": _earlier(row["rows"]) or "",
+            "found_in": " | ".join(files[:_FILES_NAMED] + more),
+        }
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _label_issues(config: Config) -> Iterator[Row]:
+    path = config.layout.label_issues
+    if not path.exists():
+        return
+    open_ones = _undecided(config)
+    for row in artifacts.read_parquet(path).to_pylist():
+        if row["picID"] in open_ones:
+            said = f"suspect {row['rank']}, score {row['score']:.3f}"
+            yield {
+                "picID": row["picID"],
+                "now": row["category"],
+                "suggested": row["suggested"],
+                "found_in": said,
+            }
+
+
+def _odd_in_clusters(config: Config) -> Iterator[Row]:
+    """Pictures of a category that is rare in the cluster they lie in, in mixed clusters."""
+    open_ones = _undecided(config)
+    for path in sorted(config.layout.clusterings.glob("*/clusters.json")):
+        clusters = artifacts.read_json(path)["clusters"]
+        mixed = {one["cluster"]: one for one in clusters if one.get("mixed")}
+        members = artifacts.read_parquet(path.with_name("members.parquet"), ["picID", "cluster"])
+        for row in members.to_pylist():
+            one = mixed.get(row["cluster"])
+            category = row["picID"].rpartition("_id_")[0]
+            if one and category != one["category"] and row["picID"] in open_ones:
+                yield {
+                    "picID": row["picID"],
+                    "now": category,
+                    "suggested": one["category"],
+                    "found_in": f"cluster {one['cluster']} of {path.parent.name}",
+                }
+
+
+def _undecided(config: Config) -> set[str]:
+    """Accepted pictures about which no person has said anything."""
+    with ledger.connect(config.layout) as connection:
+        query = (
+            "SELECT pic_id FROM ledger ANTI JOIN words USING (pic_id) "
+            "WHERE outcome = 'accepted' AND pic_id IS NOT NULL"
+        )
+        return {row[0] for row in connection.execute(query).fetchall()}
+
+
+_BETWEEN = """
+SELECT sha256, list(category || '/' || source) AS sources,
+       list({'category': category, 'batch': batch, 'has_id': pic_id IS NOT NULL}) AS rows
+FROM ledger
+WHERE sha256 IN (SELECT sha256 FROM ledger WHERE outcome = 'conflict')
+    AND outcome IN ('accepted', 'conflict')
+GROUP BY sha256 ORDER BY sha256
+"""
+
+
+def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[Decision]:
+    """A decision for each open conflict between two sources.
+
+    Args:
+        config: the collection.
+        one: category/source.
+        other: category/source of another category.
+        keep: a category, or `EARLIER` for that of the picture which was there first.
+
+    Raises:
+        ConfigError: there is no such conflict, or in one of them nothing was there first.
+    """
+    workspace.reading(config.layout)
+    if keep != EARLIER and keep not in config.labels:
+        allowed = ", ".join([EARLIER, *config.labels])
+        raise ConfigError(f"--keep {keep!r}: choose one of {allowed}")
+    with ledger.connect(config.layout) as connection:
+        found = ledger.query(connection, _BETWEEN).to_pylist()
+    mine = [row for row in found if {one, other} <= set(row["sources"])]
+    if not mine:
+        raise ConfigError(
+            f"there is no open conflict between {one} and {other}: name sources as "
+            "category/source;  naturalist ledger --outcome conflict  shows them"
+        )
+    note = f"all conflicts between {one} and {other}"
+    made = []
+    for line, row in enumerate(mine, start=1):
+        category = _earlier(row["rows"]) if keep == EARLIER else keep
+        if category is None:
+            raise ConfigError(
+                f"of {row['sha256'].hex()[:12]} none was there earlier: give a category with "
+                "--keep, or decide picture by picture (--template). Nothing was changed"
+            )
+        made.append(Decision(line, f"{BY_BYTES}{row['sha256'].hex()}", Kind.KEEP, category, note))
+    return made
+
+
+def _earlier(rows: Sequence[Row]) -> str | None:
+    """The category that had a picture first; None if several were seen in the same batch."""
+    ranks = sorted((not row["has_id"], row["batch"], row["category"]) for row in rows)
+    first = {category for *rank, category in ranks if tuple(rank) == ranks[0][:2]}
+    return first.pop() if len(first) == 1 else None

@@ -1,0 +1,77 @@
+"""Taking pictures down: out of tables, previews and published pictures from the next snapshot on.
+
+The ledger row stays, amended, and the id is never used again. Stored bytes and features stay in the
+workspace, where nothing publishes them; the same bytes arriving once more are a duplicate of the
+picture that was taken down, so they do not come back.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from naturalist import artifacts, ledger
+from naturalist.config import Config
+from naturalist.errors import ConfigError
+from naturalist.ledger import Outcome
+from naturalist.reasons import Reason
+from naturalist.running import workspace
+from naturalist.schemas import AMENDMENT
+
+
+def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list[str]:
+    """Amend the ledger rows of accepted pictures.
+
+    Returns:
+        The pictures that were taken down now; those that were in no table already are left out.
+
+    Raises:
+        ConfigError: the ledger does not know one of them; nothing is changed.
+        WorkspaceLocked: somebody else is writing.
+    """
+    workspace.reading(config.layout)
+    with workspace.writing(config.layout, config.name, config.image_roots):
+        found = _find(config, pic_ids)
+        rows = defaultdict(list)
+        now = time.time_ns()
+        for category, source, pic, outcome in found:
+            # One in conflict could be accepted by a review.
+            if outcome in (Outcome.ACCEPTED, Outcome.CONFLICT):
+                rows[category].append(_amendment(pic, source, why, by, now))
+        for category, amendments in rows.items():
+            path = config.layout.amendments(category) / f"takedown-{now}.parquet"
+            artifacts.write_parquet(path, pa.Table.from_pylist(amendments, AMENDMENT))
+    return [str(row["pic_id"]) for amendments in rows.values() for row in amendments]
+
+
+def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    with ledger.connect(config.layout) as connection:
+        connection.register("asked", pa.table({"pic_id": pa.array(pic_ids, pa.string())}))
+        # A picture that was relabelled has other ids for the same bytes.
+        found = connection.execute(
+            "SELECT category, source, pic_id, outcome FROM ledger WHERE pic_id IS NOT NULL AND "
+            "(pic_id IN (SELECT pic_id FROM asked) OR sha256 IN (SELECT sha256 FROM ledger_rows "
+            "SEMI JOIN asked USING (pic_id)))"
+        ).fetchall()
+    unknown = sorted(set(pic_ids) - {row[2] for row in found})
+    if unknown:
+        raise ConfigError(
+            f"the ledger knows no picture {unknown[0]!r}: ids look like plant_id_7; naturalist "
+            "ledger  shows them. Nothing was changed"
+        )
+    asked_at = {pic: i for i, pic in enumerate(pic_ids)}
+    return sorted(found, key=lambda row: asked_at.get(row[2], len(pic_ids)))
+
+
+def _amendment(pic: str, source: str, why: str, by: str, at_ns: int) -> dict[str, object]:
+    return {
+        "pic_id": pic,
+        "source": source,
+        "outcome": Outcome.REFUSED.value,
+        "reason": Reason.TAKEN_DOWN.value,
+        "detail": why,
+        "same_as": None,
+        "by": by,
+        "at_ns": at_ns,
+    }

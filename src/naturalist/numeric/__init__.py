@@ -1,0 +1,1 @@
+"""Numerical building blocks that studies share: arrays in, arrays out."""

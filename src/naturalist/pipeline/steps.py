@@ -1,0 +1,407 @@
+"""One function a stage: plan, map over an executor, sum up."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from typing import Any, TypeVar
+
+from naturalist import artifacts, backbones, ledger
+from naturalist.config import Config
+from naturalist.errors import VerificationFailed, WorkspaceError
+from naturalist.pipeline.describing import describe
+from naturalist.pipeline.sending import send_pictures
+from naturalist.pipeline.status import counts_as_json
+from naturalist.progress import Progress
+from naturalist.running.executors import Executor
+from naturalist.running.throughput import Throughput
+from naturalist.snapshots import maintenance
+from naturalist.stages import extract, packing, publish, tables
+from naturalist.stages.ingest import batches, found_sources, removed
+from naturalist.stages.ingest.examine import ExamineTask, examine
+from naturalist.stages.ingest.listing import check_source
+from naturalist.stages.ingest.place import Placed, place
+from naturalist.stages.ingest.withdrawals import Withdrawals
+from naturalist.stages.verify import collection
+from naturalist.stages.verify import features as feature_checks
+from naturalist.stages.verify import tables as table_checks
+from naturalist.stages.verify.stored import check_stored
+from naturalist.stages.verify.verdicts import Verdict
+from naturalist.stores import open_store
+from naturalist.studies.publishing import study_items
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a stage needs: what to do, who does it, and who is told."""
+
+    config: Config
+    executor: Executor
+    progress: Progress
+    throughput: dict[str, Throughput] = field(default_factory=dict)
+    """What each node did, by stage."""
+
+
+@dataclass
+class IngestResult:
+    """What an ingest added; counts by category and source, for its new batches."""
+
+    batches: list[int] = field(default_factory=list)
+    retired: int = 0
+    """Pictures whose files were removed; 0 unless `ingest.removed` asks for it."""
+    restored: int = 0
+    """Pictures that had been retired and whose files are there again."""
+    counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
+
+
+def ingest(
+    job: Job, *, rescan: bool = False, full_scan: bool = False, accept_withdrawals: bool = False
+) -> IngestResult:
+    """Look through all sources and take in what is new, batch by batch.
+
+    Args:
+        job: the collection.
+        rescan: examine known files again too.
+        full_scan: look into folders that the configuration would trust to be unchanged.
+        accept_withdrawals: let any number of pictures leave the tables.
+
+    Raises:
+        SourceError: a source is missing.
+        WithdrawalBudgetExceeded: too many pictures would leave the tables.
+    """
+    config = job.config
+    options = replace(config.ingest_options, rescan=rescan)
+    if full_scan:
+        options = replace(options, trust_folders=False)
+    result = IngestResult()
+    budget = 1.0 if accept_withdrawals else config.withdrawal_budget
+    withdrawals = Withdrawals(config.layout, budget)
+    # All of them before the first change: a drive that is away must not cost half a run.
+    for source in config.sources:
+        check_source(source)
+    found_sources.remember(config.layout, config.found_sources)
+    finish_pending(job, result)
+    for tasks in batches.batch_tasks(config.layout, config.sources, options):
+        _examine(job, tasks)
+        if batches.write_pending(config.layout, tasks, config.sources, options, withdrawals):
+            place_and_commit(job, result)
+    batches.discard_findings(config.layout)
+    if config.ingest.removed == "retire":
+        changes = removed.amend(config.layout, config.sources, withdrawals)
+        result.retired, result.restored = changes.retired, changes.restored
+    _name_empty_sources(job)
+    return result
+
+
+def finish_pending(job: Job, result: IngestResult) -> None:
+    """Place and commit the batch of a run or a review that was stopped, if there is one."""
+    if batches.is_pending(job.config.layout):
+        job.progress.note("finishing the batch of a run that was stopped")
+        place_and_commit(job, result)
+
+
+def _name_empty_sources(job: Job) -> None:
+    config = job.config
+    seen = {category: ledger.counts(config.layout, category) for category in config.labels}
+    for source in config.sources:
+        if source.name not in seen[source.category]:
+            job.progress.note(
+                f"source {source.name!r} of category {source.category!r} has no files: is "
+                f"{source.path} the right path?"
+            )
+
+
+def _examine(job: Job, tasks: list[ExamineTask]) -> None:
+    total = sum(len(task.entries) for task in tasks)
+    _drain(job, "ingest", "files", examine, tasks, total, lambda done: done.files)
+
+
+def place_and_commit(job: Job, result: IngestResult) -> None:
+    """Place the pictures of the pending batch and make it part of the ledger."""
+    config = job.config
+    tasks = batches.place_tasks(config.layout, config.known_sources, config.ingest_options)
+    total = sum(task.rows for task in tasks)
+    placed: list[tuple[str, Placed]] = []
+    for task, done in _map(job, "place", "pictures", place, tasks, total, lambda d: d.pictures):
+        placed.append((task.category, done))
+    committed = batches.commit(config.layout, placed)
+    result.batches.append(committed.batch)
+    for category, counts in committed.counts.items():
+        before = result.counts.get(category, {})
+        result.counts[category] = ledger.merge_counts([before, counts])
+
+
+def _drain(
+    job: Job,
+    stage: str,
+    unit: str,
+    run: Callable[[T], R],
+    tasks: Iterable[T],
+    total: int | None,
+    amount: Callable[[R], int],
+) -> list[R]:
+    return [result for _, result in _map(job, stage, unit, run, tasks, total, amount)]
+
+
+def _map(
+    job: Job,
+    stage: str,
+    unit: str,
+    run: Callable[[T], R],
+    tasks: Iterable[T],
+    total: int | None,
+    amount: Callable[[R], int],
+) -> Iterator[tuple[T, R]]:
+    """Map a stage's function over its tasks, telling how far it is and what each node does."""
+    throughput = job.throughput.setdefault(stage, Throughput(unit))
+    throughput.begin()
+    has_worked = False
+    job.progress.begin(stage, total, unit)
+    for task, result in job.executor.map(run, tasks):
+        job.progress.advance(amount(result))
+        throughput.count(job.executor.latest_node, amount(result))
+        if throughput.is_due():
+            job.progress.note(throughput.told(stage))
+        yield task, result
+        has_worked = True
+    job.progress.end()
+    throughput.end()
+    if has_worked:
+        artifacts.forget_folders()
+    if by_node := throughput.told(stage):
+        job.progress.note(by_node)
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What an extract did: pictures looked at, and those of them that were refused."""
+
+    shards: int
+    pictures: int
+    refused: int
+
+
+def extract_features(job: Job) -> ExtractResult:
+    """Extract the shards that are not done.
+
+    Raises:
+        BackboneError: the network cannot be loaded.
+    """
+    config = job.config
+    tasks = extract.plan(config.layout, config.source_paths, config.extract_options)
+    if tasks:
+        # Once here, before the workers: they all find the model in the cache.
+        backbones.make_model(config.extract.backbone)
+    total = sum(task.shard.rows for task in tasks)
+    done = _drain(job, "extract", "pictures", extract.run, tasks, total, lambda r: r.pictures)
+    return ExtractResult(len(done), sum(r.pictures for r in done), sum(r.refused for r in done))
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What a verification found."""
+
+    checked: int
+    rows: int
+    verdicts: tuple[Verdict, ...]
+
+
+def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
+    """Verify features that were not verified as they are; all verdicts that hold are returned."""
+    config = job.config
+    spec = backbones.describe(config.extract.backbone)
+    tasks = feature_checks.plan(
+        config.layout,
+        config.source_paths,
+        config.extract.backbone,
+        config.picture_limits,
+        config.feature_check_options,
+        again=again,
+    )
+    total = sum(task.part.rows for task in tasks)
+    done = _drain(
+        job, "verify-features", "vectors", feature_checks.run, tasks, total, lambda r: r.rows
+    )
+    held = collection.held_verdicts(config.layout, spec.id)
+    held += _missing_features(config, spec)
+    held += check_stored(config.layout) if again else ()
+    return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
+
+
+def _missing_features(config: Config, spec: backbones.BackboneSpec) -> Iterator[Verdict]:
+    layout = config.layout
+    for task in extract.plan(layout, config.source_paths, config.extract_options):
+        path = layout.features(spec.id, task.category, task.batch, task.number)
+        what = f"features or previews of {task.shard.rows} pictures"
+        detail = f"{what} are not there: run  naturalist extract"
+        yield Verdict("missing", "hard", detail, file=str(path.relative_to(layout.root)))
+
+
+@dataclass(frozen=True)
+class TablesResult:
+    """What the tables stage wrote."""
+
+    written: int
+    rows: int
+
+
+def write_tables(job: Job, *, rebuild: bool = False) -> TablesResult:
+    """Write the tables that are not done.
+
+    Raises:
+        WorkspaceError: features are missing, or a full table would change.
+    """
+    config = job.config
+    layout, spec = config.layout, backbones.describe(config.extract.backbone)
+    missing = extract.plan(layout, config.source_paths, config.extract_options)
+    if missing:
+        raise WorkspaceError(
+            f"{len(missing)} shards have no features of backbone {spec.name} yet: run  "
+            "naturalist extract  first (or naturalist run, which does all)"
+        )
+    rows_per_table = config.tables.rows_per_table
+    tasks = tables.plan(layout, config.labels, spec, rows_per_table, rebuild=rebuild)
+    total = sum(piece.stop - piece.start for task in tasks for piece in task.pieces)
+    done = _drain(job, "tables", "rows", tables.run, tasks, total, lambda r: r.rows)
+    if rebuild:
+        for category, wanted in Counter(t.category for t in _wanted_tables(config)).items():
+            tables.remove_surplus(layout, category, wanted)
+    return TablesResult(len(done), sum(r.rows for r in done))
+
+
+def _wanted_tables(config: Config) -> Iterator[tables.TableTask]:
+    spec = backbones.describe(config.extract.backbone)
+    rows_per_table = config.tables.rows_per_table
+    for category, label in sorted(config.labels.items()):
+        yield from tables.all_tables(config.layout, category, label, spec, rows_per_table)
+
+
+def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
+    """Verify tables that were not verified as they are; all verdicts that hold are returned."""
+    config = job.config
+    wanted = list(_wanted_tables(config))
+    tasks = table_checks.plan(wanted, again=again)
+    total = sum(task.rows for task in tasks)
+    done = _drain(job, "verify-tables", "rows", table_checks.run, tasks, total, lambda r: r.rows)
+    checked_now = {task.path for task in tasks}
+    held = [v for result in done for v in result.verdicts]
+    held += [
+        v for t in wanted if t.path not in checked_now for v in table_checks.verdicts_of(t.path)
+    ]
+    for category in sorted(config.labels):
+        finished = tables.done_tables(config.layout, category)
+        held += table_checks.check_order(config.layout.root, finished)
+    return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
+
+
+def publish_snapshot(job: Job) -> publish.Published | None:
+    """Publish to the configured address; None if there is none.
+
+    Raises:
+        VerificationFailed: tables are not verified, or a hard check failed.
+        StoreError: the store failed.
+    """
+    config = job.config
+    if not config.publish_url:
+        return None
+    items = items_to_publish(config)
+    store = open_store(config.publish_url, config.s3_options)
+    prunes_before = maintenance.prunes_so_far(store)
+    pictures = send_pictures(job.executor, job.progress, store, pack_tasks(config))
+    if pictures.left_out:
+        job.progress.note(_LEFT_OUT.format(count=pictures.left_out))
+    job.progress.begin("publish", len(items), "files")
+    now = dt.datetime.now(dt.UTC)
+    published = publish.publish(
+        store,
+        items,
+        describe(config),
+        now,
+        job.progress.advance,
+        also=pictures.entries,
+        prunes_before=prunes_before,
+    )
+    job.progress.end()
+    return replace(
+        published,
+        sent_files=published.sent_files + pictures.sent_files,
+        sent_bytes=published.sent_bytes + pictures.sent_bytes,
+    )
+
+
+_LEFT_OUT = (
+    "{count} pictures are not published as pictures: they cannot be read any more, or their format "
+    "(TIFF, AVIF, JPEG 2000, HEIC) has no way here of taking metadata out; "
+    "publish.keep_metadata = true publishes the latter as they are"
+)
+
+
+def items_to_publish(config: Config) -> list[publish.Item]:
+    """Every file to publish but the pictures; makes those that exist only for publishing.
+
+    Raises:
+        VerificationFailed: tables are not verified, or a hard check failed.
+    """
+    _require_verified(config)
+    spec = backbones.describe(config.extract.backbone)
+    items = publish.prepare(config.layout, config.labels, spec)
+    if config.publish.thumbnails:
+        items += publish.previews(config.layout, config.labels)
+    items += study_items(config.layout, set(config.labels), thumbnails=config.publish.thumbnails)
+    return items + publish.cards(config.layout, describe(config), items)
+
+
+def pack_tasks(config: Config) -> list[packing.PackTask]:
+    """The packing of every shard whose pictures are to be published, done or not."""
+    if config.publish.pictures is packing.Form.NONE:
+        return []
+    return packing.plan(
+        config.layout,
+        config.labels,
+        config.source_paths,
+        backbones.describe(config.extract.backbone),
+        config.publish.pictures,
+        keep_metadata=config.publish.keep_metadata,
+    )
+
+
+def _require_verified(config: Config) -> None:
+    report = artifacts.read_json(config.layout.verification)
+    unverified = table_checks.plan(list(_wanted_tables(config)))
+    if report is None or not report["passed"] or unverified:
+        raise VerificationFailed(
+            "only verified tables are published, and these are not: run  naturalist run , or  "
+            "naturalist verify  to see what is wrong"
+        )
+
+
+@singledispatch
+def as_facts(result: Any) -> dict[str, Any]:
+    """A stage's result as JSON values, without verdicts (the verification report has them)."""
+    return dict(vars(result))
+
+
+@as_facts.register(dict)
+def _(result: dict[str, Any]) -> dict[str, Any]:
+    return result
+
+
+@as_facts.register
+def _(result: VerifyResult) -> dict[str, Any]:
+    soft = sum(v.severity == "soft" for v in result.verdicts)
+    hard = len(result.verdicts) - soft
+    return {"checked": result.checked, "rows": result.rows, "hard": hard, "soft": soft}
+
+
+@as_facts.register
+def _(result: IngestResult) -> dict[str, Any]:
+    added = {
+        category: counts_as_json(sum(counts.values(), ledger.SourceCounts()))
+        for category, counts in result.counts.items()
+    }
+    retired = {"retired": result.retired, "restored": result.restored}
+    return {"batches": result.batches, "added": added} | retired

@@ -1,0 +1,1 @@
+"""Estimates of time, disk, memory, requests and cost before anything runs."""

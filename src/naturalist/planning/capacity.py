@@ -1,0 +1,296 @@
+"""What so many pictures would take on so many machines, reckoned from measured rates.
+
+Nothing is tried out: the plan is arithmetic over `Rates`, which come from a file that anybody can
+edit, or from the reports of the runs of a collection and the files that they left.
+"""
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from naturalist import artifacts
+from naturalist.config import Config
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.layout import Layout
+from naturalist.pipeline.status import collection_status
+from naturalist.running import workspace
+from naturalist.running.executors import worker_count
+from naturalist.stores import S3Options
+from naturalist.stores.prices import Prices, put_requests
+
+_FROM_REPORTS = {
+    "extract": ("extract", "pictures"),
+    "verify_features": ("verify-features", "rows"),
+    "tables": ("tables", "rows"),
+    "verify_tables": ("verify-tables", "rows"),
+}
+_LEAST_PICTURES = 1_000
+"""Of a run whose report says something about rates; a smaller one is all start-up."""
+MB, GB = 10**6, 10**9
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was measured; the sections of `rates.toml`."""
+
+    divided: Mapping[str, float]
+    undivided: Mapping[str, float]
+    bytes: Mapping[str, float]
+    memory: Mapping[str, float]
+    machines: Mapping[str, float]
+    origin: str = "the rates that come along"
+
+    def with_hour(self, price: float) -> "Rates":
+        """The same rates with another price of a machine for an hour.
+
+        Raises:
+            ConfigError: it is less than nothing.
+        """
+        if price < 0:
+            raise ConfigError(f"--machine-hour is {price}: give a price from 0 up")
+        return replace(self, machines=dict(self.machines) | {"hour": price})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be planned.
+
+    Attributes:
+        pictures: how many.
+        machines: of one kind.
+        cores: of each machine.
+        keep_pictures: the workspace holds the bytes of all pictures (copied, moved, unpacked).
+        publish_pictures: pictures are published, as tars.
+        rows_per_table: most rows of a table.
+        shard_size: pictures in a shard.
+        files_per_batch: pictures in a batch.
+    """
+
+    pictures: int
+    machines: int = 1
+    cores: int = 1
+    keep_pictures: bool = False
+    publish_pictures: bool = False
+    rows_per_table: int = 10_001
+    shard_size: int = 1_000
+    files_per_batch: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name in ("pictures", "machines", "cores"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--{name} is {getattr(self, name)}: give a number from 1 up")
+
+
+def load_rates(path: Path | None = None) -> Rates:
+    """Read a file of rates; None for the one that comes along.
+
+    Raises:
+        ConfigError: it cannot be read, or a number is missing, unknown or not above zero.
+    """
+    standard = resources.files(__package__).joinpath("rates.toml").read_text("utf-8")
+    if path is None:
+        return Rates(**tomllib.loads(standard))
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the rates in {path} cannot be read: {error}") from error
+    _check(path, found, tomllib.loads(standard))
+    return Rates(**found, origin=str(path))
+
+
+def _check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for section, numbers in wanted.items():
+        mine = found.get(section)
+        if not isinstance(mine, dict) or set(mine) != set(numbers):
+            raise ConfigError(
+                f"{path}: the section [{section}] must have {', '.join(numbers)}, each once"
+            )
+        for name, value in mine.items():
+            may_be_zero = section in ("bytes", "memory") or name == "hour"
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or value < 0 or (value == 0 and not may_be_zero):
+                raise ConfigError(f"{path}: {section}.{name} is {value!r}: give a number above 0")
+    if unknown := sorted(set(found) - set(wanted)):
+        raise ConfigError(f"{path}: there is no section [{unknown[0]}]")
+
+
+def rates_of(config: Config, rates: Rates) -> Rates:
+    """The rates of a collection's runs and the sizes of its files; what they do not say is kept.
+
+    Raises:
+        WorkspaceError: there is no run of at least 1,000 new pictures yet.
+    """
+    layout = config.layout
+    workspace.reading(layout)
+    workers = worker_count(config.extract.workers)
+    measured = _measured(layout, workers)
+    if not measured:
+        raise WorkspaceError(
+            f"{layout.runs} has no report of a run with {_LEAST_PICTURES:,} new pictures or more: "
+            "plan with the rates that come along, without --like"
+        )
+    return replace(
+        rates,
+        divided=dict(rates.divided) | measured,
+        bytes=dict(rates.bytes) | _measured_bytes(config),
+        origin=f"the runs of {config.name} with {workers} workers ({', '.join(measured)} and "
+        "bytes), else the rates that come along",
+    )
+
+
+def _measured(layout: Layout, workers: int) -> dict[str, float]:
+    """The best rate of one worker, of all runs that had enough to do."""
+    best: dict[str, float] = {}
+    for path in sorted(layout.runs.glob("[0-9]*.json")):
+        stages = artifacts.read_json(path)["stages"]
+        for name, (stage, unit) in _FROM_REPORTS.items():
+            facts = stages.get(stage) or {}
+            if facts.get(unit, 0) >= _LEAST_PICTURES and facts["duration_s"] > 0:
+                rate = facts[unit] / facts["duration_s"] / workers
+                best[name] = max(best.get(name, 0.0), rate)
+    return best
+
+
+_KINDS = {
+    "ledger": ("ledger", ".parquet"),
+    "features": ("features", ".parquet"),
+    "previews": ("previews", ".parquet"),
+    "tables_csv": ("tables", ".csv"),
+    "tables_parquet": ("tables", ".parquet"),
+}
+
+
+def _measured_bytes(config: Config) -> dict[str, float]:
+    counts = collection_status(config)["categories"].values()
+    pictures = sum(int(one["table_rows"]) for one in counts)
+    if not pictures:
+        return {}
+    return {
+        kind: sum(path.stat().st_size for path in (config.layout.root / top).rglob(f"*{suffix}"))
+        / pictures
+        for kind, (top, suffix) in _KINDS.items()
+    }
+
+
+def plan(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
+    """Reckon time, disk, memory, requests and money, and say what is assumed; JSON values."""
+    stages = [*_stages(wanted, rates)]
+    publish = _publish(wanted, rates, prices)
+    total_s = sum(stage["machines_s"] for stage in stages)
+    hours = total_s / 3600 * wanted.machines
+    disk = {kind: size * wanted.pictures for kind, size in rates.bytes.items()}
+    if not wanted.keep_pictures:
+        del disk["pictures"]
+    return {
+        "wanted": asdict(wanted),
+        "rates": rates.origin,
+        "stages": stages,
+        "one_machine_s": sum(stage["one_machine_s"] for stage in stages),
+        "machines_s": total_s,
+        "nothing_new_s": sum(wanted.pictures / rates.undivided[name] for name in ("list", "plan")),
+        "disk_bytes": disk,
+        "memory_mb": _memory(wanted, rates),
+        "publish": publish,
+        "money": {
+            "requests": prices.writing(publish["write_requests"]),
+            "month": prices.month(publish["size_bytes"]),
+            "machines": hours * rates.machines["hour"],
+        },
+        "assumptions": _assumptions(wanted, rates, prices),
+    }
+
+
+def _stages(wanted: Wanted, rates: Rates) -> Iterator[dict[str, Any]]:
+    order = ("list", "examine", "enter", "extract", "verify_features", "tables", "verify_tables")
+    efficiency = rates.machines["efficiency"]
+    for name in order:
+        is_divided = name in rates.divided
+        rate = (rates.divided if is_divided else rates.undivided)[name]
+        one = wanted.cores * efficiency if is_divided else 1.0
+        many = one * wanted.machines if is_divided else 1.0
+        yield {
+            "stage": name.replace("_", "-"),
+            "divided": is_divided,
+            "rate": rate,
+            "one_machine_s": wanted.pictures / rate / one,
+            "machines_s": wanted.pictures / rate / many,
+        }
+
+
+def _memory(wanted: Wanted, rates: Rates) -> dict[str, float]:
+    """Of one machine's workers, and of the process that plans."""
+    memory = rates.memory
+    return {
+        "workers": memory["worker_mb"] * wanted.cores,
+        "planner": memory["planner_mb"],
+        "planner_while_a_folder_changed": memory["planner_mb"]
+        + memory["known_file_bytes"] * wanted.pictures / MB,
+        "near_duplicates": memory["planner_mb"] + memory["duplicates_bytes"] * wanted.pictures / MB,
+    }
+
+
+def _publish(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
+    tables = math.ceil(wanted.pictures / wanted.rows_per_table)
+    shards = math.ceil(wanted.pictures / wanted.shard_size)
+    objects = [
+        (tables, rates.bytes["tables_csv"] * wanted.rows_per_table),
+        (tables, rates.bytes["tables_parquet"] * wanted.rows_per_table),
+        (shards, rates.bytes["previews"] * wanted.shard_size),
+        (
+            math.ceil(wanted.pictures / wanted.files_per_batch),
+            rates.bytes["ledger"] * wanted.files_per_batch,
+        ),
+    ]
+    if wanted.publish_pictures:
+        index_bytes = 100
+        objects += [
+            (shards, rates.bytes["pictures"] * wanted.shard_size),
+            (shards, index_bytes * wanted.shard_size),
+        ]
+    chunk = S3Options().multipart_chunk_bytes
+    size_bytes = sum(count * size for count, size in objects)
+    writes = sum(count * put_requests(math.ceil(size), chunk) for count, size in objects)
+    count = sum(number for number, _ in objects)
+    return {
+        "objects": count,
+        "size_bytes": size_bytes,
+        "write_requests": writes,
+        "read_requests": count,
+        "duration_s": prices.duration_s(writes + count, int(size_bytes)),
+    }
+
+
+def _assumptions(wanted: Wanted, rates: Rates, prices: Prices) -> list[str]:
+    said = [
+        f"rates: {rates.origin}",
+        (
+            f"{wanted.machines:,} machines of one kind with {wanted.cores:,} cores each, of which "
+            f"{rates.machines['efficiency']:.0%} are put to use; tasks are of one size"
+        ),
+        (
+            "listing, entering in the ledger and planning are done by one process, whatever the "
+            "number of machines"
+        ),
+        (
+            f"a picture has {rates.bytes['pictures']:,.0f} bytes on average; drives and network "
+            "give them as fast as they are decoded"
+        ),
+        "pictures are kept in the workspace"
+        if wanted.keep_pictures
+        else "pictures stay where they are, or are hard links: they take no space here",
+        (
+            f"the line to the store takes {prices.upload_mb_s:,g} MB/s and {prices.requests_s:,g} "
+            "requests/s, whatever the number of machines"
+        ),
+        (
+            "known files take memory only while a folder that has some of them changed; all "
+            "are counted as of one category, which is the worst case"
+        ),
+    ]
+    if not rates.machines["hour"]:
+        said.append("machines cost nothing: set their price with --machine-hour")
+    return said

@@ -1,0 +1,70 @@
+"""How long work reports its progress; the command line and run reports listen.
+
+Code that works through units opens a stage, which always ends::
+
+    with stage(progress, "cluster", total=rows, unit="rows") as advance:
+        for block in blocks:
+            ...
+            advance(len(block))
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Listens to one stage of work after another."""
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        """A stage begins with `total` units of work (None: not counted yet)."""
+
+    def advance(self, amount: int) -> None:
+        """`amount` more units are done."""
+
+    def end(self) -> None:
+        """The stage has ended."""
+
+    def note(self, text: str) -> None:
+        """Something that a person should know."""
+
+
+class Silent:
+    """Progress that nobody listens to."""
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        """Do nothing."""
+
+    def advance(self, amount: int) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Do nothing."""
+
+
+SILENT = Silent()
+
+
+@contextlib.contextmanager
+def stage(
+    progress: Progress, name: str, total: int | None, unit: str
+) -> Iterator[Callable[[int], None]]:
+    """Open a stage and end it whatever happens.
+
+    Gives the function to call with each amount done; it may be called from any thread.
+    """
+    lock = threading.Lock()
+
+    def advance(amount: int) -> None:
+        with lock:
+            progress.advance(amount)
+
+    progress.begin(name, total, unit)
+    try:
+        yield advance
+    finally:
+        progress.end()

@@ -1,0 +1,126 @@
+"""Opening a workspace: one writer at a time, the format version, the drives, and tidying up."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from naturalist import __version__, artifacts, ledger
+from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError
+from naturalist.layout import Layout
+from naturalist.running import lock
+from naturalist.running.lock import Claim
+
+FORMAT = 1
+
+
+@contextlib.contextmanager
+def writing(
+    layout: Layout, name: str, image_roots: Sequence[str], claim: Claim | None = None
+) -> Iterator[None]:
+    """Hold the workspace as its one writer, or as one process of a run; makes it if there is none.
+
+    Without a claim the process is a run by itself.
+
+    Raises:
+        WorkspaceLocked: another process or run is writing.
+        WorkspaceFormatError: the workspace was made by another format of the program.
+        SourceError: an image root that was there before is gone.
+        WorkspaceError: a file of the ledger is gone.
+    """
+    claim = claim or Claim()
+    with artifacts.storage_errors(str(layout.root)):
+        layout.root.mkdir(parents=True, exist_ok=True)
+    with lock.held(layout, claim):
+        _check_marker(layout, name, image_roots)
+        if not claim.shared:
+            _tidy(layout, image_roots)
+            if not layout.pending.exists():
+                ledger.check_whole(layout)
+        layout.scratch.mkdir(exist_ok=True)
+        try:
+            yield
+        finally:
+            if not claim.shared:
+                shutil.rmtree(layout.scratch, ignore_errors=True)
+
+
+def _check_marker(layout: Layout, name: str, image_roots: Sequence[str]) -> None:
+    marker = artifacts.read_json(layout.marker)
+    if marker is None:
+        marker = {"format": FORMAT, "name": name, "made_by": __version__, "image_roots": []}
+    _check_format(layout, marker)
+    known = set(marker["image_roots"])
+    for root in known:
+        _check_root(layout.image_root_marker(root))
+    for root in set(image_roots) - known:
+        with artifacts.storage_errors(f"image root {root}"):
+            layout.image_root(root).mkdir(parents=True, exist_ok=True)
+            layout.image_root_marker(root).touch()
+    roots = sorted(known | set(image_roots))
+    if roots != marker["image_roots"] or not layout.marker.exists():
+        artifacts.write_json(layout.marker, marker | {"image_roots": roots})
+
+
+def _check_format(layout: Layout, marker: Any) -> None:
+    found = marker.get("format") if isinstance(marker, dict) else None
+    if not isinstance(found, int):
+        raise WorkspaceFormatError(
+            f"{layout.marker} was not written by naturalist: restore it, or choose another "
+            "folder for the workspace"
+        )
+    if found != FORMAT:
+        newer = "newer" if found > FORMAT else "older"
+        raise WorkspaceFormatError(
+            f"{layout.root} has workspace format {found}, this program ({__version__}) writes "
+            f"format {FORMAT}: use the {newer} naturalist that made it ({marker['made_by']})"
+        )
+
+
+def _check_root(marker: Path) -> None:
+    if not marker.exists():
+        raise SourceError(
+            f"image root {marker.parent} is not there (no {marker.name} in it): mount its drive. "
+            "Nothing was changed, and its pictures are not taken for deleted"
+        )
+
+
+def _tidy(layout: Layout, image_roots: Sequence[str]) -> None:
+    # Only the holder of the lock comes here, so whatever is temporary was left by a killed one.
+    shutil.rmtree(layout.scratch, ignore_errors=True)
+    for root in image_roots:
+        shutil.rmtree(layout.incoming(root), ignore_errors=True)
+    for name in (".pending.tmp", ".pending.done"):
+        shutil.rmtree(layout.ledger / name, ignore_errors=True)
+    for folder in (
+        "ledger",
+        "features",
+        "previews",
+        "checks",
+        "tables",
+        "duplicates",
+        "samples",
+        "maps",
+        "clusters",
+        "index",
+        "models",
+        "reports",
+        "outbox",
+    ):
+        artifacts.remove_temporaries(layout.root / folder)
+
+
+def reading(layout: Layout) -> None:
+    """Check that there is a workspace that this program can read.
+
+    Raises:
+        WorkspaceError: there is none.
+        WorkspaceFormatError: it was made by another format of the program.
+    """
+    marker = artifacts.read_json(layout.marker)
+    if marker is None:
+        raise WorkspaceError(
+            f"nothing has been made in {layout.root} yet: begin with  naturalist run"
+        )
+    _check_format(layout, marker)

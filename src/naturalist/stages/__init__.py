@@ -1,0 +1,1 @@
+"""The stages of a run: `plan()` lists missing tasks, `run(task)` does one."""

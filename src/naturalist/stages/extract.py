@@ -1,0 +1,451 @@
+"""The extract stage: one read and one decode a picture give features, preview and measures.
+
+The unit of work is a shard. Its vectors, previews and refusals are written at its end, each file
+whole or not at all; the receipt of the features comes last.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from naturalist import artifacts, backbones, breadcrumbs, images, ledger
+from naturalist.backbones import Backbone, BackboneSpec
+from naturalist.errors import PictureError
+from naturalist.images import PictureLimits
+from naturalist.layout import Layout, pic_number, receipt_path, shard_name
+from naturalist.ledger import Outcome, Shard
+from naturalist.reasons import Reason
+from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
+from naturalist.stages.pictures import Location, read_picture
+from naturalist.stores.remote import RemoteFolder
+
+FORMAT = 1
+"""Changes when the same picture and backbone would give other files."""
+_PREVIEW_GROUP_ROWS = 250
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Along:
+    """What the ledger says of a shard, for machines that do not have the workspace."""
+
+    rows: tuple[Row, ...]
+    lost: Mapping[str, PictureError]
+
+
+@dataclass(frozen=True)
+class ExtractTask:
+    """One shard of one category and batch, for one backbone."""
+
+    root: Path
+    category: str
+    batch: int
+    number: int
+    shard: Shard
+    backbone: str
+    fingerprint: str
+    sources: Mapping[str, Location]
+    limits: PictureLimits
+    network_batch: int
+    blamed: tuple[tuple[int, Reason], ...] = ()
+    along: "Along | None" = None
+
+    @property
+    def key(self) -> str:
+        """Names the task among those under way."""
+        return f"extract-{self.category}-{shard_name(self.batch, self.number)}"
+
+    def blame(self, index: int, reason: Reason) -> "ExtractTask":
+        """The same task, with one more picture refused unopened."""
+        return replace(self, blamed=(*self.blamed, (index, reason)))
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a finished task tells."""
+
+    pictures: int
+    refused: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """Options of the extract stage.
+
+    Attributes:
+        backbone: name of the network.
+        limits: what is refused before decoding.
+        network_batch: pictures that go through the network at once.
+    """
+
+    backbone: str
+    limits: PictureLimits
+    network_batch: int = 16
+
+
+def plan(
+    layout: Layout,
+    sources: Mapping[str, Mapping[str, Location]],
+    options: ExtractOptions,
+) -> list[ExtractTask]:
+    """List the shards whose features or previews are not done; costs two receipts each.
+
+    Args:
+        layout: the workspace.
+        sources: for each category, the path of each source.
+        options: options of the stage.
+    """
+    spec = backbones.describe(options.backbone)
+    return [
+        ExtractTask(
+            layout.root,
+            category,
+            batch,
+            number,
+            shard,
+            options.backbone,
+            fingerprint(shard, spec),
+            sources[category],
+            options.limits,
+            options.network_batch,
+        )
+        for category in sorted(sources)
+        for batch, number, shard in _missing(layout, category, spec)
+    ]
+
+
+_MISSING = artifacts.FolderMemo[list[tuple[int, int, Shard]]]()
+
+
+def _missing(layout: Layout, category: str, spec: BackboneSpec) -> list[tuple[int, int, Shard]]:
+    """Batch, number and shard of what is not done."""
+    return _MISSING.get(
+        (layout.root, category, spec.id),
+        [*_folders(layout, category, spec), layout.previews(category, 0, 0).parent],
+        lambda: [
+            (summary.batch, number, shard)
+            for summary in ledger.batches(layout, category)
+            for number, shard in enumerate(summary.shards)
+            if not _is_extracted(layout, summary, number, shard, spec)
+        ],
+    )
+
+
+def _folders(layout: Layout, category: str, spec: BackboneSpec) -> list[Path]:
+    """What parts are planned from, and where they and their receipts lie."""
+    return [layout.ledger / category, layout.features(spec.id, category, 0, 0).parent]
+
+
+def _is_extracted(
+    layout: Layout, summary: ledger.BatchSummary, number: int, shard: Shard, spec: BackboneSpec
+) -> bool:
+    features = layout.features(spec.id, summary.category, summary.batch, number)
+    previews = layout.previews(summary.category, summary.batch, number)
+    return artifacts.is_done(features, fingerprint(shard, spec)) and artifacts.is_done(
+        previews, previews_fingerprint(shard)
+    )
+
+
+def fingerprint(shard: Shard, spec: BackboneSpec) -> str:
+    """What the features of a shard are made from."""
+    return artifacts.fingerprint(FORMAT, shard.fingerprint, spec.fingerprint)
+
+
+def run(task: ExtractTask) -> Extracted:
+    """Extract one shard.
+
+    Raises:
+        StorageFull: the workspace's drive is full.
+        BackboneError: the network cannot be loaded.
+    """
+    start = time.perf_counter()
+    layout = Layout(task.root)
+    backbone = opened(task.backbone)
+    along = along_of(task)
+    rows = along.rows
+    refusals = _known_refusals(task, along)
+    collected = _Collected(backbone, task.network_batch)
+    with breadcrumbs.trail(layout.breadcrumbs, task.key) as trail:
+        for index, row in enumerate(rows):
+            trail.at(index)
+            try:
+                _extract_one(task, layout, row, refusals.get(index), collected)
+            except PictureError as error:
+                collected.refuse(row, error)
+        trail.at(-1)
+        features = collected.features()
+    duration_s = time.perf_counter() - start
+    _write(task, layout, backbone.spec, collected, features, duration_s)
+    return Extracted(len(rows), len(collected.refusals), duration_s)
+
+
+def along_of(task: ExtractTask) -> Along:
+    """What the ledger says of a task's shard; the task has it along, or its workspace does."""
+    if task.along is not None:
+        return task.along
+    layout = Layout(task.root)
+    rows = ledger.shard_rows(layout, task.category, task.batch, task.shard).to_pylist()
+    lost = ledger.losses(layout, task.category, task.batch)
+    mine = {row["pic_id"]: lost[row["pic_id"]] for row in rows if row["pic_id"] in lost}
+    return Along(tuple(rows), mine)
+
+
+def is_remote(task: ExtractTask, along: Along) -> bool:
+    """Whether all pictures of a task are read in buckets."""
+    return all(
+        row["image_root"] is None and isinstance(task.sources.get(row["source"]), RemoteFolder)
+        for row in along.rows
+    )
+
+
+def files_of(task: ExtractTask) -> list[Path]:
+    """Every file that a task may write, in that order."""
+    layout, spec = Layout(task.root), backbones.describe(task.backbone)
+    previews = layout.previews(task.category, task.batch, task.number)
+    features = layout.features(spec.id, task.category, task.batch, task.number)
+    refusals = layout.refusals(task.category, task.batch, task.number)
+    return [refusals, previews, receipt_path(previews), features, receipt_path(features)]
+
+
+def _known_refusals(task: ExtractTask, along: Along) -> dict[int, PictureError]:
+    """Pictures that need not be opened: lost before they were placed, or blamed for a crash."""
+    lost = along.lost
+    known = {i: lost[row["pic_id"]] for i, row in enumerate(along.rows) if row["pic_id"] in lost}
+    said = "found twice, alone in a process of its own"
+    return known | {index: PictureError(reason, said) for index, reason in task.blamed}
+
+
+@lru_cache(maxsize=1)
+def opened(name: str) -> Backbone:
+    """The backbone, opened once in this process; verification uses the same."""
+    return backbones.load(name)
+
+
+class _Collected:
+    """What has been learnt of a shard so far; vectors and previews are made in batches.
+
+    Previews are not made picture by picture: between two runs of the network their code and data
+    would have to come back into the processor's caches each time.
+    """
+
+    def __init__(self, backbone: Backbone, network_batch: int) -> None:
+        side = backbone.spec.side
+        self.backbone = backbone
+        self.accepted: list[Row] = []
+        self.previews: list[Row] = []
+        self.refusals: list[Row] = []
+        self._waiting = np.empty((network_batch, side, side, 3), np.uint8)
+        self._pixels: list[images.Pixels] = []
+        self._vectors: list[np.ndarray[Any, np.dtype[np.float32]]] = []
+
+    def add(self, row: Row, pixels: images.Pixels) -> None:
+        self._waiting[len(self._pixels)] = self.backbone.prepare(pixels)
+        # A reduced copy, so that what waits is small whatever the size of the pictures.
+        self._pixels.append(images.shrink(pixels, images.THUMBNAIL_SIDE))
+        self.accepted.append(row)
+        if len(self._pixels) == len(self._waiting):
+            self._flush()
+
+    def refuse(self, row: Row, error: PictureError) -> None:
+        self.refusals.append(
+            {
+                "pic_id": row["pic_id"],
+                "source": row["source"],
+                "outcome": Outcome.REFUSED.value,
+                "reason": error.reason.value,
+                "detail": error.detail or None,
+                "by": "extract",
+                "at_ns": time.time_ns(),
+            }
+        )
+
+    def features(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        self._flush()
+        empty = np.empty((0, self.backbone.spec.dim), np.float32)
+        return np.concatenate([empty, *self._vectors])
+
+    def _flush(self) -> None:
+        if not self._pixels:
+            return
+        self._vectors.append(self.backbone.features(self._waiting[: len(self._pixels)]))
+        rows = self.accepted[-len(self._pixels) :]
+        self.previews += map(_preview, rows, self._pixels)
+        self._pixels.clear()
+
+
+def _extract_one(
+    task: ExtractTask,
+    layout: Layout,
+    row: Row,
+    refusal: PictureError | None,
+    collected: _Collected,
+) -> None:
+    if refusal is not None:
+        raise refusal
+    data = read_picture(layout, task.sources.get(row["source"]), row)
+    spec = collected.backbone.spec
+    pixels = decode_for(spec, data, task.limits).pixels
+    if shrinks_first(spec):
+        pixels = images.shrink(pixels, spec.side)
+    collected.add(row, pixels)
+
+
+def shrinks_first(spec: BackboneSpec) -> bool:
+    """Whether preparing begins by `images.shrink`: then one resizing serves the previews too."""
+    return spec.fit == "pad" and not spec.full_decode
+
+
+def decode_for(spec: BackboneSpec, data: bytes, limits: PictureLimits) -> images.Picture:
+    """Decode a picture at the smallest size that is enough for a backbone.
+
+    Raises:
+        PictureError: the picture cannot be decoded.
+    """
+    if spec.full_decode:
+        return images.decode(data, limits)
+    if spec.fit == "pad":
+        return images.decode(data, limits, longer=spec.side)
+    return images.decode(data, limits, shorter=spec.side)
+
+
+def _preview(row: Row, pixels: images.Pixels) -> Row:
+    made = images.previews(pixels)
+    return {
+        "pic_id": row["pic_id"],
+        "thumbnail": made.thumbnail,
+        "perceptual_hash": made.perceptual_hash,
+        "blur": made.quality.blur,
+        "brightness": made.quality.brightness,
+        "contrast": made.quality.contrast,
+    }
+
+
+def _write(
+    task: ExtractTask,
+    layout: Layout,
+    spec: BackboneSpec,
+    collected: _Collected,
+    features: np.ndarray[Any, np.dtype[np.float32]],
+    duration_s: float,
+) -> None:
+    _write_refusals(task, layout, collected.refusals)
+    _write_previews(task, layout, collected.previews)
+    path = layout.features(spec.id, task.category, task.batch, task.number)
+    table = _features_table(spec.dim, collected.accepted, features)
+    artifacts.write_parquet(path, table, metadata={"backbone": spec.id})
+    artifacts.write_receipt(
+        path,
+        artifacts.Receipt(
+            fingerprint=task.fingerprint,
+            rows=table.num_rows,
+            sha256={path.name: artifacts.sha256_file(path)},
+            duration_s=round(duration_s, 3),
+            facts={
+                "backbone": spec.as_dict(),
+                "refused": len(collected.refusals),
+                "numbers": _number_range(collected.accepted),
+            },
+        ),
+    )
+
+
+def _number_range(accepted: Sequence[Row]) -> list[int]:
+    return [pic_number(row["pic_id"]) for row in (*accepted[:1], *accepted[-1:])]
+
+
+def _write_refusals(task: ExtractTask, layout: Layout, refusals: Sequence[Row]) -> None:
+    path = layout.refusals(task.category, task.batch, task.number)
+    if refusals:
+        artifacts.write_parquet(path, pa.Table.from_pylist(list(refusals), AMENDMENT))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def previews_fingerprint(shard: Shard) -> str:
+    """What the previews of a shard are made from."""
+    return artifacts.fingerprint(FORMAT, shard.fingerprint, images.THUMBNAIL_SIDE)
+
+
+def _write_previews(task: ExtractTask, layout: Layout, previews: Sequence[Row]) -> None:
+    path = layout.previews(task.category, task.batch, task.number)
+    wanted = previews_fingerprint(task.shard)
+    if artifacts.is_done(path, wanted):
+        return
+    table = pa.Table.from_pylist(list(previews), PREVIEWS)
+    artifacts.write_parquet(path, table, group_rows=_PREVIEW_GROUP_ROWS)
+    digest = {path.name: artifacts.sha256_file(path)}
+    artifacts.write_receipt(path, artifacts.Receipt(wanted, table.num_rows, digest))
+
+
+def _features_table(
+    dim: int, accepted: Sequence[Row], features: np.ndarray[Any, np.dtype[np.float32]]
+) -> pa.Table:
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), dim)
+    return pa.Table.from_arrays(
+        [
+            pa.array([row["pic_id"] for row in accepted], pa.string()),
+            pa.array([row["source"] for row in accepted], pa.string()),
+            vectors,
+        ],
+        schema=features_schema(dim),
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished features part, as its receipt tells."""
+
+    path: Path
+    category: str
+    batch: int
+    number: int
+    rows: int
+    expected_rows: int
+    sha256: str
+    numbers: tuple[int, int]
+    """Numbers of the first and the last picture; (0, -1) if there is none."""
+
+
+def parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
+    """Finished features parts of a category, in id order; costs a receipt each."""
+    key, folders = (layout.root, category, spec.id), _folders(layout, category, spec)
+    return list(_PARTS.get(key, folders, lambda: _read_parts(layout, category, spec)))
+
+
+_PARTS = artifacts.FolderMemo[list[Part]]()
+
+
+def _read_parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
+    found = []
+    for summary in ledger.batches(layout, category):
+        for number, shard in enumerate(summary.shards):
+            path = layout.features(spec.id, category, summary.batch, number)
+            receipt = artifacts.read_receipt(path)
+            if receipt is None or receipt.fingerprint != fingerprint(shard, spec):
+                continue
+            found.append(_part(path, category, summary.batch, number, shard, receipt))
+    return found
+
+
+def _part(
+    path: Path, category: str, batch: int, number: int, shard: Shard, receipt: artifacts.Receipt
+) -> Part:
+    first, last = receipt.facts["numbers"] or (0, -1)
+    return Part(
+        path=path,
+        category=category,
+        batch=batch,
+        number=number,
+        rows=receipt.rows,
+        expected_rows=shard.rows - int(receipt.facts["refused"]),
+        sha256=receipt.sha256[path.name],
+        numbers=(first, last),
+    )

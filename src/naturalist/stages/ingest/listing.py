@@ -1,0 +1,185 @@
+"""Listing sources: every entry once, in an order that does not depend on the file system."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from naturalist.errors import SourceError
+from naturalist.ledger import Known
+from naturalist.reasons import Reason
+from naturalist.stages.ingest.folder_states import FolderStates
+from naturalist.stages.ingest.options import Source
+from naturalist.stores.remote import RemoteFile, RemoteFolder, check_remote, list_remote
+
+_CHUNK = 4096
+_NAME = attrgetter("name")
+
+
+class Entry(NamedTuple):
+    """A directory entry that is no folder: a file to examine, or one refused by its kind."""
+
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    reason: Reason | None = None
+    detail: str = ""
+
+    def seen_key(self, source: str) -> bytes:
+        """128-bit hash by which the unchanged file is known later."""
+        facts = b"%b\0%b\0%d\0%d" % (
+            source.encode(),
+            self.path,
+            self.size_bytes,
+            self.mtime_ns,
+        )
+        return hashlib.blake2b(facts, digest_size=16).digest()
+
+
+def list_source(source: Source, states: FolderStates | None = None) -> Iterator[Entry]:
+    """List a source, folder by folder, sorted by the bytes of the names.
+
+    Links to files are followed when they stay inside the source; links to folders never. Files in
+    folders that are as `states` has them are left out.
+
+    Raises:
+        SourceError: the source itself is missing or may not be read.
+    """
+    if isinstance(source.path, RemoteFolder):
+        yield from map(_describe_remote, list_remote(source.path))
+        return
+    status = _check_folder(source, source.path)
+    root = os.fsencode(source.path)
+    if stat.S_ISDIR(status.st_mode):
+        yield from _walk(root, states)
+    else:
+        yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
+
+
+def _describe_remote(found: RemoteFile) -> Entry:
+    path = found.key.encode("utf-8", "surrogatepass")
+    if found.is_readable:
+        return Entry(path, found.size_bytes, found.time_ns)
+    return Entry(path, 0, found.time_ns, Reason.READ_ERROR, "no file could have such a name")
+
+
+def check_source(source: Source) -> None:
+    """Check that a source is there.
+
+    Raises:
+        SourceError: it is missing or may not be read.
+    """
+    if isinstance(source.path, RemoteFolder):
+        check_remote(source.path)
+    else:
+        _check_folder(source, source.path)
+
+
+def _check_folder(source: Source, path: Path) -> os.stat_result:
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            os.scandir(path).close()
+    except OSError as error:
+        raise SourceError(
+            f"source {source.name!r} of category {source.category!r}: cannot read {path} "
+            f"({error.strerror}). Mount the drive or correct the path; its pictures are not "
+            "taken for deleted"
+        ) from error
+    return status
+
+
+_Found = os.DirEntry[bytes] | Entry | bytes
+"""A file to describe, an entry that is described already, or the path of a folder to open."""
+
+
+def _walk(root: bytes, states: FolderStates | None) -> Iterator[Entry]:
+    real_root = os.path.realpath(root)
+    # A stack of our own: folders may be nested deeper than Python calls.
+    waiting = _scan(root, b"", states)
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, Entry):
+            yield found
+        elif isinstance(found, bytes):
+            waiting += _scan(found, path + b"/", states)
+        else:
+            yield _describe(found, path, real_root)
+
+
+def _scan(folder: bytes, prefix: bytes, states: FolderStates | None) -> list[tuple[bytes, _Found]]:
+    """What is in a folder, the last name first."""
+    try:
+        if states and (inside := states.inside_unchanged(prefix, folder)) is not None:
+            return [(prefix + name, os.path.join(folder, name)) for name in inside]
+        status = os.stat(folder)
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=_NAME, reverse=True)
+        only_folders = states is not None and states.is_known(prefix, status, entries)
+    except OSError as error:
+        path = prefix.rstrip(b"/")
+        return [(path, Entry(path, 0, 0, _reason(error), error.strerror or ""))]
+    return [
+        (prefix + entry.name, entry.path if is_folder else entry)
+        for entry in entries
+        if (is_folder := entry.is_dir(follow_symlinks=False)) or not only_folders
+    ]
+
+
+def _describe(entry: os.DirEntry[bytes], path: bytes, real_root: bytes) -> Entry:
+    try:
+        status = entry.stat(follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
+            return _describe_link(entry, path, real_root, status)
+    except OSError as error:
+        return Entry(path, 0, 0, _reason(error), error.strerror or "")
+    if not stat.S_ISREG(status.st_mode):
+        kind = stat.filemode(status.st_mode)
+        return Entry(path, 0, status.st_mtime_ns, Reason.SPECIAL_FILE, f"file mode {kind}")
+    return Entry(path, status.st_size, status.st_mtime_ns)
+
+
+def _describe_link(
+    entry: os.DirEntry[bytes], path: bytes, real_root: bytes, link: os.stat_result
+) -> Entry:
+    target = os.fsdecode(os.readlink(entry.path)).encode("utf-8", "backslashreplace").decode()
+    try:
+        real = os.path.realpath(entry.path, strict=True)
+    except OSError:
+        return Entry(path, 0, link.st_mtime_ns, Reason.BROKEN_LINK, f"points to {target}")
+    status = os.stat(real)
+    if stat.S_ISDIR(status.st_mode):
+        return Entry(path, 0, link.st_mtime_ns, Reason.LINK_TO_FOLDER, f"points to {target}")
+    if not real.startswith(real_root.rstrip(b"/") + b"/"):
+        return Entry(path, 0, link.st_mtime_ns, Reason.LINK_LEAVES_SOURCE, f"points to {target}")
+    if not stat.S_ISREG(status.st_mode):
+        return Entry(path, 0, link.st_mtime_ns, Reason.SPECIAL_FILE, f"points to {target}")
+    return Entry(path, status.st_size, status.st_mtime_ns)
+
+
+def _reason(error: OSError) -> Reason:
+    if isinstance(error, PermissionError):
+        return Reason.PERMISSION_DENIED
+    return Reason.VANISHED if isinstance(error, FileNotFoundError) else Reason.READ_ERROR
+
+
+def list_new(source: Source, known: Known, states: FolderStates | None = None) -> Iterator[Entry]:
+    """List the entries of a source that the ledger does not know, in listing order.
+
+    Args:
+        source: what to list.
+        known: tells which files the ledger knows.
+        states: folders that need no look; learns, when all has been listed, which those are now.
+    """
+    listing = list_source(source, states)
+    while chunk := list(islice(listing, _CHUNK)):
+        old = known.contains([entry.seen_key(source.name) for entry in chunk])
+        for entry, is_old in zip(chunk, old, strict=True):
+            if not is_old:
+                if states:
+                    states.doubt(entry.path)
+                yield entry

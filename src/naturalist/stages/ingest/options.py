@@ -1,0 +1,80 @@
+"""What steers the ingest stage."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from naturalist.archives import ArchiveLimits
+from naturalist.images import PictureLimits
+from naturalist.stages.pictures import Location
+
+
+class Mode(StrEnum):
+    """How a picture gets from its source to its place."""
+
+    HARDLINK = "hardlink"
+    COPY = "copy"
+    MOVE = "move"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw dataset of one category: a folder, an archive, or a prefix in a bucket."""
+
+    category: str
+    name: str
+    path: Location
+
+
+@dataclass(frozen=True)
+class FileLimits:
+    """Limits on single files.
+
+    Attributes:
+        max_file_bytes: larger pictures are refused before they are read.
+        pictures: limits on headers and pixels.
+        archives: limits on archives and their members.
+    """
+
+    max_file_bytes: int = 256 * 2**20
+    pictures: PictureLimits = field(default_factory=PictureLimits)
+    archives: ArchiveLimits = field(default_factory=ArchiveLimits)
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """Options of the ingest stage.
+
+    Attributes:
+        mode: how pictures are placed.
+        image_roots: folders that keep pictures; relative ones lie in the workspace.
+        category_roots: those of categories that have their own, as pairs.
+        limits: what is refused.
+        files_per_batch: memory follows this, not the number of files.
+        files_per_task: files examined by one task.
+        shard_size: pictures in a shard of this batch.
+        rescan: examine known files again too.
+        trust_folders: do not look into folders whose time of last change is as it was.
+        categories: those among which equal bytes are a conflict; empty is all that the ledger has.
+    """
+
+    mode: Mode = Mode.HARDLINK
+    image_roots: tuple[str, ...] = ("images",)
+    category_roots: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    limits: FileLimits = field(default_factory=FileLimits)
+    files_per_batch: int = 100_000
+    files_per_task: int = 500
+    shard_size: int = 1000
+    rescan: bool = False
+    trust_folders: bool = False
+    categories: tuple[str, ...] = ()
+
+    def roots_of(self, category: str) -> tuple[str, ...]:
+        """The roots that new pictures of a category may go to."""
+        return dict(self.category_roots).get(category, self.image_roots)
+
+    @property
+    def all_roots(self) -> tuple[str, ...]:
+        """Every root once."""
+        own = (root for _, roots in self.category_roots for root in roots)
+        return tuple(dict.fromkeys((*self.image_roots, *own)))

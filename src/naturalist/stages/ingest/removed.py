@@ -1,0 +1,143 @@
+"""Pictures whose files were removed from their sources: taken out of the tables, or put back.
+
+A picture is gone when no file with its bytes is left in the sources that were looked through. A
+source that is empty or cannot be read in full (a drive that is not mounted, a folder without
+permission) removes nothing, and neither does one that is no longer configured.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naturalist import artifacts, ledger
+from naturalist.layout import Layout
+from naturalist.ledger import KnownFiles, Outcome
+from naturalist.reasons import Reason
+from naturalist.schemas import AMENDMENT
+from naturalist.stages.ingest.listing import list_source
+from naturalist.stages.ingest.options import Source
+from naturalist.stages.ingest.withdrawals import Withdrawals
+
+BY = "removal"
+_UNREADABLE = (Reason.PERMISSION_DENIED, Reason.READ_ERROR, Reason.VANISHED)
+_COLUMNS = ["source", "path", "outcome", "pic_id", "same_as"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How many pictures were retired, and how many of those came back; by nobody's hand."""
+
+    retired: int = 0
+    restored: int = 0
+
+
+def amend(layout: Layout, sources: Sequence[Source], withdrawals: Withdrawals) -> Changes:
+    """Compare the ledger with what is in the sources, and amend it.
+
+    It costs a listing of all sources and a look at every ledger row.
+
+    Raises:
+        WithdrawalBudgetExceeded: too many pictures would be retired; none is.
+    """
+    found = {}
+    for category in sorted({source.category for source in sources}):
+        present = _Present([source for source in sources if source.category == category])
+        found[category] = _amendments(layout, category, present)
+    retired = {category: _count(rows, Outcome.REFUSED) for category, rows in found.items()}
+    withdrawals.add(retired, "their files are gone from the sources")
+    for category, rows in found.items():
+        if rows:
+            path = layout.amendments(category) / f"removed-{rows[0]['at_ns']}.parquet"
+            artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
+    restored = sum(_count(rows, Outcome.ACCEPTED) for rows in found.values())
+    return Changes(sum(retired.values()), restored)
+
+
+def _count(rows: Sequence[Row], outcome: Outcome) -> int:
+    return sum(row["outcome"] == outcome for row in rows)
+
+
+class _Present:
+    """The files of some sources; 16 bytes of memory a file."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        keys: list[bytes] = []
+        self._whole: set[str] = set()
+        for source in sources:
+            before, readable = len(keys), True
+            for entry in list_source(source):
+                keys.append(_key(source.name, entry.path))
+                readable = readable and entry.reason not in _UNREADABLE
+            if readable and len(keys) > before:
+                self._whole.add(source.name)
+        self._files = KnownFiles(keys)
+
+    def tell(self, rows: Sequence[Row]) -> list[bool | None]:
+        """For each ledger row whether its file is there; None if its source cannot say."""
+        keys = [_key(row["source"], row["path"].partition(b"\0")[0]) for row in rows]
+        found = self._files.contains(keys)
+        return [
+            True if is_there else (False if row["source"] in self._whole else None)
+            for row, is_there in zip(rows, found, strict=True)
+        ]
+
+
+def _key(source: str, path: bytes) -> bytes:
+    return hashlib.blake2b(source.encode() + b"\0" + path, digest_size=16).digest()
+
+
+def _amendments(layout: Layout, category: str, present: _Present) -> list[Row]:
+    latest = {row["pic_id"]: row for row in ledger.amendments(layout, category).to_pylist()}
+    withdrawn = {pic for pic, row in latest.items() if row["outcome"] != Outcome.ACCEPTED}
+    mine = {pic for pic in withdrawn if latest[pic]["by"] == BY}
+    gone: dict[str, str] = {}
+    back: dict[str, str] = {}
+    for row, is_there in _files(layout, category, present, Outcome.ACCEPTED):
+        pic = row["pic_id"]
+        if is_there is False and (pic not in withdrawn or pic in mine):
+            gone[pic] = row["source"]
+        elif is_there and pic in mine:
+            back[pic] = row["source"]
+    if gone:
+        for row, is_there in _files(layout, category, present, Outcome.DUPLICATE):
+            if row["same_as"] in gone and is_there is not False:
+                source = gone.pop(row["same_as"])
+                if is_there and row["same_as"] in mine:
+                    back[row["same_as"]] = source
+    at_ns = time.time_ns()
+    retire = [_amendment(pic, gone[pic], at_ns, True) for pic in sorted(set(gone) - mine)]
+    return retire + [_amendment(pic, back[pic], at_ns, False) for pic in sorted(back)]
+
+
+def _files(
+    layout: Layout, category: str, present: _Present, outcome: Outcome
+) -> Iterator[tuple[Row, bool | None]]:
+    for summary in ledger.batches(layout, category):
+        table = ledger.batch_rows(layout, category, summary.batch, _COLUMNS)
+        wanted = pc.equal(table["outcome"], outcome)
+        if outcome is Outcome.ACCEPTED:
+            # One that came by relabelling has its file in a source of another category.
+            wanted = pc.and_(wanted, pc.is_null(table["same_as"]))
+        rows = table.filter(wanted).to_pylist()
+        yield from zip(rows, present.tell(rows), strict=True)
+
+
+def _amendment(pic: str, source: str, at_ns: int, is_gone: bool) -> Row:
+    outcome = Outcome.REFUSED if is_gone else Outcome.ACCEPTED
+    return {
+        "pic_id": pic,
+        "source": source,
+        "outcome": outcome.value,
+        "reason": Reason.REMOVED_FROM_SOURCE.value if is_gone else None,
+        "detail": "no file with its bytes is left" if is_gone else "its file is there again",
+        "same_as": None,
+        "by": BY,
+        "at_ns": at_ns,
+    }

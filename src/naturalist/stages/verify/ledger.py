@@ -1,0 +1,22 @@
+"""Verifying the ledger: its files never change, so each has the checksum of its summary."""
+
+from collections.abc import Iterable, Iterator
+
+from naturalist import artifacts, ledger
+from naturalist.layout import Layout
+from naturalist.stages.verify.verdicts import Verdict
+
+_ADVICE = "restore it from a copy (what was published has one without private columns)"
+
+
+def check_ledger(layout: Layout, categories: Iterable[str]) -> Iterator[Verdict]:
+    """Read every ledger file of some categories once and compare it with its summary."""
+    for category in sorted(categories):
+        for summary in ledger.batches(layout, category):
+            path = layout.batch(category, summary.batch)
+            file = str(path.relative_to(layout.root))
+            if not path.exists():
+                yield Verdict("missing", "hard", f"it is not there: {_ADVICE}", file=file)
+            elif (found := artifacts.sha256_file(path)) != summary.sha256:
+                detail = f"sha256 is {found}, the summary says {summary.sha256}: {_ADVICE}"
+                yield Verdict("checksum", "hard", detail, file=file)

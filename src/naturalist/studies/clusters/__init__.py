@@ -1,0 +1,1 @@
+"""Clusters of the features, with reports and contact sheets."""

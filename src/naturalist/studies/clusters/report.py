@@ -1,0 +1,175 @@
+"""What `clusters.json` says about clusters: numbers, pictures to look at, words, candidates."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.studies.clusters.methods import quality
+from naturalist.studies.clusters.methods.clustering import NOISE
+
+Entry = dict[str, Any]
+
+MIXED_BELOW = 0.9
+"""A cluster is mixed if its largest category has a smaller share."""
+ONE_SOURCE_FROM = 0.95
+"""A cluster is one source if the largest of its sources has this share."""
+SHOWN = 6
+_FOREIGN_BELOW = 0.2
+_CANDIDATES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Every row with its cluster.
+
+    Attributes:
+        pic_ids: (rows,) names.
+        clusters: (rows,) int32; -1 is noise.
+        strength: (rows,) float32, 0 to 1.
+        distance: (rows,) float32, to the centre of the cluster.
+        categories: (rows,) name of the category; all empty if there is no word about them.
+        sources: (rows,) name of the source.
+    """
+
+    pic_ids: NDArray[np.str_]
+    clusters: NDArray[np.int32]
+    strength: NDArray[np.float32]
+    distance: NDArray[np.float32]
+    categories: NDArray[np.object_]
+    sources: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.pic_ids)
+
+
+def metrics(members: Members) -> dict[str, float | None]:
+    """Clusters beside categories and beside sources; None where there are fewer than two."""
+    named = {"categories": members.categories, "sources": members.sources}
+    found: dict[str, float | None] = {}
+    for what, names in named.items():
+        groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
+        known = quality.agreement(members.clusters, groups) if groups.max(initial=0) else {}
+        for name in ("ari", "ari_clustered", "nmi", "purity", "completeness", "homogeneity"):
+            found[name if what == "categories" else f"{name}_sources"] = known.get(name)
+    return found
+
+
+def entries(members: Members, stability: dict[int, float], parents: dict[int, int]) -> list[Entry]:
+    """One entry for each cluster, the largest first."""
+    named = Counter(zip(members.categories.tolist(), members.sources.tolist(), strict=True))
+    sources_of = Counter(category for category, _ in named)
+    several = len({source for _, source in named}) > 1
+    made = [
+        _entry(members, int(one), sources_of, several=several)
+        | {"stability": _rounded(stability.get(int(one))), "parent": parents.get(int(one))}
+        for one in np.unique(members.clusters[members.clusters != NOISE])
+    ]
+    return sorted(made, key=lambda entry: (-entry["size"], entry["cluster"]))
+
+
+def _entry(members: Members, cluster: int, sources_of: Counter[str], *, several: bool) -> Entry:
+    rows = np.flatnonzero(members.clusters == cluster)
+    categories = Counter(members.categories[rows].tolist())
+    sources = Counter(members.sources[rows].tolist())
+    (category, most), size = categories.most_common(1)[0], len(rows)
+    single = sources.most_common(1)[0][1] >= ONE_SOURCE_FROM * size
+    entry = {
+        "cluster": cluster,
+        "size": size,
+        "category": category or None,
+        "purity": round(most / size, 4) if category else None,
+        "categories": dict(categories.most_common()) if category else {},
+        "sources": dict(sources.most_common()),
+        "medoids": _first(members, rows, members.distance),
+        "boundary": _first(members, rows, members.strength),
+        "single_source": single and several,
+        "mixed": bool(category) and most < MIXED_BELOW * size,
+    }
+    return entry | {"words": _words(entry, sources_of[category])}
+
+
+def _first(members: Members, rows: NDArray[np.int64], by: NDArray[np.float32]) -> list[str]:
+    order = rows[np.argsort(by[rows], kind="stable")[:SHOWN]]
+    return [str(name) for name in members.pic_ids[order]]
+
+
+def _words(entry: Entry, sources_of_category: int) -> list[str]:
+    words = []
+    if entry["single_source"]:
+        name, count = next(iter(entry["sources"].items()))
+        words.append(
+            f"{count:,} of its {entry['size']:,} pictures come from one source, {name}: it may "
+            "show how that source was collected and not what is in the pictures"
+        )
+        if sources_of_category > 1:
+            words.append(
+                f"category {entry['category']} has {sources_of_category} sources, and the others "
+                "are not here: a classifier can learn the source from it (a data-collection "
+                "artefact)"
+            )
+    if entry["mixed"]:
+        shares = ", ".join(f"{count:,} {name}" for name, count in entry["categories"].items())
+        words.append(f"it mixes categories ({shares}): look at the fewer ones for wrong labels")
+    return words
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def label_candidates(members: Members, found: list[Entry]) -> list[Entry]:
+    """Pictures of a category that is rare in their cluster, the most suspect first.
+
+    The score is the share of the cluster's largest category times the strength of the membership.
+    """
+    candidates = []
+    for entry in found:
+        few = {
+            name
+            for name, count in entry["categories"].items()
+            if name != entry["category"] and count < _FOREIGN_BELOW * entry["size"]
+        }
+        rows = np.flatnonzero(members.clusters == entry["cluster"])
+        suspect = rows[np.isin(members.categories[rows], sorted(few))]
+        candidates += [_candidate(members, row, entry) for row in suspect.tolist()]
+    return sorted(candidates, key=lambda one: (-one["score"], one["picID"]))[:_CANDIDATES]
+
+
+def _candidate(members: Members, row: int, entry: Entry) -> Entry:
+    return {
+        "picID": str(members.pic_ids[row]),
+        "category": str(members.categories[row]),
+        "suggested": entry["category"],
+        "cluster": entry["cluster"],
+        "score": round(entry["purity"] * float(members.strength[row]), 4),
+    }
+
+
+def words(found: list[Entry], rows: int, noise: int) -> list[str]:
+    """The clustering in sentences."""
+    single = [entry for entry in found if entry["single_source"]]
+    mixed = [entry for entry in found if entry["mixed"]]
+    said = [f"{_counted(len(found))} of {rows - noise:,} pictures; noise: {noise:,}"]
+    if single:
+        inside = sum(entry["size"] for entry in single)
+        said.append(
+            f"{_counted(len(single))} with {inside:,} pictures, each of one source "
+            f"({_named(single)}): they may show how the data were collected"
+        )
+    if mixed:
+        said.append(
+            f"{_counted(len(mixed))} of mixed categories ({_named(mixed)}): see label_candidates"
+        )
+    return said
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} cluster" if count == 1 else f"{count:,} clusters"
+
+
+def _named(found: list[Entry]) -> str:
+    names = [str(entry["cluster"]) for entry in found[:10]]
+    return ", ".join(names) + (", ..." if len(found) > 10 else "")

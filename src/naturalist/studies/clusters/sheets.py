@@ -1,0 +1,92 @@
+"""A contact sheet for each cluster: its middle, some of all its members, and its border."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naturalist import artifacts
+from naturalist.layout import Layout
+from naturalist.progress import Progress
+from naturalist.studies.clusters.methods.clustering import NOISE
+from naturalist.studies.clusters.report import Members
+from naturalist.studies.contact_sheet import Tile, contact_sheet
+from naturalist.studies.thumbnails import read_thumbnails
+
+_SOME = 12
+_NOISE_SHOWN = 24
+_MOST_SHEETS = 200
+
+
+def write_sheets(
+    folder: Path,
+    about: dict[str, Any],
+    members: Members,
+    pictures: Layout | None,
+    watcher: Progress,
+) -> None:
+    """Draw the sheets of the clusters (the largest 200) and of the noise; name them in `about`.
+
+    Sheets of clusters that are no longer there are removed. Nothing is drawn where there are no
+    thumbnails.
+    """
+    chosen = {
+        str(entry["cluster"]): _chosen(entry, members, about["seed"])
+        for entry in about["clusters"][:_MOST_SHEETS]
+    }
+    noise = _some(members, NOISE, _NOISE_SHOWN, about["seed"])
+    if noise:
+        chosen["noise"] = [(name, "noise") for name in noise]
+    wanted = {name for shown in chosen.values() for name, _ in shown}
+    thumbnails = read_thumbnails(pictures, sorted(wanted)) if pictures is not None else {}
+    if not thumbnails:
+        chosen = {}
+    _remove_others(folder / "sheets", set(chosen))
+    sources = _sources(members, wanted)
+    titles = {str(entry["cluster"]): _title(entry) for entry in about["clusters"]}
+    watcher.begin("clusters: sheets", len(chosen), "sheets")
+    for name, shown in chosen.items():
+        tiles = [Tile(thumbnails.get(n), f"{n}\n{role}: {sources[n]}") for n, role in shown]
+        title = titles.get(name, f"noise: {about['noise']:,} pictures")
+        artifacts.write_bytes(folder / "sheets" / f"{name}.png", contact_sheet(tiles, title))
+        watcher.advance(1)
+    watcher.end()
+    for entry in about["clusters"]:
+        drawn = str(entry["cluster"]) in chosen
+        entry["sheet"] = f"sheets/{entry['cluster']}.png" if drawn else None
+    about["noise_sheet"] = "sheets/noise.png" if "noise" in chosen else None
+
+
+def _chosen(entry: dict[str, Any], members: Members, seed: int) -> list[tuple[str, str]]:
+    middle, border = entry["medoids"], entry["boundary"]
+    some = _some(members, entry["cluster"], _SOME + len(middle) + len(border), seed)
+    between = [name for name in some if name not in {*middle, *border}][:_SOME]
+    border = [name for name in border if name not in middle]
+    return [
+        *((name, "middle") for name in middle),
+        *((name, "any") for name in between),
+        *((name, "border") for name in border),
+    ]
+
+
+def _some(members: Members, cluster: int, count: int, seed: int) -> list[str]:
+    rows = np.flatnonzero(members.clusters == cluster)
+    drawn = np.random.default_rng([seed, cluster + 1]).permutation(rows)[:count]
+    return [str(name) for name in members.pic_ids[np.sort(drawn)]]
+
+
+def _sources(members: Members, wanted: set[str]) -> dict[str, str]:
+    rows = np.flatnonzero(np.isin(members.pic_ids, sorted(wanted)))
+    return {str(members.pic_ids[row]): str(members.sources[row]) for row in rows.tolist()}
+
+
+def _title(entry: dict[str, Any]) -> str:
+    shares = ", ".join(f"{count:,} {name}" for name, count in entry["categories"].items())
+    said = " (one source)" * entry["single_source"] + " (mixed)" * entry["mixed"]
+    return f"cluster {entry['cluster']}: {entry['size']:,} pictures: {shares}{said}"
+
+
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    for path in folder.glob("*.png"):
+        if path.stem not in kept:
+            path.unlink(missing_ok=True)

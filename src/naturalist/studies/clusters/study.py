@@ -1,0 +1,412 @@
+"""Clusters of a collection: made once, grown with it, made anew when they no longer fit.
+
+A clustering is a model (places in the space of principal axes) and the cluster of every row. New
+rows get theirs from the model, and no old row moves. When too many new rows are noise, or the
+collection has grown much, the model is made anew; its clusters then keep the ids of the old ones
+that they share most rows with, and how many rows changed their cluster is said.
+"""
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import artifacts
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.layout import Layout
+from naturalist.numeric.reduction import Reduction
+from naturalist.progress import Progress
+from naturalist.schemas import CLUSTER_MEMBERS
+from naturalist.studies.clusters import model as cluster_model
+from naturalist.studies.clusters import report as cluster_report
+from naturalist.studies.clusters.methods import quality
+from naturalist.studies.clusters.methods import tree as cluster_tree
+from naturalist.studies.clusters.methods.clustering import (
+    NOISE,
+    Assigned,
+    ClusterOptions,
+    Model,
+    assign,
+    make_model,
+    reduce_rows,
+    renumber,
+)
+from naturalist.studies.clusters.report import Members
+from naturalist.studies.clusters.sheets import write_sheets
+from naturalist.studies.feature_files import FeatureFile, FeatureFiles
+from naturalist.studies.feature_sample import draw, draw_far
+from naturalist.studies.rows import Rows
+
+FORMAT = 1
+"""Changes when the same rows would give other clusters."""
+_LOG = logging.getLogger(__name__)
+LEAST_ROWS = 10
+_FEW = 20
+_SAME_FEATURES = 0.99
+
+
+@dataclass(frozen=True)
+class ClusterStudy:
+    """How a collection is clustered, and when its clusters are made anew.
+
+    Attributes:
+        clusters: how they are made.
+        remake_noise: when the share of noise among rows added since is so much above what it was.
+        remake_growth: when so many times the rows it was made for have been added.
+    """
+
+    clusters: ClusterOptions = field(default_factory=ClusterOptions)
+    remake_noise: float = 0.2
+    remake_growth: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """The clustering as it was left."""
+
+    model: Model
+    about: dict[str, Any]
+    members: pa.Table
+
+    def of(self, file: FeatureFile) -> tuple[str, slice] | None:
+        """The hash that a file had, and its rows among the members; None if it is new."""
+        start = 0
+        for name, sha256, rows in self.about["files"]:
+            if name == file.name:
+                return sha256, slice(start, start + rows)
+            start += rows
+        return None
+
+
+def study_clusters(
+    files: FeatureFiles,
+    layout: Layout,
+    study: ClusterStudy,
+    watcher: Progress,
+    *,
+    name: str = "default",
+    pictures: Layout | None = None,
+    again: bool = False,
+) -> dict[str, Any]:
+    """Bring a clustering up to date; does nothing when it is.
+
+    Args:
+        files: the features.
+        layout: the workspace, or the folder to write to.
+        study: how.
+        watcher: hears how far it is.
+        name: of the clustering.
+        pictures: the workspace that has the thumbnails, for contact sheets; None draws none.
+        again: make it anew in any case.
+
+    Returns:
+        The content of `clusters.json`, and `changed`: whether anything was done.
+
+    Raises:
+        ConfigError: there are fewer than 10 rows.
+        MissingExtra: a package of the extra `analysis` is not installed.
+        StoreError: a table is damaged.
+    """
+    path = layout.clustering(name) / "members.parquet"
+    options = _fingerprint(files, study)
+    wanted = artifacts.fingerprint(FORMAT, options, files.fingerprint)
+    if not again and artifacts.is_done(path, wanted):
+        return dict(artifacts.read_json(path.with_name("clusters.json"))) | {"changed": False}
+    before = _read_before(path, options)
+    model, about, members = _bring_up_to_date(files, study, before, watcher, again=again)
+    about |= {"name": name, "rows": len(members), "options": options}
+    about["files"] = [
+        [f.name, f.sha256, n] for f, n in zip(files.files, about.pop("counts"), strict=True)
+    ]
+    _write(path, model, about, members)
+    _report(about, members, model)
+    write_sheets(path.parent, about, members, pictures, watcher)
+    artifacts.write_json(path.with_name("clusters.json"), about)
+    artifacts.write_receipt(path, _receipt(path, about["model"], wanted, len(members)))
+    cluster_model.remove_others(path.parent, about["model"])
+    return about | {"changed": True}
+
+
+def _fingerprint(files: FeatureFiles, study: ClusterStudy) -> str:
+    return artifacts.fingerprint(FORMAT, asdict(study.clusters), files.dim)
+
+
+def _receipt(path: Path, model: str, wanted: str, rows: int) -> artifacts.Receipt:
+    names = (path.name, "clusters.json", model)
+    hashes = {name: artifacts.sha256_file(path.with_name(name)) for name in names}
+    return artifacts.Receipt(wanted, rows, hashes)
+
+
+def _read_before(path: Path, options: str) -> Before | None:
+    """The clustering that is there, unless it was made with other options or is damaged."""
+    if not path.exists():
+        return None
+    try:
+        members = artifacts.read_parquet(path)
+        about = json.loads(members.schema.metadata[b"about"])
+        if about["options"] != options:
+            return None
+        return Before(cluster_model.read(path.with_name(about["model"])), about, members)
+    except (WorkspaceError, KeyError, TypeError, ValueError) as error:
+        _LOG.warning("%s: the clustering is damaged and made anew (%s)", path.parent, error)
+        return None
+
+
+def _bring_up_to_date(
+    files: FeatureFiles,
+    study: ClusterStudy,
+    before: Before | None,
+    watcher: Progress,
+    *,
+    again: bool,
+) -> tuple[Model, dict[str, Any], Members]:
+    if before is None:
+        model, about = _make(files, study.clusters, watcher)
+        members, about["counts"] = _assign_all(files, model, watcher)
+        return _numbered(model, about, members, None)
+    if not again:
+        members, counts, added = _grow(files, before, watcher)
+        why = _why_anew(before, study, added)
+        if not why:
+            about = before.about | {"added": _sum(before, added), "counts": counts}
+            return before.model, about, members
+    else:
+        why = "it was asked for"
+    model, about = _make(files, study.clusters, watcher)
+    members, about["counts"] = _assign_all(files, model, watcher)
+    about["remade"] = {"why": why}
+    return _numbered(model, about, members, before)
+
+
+def _make(
+    files: FeatureFiles, options: ClusterOptions, watcher: Progress
+) -> tuple[Model, dict[str, Any]]:
+    """A model of some rows, and how good it is."""
+    watcher.begin("clusters: sample", None, "rows")
+    drawn = draw(files, options.rows, options.seed, watcher.advance)
+    watcher.end()
+    if drawn.of < LEAST_ROWS:
+        raise ConfigError(
+            f"{files.what} has {drawn.of} pictures: clusters need {LEAST_ROWS} or more"
+        )
+    features, far = drawn.features, 0
+    if options.method == "hdbscan" and drawn.of > len(features):
+        watcher.begin("clusters: far rows", drawn.of, "rows")
+        more = draw_far(files, drawn, options.min_size, options.seed, watcher.advance)
+        watcher.end()
+        unseen = ~np.isin(more.pic_ids, drawn.pic_ids)
+        features, far = np.concatenate([features, more.features[unseen]]), int(unseen.sum())
+    reduction = reduce_rows(features, options)
+    points = reduction(features)
+    count, tried = _count(points, reduction, options, watcher)
+    watcher.begin("clusters: make", 1, "models")
+    model = make_model(points, reduction, options, count)
+    found = assign(model, points).cluster
+    stable = quality.stability(points, options, model)
+    watcher.advance(1)
+    watcher.end()
+    ids = model.ids.tolist()
+    return model, {
+        "method": options.method,
+        "seed": options.seed,
+        "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "made_from": {"rows": len(points), "far_rows": far, "of": drawn.of},
+        "axes": {"kept": points.shape[1], "explained": round(reduction.explained, 4)},
+        "criterion": {"floor": options.floor, "tried": [asdict(one) for one in tried]},
+        "stability": round(stable.overall, 4) if ids else None,
+        "by_cluster": dict(zip(ids, stable.by_cluster.tolist(), strict=True)),
+        "silhouette": quality.silhouette(points, found, options.seed),
+        "added": {"rows": 0, "noise": 0},
+    }
+
+
+def _count(
+    points: NDArray[np.float32], reduction: Reduction, options: ClusterOptions, watcher: Progress
+) -> tuple[int, Sequence[quality.Tried]]:
+    if options.method != "kmeans" or options.count:
+        return options.count, ()
+    watcher.begin("clusters: count", quality.counts_to_try(len(points), options), "counts")
+
+    def model_of(rows: NDArray[np.float32], count: int, seed: int) -> Model:
+        return make_model(rows, reduction, replace(options, seed=seed), count)
+
+    chosen = quality.choose_count(points, model_of, options, watcher.advance)
+    watcher.end()
+    return chosen
+
+
+def _assign_all(files: FeatureFiles, model: Model, watcher: Progress) -> tuple[Members, list[int]]:
+    watcher.begin("clusters: assign", None, "rows")
+    parts = []
+    for rows in files.rows():
+        parts.append(_members(rows, assign(model, model.reduction(rows.features))))
+        watcher.advance(len(rows))
+    watcher.end()
+    return _joined(parts), [len(part) for part in parts]
+
+
+def _grow(
+    files: FeatureFiles, before: Before, watcher: Progress
+) -> tuple[Members, list[int], dict[str, Any]]:
+    """Old rows keep their cluster, new ones get theirs; only files that changed are read whole."""
+    watcher.begin("clusters: assign", None, "rows")
+    parts = []
+    added = {"rows": 0, "noise": 0, "others": 0, "known": 0}
+    for file in files.files:
+        held = before.of(file)
+        old = before.members[held[1]] if held else before.members[:0]
+        if held and held[0] == file.sha256:
+            parts.append(_members(file.outline(), _as_assigned(old)))
+            continue
+        rows = file.read()
+        now = assign(before.model, before.model.reduction(rows.features))
+        parts.append(_members(rows, _kept(old, rows, now, added)))
+        watcher.advance(len(rows))
+    watcher.end()
+    return _joined(parts), [len(part) for part in parts], added
+
+
+def _kept(old: pa.Table, rows: Rows, now: Assigned, added: dict[str, int]) -> Assigned:
+    place = {name: k for k, name in enumerate(old["picID"].to_pylist())}
+    at = np.array([place.get(name, -1) for name in rows.pic_ids.tolist()], np.int64)
+    known, was = at >= 0, _as_assigned(old)
+    columns = []
+    for earlier, later in zip(vars(was).values(), vars(now).values(), strict=True):
+        column = later.copy()
+        column[known] = earlier[at[known]]
+        columns.append(column)
+    kept = Assigned(*columns)
+    added["rows"] += int((~known).sum())
+    added["noise"] += int((kept.cluster[~known] == NOISE).sum())
+    added["known"] += int(known.sum())
+    added["others"] += int((kept.cluster[known] != now.cluster[known]).sum())
+    return kept
+
+
+def _why_anew(before: Before, study: ClusterStudy, added: dict[str, int]) -> str:
+    """Why the model no longer fits; empty if it does."""
+    if added["others"] > (1 - _SAME_FEATURES) * max(added["known"], _FEW):
+        return "the features of known rows are others"
+    total, made = _sum(before, added), before.about["made_from"]["of"]
+    if total["rows"] >= study.remake_growth * made:
+        return f"{total['rows']:,} rows were added to the {made:,} that it was made for"
+    usual = before.about["noise_when_made"] / max(made, 1)
+    share = total["noise"] / max(total["rows"], 1)
+    if total["rows"] >= _FEW and share > usual + study.remake_noise:
+        return f"{share:.0%} of the rows that were added are noise, and it was {usual:.0%}"
+    return ""
+
+
+def _sum(before: Before, added: dict[str, int]) -> dict[str, int]:
+    return {key: before.about["added"][key] + added[key] for key in ("rows", "noise")}
+
+
+def _numbered(
+    model: Model, about: dict[str, Any], members: Members, before: Before | None
+) -> tuple[Model, dict[str, Any], Members]:
+    """Ids by size, or those of the clusters before."""
+    counts = about.pop("counts")
+    if before is None:
+        names = cluster_tree.by_size(members.clusters)
+        last = -1
+    else:
+        names, last = _old_ids(members, before, about)
+    # Clusters that no row has, because they were made from rows of a sample only.
+    for one in model.ids.tolist():
+        names.setdefault(one, max([last, *names.values()]) + 1)
+    clusters = np.array([names.get(one, NOISE) for one in members.clusters.tolist()], np.int32)
+    about["by_cluster"] = {names[one]: value for one, value in about["by_cluster"].items()}
+    about["largest_id"] = max([last, *names.values()], default=-1)
+    about["noise_when_made"] = int((clusters == NOISE).sum())
+    if before is not None:
+        about["remade"] |= _moved(clusters, members, before)
+    return renumber(model, names), about | {"counts": counts}, replace(members, clusters=clusters)
+
+
+def _old_ids(members: Members, before: Before, about: dict[str, Any]) -> tuple[dict[int, int], int]:
+    was, at = _common(members, before)
+    last = before.about["largest_id"]
+    names = cluster_tree.match(was, members.clusters[at], last)
+    for one in np.unique(members.clusters[members.clusters >= 0]).tolist():
+        names.setdefault(one, max([last, *names.values()]) + 1)
+    return names, last
+
+
+def _common(members: Members, before: Before) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The old clusters of rows that are there still, and where these rows are now."""
+    place = {name: k for k, name in enumerate(members.pic_ids.tolist())}
+    at = np.array([place.get(n, -1) for n in before.members["picID"].to_pylist()], np.int64)
+    return before.members["cluster"].to_numpy()[at >= 0], at[at >= 0]
+
+
+def _moved(clusters: NDArray[np.int32], members: Members, before: Before) -> dict[str, int]:
+    was, at = _common(members, before)
+    return {"moved": int((was != clusters[at]).sum()), "of": len(at)}
+
+
+def _report(about: dict[str, Any], members: Members, model: Model) -> None:
+    """Fill in what follows from the members."""
+    ids = model.ids
+    sizes = np.array([(members.clusters == one).sum() for one in ids.tolist()], np.int64)
+    merges = cluster_tree.tree(ids, model.centres, sizes)
+    parents = {child: merge.branch for merge in merges for child in merge.children}
+    stable = {int(one): value for one, value in about["by_cluster"].items()}
+    found = cluster_report.entries(members, stable, parents)
+    noise = int((members.clusters == NOISE).sum())
+    about["noise"] = noise
+    about["metrics"] = cluster_report.metrics(members) | {
+        "stability": about["stability"],
+        "silhouette": about["silhouette"],
+    }
+    about["clusters"] = found
+    about["hierarchy"] = [asdict(merge) for merge in merges]
+    about["label_candidates"] = cluster_report.label_candidates(members, found)
+    about["words"] = cluster_report.words(found, len(members), noise)
+
+
+def _members(rows: Rows, found: Assigned) -> Members:
+    categories = rows.category_names if rows.categories else np.full(len(rows), "", np.str_)
+    return Members(
+        rows.pic_ids,
+        found.cluster,
+        found.strength,
+        found.distance,
+        _shared(categories),
+        _shared(rows.sources),
+    )
+
+
+def _shared(names: NDArray[np.str_]) -> NDArray[np.object_]:
+    """The same names, each held once: a long name of a source is not repeated a million times."""
+    different, at = np.unique(names, return_inverse=True)
+    return different.astype(np.object_)[at]
+
+
+def _joined(parts: Sequence[Members]) -> Members:
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    return Members(*(np.concatenate(column) for column in columns))
+
+
+def _as_assigned(table: pa.Table) -> Assigned:
+    names = ("cluster", "strength", "distance")
+    return Assigned(*(table[name].to_numpy() for name in names))
+
+
+def _write(path: Path, model: Model, about: dict[str, Any], members: Members) -> None:
+    """Write the model, then the members with all that is known of both: one file decides.
+
+    A run that is killed before or after it finds the old clustering or the new one; what is told
+    of it is made from these.
+    """
+    about["model"] = cluster_model.write(path.parent, model)
+    columns = [members.pic_ids, members.clusters, members.strength, members.distance]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, CLUSTER_MEMBERS, strict=True)]
+    table = pa.Table.from_arrays(arrays, schema=CLUSTER_MEMBERS)
+    artifacts.write_parquet(path, table, metadata={"about": json.dumps(about)})

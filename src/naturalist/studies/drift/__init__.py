@@ -1,0 +1,1 @@
+"""Whether new pictures are like those before."""

@@ -1,0 +1,375 @@
+"""The tests of a study of drift: is a batch like what was before it, and where is it not?
+
+Which question is asked is chosen by `DriftOptions.against`:
+
+- `sources`: *have the sources changed?* Pictures of a source are compared with earlier pictures of
+  the same source, however the sources are mixed. A source that is new has no such pictures: its
+  distance from the others of its category is compared with the distances that there are between
+  the earlier sources. An ordinary batch passes.
+- `everything`: *is the batch a random draw of all that was before it?* Batches come from few
+  sources, so the honest answer is nearly always no.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.studies.drift import wording as drift_words
+from naturalist.studies.drift.methods.separation import beyond_spread, distance_between, tell_apart
+from naturalist.studies.drift.methods.two_samples import (
+    Codes,
+    Compared,
+    Floats,
+    Mask,
+    compare,
+    fourier_features,
+    holm,
+    rank_features,
+    word_features,
+)
+from naturalist.studies.drift.rows import Found, Pictures
+
+Against = Literal["sources", "everything"]
+Predict = Callable[[NDArray[np.str_]], "Predicted | None"]
+"""Says what a classifier that did not see their sources makes of pictures; None if it cannot."""
+Report = dict[str, Any]
+_FEW_LEFT = 1e-9
+
+
+@dataclass(frozen=True)
+class DriftOptions:
+    """How drift is looked for.
+
+    Attributes:
+        against: what a batch is compared with; see this module.
+        alpha: share of ordinary batches that may be called drift, over all tests together.
+        least_effect: smaller effects are told and never called drift.
+        rows: most pictures of the batch, and of what was before it, that are compared.
+        least_rows: a source is compared if it has so many pictures in the batch and before it.
+        frequencies: of the random Fourier features.
+        permutations: exchanges that give a p-value.
+        pictures: pictures shown.
+        seed: of sample, frequencies and exchanges.
+    """
+
+    against: Against = "sources"
+    alpha: float = 0.01
+    least_effect: float = 0.1
+    rows: int = 20_000
+    least_rows: int = 20
+    frequencies: int = 128
+    permutations: int = 300
+    pictures: int = 24
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a classifier says of some pictures; row i of each belongs to the same one.
+
+    Attributes:
+        categories: (rows,) the most probable category.
+        numbers: measures such as the probability of that category, by name.
+    """
+
+    categories: NDArray[np.str_]
+    numbers: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(eq=False)
+class _Test:
+    what: str
+    method: str
+    statistic: float
+    p_value: float
+    effect: float
+    blame: NDArray[np.float64]
+    """(new pictures,) how much each is to blame; NaN if the test did not look at it."""
+    adjusted_p: float = 1.0
+    flagged: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        value = {key: one for key, one in asdict(self).items() if key != "blame"}
+        return {k: round(v, 6) if isinstance(v, float) else v for k, v in value.items()}
+
+
+@dataclass(eq=False)
+class _Study:
+    """New pictures first, pictures from before after them."""
+
+    found: Found
+    options: DriftOptions
+    rng: np.random.Generator
+    vectors: Floats = field(init=False)
+    groups: NDArray[np.str_] = field(init=False)
+    is_new: Mask = field(init=False)
+    embedding: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        new, before = self.found.new, self.found.before
+        self.vectors = np.concatenate([new.features, before.features])
+        self.groups = np.concatenate([new.groups, before.groups])
+        self.is_new = np.arange(len(self.groups)) < len(new)
+        self.embedding = fourier_features(self.vectors, self.options.frequencies, self.rng)
+
+    def strata(self) -> tuple[list[str], Codes]:
+        """Names of the strata that can be compared, and the stratum of each row; -1 is none."""
+        least = self.options.least_rows
+        if self.options.against == "everything":
+            enough = min(self.is_new.sum(), (~self.is_new).sum()) >= least
+            code = 0 if enough else -1
+            return ["everything"] * bool(enough), np.full(len(self.groups), code, np.int64)
+        names = [
+            name
+            for name in np.unique(self.groups).tolist()
+            if min(self._count(name, new=True), self._count(name, new=False)) >= least
+        ]
+        codes = {name: k for k, name in enumerate(names)}
+        return names, np.array([codes.get(g, -1) for g in self.groups.tolist()], np.int64)
+
+    def _count(self, group: str, *, new: bool) -> int:
+        return int(((self.groups == group) & (self.is_new == new)).sum())
+
+    def new_sources(self) -> list[str]:
+        """Sources that have enough new pictures and none at all from before."""
+        if self.options.against == "everything":
+            return []
+        before = set(self.found.before_counts)
+        least = self.options.least_rows
+        counts = self.found.new_counts
+        return [g for g, n in sorted(counts.items()) if g not in before and n >= least]
+
+
+def compare_pictures(
+    found: Found, options: DriftOptions, predict: Predict | None = None
+) -> tuple[Report, list[str]]:
+    """Compare new pictures with those from before: the report, and the pictures to blame.
+
+    Raises:
+        MissingExtra: SciPy is not installed.
+    """
+    report: Report = {
+        "rows": sum(found.new_counts.values()),
+        "reference": {
+            "question": drift_words.QUESTIONS[options.against],
+            "against": options.against,
+            "rows": sum(found.before_counts.values()),
+            "compared": {"new": len(found.new), "before": len(found.before)},
+        },
+        "options": asdict(options),
+        "mix": drift_words.mix(found.new_counts, found.before_counts),
+    }
+    if not len(found.new) or not len(found.before):
+        return report | _nothing(found, options), []
+    study = _Study(found, options, np.random.default_rng(options.seed))
+    names, strata = study.strata()
+    tests: list[_Test] = []
+    by_source: list[dict[str, Any]] = []
+    if names:
+        tests, by_source = _compare_known(study, names, strata, predict)
+    new_tests, new_sources = _compare_new(study)
+    tests += new_tests
+    by_source += new_sources
+    if not tests:
+        return report | _nothing(found, options), []
+    _flag(tests, options)
+    _flag_sources(by_source, options)
+    drifted = any(test.flagged for test in tests)
+    return report | {
+        "verdict": "drift" if drifted else "none",
+        "tests": [test.as_json() for test in tests],
+        "by_source": by_source,
+        "by_category": _by_category(by_source),
+        "words": drift_words.words(found, [t.as_json() for t in tests], by_source, strata),
+    }, _to_blame(tests, found.new, options.pictures)
+
+
+def _nothing(found: Found, options: DriftOptions) -> Report:
+    return {
+        "verdict": "too_few",
+        "tests": [],
+        "by_source": [],
+        "by_category": [],
+        "words": drift_words.too_few(found, options.least_rows),
+    }
+
+
+def _compare_known(
+    study: _Study, names: list[str], strata: Codes, predict: Predict | None
+) -> tuple[list[_Test], list[dict[str, Any]]]:
+    rows = np.flatnonzero(strata >= 0)
+    inside, is_new = strata[rows], study.is_new[rows]
+    options, rng = study.options, study.rng
+
+    def run(what: str, method: str, embedding: Floats) -> tuple[_Test, Compared]:
+        one = compare(embedding, is_new, inside, options.permutations, rng)
+        blame = _blame(one.witness, is_new, inside, rows, len(study.found.new))
+        return _Test(what, method, one.statistic, one.p_value, one.effect, blame), one
+
+    features, compared = run("features", "maximum mean discrepancy", study.embedding[rows])
+    tests = [features, _told_apart(study, rows, inside, is_new)]
+    new, before = study.found.new, study.found.before
+    for what in new.numbers:
+        values = np.concatenate([new.numbers[what], before.numbers[what]])[rows]
+        tests.append(run(what, "Cramér-von Mises", rank_features(values))[0])
+    for what in new.words:
+        said = np.concatenate([new.words[what], before.words[what]])[rows]
+        tests.append(run(what, "chi-squared", word_features(said))[0])
+    names_of = np.concatenate([new.pic_ids, before.pic_ids])[rows]
+    predicted = predict(names_of) if predict is not None else None
+    if predicted is not None:
+        said = predicted.categories
+        tests.append(run("predicted category", "chi-squared", word_features(said))[0])
+        for what, values in predicted.numbers.items():
+            tests.append(run(what, "Cramér-von Mises", rank_features(values))[0])
+    return tests, _by_source(study, names, compared)
+
+
+def _told_apart(study: _Study, rows: Codes, inside: Codes, is_new: Mask) -> _Test:
+    told = tell_apart(study.vectors[rows], is_new, inside, study.rng)
+    blame = np.full(len(study.found.new), np.nan)
+    blame[rows[is_new]] = told.scores[is_new]
+    method = "classifier two-sample test"
+    return _Test("features, told apart", method, told.auc, told.p_value, told.effect, blame)
+
+
+def _blame(
+    witness: Floats, is_new: Mask, strata: Codes, rows: Codes, count: int
+) -> NDArray[np.float64]:
+    """The witness of new rows in standard deviations of the earlier rows of their stratum."""
+    blame = np.full(count, np.nan)
+    for stratum in np.unique(strata):
+        mine = strata == stratum
+        old = witness[mine & ~is_new].astype(np.float64)
+        fresh = mine & is_new
+        blame[rows[fresh]] = (witness[fresh] - old.mean()) / max(float(old.std()), _FEW_LEFT)
+    return blame
+
+
+def _by_source(study: _Study, names: list[str], compared: Compared) -> list[dict[str, Any]]:
+    found = study.found
+    return [
+        {
+            "source": name,
+            "kind": "known",
+            "rows": found.new_counts.get(name, sum(found.new_counts.values())),
+            "reference_rows": found.before_counts.get(name, sum(found.before_counts.values())),
+            "p_value": round(float(compared.stratum_p[k]), 6),
+            "effect": round(float(compared.stratum_effect[k]), 4),
+        }
+        for k, name in enumerate(names)
+    ]
+
+
+def _compare_new(study: _Study) -> tuple[list[_Test], list[dict[str, Any]]]:
+    fresh = study.new_sources()
+    if not fresh:
+        return [], []
+    ordinary = _ordinary_distances(study)
+    tests, told = [], []
+    for name in fresh:
+        mine = (study.groups == name) & study.is_new
+        like = _like(study, name)
+        row = {
+            "source": name,
+            "kind": "new",
+            "rows": study.found.new_counts[name],
+            "reference_rows": int(like.sum()),
+            "p_value": None,
+            "effect": None,
+        }
+        told.append(row)
+        if like.sum() < study.options.least_rows:
+            continue
+        distance = distance_between(study.embedding[mine], study.embedding[like])
+        spread = beyond_spread(distance, ordinary)
+        row |= {"distance": round(distance, 4), "ordinary": [round(d, 4) for d in ordinary]}
+        if spread.p_value is None:
+            continue
+        row |= {"p_value": round(spread.p_value, 6), "effect": round(spread.effect, 4)}
+        blame = np.full(len(study.found.new), np.nan)
+        way = study.embedding[mine].mean(axis=0) - study.embedding[like].mean(axis=0)
+        old = study.embedding[like] @ way
+        scores = (study.embedding[mine] @ way - old.mean()) / max(float(old.std()), _FEW_LEFT)
+        blame[mine[: len(blame)]] = scores
+        method = "spread between sources"
+        tests.append(
+            _Test(f"new source {name}", method, distance, spread.p_value, spread.effect, blame)
+        )
+    return tests, told
+
+
+def _like(study: _Study, name: str) -> Mask:
+    """Earlier pictures of the other sources of a source's category."""
+    category = name.split("/", 1)[0] + "/"
+    same = np.char.startswith(study.groups, category)
+    found: Mask = same & ~study.is_new & (study.groups != name)
+    return found
+
+
+def _ordinary_distances(study: _Study) -> list[float]:
+    """Of each earlier source from the others of its category, over all categories."""
+    least = study.options.least_rows
+    found: dict[frozenset[str], float] = {}
+    for name in sorted(study.found.before_counts):
+        mine = (study.groups == name) & ~study.is_new
+        like = _like(study, name)
+        others = np.unique(study.groups[like]).tolist()
+        # Two sources have one distance, not one each.
+        pair = frozenset([name, *others] if len(others) == 1 else [name])
+        if min(mine.sum(), like.sum()) >= least and pair not in found:
+            found[pair] = distance_between(study.embedding[mine], study.embedding[like])
+    return list(found.values())
+
+
+def _flag(tests: list[_Test], options: DriftOptions) -> None:
+    adjusted = holm(np.array([test.p_value for test in tests]))
+    for test, p in zip(tests, adjusted.tolist(), strict=True):
+        test.adjusted_p = p
+        test.flagged = p <= options.alpha and test.effect >= options.least_effect
+
+
+def _flag_sources(by_source: list[dict[str, Any]], options: DriftOptions) -> None:
+    known = [row for row in by_source if row["p_value"] is not None]
+    adjusted = holm(np.array([row["p_value"] for row in known], np.float64))
+    for row in by_source:
+        row["flagged"] = False
+    for row, p in zip(known, adjusted.tolist(), strict=True):
+        row["flagged"] = bool(p <= options.alpha and row["effect"] >= options.least_effect)
+
+
+def _by_category(by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A category has the smallest p-value of its sources, times their number."""
+    told = []
+    for category in sorted({row["source"].split("/", 1)[0] for row in by_source}):
+        mine = [row for row in by_source if row["source"].split("/", 1)[0] == category]
+        tested = [row["p_value"] for row in mine if row["p_value"] is not None]
+        told.append(
+            {
+                "category": category,
+                "rows": sum(row["rows"] for row in mine),
+                "p_value": min(1.0, min(tested) * len(tested)) if tested else None,
+                "effect": max((row["effect"] or 0.0 for row in mine), default=0.0),
+                "flagged": any(row["flagged"] for row in mine),
+            }
+        )
+    return told
+
+
+def _to_blame(tests: list[_Test], new: Pictures, count: int) -> list[str]:
+    """New pictures that stand out most in any test that found drift, most responsible first."""
+    flagged = [test.blame for test in tests if test.flagged]
+    if not flagged:
+        return []
+    # Ranks, since scales differ from test to test.
+    share = np.full(len(new), -np.inf)
+    for blame in flagged:
+        seen = np.flatnonzero(~np.isnan(blame))
+        ranks = np.empty(len(seen))
+        ranks[np.argsort(blame[seen], kind="stable")] = np.arange(1, len(seen) + 1) / len(seen)
+        share[seen] = np.where(np.isinf(share[seen]), ranks, share[seen] + ranks)
+    order = np.argsort(-share, kind="stable")[:count]
+    return [str(name) for name in new.pic_ids[order] if np.isfinite(share).any()]

@@ -1,0 +1,267 @@
+"""The pictures that a study of drift compares: those of a batch, and a sample of what was before.
+
+Which pictures a sample holds follows from their numbers and the seed alone: a lottery in which each
+picture has a fixed ticket. So a sample hardly changes from one day to the next, and the cost is one
+look at the ledger and at the features of the chosen pictures.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from naturalist import artifacts, ledger
+from naturalist.backbones import BackboneSpec
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout, pic_number
+from naturalist.ledger import BatchSummary, Outcome
+from naturalist.stages import extract
+from naturalist.stages.tables import features_of
+
+_COLUMNS = ["pic_id", "category", "source", "outcome", "size_bytes", "format", "width", "height"]
+_MEASURES = ["blur", "brightness", "contrast"]
+_MEASURES_SCHEMA = pa.schema([(name, pa.float32()) for name in _MEASURES])
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which pictures are looked at: those of a batch, of a source, or of a source in a batch."""
+
+    batch: int | None
+    source: str = ""
+    """A name, or category/name."""
+
+    @property
+    def name(self) -> str:
+        """Names the report: 000012, or 000012-zoo, or zoo."""
+        parts = [] if self.batch is None else [f"{self.batch:06d}"]
+        return "-".join([*parts, *filter(None, [self.source.replace("/", "-")])])
+
+    def is_source(self, category: str, source: str) -> bool:
+        """Whether a source is the chosen one; every source is if none was chosen."""
+        return self.source in ("", source, f"{category}/{source}")
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """What is known of some pictures; row i of each belongs to the same one.
+
+    Attributes:
+        pic_ids: (rows,) names.
+        groups: (rows,) category/source of each.
+        features: (rows, dim) float32.
+        numbers: name of a measure to (rows,) float64.
+        words: name of a property to (rows,) words.
+    """
+
+    pic_ids: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    features: NDArray[np.float32]
+    numbers: dict[str, NDArray[np.float64]]
+    words: dict[str, NDArray[np.str_]]
+
+    def __len__(self) -> int:
+        return len(self.pic_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Pictures to compare, and of how many they were drawn, by category/source."""
+
+    new: Pictures
+    before: Pictures
+    new_counts: dict[str, int]
+    before_counts: dict[str, int]
+
+
+def find(
+    layout: Layout,
+    spec: BackboneSpec,
+    categories: Iterable[str],
+    chosen: Chosen,
+    rows: int,
+    seed: int,
+    on_rows: Callable[[int], None],
+) -> Found:
+    """Draw at most `rows` pictures of what is chosen, and as many of what was before it.
+
+    Before a batch are the batches with lower numbers; beside a source that is chosen alone, all
+    other sources. Every source gets an equal share of the sample, as far as it has the pictures.
+
+    Raises:
+        ConfigError: there is no such batch or source.
+    """
+    facts = [_accepted(layout, name) for name in categories if ledger.batches(layout, name)]
+    table = pa.concat_tables(facts) if facts else _accepted_schema().empty_table()
+    is_new, is_before = _sides(table, chosen)
+    if not is_new.any():
+        what = f"batch {chosen.batch}" if chosen.batch is not None else "the collection"
+        of = f" of source {chosen.source!r}" if chosen.source else ""
+        raise ConfigError(
+            f"no accepted pictures{of} in {what}: naturalist ledger  shows what there is"
+        )
+    sides = []
+    for mask in (is_new, is_before):
+        part = table.filter(pa.array(mask))
+        sides.append((part.take(_drawn(part, rows, seed)), _counts(part)))
+    (new, new_counts), (before, before_counts) = sides
+    return Found(
+        _read(layout, spec, new, on_rows),
+        _read(layout, spec, before, on_rows),
+        new_counts,
+        before_counts,
+    )
+
+
+def _accepted_schema() -> pa.Schema:
+    numbers = {"batch": pa.int32(), "size_bytes": pa.int64()}
+    numbers |= dict.fromkeys(("width", "height"), pa.int32())
+    names = [name for name in [*_COLUMNS, "batch"] if name != "outcome"]
+    return pa.schema([(name, numbers.get(name, pa.string())) for name in names])
+
+
+def _accepted(layout: Layout, category: str) -> pa.Table:
+    """Accepted pictures of a category with the facts of their files; about 60 bytes a picture."""
+    gone = pa.array(ledger.not_accepted(layout, category), pa.string())
+    parts = [_accepted_schema().empty_table()]
+    for summary in ledger.batches(layout, category):
+        rows = ledger.batch_rows(layout, category, summary.batch, _COLUMNS)
+        there = pc.and_(
+            pc.equal(rows["outcome"], Outcome.ACCEPTED),
+            pc.invert(pc.is_in(rows["pic_id"], gone)),
+        )
+        kept = rows.filter(there).drop_columns(["outcome"])
+        batch = pa.array(np.full(kept.num_rows, summary.batch, np.int32))
+        parts.append(kept.append_column("batch", batch).cast(_accepted_schema()))
+    return pa.concat_tables(parts)
+
+
+def _sides(table: pa.Table, chosen: Chosen) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    groups = _groups(table)
+    known, at = np.unique(groups, return_inverse=True)
+    of_source = np.array([chosen.is_source(*one.split("/", 1)) for one in known.tolist()], bool)
+    mine = of_source[at] if len(known) else np.zeros(0, bool)
+    if chosen.batch is None:
+        return mine, ~mine
+    batches = table["batch"].to_numpy()
+    return mine & (batches == chosen.batch), batches < chosen.batch
+
+
+def _groups(table: pa.Table) -> NDArray[np.str_]:
+    joined = pc.binary_join_element_wise(table["category"], table["source"], "/")
+    return np.array(joined.to_pylist(), np.str_)
+
+
+def _counts(table: pa.Table) -> dict[str, int]:
+    known, counts = np.unique(_groups(table), return_counts=True)
+    return dict(zip(known.tolist(), counts.tolist(), strict=True))
+
+
+def _drawn(table: pa.Table, rows: int, seed: int) -> pa.Array:
+    """Places of the rows with the lowest tickets of each source, in their order."""
+    tickets = _tickets(table, seed)
+    groups = _groups(table)
+    names, counts = np.unique(groups, return_counts=True)
+    chosen: list[NDArray[np.int64]] = []
+    for name, share in zip(names, _shares(counts, rows), strict=True):
+        mine = np.flatnonzero(groups == name)
+        chosen.append(mine[np.argsort(tickets[mine], kind="stable")[:share]])
+    places = np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+    return pa.array(places, pa.int64())
+
+
+def _shares(counts: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """Equal shares of `rows`; what small sources leave goes to the larger ones."""
+    shares = np.zeros(len(counts), np.int64)
+    left = rows
+    for rank, k in enumerate(np.argsort(counts, kind="stable")):
+        shares[k] = min(counts[k], left // (len(counts) - rank))
+        left -= shares[k]
+    return shares
+
+
+def _tickets(table: pa.Table, seed: int) -> NDArray[np.uint64]:
+    """A number for each picture, as good as random and always the same (SplitMix64)."""
+    names = table["pic_id"].to_pylist()
+    salt = {name: zlib.crc32(name.encode()) for name in pc.unique(table["category"]).to_pylist()}
+    state = np.array(
+        [(salt[n.rpartition("_id_")[0]] << 32) ^ pic_number(n) ^ seed for n in names], np.uint64
+    )
+    with np.errstate(over="ignore"):
+        state = state * np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: NDArray[np.uint64] = state ^ (state >> np.uint64(31))
+    return mixed
+
+
+def _read(
+    layout: Layout, spec: BackboneSpec, facts: pa.Table, on_rows: Callable[[int], None]
+) -> Pictures:
+    """Features and measures of the rows of `facts`; rows that have none of them are left out."""
+    parts = [_Part.empty(spec.dim)]
+    for category in pc.unique(facts["category"]).to_pylist():
+        mine = facts.filter(pc.equal(facts["category"], category))
+        names = mine["pic_id"].to_pylist()
+        summaries = {one.batch: one for one in ledger.batches(layout, category)}
+        for part in extract.parts(layout, category, spec):
+            here = ledger.between(names, *part.numbers)
+            if here:
+                parts.append(_read_part(layout, summaries[part.batch], part, mine, here, spec.dim))
+                on_rows(len(here))
+    return _joined(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    facts: pa.Table
+    features: NDArray[np.float32]
+    measures: pa.Table
+
+    @classmethod
+    def empty(cls, dim: int) -> "_Part":
+        measures = _MEASURES_SCHEMA.empty_table()
+        return cls(_accepted_schema().empty_table(), np.empty((0, dim), np.float32), measures)
+
+
+def _read_part(
+    layout: Layout,
+    summary: BatchSummary,
+    part: extract.Part,
+    facts: pa.Table,
+    names: Sequence[str],
+    dim: int,
+) -> _Part:
+    wanted = pa.array(names, pa.string())
+    vectors = _in_order(artifacts.read_parquet(part.path), wanted)
+    previews = layout.previews(summary.category, part.batch, part.number)
+    measures = _in_order(artifacts.read_parquet(previews, ["pic_id", *_MEASURES]), wanted)
+    known = facts.filter(pc.is_in(facts["pic_id"], wanted))
+    values = measures.select(_MEASURES).cast(_MEASURES_SCHEMA)
+    return _Part(known, features_of(vectors, dim), values)
+
+
+def _in_order(table: pa.Table, names: pa.Array) -> pa.Table:
+    """Rows of these pictures; all files of a shard hold them in id order."""
+    return table.filter(pc.is_in(table["pic_id"], names))
+
+
+def _joined(parts: Sequence[_Part]) -> Pictures:
+    facts = pa.concat_tables([part.facts for part in parts])
+    measures = pa.concat_tables([part.measures for part in parts])
+    numbers = {name: measures[name].to_numpy().astype(np.float64) for name in _MEASURES}
+    width, height = (facts[name].to_numpy().astype(np.float64) for name in ("width", "height"))
+    numbers["size_bytes"] = facts["size_bytes"].to_numpy().astype(np.float64)
+    numbers["pixels"] = width * height
+    numbers["shape"] = width / np.maximum(height, 1)
+    return Pictures(
+        np.array(facts["pic_id"].to_pylist(), np.str_),
+        _groups(facts),
+        np.concatenate([part.features for part in parts]),
+        numbers,
+        {"format": np.array(facts["format"].to_pylist(), np.str_)},
+    )

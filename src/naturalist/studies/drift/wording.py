@@ -1,0 +1,172 @@
+"""What a report on drift says in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.studies.drift.methods.two_samples import Codes
+from naturalist.studies.drift.rows import Found
+
+QUESTIONS = {
+    "sources": "have the sources changed, beside their own earlier pictures and, if they are new, "
+    "beside the differences between earlier sources?",
+    "everything": "is it a random draw of all that was before?",
+}
+VERDICTS = {
+    "drift": "drift",
+    "none": "no drift",
+    "too_few": "too few pictures to say",
+}
+_DIRECTIONS = {
+    "blur": ("blurrier", "sharper"),
+    "brightness": ("darker", "brighter"),
+    "contrast": ("flatter", "richer in contrast"),
+    "size_bytes": ("smaller files", "larger files"),
+    "pixels": ("fewer pixels", "more pixels"),
+    "shape": ("narrower", "wider"),
+}
+_MENTIONED = 3
+_LEAST_SHARE = 0.05
+
+
+def mix(new: Mapping[str, int], before: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The share of each source among the new pictures and among those from before."""
+    totals = [max(1, sum(counts.values())) for counts in (new, before)]
+    return [
+        {
+            "source": name,
+            "share": round(new.get(name, 0) / totals[0], 4),
+            "share_before": round(before.get(name, 0) / totals[1], 4),
+        }
+        for name in sorted({*new, *before})
+    ]
+
+
+def too_few(found: Found, least: int) -> list[str]:
+    """Why nothing can be said."""
+    if not found.before_counts:
+        return ["there is nothing before it to compare it with"]
+    said = f"no source has {least} pictures both here and before, and for new sources there are too"
+    return [f"{said} few earlier ones to say how much sources differ"]
+
+
+def words(
+    found: Found,
+    tests: Sequence[dict[str, Any]],
+    by_source: Sequence[dict[str, Any]],
+    strata: Codes,
+) -> list[str]:
+    """Sentences on everything that was flagged, and on what is new without being drift."""
+    said = [_of_test(test, found, strata) for test in tests if test["flagged"]]
+    said = [sentence for sentence in said if sentence]
+    where = [row for row in by_source if row["flagged"] and row["kind"] == "known"]
+    where.sort(key=lambda row: -row["effect"])
+    if where and said:
+        named = ", ".join(f"{row['source']} (effect {row['effect']:.2f})" for row in where)
+        said.append(f"the features changed most in {named}")
+    if not said:
+        said.append("nothing changed that is more than chance and large enough to matter")
+    if not any(test["what"] == "predicted category" for test in tests):
+        said.append(
+            "predictions were not compared: no classifier was trained with these pictures "
+            "(naturalist refine)"
+        )
+    return [*said, *_of_new_sources(by_source), *_of_mix(found)]
+
+
+def _of_test(test: dict[str, Any], found: Found, strata: Codes) -> str:
+    what, effect = test["what"], f"effect {test['effect']:.2f}"
+    if what == "features":
+        return f"the features have another distribution ({effect})"
+    if what == "features, told apart":
+        return (
+            f"a classifier tells new from earlier pictures: in {test['statistic']:.0%} of pairs it "
+            "is right, chance is 50%"
+        )
+    if what in found.new.numbers:
+        return _of_number(what, effect, *_sides(found.new.numbers, found, what, strata))
+    if what in found.new.words:
+        return _of_words(what, effect, *_sides(found.new.words, found, what, strata))
+    if what.startswith("new source"):
+        return ""
+    return f"{what}: the classifier's answers have another distribution ({effect})"
+
+
+def _sides(
+    values: Mapping[str, NDArray[Any]], found: Found, what: str, strata: Codes
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    """New values, values from before, and weights that give both the same mix of sources."""
+    new = strata[: len(found.new)]
+    old = strata[len(found.new) :]
+    known = int(strata.max()) + 1
+    wanted = np.bincount(new[new >= 0], minlength=known)
+    had = np.bincount(old[old >= 0], minlength=known)
+    weights = (wanted / np.maximum(had, 1))[old[old >= 0]]
+    source = found.before.numbers if what in found.before.numbers else found.before.words
+    return values[what][new >= 0], source[what][old >= 0], weights
+
+
+def _of_number(
+    what: str,
+    effect: str,
+    new: NDArray[Any],
+    old: NDArray[Any],
+    weights: NDArray[np.float64],
+) -> str:
+    now, then = float(np.median(new)), _weighted_median(old, weights)
+    less, more = _DIRECTIONS[what]
+    direction = "spread differently" if now == then else (less if now < then else more)
+    return f"{what}: {direction}, median {now:,.4g}, was {then:,.4g} ({effect})"
+
+
+def _weighted_median(values: NDArray[Any], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def _of_words(
+    what: str,
+    effect: str,
+    new: NDArray[Any],
+    old: NDArray[Any],
+    weights: NDArray[np.float64],
+) -> str:
+    changes = [
+        (float((new == word).mean()), float(weights[old == word].sum() / weights.sum()), word)
+        for word in np.unique(np.concatenate([new, old])).tolist()
+    ]
+    changes.sort(key=lambda one: -abs(one[0] - one[1]))
+    told = [f"{now:.0%} {word}, was {then:.0%}" for now, then, word in changes[:_MENTIONED]]
+    return f"{what}: {'; '.join(told)} ({effect})"
+
+
+def _of_new_sources(by_source: Sequence[dict[str, Any]]) -> list[str]:
+    said = []
+    for row in by_source:
+        if row["kind"] != "new":
+            continue
+        if row["p_value"] is None:
+            rest = "there are too few earlier sources of its like to say whether it is ordinary"
+        else:
+            usual = float(np.median(row["ordinary"]))
+            beside = f"{row['distance']:.2f} from its category, earlier sources {usual:.2f}"
+            verdict = "further away than sources differ" if row["flagged"] else "as sources differ"
+            rest = f"{verdict} ({beside})"
+        said.append(f"new source {row['source']}, {row['rows']:,} pictures: {rest}")
+    return said
+
+
+def _of_mix(found: Found) -> list[str]:
+    changes = mix(found.new_counts, found.before_counts)
+    changes = [row for row in changes if abs(row["share"] - row["share_before"]) >= _LEAST_SHARE]
+    changes.sort(key=lambda row: -abs(row["share"] - row["share_before"]))
+    if not changes:
+        return []
+    told = [
+        f"{row['source']} {row['share']:.0%} (was {row['share_before']:.0%})"
+        for row in changes[:_MENTIONED]
+    ]
+    return [f"the mix of sources is another one, which alone is no drift: {', '.join(told)}"]

@@ -1,0 +1,1 @@
+"""Groups of near duplicates by perceptual hash."""

@@ -1,0 +1,1 @@
+"""Pictures whose category is probably wrong."""

@@ -1,0 +1,1 @@
+"""Pure methods: arrays in, arrays out; nothing is read or written."""

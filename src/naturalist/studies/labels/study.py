@@ -1,0 +1,244 @@
+"""The study of label issues: pictures whose category is suspected to be wrong.
+
+Two judges look at every picture, and neither has seen it:
+
+- *folds*: trained on other pictures of all sources, near duplicates kept together. It finds single
+  pictures that were filed wrongly; it cannot find a source that is wrong as a whole, because it has
+  learnt that source.
+- *sources*: trained without the picture's source. It knows nothing of that source, so it can doubt
+  all of it, and is often wrong about an unusual one.
+
+Pictures are ranked by both (the geometric mean of their probabilities, folds counting twice), and
+sources by the second alone.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import artifacts
+from naturalist.layout import Layout
+from naturalist.progress import Progress
+from naturalist.schemas import LABEL_ISSUES
+from naturalist.studies.classifier.methods.held_out import (
+    HeldOut,
+    calibrate_held_out,
+    held_out_scores,
+)
+from naturalist.studies.classifier.options import ClassifierOptions
+from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
+from naturalist.studies.contact_sheet import Tile, contact_sheet
+from naturalist.studies.labels.methods.suspects import Suspects, find_suspects
+from naturalist.studies.thumbnails import read_thumbnails
+
+FORMAT = 1
+Judge = Literal["both", "folds", "sources"]
+Probabilities = NDArray[np.float64]
+Report = dict[str, Any]
+_DOUBTED = 0.5
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class LabelIssueOptions:
+    """How wrong labels are looked for.
+
+    Attributes:
+        judge: who ranks the pictures; see this module.
+        shown: pictures on the contact sheet.
+    """
+
+    judge: Judge = "both"
+    shown: int = 48
+
+
+def study_label_issues(
+    layout: Layout,
+    kept: Iterable[str],
+    options: LabelIssueOptions,
+    fits: ClassifierOptions,
+    watch: Progress,
+) -> Report:
+    """Rank the pictures of a workspace's tables; write table, report and contact sheet.
+
+    Args:
+        layout: the workspace.
+        kept: pictures that a person has decided about; they are suspects no more.
+        options: how.
+        fits: how the judges are trained, and how many pictures are looked at.
+        watch: hears of the fits.
+
+    Raises:
+        ConfigError: there are fewer than two categories.
+        MissingExtra: SciPy is not installed.
+    """
+    rows = open_rows(layout.root, fits, layout=layout)
+    known = sorted(kept)
+    wanted = artifacts.fingerprint(
+        FORMAT, rows.fingerprint, asdict(options), asdict(fits) | {"class_weights": None}, known
+    )
+    path = layout.label_issues
+    old: Report | None = artifacts.read_json(path.with_suffix(".json"))
+    if old is not None and old["fingerprint"] == wanted and path.exists():
+        return old
+    folds, sources, held = judge(rows, fits, watch)
+    probabilities = combine(folds, sources, options.judge)
+    given = np.searchsorted(held.labels, rows.sample.labels)
+    found = find_suspects(given, probabilities)
+    table = _table(rows, found, given, set(known))
+    report = _report(rows, table, found, sources, held, options)
+    report |= {
+        "fingerprint": wanted,
+        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "decided": len(known),
+    }
+    artifacts.write_parquet(path, table)
+    artifacts.write_bytes(path.with_suffix(".png"), _sheet(layout, table, options.shown))
+    artifacts.write_json(path.with_suffix(".json"), report)
+    return report
+
+
+def judge(
+    rows: TrainingRows, fits: ClassifierOptions, watch: Progress
+) -> tuple[Probabilities, Probabilities, HeldOut]:
+    """What both judges say of the sample: probabilities (rows, classes) of folds and of sources.
+
+    The third value is the raw answer of the second judge: what could be held out, and what not.
+    """
+    sample, how = rows.sample, fits.held_out(rows.sample.categories)
+    told = []
+    # With one source in all, nothing can be left out but folds of pictures.
+    for sources in (np.full(len(sample), "all"), sample.sources):
+        watch.begin("judging labels", len(sample), "rows")
+        held = held_out_scores(
+            sample.features,
+            sample.labels,
+            sources,
+            groups=rows.groups,
+            options=how,
+            on_fold=lambda _, count: watch.advance(count),
+        )
+        watch.end()
+        told.append(calibrate_held_out(held, sample.labels, sources, how.fit).astype(np.float64))
+    return told[0], told[1], held
+
+
+def combine(folds: Probabilities, sources: Probabilities, judge: Judge) -> Probabilities:
+    """What the chosen judges say together: (rows, classes), rows sum to 1."""
+    if judge != "both":
+        return folds if judge == "folds" else sources
+    logs = (2 * np.log(folds + _LEAST) + np.log(sources + _LEAST)) / 3
+    odds = np.exp(logs - logs.max(axis=1, keepdims=True))
+    together: Probabilities = odds / odds.sum(axis=1, keepdims=True)
+    return together
+
+
+def _table(
+    rows: TrainingRows, found: Suspects, given: NDArray[np.int64], kept: set[str]
+) -> pa.Table:
+    names = np.array(rows.categories, np.str_)
+    chosen = [k for k in found.order[: found.count].tolist() if rows.sample.pic_ids[k] not in kept]
+    columns = [
+        pa.array(rows.sample.pic_ids[chosen].tolist(), pa.string()),
+        pa.array(names[given[chosen]].tolist(), pa.string()),
+        pa.array(names[found.suggested[chosen]].tolist(), pa.string()),
+        pa.array(found.scores[chosen].astype(np.float32)),
+        pa.array(np.arange(1, len(chosen) + 1, dtype=np.int32)),
+    ]
+    return pa.Table.from_arrays(columns, schema=LABEL_ISSUES)
+
+
+def _report(
+    rows: TrainingRows,
+    table: pa.Table,
+    found: Suspects,
+    sources: Probabilities,
+    held: HeldOut,
+    options: LabelIssueOptions,
+) -> Report:
+    doubts = _doubts(rows, sources, held)
+    alone = sorted({one["category"] for one in doubts if not one["judged"]})
+    return {
+        "judge": options.judge,
+        "pictures": rows.total,
+        "looked_at": len(rows.sample),
+        "suspects": table.num_rows,
+        "pairs": _pairs(rows.categories, found),
+        "sources": doubts,
+        "single_source": alone,
+        "words": list(_words(rows, table, doubts, alone)),
+    }
+
+
+def _pairs(categories: tuple[str, ...], found: Suspects) -> list[dict[str, Any]]:
+    return [
+        {"category": categories[i], "suggested": categories[j], "pictures": int(count)}
+        for (i, j), count in np.ndenumerate(found.confident)
+        if i != j and count
+    ]
+
+
+def _doubts(rows: TrainingRows, sources: Probabilities, held: HeldOut) -> list[dict[str, Any]]:
+    """For each source, what a classifier that never saw it says of its pictures."""
+    sample = rows.sample
+    said = sources.argmax(axis=1)
+    told = []
+    pairs = zip(sample.labels.tolist(), sample.sources.tolist(), strict=True)
+    for label, source in sorted(set(pairs)):
+        mine = (sample.labels == label) & (sample.sources == source)
+        own = int(np.searchsorted(held.labels, label))
+        counts = np.bincount(said[mine], minlength=len(held.labels))
+        told.append(
+            {
+                "category": rows.categories[own],
+                "source": source,
+                "rows": int(mine.sum()),
+                "judged": bool(held.held_out[mine].any()),
+                "elsewhere": round(1 - counts[own] / mine.sum(), 4),
+                "said": {
+                    name: int(n) for name, n in zip(rows.categories, counts, strict=True) if n
+                },
+            }
+        )
+    return told
+
+
+def _words(
+    rows: TrainingRows, table: pa.Table, doubts: list[dict[str, Any]], alone: list[str]
+) -> Iterable[str]:
+    share = table.num_rows / len(rows.sample)
+    yield f"{table.num_rows:,} of {len(rows.sample):,} pictures are suspects ({share:.1%})"
+    if not rows.whole:
+        yield f"a sample was looked at; there are {rows.total:,} pictures"
+    for one in sorted(doubts, key=lambda one: -one["elsewhere"]):
+        if one["judged"] and one["elsewhere"] >= _DOUBTED:
+            yield (
+                f"{one['category']}/{one['source']}: a classifier that never saw this source takes "
+                f"{one['elsewhere']:.0%} of its pictures for something else; either it is unlike "
+                "the other sources of its category, or it is filed wrongly as a whole: look at it"
+            )
+    for name in alone:
+        yield (
+            f"{name} has one source only, so nobody can judge it without having learnt it: single "
+            "wrong pictures are found, a source that is wrong as a whole is not"
+        )
+
+
+def _sheet(layout: Layout, table: pa.Table, shown: int) -> bytes:
+    top = table.slice(0, shown).to_pylist()
+    thumbnails = read_thumbnails(layout, [row["picID"] for row in top])
+    tiles = [
+        Tile(
+            thumbnails.get(row["picID"]),
+            f"{row['rank']}. {row['picID']}\n{row['suggested']}? {row['score']:.2f}",
+        )
+        for row in top
+    ]
+    return contact_sheet(
+        tiles, f"{table.num_rows:,} suspects of a wrong category, most suspect first"
+    )

@@ -1,0 +1,1 @@
+"""Maps in 2D and 3D and representative samples: made, measured, grown."""

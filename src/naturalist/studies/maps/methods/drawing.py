@@ -1,0 +1,356 @@
+"""A whole map: reduce the features, choose a sample, lay it out, place all other points.
+
+The features come in blocks and are never in memory as a whole; what stays are the reduced ones,
+400 bytes a row with 100 axes.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.numeric import neighbours, reduction
+from naturalist.numeric.reduction import Reduction
+from naturalist.progress import SILENT, Progress, stage
+from naturalist.studies.maps.methods import affinities, alignment, layouts, levels, placement, tsne
+from naturalist.studies.maps.methods import quality as map_quality
+from naturalist.studies.maps.methods.alignment import Alignment
+from naturalist.studies.maps.methods.placement import Placement, PlacementOptions, Reference
+from naturalist.studies.maps.methods.quality import Quality
+from naturalist.studies.maps.methods.sampling import Sample, SampleOptions, choose
+from naturalist.studies.maps.methods.tsne import TsneOptions
+
+_log = logging.getLogger(__name__)
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Blocks = Callable[[], Iterable[Floats]]
+"""Gives the features from the beginning, in blocks of (rows, dim), each time it is called."""
+
+AUTO_SAMPLE = 100_000
+PLACED_AT_ONCE = 50_000
+_AGAIN = 2.0
+"""Early exaggeration of a map that starts from an old one: enough to let strangers part."""
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """How a map is made.
+
+    Attributes:
+        dims: 2 or 3.
+        method: tsne, umap or pacmap; own where coordinates are given.
+        sample: points that are laid out, the others being placed among them; 0 for all.
+        seed: of everything that is drawn by chance.
+        kept: principal axes that stay.
+        unit: scale features to length 1 first, so that distances follow cosines.
+        tsne: see there.
+        placement: see there.
+    """
+
+    dims: int = 2
+    method: str = "tsne"
+    sample: int = AUTO_SAMPLE
+    seed: int = 0
+    kept: int = 100
+    unit: bool = True
+    tsne: TsneOptions = field(default_factory=TsneOptions)
+    placement: PlacementOptions = field(default_factory=PlacementOptions)
+
+
+@dataclass(frozen=True, eq=False)
+class MapModel:
+    """What new points are placed by.
+
+    Attributes:
+        reduction: of their features.
+        reduced: (sampled, kept) float32, the points of the layout.
+        coordinates: (sampled, dims) float32, where they lie.
+    """
+
+    reduction: Reduction
+    reduced: Floats
+    coordinates: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """An earlier map of some of the points, from which a new one starts.
+
+    Attributes:
+        coordinates: (rows, dims) float32, where each row lay or would be placed.
+        common: rows that the earlier map had; over these the new map is laid.
+    """
+
+    coordinates: Floats
+    common: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A layout that was made elsewhere; other points are placed among its own.
+
+    Attributes:
+        rows: (given,) int64, ascending, of which points.
+        coordinates: (given, dims) float32, where they lie.
+    """
+
+    rows: Rows
+    coordinates: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A map of all points.
+
+    Attributes:
+        coordinates: (rows, dims) float32.
+        sampled: (rows,) whether the layout was made with the point.
+        sample: the points that were laid out.
+        confidence: (rows,) float32, see Placement.
+        density: (rows,) float32, see Placement.
+        reduced: (rows, kept) float32.
+        model: for placing further points.
+        quality: what was measured.
+        kl_divergence: of the layout, in nats; None for other methods than t-SNE.
+        neighbour_recall: share of true neighbours that the layout was made from.
+        alignment: with the map before, if there was one.
+        durations_s: of each stage.
+    """
+
+    coordinates: Floats
+    sampled: NDArray[np.bool_]
+    sample: Sample
+    confidence: Floats
+    density: Floats
+    reduced: Floats
+    model: MapModel
+    quality: Quality
+    kl_divergence: float | None
+    neighbour_recall: float
+    alignment: Alignment | None
+    durations_s: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The points of a sample, laid out.
+
+    Attributes:
+        coordinates: (sampled, dims) float32.
+        index: (sampled, k) int32, the neighbours of each.
+        distance: (sampled, k) float32, of their features.
+        recall: share of the true neighbours that were found.
+        kl_divergence: in nats; None for other methods than t-SNE.
+    """
+
+    coordinates: Floats
+    index: NDArray[np.int32]
+    distance: Floats
+    recall: float
+    kl_divergence: float | None
+
+
+@dataclass
+class _Clock:
+    durations_s: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.durations_s[name] = round(now - self.last, 3)
+        self.last = now
+
+
+def draw(
+    blocks: Blocks,
+    rows: int,
+    options: MapOptions,
+    *,
+    before: Before | None = None,
+    given: Given | None = None,
+    watcher: Progress = SILENT,
+) -> Drawing:
+    """Draw a map of all rows.
+
+    Args:
+        blocks: gives the features, (rows, dim) float32 in all; gone through twice.
+        rows: how many there are.
+        options: see there.
+        before: an earlier map to start from and to lay the new one over.
+        given: a layout to take as it is.
+        watcher: hears how far it is.
+
+    Raises:
+        ValueError: there are fewer than 5 rows.
+        MissingExtra: a package that the method needs is not installed.
+    """
+    if rows < 5:
+        raise ValueError(f"{rows} rows make no map: at least 5 are needed")
+    layouts.check_installed(options.method)
+    clock = _Clock()
+    fitted, reduced = reduce_all(blocks, rows, options, watcher)
+    clock.lap("reduce")
+    sample = _sample_of(given, rows) if given else choose_sample(reduced, options)
+    chosen = sample.rows
+    clock.lap("sample")
+    layout = lay_out_sample(reduced, chosen, options, before, watcher, given)
+    clock.lap("layout")
+    layout, aligned = _lay_over(layout, chosen, options, before)
+    model = MapModel(fitted, reduced[chosen], layout.coordinates)
+    placed = place_all(model, reduced, chosen, layout, options, watcher)
+    clock.lap("place")
+    quality = _measure(reduced, placed.coordinates, options, watcher)
+    clock.lap("measure")
+    sampled = np.zeros(rows, np.bool_)
+    sampled[chosen] = True
+    return Drawing(
+        placed.coordinates,
+        sampled,
+        sample,
+        placed.confidence,
+        placed.density,
+        reduced,
+        model,
+        quality,
+        layout.kl_divergence,
+        layout.recall,
+        aligned,
+        clock.durations_s,
+    )
+
+
+def _lay_over(
+    layout: Layout, chosen: Rows, options: MapOptions, before: Before | None
+) -> tuple[Layout, Alignment | None]:
+    if before is None:
+        return layout, None
+    own = np.flatnonzero(np.isin(chosen, before.common))
+    if len(own) <= options.dims:
+        return layout, None
+    # The scale of t-SNE has a meaning, by which points are placed: it stays.
+    scaled = options.method != "tsne"
+    there = before.coordinates[chosen[own]]
+    aligned = alignment.align(layout.coordinates, own, there, scaled=scaled)
+    return replace(layout, coordinates=aligned.coordinates), aligned
+
+
+def _measure(
+    reduced: Floats, coordinates: Floats, options: MapOptions, watcher: Progress
+) -> Quality:
+    total = map_quality.PASSES * min(len(reduced), map_quality.QUERIES)
+    with stage(watcher, "measure", total, "queries") as advance:
+        return map_quality.measure(reduced, coordinates, options.seed, on_progress=advance)
+
+
+def reduce_all(
+    blocks: Blocks, rows: int, options: MapOptions, watcher: Progress = SILENT
+) -> tuple[Reduction, Floats]:
+    """Find the principal axes of all rows and reduce them; (rows, kept) float32."""
+    with stage(watcher, "reduce", 2 * rows, "rows") as advance:
+
+        def told() -> Iterable[Floats]:
+            for block in blocks():
+                yield block
+                advance(len(block))
+
+        fitted = reduction.fit_reduction(told(), options.kept, unit=options.unit)
+        reduced = np.empty((rows, fitted.axes.shape[1]), np.float32)
+        start = 0
+        for block in told():
+            reduced[start : start + len(block)] = fitted(block)
+            start += len(block)
+    return fitted, reduced
+
+
+def choose_sample(reduced: Floats, options: MapOptions) -> Sample:
+    """The points (rows, kept) that are laid out; all of them if there are not so many."""
+    rows = len(reduced)
+    size = min(options.sample, rows) if options.sample else rows
+    return choose(lambda: [reduced], rows, SampleOptions(size, seed=options.seed))
+
+
+def _sample_of(given: Given, rows: int) -> Sample:
+    count = len(given.rows)
+    return Sample(given.rows, np.full(count, rows / count, np.float32), 1)
+
+
+def lay_out_sample(
+    reduced: Floats,
+    chosen: Rows,
+    options: MapOptions,
+    before: Before | None,
+    watcher: Progress,
+    given: Given | None = None,
+) -> Layout:
+    """Lay the chosen rows of all reduced points out; `draw` says what the arguments are."""
+    points = reduced[chosen]
+    k = min(options.tsne.neighbours, len(points) - 1)
+    with stage(watcher, "neighbours", len(points), "points") as advance:
+        near = neighbours.nearest(points, k, seed=options.seed, on_progress=advance)
+    if given is not None:
+        return Layout(given.coordinates, near.index, near.distance, near.recall, None)
+    if options.method != "tsne":
+        with stage(watcher, options.method, 1, "layouts") as advance:
+            made = layouts.LAYOUTS[options.method](points, options.dims, options.seed)
+            advance(1)
+        return Layout(made, near.index, near.distance, near.recall, None)
+    perplexity = min(options.tsne.perplexity, k / 3)
+    strengths = affinities.joint(near.index, affinities.conditional(near.distance, perplexity))
+    steps, dims, seed = replace(options.tsne, perplexity=perplexity), options.dims, options.seed
+    if before is None:
+        with stage(watcher, "t-SNE", levels.steps(len(points), steps), "steps") as advance:
+            made = levels.lay_out(points, near.index, strengths, dims, steps, seed, advance)
+    else:
+        start = tsne.start_again(before.coordinates[chosen], seed)
+        steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
+        with stage(watcher, "t-SNE", steps.total, "steps") as advance:
+            made = tsne.lay_out(strengths, start, steps, advance)
+    return Layout(made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made))
+
+
+def place_all(
+    model: MapModel,
+    reduced: Floats,
+    chosen: Rows,
+    layout: Layout,
+    options: MapOptions,
+    watcher: Progress,
+) -> Placement:
+    """Where all rows lie: those of the layout, and all others placed among them."""
+    reference = placement.make_reference(
+        model.reduced, model.coordinates, options.seed, (layout.index, layout.distance)
+    )
+    k = min(options.placement.neighbours, layout.index.shape[1])
+    own = placement.describe(
+        reference, layout.index[:, :k], layout.distance[:, :k], options.placement.perplexity
+    )
+    others = np.ones(len(reduced), np.bool_)
+    others[chosen] = False
+    rest = np.flatnonzero(others)
+    found = Placement(
+        np.empty((len(reduced), options.dims), np.float32),
+        *(np.empty(len(reduced), np.float32) for _ in range(3)),
+    )
+    _put(found, chosen, own)
+    with stage(watcher, "place", len(rest), "points") as advance:
+        for start in range(0, len(rest), PLACED_AT_ONCE):
+            part = rest[start : start + PLACED_AT_ONCE]
+            _put(found, part, place_some(reference, reduced[part], options))
+            advance(len(part))
+    return found
+
+
+def place_some(reference: Reference, reduced: Floats, options: MapOptions) -> Placement:
+    """Place points; on maps that are not made by t-SNE they stay at the median of neighbours."""
+    steps = options.placement.steps if options.method == "tsne" else 0
+    return placement.place(reference, reduced, replace(options.placement, steps=steps))
+
+
+def _put(found: Placement, rows: Rows, part: Placement) -> None:
+    found.coordinates[rows] = part.coordinates
+    found.confidence[rows] = part.confidence
+    found.density[rows] = part.density
+    found.distance[rows] = part.distance

@@ -1,0 +1,200 @@
+"""How far a map keeps what is near in the features near, and what is far, far.
+
+Trustworthiness and continuity as in Venna and Kaski, Neighborhood preservation in nonlinear
+projection methods (2001); measured on some queries, each against all points, exactly.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.numeric import neighbours
+from naturalist.numeric.compiled import compiled, in_pieces
+
+Floats = NDArray[np.float32]
+QUERIES = 1000
+PASSES = 4
+KS = (10, 30, 100)
+_TRUST_K = 10
+_DENSITY_K = 30
+_QUERIES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """What was measured on a map.
+
+    Attributes:
+        trustworthiness: 1 if no point has strangers among its 10 nearest on the map.
+        continuity: 1 if no point has lost one of its 10 nearest in the features.
+        knn_recall: for several k, the share of the k nearest that are so on the map too.
+        density_correlation: Spearman's, between the distances to the 30th neighbour.
+        queries: (queries,) rows that were asked about.
+        recalls: (queries,) share of the 10 nearest kept, of each.
+    """
+
+    trustworthiness: float
+    continuity: float
+    knn_recall: dict[int, float]
+    density_correlation: float
+    queries: NDArray[np.int64]
+    recalls: NDArray[np.float64]
+
+
+def measure(
+    reduced: Floats,
+    coordinates: Floats,
+    seed: int = 0,
+    queries: int = QUERIES,
+    asked: NDArray[np.int64] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Quality:
+    """Compare neighbourhoods in the features with those on the map.
+
+    Args:
+        reduced: (rows, dim) float32.
+        coordinates: (rows, 2 or 3) float32.
+        seed: of the queries.
+        queries: how many points are asked about, at most.
+        asked: rows to ask about; None for some drawn by chance.
+        on_progress: hears how many more queries are done; each is asked `PASSES` times.
+
+    Raises:
+        ValueError: there are fewer than 5 points.
+    """
+    rows = len(reduced)
+    if rows < 5:
+        raise ValueError(f"a map of {rows} points has no neighbourhoods to compare")
+    rng = np.random.default_rng([seed, 3])
+    if asked is None:
+        asked = np.sort(rng.choice(rows, min(queries, rows), replace=False))
+    trust_k = min(_TRUST_K, (rows - 1) // 2)
+    ks = [k for k in KS if k < rows] or [trust_k]
+    deepest = max(*ks, min(_DENSITY_K, rows - 1), trust_k)
+    hear = on_progress or (lambda amount: None)
+    near = _Near(reduced, asked, deepest, hear)
+    shown = _Near(coordinates, asked, deepest, hear)
+    recalls = {k: shared(near.index[:, :k], shown.index[:, :k]) for k in ks}
+    return Quality(
+        trustworthiness=faithfulness(
+            reduced, reduced[asked], shown.index[:, :trust_k], asked, on_progress=hear
+        ),
+        continuity=faithfulness(
+            coordinates, coordinates[asked], near.index[:, :trust_k], asked, on_progress=hear
+        ),
+        knn_recall={k: float(kept.mean()) for k, kept in recalls.items()},
+        density_correlation=rank_correlation(
+            near.distance[:, min(_DENSITY_K, deepest) - 1],
+            shown.distance[:, min(_DENSITY_K, deepest) - 1],
+        ),
+        queries=asked,
+        recalls=recalls[ks[0]],
+    )
+
+
+class _Near:
+    """The exact nearest points of some rows."""
+
+    def __init__(
+        self, points: Floats, asked: NDArray[np.int64], k: int, hear: Callable[[int], None]
+    ) -> None:
+        self.index = np.empty((len(asked), k), np.int32)
+        self.distance = np.empty((len(asked), k), np.float32)
+        points = np.ascontiguousarray(points - points.mean(axis=0), np.float32)
+
+        def work(start: int, end: int) -> None:
+            part = asked[start:end]
+            found = neighbours.exact(points, points[part], k, part)
+            self.index[start:end], self.distance[start:end] = found
+            hear(end - start)
+
+        with neighbours.single_threaded_blas():
+            in_pieces(len(asked), 256, work)
+
+
+def shared(near: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The share of each row of one (queries, k) index that is in the other's row too."""
+    pairs = zip(near, shown, strict=True)
+    return np.array([len(np.intersect1d(a, b)) / len(a) for a, b in pairs])
+
+
+def faithfulness(
+    points: Floats,
+    queries: Floats,
+    named: NDArray[np.int32],
+    own_rows: NDArray[np.int64] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> float:
+    """How near those lie here that were named as nearest there; 1 if they are nearest here too.
+
+    Trustworthiness where `points` are the features, continuity where they are the map.
+
+    Args:
+        points: (rows, dim) float32.
+        queries: (queries, dim) float32.
+        named: (queries, k) int32, rows of the points.
+        own_rows: (queries,) row of each query among the points, which is left out; None if none is.
+        on_progress: hears how many more queries are done.
+    """
+    k = named.shape[1]
+    others = len(points) - (own_rows is not None)
+    own = np.full(len(queries), -1) if own_rows is None else own_rows
+    middle = points.mean(axis=0)
+    points = np.ascontiguousarray(points - middle, np.float32)
+    queries = np.ascontiguousarray(queries - middle, np.float32)
+    excess = np.zeros(len(queries))
+    lengths = np.einsum("ij,ij->i", points, points)
+
+    def work(start: int, end: int) -> None:
+        squares = queries[start:end] @ (-2 * points.T)
+        squares += lengths
+        _ranks(squares, own[start:end], named[start:end], excess[start:end])
+        if on_progress is not None:
+            on_progress(end - start)
+
+    with neighbours.single_threaded_blas():
+        in_pieces(len(queries), _QUERIES_AT_ONCE, work)
+    worst = len(queries) * k * (2 * others - 3 * k + 1) / 2
+    return float(1 - excess.sum() / worst)
+
+
+def rank_correlation(a: Floats, b: Floats) -> float:
+    """Spearman's correlation; 0 if either is constant."""
+    ranks = [np.argsort(np.argsort(x, kind="stable")).astype(np.float64) for x in (a, b)]
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+@compiled
+def _ranks(squares, part, named, excess):  # type: ignore[no-untyped-def]
+    k = named.shape[1]
+    for row in range(len(part)):
+        own = part[row]
+        limits = np.empty(k, np.float32)
+        for c in range(k):
+            limit, at = squares[row, named[row, c]], c
+            while at > 0 and limits[at - 1] > limit:
+                limits[at] = limits[at - 1]
+                at -= 1
+            limits[at] = limit
+        # How many points lie between one limit and the next.
+        between = np.zeros(k + 1, np.int64)
+        for other in range(squares.shape[1]):
+            square = squares[row, other]
+            if other == own or square >= limits[k - 1]:
+                continue
+            low, high = 0, k - 1
+            while low < high:
+                middle = (low + high) // 2
+                if square < limits[middle]:
+                    high = middle
+                else:
+                    low = middle + 1
+            between[low] += 1
+        nearer = 0
+        for c in range(k):
+            nearer += between[c]
+            excess[row] += max(0, nearer + 1 - k)

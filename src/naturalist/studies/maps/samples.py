@@ -1,0 +1,160 @@
+"""Samples of a collection: which pictures, how many each stands for, and what the sample keeps."""
+
+import datetime as dt
+import functools
+import logging
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import __version__, artifacts
+from naturalist.consume.loading import Collection
+from naturalist.errors import ConfigError
+from naturalist.layout import SampleFolder
+from naturalist.numeric.reduction import Reduction, fit_reduction
+from naturalist.progress import SILENT, Progress, stage
+from naturalist.schemas import SAMPLE
+from naturalist.studies.blocks import Names, feature_blocks, read_names
+from naturalist.studies.maps.methods import integrity, sampling
+from naturalist.studies.maps.methods.sampling import Blocks, Sample, SampleOptions
+from naturalist.studies.maps.thresholds import Floors, below_floors, verdict
+
+_log = logging.getLogger(__name__)
+KEPT_IN_MEMORY = 2_000_000
+"""Rows up to which the reduced features stay in memory (400 bytes each); beyond, every pass reads
+the tables again."""
+
+
+def make_sample(
+    collection: Collection,
+    folder: SampleFolder,
+    name: str,
+    options: SampleOptions,
+    floors: Floors,
+    *,
+    uniform_seeds: int = 5,
+    watcher: Progress = SILENT,
+) -> dict[str, Any]:
+    """Choose a sample of all pictures and report what it keeps; nothing is done if it is done.
+
+    Args:
+        collection: the tables.
+        folder: where the sample lies.
+        name: of the sample.
+        options: how it is chosen.
+        floors: what it must keep.
+        uniform_seeds: uniform samples that it is compared with, 2 or more.
+        watcher: hears how far it is.
+
+    Returns:
+        What `sample.json` holds, and "changed": whether anything was done.
+
+    Raises:
+        ConfigError: there are no rows, or fewer than the sample wants.
+        MissingExtra: the extra `analysis` is not installed.
+    """
+    start = time.perf_counter()
+    names = read_names(collection)
+    if options.size > len(names):
+        raise ConfigError(
+            f"a sample of {options.size:,} pictures, and there are {len(names):,}: "
+            "choose fewer with  --size"
+        )
+    wanted = artifacts.fingerprint(names.fingerprint, asdict(options), uniform_seeds)
+    if artifacts.is_done(folder.members, wanted):
+        summary: dict[str, Any] = artifacts.read_json(folder.summary)
+        return summary | {"changed": False}
+    blocks = _reduced_blocks(collection, len(names), watcher)
+    with stage(watcher, "sample", 1, "samples") as advance:
+        sample = sampling.choose(blocks, len(names), options)
+        advance(1)
+    report = report_integrity(blocks, names, sample, options.seed, uniform_seeds, watcher)
+    summary = {
+        "name": name,
+        "method": options.method,
+        "seed": options.seed,
+        "rows": len(sample.rows),
+        "of": len(names),
+        "cells": sample.cells,
+        "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "program": __version__,
+        "fingerprint": wanted,
+        "backbone": names.backbone,
+        "options": asdict(options),
+        "integrity": report,
+        "verdict": verdict(below_floors(report["sample"], floors)),
+        "duration_s": round(time.perf_counter() - start, 3),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    _write(folder, names, sample, summary)
+    return summary | {"changed": True}
+
+
+def report_integrity(
+    blocks: Blocks,
+    names: Names,
+    sample: Sample,
+    seed: int,
+    uniform_seeds: int,
+    watcher: Progress = SILENT,
+) -> dict[str, Any]:
+    """What a sample keeps, and what uniform samples of its size keep, as JSON values."""
+    with stage(watcher, "integrity", uniform_seeds + 2, "samples") as advance:
+        whole = integrity.survey(blocks, names.labels, len(sample.rows), seed)
+        advance(1)
+        found = integrity.compare(whole, blocks, sample, seed)
+        advance(1)
+        uniform = integrity.uniform_samples(
+            whole, blocks, len(sample.rows), uniform_seeds, seed, advance
+        )
+    found["categories"] = {
+        names.category_names[int(label)]: share for label, share in found["categories"].items()
+    }
+    return {"sample": found, "uniform": uniform}
+
+
+def _reduced_blocks(collection: Collection, rows: int, watcher: Progress) -> Blocks:
+    read = functools.partial(feature_blocks, collection)
+    with stage(watcher, "reduce", rows, "rows") as advance:
+
+        def told() -> Iterator[NDArray[np.float32]]:
+            for block in read():
+                yield block
+                advance(len(block))
+
+        fitted = fit_reduction(told())
+    again = functools.partial(_reduce, read, fitted)
+    if rows > KEPT_IN_MEMORY:
+        return again
+    held = list(again())
+    return lambda: held
+
+
+def _reduce(read: Blocks, fitted: Reduction) -> Iterator[NDArray[np.float32]]:
+    for block in read():
+        yield fitted(block)
+
+
+def _write(folder: SampleFolder, names: Names, sample: Sample, summary: dict[str, Any]) -> None:
+    columns = {
+        "picID": pa.array(names.pic_ids[sample.rows].tolist(), pa.string()),
+        "weight": sample.weights,
+    }
+    artifacts.write_json(folder.summary, summary)
+    artifacts.write_parquet(folder.members, pa.table(columns, schema=SAMPLE))
+    files = (folder.members, folder.summary)
+    artifacts.write_receipt(
+        folder.members,
+        artifacts.Receipt(
+            fingerprint=summary["fingerprint"],
+            rows=len(sample.rows),
+            sha256={path.name: artifacts.sha256_file(path) for path in files},
+            duration_s=summary["duration_s"],
+        ),
+    )

@@ -1,0 +1,348 @@
+"""The index of similar pictures: every feature vector, memory-mapped, a part for each table.
+
+A part is two arrays of numbers and a table of names; its files are named by the hash of the table
+that they were made from. `index.json` lists the parts and is written last, so a reader sees the
+index before or after an extension, never between. An extension writes the parts of tables that
+changed, and no others.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from naturalist import artifacts
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.layout import Layout
+from naturalist.numeric.reduction import fit_reduction, to_unit
+from naturalist.progress import Progress
+from naturalist.studies.feature_files import FeatureFile, FeatureFiles
+from naturalist.studies.feature_sample import draw
+from naturalist.studies.similar.methods import vector_search
+from naturalist.studies.similar.methods.vector_search import Part
+
+FORMAT = 1
+EXACT_ROWS = 20_000
+"""Up to so many vectors each search compares all: it takes some hundredths of a second."""
+_MANY_QUERIES = 32
+_AXES = 64
+_TRAINED_ON = 10_000
+_TRIED = 100
+_TRIED_K = 10
+_WANTED_RECALL = 0.99
+_CANDIDATES = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
+_PIC_ID = re.compile(r"(.+_id_)(\d+)")
+_NAMES = pa.schema([("picID", pa.string()), ("category", pa.string()), ("source", pa.string())])
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """An index that is open for searching.
+
+    Attributes:
+        folder: where it lies.
+        about: the content of `index.json`.
+        axes: (dim, axes) float32, of the projections.
+        parts: the vectors, mapped into memory.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    axes: Floats
+    parts: tuple[Part, ...]
+
+    @property
+    def rows(self) -> int:
+        """Vectors in it."""
+        return int(self.about["rows"])
+
+    def search(self, queries: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:
+        """Rows and cosines of the `k` nearest to each query; see `neighbours`."""
+        wanted = to_unit(np.asarray(queries, np.float32))
+        if self.rows <= EXACT_ROWS or len(wanted) >= _MANY_QUERIES:
+            return vector_search.search_exactly(self.parts, wanted, k)
+        candidates = max(self.about["candidates"], 20 * k)
+        return vector_search.search(self.parts, self.axes, wanted, k, candidates)
+
+    def names(self, rows: NDArray[np.int64]) -> list[dict[str, str]]:
+        """picID, category and source of rows, numbered through all parts."""
+        starts = np.cumsum([0, *(part["rows"] for part in self.about["parts"])])
+        found: list[dict[str, str]] = [{} for _ in rows]
+        at = np.searchsorted(starts, rows, side="right") - 1
+        for k in np.unique(at).tolist():
+            mine = np.flatnonzero(at == k)
+            table = artifacts.read_parquet(self.folder / f"{_stem(self.about['parts'][k])}.parquet")
+            picked = table.take(pa.array(rows[mine] - starts[k])).to_pylist()
+            for place, row in zip(mine.tolist(), picked, strict=True):
+                found[place] = row
+        return found
+
+    def vector(self, pic_id: str) -> tuple[Floats, int] | None:
+        """The vector of a picture and its row; None if it is not in the index."""
+        start = 0
+        for described, part in zip(self.about["parts"], self.parts, strict=True):
+            if not _may_hold(described, pic_id):
+                start += described["rows"]
+                continue
+            path = self.folder / f"{_stem(described)}.parquet"
+            names = artifacts.read_parquet(path, ["picID"])["picID"]
+            at = pc.index(names, pic_id).as_py()
+            if at >= 0:
+                return np.asarray(part.vectors[at], np.float32), start + at
+            start += described["rows"]
+        return None
+
+
+def update_index(
+    files: FeatureFiles, layout: Layout, backbone: str, watcher: Progress
+) -> dict[str, Any]:
+    """Bring the index up to date with the files; does nothing when it is.
+
+    Args:
+        files: the features.
+        layout: the workspace, or the folder to write to.
+        backbone: id of the backbone that they come from.
+        watcher: hears how far it is.
+
+    Returns:
+        The content of `index.json`, and `changed`: whether anything was done.
+    """
+    folder = layout.index(backbone)
+    before = artifacts.read_json(folder / "index.json")
+    if before is not None and not _fits(before, files):
+        before = None
+    wanted = [[file.name, file.sha256] for file in files.files]
+    if before and wanted == [[part["name"], part["sha256"]] for part in before["parts"]]:
+        return dict(before) | {"changed": False}
+    axes = _axes(folder, files, watcher)
+    parts = _write_parts(folder, files, before, axes, watcher)
+    about: dict[str, Any] = {
+        "format": FORMAT,
+        "backbone": backbone,
+        "dim": files.dim,
+        "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "rows": sum(part["rows"] for part in parts),
+        "parts": parts,
+    }
+    about |= _measured(folder, about, before, watcher)
+    artifacts.write_json(folder / "index.json", about)
+    _remove_others(folder, about)
+    return about | {"changed": True}
+
+
+def _fits(before: dict[str, Any], files: FeatureFiles) -> bool:
+    return before.get("format") == FORMAT and before.get("dim") == files.dim
+
+
+def _axes(folder: Path, files: FeatureFiles, watcher: Progress) -> Floats:
+    """The axes of the projections: chosen once, for projections must be comparable."""
+    path = folder / "axes.npy"
+    if path.exists():
+        axes = np.asarray(np.load(path, allow_pickle=False), np.float32)
+        if axes.shape[0] == files.dim:
+            return axes
+    watcher.begin("index: axes", None, "rows")
+    drawn = draw(files, _TRAINED_ON, 0, watcher.advance)
+    watcher.end()
+    axes = fit_reduction([drawn.features], _AXES).axes
+    _save(path, axes)
+    return axes
+
+
+def _write_parts(
+    folder: Path,
+    files: FeatureFiles,
+    before: dict[str, Any] | None,
+    axes: Floats,
+    watcher: Progress,
+) -> list[dict[str, Any]]:
+    known = {(p["name"], p["sha256"]): p for p in (before or {"parts": []})["parts"]}
+    parts = []
+    watcher.begin("index: vectors", None, "rows")
+    for file in files.files:
+        part = known.get((file.name, file.sha256)) or _left(folder, file)
+        if part is None or not _is_whole(folder, part):
+            part = _write_part(folder, file, axes)
+            watcher.advance(part["rows"])
+        parts.append(part)
+    watcher.end()
+    return parts
+
+
+def _left(folder: Path, file: FeatureFile) -> dict[str, Any] | None:
+    """A part that a stopped update finished."""
+    path = folder / f"{_stem({'name': file.name, 'sha256': file.sha256})}.parquet"
+    if not path.exists():
+        return None
+    names = artifacts.read_parquet(path, ["picID"])["picID"].to_pylist()
+    return _described(file, names)
+
+
+def _described(file: FeatureFile, names: list[str]) -> dict[str, Any]:
+    ends = {"first": names[0], "last": names[-1]} if names else {"first": "", "last": ""}
+    return {"name": file.name, "sha256": file.sha256, "rows": len(names)} | ends
+
+
+def _write_part(folder: Path, file: FeatureFile, axes: Floats) -> dict[str, Any]:
+    rows = file.read()
+    described = _described(file, rows.pic_ids.tolist())
+    unit = to_unit(rows.features)
+    categories = rows.category_names if rows.categories else np.full(len(rows), "")
+    columns = [pa.array(c, pa.string()) for c in (rows.pic_ids, categories, rows.sources)]
+    stem = _stem(described)
+    artifacts.write_parquet(
+        folder / f"{stem}.parquet", pa.Table.from_arrays(columns, schema=_NAMES)
+    )
+    _save(folder / f"{stem}.coarse.npy", unit @ axes)
+    _save(folder / f"{stem}.npy", unit.astype(np.float16))
+    return described
+
+
+def _may_hold(part: dict[str, Any], pic_id: str) -> bool:
+    """False only if names are ids of pictures, in order, and this one is not between them."""
+    ids = [_PIC_ID.fullmatch(name) for name in (part["first"], pic_id, part["last"])]
+    if not all(ids):
+        return True
+    (a, first), (b, number), (c, last) = (one.groups() for one in ids if one)
+    return a == b == c and int(first) <= int(number) <= int(last)
+
+
+def _stem(part: dict[str, Any]) -> str:
+    return artifacts.fingerprint(FORMAT, part["name"], part["sha256"])[:20]
+
+
+def _files_of(part: dict[str, Any]) -> list[str]:
+    return [f"{_stem(part)}{suffix}" for suffix in (".npy", ".coarse.npy", ".parquet")]
+
+
+def _is_whole(folder: Path, part: dict[str, Any]) -> bool:
+    return all((folder / name).exists() for name in _files_of(part))
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    with artifacts.atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array)
+
+
+def _remove_others(folder: Path, about: dict[str, Any]) -> None:
+    kept = {"index.json", "axes.npy", *(n for part in about["parts"] for n in _files_of(part))}
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _measured(
+    folder: Path, about: dict[str, Any], before: dict[str, Any] | None, watcher: Progress
+) -> dict[str, Any]:
+    """Candidates that are enough, and the recall that they give; measured again when it grew."""
+    rows = about["rows"]
+    if before and before["recall"]["rows"] * 1.1 >= rows and before["rows"] <= rows:
+        return {"candidates": before["candidates"], "recall": before["recall"]}
+    index = _open(folder, about | {"candidates": 0})
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.choice(rows, min(_TRIED, rows), replace=False))
+    starts = np.cumsum([0, *(part["rows"] for part in about["parts"])])
+    queries = to_unit(vector_search.gather(index.parts, starts, chosen))
+    k = min(_TRIED_K + 1, rows)
+    watcher.begin("index: recall", None, "searches")
+    true, _ = vector_search.search_exactly(index.parts, queries, k)
+    said = {"k": k - 1, "queries": len(chosen), "rows": rows, "against": "exact search"}
+    for candidates in (*_CANDIDATES, rows):
+        found, _ = vector_search.search(index.parts, index.axes, queries, k, min(candidates, rows))
+        watcher.advance(len(chosen))
+        share = vector_search.recall(found, true)
+        if share >= _WANTED_RECALL or candidates >= rows:
+            break
+    watcher.end()
+    used = 1.0 if rows <= EXACT_ROWS else share
+    return {"candidates": candidates, "recall": said | {"recall": used, "of_candidates": share}}
+
+
+def open_index(layout: Layout, dim: int | None = None, backbone: str = "") -> Index:
+    """Open the index of a backbone, or the only (newest) one with so many features.
+
+    Raises:
+        ConfigError: there is none.
+        WorkspaceError: it is damaged.
+    """
+    found = [
+        (about["made_at"], path.parent, about)
+        for path in sorted(layout.indexes.glob("*/index.json"))
+        if (about := artifacts.read_json(path)) is not None
+        and (not backbone or about["backbone"] == backbone)
+        and dim in (None, about["dim"])
+    ]
+    if not found:
+        raise ConfigError(
+            f"there is no index of similar pictures in {layout.indexes}: run  naturalist index"
+        )
+    _, folder, about = max(found, key=lambda one: one[:2])
+    try:
+        return _open(folder, about)
+    except WorkspaceError:
+        # It was extended between reading its list and opening its parts.
+        return _open(folder, artifacts.read_json(folder / "index.json"))
+
+
+def index_of(layout: Layout, files: Sequence[tuple[str, str]], dim: int) -> Index | None:
+    """The index that holds exactly these tables (name and sha256 of each); None if none does."""
+    try:
+        index = open_index(layout, dim)
+    except (ConfigError, WorkspaceError):
+        return None
+    held = [(part["name"], part["sha256"]) for part in index.about["parts"]]
+    return index if held == list(files) else None
+
+
+def _open(folder: Path, about: dict[str, Any]) -> Index:
+    try:
+        axes = np.load(folder / "axes.npy", allow_pickle=False)
+        parts = []
+        for described in about["parts"]:
+            names = _files_of(described)
+            arrays = [_mapped(folder / name, described["rows"]) for name in names[:2]]
+            parts.append(Part(*arrays))
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            f"the index in {folder} is damaged ({error}): remove the folder and run  "
+            "naturalist index"
+        ) from error
+    return Index(folder, about, axes, tuple(parts))
+
+
+def _mapped(path: Path, rows: int) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if len(array) != rows:
+        raise ValueError(f"{path.name} has {len(array)} rows, not {rows}")
+    return array
+
+
+def neighbours(
+    layout: Layout, features: Floats, k: int
+) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
+    """The `k` nearest pictures to each feature vector, nearest first.
+
+    Args:
+        layout: the workspace.
+        features: (queries, dim) float32 of the collection's backbone; any length.
+        k: how many; fewer come if the index has fewer pictures.
+
+    Returns:
+        Names (queries, k) and cosines (queries, k) float32.
+
+    Raises:
+        ConfigError: there is no index of such features.
+    """
+    index = open_index(layout, features.shape[1])
+    rows, cosines = index.search(features, min(k, index.rows))
+    names = [row["picID"] for row in index.names(rows.ravel())]
+    return np.array(names, np.str_).reshape(rows.shape), cosines

@@ -1,0 +1,136 @@
+"""Plans are arithmetic: what must hold whatever the rates are, and where rates come from."""
+
+import json
+import tomllib
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tiny
+from naturalist import artifacts
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.planning.capacity import Wanted, load_rates, plan, rates_of
+from naturalist.stores.prices import load_prices
+
+RATES = load_rates()
+PRICES = load_prices("aws")
+STANDARD = resources.files("naturalist.pipeline").joinpath("rates.toml").read_text("utf-8")
+
+
+def planned(**wanted):
+    return plan(Wanted(**wanted), RATES, PRICES)
+
+
+@given(st.integers(1, 10**9), st.integers(1, 100), st.integers(1, 64))
+def test_more_machines_never_take_longer_and_never_less_than_their_share(pictures, machines, cores):
+    many = planned(pictures=pictures, machines=machines, cores=cores)
+    assert many["one_machine_s"] / machines <= many["machines_s"] * 1.000001
+    assert many["machines_s"] <= many["one_machine_s"] * 1.000001
+    for stage in many["stages"]:
+        if not stage["divided"]:
+            assert stage["machines_s"] == stage["one_machine_s"]
+
+
+@given(st.integers(1, 10**8), st.integers(2, 10))
+def test_time_and_disk_grow_as_the_pictures_do(pictures, times):
+    few, more = planned(pictures=pictures), planned(pictures=pictures * times)
+    assert more["one_machine_s"] == pytest.approx(times * few["one_machine_s"])
+    for kind, size in few["disk_bytes"].items():
+        assert more["disk_bytes"][kind] == pytest.approx(times * size)
+
+
+def test_pictures_take_space_only_if_they_are_kept():
+    assert "pictures" not in planned(pictures=1000)["disk_bytes"]
+    kept = planned(pictures=1000, keep_pictures=True)
+    assert kept["disk_bytes"]["pictures"] == 1000 * RATES.bytes["pictures"]
+
+
+def test_published_objects_are_counted_one_by_one():
+    sent = planned(pictures=10_002)["publish"]
+    tables, previews, ledger = 2 * 2, 11, 1
+    assert sent["objects"] == tables + previews + ledger
+    assert sent["write_requests"] > sent["objects"], "a large table is sent in parts"
+    with_pictures = planned(pictures=10_002, publish_pictures=True)["publish"]
+    assert with_pictures["objects"] == sent["objects"] + 2 * 11
+
+
+def test_money_is_that_of_the_prices():
+    found = plan(Wanted(10**6, machines=2), RATES.with_hour(0.5), PRICES)
+    sent, money = found["publish"], found["money"]
+    assert money["requests"] == pytest.approx(sent["write_requests"] / 1000 * PRICES.put_1000)
+    assert money["month"] == pytest.approx(sent["size_bytes"] / 1e9 * PRICES.storage_gb_month)
+    assert money["machines"] == pytest.approx(found["machines_s"] / 3600 * 2 * 0.5)
+
+
+@pytest.mark.parametrize("name", ["pictures", "machines", "cores"])
+def test_less_than_one_of_anything_is_refused_by_name(name):
+    with pytest.raises(ConfigError, match=f"--{name}"):
+        Wanted(**{"pictures": 1} | {name: 0})
+
+
+def test_a_negative_price_is_refused():
+    with pytest.raises(ConfigError, match="machine-hour"):
+        RATES.with_hour(-1)
+
+
+def test_own_rates_are_read_and_named_as_an_assumption(tmp_path):
+    path = tmp_path / "rates.toml"
+    path.write_text(STANDARD.replace("extract = 630", "extract = 63"))
+    own = load_rates(path)
+    assert own.divided["extract"] == 63
+    assert str(path) in plan(Wanted(1000), own, PRICES)["assumptions"][0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("extract = 630", "extract = 0", "divided.extract"),
+        ("extract = 630", "extract = true", "divided.extract"),
+        ("extract = 630", "", "divided"),
+        ("extract = 630", "extract = 630\nother = 1", "divided"),
+        ("[memory]", "[other]\n[memory]", "other"),
+        ("[memory]", "[memory", "cannot be read"),
+    ],
+)
+def test_rates_that_cannot_be_used_are_refused_by_name(tmp_path, old, new, named):
+    path = tmp_path / "rates.toml"
+    path.write_text(STANDARD.replace(old, new))
+    with pytest.raises(ConfigError, match=named):
+        load_rates(path)
+
+
+def test_the_rates_that_come_along_pass_their_own_check(tmp_path):
+    path = tmp_path / "rates.toml"
+    path.write_text(STANDARD)
+    assert replace(load_rates(path), origin=RATES.origin) == RATES
+    assert set(tomllib.loads(STANDARD)) == {
+        "divided", "undivided", "bytes", "memory", "machines",
+    }  # fmt: skip
+
+
+def test_rates_come_from_the_runs_of_a_collection(tmp_path):
+    sources = tiny.make_sources(tmp_path / "raw", {"plant": range(6), "animal": range(10, 14)})
+    config = tiny.collection(tmp_path, sources)
+    tiny.make_all(config)
+    with pytest.raises(WorkspaceError, match="1,000"):
+        rates_of(config, RATES)
+    stages = {"extract": {"pictures": 2000, "duration_s": 10.0}, "tables": {"rows": 10}}
+    artifacts.write_json(config.layout.runs / "000001.json", {"stages": stages})
+    found = rates_of(config, RATES)
+    assert found.divided["extract"] == 200.0
+    assert found.divided["tables"] == RATES.divided["tables"], "ten rows say nothing"
+    csv = sum(path.stat().st_size for path in config.layout.tables.rglob("*.csv"))
+    assert found.bytes["tables_csv"] == csv / 10
+    assert "tiny" in found.origin
+
+
+def test_a_plan_is_json():
+    assert json.loads(json.dumps(planned(pictures=10))) == planned(pictures=10)
+
+
+def test_the_file_of_rates_is_part_of_the_package():
+    assert Path(str(resources.files("naturalist.pipeline"))).joinpath("rates.toml").is_file()
