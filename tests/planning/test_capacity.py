@@ -18,7 +18,7 @@ from naturalist.stores.prices import load_prices
 
 RATES = load_rates()
 PRICES = load_prices("aws")
-STANDARD = resources.files("naturalist.pipeline").joinpath("rates.toml").read_text("utf-8")
+STANDARD = resources.files("naturalist.planning").joinpath("rates.toml").read_text("utf-8")
 
 
 def planned(**wanted):
@@ -133,4 +133,4 @@ def test_a_plan_is_json():
 
 
 def test_the_file_of_rates_is_part_of_the_package():
-    assert Path(str(resources.files("naturalist.pipeline"))).joinpath("rates.toml").is_file()
+    assert Path(str(resources.files("naturalist.planning"))).joinpath("rates.toml").is_file()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.pipeline.collections_of_pictures import Collection
 from tests.ray.conftest import Sources, Wanted, write_photos
-from tests.ray.running import Run, on_ray
+from tests.ray.ray_runs import Run, on_ray
 
 from ray_cluster import Cluster
 from s3_server import S3Server

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from running.work import WithNetwork, end_the_watcher, gpus, square
 
 from naturalist.errors import NaturalistError
 from naturalist.progress import Silent
 from naturalist.running import ray_executor
 from naturalist.running.ray_executor import RayExecutor, RayOptions
 from ray_cluster import Cluster
+from running.work import WithNetwork, end_the_watcher, gpus, square
 
 Make = Callable[..., RayExecutor]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.pipeline.collections_of_pictures import Collection, write_collection
 from tests.ray.conftest import Wanted
-from tests.ray.running import DEADLINE_S, Run, on_ray
+from tests.ray.ray_runs import DEADLINE_S, Run, on_ray
 
 from ray_cluster import Cluster, Node, send, wait_until
 

@@ -10,15 +10,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from running.work import (
-    Items,
-    die,
-    do_items,
-    fail_at_three,
-    process_id,
-    square,
-    variable,
-)
 
 from naturalist import breadcrumbs
 from naturalist.errors import NaturalistError, SourceError
@@ -30,6 +21,15 @@ from naturalist.running.executors import (
     worker_count,
 )
 from naturalist.running.ray_executor import RayExecutor, RayOptions
+from running.work import (
+    Items,
+    die,
+    do_items,
+    fail_at_three,
+    process_id,
+    square,
+    variable,
+)
 
 Maker = Callable[[Path, float], Executor]
 
