@@ -21,6 +21,8 @@
       checks/<backbone>/<category>/<batch>-<shard>.parquet, .json
       checks/<backbone>/collection.json   verdicts about all features together
       tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
+      metadata/<category>/image_df_<k>.parquet  columns that came along, in the order of the table
+      metadata/                           summary.json, problems.parquet
       duplicates/                         groups.parquet, sheet.png, steps/: near duplicates
       samples/<name>/                     which pictures stand for all
       maps/<name>/                        points.parquet, map.json, map.png
@@ -177,6 +179,27 @@ class Layout:
     def table(self, category: str, k: int) -> Path:
         """Table `k` (from 1) of a category, as Parquet; the CSV lies beside it."""
         return self.tables / category / f"image_df_{k}.parquet"
+
+    # columns that come along with pictures
+
+    @property
+    def metadata(self) -> Path:
+        """Metadata of all categories."""
+        return self.root / "metadata"
+
+    def metadata_of(self, category: str, table: str) -> Path:
+        """Metadata of the pictures of one table, by the file name of its Parquet file."""
+        return self.metadata / category / table
+
+    @property
+    def metadata_summary(self) -> Path:
+        """Which columns there are, and what became of the rows of each metadata file."""
+        return self.metadata / "summary.json"
+
+    @property
+    def metadata_problems(self) -> Path:
+        """Rows without a picture, pictures without a row, and what else was not matched."""
+        return self.metadata / "problems.parquet"
 
     # studies
 

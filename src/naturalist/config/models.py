@@ -29,12 +29,14 @@ from naturalist.config.sources import (
     ImageRoots,
     Name,
     Section,
+    SourceSection,
     UserAddress,
     UserPath,
 )
 from naturalist.errors import ConfigError
 from naturalist.images import PictureLimits
 from naturalist.layout import Layout
+from naturalist.metadata import SourceRules
 from naturalist.schedule import AirflowSection, AnalyseSection
 from naturalist.stages.extract import ExtractOptions
 from naturalist.stages.ingest import found_sources
@@ -117,6 +119,7 @@ class PublishSection(Section):
     pictures: Form = Form.NONE
     keep_metadata: bool = False
     thumbnails: bool = True
+    columns: tuple[str, ...] = ("*",)
     endpoint_url: str = ""
     region: str = ""
     addressing: Literal["auto", "path", "virtual"] = "auto"
@@ -283,6 +286,36 @@ class Config(Section):
         for source in self.known_sources:
             paths.setdefault(source.category, {})[source.name] = source.path
         return {category: paths[category] for category in self.labels}
+
+    @property
+    def metadata_rules(self) -> tuple[SourceRules, ...]:
+        """Where the metadata of each source are, for those that have some."""
+        sections = {(c.name, s.name): s for c in self.category for s in c.source}
+        rules = []
+        for source in self.known_sources:
+            section = sections.get((source.category, source.name)) or self._pattern_of(source)
+            if section is not None and (section.metadata or section.folders):
+                files = tuple(one.rule for one in section.metadata)
+                location = source.path
+                rules.append(
+                    SourceRules(
+                        source.category, source.name, location, files, section.folders, self._folder
+                    )
+                )
+        return tuple(rules)
+
+    def _pattern_of(self, source: Source) -> SourceSection | None:
+        """The section whose wildcards matched a source."""
+        found = [
+            section
+            for category in self.category
+            for section in category.source
+            if category.name == source.category
+            and source.name.startswith(f"{section.name}-")
+            and isinstance(section.path, Path)
+            and patterns.is_pattern(section.path)
+        ]
+        return max(found, key=lambda section: len(section.name), default=None)
 
     @property
     def publish_url(self) -> str:

@@ -15,6 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from naturalist.errors import ConfigError
+from naturalist.metadata import FileRule, FolderPattern, Match
+from naturalist.metadata.rules import ColumnType
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
@@ -72,6 +76,47 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _usable_folders(text: str) -> str:
+    try:
+        if text:
+            FolderPattern(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+FolderNames = Annotated[str, AfterValidator(_usable_folders)]
+
+
+class MetadataSection(Section):
+    """A metadata file of a source, and how its rows find their pictures."""
+
+    file: Annotated[str, Field(min_length=1)]
+    key: str = ""
+    match: Match = "auto"
+    strip: str = ""
+    header: tuple[str, ...] = ()
+    delimiter: Annotated[str, Field(max_length=1)] = ""
+    columns: tuple[str, ...] = ()
+    rename: dict[str, str] = {}
+    types: dict[str, ColumnType] = {}
+
+    @property
+    def rule(self) -> FileRule:
+        """The rule that collecting metadata takes."""
+        return FileRule(
+            file=self.file,
+            key=self.key,
+            match=self.match,
+            strip=self.strip,
+            header=self.header,
+            delimiter=self.delimiter,
+            columns=self.columns,
+            rename=tuple(self.rename.items()),
+            types=tuple(self.types.items()),
+        )
+
+
 class SourceSection(Section):
     """One raw dataset: a folder, an archive, or a prefix in a bucket."""
 
@@ -79,6 +124,8 @@ class SourceSection(Section):
     path: Annotated[Path | str, BeforeValidator(_usable_source)]
     origin: str = ""
     licence: str = ""
+    folders: FolderNames = ""
+    metadata: tuple[MetadataSection, ...] = ()
 
 
 class CategorySection(Section):

@@ -261,12 +261,15 @@ def verify_table_group(request: Request, category: str, group: str) -> None:
 def pre_upload_standby(request: Request) -> None:
     """Wait for all categories, write the report, and decide whether this may be published.
 
+    Columns that come along with pictures are brought up to date, too.
+
     Raises:
         VerificationFailed: a hard check failed.
         FailureBudgetExceeded: too many new pictures could not be used.
     """
     with _job(request) as job:
         runner.report_verification(job, steps.verify_features(job), steps.verify_tables(job))
+        steps.collect_metadata(job)
         if not request.accept_failures:
             budget.check(job.config)
 
@@ -282,7 +285,8 @@ def upload_category(request: Request, category: str) -> None:
             _LOG.info("publish.url is empty: nothing is sent")
             return
         spec = backbones.describe(config.extract.backbone)
-        items = publish.prepare(config.layout, {category: config.labels[category]}, spec)
+        labels = {category: config.labels[category]}
+        items = publish.prepare(config.layout, labels, spec, config.publish.columns)
         mine = [item for item in items if f"/{category}/" in f"/{item.name}"]
         uploads = [Upload(item.key, item.path, item.sha256) for item in mine]
         open_store(config.publish_url, config.s3_options).put_files(uploads)

@@ -16,7 +16,8 @@ def describe(config: Config) -> dict[str, Any]:
         for category in config.labels
     }
     spec = backbones.describe(config.extract.backbone)
-    return publish.about(config.name, config.labels, rows, spec, list(_sources(config)))
+    columns = publish.published_columns(config.layout, config.publish.columns)
+    return publish.about(config.name, config.labels, rows, spec, list(_sources(config)), columns)
 
 
 def _sources(config: Config) -> Iterator[dict[str, Any]]:

@@ -143,6 +143,7 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     _timed(report, "tables", lambda: steps.write_tables(job))
     checked = _timed(report, "verify-tables", lambda: steps.verify_tables(job))
     report_verification(job, features, checked)
+    _timed(report, "metadata", lambda: steps.collect_metadata(job))
     failed = _analyse(job, report)
     accept = options.accept_failures
     _timed(report, "publish", lambda: publish(job, accept_failures=accept))

@@ -4,10 +4,11 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import singledispatch
+from functools import partial, singledispatch
+from pathlib import Path
 from typing import Any, TypeVar
 
-from naturalist import artifacts, backbones, ledger
+from naturalist import artifacts, backbones, ledger, metadata
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.pipeline.describing import describe
@@ -298,6 +299,41 @@ def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
     return VerifyResult(len(done), sum(r.rows for r in done), tuple(held))
 
 
+def collect_metadata(job: Job) -> metadata.Summary | None:
+    """Bring the columns that come along with pictures up to date; None if no source has any.
+
+    Raises:
+        ConfigError: a rule does not fit its metadata file.
+        SourceError: a metadata file is missing or cannot be read.
+    """
+    config = job.config
+    rules = config.metadata_rules
+    if not rules:
+        metadata.remove(config.layout)
+        return None
+    job.progress.begin("metadata", len(rules), "sources")
+    summary = metadata.collect(config.layout, rules, _table_rows(config), job.progress.advance)
+    job.progress.end()
+    for file in summary.files:
+        if file.note:
+            job.progress.note(f"metadata {file.file} of source {file.source!r}: {file.note}")
+    return summary
+
+
+def _table_rows(config: Config) -> list[metadata.TableRows]:
+    """Every finished table, as metadata are written beside it."""
+    return [
+        metadata.TableRows(category, path.name, receipt.sha256[path.name], partial(_ids, path))
+        for category in sorted(config.labels)
+        for path, receipt in tables.done_tables(config.layout, category)
+    ]
+
+
+def _ids(table: Path) -> list[str]:
+    names: list[str] = artifacts.read_parquet(table, ["picID"])["picID"].to_pylist()
+    return names
+
+
 def publish_snapshot(job: Job) -> publish.Published | None:
     """Publish to the configured address; None if there is none.
 
@@ -308,6 +344,7 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     config = job.config
     if not config.publish_url:
         return None
+    collect_metadata(job)
     items = items_to_publish(config)
     store = open_store(config.publish_url, config.s3_options)
     prunes_before = maintenance.prunes_so_far(store)
@@ -348,7 +385,7 @@ def items_to_publish(config: Config) -> list[publish.Item]:
     """
     _require_verified(config)
     spec = backbones.describe(config.extract.backbone)
-    items = publish.prepare(config.layout, config.labels, spec)
+    items = publish.prepare(config.layout, config.labels, spec, config.publish.columns)
     if config.publish.thumbnails:
         items += publish.previews(config.layout, config.labels)
     items += study_items(config.layout, set(config.labels), thumbnails=config.publish.thumbnails)
@@ -388,6 +425,17 @@ def as_facts(result: Any) -> dict[str, Any]:
 @as_facts.register(dict)
 def _(result: dict[str, Any]) -> dict[str, Any]:
     return result
+
+
+@as_facts.register
+def _(result: metadata.Summary) -> dict[str, Any]:
+    return {
+        "columns": len(result.columns),
+        "rows": sum(file.rows for file in result.files),
+        "matched": sum(file.matched for file in result.files),
+        "without_picture": sum(file.without_picture for file in result.files),
+        "pictures_without_row": sum(file.pictures_without_row for file in result.files),
+    }
 
 
 @as_facts.register

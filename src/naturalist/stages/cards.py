@@ -19,6 +19,7 @@ CARD = "README.md"
 CROISSANT = "croissant.json"
 
 _TABLES = "tables/"
+_METADATA = "metadata/"
 _PARQUET = "application/x-parquet"
 _NOT_SAID = "not stated"
 _CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -82,6 +83,7 @@ def data_card(about: Mapping[str, Any], files: Sequence[CardFile]) -> str:
         _section("Sources", _OF_SOURCES, _SOURCE_COLUMNS, map(_source_row, _sources(about))),
         _section("Features", _OF_FEATURES, ("property", "value"), _properties(about["backbone"])),
         _columns(about["backbone"]["dim"]),
+        *_metadata(about),
         _section("Files", _OF_FILES, ("file", "bytes", "sha256"), map(_file_row, listed)),
         _USE,
     ]
@@ -112,6 +114,11 @@ names.
 """
 _OF_FEATURES = "Made by this network:\n"
 _OF_FILES = "The snapshot lists all of them, the ledger, reports and previews too.\n"
+_OF_METADATA = """\
+What came along with the pictures, one row for each row of the table of the same name, in the same
+order; `pic_id` is the `picID` of the table:
+"""
+_METADATA_COLUMNS = ("column", "type", "pictures with a value", "from")
 _SOURCE_COLUMNS = ("category", "source", "pictures", "origin", "licence")
 
 
@@ -140,6 +147,14 @@ def _columns(dim: int) -> str:
     )
     parquet = _section("Columns", "Parquet:\n", ("column", "type", "meaning"), rows)
     return f"{parquet}\n{csv}"
+
+
+def _metadata(about: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [f"`{one['name']}`", one["type"], one["pictures"], ", ".join(one["sources"])]
+        for one in about.get("columns", ())
+    ]
+    return [_section("Metadata", _OF_METADATA, _METADATA_COLUMNS, rows)] if rows else []
 
 
 def _properties(backbone: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -196,6 +211,7 @@ def croissant(about: Mapping[str, Any], files: Sequence[CardFile]) -> str:
     """
     tables = [file for file in _in_order(files) if file.is_table]
     parquet = [file.path for file in tables if file.name.endswith(".parquet")]
+    beside = [file for file in _in_order(files) if file.name.startswith(_METADATA)]
     sources = _sources(about)
     licences = sorted({one["licence"] for one in sources if one["licence"]})
     dim = about["backbone"]["dim"]
@@ -208,8 +224,16 @@ def croissant(about: Mapping[str, Any], files: Sequence[CardFile]) -> str:
         f"label of their category; see {CARD}.",
         **({"license": licences} if licences else {}),
         "isBasedOn": [_based_on(one) for one in sources],
-        "distribution": [*map(_file_object, tables), *([_file_set(parquet)] if parquet else [])],
-        "recordSet": [_categories(about["categories"]), *([_rows(dim)] if parquet else [])],
+        "distribution": [
+            *map(_file_object, [*tables, *beside]),
+            *([_file_set("parquet-tables", "All tables as Parquet.", parquet)] if parquet else []),
+            *([_metadata_set(beside)] if beside else []),
+        ],
+        "recordSet": [
+            _categories(about["categories"]),
+            *([_rows(dim)] if parquet else []),
+            *([_metadata_rows(about["columns"])] if beside else []),
+        ],
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
@@ -244,12 +268,17 @@ def _file_object(file: CardFile) -> dict[str, Any]:
     }
 
 
-def _file_set(paths: Sequence[str]) -> dict[str, Any]:
+def _metadata_set(files: Sequence[CardFile]) -> dict[str, Any]:
+    said = "Columns that came along with the pictures, a file for each table."
+    return _file_set("parquet-metadata", said, [file.path for file in files])
+
+
+def _file_set(name: str, description: str, paths: Sequence[str]) -> dict[str, Any]:
     return {
         "@type": "cr:FileSet",
-        "@id": "parquet-tables",
-        "name": "parquet-tables",
-        "description": "All tables as Parquet.",
+        "@id": name,
+        "name": name,
+        "description": description,
         "encodingFormat": _PARQUET,
         "includes": list(paths),
     }
@@ -278,6 +307,47 @@ def _rows(dim: int) -> dict[str, Any]:
         "description": "One row for each picture.",
         "key": {"@id": "rows/picID"},
         "field": list(_fields(dim)),
+    }
+
+
+_METADATA_TYPES = {
+    "text": "sc:Text",
+    "integer": "cr:Int64",
+    "number": "cr:Float64",
+    "boolean": "sc:Boolean",
+    "date": "sc:Date",
+    "time": "sc:DateTime",
+}
+
+
+def _metadata_rows(columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The record set of the columns that came along, one record for each picture."""
+    key = {"@id": "metadata/pic_id"}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "metadata",
+        "name": "metadata",
+        "description": "What came along with each picture.",
+        "key": key,
+        "field": [
+            _metadata_field("pic_id", "text", "Id of the picture.")
+            | {"references": {"field": {"@id": "rows/picID"}}},
+            *(
+                _metadata_field(one["name"], one["type"], f"From {', '.join(one['sources'])}.")
+                for one in columns
+            ),
+        ],
+    }
+
+
+def _metadata_field(name: str, kind: str, description: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"metadata/{name}",
+        "name": name,
+        "description": description,
+        "dataType": _METADATA_TYPES[kind],
+        "source": {"fileSet": {"@id": "parquet-metadata"}, "extract": {"column": name}},
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naturalist import __version__, artifacts, ledger, snapshots
+from naturalist import __version__, artifacts, ledger, metadata, snapshots
 from naturalist.backbones import BackboneSpec
 from naturalist.layout import Layout
 from naturalist.schemas import PRIVATE_AMENDMENT_COLUMNS, PRIVATE_LEDGER_COLUMNS, data_dictionary
@@ -75,9 +75,26 @@ class Published:
     """Objects that were damaged or gone in the store, where that was asked for."""
 
 
-def prepare(layout: Layout, labels: Mapping[str, int], spec: BackboneSpec) -> list[Item]:
-    """List everything that is published, making the parts that exist only for publishing."""
+ALL_COLUMNS = "*"
+"""Stands for every column that came along with pictures."""
+
+
+def prepare(
+    layout: Layout,
+    labels: Mapping[str, int],
+    spec: BackboneSpec,
+    columns: Sequence[str] = (ALL_COLUMNS,),
+) -> list[Item]:
+    """List everything that is published, making the parts that exist only for publishing.
+
+    Args:
+        layout: the workspace.
+        labels: the label of each category.
+        spec: backbone of the features.
+        columns: names of the columns that came along with pictures to publish.
+    """
     items = [*_tables(layout, labels), *_ledger(layout, labels), *_reports(layout)]
+    items += _metadata(layout, labels, columns)
     items += _site(layout)
     dictionary = layout.outbox / "data_dictionary.md"
     artifacts.write_bytes(dictionary, data_dictionary(spec.dim).encode())
@@ -94,6 +111,43 @@ def _tables(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
         for path, receipt in tables.done_tables(layout, category):
             for name, sha256 in sorted(receipt.sha256.items()):
                 yield item(f"tables/{category}/{name}", path.with_name(name), sha256)
+
+
+def published_columns(layout: Layout, columns: Sequence[str]) -> list[metadata.Column]:
+    """Those of the columns that came along with pictures that are published."""
+    summary = metadata.read_summary(layout)
+    held = summary.columns if summary else ()
+    return [one for one in held if ALL_COLUMNS in columns or one.name in columns]
+
+
+def _metadata(layout: Layout, labels: Mapping[str, int], columns: Sequence[str]) -> Iterator[Item]:
+    """Columns that came along, beside each table; without those that are not published."""
+    summary = metadata.read_summary(layout)
+    taken = [column.name for column in published_columns(layout, columns)]
+    if summary is None or not taken:
+        return
+    for name, sha256 in sorted(summary.tables.items()):
+        if name.partition("/")[0] not in labels:
+            continue
+        path = layout.metadata / name
+        if len(taken) == len(summary.columns):
+            yield item(f"metadata/{name}", path, sha256)
+        else:
+            yield _some_columns(path, layout, f"metadata/{name}", sha256, ["pic_id", *taken])
+
+
+def _some_columns(
+    source: Path, layout: Layout, name: str, sha256: str, columns: Sequence[str]
+) -> Item:
+    """A copy of a Parquet file with some of its columns."""
+    path = layout.outbox / name
+    wanted = artifacts.fingerprint(sha256, list(columns))
+    if not artifacts.is_done(path, wanted):
+        rows = artifacts.read_parquet(source, list(columns))
+        artifacts.write_parquet(path, rows)
+        digest = {path.name: artifacts.sha256_file(path)}
+        artifacts.write_receipt(path, artifacts.Receipt(wanted, rows.num_rows, digest))
+    return item(name, path)
 
 
 def _ledger(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
@@ -291,6 +345,7 @@ def about(
     rows: Mapping[str, int],
     spec: BackboneSpec,
     sources: Sequence[Mapping[str, Any]] = (),
+    columns: Sequence[metadata.Column] = (),
 ) -> dict[str, Any]:
     """What a snapshot says beside its files.
 
@@ -300,6 +355,7 @@ def about(
         rows: table rows of each category.
         spec: backbone of the features.
         sources: category, name, accepted pictures, origin and licence of each source.
+        columns: published columns that came along with the pictures.
     """
     categories = [
         {"name": category, "label": label, "table_rows": rows.get(category, 0)}
@@ -309,5 +365,6 @@ def about(
         "collection": name,
         "categories": categories,
         "sources": list(sources),
+        **({"columns": [asdict(one) for one in columns]} if columns else {}),
         "backbone": asdict(spec),
     }
