@@ -24,6 +24,7 @@ from naturalist.cli import (
     inspect,
     label_issues,
     maps,
+    metadata,
     models,
     output,
     plan,
@@ -295,6 +296,7 @@ app.add_typer(label_issues.app)
 app.add_typer(review.app)
 app.add_typer(consume.app)
 app.add_typer(maps.app)
+app.add_typer(metadata.app)
 app.add_typer(dashboard.app)
 app.add_typer(snapshots.app)
 app.add_typer(bucket.app)

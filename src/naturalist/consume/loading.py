@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from naturalist.consume import reading
+from naturalist.consume.attached import columns_of, read_with_columns
 from naturalist.consume.batches import Arrays, in_order, read_arrays, shuffled
 from naturalist.consume.places import TableFile, Tables, find_tables
 from naturalist.consume.selection import check_words
@@ -79,7 +80,8 @@ class Collection:
         Raises:
             StoreError: a table has other bytes than were published, or the store failed.
         """
-        unsure = [file for file in self.tables.files if file.name not in self._sure]
+        needed = [*self.tables.files, *self._beside()]
+        unsure = [file for file in needed if file.name not in self._sure]
         if unsure:
             make_sure = functools.partial(reading.make_sure, store=self._store(unsure))
             with ThreadPoolExecutor(_FETCHED_AT_ONCE, "naturalist-load") as threads:
@@ -87,16 +89,35 @@ class Collection:
                     self._sure.add(file.name)
         return self.tables.files
 
+    @functools.cached_property
+    def attached(self) -> dict[str, pa.DataType]:
+        """Columns that came along with the pictures, by name, with their types."""
+        return columns_of(self.tables.about)
+
+    def _beside(self) -> list[TableFile]:
+        """Files with columns that came along, if any of those were chosen."""
+        if not any(name in self.attached for name in self.columns):
+            return []
+        return [file.beside for file in self.tables.files if file.beside is not None]
+
     def parts(self) -> Iterator[pa.Table]:
         """The chosen columns of one table after another, in flat memory."""
         for file in self.tables.files:
-            yield reading.read(self._ready(file), self.columns)
+            if file.beside is not None and self._beside():
+                self._ready(file.beside)
+            yield read_with_columns(self._ready(file), self.columns, self.attached)
 
     def arrow(self) -> pa.Table:
         """All rows as one Arrow table of the chosen columns."""
         self.fetch()
         parts = list(self.parts())
-        schema = pa.schema([table_schema(self.dim or 1).field(name) for name in self.columns])
+        own = table_schema(self.dim or 1)
+        schema = pa.schema(
+            [
+                pa.field(name, self.attached[name]) if name in self.attached else own.field(name)
+                for name in self.columns
+            ]
+        )
         bare = pa.schema([field.remove_metadata() for field in schema])
         return (
             pa.concat_tables([part.cast(bare) for part in parts]) if parts else bare.empty_table()
@@ -211,7 +232,8 @@ def load(
     Args:
         place: the address or folder.
         columns: columns that `arrow`, `polars` and `pandas` give: picID, category_label, source
-            (not in a folder that only CSV was pulled into), features; None for all.
+            (not in a folder that only CSV was pulled into), features, and those that came along
+            with the pictures; None for all.
         categories: categories to take; None for all.
         snapshot: id of a snapshot such as "000012"; None for the newest.
         options: how to reach an S3 server; ``S3Options(anonymous=True)`` for a public bucket.
@@ -236,7 +258,7 @@ def load(
         ['picID', 'category_label', 'source', 'features']
     """
     found = find_tables(place, snapshot, options, cache or reading.cache_folder())
-    held = reading.columns_of(found.files)
+    held = (*reading.columns_of(found.files), *columns_of(found.about))
     check_words("column", columns or (), held)
     if categories is not None:
         known = {file.category for file in found.files} | set(found.labels or ())

@@ -1,12 +1,13 @@
 """The kinds of places that hold tables: published, pulled, a workspace; all give the same list."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from naturalist import snapshots
+from naturalist import metadata, snapshots
 from naturalist.consume.folder import MANIFEST, place_of, read_manifest
 from naturalist.consume.selection import tables_of
 from naturalist.errors import ConfigError, NotFound
@@ -14,6 +15,9 @@ from naturalist.layout import Layout
 from naturalist.snapshots import LATEST, File, Snapshot
 from naturalist.stages import tables
 from naturalist.stores import S3Options, open_store
+
+METADATA = "metadata"
+"""Folder of the columns that came along with pictures."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class TableFile:
     sha256: str
     key: str | None = None
     """Key in the store that it is fetched from; None for files that are read where they are."""
+    beside: "TableFile | None" = None
+    """The file with the columns that came along with its pictures."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Tables:
         snapshot: id of the snapshot; None for a workspace.
         labels: the label of each category; None for a workspace, whose tables say it.
         files: by category and number.
+        about: what the snapshot says, or a workspace would say, of columns that came along.
     """
 
     url: str
@@ -46,6 +53,7 @@ class Tables:
     snapshot: str | None
     labels: Mapping[str, int] | None
     files: tuple[TableFile, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_tables(
@@ -65,7 +73,9 @@ def find_tables(
     folder = _folder(url)
     if (folder / LATEST).exists():
         found = snapshots.read(open_store(str(folder)), snapshot)
-        return _in_place(folder, found.id, found.labels, found.files, lambda file: file.key)
+        return _in_place(
+            folder, found.id, found.about, found.labels, found.files, lambda file: file.key
+        )
     if (folder / MANIFEST).exists():
         return _pulled(folder, snapshot)
     if Layout(folder).marker.exists():
@@ -83,31 +93,41 @@ def _folder(url: str) -> Path:
 
 
 def _remote(url: str, options: S3Options | None, found: Snapshot, cache: Path) -> Tables:
-    files = [
-        TableFile(
-            name=file.name,
-            category=file.category,
-            path=cache / file.sha256[:2] / f"{file.sha256}{file.suffix}",
-            sha256=file.sha256,
-            key=file.key,
-        )
-        for file in tables_of(found.files, ".parquet")
-    ]
-    return Tables(url, options, found.id, found.labels, tuple(files))
+    def cached(file: File) -> TableFile:
+        path = cache / file.sha256[:2] / f"{file.sha256}{file.suffix}"
+        return TableFile(file.name, file.category, path, file.sha256, file.key)
+
+    files = _with_beside(tables_of(found.files, ".parquet"), found.files, cached)
+    return Tables(url, options, found.id, found.labels, files, found.about)
 
 
 def _in_place(
     folder: Path,
     snapshot: str,
+    about: Mapping[str, Any],
     labels: Mapping[str, int],
     files: tuple[File, ...],
     path_of: Callable[[File], str],
 ) -> Tables:
+    def listed(file: File) -> TableFile:
+        return TableFile(file.name, file.category, folder / path_of(file), file.sha256)
+
     chosen = list(tables_of(files, ".parquet")) or tables_of(files, ".csv")
-    listed = [
-        TableFile(file.name, file.category, folder / path_of(file), file.sha256) for file in chosen
-    ]
-    return Tables(str(folder), None, snapshot, labels, tuple(listed))
+    found = _with_beside(chosen, files, listed)
+    return Tables(str(folder), None, snapshot, labels, found, about)
+
+
+def _with_beside(
+    chosen: Iterable[File], files: Iterable[File], listed: Callable[[File], TableFile]
+) -> tuple[TableFile, ...]:
+    """Tables, each with the file of what came along with its pictures."""
+    beside = {file.name: file for file in files if file.part == METADATA}
+    found = []
+    for file in chosen:
+        stem = PurePosixPath(file.name).stem
+        other = beside.get(f"{METADATA}/{file.category}/{stem}.parquet")
+        found.append(replace(listed(file), beside=listed(other) if other else None))
+    return tuple(found)
 
 
 def _pulled(folder: Path, snapshot: str | None) -> Tables:
@@ -127,7 +147,12 @@ def _pulled(folder: Path, snapshot: str | None) -> Tables:
     held = {file.category for file in files}
     labels = {name: label for name, label in labels.items() if name in held}
     return _in_place(
-        folder, manifest.snapshot, labels, files, lambda file: str(place_of(folder, file))
+        folder,
+        manifest.snapshot,
+        manifest.about,
+        labels,
+        files,
+        lambda file: str(place_of(folder, file)),
     )
 
 
@@ -139,9 +164,27 @@ def _workspace(folder: Path, snapshot: str | None) -> Tables:
         )
     layout = Layout(folder)
     categories = sorted(path.name for path in layout.tables.glob("*") if path.is_dir())
+    summary = metadata.read_summary(layout) or metadata.Summary()
     files = [
-        TableFile(f"tables/{category}/{path.name}", category, path, receipt.sha256[path.name])
+        TableFile(
+            f"tables/{category}/{path.name}",
+            category,
+            path,
+            receipt.sha256[path.name],
+            beside=_beside_in_workspace(layout, summary, category, path.name),
+        )
         for category in categories
         for path, receipt in tables.done_tables(layout, category)
     ]
-    return Tables(str(folder), None, None, None, tuple(files))
+    about = {"columns": [vars(column) for column in summary.columns]}
+    return Tables(str(folder), None, None, None, tuple(files), about)
+
+
+def _beside_in_workspace(
+    layout: Layout, summary: metadata.Summary, category: str, name: str
+) -> TableFile | None:
+    sha256 = summary.tables.get(f"{category}/{name}")
+    if sha256 is None:
+        return None
+    path = layout.metadata_of(category, name)
+    return TableFile(f"{METADATA}/{category}/{name}", category, path, sha256)

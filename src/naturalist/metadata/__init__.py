@@ -12,6 +12,7 @@ from naturalist.metadata.collecting import (
     remove,
 )
 from naturalist.metadata.folder_names import FolderPattern
+from naturalist.metadata.kinds import arrow_type
 from naturalist.metadata.rules import FileRule, Match, SourceRules
 from naturalist.metadata.summary import Column, FileSummary, Summary
 
@@ -24,6 +25,7 @@ __all__ = [
     "SourceRules",
     "Summary",
     "TableRows",
+    "arrow_type",
     "collect",
     "read_summary",
     "remove",

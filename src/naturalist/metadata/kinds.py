@@ -108,6 +108,11 @@ def typed(name: str, kind: ColumnType) -> str:
     return f"try_cast({quoted(name)} AS {_SQL[kind]})"
 
 
+def arrow_type(kind: str) -> pa.DataType:
+    """The Arrow type of a column; a type that is not known here is read as text."""
+    return {str(name): arrow for name, arrow in ARROW.items()}.get(kind, pa.string())
+
+
 def schema(columns: Mapping[str, ColumnType]) -> pa.Schema:
     """Schema of a metadata file: `pic_id`, and the columns, all of which may be null."""
     fields = [pa.field(name, ARROW[kind]) for name, kind in columns.items()]

@@ -6,6 +6,7 @@ Croissant Format Specification 1.1 (https://docs.mlcommons.org/croissant/docs/cr
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -310,6 +311,7 @@ def _rows(dim: int) -> dict[str, Any]:
     }
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9._]+")
 _METADATA_TYPES = {
     "text": "sc:Text",
     "integer": "cr:Int64",
@@ -333,17 +335,21 @@ def _metadata_rows(columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             _metadata_field("pic_id", "text", "Id of the picture.")
             | {"references": {"field": {"@id": "rows/picID"}}},
             *(
-                _metadata_field(one["name"], one["type"], f"From {', '.join(one['sources'])}.")
-                for one in columns
+                _metadata_field(one["name"], one["type"], f"From {', '.join(one['sources'])}.", k)
+                for k, one in enumerate(columns)
             ),
         ],
     }
 
 
-def _metadata_field(name: str, kind: str, description: str) -> dict[str, Any]:
+def _metadata_field(
+    name: str, kind: str, description: str, number: int | None = None
+) -> dict[str, Any]:
+    # Ids hold no spaces; the number keeps names apart that differ in such characters only.
+    plain = name if _PLAIN.fullmatch(name) else f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{number}"
     return {
         "@type": "cr:Field",
-        "@id": f"metadata/{name}",
+        "@id": f"metadata/{plain}",
         "name": name,
         "description": description,
         "dataType": _METADATA_TYPES[kind],

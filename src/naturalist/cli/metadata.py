@@ -1,0 +1,98 @@
+"""The command about columns that come along with pictures."""
+
+from typing import Annotated
+
+import typer
+
+from naturalist import artifacts
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.config import Config, load_config
+from naturalist.metadata import Summary
+from naturalist.pipeline import metadata as pipeline_metadata
+
+app = typer.Typer()
+_SHOWN = 100
+
+
+@app.command(epilog=EXIT_CODES)
+def metadata(
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    problems: Annotated[
+        bool,
+        typer.Option("--problems", help="List rows without a picture and pictures without a row."),
+    ] = False,
+    limit: Annotated[
+        int, typer.Option(min=0, help=f"Maximum problems to list (0 = all; default {_SHOWN}).")
+    ] = _SHOWN,
+) -> None:
+    """Match rows of metadata files with pictures, and show what was matched and what was not.
+
+    Files and folder names are those that the configuration names ([[category.source.metadata]],
+    folders). A run does this too, after the tables are verified.
+
+    Examples: naturalist metadata ; naturalist metadata --problems
+    """
+    settings = load_config(config)
+    summary = pipeline_metadata.collect(settings, make_progress(quiet=quiet))
+    if json:
+        found = _problems(settings, limit) if problems else None
+        output.print_json(summary.as_json() | ({"problems": found} if problems else {}))
+    elif problems:
+        _print_problems(settings, limit)
+    else:
+        _print(summary)
+
+
+def _print(summary: Summary) -> None:
+    if not summary.files:
+        output.print_text("no source of the configuration has metadata")
+        return
+    rows = [
+        [
+            f"{one.category}/{one.source}",
+            one.file,
+            one.match,
+            f"{one.rows:,}",
+            f"{one.matched:,}",
+            f"{one.without_picture + one.ambiguous:,}",
+            f"{one.pictures_without_row:,}",
+        ]
+        for one in summary.files
+    ]
+    head = ("source", "file", "match", "rows", "matched", "not matched", "pictures without a row")
+    output.print_table(head, rows)
+    output.print_text("")
+    columns = [[c.name, c.type, f"{c.pictures:,}", ", ".join(c.sources)] for c in summary.columns]
+    output.print_table(("column", "type", "pictures", "sources"), columns)
+    for one in summary.files:
+        if one.note:
+            output.print_text(f"\n{one.file} of {one.category}/{one.source}: {one.note}")
+
+
+def _problems(settings: Config, limit: int) -> list[dict[str, object]]:
+    path = settings.layout.metadata_problems
+    if not path.exists():
+        return []
+    rows: list[dict[str, object]] = artifacts.read_parquet(path).slice(0, limit or None).to_pylist()
+    return rows
+
+
+def _print_problems(settings: Config, limit: int) -> None:
+    found = _problems(settings, limit)
+    rows = [
+        [
+            one["problem"],
+            f"{one['category']}/{one['source']}",
+            one["file"] or "",
+            one["key"] or one["path"] or "",
+            one["detail"],
+        ]
+        for one in found
+    ]
+    output.print_table(("problem", "source", "file", "key or picture", "detail"), rows)
+    output.print_text(f"\nall of them: {settings.layout.metadata_problems}")
