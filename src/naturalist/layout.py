@@ -28,6 +28,8 @@
       maps/<name>/                        points.parquet, map.json, map.png
       clusters/<name>/                    members.parquet, clusters.json, sheets/<cluster>.png
       index/<backbone>/                   every vector, for similar pictures
+      words/<backbone>/                   words.json and its parts: classes and words of paths
+      concepts/<name>.json                what a person means by a word, from examples
       models/<model>/                     model.onnx, card, evaluation, predictions
       reports/                            verification.json, verification.md, runs/<n>.json
       site/                               the dashboard, exported for publishing
@@ -257,6 +259,19 @@ class Layout:
     def index(self, backbone_id: str) -> Path:
         """Folder of the index over the features of a backbone: `index.json` and its parts."""
         return self.indexes / backbone_id
+
+    def words(self, backbone_id: str) -> Path:
+        """Folder of the index of words over the features of a backbone."""
+        return self.root / "words" / backbone_id
+
+    @property
+    def concepts(self) -> Path:
+        """Folder with a file for each concept that a person made."""
+        return self.root / "concepts"
+
+    def concept(self, name: str) -> Path:
+        """A concept: its examples, its model and what was measured of it."""
+        return self.concepts / f"{name}.json"
 
     @property
     def models(self) -> Path:

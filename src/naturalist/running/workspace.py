@@ -104,6 +104,8 @@ def _tidy(layout: Layout, image_roots: Sequence[str]) -> None:
         "maps",
         "clusters",
         "index",
+        "words",
+        "concepts",
         "models",
         "reports",
         "outbox",

@@ -1,0 +1,282 @@
+"""The index of a collection's words: classes of every picture, and the words of paths and columns.
+
+A part belongs to one file of features and is named by its hash; ``words.json`` lists the parts and
+is written last. An update writes the parts of files that changed, and no others. The arrays of
+classes are mapped into memory.
+"""
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import artifacts, ledger
+from naturalist.analysis.watching import Watcher
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.layout import Layout
+from naturalist.studies.feature_files import FeatureFile, FeatureFiles
+from naturalist.studies.rows import Rows
+from naturalist.words.classes import KEPT, Head, TopClasses, top_classes
+from naturalist.words.paths import postings
+
+FORMAT = 1
+FIELDS = ("path", "source", "category")
+"""What the ledger says about a picture in words."""
+_FILES_AT_ONCE = 25
+_NAMES = pa.schema([("picID", pa.string()), ("category", pa.string()), ("source", pa.string())])
+_TOKENS = pa.schema(
+    [("field", pa.string()), ("token", pa.string()), ("rows", pa.list_(pa.int32()))]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Token:
+    """A word of the paths (or another field) of a part, and the rows that have it."""
+
+    field: str
+    text: str
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class WordPart:
+    """The words of one file of features.
+
+    Attributes:
+        path: its files, without their endings.
+        rows: pictures in it.
+        top: their most probable classes; None if the network's head is not known.
+    """
+
+    path: Path
+    rows: int
+    top: TopClasses | None
+
+    @functools.cached_property
+    def tokens(self) -> list[Token]:
+        """Words of paths and columns, with the rows that have them."""
+        table = artifacts.read_parquet(self.path.with_suffix(".tokens.parquet"))
+        lists = table["rows"].combine_chunks()
+        starts = lists.offsets.to_numpy()
+        values = lists.values.to_numpy().astype(np.int64)
+        pairs = zip(table["field"].to_pylist(), table["token"].to_pylist(), strict=True)
+        return [
+            Token(field, text, values[starts[k] : starts[k + 1]])
+            for k, (field, text) in enumerate(pairs)
+        ]
+
+    @functools.cached_property
+    def names(self) -> pa.Table:
+        """picID, category and source of each row."""
+        return artifacts.read_parquet(self.path.with_suffix(".parquet"))
+
+
+@dataclass(frozen=True, eq=False)
+class WordIndex:
+    """An open index: `parts` in the order of the files that they were made from."""
+
+    folder: Path
+    about: dict[str, Any]
+    parts: tuple[WordPart, ...]
+
+    @property
+    def rows(self) -> int:
+        """Pictures in it."""
+        return int(self.about["rows"])
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the classes of pictures are known."""
+        return bool(self.about["classes"])
+
+    @functools.cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """(parts + 1,) the first row of each part, rows numbered through all parts."""
+        return np.cumsum([0, *(part.rows for part in self.parts)], dtype=np.int64)
+
+    def described(self, rows: Sequence[int]) -> list[dict[str, str]]:
+        """picID, category and source of rows numbered through all parts."""
+        found = []
+        for row in rows:
+            at = int(np.searchsorted(self.starts, row, side="right")) - 1
+            names = self.parts[at].names.slice(row - int(self.starts[at]), 1)
+            found += names.to_pylist()
+        return found
+
+
+def update_word_index(
+    files: FeatureFiles, layout: Layout, backbone: str, head: Head | None, watcher: Watcher
+) -> WordIndex:
+    """Bring the index up to date with files of features; does nothing when it is.
+
+    Args:
+        files: the features of a workspace.
+        layout: the workspace; its ledger has the paths.
+        backbone: id of the backbone that they come from.
+        head: the network's classes for these features; None if there are none.
+        watcher: hears how far it is.
+    """
+    folder = layout.words(backbone)
+    wanted = [_described(file) for file in files.files]
+    about = artifacts.read_json(folder / "words.json")
+    if about is None or not _is_current(about, wanted, head):
+        about = _update(files, layout, head, folder, watcher)
+        about |= {"backbone": backbone, "dim": files.dim}
+        artifacts.write_json(folder / "words.json", about)
+        _remove_others(folder, about)
+    return _open(folder, about)
+
+
+def open_word_index(layout: Layout, backbone: str) -> WordIndex:
+    """Open the index as it is.
+
+    Raises:
+        ConfigError: there is none.
+        WorkspaceError: it is damaged.
+    """
+    folder = layout.words(backbone)
+    about = artifacts.read_json(folder / "words.json")
+    if about is None:
+        raise ConfigError(f"there is no index of words in {layout.root}: run  naturalist search")
+    return _open(folder, about)
+
+
+def _is_current(about: dict[str, Any], wanted: list[dict[str, str]], head: Head | None) -> bool:
+    held = [{key: part[key] for key in ("name", "sha256")} for part in about["parts"]]
+    same = about["format"] == FORMAT and about["classes"] == (head is not None)
+    return same and held == wanted
+
+
+def _update(
+    files: FeatureFiles, layout: Layout, head: Head | None, folder: Path, watcher: Watcher
+) -> dict[str, Any]:
+    missing = [file for file in files.files if not _is_whole(folder, file, head)]
+    watcher.begin("words", None, "rows")
+    for start in range(0, len(missing), _FILES_AT_ONCE):
+        some = missing[start : start + _FILES_AT_ONCE]
+        for file, rows, texts in _with_paths(layout, some):
+            _write_part(folder, file, rows, texts, head)
+            watcher.advance(len(rows))
+    watcher.end()
+    parts = [_described(file) | {"rows": _rows_of(folder, file)} for file in files.files]
+    total = sum(part["rows"] for part in parts)
+    return {"format": FORMAT, "classes": head is not None, "rows": total, "parts": parts}
+
+
+def _with_paths(
+    layout: Layout, files: Sequence[FeatureFile]
+) -> Iterator[tuple[FeatureFile, Rows, list[str]]]:
+    """Files with their rows and the path of each; the ledger is read once for all of them."""
+    names = [file.outline().pic_ids for file in files]
+    paths = paths_of(layout, np.concatenate(names))
+    for file in files:
+        rows = file.read()
+        yield file, rows, [paths.get(name, "") for name in rows.pic_ids.tolist()]
+
+
+def paths_of(layout: Layout, pic_ids: Sequence[str] | NDArray[np.str_]) -> dict[str, str]:
+    """The path of each accepted picture inside its source, by the ledger."""
+    names = pa.table({"pic_id": pa.array(list(pic_ids), pa.string())})
+    with ledger.connect(layout) as connection:
+        connection.register("wanted", names)
+        query = (
+            "SELECT pic_id, path_text FROM ledger SEMI JOIN wanted USING (pic_id) "
+            "WHERE outcome = 'accepted'"
+        )
+        table = ledger.query(connection, query)
+    return dict(zip(table["pic_id"].to_pylist(), table["path_text"].to_pylist(), strict=True))
+
+
+def _write_part(
+    folder: Path, file: FeatureFile, rows: Rows, paths: list[str], head: Head | None
+) -> None:
+    stem = folder / _stem(file)
+    categories = rows.category_names if rows.categories else np.full(len(rows), "")
+    columns = [pa.array(c, pa.string()) for c in (rows.pic_ids, categories, rows.sources)]
+    artifacts.write_parquet(stem.with_suffix(".parquet"), pa.Table.from_arrays(columns, schema=_NAMES))
+    texts = dict(zip(FIELDS, (paths, rows.sources.tolist(), categories.tolist()), strict=True))
+    artifacts.write_parquet(stem.with_suffix(".tokens.parquet"), _token_table(texts))
+    if head is not None:
+        top = top_classes(head, rows.features, min(KEPT, len(head.bias)))
+        _save(stem.with_suffix(".classes.npy"), top.classes)
+        _save(stem.with_suffix(".probabilities.npy"), top.probabilities)
+
+
+def _token_table(texts: dict[str, list[str]]) -> pa.Table:
+    found = [
+        (field, token, rows)
+        for field, own in texts.items()
+        for token, rows in postings([[text] for text in own]).items()
+    ]
+    columns = [list(column) for column in zip(*found, strict=True)] if found else [[], [], []]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, _TOKENS, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=_TOKENS)
+
+
+def _open(folder: Path, about: dict[str, Any]) -> WordIndex:
+    try:
+        parts = tuple(_open_part(folder, part, about["classes"]) for part in about["parts"])
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            f"the index of words in {folder} is damaged ({error}): remove the folder; the next "
+            "search makes it again"
+        ) from error
+    return WordIndex(folder, about, parts)
+
+
+def _open_part(folder: Path, part: dict[str, Any], classes: bool) -> WordPart:
+    path = folder / _stem_of(part["name"], part["sha256"])
+    top = None
+    if classes:
+        arrays = [
+            np.load(path.with_suffix(suffix), mmap_mode="r", allow_pickle=False)
+            for suffix in (".classes.npy", ".probabilities.npy")
+        ]
+        if any(len(array) != part["rows"] for array in arrays):
+            raise ValueError(f"{path.name} has not {part['rows']} rows")
+        top = TopClasses(*arrays)
+    return WordPart(path, part["rows"], top)
+
+
+def _described(file: FeatureFile) -> dict[str, str]:
+    return {"name": file.name, "sha256": file.sha256}
+
+
+def _stem(file: FeatureFile) -> str:
+    return _stem_of(file.name, file.sha256)
+
+
+def _stem_of(name: str, sha256: str) -> str:
+    return artifacts.fingerprint(FORMAT, name, sha256)[:20]
+
+
+def _suffixes(classes: bool) -> list[str]:
+    more = [".classes.npy", ".probabilities.npy"] if classes else []
+    return [".parquet", ".tokens.parquet", *more]
+
+
+def _is_whole(folder: Path, file: FeatureFile, head: Head | None) -> bool:
+    stem = folder / _stem(file)
+    return all(stem.with_suffix(suffix).exists() for suffix in _suffixes(head is not None))
+
+
+def _rows_of(folder: Path, file: FeatureFile) -> int:
+    path = (folder / _stem(file)).with_suffix(".parquet")
+    return artifacts.read_parquet(path, ["picID"]).num_rows
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    with artifacts.atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array)
+
+
+def _remove_others(folder: Path, about: dict[str, Any]) -> None:
+    stems = {_stem_of(part["name"], part["sha256"]) for part in about["parts"]}
+    for path in folder.iterdir():
+        if path.is_file() and path.name != "words.json" and path.name[:20] not in stems:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,96 @@
+"""Words of paths and other texts about pictures: tokens, and which pictures have them.
+
+A text is cut at everything that is no letter and where a small letter is followed by a capital
+one; numbering, endings of file names and words that say nothing about the content are left out.
+Letters of all scripts are kept. Neighbouring words inside one part of a path are also kept as a
+pair or a triple, so that ``sea_horse/`` is found as "sea horse".
+"""
+
+import itertools
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+
+STOP_WORDS = frozenset(
+    # what file and folder names say about files, not about pictures
+    "archive backup batch bilder camera category categories class classes copy crop cropped data "
+    "dataset datasets dcim dir download downloads dsc dsci dscn file files "
+    "final folder foto fotos full fullsize gif image images imagen imagenes img imgs "
+    "input inputs jpeg jpg kopie label labels large main master media new object "
+    "objects old original originals output part parts photo photos pic pics picture pictures png "
+    "project raw resized sample samples scan screenshot set sets size small source sources src "
+    "subset tar temp test tests testing tgz thumb thumbs thumbnail tif tiff tmp train training "
+    "untitled upload uploads val valid validation version webp zip "
+    # what links words
+    "a an and are at by for from in into is it its near next of off on onto or over the their "
+    "there this to under up with au aux avec dans de del der des die das du ein eine el en et im "
+    "la las le les los mit ohne para por sans sur un una une und von y zu".split()
+)
+LINKING_WORDS = frozenset(
+    "a an and are at by for from in into is it its near next of off on onto over the their there this "
+    "to under up with".split()
+)
+_LONGEST = 3
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SHORT_SCRIPTS = 0x2E80
+"""From here on (CJK and others) one character can be a word."""
+
+
+def tokens(text: str) -> list[str]:
+    """Words of a text, in order, each once; then pairs and triples of neighbours.
+
+    >>> tokens("wild_cats/IMG_0042.JPG")
+    ['wild', 'cats', 'wild cats']
+    """
+    singles: dict[str, None] = {}
+    joined: dict[str, None] = {}
+    for part in re.split(r"[/\\\x00]|!/", text):
+        kept = [word for word in words(part) if word not in STOP_WORDS]
+        singles.update(dict.fromkeys(kept))
+        for length in range(2, _LONGEST + 1):
+            spans = (kept[k : k + length] for k in range(len(kept) - length + 1))
+            joined.update((" ".join(span), None) for span in spans)
+    return [*singles, *joined]
+
+
+def words(part: str) -> Iterator[str]:
+    """All words of a text, in order, in small letters."""
+    part = _CAMEL.sub(" ", unicodedata.normalize("NFC", part))
+    for run, letters in itertools.groupby(part, _is_letter):
+        word = "".join(letters).casefold()
+        if run and (len(word) > 1 or ord(word[0]) >= _SHORT_SCRIPTS):
+            yield word
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LM"
+
+
+def postings(texts: Sequence[Iterable[str]]) -> dict[str, Rows]:
+    """For each token the rows whose texts have it, ascending.
+
+    Args:
+        texts: for each row its texts, such as the paths of a picture and of its duplicates.
+    """
+    found: dict[str, list[int]] = defaultdict(list)
+    known: dict[str, list[str]] = {}
+    for row, own in enumerate(texts):
+        for token in {t for text in own for t in _tokens_of(text, known)}:
+            found[token].append(row)
+    return {token: np.array(rows, np.int64) for token, rows in sorted(found.items())}
+
+
+def _tokens_of(text: str, known: dict[str, list[str]]) -> Iterator[str]:
+    """Tokens of each part of a path; folders that many pictures share are cut only once."""
+    folders, _, name = text.rpartition("/")
+    for part in folders.split("/"):
+        if part not in known:
+            known[part] = tokens(part)
+        yield from known[part]
+    yield from tokens(name)

@@ -1,0 +1,281 @@
+"""Search by words: how much each picture shows each word of a query, and why.
+
+A picture's evidence for a word comes from the network's classes (the summed probability of those
+that are the word or kinds of it), from words of its path and columns, and from concepts. Evidence
+is joined as if it were independent: ``1 - (1 - a)(1 - b)(1 - c)``. Words of a query are joined by
+multiplication; what should not be there counts as its opposite. A word that only paths know leaves
+the other pictures a little, so that it sorts and does not exclude.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from naturalist.words.concepts import Concept
+from naturalist.words.index import Token, WordIndex, WordPart
+from naturalist.words.meanings import Meaning, listed, meaning_of
+from naturalist.words.nouns import Nouns
+from naturalist.words.queries import Term
+
+Floats = NDArray[np.float32]
+Vectors = Callable[[int], NDArray[np.floating]]
+"""Gives the unit vectors (rows, dim) of a part by its number."""
+
+_STRENGTH = {"path": 0.95, "category": 0.95, "source": 0.85}
+"""How sure a word of a field makes that the picture shows it."""
+_KIND = 0.95
+"""What that is multiplied with if the word is only a kind of what was searched."""
+_LEFT = 0.05
+"""What a picture keeps whose path lacks a word that only paths know."""
+_WEAK = 0.05
+"""Below this best probability nothing in a collection looks much like a word."""
+_SHARPNESS = 12.0
+"""How fast likeness falls with the cosine: at 0.1 less it is 0.3 of what it was."""
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """A term of a query and what can be evidence for it."""
+
+    term: Term
+    meaning: Meaning
+    concept: Concept | None
+    matches: "TokenMatcher"
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The result of a search.
+
+    Attributes:
+        rows: the best rows, numbered through all parts of the index.
+        scores: their scores, from 0 to 1.
+        why: for each row what speaks for it.
+        terms: for each term what is known of it, for people and machines.
+    """
+
+    rows: list[int]
+    scores: list[float]
+    why: list[list[dict[str, Any]]]
+    terms: list[dict[str, Any]]
+
+
+@dataclass(eq=False)
+class TokenMatcher:
+    """Which words of paths are a word or a kind of it."""
+
+    nouns: Nouns
+    meaning: Meaning
+    _known: dict[str, float] = field(default_factory=dict)
+    _kinds: set[str] | None = None
+
+    def strength(self, token: Token) -> float:
+        """How sure a token makes that a picture shows the word; 0 if it says nothing of it."""
+        if token.text not in self._known:
+            self._known[token.text] = self._likeness(token.text)
+        return self._known[token.text] * _STRENGTH[token.field]
+
+    def _likeness(self, text: str) -> float:
+        if text == self.meaning.word.casefold():
+            return 1.0
+        base = self.nouns.base(text)
+        if base is None or self.meaning.base is None:
+            return 0.0
+        if base == self.meaning.base:
+            return 1.0
+        if self._kinds is None:
+            self._kinds = self.nouns.words_below(self.meaning.synsets)
+        return _KIND if base in self._kinds else 0.0
+
+
+def prepared(
+    nouns: Nouns, terms: Sequence[Term], concepts: Mapping[str, Concept], classes: bool
+) -> list[Searched]:
+    """Look up the terms of a query.
+
+    Args:
+        nouns: the table of nouns.
+        terms: the query.
+        concepts: those of the workspace, by name.
+        classes: whether the network's classes are known.
+    """
+    found = []
+    for term in terms:
+        meaning = meaning_of(nouns, term.text)
+        if not classes:
+            meaning = Meaning(meaning.word, meaning.base, meaning.synsets)
+        concept = concepts.get(term.text.casefold())
+        found.append(Searched(term, meaning, concept, TokenMatcher(nouns, meaning)))
+    return found
+
+
+def search(
+    index: WordIndex,
+    searched: Sequence[Searched],
+    k: int,
+    *,
+    allowed: Callable[[int], NDArray[np.bool_] | None] = lambda part: None,
+    vectors: Vectors | None = None,
+    like: Floats | None = None,
+) -> Found:
+    """The `k` pictures that show the terms best.
+
+    Args:
+        index: the words of the collection.
+        searched: the terms, see `prepared`.
+        k: how many at most; pictures without any evidence are never among them.
+        allowed: for the number of a part its rows that may be found; None for all.
+        vectors: unit vectors of a part; needed for concepts and `like`.
+        like: (dim,) a unit vector that pictures should be near to as well.
+    """
+    tally = [_Tally() for _ in searched]
+    best = _Best(k)
+    for number, part in enumerate(index.parts):
+        mask = allowed(number)
+        scores = np.ones(part.rows, np.float32)
+        for one, counts in zip(searched, tally, strict=True):
+            scores *= _term_scores(one, part, number, vectors, mask, counts)
+        if like is not None and vectors is not None:
+            scores *= likeness(vectors(number), like)
+        if mask is not None:
+            scores[~mask] = 0
+        best.offer(scores, int(index.starts[number]))
+    if not any(counts.any for counts, one in zip(tally, searched, strict=True) if not one.term.excluded):
+        best = _Best(k)
+    rows, values = best.in_order()
+    why = [_why(index, searched, row, vectors) for row in rows]
+    described = [_described(one, counts) for one, counts in zip(searched, tally, strict=True)]
+    return Found(rows, values, why, described)
+
+
+def likeness(vectors: NDArray[np.floating], like: Floats) -> Floats:
+    """From 0 to 1 how near unit vectors (N, dim) are to another one."""
+    cosines = np.asarray(vectors, np.float32) @ like
+    return np.exp(_SHARPNESS * (np.minimum(cosines, 1) - 1)).astype(np.float32)
+
+
+@dataclass(eq=False)
+class _Tally:
+    """What was seen of one term over all parts."""
+
+    by_paths: int = 0
+    best_class: float = 0.0
+    any: bool = False
+
+
+def _term_scores(
+    one: Searched,
+    part: WordPart,
+    number: int,
+    vectors: Vectors | None,
+    mask: NDArray[np.bool_] | None,
+    counts: _Tally,
+) -> Floats:
+    words = _word_scores(one, part)
+    shown = words > 0 if mask is None else (words > 0) & mask
+    counts.by_paths += int(shown.sum())
+    missing = 1 - words
+    pictured = False
+    if one.meaning.has_classes and part.top is not None and part.rows:
+        sums = np.minimum(part.top.sums(one.meaning.classes, _count(one)), 1)
+        missing *= 1 - sums
+        seen = sums if mask is None else sums[mask]
+        counts.best_class = max(counts.best_class, float(seen.max(initial=0)))
+        pictured = True
+    if one.concept is not None and vectors is not None:
+        missing *= 1 - one.concept.scores(vectors(number))
+        pictured = True
+    counts.any = counts.any or pictured or counts.by_paths > 0
+    if one.term.excluded:
+        return missing
+    return 1 - missing if pictured else _LEFT + (1 - _LEFT) * (1 - missing)
+
+
+def _word_scores(one: Searched, part: WordPart) -> Floats:
+    scores = np.zeros(part.rows, np.float32)
+    for token in part.tokens:
+        strength = one.matches.strength(token)
+        if strength:
+            scores[token.rows] = np.maximum(scores[token.rows], strength)
+    return scores
+
+
+def _count(one: Searched) -> int:
+    return len(one.matches.nouns.classes)
+
+
+def _why(
+    index: WordIndex, searched: Sequence[Searched], row: int, vectors: Vectors | None
+) -> list[dict[str, Any]]:
+    number = int(np.searchsorted(index.starts, row, side="right")) - 1
+    part, at = index.parts[number], row - int(index.starts[number])
+    reasons: list[dict[str, Any]] = []
+    for one in searched:
+        if not one.term.excluded:
+            reasons += _reasons(one, part, number, at, vectors)
+    return reasons
+
+
+def _reasons(
+    one: Searched, part: WordPart, number: int, at: int, vectors: Vectors | None
+) -> Iterator[dict[str, Any]]:
+    word = one.term.text
+    if one.concept is not None and vectors is not None:
+        score = float(one.concept.scores(vectors(number)[at : at + 1])[0])
+        yield {"word": word, "by": "concept", "what": word, "score": round(score, 3)}
+    for token in part.tokens:
+        strength = one.matches.strength(token)
+        held = np.searchsorted(token.rows, at)
+        if strength and held < len(token.rows) and token.rows[held] == at:
+            yield {"word": word, "by": token.field, "what": token.text, "score": round(strength, 3)}
+    if one.meaning.has_classes and part.top is not None:
+        chosen = np.isin(part.top.classes[at], one.meaning.classes)
+        if chosen.any():
+            best = int(np.argmax(chosen))
+            nouns = one.matches.nouns
+            name = nouns.name(int(nouns.classes[int(part.top.classes[at][best])]))
+            total = float(part.top.probabilities[at][chosen].astype(np.float32).sum())
+            yield {"word": word, "by": "class", "what": name, "score": round(total, 3)}
+
+
+def _described(one: Searched, counts: _Tally) -> dict[str, Any]:
+    meaning = one.meaning
+    notes = [meaning.note] if meaning.note else []
+    if meaning.has_classes and counts.best_class < _WEAK and one.concept is None:
+        notes.append(
+            f"no picture looks much like {one.term.text!r} (the best has probability "
+            f"{counts.best_class:.2f})"
+        )
+    return {
+        "word": one.term.text,
+        "excluded": one.term.excluded,
+        "known_to_network": meaning.has_classes,
+        "classes": len(meaning.classes),
+        "class_names": listed(one.matches.nouns, meaning.classes),
+        "pictures_by_path": counts.by_paths,
+        "concept": one.concept is not None,
+        "notes": notes,
+    }
+
+
+class _Best:
+    """The best rows so far."""
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._scores = np.empty(0, np.float32)
+        self._rows = np.empty(0, np.int64)
+
+    def offer(self, scores: Floats, start: int) -> None:
+        rows = np.flatnonzero(scores > 0)
+        if len(rows) > self._k:
+            rows = np.sort(rows[np.argpartition(-scores[rows], self._k - 1)[: self._k]])
+        self._scores = np.concatenate([self._scores, scores[rows]])
+        self._rows = np.concatenate([self._rows, rows + start])
+
+    def in_order(self) -> tuple[list[int], list[float]]:
+        order = np.lexsort((self._rows, -self._scores))[: self._k]
+        return self._rows[order].tolist(), [round(float(s), 4) for s in self._scores[order]]
