@@ -1,9 +1,10 @@
-"""Make ``nouns-v1.npz``: WordNet's nouns with their ancestors, and which of them ImageNet's classes are.
+"""Make ``nouns-v1.npz``: WordNet's nouns with their ancestors, and where ImageNet's classes are.
 
 Two inputs, neither part of this project:
 
 - WordNet 3.0's database files (``data.noun``, ``index.noun``, ``noun.exc``, ``cntlist.rev``), as in
-  Debian's package ``wordnet-base``:  apt-get download wordnet-base; dpkg-deb -x wordnet-base*.deb wn
+  Debian's package ``wordnet-base`` (apt-get download wordnet-base; dpkg-deb -x wordnet-base*.deb
+  wn)
 - the 1,000 classes in the order of ImageNet's heads, one id a line (``n01440764``), as in the wheel
   of timm (Apache-2.0): ``timm/data/_info/imagenet_synsets.txt``. Such an id is the letter of the
   part of speech and the offset of a synset in WordNet 3.0's ``data.noun``, so nothing is guessed.
@@ -13,7 +14,7 @@ lower case, how often each sense was tagged in WordNet's corpus, and irregular p
 left out.
 
     python tools/compile_nouns.py wn/usr/share/wordnet imagenet_synsets.txt \
-        src/naturalist/words/data/nouns-v1.npz
+        src/naturalist/studies/words/data/nouns-v1.npz
 """
 
 import sys
@@ -36,7 +37,7 @@ class Synset(NamedTuple):
 
 def main() -> None:
     wordnet, classes, target = (Path(argument) for argument in sys.argv[1:4])
-    synsets = {offset: one for offset, one in read_synsets(wordnet / "data.noun")}
+    synsets = dict(read_synsets(wordnet / "data.noun"))
     kinds = sorted(offset for offset, one in synsets.items() if not one.instance)
     place = {offset: k for k, offset in enumerate(kinds)}
     senses = read_senses(wordnet / "index.noun", read_counts(wordnet / "cntlist.rev"), place)

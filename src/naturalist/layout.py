@@ -29,7 +29,7 @@
       clusters/<name>/                    members.parquet, clusters.json, sheets/<cluster>.png
       index/<backbone>/                   every vector, for similar pictures
       words/<backbone>/                   words.json and its parts: classes and words of paths
-      concepts/<name>.json                what a person means by a word, from examples
+      concepts/<name>.json, .parquet      what a person means by a word, from examples
       models/<model>/                     model.onnx, card, evaluation, predictions
       reports/                            verification.json, verification.md, runs/<n>.json
       site/                               the dashboard, exported for publishing
@@ -272,6 +272,10 @@ class Layout:
     def concept(self, name: str) -> Path:
         """A concept: its examples, its model and what was measured of it."""
         return self.concepts / f"{name}.json"
+
+    def concept_members(self, name: str) -> Path:
+        """Which pictures show a concept, as it was applied last."""
+        return self.concepts / f"{name}.parquet"
 
     @property
     def models(self) -> Path:

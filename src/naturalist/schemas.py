@@ -189,6 +189,14 @@ SAMPLE = pa.schema(
     ]
 )
 
+CONCEPT_MEMBERS = pa.schema(
+    [
+        _field("picID", pa.string(), "Id of the picture."),
+        _field("score", pa.float32(), "How much the picture shows the concept, from 0 to 1."),
+        _field("match", pa.bool_(), "Whether the score reaches the threshold of the concept."),
+    ]
+)
+
 CLUSTER_MEMBERS = pa.schema(
     [
         _field("picID", pa.string(), "Id of the picture."),

@@ -30,6 +30,7 @@ from naturalist.cli import (
     plan,
     predict,
     review,
+    search,
     setup,
     similar,
     snapshots,
@@ -289,6 +290,8 @@ app.add_typer(predict.app)
 app.add_typer(models.app, name="models")
 app.add_typer(clusters.app)
 app.add_typer(similar.app)
+app.add_typer(search.app)
+app.add_typer(search.concept_app, name="concept")
 app.add_typer(export.app)
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)

@@ -1,29 +1,15 @@
-"""The classes of a network, from stored features: the head of the weights that are installed.
+"""The most probable classes of pictures, from stored features and the head of their network."""
 
-EfficientNet-Lite0's features are kept as 512 numbers, a projection M (512, 1280) of what the head
-takes. Its rows are orthonormal, so the head applied to ``M.T @ feature`` needs only a matrix
-(1000, 512): nothing is extracted again. Of each picture the most probable classes are kept.
-"""
-
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from naturalist import backbones
-from naturalist.backbones.projections import read_projection
-from naturalist.backbones.readers.pickles import read_legacy_torch
-from naturalist.backbones.registry import entry_of, weights_path
-from naturalist.backbones.weights import read_checked
 
 Floats = NDArray[np.float32]
 
 KEPT = 32
 """Classes that are kept of each picture: with all 1,000, search is hardly better."""
 _ROWS_AT_ONCE = 8192
-_HEADS = {"efficientnet_lite0-v1": ("_fc.weight", "_fc.bias")}
-"""Names of the head's weights and bias, by the graph of the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,21 +79,3 @@ def top_classes(head: Head, features: Floats, kept: int = KEPT) -> TopClasses:
         classes[part] = np.take_along_axis(top, order, axis=1)
         probabilities[part] = np.take_along_axis(found, order, axis=1)
     return TopClasses(classes, probabilities)
-
-
-@functools.cache
-def head_of(backbone: str) -> Head | None:
-    """The head for the stored features of a backbone; None if none is known for it.
-
-    Raises:
-        BackboneError: the weights are not on this machine, or not the pinned ones.
-    """
-    entry = entry_of(backbone)
-    names = _HEADS.get(entry.spec.graph) if entry is not None else None
-    if entry is None or names is None or entry.spec.projection is None:
-        return None
-    data = read_checked(weights_path(backbone), backbones.describe(backbone).weights_sha256)
-    weights = read_legacy_torch(data)
-    projection = read_projection(entry.spec.projection)
-    turned = np.asarray(weights[names[0]], np.float32) @ projection.T
-    return Head(turned, np.asarray(weights[names[1]], np.float32))

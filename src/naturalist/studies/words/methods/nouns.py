@@ -117,7 +117,9 @@ class Nouns:
     def words_below(self, synsets: Iterable[int]) -> set[str]:
         """Every word whose usual meaning is one of these synsets or a kind of them."""
         below = self.below(synsets)
-        numbers = np.flatnonzero(np.add.reduceat(below[self._senses.values], self._senses.starts[:-1]))
+        numbers = np.flatnonzero(
+            np.add.reduceat(below[self._senses.values], self._senses.starts[:-1])
+        )
         words = (self.words[int(number)] for number in numbers)
         return {word for word in words if below[self.usual(word)].any()}
 
@@ -193,7 +195,7 @@ class Lists:
 @functools.cache
 def read_nouns() -> Nouns:
     """The table that is part of the package; read once in a process (about 0.1 s)."""
-    file = resources.files("naturalist.words") / "data" / "nouns-v1.npz"
+    file = resources.files("naturalist.studies.words") / "data" / "nouns-v1.npz"
     with resources.as_file(file) as path, np.load(path, allow_pickle=False) as arrays:
         return _nouns(dict(arrays))
 
@@ -212,7 +214,7 @@ def _nouns(arrays: dict[str, NDArray[Any]]) -> Nouns:
         _senses=_lists(arrays, "sense_starts", "senses"),
         _counts=arrays["counts"],
         _names=arrays["names"].astype(np.int64),
-        _plurals={plural: one for plural, one in (line.split() for line in plurals)},
+        _plurals={old: new for old, _, new in (line.partition(" ") for line in plurals)},
     )
 
 

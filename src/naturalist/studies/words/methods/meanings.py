@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.words.nouns import Nouns
+from naturalist.studies.words.methods.nouns import Nouns
 
 BARELY = 0.005
 """Below this share of the kinds of a thing, a network hardly knows the thing."""
@@ -23,8 +23,8 @@ class Meaning:
         word: the word as it was given.
         base: the noun in WordNet; None if there is none.
         synsets: what it usually means.
-        classes: the classes of an ImageNet head that are it or kinds of it; if there are none, those
-            that it is a kind of.
+        classes: the classes of an ImageNet head that are it or kinds of it; if there are none,
+            those that it is a kind of.
         note: what a person should know about that; may be empty.
         hardly: whether the classes are only a few odd kinds of the thing.
     """
@@ -75,7 +75,7 @@ def _few(nouns: Nouns, word: str, classes: NDArray[np.int64], share: float) -> s
 
 
 def _rarer(nouns: Nouns, word: str, base: str, usual: tuple[int, ...]) -> Meaning:
-    """The classes of a rarer sense where that is a related thing; where not, only a hint at them."""
+    """The classes of a rarer sense that is a related thing; of another one only a hint."""
     hint = ""
     for synset, own in _rarer_senses(nouns, base, usual):
         classes = nouns.classes_below([synset])
@@ -90,9 +90,7 @@ def _rarer(nouns: Nouns, word: str, base: str, usual: tuple[int, ...]) -> Meanin
     return Meaning(word, base, usual, note=hint)
 
 
-def _rarer_senses(
-    nouns: Nouns, base: str, usual: tuple[int, ...]
-) -> Iterator[tuple[int, bool]]:
+def _rarer_senses(nouns: Nouns, base: str, usual: tuple[int, ...]) -> Iterator[tuple[int, bool]]:
     """Other senses of a word and of its synonyms, and whether they are of the word itself."""
     names = [base, *(name for synset in usual for name in nouns.synonyms(synset))]
     seen = set(usual)

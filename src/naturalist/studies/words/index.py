@@ -6,7 +6,7 @@ classes are mapped into memory.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from naturalist import artifacts, ledger
-from naturalist.analysis.watching import Watcher
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import Layout
+from naturalist.progress import Progress, stage
 from naturalist.studies.feature_files import FeatureFile, FeatureFiles
 from naturalist.studies.rows import Rows
-from naturalist.words.classes import KEPT, Head, TopClasses, top_classes
-from naturalist.words.paths import postings
+from naturalist.studies.words.methods.paths import postings
+from naturalist.studies.words.methods.top_classes import KEPT, Head, TopClasses, top_classes
 
 FORMAT = 1
 FIELDS = ("path", "source", "category")
@@ -110,7 +110,11 @@ class WordIndex:
 
 
 def update_word_index(
-    files: FeatureFiles, layout: Layout, backbone: str, head: Head | None, watcher: Watcher
+    files: FeatureFiles,
+    layout: Layout,
+    backbone: str,
+    make_head: Callable[[], Head] | None,
+    progress: Progress,
 ) -> WordIndex:
     """Bring the index up to date with files of features; does nothing when it is.
 
@@ -118,14 +122,15 @@ def update_word_index(
         files: the features of a workspace.
         layout: the workspace; its ledger has the paths.
         backbone: id of the backbone that they come from.
-        head: the network's classes for these features; None if there are none.
-        watcher: hears how far it is.
+        make_head: gives the network's classes for these features; None if there are none.
+        progress: hears how far it is.
     """
     folder = layout.words(backbone)
     wanted = [_described(file) for file in files.files]
     about = artifacts.read_json(folder / "words.json")
-    if about is None or not _is_current(about, wanted, head):
-        about = _update(files, layout, head, folder, watcher)
+    if about is None or not _is_current(about, wanted, make_head is not None):
+        head = make_head() if make_head is not None else None
+        about = _update(files, layout, head, folder, progress)
         about |= {"backbone": backbone, "dim": files.dim}
         artifacts.write_json(folder / "words.json", about)
         _remove_others(folder, about)
@@ -146,25 +151,24 @@ def open_word_index(layout: Layout, backbone: str) -> WordIndex:
     return _open(folder, about)
 
 
-def _is_current(about: dict[str, Any], wanted: list[dict[str, str]], head: Head | None) -> bool:
+def _is_current(about: dict[str, Any], wanted: list[dict[str, str]], classes: bool) -> bool:
     held = [{key: part[key] for key in ("name", "sha256")} for part in about["parts"]]
-    same = about["format"] == FORMAT and about["classes"] == (head is not None)
-    return same and held == wanted
+    same = about["format"] == FORMAT and about["classes"] == classes
+    return bool(same and held == wanted)
 
 
 def _update(
-    files: FeatureFiles, layout: Layout, head: Head | None, folder: Path, watcher: Watcher
+    files: FeatureFiles, layout: Layout, head: Head | None, folder: Path, progress: Progress
 ) -> dict[str, Any]:
     missing = [file for file in files.files if not _is_whole(folder, file, head)]
-    watcher.begin("words", None, "rows")
-    for start in range(0, len(missing), _FILES_AT_ONCE):
-        some = missing[start : start + _FILES_AT_ONCE]
-        for file, rows, texts in _with_paths(layout, some):
-            _write_part(folder, file, rows, texts, head)
-            watcher.advance(len(rows))
-    watcher.end()
-    parts = [_described(file) | {"rows": _rows_of(folder, file)} for file in files.files]
-    total = sum(part["rows"] for part in parts)
+    with stage(progress, "words", None, "rows") as advance:
+        for start in range(0, len(missing), _FILES_AT_ONCE):
+            for file, own, paths in _with_paths(layout, missing[start : start + _FILES_AT_ONCE]):
+                _write_part(folder, file, own, paths, head)
+                advance(len(own))
+    rows = [_rows_of(folder, file) for file in files.files]
+    parts = [{**_described(f), "rows": n} for f, n in zip(files.files, rows, strict=True)]
+    total = sum(rows)
     return {"format": FORMAT, "classes": head is not None, "rows": total, "parts": parts}
 
 
@@ -198,7 +202,9 @@ def _write_part(
     stem = folder / _stem(file)
     categories = rows.category_names if rows.categories else np.full(len(rows), "")
     columns = [pa.array(c, pa.string()) for c in (rows.pic_ids, categories, rows.sources)]
-    artifacts.write_parquet(stem.with_suffix(".parquet"), pa.Table.from_arrays(columns, schema=_NAMES))
+    artifacts.write_parquet(
+        stem.with_suffix(".parquet"), pa.Table.from_arrays(columns, schema=_NAMES)
+    )
     texts = dict(zip(FIELDS, (paths, rows.sources.tolist(), categories.tolist()), strict=True))
     artifacts.write_parquet(stem.with_suffix(".tokens.parquet"), _token_table(texts))
     if head is not None:
@@ -267,7 +273,7 @@ def _is_whole(folder: Path, file: FeatureFile, head: Head | None) -> bool:
 
 def _rows_of(folder: Path, file: FeatureFile) -> int:
     path = (folder / _stem(file)).with_suffix(".parquet")
-    return artifacts.read_parquet(path, ["picID"]).num_rows
+    return int(artifacts.read_parquet(path, ["picID"]).num_rows)
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

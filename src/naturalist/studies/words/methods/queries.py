@@ -1,8 +1,9 @@
 """What a query says: terms that a picture should show, and terms that it should not.
 
 ``owl on snow`` and ``owl and snow`` ask for both; ``owl not snow``, ``owl -snow`` and
-``owl without snow`` for one without the other (the word that follows is the one left out); ``"water lily"`` in quotes is one term. Words that
-together are one noun, one concept or neighbours in a path are one term without quotes too.
+``owl without snow`` for one without the other (the word that follows is the one left out);
+``"water lily"`` in quotes is one term. Words that together are one noun, one concept or neighbours
+in a path are one term without quotes too.
 """
 
 import re
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from naturalist.errors import ConfigError
-from naturalist.words.paths import LINKING_WORDS, words
+from naturalist.studies.words.methods.paths import LINKING_WORDS, words
 
 _NOT = frozenset({"not", "without", "no", "except"})
 _LONGEST = 4

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.words.concepts import Concept
-from naturalist.words.index import Token, WordIndex, WordPart
-from naturalist.words.meanings import Meaning, listed, meaning_of
-from naturalist.words.nouns import Nouns
-from naturalist.words.queries import Term
+from naturalist.studies.words.index import Token, WordIndex, WordPart
+from naturalist.studies.words.methods.concepts import Concept
+from naturalist.studies.words.methods.meanings import Meaning, listed, meaning_of
+from naturalist.studies.words.methods.nouns import Nouns
+from naturalist.studies.words.methods.queries import Term
 
 Floats = NDArray[np.float32]
 Vectors = Callable[[int], NDArray[np.floating]]
@@ -132,18 +132,21 @@ def search(
         like: (dim,) a unit vector that pictures should be near to as well.
     """
     tally = [_Tally() for _ in searched]
+    used = [_speaks(one, index, vectors) for one in searched]
     best = _Best(k)
     for number, part in enumerate(index.parts):
         mask = allowed(number)
         scores = np.ones(part.rows, np.float32)
-        for one, counts in zip(searched, tally, strict=True):
-            scores *= _term_scores(one, part, number, vectors, mask, counts)
+        for one, counts, speaks in zip(searched, tally, used, strict=True):
+            if speaks:
+                scores *= _term_scores(one, part, number, vectors, mask, counts)
         if like is not None and vectors is not None:
             scores *= likeness(vectors(number), like)
         if mask is not None:
             scores[~mask] = 0
         best.offer(scores, int(index.starts[number]))
-    if not any(counts.any for counts, one in zip(tally, searched, strict=True) if not one.term.excluded):
+    wanted = [speaks for one, speaks in zip(searched, used, strict=True) if not one.term.excluded]
+    if wanted and not any(wanted):
         best = _Best(k)
     rows, values = best.in_order()
     why = [_why(index, searched, row, vectors) for row in rows]
@@ -154,7 +157,7 @@ def search(
 def likeness(vectors: NDArray[np.floating], like: Floats) -> Floats:
     """From 0 to 1 how near unit vectors (N, dim) are to another one."""
     cosines = np.asarray(vectors, np.float32) @ like
-    return np.exp(_SHARPNESS * (np.minimum(cosines, 1) - 1)).astype(np.float32)
+    return np.asarray(np.exp(_SHARPNESS * (np.minimum(cosines, 1) - 1)), np.float32)
 
 
 @dataclass(eq=False)
@@ -163,7 +166,15 @@ class _Tally:
 
     by_paths: int = 0
     best_class: float = 0.0
-    any: bool = False
+
+
+def _speaks(one: Searched, index: WordIndex, vectors: Vectors | None) -> bool:
+    """Whether anything in the collection can be evidence for a term."""
+    if one.meaning.has_classes and index.has_classes:
+        return True
+    if one.concept is not None and vectors is not None:
+        return True
+    return any(one.matches.strength(token) for part in index.parts for token in part.tokens)
 
 
 def _term_scores(
@@ -188,7 +199,6 @@ def _term_scores(
     if one.concept is not None and vectors is not None:
         missing *= 1 - one.concept.scores(vectors(number))
         pictured = True
-    counts.any = counts.any or pictured or counts.by_paths > 0
     if one.term.excluded:
         return missing
     return 1 - missing if pictured else _LEFT + (1 - _LEFT) * (1 - missing)

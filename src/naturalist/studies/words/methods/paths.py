@@ -11,31 +11,24 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 
-STOP_WORDS = frozenset(
-    # what file and folder names say about files, not about pictures
-    "archive backup batch bilder camera category categories class classes copy crop cropped data "
-    "dataset datasets dcim dir download downloads dsc dsci dscn file files "
-    "final folder foto fotos full fullsize gif image images imagen imagenes img imgs "
-    "input inputs jpeg jpg kopie label labels large main master media new object "
-    "objects old original originals output part parts photo photos pic pics picture pictures png "
-    "project raw resized sample samples scan screenshot set sets size small source sources src "
-    "subset tar temp test tests testing tgz thumb thumbs thumbnail tif tiff tmp train training "
-    "untitled upload uploads val valid validation version webp zip "
-    # what links words
-    "a an and are at by for from in into is it its near next of off on onto or over the their "
-    "there this to under up with au aux avec dans de del der des die das du ein eine el en et im "
-    "la las le les los mit ohne para por sans sur un una une und von y zu".split()
-)
-LINKING_WORDS = frozenset(
-    "a an and are at by for from in into is it its near next of off on onto over the their there this "
-    "to under up with".split()
-)
+
+def _read_words(name: str) -> frozenset[str]:
+    text = (resources.files("naturalist.studies.words") / "data" / name).read_text("ascii")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return frozenset(word for line in lines for word in line.split())
+
+
+LINKING_WORDS = _read_words("linking-words.txt")
+"""Words of a query that only link others."""
+STOP_WORDS = _read_words("stop-words.txt") | LINKING_WORDS
+"""Words of paths that say nothing about pictures."""
 _LONGEST = 3
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SHORT_SCRIPTS = 0x2E80

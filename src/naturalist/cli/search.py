@@ -1,0 +1,233 @@
+"""Commands about words: search, and concepts that a person makes from examples."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.config import load_config
+from naturalist.curation import concepts, searching
+
+app = typer.Typer()
+concept_app = typer.Typer(help="Concepts: words that you teach by examples.", epilog=EXIT_CODES)
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the concept.")]
+
+
+@app.command(epilog=EXIT_CODES)
+def search(
+    query: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORDS",
+            help='What pictures should show, as in "owl on snow" or "owl not snow".',
+        ),
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    k: Annotated[int, typer.Option("-k", min=1, max=10_000, help="Maximum pictures to show.")] = 20,
+    category: Annotated[str, typer.Option(help="Only pictures of this category.")] = "",
+    source: Annotated[str, typer.Option(help="Only pictures of this source.")] = "",
+    where: Annotated[
+        str,
+        typer.Option(
+            metavar="SQL", help='Only pictures whose ledger row meets this, as in "width > 1000".'
+        ),
+    ] = "",
+    like: Annotated[
+        str, typer.Option(metavar="ID|FILE", help="Also rank by likeness to this picture.")
+    ] = "",
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a contact sheet (PNG) to FILE.")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Search pictures by words: network classes, words of paths, and your concepts.
+
+    Works without internet. Says which words it does not know instead of guessing.
+
+    Example: naturalist search "owl on snow" -k 50 --sheet owls.png
+    """
+    settings = load_config(config)
+    request = searching.Request(query, k, category, source, where, like)
+    result = searching.search_words(settings, request, make_progress(quiet=quiet))
+    if sheet is not None:
+        searching.sheet_of(settings.layout, result, sheet)
+    if json:
+        output.print_json(result)
+        return
+    _print(result, sheet)
+
+
+def _print(result: dict[str, Any], sheet: Path | None) -> None:
+    for word in result["words"]:
+        if word["known_to_network"] and not word["excluded"]:
+            output.print_text(f"{word['word']}: {word['class_names']}")
+    for message in result["messages"]:
+        output.print_text(output.printable(message))
+    if not result["hits"]:
+        output.print_text("no pictures")
+        return
+    output.print_text("")
+    rows = [
+        [hit["rank"], f"{hit['score']:.3f}", hit["picID"], searching.reason_text(hit), hit["path"]]
+        for hit in result["hits"]
+    ]
+    output.print_table(("rank", "score", "picID", "why", "path"), rows)
+    if sheet is not None:
+        output.print_text(f"\ncontact sheet: {sheet}")
+
+
+@concept_app.command(epilog=EXIT_CODES)
+def make(
+    name: NameArgument,
+    yes: Annotated[
+        str, typer.Option(metavar="ID,...", help="Pictures that show it, separated by commas.")
+    ] = "",
+    no: Annotated[str, typer.Option(metavar="ID,...", help="Pictures that do not show it.")] = "",
+    ask: Annotated[
+        int, typer.Option(min=0, max=1000, help="Number of pictures to propose for labelling next.")
+    ] = 10,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a contact sheet of the proposed pictures."),
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a concept from a few examples, or add examples to one.
+
+    Prints which pictures to label next: some near the border, and some drawn from those that match,
+    whose answers estimate the precision.
+
+    Example: naturalist concept make owl --yes animal_id_3,animal_id_9 --no animal_id_12
+    """
+    settings = load_config(config)
+    result = concepts.make_concept(
+        settings, name, _ids(yes), _ids(no), ask, make_progress(quiet=quiet)
+    )
+    if sheet is not None:
+        asked = [*result["ask"]["uncertain"], *result["ask"]["likely"]]
+        searching.plain_sheet(settings.layout, asked, f"{result['concept']}: yes or no?", sheet)
+    if json:
+        output.print_json(result)
+        return
+    _print_concept(result)
+    for kind, text in (("uncertain", "near the border"), ("likely", "drawn from the matches")):
+        if result["ask"][kind]:
+            output.print_text(f"label next, {text}: {','.join(result['ask'][kind])}")
+
+
+@concept_app.command("list", epilog=EXIT_CODES)
+def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """List the concepts of the workspace."""
+    found = concepts.list_concepts(load_config(config))
+    if json:
+        output.print_json_list(found)
+        return
+    if not found:
+        output.print_text("no concepts yet: naturalist concept make NAME --yes ID,ID,...")
+        return
+    columns = ("concept", "yes", "no", "made_at")
+    output.print_table(columns, ([one[column] for column in columns] for one in found))
+    for one in found:
+        if not one["usable"]:
+            output.print_text(f"{one['concept']} is for the vectors of {one['backbone']}")
+
+
+@concept_app.command(epilog=EXIT_CODES)
+def show(
+    name: NameArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show a concept: examples, estimated precision, and the pictures that match best."""
+    result = concepts.show_concept(load_config(config), name, make_progress(quiet=quiet))
+    if json:
+        output.print_json(result)
+        return
+    _print_concept(result)
+    output.print_text("")
+    rows = ([f"{one['score']:.3f}", one["picID"], one["source"]] for one in result["top"])
+    output.print_table(("score", "picID", "source"), rows)
+
+
+@concept_app.command(epilog=EXIT_CODES)
+def apply(
+    name: NameArgument,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write decisions for `naturalist review` that relabel the matches."
+        ),
+    ] = None,
+    category: Annotated[
+        str, typer.Option(help="With --decisions, the category to propose for the matches.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Score all pictures by a concept and save scores and matches as Parquet."""
+    result = concepts.apply_concept(
+        load_config(config),
+        name,
+        make_progress(quiet=quiet),
+        decisions=decisions,
+        category=category,
+    )
+    if json:
+        output.print_json(result)
+        return
+    output.print_text(
+        f"{result['concept']}: {result['matches']:,} of {result['pictures']:,} pictures match "
+        f"(threshold {result['threshold']:.3f}): {result['file']}"
+    )
+    if result["decisions"]:
+        output.print_text(
+            f"{result['proposed']:,} proposed decisions: look at {result['decisions']}, then run  "
+            f"naturalist review {result['decisions']}"
+        )
+
+
+@concept_app.command(epilog=EXIT_CODES)
+def drop(
+    name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """Remove a concept and its saved scores."""
+    dropped = concepts.drop_concept(load_config(config), name)
+    if json:
+        output.print_json({"dropped": dropped})
+    else:
+        output.print_text(f"removed the concept {dropped}")
+
+
+def _ids(text: str) -> list[str]:
+    return [one for one in text.replace(",", " ").split() if one]
+
+
+def _print_concept(result: dict[str, Any]) -> None:
+    output.print_text(
+        f"{result['concept']}: {result['yes']} examples, {result['no']} counter-examples; "
+        f"{result['matches']:,} of {result['pictures']:,} pictures match"
+    )
+    measured = result["cross_validation"]
+    if measured is None:
+        output.print_text("too few examples for cross-validation: give at least 3")
+    else:
+        output.print_text(
+            f"cross-validation: held-out examples score higher than {measured['above']:.1%} of "
+            f"pictures drawn at random; {measured['recall']:.0%} of them match"
+        )
+    precision = result["precision"]
+    if precision is not None:
+        low, high = precision["interval_90"]
+        output.print_text(
+            f"precision by your answers: {precision['share']:.0%} of {precision['answers']} "
+            f"(90 % interval {low:.0%} to {high:.0%})"
+        )

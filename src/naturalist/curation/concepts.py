@@ -1,0 +1,355 @@
+"""Concepts in a workspace: made from examples, improved by answers, applied to all pictures."""
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from naturalist import artifacts, backbones
+from naturalist.config import Config
+from naturalist.curation.searching import Words, open_words, withheld
+from naturalist.errors import ConfigError
+from naturalist.progress import Progress
+from naturalist.running import workspace
+from naturalist.schemas import CONCEPT_MEMBERS
+from naturalist.studies.words import concept_files
+from naturalist.studies.words.concept_files import SavedConcept, encoded
+from naturalist.studies.words.methods.concepts import (
+    BACKGROUND,
+    Concept,
+    ConceptQuality,
+    cross_validate,
+    fit_concept,
+    interval_of_share,
+    next_to_ask,
+)
+
+Floats = NDArray[np.float32]
+
+_POOL = 2000
+"""Pictures with the highest scores among which the next to ask about are chosen."""
+_LEAST_FOR_QUALITY = 3
+_SHOWN = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Every picture that is in the tables and accepted, with its score by a concept."""
+
+    rows: NDArray[np.int64]
+    scores: Floats
+
+
+def make_concept(
+    config: Config,
+    name: str,
+    yes: Iterable[str],
+    no: Iterable[str],
+    ask: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Make a concept, or improve it with more examples.
+
+    Args:
+        config: the collection.
+        name: the word that it stands for.
+        yes: pictures that show it, added to those that it has.
+        no: pictures that do not.
+        ask: how many pictures to propose for the next answers.
+        progress: listens.
+
+    Returns:
+        What `show_concept` does, and `ask`: the pictures that would tell most.
+
+    Raises:
+        ConfigError: a picture is not there, is named as both, or there are too few examples.
+        WorkspaceLocked: somebody else is writing.
+    """
+    name = concept_files.checked_name(name)
+    words = open_words(config, progress)
+    backbone = backbones.describe(config.extract.backbone).id
+    before = concept_files.read_concepts(config.layout, backbone).get(name)
+    labels = _labels(before, list(yes), list(no))
+    out = withheld(config.layout)
+    model, quality = _fitted(words, labels, out, name)
+    scored = _scored(words, model, out)
+    threshold = quality.threshold if quality else 0.5
+    asked = _asked(words, scored, threshold, set(labels), ask)
+    saved = SavedConcept(
+        name=name,
+        backbone=backbone,
+        yes=tuple(one for one, says in labels.items() if says),
+        no=tuple(one for one, says in labels.items() if not says),
+        likely=(*(before.likely if before else ()), *asked["likely"]),
+        made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        quality=quality,
+        weights=encoded(model),
+        bias=model.bias,
+    )
+    with workspace.writing(config.layout, config.name, config.images.roots):
+        concept_files.write_concept(config.layout, saved)
+    return _described(saved, scored) | {"ask": asked}
+
+
+def show_concept(config: Config, name: str, progress: Progress) -> dict[str, Any]:
+    """What is known of a concept, and the pictures that show it most.
+
+    Raises:
+        ConfigError: there is none of that name for the collection's backbone.
+    """
+    words = open_words(config, progress)
+    saved = _of_backbone(config, name)
+    scored = _scored(words, saved.concept, withheld(config.layout))
+    best = np.argsort(-scored.scores, kind="stable")[:_SHOWN]
+    named = words.index.described(scored.rows[best].tolist())
+    scores = [round(float(score), 4) for score in scored.scores[best]]
+    top = [one | {"score": score} for one, score in zip(named, scores, strict=True)]
+    return _described(saved, scored) | {"top": top}
+
+
+def list_concepts(config: Config) -> list[dict[str, Any]]:
+    """All concepts of a workspace, by name."""
+    workspace.reading(config.layout)
+    backbone = backbones.describe(config.extract.backbone).id
+    return [
+        _facts(saved) | {"usable": saved.backbone == backbone}
+        for saved in concept_files.read_concepts(config.layout).values()
+    ]
+
+
+def apply_concept(
+    config: Config,
+    name: str,
+    progress: Progress,
+    *,
+    decisions: Path | None = None,
+    category: str = "",
+) -> dict[str, Any]:
+    """Write the score of every picture by a concept, and which of them show it.
+
+    Args:
+        config: the collection.
+        name: the concept.
+        progress: listens.
+        decisions: also write a file for `naturalist review` that proposes `category` for all
+            pictures that show the concept and are in another one.
+        category: a category of the collection.
+
+    Raises:
+        ConfigError: there is no such concept or category, or the file is there already.
+        WorkspaceLocked: somebody else is writing.
+    """
+    saved = _of_backbone(config, name)
+    if decisions is not None:
+        _check_proposal(config, decisions, category)
+    words = open_words(config, progress)
+    scored = _scored(words, saved.concept, withheld(config.layout))
+    named = _names(words, scored.rows)
+    matches = scored.scores >= saved.threshold
+    columns = [named["picID"], pa.array(scored.scores), pa.array(matches)]
+    table = pa.Table.from_arrays(columns, schema=CONCEPT_MEMBERS)
+    path = config.layout.concept_members(saved.name.replace(" ", "_"))
+    with workspace.writing(config.layout, config.name, config.images.roots):
+        artifacts.write_parquet(path, table, metadata={"concept": saved.name})
+    proposed = 0
+    if decisions is not None:
+        proposed = _write_proposal(decisions, saved, category, named, scored.scores, matches)
+    return {
+        "concept": saved.name,
+        "pictures": len(matches),
+        "matches": int(matches.sum()),
+        "threshold": round(saved.threshold, 4),
+        "file": str(path),
+        "decisions": str(decisions) if decisions else None,
+        "proposed": proposed,
+    }
+
+
+def drop_concept(config: Config, name: str) -> str:
+    """Remove a concept; returns its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+        WorkspaceLocked: somebody else is writing.
+    """
+    workspace.reading(config.layout)
+    with workspace.writing(config.layout, config.name, config.images.roots):
+        concept_files.remove_concept(config.layout, name)
+    return concept_files.checked_name(name)
+
+
+def _labels(before: SavedConcept | None, yes: list[str], no: list[str]) -> dict[str, bool]:
+    """Every example and what it says; the newest word holds."""
+    both = sorted(set(yes) & set(no))
+    if both:
+        raise ConfigError(f"{both[0]} is named with --yes and with --no: name it once")
+    labels = dict.fromkeys(before.yes, True) | dict.fromkeys(before.no, False) if before else {}
+    return labels | dict.fromkeys(yes, True) | dict.fromkeys(no, False)
+
+
+def _fitted(
+    words: Words, labels: dict[str, bool], out: set[str], name: str
+) -> tuple[Concept, ConceptQuality | None]:
+    vectors = _vectors(words, [one for one in labels if one not in out])
+    yes, no = (
+        _stack([vectors[one] for one, says in labels.items() if says is side and one in vectors])
+        for side in (True, False)
+    )
+    drawn = _background(words, set(labels) | out, name)
+    no = no if len(no) else drawn[:0]
+    enough = len(yes) >= _LEAST_FOR_QUALITY
+    return fit_concept(yes, no, drawn), cross_validate(yes, no, drawn) if enough else None
+
+
+def _vectors(words: Words, pic_ids: Sequence[str]) -> dict[str, Floats]:
+    found = {}
+    for name in pic_ids:
+        known = words.vectors.vector(name)
+        if known is None:
+            raise ConfigError(f"{name} is no picture in the tables: name them as in plant_id_7")
+        found[name] = np.asarray(known[0], np.float32)
+    return found
+
+
+def _stack(vectors: list[Floats]) -> Floats:
+    return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
+
+
+def _background(words: Words, but: set[str], name: str) -> Floats:
+    """Vectors drawn at random from all pictures but some; the same ones for the same concept."""
+    rng = np.random.default_rng(list(name.encode()))
+    total = words.index.rows
+    rows = np.sort(rng.choice(total, min(total, BACKGROUND + len(but)), replace=False))
+    named = words.index.described(rows.tolist())
+    kept = [row for row, one in zip(rows, named, strict=True) if one["picID"] not in but]
+    return _rows_of(words, np.array(kept[:BACKGROUND], np.int64))
+
+
+def _rows_of(words: Words, rows: NDArray[np.int64]) -> Floats:
+    starts = words.index.starts
+    parts = np.searchsorted(starts, rows, side="right") - 1
+    found = [words.part(int(p))[row - starts[p]] for row, p in zip(rows, parts, strict=True)]
+    return np.array(found, np.float32).reshape(len(rows), -1)
+
+
+def _scored(words: Words, model: Concept, out: set[str]) -> Scored:
+    scores = np.concatenate([model.scores(words.part(k)) for k in range(len(words.index.parts))])
+    rows = np.arange(words.index.rows)
+    if out:
+        names = _names(words, rows)["picID"].to_numpy(zero_copy_only=False)
+        rows = rows[~np.isin(names.astype(np.str_), sorted(out))]
+    return Scored(rows, scores[rows])
+
+
+def _names(words: Words, rows: NDArray[np.int64]) -> dict[str, pa.Array]:
+    """picID and category of rows."""
+    table = pa.concat_tables([part.names for part in words.index.parts]).take(pa.array(rows))
+    return {key: table[key].combine_chunks() for key in ("picID", "category")}
+
+
+def _asked(
+    words: Words, scored: Scored, threshold: float, known: set[str], count: int
+) -> dict[str, list[str]]:
+    """Pictures whose answers would tell most: half about the border, half about the precision."""
+    order = np.argsort(-scored.scores, kind="stable")
+    above = order[scored.scores[order] >= threshold]
+    pool = order[: max(_POOL, 2 * len(above))][:10_000]
+    named = words.index.described(scored.rows[pool].tolist())
+    pool = pool[[one["picID"] not in known for one in named]]
+    vectors = _rows_of(words, scored.rows[pool])
+    uncertain = pool[next_to_ask(vectors, scored.scores[pool], threshold, count - count // 2)]
+    rest = np.setdiff1d(pool[scored.scores[pool] >= threshold], uncertain)
+    rng = np.random.default_rng(len(known))
+    likely = rng.permutation(rest)[: count // 2]
+    return {
+        key: [one["picID"] for one in words.index.described(scored.rows[own].tolist())]
+        for key, own in (("uncertain", uncertain), ("likely", likely))
+    }
+
+
+def _described(saved: SavedConcept, scored: Scored) -> dict[str, Any]:
+    matches = int((scored.scores >= saved.threshold).sum())
+    return _facts(saved) | {"pictures": len(scored.rows), "matches": matches}
+
+
+def _facts(saved: SavedConcept) -> dict[str, Any]:
+    return {
+        "concept": saved.name,
+        "yes": len(saved.yes),
+        "no": len(saved.no),
+        "made_at": saved.made_at,
+        "backbone": saved.backbone,
+        "threshold": round(saved.threshold, 4),
+        "cross_validation": _rounded(saved.quality),
+        "precision": _precision(saved),
+    }
+
+
+def _rounded(quality: ConceptQuality | None) -> dict[str, float] | None:
+    if quality is None:
+        return None
+    return {key: round(value, 4) for key, value in vars(quality).items()}
+
+
+def _precision(saved: SavedConcept) -> dict[str, Any] | None:
+    """Share of right ones among the answers about pictures drawn above the threshold."""
+    right = len({*saved.likely} & {*saved.yes})
+    answered = right + len({*saved.likely} & {*saved.no})
+    if not answered:
+        return None
+    low, high = interval_of_share(right, answered)
+    return {
+        "share": round(right / answered, 4),
+        "answers": answered,
+        "interval_90": [round(low, 4), round(high, 4)],
+    }
+
+
+def _of_backbone(config: Config, name: str) -> SavedConcept:
+    saved = concept_files.read_concept(config.layout, name)
+    backbone = backbones.describe(config.extract.backbone).id
+    if saved.backbone != backbone:
+        raise ConfigError(
+            f"the concept {saved.name!r} was made for the vectors of {saved.backbone} and the "
+            f"collection has those of {backbone}: make it again with the same examples"
+        )
+    return saved
+
+
+def _check_proposal(config: Config, path: Path, category: str) -> None:
+    if category not in config.labels:
+        raise ConfigError(
+            f"--category {category!r}: --decisions needs the category to propose; choose one of "
+            f"{', '.join(sorted(config.labels))}"
+        )
+    if path.exists():
+        raise ConfigError(f"{path} is there already: name another file, or remove it")
+
+
+def _write_proposal(
+    path: Path,
+    saved: SavedConcept,
+    category: str,
+    named: dict[str, pa.Array],
+    scores: Floats,
+    matches: NDArray[np.bool_],
+) -> int:
+    """Write decisions that put matching pictures of other categories into one."""
+    own = np.asarray(named["category"].to_numpy(zero_copy_only=False) == category, bool)
+    chosen = np.flatnonzero(matches & ~own)
+    chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("picID", "decision", "category", "note"))
+    for row in chosen.tolist():
+        note = f"concept {saved.name}, score {scores[row]:.3f}"
+        writer.writerow((named["picID"][row].as_py(), "relabel", category, note))
+    artifacts.write_bytes(path, text.getvalue().encode())
+    return len(chosen)

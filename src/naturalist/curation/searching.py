@@ -1,0 +1,305 @@
+"""Search by words in a workspace: keeping the indexes, and asking them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from naturalist import backbones, ledger
+from naturalist.config import Config
+from naturalist.curation.ledger_query import Filter, check_names
+from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
+from naturalist.layout import Layout
+from naturalist.pipeline import similar as looking
+from naturalist.progress import Progress
+from naturalist.running import workspace
+from naturalist.studies import feature_files
+from naturalist.studies.contact_sheet import Tile, contact_sheet
+from naturalist.studies.similar.methods.vector_search import Floats
+from naturalist.studies.similar.study import Index, open_index, update_index
+from naturalist.studies.thumbnails import read_thumbnails
+from naturalist.studies.words.concept_files import read_concepts
+from naturalist.studies.words.heads import has_head, head_of
+from naturalist.studies.words.index import (
+    WordIndex,
+    open_word_index,
+    paths_of,
+    update_word_index,
+)
+from naturalist.studies.words.methods.nouns import read_nouns
+from naturalist.studies.words.methods.queries import parse
+from naturalist.studies.words.search import Found, prepared, search
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to search for.
+
+    Attributes:
+        query: words; may be empty if `like` is given.
+        k: how many pictures at most.
+        category: only pictures of this category; empty for all.
+        source: only pictures of this source; empty for all.
+        where: only pictures whose ledger row meets this SQL condition; empty for all.
+        like: a picture id or a file that pictures should be like as well; empty for none.
+    """
+
+    query: str
+    k: int = 20
+    category: str = ""
+    source: str = ""
+    where: str = ""
+    like: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """The open indexes of a workspace: words and vectors of the same pictures in the same order."""
+
+    index: WordIndex
+    vectors: Index
+
+    def part(self, number: int) -> NDArray[np.float16]:
+        """(rows, dim) unit vectors of a part."""
+        return self.vectors.parts[number].vectors
+
+
+def open_words(config: Config, progress: Progress) -> Words:
+    """The indexes, brought up to date if nobody else is writing to the workspace.
+
+    Raises:
+        ConfigError: there are no tables.
+        WorkspaceLocked: somebody else is writing, and there is no index yet.
+    """
+    layout, backbone = config.layout, backbones.describe(config.extract.backbone).id
+    workspace.reading(layout)
+    try:
+        with workspace.writing(layout, config.name, config.images.roots):
+            update_words(config, progress)
+    except WorkspaceLocked:
+        if not (layout.words(backbone) / "words.json").exists():
+            raise
+        progress.note("somebody is writing to the workspace: the words are used as they are")
+    words = Words(open_word_index(layout, backbone), open_index(layout, backbone=backbone))
+    if [_key(part) for part in words.index.about["parts"]] != [
+        _key(part) for part in words.vectors.about["parts"]
+    ]:
+        raise WorkspaceError(
+            "the index of words and the index of similar pictures are of different tables: wait "
+            "until the other run has ended and search again"
+        )
+    return words
+
+
+def update_words(config: Config, progress: Progress) -> WordIndex:
+    """Bring both indexes up to date; only for the one writer.
+
+    Raises:
+        ConfigError: there are no tables.
+    """
+    files = feature_files.of_place(config.layout.root)
+    spec = backbones.describe(config.extract.backbone)
+    update_index(files, config.layout, spec.id, progress)
+    make_head = partial(head_of, spec.name) if has_head(spec.name) else None
+    return update_word_index(files, config.layout, spec.id, make_head, progress)
+
+
+def _key(part: dict[str, Any]) -> tuple[str, str]:
+    return part["name"], part["sha256"]
+
+
+def search_words(config: Config, request: Request, progress: Progress) -> dict[str, Any]:
+    """The pictures that show what a query says, with what speaks for each.
+
+    Raises:
+        ConfigError: the query says nothing, or a name or condition in the request is wrong.
+        WorkspaceLocked: somebody else is writing, and there is no index yet.
+    """
+    check_names(config, Filter(category=request.category, source=request.source))
+    words = open_words(config, progress)
+    layout, spec = config.layout, backbones.describe(config.extract.backbone)
+    saved = read_concepts(layout, spec.id)
+    concepts = {name: one.concept for name, one in saved.items()}
+    nouns = read_nouns()
+    terms = (
+        parse(request.query, lambda text: text in concepts or nouns.base(text) is not None)
+        if request.query.strip()
+        else []
+    )
+    if not terms and not request.like:
+        raise ConfigError("nothing to search for: give words, or --like a picture")
+    found = search(
+        words.index,
+        prepared(nouns, terms, concepts, words.index.has_classes),
+        request.k,
+        allowed=_allowed(layout, words.index, request),
+        vectors=words.part,
+        like=_like(config, words.vectors, request.like),
+    )
+    return {
+        "query": request.query,
+        "like": request.like or None,
+        "network": spec.name,
+        "pictures": words.index.rows,
+        "words": found.terms,
+        "messages": _messages(found, words.index.has_classes, spec.name),
+        "hits": _hits(layout, words.index, found),
+    }
+
+
+def sheet_of(layout: Layout, result: dict[str, Any], path: Path) -> None:
+    """Draw the pictures of a result as a contact sheet (PNG).
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    hits = result["hits"]
+    captions = {hit["picID"]: reason_text(hit) for hit in hits}
+    title = f"{result['query'] or 'like ' + str(result['like'])}: {len(hits)} pictures"
+    _write_sheet(layout, captions, title, path)
+
+
+def plain_sheet(layout: Layout, pic_ids: Sequence[str], title: str, path: Path) -> None:
+    """Draw some pictures as a contact sheet (PNG).
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    _write_sheet(layout, dict.fromkeys(pic_ids, ""), title, path)
+
+
+def _write_sheet(layout: Layout, captions: Mapping[str, str], title: str, path: Path) -> None:
+    thumbnails = read_thumbnails(layout, list(captions))
+    tiles = [Tile(thumbnails.get(name), f"{name}\n{text}") for name, text in captions.items()]
+    try:
+        path.write_bytes(contact_sheet(tiles, title))
+    except OSError as error:
+        raise ConfigError(f"cannot write the contact sheet {path}: {error.strerror}") from error
+
+
+def reason_text(hit: dict[str, Any]) -> str:
+    """Why a picture was found, in a few words."""
+    said = [
+        f"{one['what']} {one['score']:.2f}"
+        if one["by"] in ("class", "concept")
+        else f"{one['by']}: {one['what']}"
+        for one in hit["why"]
+    ]
+    return ", ".join(dict.fromkeys(said))
+
+
+def withheld(layout: Layout) -> set[str]:
+    """Pictures that have an id and are no longer accepted: retired, withdrawn, relabelled."""
+    return {name for c in ledger.categories(layout) for name in ledger.not_accepted(layout, c)}
+
+
+def _allowed(
+    layout: Layout, index: WordIndex, request: Request
+) -> Callable[[int], NDArray[np.bool_] | None]:
+    out = pa.array(sorted(withheld(layout)), pa.string())
+    only = _meeting(layout, request.where) if request.where else None
+
+    def allowed(number: int) -> NDArray[np.bool_] | None:
+        if not len(out) and only is None and not (request.category or request.source):
+            return None
+        names = index.parts[number].names
+        mask = np.ones(names.num_rows, bool)
+        if len(out):
+            mask &= ~_mask(pc.is_in(names["picID"], out))
+        if only is not None:
+            mask &= _mask(pc.is_in(names["picID"], only))
+        if request.category:
+            mask &= _mask(pc.equal(names["category"], request.category))
+        if request.source:
+            mask &= _mask(pc.equal(names["source"], request.source))
+        return mask
+
+    return allowed
+
+
+def _mask(found: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return np.asarray(found.to_numpy(), bool)
+
+
+def _meeting(layout: Layout, where: str) -> pa.Array:
+    """Ids of accepted pictures whose ledger row meets a condition."""
+    try:
+        with ledger.connect(layout) as connection:
+            relation = connection.sql("SELECT * FROM ledger WHERE outcome = 'accepted'")
+            names = relation.filter(where).project("pic_id").to_arrow_table()["pic_id"]
+    except (WorkspaceError, duckdb.Error) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise ConfigError(
+            f"--where {where!r} is no condition on the ledger's columns ({reason}); for example  "
+            "\"width > 1000 AND source = 'owls'\""
+        ) from error
+    return names.combine_chunks()
+
+
+def _like(config: Config, index: Index, like: str) -> Floats | None:
+    if not like:
+        return None
+    if Path(like).is_file():
+        vector = looking.vector_of_file(config, Path(like))
+    else:
+        known = index.vector(like)
+        if known is None:
+            raise ConfigError(
+                f"--like {like} is neither a picture in the tables nor a file: pictures are named "
+                "as in plant_id_7"
+            )
+        vector = known[0]
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+
+
+def _messages(found: Found, has_classes: bool, network: str) -> list[str]:
+    """What a person should know about the words, above all which ones mean nothing here."""
+    messages = []
+    if not has_classes:
+        messages.append(
+            f"{network} has no classes that could name what pictures show: only words of paths and "
+            "columns, and concepts, are searched"
+        )
+    for word in found.terms:
+        messages += word["notes"]
+        if not (word["known_to_network"] or word["concept"]):
+            messages.append(_unknown(word, has_classes))
+    return messages
+
+
+def _unknown(word: dict[str, Any], has_classes: bool) -> str:
+    text, paths = word["word"], word["pictures_by_path"]
+    start = f"{text!r} is not a word this network knows; " if has_classes else f"{text!r}: "
+    held = (
+        f"{paths:,} pictures have it in a path or column"
+        if paths
+        else "no picture has it in a path or column"
+    )
+    name = f'"{text}"' if " " in text else text
+    return f"{start}{held}; or give examples:  naturalist concept make {name} --yes ID,ID,..."
+
+
+def _hits(layout: Layout, index: WordIndex, found: Found) -> list[dict[str, Any]]:
+    named = index.described(found.rows)
+    paths = paths_of(layout, [one["picID"] for one in named])
+    return [
+        {
+            "rank": rank,
+            "picID": one["picID"],
+            "score": score,
+            "category": one["category"],
+            "source": one["source"],
+            "path": paths.get(one["picID"]),
+            "why": why,
+        }
+        for rank, (one, score, why) in enumerate(
+            zip(named, found.scores, found.why, strict=True), 1
+        )
+    ]

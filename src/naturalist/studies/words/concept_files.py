@@ -1,0 +1,132 @@
+"""Concepts of a workspace: one JSON file each, with its examples, its model and its measures."""
+
+import base64
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naturalist import artifacts
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout
+from naturalist.studies.words.methods.concepts import Concept, ConceptQuality
+
+FORMAT = 1
+_NAME = re.compile(r"[^\W_][\w -]{0,63}")
+
+
+@dataclass(frozen=True)
+class SavedConcept:
+    """A concept as it is kept.
+
+    Attributes:
+        name: the word that it stands for, in small letters.
+        backbone: id of the backbone whose vectors it is for.
+        yes: examples, as picture ids.
+        no: counter-examples.
+        likely: pictures drawn at random above the threshold, that a person was asked about; their
+            answers estimate the precision.
+        made_at: when, ISO 8601.
+        quality: what cross-validation says; None with too few examples.
+        weights: (dim,) float32, base64.
+        bias: of the linear model.
+    """
+
+    name: str
+    backbone: str
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+    likely: tuple[str, ...]
+    made_at: str
+    quality: ConceptQuality | None
+    weights: str
+    bias: float
+
+    @property
+    def concept(self) -> Concept:
+        """The linear model."""
+        return Concept(np.frombuffer(base64.b64decode(self.weights), np.float32), self.bias)
+
+    @property
+    def threshold(self) -> float:
+        """The score from which on a picture shows the concept."""
+        return self.quality.threshold if self.quality else 0.5
+
+
+def encoded(concept: Concept) -> str:
+    """The weights of a concept as text."""
+    return base64.b64encode(concept.weights.astype("<f4").tobytes()).decode("ascii")
+
+
+def checked_name(name: str) -> str:
+    """The name in small letters.
+
+    Raises:
+        ConfigError: it cannot be the name of a concept.
+    """
+    clean = " ".join(name.casefold().split())
+    if not _NAME.fullmatch(clean):
+        raise ConfigError(
+            f"{name!r} cannot name a concept: use up to 64 letters, digits, spaces and hyphens, "
+            "beginning with a letter or digit"
+        )
+    return clean
+
+
+def write_concept(layout: Layout, saved: SavedConcept) -> None:
+    """Write a concept; one of the same name is replaced."""
+    artifacts.write_json(_path(layout, saved.name), {"format": FORMAT, **asdict(saved)})
+
+
+def read_concept(layout: Layout, name: str) -> SavedConcept:
+    """Read a concept.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    saved = read_concepts(layout).get(checked_name(name))
+    if saved is None:
+        known = ", ".join(read_concepts(layout)) or "none yet"
+        raise ConfigError(f"there is no concept {name!r} in the workspace; there are: {known}")
+    return saved
+
+
+def read_concepts(layout: Layout, backbone: str = "") -> dict[str, SavedConcept]:
+    """All concepts by name, or those for the vectors of one backbone."""
+    found = {}
+    for path in sorted(layout.concepts.glob("*.json")):
+        value = artifacts.read_json(path)
+        if isinstance(value, dict) and value.get("format") == FORMAT:
+            saved = _saved(value)
+            if backbone in ("", saved.backbone):
+                found[saved.name] = saved
+    return found
+
+
+def remove_concept(layout: Layout, name: str) -> None:
+    """Remove a concept.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    saved = read_concept(layout, name)
+    _path(layout, saved.name).unlink(missing_ok=True)
+    layout.concept_members(_stem(saved.name)).unlink(missing_ok=True)
+
+
+def _path(layout: Layout, name: str) -> Path:
+    return layout.concept(_stem(name))
+
+
+def _stem(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def _saved(value: dict[str, Any]) -> SavedConcept:
+    fields = {key: one for key, one in value.items() if key != "format"}
+    for key in ("yes", "no", "likely"):
+        fields[key] = tuple(fields[key])
+    quality = fields["quality"]
+    return SavedConcept(**fields | {"quality": ConceptQuality(**quality) if quality else None})

@@ -1,0 +1,1 @@
+"""Words as arrays: nouns, queries, tokens, classes and concepts; nothing is read or written."""
