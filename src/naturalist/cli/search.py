@@ -124,7 +124,10 @@ def make(
 
 @concept_app.command("list", epilog=EXIT_CODES)
 def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """List the concepts of the workspace."""
+    """List the concepts of the workspace.
+
+    Each with its number of examples and when it was made.
+    """
     found = concepts.list_concepts(load_config(config))
     if json:
         output.print_json_list(found)
@@ -173,7 +176,12 @@ def apply(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Score all pictures by a concept and save scores and matches as Parquet."""
+    """Score all pictures by a concept and save scores and matches as Parquet.
+
+    With --decisions, also propose a category for the matches, for a person to look at and review.
+
+    Example: naturalist concept apply owl --decisions owls.csv --category animal
+    """
     result = concepts.apply_concept(
         load_config(config),
         name,
@@ -199,7 +207,10 @@ def apply(
 def drop(
     name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
-    """Remove a concept and its saved scores."""
+    """Remove a concept and its saved scores.
+
+    Its examples are lost; pictures and tables stay as they are.
+    """
     dropped = concepts.drop_concept(load_config(config), name)
     if json:
         output.print_json({"dropped": dropped})
