@@ -38,6 +38,10 @@ class Reason(StrEnum):
     ARCHIVE_TOO_LARGE = "archive_too_large"
     ARCHIVE_RATIO = "archive_ratio"
     ARCHIVE_TOO_MANY_MEMBERS = "archive_too_many_members"
+    UNSUPPORTED_ARCHIVE = "unsupported_archive"
+    MISNAMED = "misnamed"
+    DOCUMENT = "document"
+    EXCLUDED = "excluded"
     TAKEN_DOWN = "taken_down"
     REMOVED_FROM_SOURCE = "removed_from_source"
     RETIRED = "retired"
@@ -69,6 +73,7 @@ _PASSING = frozenset(
         Reason.VANISHED,
         Reason.BROKEN_LINK,
         Reason.UNSUPPORTED_FORMAT,
+        Reason.UNSUPPORTED_ARCHIVE,
         Reason.TOO_LARGE,
         Reason.TOO_MANY_PIXELS,
         Reason.METADATA_TOO_LARGE,
@@ -81,6 +86,8 @@ _NO_FAILURE = frozenset(
         Reason.SYSTEM_FILE,
         Reason.SPECIAL_FILE,
         Reason.LINK_TO_FOLDER,
+        Reason.DOCUMENT,
+        Reason.EXCLUDED,
         Reason.TAKEN_DOWN,
         Reason.REMOVED_FROM_SOURCE,
         Reason.RETIRED,
@@ -115,6 +122,13 @@ _MEANINGS = {
     Reason.ARCHIVE_TOO_LARGE: "The archive unpacks to more than limits.max_archive_bytes.",
     Reason.ARCHIVE_RATIO: "It unpacks to more than limits.max_archive_ratio times its packed size.",
     Reason.ARCHIVE_TOO_MANY_MEMBERS: "More members than limits.max_archive_members.",
+    Reason.UNSUPPORTED_ARCHIVE: (
+        "An archive, a piece of one or a member of one that is not read (RAR, split archives): "
+        "unpack it first."
+    ),
+    Reason.MISNAMED: "Named like a picture or an archive, and its bytes are neither.",
+    Reason.DOCUMENT: "An office file, arrays or a program: a zip inside, not opened unless asked.",
+    Reason.EXCLUDED: "Left out by exclude or include of its source.",
     Reason.TAKEN_DOWN: "A person asked for it to be taken down.",
     Reason.RETIRED: "A person looked at it and wants it in no table (naturalist review).",
     Reason.REMOVED_FROM_SOURCE: "Its file was removed, and ingest.removed is retire.",

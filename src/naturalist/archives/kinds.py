@@ -1,29 +1,46 @@
-"""Telling archives by their content."""
+"""What an archive is, by its content."""
 
+import io
 import re
 from collections.abc import Callable
 from typing import Literal
 
-from naturalist.archives.streams import Packing, decompressor, unpack
+from naturalist.archives.streams import SIGNATURES, Packing, Unpacked, decompressor
 from naturalist.errors import PictureError
 
-Kind = Literal["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"]
+Kind = Literal[
+    "zip", "7z",
+    "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.lzma", "tar.zst", "tar.lz4",
+    "gz", "bz2", "xz", "zst", "lz4",
+]  # fmt: skip
+"""How an archive is read; those of the last line hold one packed file that is no tar."""
 
 HEAD_BYTES = 4096
-"""How much of the beginning of a file `archive_kind` wants to see, except of a bzip2 file."""
+"""How much of the beginning of a file `archive_kind` needs, except for the formats below."""
+
+# These formats give nothing before the end of their first block.
+_HEAD_BYTES: dict[Packing, int] = {"bz2": 1 << 20, "zst": 1 << 18, "lz4": (1 << 22) + (1 << 16)}
 
 TAR_BLOCK_BYTES = 512
 
-# bzip2 gives nothing before the end of its first block, which packs up to 900,000 bytes.
-_BZIP2_HEAD_BYTES = 1 << 20
-
-_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK\x03\x04")
-_PACKED: dict[bytes, tuple[Packing, Kind]] = {
-    b"\x1f\x8b\x08": ("gz", "tar.gz"),
-    b"BZh": ("bz2", "tar.bz2"),
-    b"\xfd7zXZ\x00": ("xz", "tar.xz"),
+SEVEN_ZIP_SIGNATURE = b"7z\xbc\xaf\x27\x1c"
+# The first piece of a zip in several volumes begins with a mark of its own.
+SPLIT_ZIP_SIGNATURE = b"PK\x07\x08PK\x03\x04"
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", SPLIT_ZIP_SIGNATURE)
+_TARS: dict[Packing, Kind] = {
+    "gz": "tar.gz",
+    "bz2": "tar.bz2",
+    "xz": "tar.xz",
+    "lzma": "tar.lzma",
+    "zst": "tar.zst",
+    "lz4": "tar.lz4",
 }
-PACKINGS: dict[Kind, Packing] = {kind: packing for packing, kind in _PACKED.values()}
+# Nothing but a tar inside tells bytes packed by the old LZMA program from any others.
+_SINGLES: dict[Packing, Kind] = {"gz": "gz", "bz2": "bz2", "xz": "xz", "zst": "zst", "lz4": "lz4"}
+SEEKING: frozenset[Kind] = frozenset({"zip", "7z"})
+"""Kinds that are not read from front to back."""
+SINGLE_PACKINGS: dict[Kind, Packing] = {kind: packing for packing, kind in _SINGLES.items()}
+PACKINGS: dict[Kind, Packing] = {kind: packing for packing, kind in _TARS.items()} | SINGLE_PACKINGS
 
 _OCTAL = re.compile(rb" *([0-7]*)(?:[ \x00].*)?", re.DOTALL)
 
@@ -31,18 +48,27 @@ _OCTAL = re.compile(rb" *([0-7]*)(?:[ \x00].*)?", re.DOTALL)
 def archive_kind(head: bytes) -> Kind | None:
     """The kind of archive that begins with `head`, or None for anything else.
 
-    gzip, bzip2 and xz count only when what they pack begins as a tar; a tar is known by the
-    checksum of its first header, so one without members is none. `head` is the first `HEAD_BYTES`
-    of the file (all of it, when it is shorter), and for bzip2 the first mebibyte: see `kind_from`.
+    A packed file (gzip, bzip2 ...) is a packed tar, or an archive of one file, when its first bytes
+    can be unpacked. A tar is known by the checksum of its first header, so one without members is
+    none. `head` is the first `HEAD_BYTES` of the file (all of it, when it is shorter), and more for
+    formats that give nothing before: see `kind_from`.
     """
     if head.startswith(_ZIP_SIGNATURES):
         return "zip"
+    if head.startswith(SEVEN_ZIP_SIGNATURE):
+        return "7z"
     if is_tar_header(head[:TAR_BLOCK_BYTES]):
         return "tar"
-    for signature, (packing, kind) in _PACKED.items():
-        if head.startswith(signature) and is_tar_header(_first_block(packing, head)):
-            return kind
-    return None
+    return next(filter(None, (_packed_kind(packing, head) for packing in SIGNATURES)), None)
+
+
+def _packed_kind(packing: Packing, head: bytes) -> Kind | None:
+    if not head.startswith(SIGNATURES[packing]):
+        return None
+    block = _first_block(packing, head)
+    if is_tar_header(block):
+        return _TARS[packing]
+    return _SINGLES.get(packing) if block else None
 
 
 def kind_from(head: bytes, read: Callable[[int], bytes]) -> tuple[Kind | None, bytes]:
@@ -50,8 +76,9 @@ def kind_from(head: bytes, read: Callable[[int], bytes]) -> tuple[Kind | None, b
 
     Returns the kind, and the head with whatever `read` gave appended to it.
     """
-    if head.startswith(b"BZh") and len(head) >= HEAD_BYTES:
-        head += read(_BZIP2_HEAD_BYTES - len(head))
+    for packing, needed_bytes in _HEAD_BYTES.items():
+        if head.startswith(SIGNATURES[packing]) and HEAD_BYTES <= len(head) < needed_bytes:
+            head += read(needed_bytes - len(head))
     return archive_kind(head), head
 
 
@@ -83,7 +110,12 @@ def _high_bytes(block: bytes) -> int:
 
 
 def _first_block(packing: Packing, head: bytes) -> bytes:
+    """The first bytes that a packed file unpacks to, as many as its head gives."""
+    unpacked = Unpacked(io.BytesIO(head).read, decompressor(packing), packing)
+    block = b""
     try:
-        return unpack(decompressor(packing), head, TAR_BLOCK_BYTES)
+        while len(block) < TAR_BLOCK_BYTES and (piece := unpacked.read_some(TAR_BLOCK_BYTES)):
+            block += piece
     except PictureError:
-        return b""
+        pass
+    return block[:TAR_BLOCK_BYTES]

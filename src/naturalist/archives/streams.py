@@ -3,23 +3,43 @@
 import bz2
 import lzma
 import os
+import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Literal, Protocol
 
+import lz4.frame
+
 from naturalist.errors import PictureError
 from naturalist.reasons import Reason
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 PIECE_BYTES = 1 << 20
-_PACKED_PIECE_BYTES = 1 << 17
+PACKED_PIECE_BYTES = 1 << 17
 
-# xz -9 needs 65 MiB; a file may ask for 4 GiB.
-UNPACKER_MEMORY_BYTES = 1 << 28
+# xz -9 needs 65 MiB, zstd --long 128 MiB; a file may ask for 4 GiB.
+_WINDOW_BITS = 28
+UNPACKER_MEMORY_BYTES = 1 << _WINDOW_BITS
 
-Packing = Literal["gz", "bz2", "xz"]
+Packing = Literal["gz", "bz2", "xz", "lzma", "zst", "lz4"]
 
-_SIGNATURES: dict[Packing, bytes] = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00"}
+# Frames that hold no data, which zstd and lz4 alike may put anywhere (pzstd begins with one).
+SKIPPABLE = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
+SIGNATURES: dict[Packing, tuple[bytes, ...]] = {
+    "gz": (b"\x1f\x8b\x08",),
+    "bz2": (b"BZh",),
+    "xz": (b"\xfd7zXZ\x00",),
+    # The properties that every known program writes, and a dictionary of at least 64 KiB.
+    "lzma": (b"\x5d\x00\x00",),
+    "zst": (b"\x28\xb5\x2f\xfd", *SKIPPABLE),
+    "lz4": (b"\x04\x22\x4d\x18", *SKIPPABLE),
+}
+_LONGEST_SIGNATURE = 6
 
 
 class Readable(Protocol):
@@ -30,7 +50,7 @@ class Readable(Protocol):
 
 
 class Decompressor(Protocol):
-    """The part of `bz2.BZ2Decompressor` and `lzma.LZMADecompressor` that is used here."""
+    """The part of `bz2.BZ2Decompressor` and its likes that is used here."""
 
     @property
     def eof(self) -> bool:
@@ -41,7 +61,7 @@ class Decompressor(Protocol):
         """Whether nothing more comes out before something goes in."""
 
     @property
-    def unused_data(self) -> bytes:
+    def unused_data(self) -> bytes | None:
         """What was fed in and lies after the end of the packed data."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
@@ -54,10 +74,11 @@ class Entry:
 
     `open` gives the file's bytes from the start, may be called once, and only until the next entry
     is asked for; reading raises `PictureError`. An entry with a `refusal` is not to be opened.
+    `size_bytes` is None where only unpacking tells it.
     """
 
     name: bytes
-    size_bytes: int
+    size_bytes: int | None
     packed_bytes: int
     open: Callable[[], Readable]
     refusal: PictureError | None = None
@@ -98,28 +119,43 @@ class Inflater:
         return unpacked
 
 
+_MAKERS: dict[Packing, Callable[[], Decompressor]] = {
+    "gz": lambda: Inflater(16 + zlib.MAX_WBITS),
+    "bz2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=UNPACKER_MEMORY_BYTES),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=UNPACKER_MEMORY_BYTES),
+    "zst": lambda: zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: _WINDOW_BITS}
+    ),
+    "lz4": lz4.frame.LZ4FrameDecompressor,
+}
+
+
 def decompressor(packing: Packing) -> Decompressor:
-    """A fresh decompressor for one gzip, bzip2 or xz stream."""
-    if packing == "gz":
-        return Inflater(16 + zlib.MAX_WBITS)
-    if packing == "bz2":
-        return bz2.BZ2Decompressor()
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=UNPACKER_MEMORY_BYTES)
+    """A fresh decompressor for one stream (a member, a frame) of this kind."""
+    return _MAKERS[packing]()
+
+
+# lz4 raises RuntimeError.
+_DAMAGE = (
+    *(zlib.error, lzma.LZMAError, zstd.ZstdError),
+    *(OSError, EOFError, ValueError, RuntimeError),
+)
 
 
 def unpack(engine: Decompressor, data: bytes, most: int) -> bytes:
     """`engine.decompress`, whose many exceptions for damaged data become `PictureError`."""
     try:
         return engine.decompress(data, most)
-    except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+    except _DAMAGE as error:
         raise broken(f"the packed data is damaged: {error}") from error
 
 
 class Unpacked:
     """What `engine` makes of the packed bytes that `fetch` hands out.
 
-    With `packing`, further streams of that kind appended to the first are read on, as gzip, bzip2
-    and xz do; zeros and anything else after the last one are ignored.
+    With `packing`, further streams of that kind appended to the first are read on, as the programs
+    of these formats do; zeros and anything else after the last one are ignored.
     """
 
     def __init__(
@@ -137,16 +173,17 @@ class Unpacked:
     def read(self, count: int, /) -> bytes:
         """The next `count` bytes; fewer only where the packed data properly ends."""
         pieces = []
-        while count > 0 and (piece := self._piece(min(count, PIECE_BYTES))):
+        while count > 0 and (piece := self.read_some(min(count, PIECE_BYTES))):
             pieces.append(piece)
             count -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _piece(self, most: int) -> bytes:
+    def read_some(self, most: int) -> bytes:
+        """Between 1 and `most` of the next bytes; none only where the packed data ends."""
         while not self._ended:
             packed = b""
             if self._engine.needs_input:
-                packed = self._waiting or self._fetch(_PACKED_PIECE_BYTES)
+                packed = self._waiting or self._fetch(PACKED_PIECE_BYTES)
                 self._waiting = b""
                 if not packed:
                     raise broken("the packed data ends too early")
@@ -161,11 +198,11 @@ class Unpacked:
         if self._packing is None:
             self._ended = True
             return
-        signature = _SIGNATURES[self._packing]
-        rest = self._engine.unused_data.lstrip(b"\0")
-        while len(rest) < len(signature) and (more := self._fetch(_PACKED_PIECE_BYTES)):
+        signatures = SIGNATURES[self._packing]
+        rest = (self._engine.unused_data or b"").lstrip(b"\0")
+        while len(rest) < _LONGEST_SIGNATURE and (more := self._fetch(PACKED_PIECE_BYTES)):
             rest = (rest + more).lstrip(b"\0")
-        self._ended = not rest.startswith(signature)
+        self._ended = not rest.startswith(signatures)
         self._waiting = rest
         self._engine = decompressor(self._packing)
 
@@ -229,3 +266,49 @@ def file_size(file: IO[bytes]) -> int:
     size_bytes = file.tell()
     file.seek(position)
     return size_bytes
+
+
+class Limited:
+    """The first bytes of a stream that may not know where it ends."""
+
+    def __init__(self, source: Readable, size_bytes: int) -> None:
+        self._source = source
+        self._left_bytes = size_bytes
+
+    def read(self, count: int, /) -> bytes:
+        """The next `count` bytes; fewer only at the end."""
+        data = self._source.read(min(count, self._left_bytes))
+        self._left_bytes -= len(data)
+        return data
+
+
+class Slice:
+    """Part of a seekable file that others read from too."""
+
+    def __init__(self, file: IO[bytes], start: int, size_bytes: int) -> None:
+        self._file = file
+        self._position = start
+        self._end = start + size_bytes
+
+    def read(self, count: int, /) -> bytes:
+        """The next `count` bytes; fewer only at the end of the slice or of the file."""
+        self._file.seek(self._position)
+        data = self._file.read(min(count, self._end - self._position))
+        self._position += len(data)
+        return data
+
+
+def lzma_settings(packed: bytes) -> dict[str, int]:
+    """The filter for `lzma` from the five bytes of LZMA properties, as in zip and 7z."""
+    if len(packed) != 5 or packed[0] >= 9 * 5 * 5:
+        raise broken("the LZMA header of the member is damaged")
+    dictionary_bytes = int.from_bytes(packed[1:], "little")
+    if dictionary_bytes > UNPACKER_MEMORY_BYTES:
+        raise broken(f"unpacking the member would take {dictionary_bytes:,} bytes of memory")
+    return {
+        "id": lzma.FILTER_LZMA1,
+        "dict_size": max(dictionary_bytes, 4096),
+        "lc": packed[0] % 9,
+        "lp": packed[0] // 9 % 5,
+        "pb": packed[0] // 45,
+    }

@@ -1,6 +1,5 @@
 """Reading zip archives by their central directory, one record at a time."""
 
-import bz2
 import lzma
 import stat
 import struct
@@ -8,17 +7,23 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
+from naturalist.archives.deflate64 import Deflate64
+from naturalist.archives.kinds import SPLIT_ZIP_SIGNATURE
 from naturalist.archives.streams import (
     PIECE_BYTES,
-    UNPACKER_MEMORY_BYTES,
     Decompressor,
     Entry,
     Inflater,
+    Packing,
     Readable,
+    Slice,
     Unpacked,
     broken,
+    decompressor,
     file_size,
+    lzma_settings,
 )
+from naturalist.archives.unread import split
 from naturalist.errors import PictureError
 from naturalist.reasons import Reason
 
@@ -31,14 +36,17 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _MAX_COMMENT_BYTES = 0xFFFF
 _MAX_SIZE_BYTES = (1 << 63) - 1
 
-_STORED, _DEFLATED, _DEFLATED_64, _BZIP2, _LZMA = 0, 8, 9, 12, 14
-_METHODS = {_STORED, _DEFLATED, _BZIP2, _LZMA}
-_METHOD_NAMES = {_DEFLATED_64: "Deflate64", 93: "Zstandard", 95: "xz", 98: "PPMd"}
+_STORED, _DEFLATED, _DEFLATED_64, _LZMA = 0, 8, 9, 14
+_PACKINGS: dict[int, Packing] = {12: "bz2", 20: "zst", 93: "zst", 95: "xz"}
+_METHODS = {_STORED, _DEFLATED, _DEFLATED_64, _LZMA, *_PACKINGS}
+_METHOD_NAMES = {1: "Shrink", 6: "Implode", 96: "JPEG", 97: "WavPack", 98: "PPMd"}
 _ENCRYPTED_FLAGS = 1 << 0 | 1 << 6 | 1 << 13
 _MADE_BY_UNIX, _DOS_FOLDER = 3, 0x10
 
 
-class _Directory(NamedTuple):
+class Directory(NamedTuple):
+    """The central directory: its place, and what the end record says of it."""
+
     start: int
     size_bytes: int
     shift: int
@@ -78,7 +86,7 @@ def zip_entries(file: IO[bytes], spend: Callable[[int], None]) -> Iterator[Entry
     Raises `PictureError` where the directory is missing or damaged, and as soon as members are
     seen to share their packed bytes, as they do in bombs.
     """
-    directory = _find_directory(file)
+    directory = find_directory(file)
     claimed_bytes = 0
     seen = 0
     for record in _records(file, directory):
@@ -92,13 +100,20 @@ def zip_entries(file: IO[bytes], spend: Callable[[int], None]) -> Iterator[Entry
         raise broken(f"the zip lists {seen:,} members and says it has {directory.records:,}")
 
 
-def _find_directory(file: IO[bytes]) -> _Directory:
+def find_directory(file: IO[bytes]) -> Directory:
+    """Where the central directory lies, by the end record.
+
+    Raises `PictureError` where there is none, or where it lies in another piece of a split zip.
+    """
     size_bytes = file_size(file)
     tail_start = max(0, size_bytes - _END.size - _MAX_COMMENT_BYTES)
     file.seek(tail_start)
     tail = file.read(size_bytes - tail_start)
     at = tail.rfind(b"PK\x05\x06", 0, max(0, len(tail) - _END.size + 4))
     if at < 0:
+        file.seek(0)
+        if file.read(len(SPLIT_ZIP_SIGNATURE)) == SPLIT_ZIP_SIGNATURE:
+            raise split("the first of several pieces of a zip")
         raise broken("the zip has no end record: was its download or copy cut short?")
     _, disk, _, _, records, length, offset, _ = _END.unpack_from(tail, at)
     end = tail_start + at
@@ -107,11 +122,11 @@ def _find_directory(file: IO[bytes]) -> _Directory:
         end -= _LOCATOR_64.size + _END_64.size
         records, length, offset = wide
     elif disk not in (0, 0xFFFF):
-        raise broken("the last of several volumes of a zip: join the volumes first")
+        raise split("the last of several pieces of a zip")
     start = end - length
     if start < 0:
         raise broken("the directory of the zip is larger than the zip")
-    return _Directory(start, length, start - offset, records)
+    return Directory(start, length, start - offset, records)
 
 
 def _end_64(file: IO[bytes], end: int) -> tuple[int, int, int] | None:
@@ -123,28 +138,14 @@ def _end_64(file: IO[bytes], end: int) -> tuple[int, int, int] | None:
     found = file.read(_END_64.size + _LOCATOR_64.size)
     if found[_END_64.size :][:4] != b"PK\x06\x07" or found[:4] != b"PK\x06\x06":
         return None
+    if _LOCATOR_64.unpack_from(found, _END_64.size)[3] > 1:
+        raise split("the last of several pieces of a zip")
     *_, records, length, offset = _END_64.unpack_from(found)
     return records, length, offset
 
 
-class _Slice:
-    """Part of a seekable file that others read from too."""
-
-    def __init__(self, file: IO[bytes], start: int, size_bytes: int) -> None:
-        self._file = file
-        self._position = start
-        self._end = start + size_bytes
-
-    def read(self, count: int, /) -> bytes:
-        """The next `count` bytes; fewer only at the end of the slice or of the file."""
-        self._file.seek(self._position)
-        data = self._file.read(min(count, self._end - self._position))
-        self._position += len(data)
-        return data
-
-
-def _records(file: IO[bytes], directory: _Directory) -> Iterator[_Record]:
-    source = _Slice(file, directory.start, directory.size_bytes)
+def _records(file: IO[bytes], directory: Directory) -> Iterator[_Record]:
+    source = Slice(file, directory.start, directory.size_bytes)
     window, at, more = b"", 0, True
     while True:
         if more and len(window) - at < _LARGEST_RECORD_BYTES:
@@ -215,7 +216,11 @@ def _refusal(record: _Record) -> PictureError | None:
         return PictureError(Reason.SPECIAL_FILE, "a pipe, a socket or a device inside a zip")
     if record.method not in _METHODS:
         name = _METHOD_NAMES.get(record.method, "unknown")
-        return broken(f"packed with method {record.method} ({name}), which is not read")
+        return PictureError(
+            Reason.UNSUPPORTED_ARCHIVE,
+            f"packed with method {record.method} ({name}), which is not read: unpack the zip with "
+            "another program (7z x) and name the folder",
+        )
     if not 0 <= record.offset <= _MAX_SIZE_BYTES or record.size_bytes > _MAX_SIZE_BYTES:
         return broken("sizes in the directory of the zip that cannot be")
     return None
@@ -252,35 +257,27 @@ def _source(file: IO[bytes], record: _Record) -> Readable:
         raise broken("the member is not where the directory of the zip says it is")
     *_, name_length, extra_length = _LOCAL.unpack(local)
     start = record.offset + _LOCAL.size + name_length + extra_length
-    packed = _Slice(file, start, record.packed_bytes)
+    packed = Slice(file, start, record.packed_bytes)
     if record.method == _STORED:
         return packed
+    if record.method == _DEFLATED_64:
+        return Deflate64(packed)
     return Unpacked(packed.read, _engine(record.method, packed))
 
 
-def _engine(method: int, packed: _Slice) -> Decompressor:
+def _engine(method: int, packed: Slice) -> Decompressor:
     if method == _DEFLATED:
         return Inflater(-zlib.MAX_WBITS)
-    if method == _BZIP2:
-        return bz2.BZ2Decompressor()
-    return _lzma_engine(packed.read(9))
+    if method == _LZMA:
+        return _lzma_engine(packed.read(9))
+    return decompressor(_PACKINGS[method])
 
 
 def _lzma_engine(header: bytes) -> Decompressor:
     """A decompressor from the header of APPNOTE 5.8.8: version, length, LZMA properties."""
-    if len(header) < 9 or header[2:4] != b"\x05\x00" or header[4] >= 9 * 5 * 5:
+    if len(header) < 9 or header[2:4] != b"\x05\x00":
         raise broken("the LZMA header of the member is damaged")
-    packed_bits, dictionary_bytes = header[4], int.from_bytes(header[5:], "little")
-    if dictionary_bytes > UNPACKER_MEMORY_BYTES:
-        raise broken(f"unpacking the member would take {dictionary_bytes:,} bytes of memory")
-    filters = {
-        "id": lzma.FILTER_LZMA1,
-        "dict_size": max(dictionary_bytes, 4096),
-        "lc": packed_bits % 9,
-        "lp": packed_bits // 9 % 5,
-        "pb": packed_bits // 45,
-    }
     try:
-        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[filters])
+        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma_settings(header[4:])])
     except lzma.LZMAError as error:
         raise broken(f"the LZMA header of the member is damaged: {error}") from error

@@ -281,9 +281,8 @@ def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
 
 
 def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry, path: Path) -> Iterator[Row]:
-    walk = archives.members(
-        path, task.limits.archives, layout.scratch, wanted=lambda head: images.sniff(head).readable
-    )
+    options = archives.WalkOptions(lambda head: images.sniff(head).readable)
+    walk = archives.members(path, task.limits.archives, layout.scratch, options, name=entry.path)
     found: Row = {"kind": "unpacked"}
     try:
         for member in walk:
