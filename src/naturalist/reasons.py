@@ -109,7 +109,7 @@ _MEANINGS = {
     Reason.TOO_LARGE: "More bytes than limits.max_file_bytes; refused before it is read.",
     Reason.METADATA_TOO_LARGE: "Text or metadata inside the picture unpacks to more than is safe.",
     Reason.SPECIAL_FILE: "A pipe, a socket or a device, or a link in an archive: never opened.",
-    Reason.BROKEN_LINK: "A symbolic link to something that is not there.",
+    Reason.BROKEN_LINK: "A link to something that is not there.",
     Reason.LINK_LEAVES_SOURCE: "A symbolic link to a file outside of the source: not followed.",
     Reason.LINK_TO_FOLDER: "A symbolic link to a folder: not followed.",
     Reason.PERMISSION_DENIED: "The file or folder may not be read by this user.",

@@ -12,12 +12,27 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from naturalist.archives import ArchiveLimits, Kind, Member, members
+import lz4.frame
+from backports import zstd
+from tests.archives.packing_7z import seven_zip_of
+
+from naturalist.archives import ArchiveLimits, Kind, Member, WalkOptions, members
 from naturalist.errors import PictureError
 
 File = tuple[bytes, bytes]
-KINDS: tuple[Kind, ...] = ("zip", "tar", "tar.gz", "tar.bz2", "tar.xz")
-_PACKERS = {"tar.gz": gzip.compress, "tar.bz2": bz2.compress, "tar.xz": lzma.compress}
+PACKERS = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+    "lz4": lz4.frame.compress,
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+}
+"""How one file is packed."""
+KINDS: tuple[Kind, ...] = ("zip", "7z", "tar", *(f"tar.{packing}" for packing in PACKERS))
+"""Every kind that holds any number of files."""
+SINGLES: tuple[Kind, ...] = ("gz", "bz2", "xz", "zst", "lz4")
+"""Every kind that holds one."""
 
 
 class RawInfo(zipfile.ZipInfo):
@@ -66,18 +81,27 @@ def pack(kind: Kind, files: Iterable[File]) -> bytes:
     """An archive of `kind` with `files`."""
     if kind == "zip":
         return zip_of(files)
-    return _PACKERS.get(kind, bytes)(tar_of(files))
+    if kind == "7z":
+        return seven_zip_of(files)
+    return PACKERS.get(kind.removeprefix("tar."), bytes)(tar_of(files))
 
 
 def walk(
-    archive: bytes, folder: Path, limits: ArchiveLimits | None = None
+    archive: bytes,
+    folder: Path,
+    limits: ArchiveLimits | None = None,
+    options: WalkOptions | None = None,
+    name: bytes | None = None,
 ) -> tuple[list[Member], PictureError | None]:
     """Everything that `members` yields, and the error it ends with."""
     path = folder / "archive"
     path.write_bytes(archive)
     found = []
     try:
-        for member in members(path, limits or ArchiveLimits(), folder):
+        walked = members(
+            path, limits or ArchiveLimits(), folder, options or WalkOptions(), name=name
+        )
+        for member in walked:
             found.append(member)  # noqa: PERF402 (what came before an error is kept)
     except PictureError as error:
         return found, error

@@ -37,6 +37,11 @@ _TARS: dict[Packing, Kind] = {
 }
 # Nothing but a tar inside tells bytes packed by the old LZMA program from any others.
 _SINGLES: dict[Packing, Kind] = {"gz": "gz", "bz2": "bz2", "xz": "xz", "zst": "zst", "lz4": "lz4"}
+# What begins like this is a packed file even where nothing of it can be unpacked: it is damaged.
+_STRONG = re.compile(
+    rb"\x1f\x8b\x08[\0-\x1f].{6}|BZh[1-9]1AY&SY|\xfd7zXZ\0.{6}|\x28\xb5\x2f\xfd.{4}|\x04\x22\x4d\x18.{4}",
+    re.DOTALL,
+)
 SEEKING: frozenset[Kind] = frozenset({"zip", "7z"})
 """Kinds that are not read from front to back."""
 SINGLE_PACKINGS: dict[Kind, Packing] = {kind: packing for packing, kind in _SINGLES.items()}
@@ -48,10 +53,10 @@ _OCTAL = re.compile(rb" *([0-7]*)(?:[ \x00].*)?", re.DOTALL)
 def archive_kind(head: bytes) -> Kind | None:
     """The kind of archive that begins with `head`, or None for anything else.
 
-    A packed file (gzip, bzip2 ...) is a packed tar, or an archive of one file, when its first bytes
-    can be unpacked. A tar is known by the checksum of its first header, so one without members is
-    none. `head` is the first `HEAD_BYTES` of the file (all of it, when it is shorter), and more for
-    formats that give nothing before: see `kind_from`.
+    A packed file (gzip, bzip2 ...) is a packed tar, or an archive of one file. A tar is known by
+    the checksum of its first header, so one without members is none. `head` is the first
+    `HEAD_BYTES` of the file (all of it, when it is shorter), and more for formats that give nothing
+    before: see `kind_from`.
     """
     if head.startswith(_ZIP_SIGNATURES):
         return "zip"
@@ -68,7 +73,7 @@ def _packed_kind(packing: Packing, head: bytes) -> Kind | None:
     block = _first_block(packing, head)
     if is_tar_header(block):
         return _TARS[packing]
-    return _SINGLES.get(packing) if block else None
+    return _SINGLES.get(packing) if block or _STRONG.match(head) else None
 
 
 def kind_from(head: bytes, read: Callable[[int], bytes]) -> tuple[Kind | None, bytes]:

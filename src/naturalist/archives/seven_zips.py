@@ -59,7 +59,7 @@ _BRANCH_FILTERS = {
     b"\x03\x03\x07\x01": lzma.FILTER_ARMTHUMB,
     b"\x03\x03\x08\x05": lzma.FILTER_SPARC,
 }
-_NAMES = {b"\x03\x04\x01": "PPMd", b"\x03\x03\x01\x1b": "BCJ2", b"\x0a": "ARM64"}
+_NAMES = {b"\x03\x04\x01": "PPMd", b"\x0a": "ARM64"} | dict.fromkeys(_BRANCH_FILTERS, "BCJ")
 
 
 def seven_zip_entries(

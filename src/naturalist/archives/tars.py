@@ -1,6 +1,7 @@
 """Reading tar archives (V7, ustar, pax, GNU) from front to back."""
 
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from typing import NamedTuple
 
 from naturalist.archives.kinds import TAR_BLOCK_BYTES, is_tar_header, tar_number
@@ -27,8 +28,8 @@ _KEYWORDS = frozenset(
     | {b"GNU.sparse." + key for key in (b"name", b"major", b"map", b"size", b"realsize")}
 )
 _OLD_REGULAR, _FOLDER, _DUMPED_FOLDER, _SPARSE, _CONTINUED = b"\0", b"5", b"D", b"S", b"M"
+_HARD_LINK = b"1"
 _SPECIAL = {
-    b"1": "a hard link to {link}, which has its own entry in this tar",
     b"2": "a symbolic link to {link} inside a tar: not followed",
     b"3": "a character device",
     b"4": "a block device",
@@ -59,6 +60,7 @@ def tar_entries(stream: Forward) -> Iterator[Entry]:
     damage = ""
     ended = False
     extended: Extended = {}
+    names = _Names()
     while block := stream.read(TAR_BLOCK_BYTES):
         ended = block == _ZERO_BLOCK
         if ended:
@@ -70,7 +72,7 @@ def tar_entries(stream: Forward) -> Iterator[Entry]:
         elif header.kind in _EXTENSIONS:
             damage = _extend(extended, header, stream) or damage
         else:
-            yield from _member(header, extended, stream)
+            yield from _member(header, extended, stream, names)
             extended = {}
     if not ended:
         damage = damage or "the tar ends without its end marker: members may be missing"
@@ -141,14 +143,38 @@ def _pax_records(data: bytes) -> tuple[list[tuple[bytes, bytes]], bool]:
     return records, True
 
 
-def _member(header: _Header, extended: Extended, stream: Forward) -> Iterator[Entry]:
+class _Names:
+    """The names of members so far, 8 bytes of hash each."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def add(self, name: bytes) -> None:
+        """Note a member."""
+        self._seen.add(self._key(name))
+
+    def __contains__(self, name: bytes) -> bool:
+        return self._key(name) in self._seen
+
+    @staticmethod
+    def _key(name: bytes) -> int:
+        plain = b"/".join(part for part in name.split(b"/") if part not in (b"", b"."))
+        return int.from_bytes(blake2b(plain, digest_size=8).digest())
+
+
+def _member(header: _Header, extended: Extended, stream: Forward, names: _Names) -> Iterator[Entry]:
     """Yield the entry of `header`, unless it is a folder, and pass over its data."""
     name = _text(extended.get(b"GNU.sparse.name") or extended.get(b"path", header.name))
     if header.kind == _FOLDER or (header.kind == _OLD_REGULAR and name.endswith(b"/")):
         return
-    if header.kind in _SPECIAL:
-        yield _special(name, _SPECIAL[header.kind], extended.get(b"linkpath", header.link))
+    link = extended.get(b"linkpath", header.link)
+    if header.kind == _HARD_LINK:
+        yield _hard_link(name, link, names)
         return
+    if header.kind in _SPECIAL:
+        yield _special(name, _SPECIAL[header.kind], link)
+        return
+    names.add(name)
     body = Body(stream, decimal(extended.get(b"size", b"%d" % header.size_bytes)))
     padding_bytes = -body.left_bytes % TAR_BLOCK_BYTES
     if header.kind != _DUMPED_FOLDER:
@@ -156,9 +182,18 @@ def _member(header: _Header, extended: Extended, stream: Forward) -> Iterator[En
     stream.skip(body.left_bytes + padding_bytes)
 
 
-def _special(name: bytes, what: str, link: bytes) -> Entry:
+def _special(name: bytes, what: str, link: bytes, reason: Reason = Reason.SPECIAL_FILE) -> Entry:
     detail = what.format(link=link[:200].decode("utf-8", "backslashreplace"))
-    return Entry(name, 0, 0, _nothing, PictureError(Reason.SPECIAL_FILE, detail))
+    return Entry(name, 0, 0, _nothing, PictureError(reason, detail))
+
+
+def _hard_link(name: bytes, link: bytes, names: _Names) -> Entry:
+    """A second name of a member, which tar puts before; without that member its bytes are lost."""
+    if link in names:
+        names.add(name)
+        return _special(name, "a hard link to {link}, which has its own entry in this tar", link)
+    what = "a hard link to {link}, which is not in this tar: its bytes are missing"
+    return _special(name, what, link, Reason.BROKEN_LINK)
 
 
 def _file(name: bytes, header: _Header, extended: Extended, body: Body) -> Entry:

@@ -72,7 +72,9 @@ def unread_archive(head: bytes, name: bytes) -> PictureError | None:
 
 def is_piece(name: bytes) -> bool:
     """Whether a file is named as one piece of a split archive: photos.z01, photos.zip.001."""
-    return _PIECE.fullmatch(name) is not None and _WHOLE.fullmatch(name) is None
+    if _PIECE.fullmatch(name) is None:
+        return False
+    return _WHOLE.fullmatch(name) is None or name.lower().endswith(b".rar")
 
 
 def is_named_like_archive(name: bytes) -> bool:
