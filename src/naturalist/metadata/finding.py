@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from naturalist.archives import ArchiveLimits, archive_kind, members
+from naturalist.archives import ArchiveLimits, WalkOptions, archive_kind, members
 from naturalist.errors import PictureError, SourceError
 from naturalist.metadata.rules import FileRule, SourceRules
 from naturalist.stores.remote import RemoteFolder, fetch_remote, list_remote
@@ -106,8 +106,9 @@ def _folder_of(name: str) -> str:
 def _in_archive(archive: Path, pattern: str, scratch: Path, prefix: str) -> Iterator[MetadataFile]:
     fits = _expression(pattern)
     limits = ArchiveLimits(max_member_bytes=MAX_BYTES)
+    options = WalkOptions(_may_be_metadata)
     try:
-        for member in members(archive, limits, scratch, wanted=_may_be_metadata):
+        for member in members(archive, limits, scratch, options):
             name = INSIDE.join(os.fsdecode(part) for part in member.path).replace("\\", "/")
             if member.data is not None and fits.fullmatch(name):
                 path = scratch / f"member-{len(list(scratch.iterdir()))}"

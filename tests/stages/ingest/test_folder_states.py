@@ -116,7 +116,7 @@ def test_what_trust_misses_a_full_scan_finds(root):
         file.write(b"more")
     assert not tiny.ingest(config).batches
     with tiny.job(config) as held:
-        assert tiny.stages.ingest(held, full_scan=True).batches == [2]
+        assert tiny.steps.ingest(held, full_scan=True).batches == [2]
 
 
 def test_a_folder_that_has_just_changed_is_not_trusted(root):
@@ -159,7 +159,7 @@ def test_rescan_examines_files_of_unchanged_folders_too(root):
     tiny.ingest(config)
     tiny.ingest(config)
     with tiny.job(config) as held:
-        result = tiny.stages.ingest(held, rescan=True)
+        result = tiny.steps.ingest(held, rescan=True)
     assert not result.batches
     assert seen(config) == 7
 
