@@ -141,16 +141,18 @@ def test_every_limit_reaches_the_stage_that_keeps_it(tmp_path: Path) -> None:
         "max_pixels": 12,
         "max_whole_pixels": 13,
         "max_metadata_bytes": 14,
+        "max_scans": 19,
         "max_archive_bytes": 15,
         "max_archive_ratio": 16.5,
         "max_archive_depth": 17,
         "max_archive_members": 18,
     }
     text = "\n".join(f"{name} = {value}" for name, value in names.items())
+    text += '\ndamaged = "accept"'
     limits = load_config(write(tmp_path, f"{TWO}[limits]\n{text}\n")).ingest_options.limits
     assert limits == FileLimits(
         11,
-        PictureLimits(12, 13, 14),
+        PictureLimits(12, 13, 14, 19, "accept"),
         ArchiveLimits(
             max_member_bytes=11,
             max_archive_bytes=15,

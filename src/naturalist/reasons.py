@@ -24,6 +24,8 @@ class Reason(StrEnum):
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_LARGE = "too_large"
     METADATA_TOO_LARGE = "metadata_too_large"
+    TOO_MANY_SCANS = "too_many_scans"
+    DAMAGED = "damaged"
     SPECIAL_FILE = "special_file"
     BROKEN_LINK = "broken_link"
     LINK_LEAVES_SOURCE = "link_leaves_source"
@@ -77,6 +79,8 @@ _PASSING = frozenset(
         Reason.TOO_LARGE,
         Reason.TOO_MANY_PIXELS,
         Reason.METADATA_TOO_LARGE,
+        Reason.TOO_MANY_SCANS,
+        Reason.DAMAGED,
     }
 )
 
@@ -108,6 +112,8 @@ _MEANINGS = {
     Reason.TOO_MANY_PIXELS: "More pixels than limits.max_pixels; refused before decoding.",
     Reason.TOO_LARGE: "More bytes than limits.max_file_bytes; refused before it is read.",
     Reason.METADATA_TOO_LARGE: "Text or metadata inside the picture unpacks to more than is safe.",
+    Reason.TOO_MANY_SCANS: "A JPEG with more scans than limits.max_scans; refused before decoding.",
+    Reason.DAMAGED: "A part of the JPEG is lost or garbled, and limits.damaged is refuse.",
     Reason.SPECIAL_FILE: "A pipe, a socket or a device, or a link in an archive: never opened.",
     Reason.BROKEN_LINK: "A link to something that is not there.",
     Reason.LINK_LEAVES_SOURCE: "A symbolic link to a file outside of the source: not followed.",

@@ -123,6 +123,7 @@ PREVIEWS = pa.schema(
         _field("blur", pa.float32(), "Variance of the Laplacian; small is blurred."),
         _field("brightness", pa.float32(), "Mean luma, 0 to 1."),
         _field("contrast", pa.float32(), "Standard deviation of luma, 0 to 0.5."),
+        _field("damage", pa.float32(), "Share that the file lost, estimated, 0 to 1; 0 is sound."),
     ]
 )
 

@@ -145,7 +145,7 @@ def test_the_first_token_can_stand_for_the_picture(tmp_path: Path) -> None:
     [
         ({"name": "efficientnet_lite0"}, "built-in"),
         ({"name": "../up"}, "name"),
-        ({"resize": "squash"}, "letterbox-v2"),
+        ({"resize": "squash"}, "letterbox-v3"),
         ({"side": "big"}, "side"),
         ({"colour": "rgb"}, "colour"),
         ({"mean": [1.0]}, "mean"),

@@ -37,7 +37,6 @@ READ = {
     "real/Crémieux11.tiff": Header("tiff", 199, 47),
     "real/WWL_(Polaroid)_ION230.jpg": Header("jpeg", 75, 100),
     "real/hopper.bmp": Header("bmp", 128, 128),
-    "real/hopper_bad_exif.jpg": Header("jpeg", 500, 500),
     "generated/progressive.jpg": KANGAROO,
     "generated/trailing-zip.jpg": KANGAROO,
     "generated/png-named.jpg": Header("png", 240, 198),
@@ -93,6 +92,8 @@ BROKEN_PIXELS = {
     "real/truncated.jpg": Reason.TRUNCATED,
     "real/truncated.png": Reason.TRUNCATED,
     "generated/halfway.jpg": Reason.TRUNCATED,
+    # Its EXIF block has the wrong length, and nearly all blocks of its pixels are garbled.
+    "real/hopper_bad_exif.jpg": Reason.DAMAGED,
 }
 """Files whose header can be read, and whose pixels cannot."""
 

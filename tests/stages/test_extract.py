@@ -155,7 +155,7 @@ changed_specs = [
     {"side": 65},
     {"dim": 511},
     {"graph": "colour_histogram-v2"},
-    {"preprocessing": "stretch-v3"},
+    {"preprocessing": "letterbox-v3"},
 ]
 
 

@@ -9,7 +9,7 @@
     layout = "nchw"              # or "nhwc"
     mean = [123.675, 116.28, 103.53]          # subtracted from pixels of 0 to 255
     scale = [0.017125, 0.017507, 0.017429]    # then multiplied
-    resize = "crop-v2"           # or letterbox-v2, stretch-v2, tensorflow-resize-with-pad-v1
+    resize = "crop-v3"           # or letterbox-v3, stretch-v3, tensorflow-resize-with-pad-v1
     output = "features"          # which output, where there are several
     pooling = "none"             # "average" over height and width, "first" of a row of tokens
     project_to = 512             # optional: a fixed random orthogonal projection

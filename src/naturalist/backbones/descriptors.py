@@ -34,7 +34,7 @@ class Descriptor(BaseModel):
     layout: Literal["nchw", "nhwc"] = "nchw"
     mean: Channels = [0.0, 0.0, 0.0]
     scale: Channels = [1.0, 1.0, 1.0]
-    resize: str = "letterbox-v2"
+    resize: str = "letterbox-v3"
     output: str | None = None
     pooling: Literal["none", "average", "first"] = "none"
     project_to: Annotated[int, Field(ge=2)] | None = None

@@ -24,7 +24,7 @@ def export_timm(
 ) -> Path:
     """Write a timm network without its head to `folder`, and return its descriptor.
 
-    Pass the descriptor to :func:`~naturalist.backbones.add`. Pictures are resized by ``crop-v2``
+    Pass the descriptor to :func:`~naturalist.backbones.add`. Pictures are resized by ``crop-v3``
     (bilinear), also where timm's recipe says bicubic.
 
     Args:
@@ -75,7 +75,7 @@ def _describe(
         "side": recipe["input_size"][1],
         "mean": [255 * value for value in recipe["mean"]],
         "scale": [1 / (255 * value) for value in recipe["std"]],
-        "resize": "crop-v2",
+        "resize": "crop-v3",
         "licence": network.pretrained_cfg.get("license") or "unknown",
     }
     if project_to is not None:

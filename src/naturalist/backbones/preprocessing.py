@@ -75,8 +75,8 @@ def _neighbours(
 
 
 RULES = {
-    "letterbox-v2": Rule(letterbox, "pad"),
-    "crop-v2": Rule(crop, "crop"),
-    "stretch-v2": Rule(stretch, "stretch"),
+    "letterbox-v3": Rule(letterbox, "pad"),
+    "crop-v3": Rule(crop, "crop"),
+    "stretch-v3": Rule(stretch, "stretch"),
     "tensorflow-resize-with-pad-v1": Rule(resize_with_pad, "pad", full_decode=True),
 }

@@ -245,7 +245,7 @@ _LITE0 = BackboneSpec(
     side=128,
     weights_sha256=_LITE0_WEIGHTS.sha256,
     graph="efficientnet_lite0-v1",
-    preprocessing="letterbox-v2",
+    preprocessing="letterbox-v3",
     fit="pad",
     licence="Apache-2.0",
     projection="lite0-statistics-512-v1",
@@ -262,7 +262,7 @@ _MOBILENET = BackboneSpec(
     side=128,
     weights_sha256="",
     graph="mobilenet_v1-v1",
-    preprocessing="letterbox-v2",
+    preprocessing="letterbox-v3",
     fit="pad",
     licence="Apache-2.0",
 )
@@ -279,7 +279,7 @@ _SQUEEZENET = BackboneSpec(
     side=227,
     weights_sha256=_SQUEEZENET_WEIGHTS.sha256,
     graph="squeezenet1_1-v1",
-    preprocessing="letterbox-v2",
+    preprocessing="letterbox-v3",
     fit="pad",
     licence="MIT",
 )
@@ -290,7 +290,7 @@ _COLOUR_HISTOGRAM = BackboneSpec(
     side=64,
     weights_sha256="",
     graph="colour_histogram-v1",
-    preprocessing="stretch-v2",
+    preprocessing="stretch-v3",
     fit="stretch",
     licence="Apache-2.0",
 )

@@ -76,6 +76,8 @@ class LimitsSection(Section):
     max_pixels: Positive = PictureLimits.max_pixels
     max_whole_pixels: Positive = PictureLimits.max_whole_pixels
     max_metadata_bytes: Positive = PictureLimits.max_metadata_bytes
+    max_scans: Positive = PictureLimits.max_scans
+    damaged: Literal["refuse", "accept"] = PictureLimits.damaged
     max_archive_bytes: Positive = ArchiveLimits.max_archive_bytes
     max_archive_ratio: Annotated[float, Field(gt=1)] = ArchiveLimits.max_archive_ratio
     max_archive_depth: Positive = ArchiveLimits.max_archive_depth
@@ -343,7 +345,13 @@ class Config(Section):
     def picture_limits(self) -> PictureLimits:
         """Limits on single pictures."""
         limits = self.limits
-        return PictureLimits(limits.max_pixels, limits.max_whole_pixels, limits.max_metadata_bytes)
+        return PictureLimits(
+            limits.max_pixels,
+            limits.max_whole_pixels,
+            limits.max_metadata_bytes,
+            limits.max_scans,
+            limits.damaged,
+        )
 
     @property
     def ingest_options(self) -> IngestOptions:

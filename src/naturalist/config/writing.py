@@ -90,7 +90,9 @@ def render_config(
         budget=defaults.failure_budget,
         withdrawal_budget=defaults.withdrawal_budget,
         mode=_quoted(defaults.images.mode.value),
-        limits="\n".join(f"{key} = {value}" for key, value in limits.model_dump().items()),
+        limits="\n".join(
+            f"{key} = {json.dumps(value)}" for key, value in limits.model_dump().items()
+        ),
         shard_size=defaults.extract.shard_size,
         rows_per_table=defaults.tables.rows_per_table,
         sample_share=defaults.verify.sample_share,

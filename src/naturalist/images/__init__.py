@@ -19,6 +19,7 @@ from naturalist.images.previews import (
     quality,
     thumbnail,
 )
+from naturalist.images.remarks import Doubt, Remark
 from naturalist.images.resizing import letterbox, resize, shrink
 from naturalist.images.stripping import strip_metadata
 
@@ -26,12 +27,14 @@ __all__ = [
     "EXTENSIONS",
     "HEAD_BYTES",
     "THUMBNAIL_SIDE",
+    "Doubt",
     "Header",
     "Picture",
     "PictureLimits",
     "Pixels",
     "Previews",
     "Quality",
+    "Remark",
     "Sniffed",
     "decode",
     "hamming",

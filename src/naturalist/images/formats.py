@@ -24,6 +24,7 @@ EXTENSIONS = {
     "avif": "avif",
     "jpeg2000": "jp2",
     "heic": "heic",
+    "netpbm": "pnm",
 }
 """The extension that a picture of each readable format gets."""
 
@@ -179,7 +180,10 @@ _SVG = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE\s+svg.*?>\s*)*<svg[\s>]",
     re.DOTALL | re.IGNORECASE,
 )
-_NETPBM = re.compile(rb"P(?:[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s|7\nWIDTH )|P[Ff]\n\d+ \d+\n")
+_NETPBM = re.compile(
+    rb"P(?:[1-6](?:\s|#[^\n\r]*[\n\r])+\d{1,9}(?:\s|#[^\n\r]*[\n\r])+\d{1,9}\s"
+    rb"|7\n(?:#[^\n]*\n)*(?:WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE) |[Ff]\s+\d+\s+\d+\s)"
+)
 
 
 def _svg(head: bytes) -> str:

@@ -1,13 +1,15 @@
-"""The frame header of a JPEG file, read without a decoder.
+"""The frame header of a JPEG file, and how many scans follow it, read without a decoder.
 
 Source: ITU-T T.81, annex B (markers and segments); EXIF 2.32 for the APP1 segment.
 """
 
+import re
 from dataclasses import dataclass
 
 from naturalist.errors import PictureError
-from naturalist.images import tiff
-from naturalist.images.limits import PictureLimits, check_metadata
+from naturalist.images import orientation_marks
+from naturalist.images.limits import PictureLimits, check_metadata, check_scans
+from naturalist.images.orientation_marks import EXIF_HEAD, XMP_HEAD
 from naturalist.reasons import Reason
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
@@ -15,13 +17,15 @@ _DECODED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _SEQUENTIAL_FRAMES = frozenset({0xC0, 0xC1, 0xC9})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
+_SCAN_OR_END = re.compile(rb"\xff[\xd9\xda]")
 
 
 @dataclass(frozen=True)
 class Frame:
     """What a JPEG's frame header declares, with the EXIF orientation.
 
-    `sequential`: its decoder works row by row, and need not hold the whole picture.
+    `sequential`: its decoder works row by row, and need not hold the whole picture. `at`: where
+    the header lies.
     """
 
     width: int
@@ -29,6 +33,7 @@ class Frame:
     components: int
     sequential: bool
     orientation: int
+    at: int
 
 
 def read_frame(data: bytes, limits: PictureLimits) -> Frame:
@@ -37,7 +42,7 @@ def read_frame(data: bytes, limits: PictureLimits) -> Frame:
     Raises BROKEN_HEADER where there is none, UNSUPPORTED_FORMAT for lossless, hierarchical and
     12-bit JPEG, METADATA_TOO_LARGE where the frame header comes too late.
     """
-    orientation, at, most = 0, 2, limits.max_metadata_bytes
+    exif, xmp, at, most = 0, 0, 2, limits.max_metadata_bytes
     while True:
         at = data.find(b"\xff", at)
         if at > most:
@@ -46,16 +51,40 @@ def read_frame(data: bytes, limits: PictureLimits) -> Frame:
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             raise PictureError(Reason.BROKEN_HEADER, "JPEG without a frame header")
         if marker in _FRAMES:
-            return _frame(data, at, orientation or 1)
+            return _frame(data, at, orientation_marks.resolve([exif], [xmp]))
         if marker in _ALONE:
             at += 2
         elif marker in (0x00, 0xFF):
             at += 1
         else:
             end = at + 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-            if marker == _APP1 and not orientation and data[at + 4 : at + 10] == b"Exif\x00\x00":
-                orientation = tiff.orientation(data[at + 10 : end])
+            if marker == _APP1:
+                exif = exif or _exif_orientation(data, at + 4, end)
+                xmp = xmp or _xmp_orientation(data, at + 4, end)
             at = end
+
+
+def _exif_orientation(data: bytes, at: int, end: int) -> int:
+    is_exif = data.startswith(EXIF_HEAD, at)
+    return orientation_marks.of_exif(data[at:end]) if is_exif else 0
+
+
+def _xmp_orientation(data: bytes, at: int, end: int) -> int:
+    return orientation_marks.of_xmp(data[at:end]) if data.startswith(XMP_HEAD, at) else 0
+
+
+def check_work(data: bytes, frame: Frame, limits: PictureLimits) -> None:
+    """Refuse a picture of so many scans that decoding it takes minutes.
+
+    Each scan goes through the whole picture, and costs ten bytes: a file of 400 kB can hold
+    thousands. Raises TOO_MANY_SCANS.
+    """
+    scans, at = 0, frame.at
+    while scans <= limits.max_scans and (found := _SCAN_OR_END.search(data, at)):
+        if data[found.start() + 1] == _END_OF_IMAGE:
+            break
+        scans, at = scans + 1, found.end()
+    check_scans(scans, limits)
 
 
 def _frame(data: bytes, at: int, orientation: int) -> Frame:
@@ -71,4 +100,12 @@ def _frame(data: bytes, at: int, orientation: int) -> Frame:
     if not width or not height or not components:
         detail = f"JPEG of {width} x {height} pixels, {components} components"
         raise PictureError(Reason.BROKEN_HEADER, detail)
-    return Frame(width, height, components, marker in _SEQUENTIAL_FRAMES, orientation)
+    sequential = marker in _SEQUENTIAL_FRAMES and _is_one_scan(data, at, components)
+    return Frame(width, height, components, sequential, orientation, at)
+
+
+def _is_one_scan(data: bytes, at: int, components: int) -> bool:
+    """Whether the first scan has all components; else the decoder holds the whole picture."""
+    end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    scan = data.find(b"\xff\xda", end)
+    return scan < 0 or scan + 4 >= len(data) or data[scan + 4] >= components

@@ -1,6 +1,7 @@
 """How large a picture may be before anything is decoded."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from naturalist.errors import PictureError
 from naturalist.reasons import Reason
@@ -13,12 +14,15 @@ class PictureLimits:
     `max_pixels` bounds the size that a picture declares. `max_whole_pixels` bounds what has to
     be held in memory at once, with up to twenty bytes each: a baseline JPEG is decoded at an
     eighth of its size without ever being whole, any other picture is not. `max_metadata_bytes`
-    bounds what text and profiles inside a picture unpack to.
+    bounds what text and profiles inside a picture unpack to, `max_scans` how often a JPEG goes
+    over its pixels. `damaged`: what becomes of a JPEG whose data are damaged; see `decode`.
     """
 
     max_pixels: int = 300_000_000
     max_whole_pixels: int = 100_000_000
     max_metadata_bytes: int = 16 * 1024 * 1024
+    max_scans: int = 100
+    damaged: Literal["refuse", "accept"] = "refuse"
 
 
 def check_pixels(width: int, height: int, limits: PictureLimits, *, whole: bool) -> None:
@@ -43,3 +47,10 @@ def check_metadata(size_bytes: int, limits: PictureLimits) -> None:
     if size_bytes > limits.max_metadata_bytes:
         detail = f"more than max_metadata_bytes allows ({limits.max_metadata_bytes})"
         raise PictureError(Reason.METADATA_TOO_LARGE, detail)
+
+
+def check_scans(scans: int, limits: PictureLimits) -> None:
+    """Raise TOO_MANY_SCANS when a JPEG has more scans than are allowed."""
+    if scans > limits.max_scans:
+        detail = f"more than {limits.max_scans} scans, which max_scans allows"
+        raise PictureError(Reason.TOO_MANY_SCANS, detail)

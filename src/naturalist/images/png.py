@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from naturalist.errors import PictureError
-from naturalist.images import tiff
+from naturalist.images import orientation_marks
 from naturalist.images.limits import PictureLimits, check_metadata
 from naturalist.reasons import Reason
 
@@ -20,11 +20,20 @@ _TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 
 @dataclass(frozen=True)
 class PngHeader:
-    """Size as stored, and the EXIF orientation."""
+    """Size as stored, orientation, and what the header says of the samples.
+
+    `bits`: of a sample. `colour_type`: as in IHDR. `interlaced`: by Adam7. `significant_bits`:
+    the most that sBIT states for a colour, 0 where there is none. `transparent`: contents of tRNS.
+    """
 
     width: int
     height: int
     orientation: int
+    bits: int
+    colour_type: int
+    interlaced: bool
+    significant_bits: int
+    transparent: bytes
 
 
 def read_png(data: bytes, limits: PictureLimits) -> PngHeader:
@@ -32,38 +41,74 @@ def read_png(data: bytes, limits: PictureLimits) -> PngHeader:
 
     Raises BROKEN_HEADER, or METADATA_TOO_LARGE for text that unpacks to too much.
     """
-    width, height = _size(data)
-    orientation, text_bytes = 1, 0
-    for kind, start, end in _chunks(data):
+    width, height, bits, colour_type, interlace = _header(data)
+    text_bytes, significant, transparent = 0, 0, b""
+    for kind, start, end in chunks(data):
         if kind in _TEXT:
             left = limits.max_metadata_bytes - text_bytes
             text_bytes += _unpacked_bytes(kind, data[start:end], left)
             check_metadata(text_bytes, limits)
-        elif kind == b"eXIf":
-            orientation = tiff.orientation(data[start:end])
-    return PngHeader(width, height, orientation)
+        elif kind == b"sBIT":
+            significant = max(data[start:end][: 1 if colour_type in (0, 4) else 3], default=0)
+        elif kind == b"tRNS":
+            transparent = data[start:end]
+    turned = png_orientation(data)
+    return PngHeader(
+        width, height, turned, bits, colour_type, interlace == 1, significant, transparent
+    )
+
+
+def png_orientation(data: bytes) -> int:
+    """The orientation (1 to 8) that the chunks of a PNG ask for."""
+    exif, profiles, xmp = [], [], []
+    for kind, start, end in chunks(data):
+        if kind == b"eXIf":
+            exif.append(orientation_marks.of_exif(data[start:end]))
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            from_exif, from_xmp = orientation_marks.of_png_text(kind, data[start:end])
+            profiles.append(from_exif)
+            xmp.append(from_xmp)
+    return orientation_marks.resolve((*exif, *profiles), xmp)
 
 
 def pixels_only(data: bytes) -> bytes:
     """The same picture without text, profiles and further frames: nothing else can go wrong."""
-    chunks = list(_chunks(data))
-    if all(kind in _FOR_PIXELS for kind, _, _ in chunks):
+    listed = list(chunks(data))
+    if all(kind in _FOR_PIXELS for kind, _, _ in listed):
         return data
-    kept = (data[start - 8 : end + 4] for kind, start, end in chunks if kind in _FOR_PIXELS)
+    kept = (data[start - 8 : end + 4] for kind, start, end in listed if kind in _FOR_PIXELS)
     return SIGNATURE + b"".join(kept)
 
 
-def _size(data: bytes) -> tuple[int, int]:
+def scaled_key(data: bytes, png: PngHeader) -> bytes:
+    """A PNG of `pixels_only` whose transparent grey has the 8 bits that Pillow compares it with."""
+    if png.colour_type != 0 or png.bits not in (2, 4) or len(png.transparent) < 2:
+        return data
+    top = (1 << png.bits) - 1
+    grey = (int.from_bytes(png.transparent[:2], "big") & top) * 255 // top
+    chunk = png_chunk(b"tRNS", struct.pack(">H", grey))
+    kept = (
+        chunk if kind == b"tRNS" else data[start - 8 : end + 4] for kind, start, end in chunks(data)
+    )
+    return SIGNATURE + b"".join(kept)
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk with its length and checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _header(data: bytes) -> tuple[int, int, int, int, int]:
     header = data[8:33]
     if len(header) < 25 or header[:8] != b"\x00\x00\x00\rIHDR":
         raise PictureError(Reason.BROKEN_HEADER, "PNG without an IHDR chunk")
-    width, height = struct.unpack_from(">II", header, 8)
+    width, height, bits, colour_type, _, _, interlace = struct.unpack_from(">IIBBBBB", header, 8)
     if zlib.crc32(header[4:21]) != int.from_bytes(header[21:], "big") or not width or not height:
         raise PictureError(Reason.BROKEN_HEADER, "PNG with a damaged IHDR chunk")
-    return width, height
+    return width, height, bits, colour_type, interlace
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start and end of the contents of each chunk; the last may be cut off."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):

@@ -9,12 +9,12 @@ Sources: ITU-T T.81 annex B; PNG third edition; WebP container specification; GI
 
 import re
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 
-from naturalist.images import tiff
+from naturalist.images import netpbm, orientation_marks, tiff
+from naturalist.images.orientation_marks import EXIF_HEAD, XMP_HEAD
+from naturalist.images.png import png_chunk, png_orientation
 
-_EXIF_HEAD = b"Exif\0\0"
 # Only these markers may follow a scan; any other in its data is damage that decoders pass over.
 _AFTER_SCAN = re.compile(rb"\xff[\xc4\xd9-\xdd]")
 _START_OF_SCAN, _END_OF_IMAGE, _APP0, _APP1, _APP2, _APP14, _COMMENT = (
@@ -50,15 +50,18 @@ def exif_with_orientation(orientation: int) -> bytes:
 
 
 def _strip_jpeg(data: bytes) -> bytes:
-    orientation, kept = 1, []
+    exif, xmp, kept = [], [], []
     for marker, segment in _jpeg_segments(data):
         body = segment[4:]
-        if marker == _APP1 and body.startswith(_EXIF_HEAD):
-            orientation = tiff.orientation(body[len(_EXIF_HEAD) :])
+        if marker == _APP1 and body.startswith(EXIF_HEAD):
+            exif.append(orientation_marks.of_exif(body))
+        elif marker == _APP1 and body.startswith(XMP_HEAD):
+            xmp.append(orientation_marks.of_xmp(body))
         elif not _is_jpeg_metadata(marker, body):
             kept.append(segment)
+    orientation = orientation_marks.resolve(exif, xmp)
     if orientation != 1:
-        body = _EXIF_HEAD + exif_with_orientation(orientation)
+        body = EXIF_HEAD + exif_with_orientation(orientation)
         kept.insert(0, struct.pack(">BBH", 0xFF, _APP1, len(body) + 2) + body)
     return b"\xff\xd8" + b"".join(kept) + b"\xff\xd9"
 
@@ -94,28 +97,22 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _strip_png(data: bytes) -> bytes:
     signature, at = data[:8], 8
-    orientation, kept = 1, []
+    orientation, kept = png_orientation(data), []
     while at + 12 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + size
-        if kind == b"eXIf":
-            orientation = tiff.orientation(data[at + 8 : end - 4])
-        elif kind in _PNG_KEPT:
+        if kind in _PNG_KEPT:
             kept.append(data[at:end])
         at = end
         if kind == b"IEND":
             break
     if orientation != 1:
-        kept.insert(1, _png_chunk(b"eXIf", exif_with_orientation(orientation)))
+        kept.insert(1, png_chunk(b"eXIf", exif_with_orientation(orientation)))
     return signature + b"".join(kept)
 
 
-def _png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def _strip_webp(data: bytes) -> bytes:
-    at, orientation = 12, 1
+    at, exif, xmp = 12, [], []
     kept: list[tuple[bytes, bytes]] = []
     end = min(len(data), 8 + struct.unpack_from("<I", data, 4)[0])
     while at + 8 <= end:
@@ -123,9 +120,12 @@ def _strip_webp(data: bytes) -> bytes:
         body = data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
         if kind == b"EXIF":
-            orientation = tiff.orientation(body.removeprefix(_EXIF_HEAD))
+            exif.append(orientation_marks.of_exif(body))
+        elif kind == b"XMP ":
+            xmp.append(orientation_marks.of_xmp(body))
         elif kind in _WEBP_KNOWN:
             kept.append((kind, body))
+    orientation = orientation_marks.resolve(exif, xmp)
     if orientation != 1:
         kept.append((b"EXIF", exif_with_orientation(orientation)))
     chunks = b"".join(_webp_chunk(kind, body, orientation != 1) for kind, body in kept)
@@ -177,4 +177,5 @@ _STRIPPERS: dict[str, Callable[[bytes], bytes]] = {
     "webp": _strip_webp,
     "gif": _strip_gif,
     "bmp": lambda data: data,
+    "netpbm": netpbm.without_comments,
 }

@@ -25,7 +25,7 @@ from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
 from naturalist.stages.pictures import Location, read_picture
 from naturalist.stores.remote import RemoteFolder
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the same picture and backbone would give other files."""
 _PREVIEW_GROUP_ROWS = 250
 
@@ -242,11 +242,16 @@ class _Collected:
         self.accepted: list[Row] = []
         self.previews: list[Row] = []
         self.refusals: list[Row] = []
+        self.remarks: list[tuple[str, str, str]] = []
+        self._damages: list[float] = []
         self._waiting = np.empty((network_batch, side, side, 3), np.uint8)
         self._pixels: list[images.Pixels] = []
         self._vectors: list[np.ndarray[Any, np.dtype[np.float32]]] = []
 
-    def add(self, row: Row, pixels: images.Pixels) -> None:
+    def add(self, row: Row, picture: images.Picture, pixels: images.Pixels) -> None:
+        """Take a picture; `pixels` are those to prepare, perhaps smaller than its own."""
+        self.remarks += ((row["pic_id"], one.doubt.value, one.detail) for one in picture.remarks)
+        self._damages.append(picture.damage)
         self._waiting[len(self._pixels)] = self.backbone.prepare(pixels)
         # A reduced copy, so that what waits is small whatever the size of the pictures.
         self._pixels.append(images.shrink(pixels, images.THUMBNAIL_SIDE))
@@ -277,8 +282,9 @@ class _Collected:
             return
         self._vectors.append(self.backbone.features(self._waiting[: len(self._pixels)]))
         rows = self.accepted[-len(self._pixels) :]
-        self.previews += map(_preview, rows, self._pixels)
+        self.previews += map(_preview, rows, self._pixels, self._damages)
         self._pixels.clear()
+        self._damages.clear()
 
 
 def _extract_one(
@@ -292,10 +298,11 @@ def _extract_one(
         raise refusal
     data = read_picture(layout, task.sources.get(row["source"]), row)
     spec = collected.backbone.spec
-    pixels = decode_for(spec, data, task.limits).pixels
+    picture = decode_for(spec, data, task.limits)
+    pixels = picture.pixels
     if shrinks_first(spec):
         pixels = images.shrink(pixels, spec.side)
-    collected.add(row, pixels)
+    collected.add(row, picture, pixels)
 
 
 def shrinks_first(spec: BackboneSpec) -> bool:
@@ -316,7 +323,7 @@ def decode_for(spec: BackboneSpec, data: bytes, limits: PictureLimits) -> images
     return images.decode(data, limits, shorter=spec.side)
 
 
-def _preview(row: Row, pixels: images.Pixels) -> Row:
+def _preview(row: Row, pixels: images.Pixels, damage: float) -> Row:
     made = images.previews(pixels)
     return {
         "pic_id": row["pic_id"],
@@ -325,6 +332,7 @@ def _preview(row: Row, pixels: images.Pixels) -> Row:
         "blur": made.quality.blur,
         "brightness": made.quality.brightness,
         "contrast": made.quality.contrast,
+        "damage": damage,
     }
 
 
@@ -352,6 +360,7 @@ def _write(
                 "backbone": spec.as_dict(),
                 "refused": len(collected.refusals),
                 "numbers": _number_range(collected.accepted),
+                "remarks": collected.remarks,
             },
         ),
     )
@@ -412,6 +421,8 @@ class Part:
     sha256: str
     numbers: tuple[int, int]
     """Numbers of the first and the last picture; (0, -1) if there is none."""
+    remarks: tuple[tuple[str, str, str], ...] = ()
+    """Id, doubt and detail of each picture that was decoded with a doubt."""
 
 
 def parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
@@ -448,4 +459,7 @@ def _part(
         expected_rows=shard.rows - int(receipt.facts["refused"]),
         sha256=receipt.sha256[path.name],
         numbers=(first, last),
+        remarks=tuple(
+            (pic, doubt, detail) for pic, doubt, detail in receipt.facts.get("remarks", [])
+        ),
     )

@@ -140,6 +140,7 @@ def run(task: FeatureCheckTask) -> Checked:
     names = table["pic_id"].to_pylist()
     vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(-1, spec.dim)
     verdicts += check_vectors(names, vectors)
+    verdicts += (Verdict(doubt, "soft", said, pic) for pic, doubt, said in task.part.remarks)
     verdicts += _extract_again(task, layout, names, vectors)
     if task.pictures:
         verdicts += _check_pictures(task, layout, names)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from naturalist.images import Doubt
+
 Severity = Literal["hard", "soft"]
 
 
@@ -60,4 +62,5 @@ SOFT_CHECKS = {
     "norm_outlier": "Norms are near those of the category (robust z-score).",
     "repeated_vector": "Different pictures have different vectors.",
     "dead_dimension": "Every dimension takes more than one value over the collection.",
+    **{doubt.value: doubt.meaning for doubt in Doubt},
 }

@@ -129,7 +129,7 @@ def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
 
 def _preparing(spec: BackboneSpec) -> onnx.ModelProto:
     """From `picture` of any size to `prepared`, the one picture that the network takes."""
-    if spec.preprocessing not in ("letterbox-v2", "stretch-v2"):
+    if spec.preprocessing not in ("letterbox-v3", "stretch-v3"):
         raise BackboneError(
             f"{spec.name} prepares pictures by {spec.preprocessing}, which the exported model "
             "cannot do itself: export it with  --prepared"

@@ -1,0 +1,40 @@
+"""What is doubtful about a picture that was decoded all the same.
+
+A remark is no refusal: the picture has its features, and verification reports a warning.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Doubt(StrEnum):
+    """What can be doubtful; the name of the warning."""
+
+    DAMAGED = "damaged"
+    UNUSED_RANGE = "unused_range"
+    GUESSED_RANGE = "guessed_range"
+    IGNORED_BANDS = "ignored_bands"
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for people, on what a sound picture is like."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Doubt.DAMAGED: "Pictures are undamaged: no decoder had to invent a part of one.",
+    Doubt.UNUSED_RANGE: "Deep pictures use their range, or state which part (else nearly black).",
+    Doubt.GUESSED_RANGE: "What is white is stated by the file or its kind, not guessed.",
+    Doubt.IGNORED_BANDS: "Pictures have no bands beyond colour and transparency.",
+}
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One doubt about a picture, with the details."""
+
+    doubt: Doubt
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.doubt}: {self.detail}"
