@@ -282,11 +282,14 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_one_category_is_not_enough(tmp_path: Path) -> None:
+def test_one_category_is_enough_and_none_is_not(tmp_path: Path) -> None:
     text = TWO[: TWO.rindex("[[category]]")]
-    (line,) = mistakes(tmp_path, text)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / CONFIG_NAME).write_text(text)
+    assert len(load_config(tmp_path / "one").labels) == 1
+    (line,) = mistakes(tmp_path, "category = []\n" + text[: text.index("[[category]]")])
     assert line.startswith("category: ")
-    assert "at least 2" in line
+    assert "at least 1" in line
 
 
 @pytest.mark.parametrize("settings", ['workspace = "/data/cats/work"', 'workspace = "/data/cats"'])

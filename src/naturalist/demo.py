@@ -111,10 +111,10 @@ def _own_pictures(photos: Path) -> DemoPictures:
     if not photos.is_dir():
         raise SourceError(f"{photos} is not a folder: give one that has a folder per category")
     folders = sorted(p for p in photos.resolve().iterdir() if p.is_dir() and p.name[0] != ".")
-    if len(folders) < 2:
+    if not folders:
         raise ConfigError(
-            f"{photos} has {len(folders)} folder(s) in it, and at least two are needed: "
-            "one for each category, such as plant/, animal/ and human/"
+            f"{photos} has no folders in it: make one for each category, such as plant/, animal/ "
+            "and human/"
         )
     names = [path.name for path in folders]
     unfit = [name for name in names if not CATEGORY_NAME.fullmatch(name)]

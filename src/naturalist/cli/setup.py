@@ -1,5 +1,6 @@
 """Commands that begin a collection: init and demo."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,17 @@ import typer
 from naturalist import backbones
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
-from naturalist.cli.options import JsonOption, QuietOption
+from naturalist.cli.options import (
+    AnonymousOption,
+    EndpointOption,
+    JsonOption,
+    QuietOption,
+    RegionOption,
+)
 from naturalist.cli.progress import make_progress
 from naturalist.config import CONFIG_NAME, NewCategory, load_config, write_config
-from naturalist.config.writing import expanded
+from naturalist.config.proposing import described, look_at, parse_category
+from naturalist.config.s3 import S3Section
 from naturalist.demo import build_demo_pictures
 from naturalist.errors import ConfigError
 from naturalist.pipeline import runner, status
@@ -22,13 +30,28 @@ app = typer.Typer()
 @app.command(epilog=EXIT_CODES)
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the new collection.")],
-    category: Annotated[
-        list[str],
-        typer.Option(
-            help="NAME=LABEL:SOURCE[,SOURCE...], once for each category; a source is a folder or "
-            "an archive. Example: --category plant=0:/data/flowers,/data/trees.zip"
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Folders, archives or s3:// addresses to look at and to propose categories for.",
         ),
-    ],
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=LABEL:SOURCE[,SOURCE...], once for each category; a source is a folder, an "
+            "archive, an s3:// address, or a path with wildcards. Example: --category "
+            "plant=0:/data/flowers,/data/trees.zip"
+        ),
+    ] = None,
+    each_folder: Annotated[
+        bool,
+        typer.Option(
+            "--each-folder",
+            help="Make a source of each folder and archive in the folders that --category names.",
+        ),
+    ] = False,
     publish: Annotated[
         str, typer.Option(metavar="FOLDER_OR_URL", help="Where tables are published; may be empty.")
     ] = "",
@@ -36,40 +59,48 @@ def init(
         str, typer.Option(help="Name of the collection; the folder's by default.")
     ] = "",
     backbone: Annotated[str, typer.Option(help="Network for the features.")] = backbones.DEFAULT,
+    yes: Annotated[bool, typer.Option("--yes", help="Write what is proposed without asking.")] = (
+        False
+    ),
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
     """Begin a collection: write a commented naturalist.toml into DIR.
 
-    Nothing is read or copied yet; the first `naturalist run` does that.
+    With PATHs, looks at them first: counts pictures, proposes categories and sources for the
+    layouts category/source/..., train|valid|test/category/..., a folder of categories, and plain
+    folders, shows them, and asks. Nothing is copied yet; the first `naturalist run` does that.
+
+    Examples: naturalist init garden /data/photos ; naturalist init garden --category
+    plant=0:/data/flowers --category animal=1:/data/zoo.zip
     """
-    categories = [_parse_category(text) for text in category]
-    path = write_config(folder, categories, publish, name, backbone)
+    s3 = S3Section(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
+    named = [parse_category(text, s3, each_folder=each_folder) for text in category or ()]
+    proposal = look_at(paths or [], s3, named)
+    if not (json or proposal.is_empty):
+        output.print_text(described(proposal))
+    if not proposal.is_empty and not (yes or _agrees(json=json)):
+        output.print_json({"config": None, "categories": proposal.as_json()}) if json else None
+        return
+    path = write_config(folder, proposal.categories, publish, name, backbone, s3)
     if json:
-        output.print_json({"config": str(path)})
-    else:
-        output.print_text(f"wrote {path}\nnext: naturalist run -c {path}")
+        more = {} if proposal.is_empty else {"categories": proposal.as_json()}
+        output.print_json({"config": str(path)} | more)
+        return
+    for hint in proposal.hints:
+        output.print_text(hint)
+    output.print_text(f"wrote {path}\nnext: naturalist run -c {path}")
 
 
-def _parse_category(text: str) -> NewCategory:
-    name, equals, rest = text.partition("=")
-    label, colon, sources = rest.partition(":")
-    if not (equals and colon and label.strip().isdecimal() and sources):
-        raise ConfigError(
-            f"--category {text!r}: write NAME=LABEL:SOURCE[,SOURCE...], as in plant=0:/data/flowers"
-        )
-    paths = _split_sources(sources)
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise ConfigError(f"--category {name}: there is no {missing[0]}")
-    return NewCategory(name, int(label), tuple(path.resolve() for path in paths))
-
-
-def _split_sources(text: str) -> list[Path]:
-    # A name may hold a comma: the whole text is tried first.
-    whole = expanded(text)
-    if whole.exists():
-        return [whole]
-    return [expanded(part) for part in text.split(",") if part]
+def _agrees(*, json: bool) -> bool:
+    """Whether the person at the terminal wants the proposal to be written."""
+    if json:
+        return False
+    if not sys.stdin.isatty():
+        raise ConfigError("nothing was written: add --yes to write what is proposed")
+    return typer.confirm("Write it?", default=True)
 
 
 @app.command(epilog=EXIT_CODES)

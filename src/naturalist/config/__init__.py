@@ -6,7 +6,7 @@ from naturalist.config.drift import DriftSection
 from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
 from naturalist.config.sources import CategorySection, SourceSection
-from naturalist.config.writing import NewCategory, render_config, write_config
+from naturalist.config.writing import NewCategory, NewSource, render_config, write_config
 
 __all__ = [
     "CONFIG_NAME",
@@ -16,6 +16,7 @@ __all__ = [
     "Config",
     "DriftSection",
     "NewCategory",
+    "NewSource",
     "SourceSection",
     "load_config",
     "render_config",

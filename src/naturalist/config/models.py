@@ -171,9 +171,9 @@ class Config(Section):
     @field_validator("category")
     @classmethod
     def _check_count(cls, found: tuple[CategorySection, ...]) -> tuple[CategorySection, ...]:
-        # A minimum in the type would be reported, too, when one of two has a mistake.
-        if len(found) < 2:
-            raise ValueError(f"at least 2 categories are needed, and there is {len(found)}")
+        # A minimum in the type would be reported, too, when the only one has a mistake.
+        if not found:
+            raise ValueError("at least 1 category is needed, and 2 for a classifier")
         return found
 
     @model_validator(mode="after")

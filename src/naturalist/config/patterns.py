@@ -33,6 +33,11 @@ def is_pattern(path: Path) -> bool:
     return _MAGIC.search(str(path)) is not None and not path.exists()
 
 
+def has_wildcards(text: str) -> bool:
+    """Whether a path has wildcards, whatever exists."""
+    return _MAGIC.search(text) is not None
+
+
 def matches(name: str, pattern: Path, until: dt.date) -> list[Match]:
     """Find the sources that a pattern stands for, sorted by path.
 

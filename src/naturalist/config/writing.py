@@ -7,24 +7,58 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naturalist import artifacts, backbones
+from naturalist.config import patterns
 from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
+from naturalist.config.s3 import S3Section
 from naturalist.errors import ConfigError
 
 
 @dataclass(frozen=True)
+class NewSource:
+    """A source to write.
+
+    Attributes:
+        location: a path, with or without wildcards, or an s3:// address.
+        name: its name; empty makes one from the location.
+        origin: where the data set comes from.
+        licence: its licence.
+        hints: lines of TOML that are written as comments.
+    """
+
+    location: Path | str
+    name: str = ""
+    origin: str = ""
+    licence: str = ""
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class NewCategory:
-    """A category as it was named on the command line."""
+    """A category to write; a source that is only a path is one without more to say."""
 
     name: str
     label: int
-    sources: tuple[Path, ...]
+    sources: tuple[NewSource | Path, ...]
 
 
 def write_config(
-    folder: Path, categories: list[NewCategory], publish: str, name: str, backbone: str
+    folder: Path,
+    categories: Sequence[NewCategory],
+    publish: str,
+    name: str,
+    backbone: str,
+    s3: S3Section | None = None,
 ) -> Path:
     """Write the configuration of a new collection.
+
+    Args:
+        folder: where to.
+        categories: categories and their sources.
+        publish: address to publish to; may be empty.
+        name: of the collection; the folder's if empty.
+        backbone: network for the features.
+        s3: how sources in buckets are reached, where that is not as usual.
 
     Raises:
         ConfigError: an argument is wrong, or there is a configuration already.
@@ -34,7 +68,7 @@ def write_config(
     if publish and "://" not in publish:
         publish = str(expanded(publish).resolve())
     chosen = name or source_names([folder.resolve()])[0]
-    text = _as_text(render_config(chosen, categories, publish, backbone))
+    text = _as_text(render_config(chosen, categories, publish, backbone) + _s3(s3 or S3Section()))
     with artifacts.storage_errors(str(path)):
         if path.exists():
             raise ConfigError(f"{path} exists already: edit it, or choose another folder")
@@ -46,6 +80,16 @@ def write_config(
         path.unlink()
         raise
     return path
+
+
+def _s3(section: S3Section) -> str:
+    changed = section.model_dump(exclude_defaults=True)
+    if not changed:
+        return ""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in changed.items()]
+    return "\n".join(
+        ["\n[s3]                       # how sources in buckets are reached", *lines, ""]
+    )
 
 
 def _as_text(config: str) -> str:
@@ -106,14 +150,32 @@ def _quoted(text: str) -> str:
 
 def _category(category: NewCategory) -> str:
     head = f"[[category]]\nname = {_quoted(category.name)}\nlabel = {category.label}\n"
-    names = source_names(category.sources)
+    sections = [one if isinstance(one, NewSource) else NewSource(one) for one in category.sources]
+    made = source_names([_bare(source.location) for source in sections])
     sources = [
-        f"  [[category.source]]\n  name = {_quoted(name)}\n  path = {_quoted(str(path))}\n"
-        '  origin = ""   # where the dataset comes from\n'
-        '  licence = ""  # its licence, for the data card\n'
-        for name, path in zip(names, category.sources, strict=True)
+        _source(source, source.name or name) for source, name in zip(sections, made, strict=True)
     ]
     return "\n".join([head, *sources])
+
+
+def _source(source: NewSource, name: str) -> str:
+    lines = [
+        "  [[category.source]]",
+        f"  name = {_quoted(name)}",
+        f"  path = {_quoted(str(source.location))}",
+        f"  origin = {_quoted(source.origin)}   # where the dataset comes from",
+        f"  licence = {_quoted(source.licence)}  # its licence, for the data card",
+        *(f"  # {hint}" for hint in source.hints),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _bare(location: Path | str) -> Path:
+    """A location without scheme and wildcards, to make a name of."""
+    if isinstance(location, Path) and location.exists():
+        return location
+    parts = Path(str(location).removeprefix("s3://")).parts
+    return Path(*[part for part in parts if not patterns.has_wildcards(part)] or ["source"])
 
 
 def source_names(paths: Sequence[Path]) -> list[str]:

@@ -97,8 +97,9 @@ def open_rows(
     counts = _count(collection)
     if len({label for label, _ in counts}) < 2:
         raise ConfigError(
-            f"the tables of {place} have rows of {len({label for label, _ in counts})} categories, "
-            "and a classifier needs 2: add pictures and begin with  naturalist run"
+            f"the tables of {place} have rows of {len({label for label, _ in counts})} category, "
+            "and a classifier needs 2: add a category to the configuration, then  naturalist run . "
+            "All else works with one category"
         )
     sample = _draw(collection, counts, options.evaluated_rows, options.seed)
     groups, digest = (None, "") if layout is None else _groups(layout, sample.pic_ids)

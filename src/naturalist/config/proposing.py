@@ -1,0 +1,226 @@
+"""From what a person names on the command line to the categories of a new configuration."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from naturalist.config import patterns
+from naturalist.config.looking import (
+    Folder,
+    FoundCategory,
+    FoundSource,
+    LayoutName,
+    layout_of,
+    look,
+    propose,
+    sources_of,
+)
+from naturalist.config.s3 import S3Section
+from naturalist.config.writing import NewCategory, NewSource, expanded
+from naturalist.errors import ConfigError
+
+_MANY_CATEGORIES = 20
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The categories of a new configuration.
+
+    Attributes:
+        categories: as they are to be written.
+        looked_at: folders that were looked at, with their layouts; none if a person named all.
+        counts: pictures by category and location.
+        hints: what a person should know of categories that were named.
+    """
+
+    categories: tuple[NewCategory, ...]
+    looked_at: tuple[tuple[Folder, LayoutName], ...] = ()
+    counts: dict[tuple[str, str], int] | None = None
+    hints: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was proposed, because a person named all."""
+        return not self.looked_at
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The categories as JSON values."""
+        counts = self.counts or {}
+        return [
+            {
+                "name": one.name,
+                "label": one.label,
+                "sources": [
+                    {"path": path, "pictures": counts.get((one.name, path), 0)}
+                    for path in map(_location, one.sources)
+                ],
+            }
+            for one in self.categories
+        ]
+
+
+def _location(source: NewSource | Path) -> str:
+    return str(source.location if isinstance(source, NewSource) else source)
+
+
+def parse_category(text: str, s3: S3Section, *, each_folder: bool = False) -> NewCategory:
+    """Read ``NAME=LABEL:SOURCE[,SOURCE...]``.
+
+    Args:
+        text: as it was written.
+        s3: how addresses are reached.
+        each_folder: make a source of each folder and archive in a folder.
+
+    Raises:
+        ConfigError: it is of another form, or names something that is not there.
+    """
+    name, equals, rest = text.partition("=")
+    label, colon, sources = rest.partition(":")
+    if not (equals and colon and label.strip().isdecimal() and sources):
+        raise ConfigError(
+            f"--category {text!r}: write NAME=LABEL:SOURCE[,SOURCE...], as in plant=0:/data/flowers"
+        )
+    found = [_source(part, name) for part in _split_sources(sources)]
+    if each_folder:
+        found = [one for source in found for one in _each_folder(source, s3)]
+    return NewCategory(name, int(label), tuple(found))
+
+
+def _split_sources(text: str) -> list[str]:
+    # A name may hold a comma: the whole text is tried first.
+    if "://" not in text and expanded(text).exists():
+        return [text]
+    return [part for part in text.split(",") if part]
+
+
+def _source(text: str, category: str) -> NewSource:
+    if "://" in text:
+        if not text.startswith("s3://"):
+            raise ConfigError(f"--category {category}: {text!r} is no path and no s3:// address")
+        return NewSource(text.rstrip("/"))
+    path = expanded(text)
+    if path.exists():
+        return NewSource(path.resolve())
+    pattern = Path.cwd() / path
+    if patterns.has_wildcards(text):
+        return NewSource(pattern)
+    raise ConfigError(f"--category {category}: there is no {path}")
+
+
+def _each_folder(source: NewSource, s3: S3Section) -> list[NewSource]:
+    location = source.location
+    if isinstance(location, Path) and patterns.is_pattern(location):
+        return [source]
+    found = look(s3.folder(location) if isinstance(location, str) else location)
+    return [new_source(one) for one in sources_of(found)]
+
+
+def look_at(paths: Sequence[str], s3: S3Section, named: Sequence[NewCategory]) -> Proposal:
+    """Propose categories for folders, archives and addresses.
+
+    Args:
+        paths: what to look at.
+        s3: how addresses are reached.
+        named: categories that a person named; they keep their labels.
+
+    Raises:
+        ConfigError: there is nothing of that name, or no picture in it; or neither was given.
+        SourceError: an address cannot be listed.
+    """
+    if not paths:
+        if not named:
+            raise ConfigError(
+                "name folders to look at, as in  naturalist init DIR /data/photos , or categories: "
+                "--category NAME=LABEL:SOURCE"
+            )
+        return Proposal(tuple(named), hints=tuple(_hints(named)))
+    places = [s3.folder(text.rstrip("/")) if "://" in text else expanded(text) for text in paths]
+    folders = [look(place) for place in places]
+    found = propose(folders)
+    counts = {
+        (one.name, str(source.location)): source.pictures for one in found for source in one.sources
+    }
+    looked_at = tuple((folder, layout_of(folder)) for folder in folders)
+    return Proposal(tuple(_labelled(found, named)), looked_at, counts)
+
+
+def _hints(named: Sequence[NewCategory]) -> list[str]:
+    """Folders that seem to hold several data sets."""
+    hints = []
+    for category in named:
+        for source in category.sources:
+            location = source.location if isinstance(source, NewSource) else source
+            if not isinstance(location, Path) or not location.is_dir():
+                continue
+            parts = [p for p in location.iterdir() if p.is_dir() and not p.name.startswith(".")]
+            if len(parts) > 1:
+                hints.append(
+                    f"{location} holds {len(parts)} folders and is one source. If each is a data "
+                    "set of its own, make each a source, because the classifier is judged on "
+                    "sources that it did not see: --each-folder"
+                )
+    return hints
+
+
+def _labelled(found: Sequence[FoundCategory], named: Sequence[NewCategory]) -> list[NewCategory]:
+    """Categories with labels: those that were named first, the others numbered after them."""
+    by_name = {one.name: one for one in named}
+    taken = {one.label for one in named}
+    free = (number for number in itertools.count() if number not in taken)
+    for one in found:
+        sources = tuple(map(new_source, one.sources))
+        if one.name in by_name:
+            before = by_name[one.name]
+            by_name[one.name] = replace(before, sources=(*before.sources, *sources))
+        else:
+            by_name[one.name] = NewCategory(one.name, next(free), sources)
+    return list(by_name.values())
+
+
+def new_source(found: FoundSource) -> NewSource:
+    """A source as it is written, with what might come along as comments."""
+    hints = []
+    if found.folders:
+        hints.append(f'folders = "{found.folders}"   # keep folder names as columns')
+    if found.tables:
+        files = ", ".join(found.tables[:3])
+        hints.append(f"{files} may hold columns worth keeping: see docs/metadata.md")
+    return NewSource(found.location, hints=tuple(hints))
+
+
+_LAYOUTS: dict[LayoutName, str] = {
+    "category/source": "category/source/...: each folder in a category is a source",
+    "split/category": "train|valid|test/category/...: the splits are put together",
+    "category": "a folder for each category",
+    "pictures": "pictures without folders for categories",
+    "nothing": "no pictures",
+}
+_WHY_SOURCES = (
+    "Each source is a data set of its own: the classifier is judged on sources that it did not see."
+)
+_SPLITS_ARE_SOURCES = (
+    "The splits of a category become sources of one data set: what evaluation by source says is "
+    "then too good."
+)
+
+
+def described(proposal: Proposal) -> str:
+    """What would be written, for people."""
+    lines = [f"{folder.location}: {_LAYOUTS[layout]}" for folder, layout in proposal.looked_at]
+    lines.append("")
+    for one in proposal.as_json():
+        total = sum(source["pictures"] for source in one["sources"])
+        lines.append(f"category {one['name']}, label {one['label']}: {total:,} pictures")
+        lines += [f"    {source['pictures']:>9,}  {source['path']}" for source in one["sources"]]
+    lines += ["", _WHY_SOURCES]
+    layouts = {layout for _, layout in proposal.looked_at}
+    if "split/category" in layouts:
+        lines.append(_SPLITS_ARE_SOURCES)
+    if len(proposal.categories) > _MANY_CATEGORIES:
+        lines.append(
+            f"{len(proposal.categories)} categories are many. For one category with a column "
+            'instead: --category NAME=0:PATH, and folders = "{class}/..." in its source.'
+        )
+    return "\n".join(lines)
