@@ -4,6 +4,8 @@ import pyarrow as pa
 
 FEATURE_PREFIX = "img_feature_"
 CSV_DELIMITER = ";"
+MAX_ROWS_PER_TABLE = 1_000_000
+"""Who reads a table has all of it in memory; larger ones are refused as made up."""
 
 
 def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:

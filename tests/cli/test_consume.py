@@ -87,7 +87,7 @@ from naturalist.stores.local import LocalStore
 
 fetch, fetched = LocalStore.fetch, []
 
-def slowly(self, key, path, sha256=None):
+def slowly(self, key, path, sha256=None, size_bytes=None):
     if len(fetched) == 4:
         print("here", flush=True)
         threading.Event().wait()

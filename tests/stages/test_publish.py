@@ -59,12 +59,14 @@ class FailingStore:
         )
         return info
 
-    def get_bytes(self, key: str) -> tuple[bytes, ObjectInfo]:
-        found: tuple[bytes, ObjectInfo] = self._do(lambda: self._store.get_bytes(key))
+    def get_bytes(self, key: str, max_bytes: int | None = None) -> tuple[bytes, ObjectInfo]:
+        found: tuple[bytes, ObjectInfo] = self._do(lambda: self._store.get_bytes(key, max_bytes))
         return found
 
-    def fetch(self, key: str, path: Path, sha256: str | None = None) -> None:
-        self._do(lambda: self._store.fetch(key, path, sha256))
+    def fetch(
+        self, key: str, path: Path, sha256: str | None = None, size_bytes: int | None = None
+    ) -> None:
+        self._do(lambda: self._store.fetch(key, path, sha256, size_bytes))
 
     def head(self, key: str) -> ObjectInfo | None:
         info: ObjectInfo | None = self._do(lambda: self._store.head(key))

@@ -38,6 +38,7 @@ from naturalist.images import PictureLimits
 from naturalist.layout import Layout
 from naturalist.metadata import SourceRules
 from naturalist.schedule import AirflowSection, AnalyseSection
+from naturalist.schemas import MAX_ROWS_PER_TABLE
 from naturalist.stages.extract import ExtractOptions
 from naturalist.stages.ingest import found_sources
 from naturalist.stages.ingest.options import FileLimits, IngestOptions, Mode, Source
@@ -111,7 +112,7 @@ class VerifySection(Section):
 class TablesSection(Section):
     """How tables are cut."""
 
-    rows_per_table: Positive = 10_001
+    rows_per_table: Annotated[int, Field(ge=1, le=MAX_ROWS_PER_TABLE, strict=True)] = 10_001
 
 
 class PublishSection(Section):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from naturalist import artifacts, snapshots
 from naturalist.consume.folder import place_of, read_manifest
+from naturalist.consume.reading import check_header
 from naturalist.errors import ConfigError, StoreError
 from naturalist.snapshots import File, Snapshot, with_pictures
 from naturalist.stores import ObjectInfo, Store
@@ -17,7 +18,7 @@ from naturalist.stores.bounded import windows
 JOBS = 8
 _WINDOW = 64
 
-Fault = Literal["missing", "size", "sha256", "unreadable"]
+Fault = Literal["missing", "size", "sha256", "unreadable", "header"]
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,15 @@ def _local(folder: Path, file: File) -> Finding | None:
         info = None
     except OSError as error:
         return Finding(file.name, file.key, "unreadable", str(error))
-    return _compare(file, info)
+    return _compare(file, info) or _check_header(path, file)
+
+
+def _check_header(path: Path, file: File) -> Finding | None:
+    try:
+        check_header(path, file)
+    except StoreError as error:
+        return Finding(file.name, file.key, "header", str(error))
+    return None
 
 
 def _compare(file: File, info: ObjectInfo | None) -> Finding | None:

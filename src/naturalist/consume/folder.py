@@ -9,20 +9,33 @@
       .naturalist/                                 files on their way in; may be removed
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from naturalist import artifacts
 from naturalist.consume.selection import Selection
 from naturalist.errors import ConfigError, StoreError
 from naturalist.snapshots import File, Snapshot
+from naturalist.snapshots.schema import (
+    AboutEntry,
+    Digest,
+    FileEntry,
+    Id,
+    Published,
+    Word,
+    check,
+    decode,
+)
 from naturalist.stages.cards import CROISSANT
-from naturalist.stores.keys import RESERVED_SEGMENT, check_key
+from naturalist.stores.keys import RESERVED_SEGMENT
 
 FORMAT = 1
 MANIFEST = "pulled.json"
+_NOT_YET = 0
+"""Time stamp of a file that is on its way: no file that is here has it."""
+_AT_THE_TOP = (".md", ".json", ".txt")
 
 
 @dataclass(frozen=True)
@@ -75,10 +88,18 @@ def place_of(folder: Path, file: File) -> Path:
     """Where a file belongs.
 
     Raises:
-        StoreError: the snapshot gives a file the name of one that is made here.
+        StoreError: the snapshot gives a file the name of one that is made here, or a name that
+            naturalist never gives: hidden, or at the top and no description of the collection.
     """
     if file.name in (MANIFEST, CROISSANT):
         raise StoreError(f"the snapshot names a file {file.name}, which is made when pulling")
+    if any(segment.startswith(".") for segment in file.name.split("/")):
+        raise StoreError(f"the snapshot names a hidden file, {file.name!r}: nothing was changed")
+    if not file.part and not file.name.endswith(_AT_THE_TOP):
+        raise StoreError(
+            f"the snapshot names a file {file.name!r} at the top, where only texts "
+            f"({', '.join(_AT_THE_TOP)}) are published: nothing was changed"
+        )
     return folder / file.name
 
 
@@ -99,26 +120,53 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        value = artifacts.read_json(path)
-        if value is None:
-            return None
-        if value["format"] != FORMAT:
-            raise ValueError(f"its format is {value['format']}, not {FORMAT}")
-        chosen = {name: tuple(words) for name, words in value["selection"].items()}
-        files = {one["name"]: _here(one) for one in value["files"]}
-        known = {name: value[name] for name in ("url", "snapshot", "snapshot_sha256", "complete")}
-        return Manifest(**known, selection=Selection(**chosen), about=value["about"], files=files)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        value = decode(str(path), data)
+        document = check(_ManifestDocument, str(path), value)
+    except StoreError as error:
         raise ConfigError(
-            f"{path} cannot be understood ({error}): remove it and pull again; files that are "
-            "there already are not fetched again"
+            f"{error}. To repair it, remove {path} and pull again: files that are there already "
+            "are not fetched again"
         ) from error
+    chosen = document.selection
+    return Manifest(
+        url=document.url,
+        snapshot=document.snapshot,
+        snapshot_sha256=document.snapshot_sha256,
+        selection=Selection(*map(tuple, (chosen.categories, chosen.formats, chosen.parts))),
+        about=value["about"],
+        complete=document.complete,
+        files={one.name: _here(one) for one in document.files},
+    )
 
 
-def _here(entry: Mapping[str, Any]) -> Here:
-    size_bytes, sha256 = entry["size_bytes"], entry["sha256"]
-    file = File(check_key(entry["name"]), check_key(entry["key"]), size_bytes, sha256)
-    return Here(file, entry["mtime_ns"])
+class _HereEntry(FileEntry):
+    mtime_ns: int
+
+
+class _SelectionEntry(Published):
+    categories: list[Word]
+    formats: list[Word]
+    parts: list[Word]
+
+
+class _ManifestDocument(Published):
+    format: Literal[1]
+    url: str
+    snapshot: Id
+    snapshot_sha256: Digest
+    selection: _SelectionEntry
+    about: AboutEntry
+    complete: bool
+    files: list[_HereEntry]
+
+
+def _here(entry: _HereEntry) -> Here:
+    file = File(entry.name, entry.key, entry.size_bytes, entry.sha256, entry.objects_below)
+    return Here(file, entry.mtime_ns)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -137,7 +185,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     artifacts.write_json(folder / MANIFEST, value)
 
 
-def mark_incomplete(folder: Path, manifest: Manifest | None) -> None:
-    """Say that files are being exchanged, before the first one is."""
-    if manifest is not None and manifest.complete:
-        write_manifest(folder, replace(manifest, complete=False))
+def mark_incomplete(folder: Path, manifest: Manifest, coming: Iterable[File]) -> None:
+    """Say that files are being exchanged, before the first one is.
+
+    The manifest then names the files that were here and those that come: whatever a kill leaves,
+    the next pull knows which files are its own.
+    """
+    files = {file.name: Here(file, _NOT_YET) for file in coming} | dict(manifest.files)
+    write_manifest(folder, replace(manifest, complete=False, files=files))

@@ -18,6 +18,7 @@ from naturalist.consume.places import TableFile, Tables, find_tables
 from naturalist.consume.selection import check_words
 from naturalist.errors import ConfigError, MissingExtra
 from naturalist.schemas import table_schema
+from naturalist.snapshots import parquet
 from naturalist.stores import S3Options, Store, open_store
 
 if TYPE_CHECKING:
@@ -124,9 +125,14 @@ class Collection:
         )
 
     def numpy(self) -> Arrays:
-        """All rows as numpy arrays, whatever columns were chosen; one copy is in memory."""
+        """All rows as numpy arrays, whatever columns were chosen; one copy is in memory.
+
+        Raises:
+            ConfigError: this machine does not have so much memory.
+        """
         files = self.fetch()
         rows = [reading.count_rows(file) for file in files]
+        _check_memory(sum(rows), self.dim)
         features = np.empty((sum(rows), self.dim), np.float32)
         labels = np.empty(sum(rows), np.int32)
         pic_ids = []
@@ -216,6 +222,15 @@ class Collection:
         if all(file.key is None for file in files):
             return None
         return open_store(self.tables.url, self.tables.options)
+
+
+def _check_memory(rows: int, dim: int) -> None:
+    size_bytes, memory_bytes = 4 * rows * dim, parquet.memory_bytes()
+    if size_bytes > memory_bytes:
+        raise ConfigError(
+            f"{rows:,} rows of {dim} features take {size_bytes / 1e9:,.1f} GB, and this machine "
+            f"has {memory_bytes / 1e9:,.1f} GB of memory: go through them with batches()"
+        )
 
 
 def load(

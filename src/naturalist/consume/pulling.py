@@ -9,9 +9,9 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from naturalist import artifacts, snapshots
@@ -25,8 +25,9 @@ from naturalist.consume.folder import (
     staging,
     write_manifest,
 )
+from naturalist.consume.reading import check_header
 from naturalist.consume.selection import Selection
-from naturalist.errors import ConfigError, WorkspaceLocked
+from naturalist.errors import ConfigError, StorageFull, StoreError, WorkspaceLocked
 from naturalist.snapshots import File, Snapshot
 from naturalist.stages import cards
 from naturalist.stages.cards import CardFile
@@ -73,7 +74,7 @@ def pull(
 
     What is there already and unchanged is not fetched again; what a killed pull fetched is kept;
     files of an earlier pull that the snapshot no longer names are removed. Nothing else in the
-    folder is touched.
+    folder is touched: a file that no earlier pull brought is never replaced.
 
     Args:
         store: the published collection.
@@ -85,25 +86,38 @@ def pull(
         on_bytes: hears how many bytes more are here and verified.
 
     Raises:
-        ConfigError: there is no such category or part, or the folder is a workspace or a store.
+        ConfigError: there is no such category or part, the folder is a workspace or a store, or it
+            holds a file that no pull brought where one of the snapshot belongs.
         NotFound: there is no such collection or snapshot.
-        StoreError: the store failed, or has other bytes than the snapshot says.
+        StoreError: the store failed, has other bytes than the snapshot says, or tables that break
+            a bound of `snapshots.parquet`.
         WorkspaceLocked: another pull into the folder is under way.
         StorageFull: there is no space left.
     """
     _check_folder(folder)
     snapshot = snapshots.read(store, snapshot_id)
     wanted = selection.of(store, snapshot)
+    description = _description(store, snapshot, wanted)
+    for file in wanted:
+        place_of(folder, file)  # before anything is made
     with _held(folder):
         manifest = read_manifest(folder)
         _check_collection(folder, snapshot, manifest)
         plan = _plan(folder, wanted, manifest)
+        _check_free(folder, plan, manifest, description)
         size_bytes = sum(file.size_bytes for file in plan.missing)
+        _check_room(folder, plan.missing)
         on_begin(size_bytes)
         _fetch_all(store, folder, plan.missing, jobs, on_bytes)
+        for file in plan.missing:
+            check_header(_staged(folder, file), file)
         changed = bool(plan.missing or plan.surplus)
         if changed or manifest is None or not manifest.is_of(snapshot, selection):
-            _exchange(store, folder, snapshot, selection, plan, manifest)
+            now = _manifest(store, snapshot, selection, plan.kept)
+            mark_incomplete(folder, manifest or now, plan.missing)
+            files = plan.kept | _exchange(folder, plan)
+            artifacts.write_bytes(folder / cards.CROISSANT, description)
+            write_manifest(folder, replace(now, files=files))
         shutil.rmtree(staging(folder), ignore_errors=True)
     return Pulled(
         snapshot=snapshot.id,
@@ -163,6 +177,37 @@ def _plan(folder: Path, wanted: Sequence[File], manifest: Manifest | None) -> _P
     return _Plan(kept, missing, surplus)
 
 
+def _check_free(folder: Path, plan: _Plan, manifest: Manifest | None, description: bytes) -> None:
+    """Raise if a file would replace one that no pull brought."""
+    own = manifest.files if manifest else {}
+    foreign = [
+        str(path)
+        for path in (place_of(folder, file) for file in plan.missing if file.name not in own)
+        if path.is_symlink() or path.exists()
+    ]
+    made_here = folder / cards.CROISSANT
+    if manifest is None and made_here.exists() and made_here.read_bytes() != description:
+        foreign.append(str(made_here))
+    if foreign:
+        others = f" and {len(foreign) - 1:,} more" if len(foreign) > 1 else ""
+        raise ConfigError(
+            f"{foreign[0]}{others} would be replaced, and no earlier pull brought it: move it "
+            "away, or pull into an empty folder. Nothing was changed"
+        )
+
+
+def _check_room(folder: Path, missing: Iterable[File]) -> None:
+    """Raise before the first byte is fetched if the drive cannot hold what the snapshot says."""
+    size_bytes = sum(file.size_bytes for file in missing if not _staged(folder, file).exists())
+    free_bytes = shutil.disk_usage(staging(folder)).free
+    if size_bytes > free_bytes:
+        raise StorageFull(
+            f"{size_bytes / 1e6:,.0f} MB are to be fetched into {folder}, where only "
+            f"{free_bytes / 1e6:,.0f} MB are free: free some space, or pull less (--categories, "
+            "--parts)"
+        )
+
+
 def _find(folder: Path, file: File, known: Here | None) -> Here | None:
     """The file if its bytes are here; read only if its time stamp does not vouch for them."""
     if known is not None and known.file.sha256 == file.sha256 and is_untouched(folder, known):
@@ -194,7 +239,7 @@ def _fetch_all(
 def _fetch(store: Store, folder: Path, file: File) -> None:
     path = _staged(folder, file)
     if not path.exists():
-        store.fetch(file.key, path, file.sha256)
+        store.fetch(file.key, path, file.sha256, file.size_bytes)
 
 
 def _staged(folder: Path, file: File) -> Path:
@@ -203,28 +248,26 @@ def _staged(folder: Path, file: File) -> Path:
     return staging(folder) / f"{file.sha256}-{name}"
 
 
-def _exchange(
-    store: Store,
-    folder: Path,
-    snapshot: Snapshot,
-    selection: Selection,
-    plan: _Plan,
-    manifest: Manifest | None,
-) -> None:
-    """Put what was fetched in place, remove what is surplus, and say what the folder is now."""
-    files = dict(plan.kept)
-    mark_incomplete(folder, manifest)
+def _exchange(folder: Path, plan: _Plan) -> dict[str, Here]:
+    """Put what was fetched in place, and remove what is surplus; gives what is in place now."""
+    placed = {}
     with artifacts.storage_errors(str(folder)):
         for file in plan.missing:
             staged, path = _staged(folder, file), place_of(folder, file)
             path.parent.mkdir(parents=True, exist_ok=True)
             staged.replace(path)
-            files[file.name] = Here(file, path.stat().st_mtime_ns)
+            placed[file.name] = Here(file, path.stat().st_mtime_ns)
         for parent in {place_of(folder, file).parent for file in plan.missing}:
             artifacts.sync(parent)
         for file in plan.surplus:
             _remove(folder, place_of(folder, file))
-    now = Manifest(
+    return placed
+
+
+def _manifest(
+    store: Store, snapshot: Snapshot, selection: Selection, files: Mapping[str, Here]
+) -> Manifest:
+    return Manifest(
         url=store.url,
         snapshot=snapshot.id,
         snapshot_sha256=snapshot.sha256,
@@ -233,9 +276,15 @@ def _exchange(
         complete=True,
         files=files,
     )
-    description = cards.croissant(now.about, [_as_named(here.file) for here in files.values()])
-    artifacts.write_bytes(folder / cards.CROISSANT, description.encode())
-    write_manifest(folder, now)
+
+
+def _description(store: Store, snapshot: Snapshot, wanted: Iterable[File]) -> bytes:
+    if not snapshot.about.get("backbone"):
+        raise StoreError(
+            f"{snapshot.key} in {store.url} does not name the backbone of its features: publish "
+            "again, or ask the publisher to"
+        )
+    return cards.croissant(snapshot.about, [_as_named(file) for file in wanted]).encode()
 
 
 def _as_named(file: File) -> CardFile:

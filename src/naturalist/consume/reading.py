@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,21 @@ import pyarrow.parquet as pq
 
 from naturalist import artifacts
 from naturalist.consume.places import TableFile
+from naturalist.consume.selection import TABLES
 from naturalist.errors import StoreError
 from naturalist.schemas import CSV_DELIMITER, FEATURE_PREFIX, table_schema
+from naturalist.snapshots import File
+from naturalist.snapshots.parquet import TABLE, check, opened, plain
 from naturalist.stores import Store
 
 COLUMNS: tuple[str, ...] = tuple(table_schema(1).names)
+_SCHEMA = pa.schema(
+    [
+        *(field for field in table_schema(1) if field.name != "features"),
+        pa.field("features", pa.list_(pa.float32())),
+    ]
+)
+"""Of a table with any number of features."""
 _CSV_COLUMNS = tuple(name for name in COLUMNS if name != "source")
 
 
@@ -26,6 +37,24 @@ def cache_folder() -> Path:
     """Where fetched tables are kept, by their SHA-256: below XDG_CACHE_HOME, or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "naturalist" / "tables"
+
+
+def check_header(path: Path, file: File) -> None:
+    """Compare the headers of a published Parquet file with the bounds of its kind.
+
+    Args:
+        path: where its bytes lie.
+        file: what it is; one of another format is passed over.
+
+    Raises:
+        StoreError: it breaks a bound, lacks a column, or is damaged.
+    """
+    if file.suffix != ".parquet":
+        return
+    if file.part == TABLES:
+        check(path, file.name, TABLE, _SCHEMA)
+    else:
+        check(path, file.name)
 
 
 def columns_of(files: Sequence[TableFile]) -> tuple[str, ...]:
@@ -75,9 +104,13 @@ def _locked(file: TableFile) -> Iterator[None]:
 
 
 def count_rows(file: TableFile) -> int:
-    """Rows of a table; of Parquet only the footer is read."""
+    """Rows of a table; of Parquet only headers are read.
+
+    Raises:
+        StoreError: it breaks a bound of `snapshots.parquet`.
+    """
     if file.path.suffix == ".parquet":
-        with pq.ParquetFile(file.path) as parquet:
+        with _opened(file) as parquet:
             rows: int = parquet.metadata.num_rows
             return rows
     with file.path.open("rb") as lines:
@@ -85,13 +118,35 @@ def count_rows(file: TableFile) -> int:
 
 
 def read(file: TableFile, columns: Sequence[str] = COLUMNS) -> pa.Table:
-    """Read columns of a table, in the order asked for, with the types of `table_schema`."""
+    """Read columns of a table, in the order asked for, with the types of `table_schema`.
+
+    Raises:
+        StoreError: it is damaged, or breaks a bound of `snapshots.parquet`.
+    """
     if file.path.suffix == ".parquet":
-        table = pq.read_table(file.path, columns=list(columns), partitioning=None)
+        with _opened(file) as parquet:
+            table = parquet.read(list(columns))
+            table = plain(table, file.name).select(list(columns))
     else:
-        table = _read_csv(file.path, columns)
+        with _csv_errors(file):
+            table = _read_csv(file.path, columns)
     bare = [pa.field(field.name, field.type) for field in table.schema]
     return table.cast(pa.schema(bare))
+
+
+def _opened(file: TableFile) -> AbstractContextManager[pq.ParquetFile]:
+    return opened(file.path, file.name, TABLE, _SCHEMA)
+
+
+@contextlib.contextmanager
+def _csv_errors(file: TableFile) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{file.name} is no table that can be read here ({error}): it was not written by "
+            "naturalist, or was changed since; publish again, or ask the publisher to"
+        ) from error
 
 
 def _read_csv(path: Path, columns: Sequence[str]) -> pa.Table:

@@ -5,17 +5,15 @@ from naturalist.snapshots.pictures import with_pictures
 from naturalist.snapshots.pruning import PruneOptions, PrunePlan, plan, prune
 from naturalist.snapshots.reading import (
     FOLDER,
-    FORMAT,
-    LATEST,
     File,
     Snapshot,
-    decode,
     ids,
     newest,
     parse,
     pointed,
     read,
 )
+from naturalist.snapshots.schema import FORMAT, LATEST, decode
 
 __all__ = [
     "FOLDER",

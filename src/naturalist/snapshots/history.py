@@ -10,7 +10,8 @@ from typing import Any
 from naturalist.errors import StoreError
 from naturalist.snapshots import maintenance
 from naturalist.snapshots.pictures import with_pictures
-from naturalist.snapshots.reading import LATEST, File, Snapshot, ids, newest, read
+from naturalist.snapshots.reading import File, Snapshot, ids, newest, read
+from naturalist.snapshots.schema import LATEST
 from naturalist.stores import Store
 
 _READ_AT_ONCE = 8
@@ -84,7 +85,7 @@ def _summary(store: Store, latest: str, snapshot_id: str) -> Summary:
         made_by=str(found.about.get("made_by", "")),
         files=len(found.files),
         size_bytes=found.size_bytes,
-        table_rows=sum(one.get("table_rows", 0) for one in found.about["categories"]),
+        table_rows=sum(one.get("table_rows", 0) for one in found.about.get("categories", ())),
     )
 
 

@@ -22,7 +22,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from naturalist.errors import Conflict, NotFound, StoreError
+from naturalist.errors import Conflict, NotFound
+from naturalist.snapshots.schema import MAX_DOCUMENT_BYTES, MaintenanceDocument, check, decode
 from naturalist.stores import Store
 
 KEY = "maintenance.json"
@@ -75,20 +76,13 @@ def read(store: Store) -> Maintenance:
         StoreError: it cannot be understood.
     """
     try:
-        data, info = store.get_bytes(KEY)
+        data, info = store.get_bytes(KEY, MAX_DOCUMENT_BYTES)
     except NotFound:
         return Maintenance()
-    try:
-        value = json.loads(data)
-        if value["format"] != FORMAT:
-            raise ValueError(f"its format is {value['format']}, not {FORMAT}")
-        lease = Lease(**value["lease"]) if value["lease"] else None
-        return Maintenance(int(value["prunes"]), lease, tuple(value["log"]), info.version)
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(
-            f"{KEY} in {store.url} cannot be understood ({error}): use the naturalist that wrote "
-            "it, or remove it while nobody publishes or prunes"
-        ) from error
+    state = check(MaintenanceDocument, KEY, decode(KEY, data))
+    held = state.lease
+    lease = Lease(held.by, held.token, held.until_s) if held else None
+    return Maintenance(state.prunes, lease, tuple(state.log), info.version)
 
 
 def prunes_so_far(store: Store) -> int:

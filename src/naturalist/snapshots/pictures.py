@@ -4,15 +4,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from naturalist.errors import StoreError
 from naturalist.schemas import PICTURE_INDEX
+from naturalist.snapshots import parquet
 from naturalist.snapshots.reading import File
+from naturalist.snapshots.schema import MAX_DOCUMENT_BYTES, MAX_FILE_BYTES
 from naturalist.stores import Store
 from naturalist.stores.keys import check_key
 
-_COLUMNS = ["pic_id", "name", "size_bytes", "sha256"]
+_COLUMNS = pa.schema([PICTURE_INDEX.field(n) for n in ("pic_id", "name", "size_bytes", "sha256")])
 
 
 def with_pictures(store: Store, files: Iterable[File]) -> Iterator[File]:
@@ -30,17 +31,18 @@ def with_pictures(store: Store, files: Iterable[File]) -> Iterator[File]:
 
 
 def _pictures(store: Store, index: File) -> Iterator[File]:
-    data, info = store.get_bytes(index.key)
+    data, info = store.get_bytes(index.key, min(index.size_bytes, MAX_DOCUMENT_BYTES))
+    where = f"{index.key} in {store.url}"
     if info.sha256 != index.sha256:
         raise StoreError(
-            f"{index.key} in {store.url} is damaged: its sha256 is {info.sha256}, not "
-            f"{index.sha256}; publish again"
+            f"{where} is damaged: its sha256 is {info.sha256}, not {index.sha256}; publish again"
         )
-    table = pq.read_table(pa.BufferReader(data), columns=_COLUMNS)
-    if table.schema.types != [PICTURE_INDEX.field(name).type for name in _COLUMNS]:
-        raise StoreError(f"{index.key} in {store.url} is no index of pictures: publish again")
+    with parquet.opened(data, where, parquet.INDEX, _COLUMNS) as file:
+        table = parquet.plain(file.read(_COLUMNS.names), where)
     for row in table.to_pylist():
         suffix = PurePosixPath(row["name"]).suffix
+        if not 0 <= row["size_bytes"] <= MAX_FILE_BYTES:
+            raise StoreError(f"{where} says that {row['pic_id']} has {row['size_bytes']:,} bytes")
         yield File(
             name=check_key(f"{index.objects_below}{row['pic_id']}{suffix}"),
             key=check_key(f"{index.objects_below}{row['name']}"),

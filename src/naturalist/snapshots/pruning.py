@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 
 from naturalist.snapshots import maintenance
 from naturalist.snapshots.pictures import with_pictures
-from naturalist.snapshots.reading import FOLDER, LATEST, ids, newest, read
+from naturalist.snapshots.reading import FOLDER, ids, newest, read
+from naturalist.snapshots.schema import LATEST
 from naturalist.stores import ObjectInfo, Store
 
 _HASH_IN_NAME = re.compile(r".+\.[0-9a-f]{16}(\.[^.]+)?")

@@ -1,7 +1,6 @@
 """What a snapshot says, read without trusting it: it may come from anybody's bucket."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +8,22 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from naturalist.errors import NotFound, StoreError
+from naturalist.snapshots.schema import (
+    FORMAT,
+    LATEST,
+    MAX_DOCUMENT_BYTES,
+    FileEntry,
+    PointerDocument,
+    SnapshotDocument,
+    check,
+    decode,
+    shortened,
+)
 from naturalist.stores import Store
-from naturalist.stores.keys import check_key, check_prefix
 
-FORMAT = 1
-LATEST = "latest.json"
 FOLDER = "snapshots/"
 
 _ID = re.compile(r"[0-9]{6,12}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def read(store: Store, snapshot_id: str | None = None) -> Snapshot:
     if not _ID.fullmatch(snapshot_id):
         raise NotFound(f"{snapshot_id!r} is no id of a snapshot: ids look like 000012")
     key = f"{FOLDER}{snapshot_id}.json"
-    return parse(key, store.get_bytes(key)[0])
+    return parse(key, store.get_bytes(key, MAX_DOCUMENT_BYTES)[0])
 
 
 def newest(store: Store) -> tuple[Snapshot, str]:
@@ -97,28 +103,32 @@ def newest(store: Store) -> tuple[Snapshot, str]:
         StoreError: as `read`.
     """
     try:
-        data, info = store.get_bytes(LATEST)
+        data, info = store.get_bytes(LATEST, MAX_DOCUMENT_BYTES)
     except NotFound as error:
         raise NotFound(
             f"no collection is published in {store.url} (it has no {LATEST}): check the address, "
             "down to the folder or prefix that was published to"
         ) from error
-    pointer = decode(LATEST, data)
-    return parse(str(pointer.get("key")), pointed(store, pointer)), info.version or ""
+    pointer = check(PointerDocument, LATEST, decode(LATEST, data))
+    return parse(pointer.key, _pointed(store, pointer)), info.version or ""
 
 
 def pointed(store: Store, pointer: Mapping[str, Any]) -> bytes:
     """The bytes of the snapshot that a pointer names.
 
     Raises:
-        StoreError: the snapshot is gone, or has other bytes than the pointer says.
+        StoreError: it is no pointer, or the snapshot is gone, or has other bytes than the pointer
+            says.
     """
-    key = check_key(str(pointer.get("key")))
-    body, _ = store.get_bytes(key)
-    if hashlib.sha256(body).hexdigest() != pointer.get("sha256"):
+    return _pointed(store, check(PointerDocument, LATEST, pointer))
+
+
+def _pointed(store: Store, pointer: PointerDocument) -> bytes:
+    body, _ = store.get_bytes(pointer.key, MAX_DOCUMENT_BYTES)
+    if hashlib.sha256(body).hexdigest() != pointer.sha256:
         raise StoreError(
-            f"{key} in {store.url} does not have the sha256 that {LATEST} names: it was changed "
-            "after it was published; restore it, or remove latest.json and publish again"
+            f"{pointer.key} in {store.url} does not have the sha256 that {LATEST} names: it was "
+            "changed after it was published; restore it, or remove latest.json and publish again"
         )
     return body
 
@@ -135,52 +145,18 @@ def parse(key: str, data: bytes) -> Snapshot:
     Raises:
         StoreError: they cannot be understood.
     """
-    body = decode(key, data)
-    if body.get("format") != FORMAT:
+    value = decode(key, data)
+    if value.get("format") != FORMAT:
         raise StoreError(
-            f"{key} has snapshot format {body.get('format')!r}, this program reads format "
-            f"{FORMAT}: install the naturalist that it names ({body.get('made_by')!r})"
+            f"{key} has snapshot format {shortened(value.get('format'))}, this program reads "
+            f"format {FORMAT}: install the naturalist that it names "
+            f"({shortened(value.get('made_by'))})"
         )
-    try:
-        files = tuple(_file(entry) for entry in body.pop("files"))
-        found = Snapshot(body["snapshot"], key, hashlib.sha256(data).hexdigest(), body, files)
-        labels = {str(name): int(label) for name, label in found.labels.items()}
-    except (KeyError, TypeError, ValueError) as error:
-        raise _not_understood(key, repr(error)) from error
-    names = {file.name for file in files}
-    if len(names) != len(files) or len(labels) != len(body.get("categories", ())):
-        raise _not_understood(key, "a name is there twice")
-    return found
+    document = check(SnapshotDocument, key, value)
+    del value["files"]
+    files = tuple(map(_file, document.files))
+    return Snapshot(document.snapshot, key, hashlib.sha256(data).hexdigest(), value, files)
 
 
-def _file(entry: Mapping[str, Any]) -> File:
-    name, key = check_key(entry["name"]), check_key(entry["key"])
-    below = entry.get("objects_below", "")
-    file = File(name, key, entry["size_bytes"], entry["sha256"], check_prefix(below))
-    if type(file.size_bytes) is not int or file.size_bytes < 0:
-        raise ValueError(f"the size of {file.name} is {file.size_bytes!r}")
-    if not _SHA256.fullmatch(file.sha256):
-        raise ValueError(f"the sha256 of {file.name} is {file.sha256!r}")
-    return file
-
-
-def decode(key: str, data: bytes) -> dict[str, Any]:
-    """The JSON object that a key of the store holds.
-
-    Raises:
-        StoreError: it holds something else.
-    """
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise _not_understood(key, "it is not JSON") from error
-    if not isinstance(value, dict):
-        raise _not_understood(key, "it is not a JSON object")
-    return value
-
-
-def _not_understood(key: str, why: str) -> StoreError:
-    return StoreError(
-        f"{key} cannot be understood ({why}): it was not written by naturalist, or was changed "
-        "since; publish again, or ask the publisher to"
-    )
+def _file(entry: FileEntry) -> File:
+    return File(entry.name, entry.key, entry.size_bytes, entry.sha256, entry.objects_below)

@@ -28,6 +28,7 @@ from naturalist.stores.refusals import (
     not_found,
     opened,
     same_bytes,
+    too_large,
 )
 
 _CHUNK_BYTES = 1 << 20
@@ -78,17 +79,23 @@ class LocalStore:
                 _into_place(temporary, target)
         return ObjectInfo(key, len(data), digest, digest)
 
-    def get_bytes(self, key: str) -> tuple[bytes, ObjectInfo]:
+    def get_bytes(self, key: str, max_bytes: int | None = None) -> tuple[bytes, ObjectInfo]:
         """See `Store.get_bytes`."""
         with self._errors(key):
             try:
-                data = self._path(key).read_bytes()
+                with self._path(key).open("rb") as file:
+                    size_bytes = os.fstat(file.fileno()).st_size
+                    if max_bytes is not None and size_bytes > max_bytes:
+                        raise too_large(f"{key} in {self.url}", size_bytes, max_bytes)
+                    data = file.read()
             except _NO_OBJECT as error:
                 raise not_found(self.url, key) from error
         digest = hashlib.sha256(data).hexdigest()
         return data, ObjectInfo(key, len(data), digest, digest)
 
-    def fetch(self, key: str, path: Path, sha256: str | None = None) -> None:
+    def fetch(
+        self, key: str, path: Path, sha256: str | None = None, size_bytes: int | None = None
+    ) -> None:
         """See `Store.fetch`."""
         info = self.head(key)
         if info is None:
@@ -101,6 +108,7 @@ class LocalStore:
             f"{self.url}/{key} {expected}",
             expected,
             lambda offset: _read_from(source, offset),
+            size_bytes,
         )
 
     def head(self, key: str) -> ObjectInfo | None:

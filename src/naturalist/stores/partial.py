@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from naturalist.artifacts import storage_errors, sync
 from naturalist.errors import StoreError
-from naturalist.stores.refusals import corrupted
+from naturalist.stores.refusals import corrupted, other_size
 
 _CHUNK_BYTES = 1 << 20
 
@@ -18,7 +18,14 @@ ReadFrom = Callable[[int], Iterable[bytes]]
 """Gives the bytes of the object from an offset to its end."""
 
 
-def download(path: Path, what: str, token: str, sha256: str | None, read_from: ReadFrom) -> None:
+def download(
+    path: Path,
+    what: str,
+    token: str,
+    sha256: str | None,
+    read_from: ReadFrom,
+    size_bytes: int | None = None,
+) -> None:
     """Write what `read_from` gives to `path`, verified; keep a partial file if it breaks off.
 
     Args:
@@ -27,10 +34,11 @@ def download(path: Path, what: str, token: str, sha256: str | None, read_from: R
         token: names the bytes that are expected; only a partial file of the same token is resumed.
         sha256: hex digest that the whole must have; None to take the bytes as they come.
         read_from: called once with the number of bytes that are already here.
+        size_bytes: size that the whole must have; no more than that is written. None for any.
 
     Raises:
-        StoreError: the digest is wrong (the partial file is removed), or another process is
-            downloading to the same place.
+        StoreError: the digest or the size is wrong (the partial file is removed), or another
+            process is downloading to the same place.
         StorageFull: there is no space left.
     """
     with storage_errors(str(path)):
@@ -40,10 +48,16 @@ def download(path: Path, what: str, token: str, sha256: str | None, read_from: R
         with _open_locked(partial, path) as file, _removed_if_empty(partial):
             digest = _hash_existing(file)
             for chunk in read_from(file.tell()):
+                if size_bytes is not None and file.tell() + len(chunk) > size_bytes:
+                    partial.unlink()
+                    raise other_size(what, file.tell() + len(chunk), size_bytes)
                 file.write(chunk)
                 digest.update(chunk)
             file.flush()
             os.fsync(file.fileno())
+            if size_bytes is not None and file.tell() != size_bytes:
+                partial.unlink()
+                raise other_size(what, file.tell(), size_bytes)
             if sha256 and digest.hexdigest() != sha256:
                 partial.unlink()
                 raise corrupted(what, sha256, digest.hexdigest())

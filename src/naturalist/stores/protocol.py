@@ -73,20 +73,24 @@ class Store(Protocol):
         """
         ...
 
-    def get_bytes(self, key: str) -> tuple[bytes, ObjectInfo]:
+    def get_bytes(self, key: str, max_bytes: int | None = None) -> tuple[bytes, ObjectInfo]:
         """Read a small object.
 
         Raises:
             NotFound: there is no such object.
+            StoreError: it has more than `max_bytes`; no more than that is read.
         """
         ...
 
-    def fetch(self, key: str, path: Path, sha256: str | None = None) -> None:
+    def fetch(
+        self, key: str, path: Path, sha256: str | None = None, size_bytes: int | None = None
+    ) -> None:
         """Download to a file that appears whole or not at all; a killed download is resumed.
 
         Raises:
             NotFound: there is no such object.
-            StoreError: its bytes do not have `sha256` (or, without it, the recorded one).
+            StoreError: its bytes do not have `sha256` (or, without it, the recorded one), or are
+                not `size_bytes`; no more than that is written.
         """
         ...
 

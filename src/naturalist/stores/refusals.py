@@ -60,6 +60,23 @@ def not_found(url: str, key: str) -> NotFound:
     return NotFound(f"there is no {key} in {url}: check the address and the key")
 
 
+def too_large(what: str, found_bytes: int, allowed_bytes: int) -> StoreError:
+    """The error for an object that is larger than it may be."""
+    return StoreError(
+        f"{what} has {found_bytes:,} bytes, at most {allowed_bytes:,} are allowed: it was not "
+        "written by naturalist, or was changed since; publish again, or ask the publisher to"
+    )
+
+
+def other_size(what: str, found_bytes: int, expected_bytes: int) -> StoreError:
+    """The error for an object that does not have the size that the snapshot names."""
+    return StoreError(
+        f"{what} does not have the {expected_bytes:,} bytes that its snapshot names (at least "
+        f"{found_bytes:,} were there): it was changed after it was published, or the snapshot was "
+        "made up; publish again, or ask the publisher to"
+    )
+
+
 def corrupted(what: str, expected: str | None, found: str) -> StoreError:
     """The error for an object whose bytes are not those that were stored."""
     return StoreError(

@@ -37,7 +37,13 @@ from naturalist.stores.place import (
 )
 from naturalist.stores.protocol import ObjectInfo, OnDone, Upload
 from naturalist.stores.putting import Putter
-from naturalist.stores.refusals import already_there, changed_meanwhile, corrupted, not_found
+from naturalist.stores.refusals import (
+    already_there,
+    changed_meanwhile,
+    corrupted,
+    not_found,
+    too_large,
+)
 from naturalist.stores.s3_errors import error_code, s3_errors
 
 if TYPE_CHECKING:
@@ -105,12 +111,13 @@ class S3Store:
                 condition = {}
             return self._put_bytes(key, data, condition, conflict)
 
-    def get_bytes(self, key: str) -> tuple[bytes, ObjectInfo]:
+    def get_bytes(self, key: str, max_bytes: int | None = None) -> tuple[bytes, ObjectInfo]:
         """See `Store.get_bytes`."""
         doing = f"reading {key}"
         with s3_errors(doing, self.url):
             try:
-                answer, data = self._patiently(functools.partial(self._get, key), doing)
+                get = functools.partial(self._get, key, max_bytes)
+                answer, data = self._patiently(get, doing)
             except ClientError as error:
                 if is_missing(error):
                     raise not_found(self.url, key) from error
@@ -120,7 +127,9 @@ class S3Store:
             raise corrupted(f"{key} in {self.url}", info.sha256, found)
         return data, replace(info, sha256=found)
 
-    def fetch(self, key: str, path: Path, sha256: str | None = None) -> None:
+    def fetch(
+        self, key: str, path: Path, sha256: str | None = None, size_bytes: int | None = None
+    ) -> None:
         """See `Store.fetch`; one request if `sha256` is given."""
         with s3_errors(f"fetching {key}", self.url):
             version = None
@@ -135,7 +144,7 @@ class S3Store:
 
             try:
                 token = f"{self.url}/{key} {sha256} {version}"
-                download(path, f"{key} in {self.url}", token, sha256, read_from)
+                download(path, f"{key} in {self.url}", token, sha256, read_from, size_bytes)
             except ClientError as error:
                 if is_missing(error):
                     raise not_found(self.url, key) from error
@@ -213,8 +222,11 @@ class S3Store:
         self._was_reached = True
         return result
 
-    def _get(self, key: str) -> tuple["GetObjectOutputTypeDef", bytes]:
+    def _get(self, key: str, max_bytes: int | None) -> tuple["GetObjectOutputTypeDef", bytes]:
         answer = self._client.get_object(**self._place.arguments(key))
+        if max_bytes is not None and answer["ContentLength"] > max_bytes:
+            answer["Body"].close()
+            raise too_large(f"{key} in {self.url}", answer["ContentLength"], max_bytes)
         return answer, answer["Body"].read()
 
     def _listed(self, prefix: str, doing: str) -> Iterator["ObjectTypeDef"]:

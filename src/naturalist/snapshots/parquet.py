@@ -1,0 +1,228 @@
+"""Opening Parquet files that somebody else published: every size is bounded before rows are read.
+
+A file of some megabytes may say that it holds gigabytes: a column of one value takes no room when
+it is written, and all of it when it is read. So the footer and the headers of all pages are
+compared with bounds first, and each other; reading then needs no more memory than the bounds say.
+"""
+
+import contextlib
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from naturalist.errors import StoreError
+from naturalist.schemas import MAX_ROWS_PER_TABLE
+from naturalist.snapshots.pages import BrokenHeader, pages
+from naturalist.snapshots.schema import MAX_DIM
+
+_FOOTER_BYTES = 8
+_MAGIC = b"PAR1"
+_TEXT = "BYTE_ARRAY"
+_GIB = 1 << 30
+_LONGEST_TEXT_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a Parquet file may hold at most."""
+
+    rows: int = 1 << 31
+    columns: int = 1_024
+    row_groups: int = 100_000
+    footer_bytes: int = 256 << 20
+    decoded_bytes: int = 64 * _GIB
+    """Of all rows together, once they are read."""
+
+
+TABLE = Bounds(rows=MAX_ROWS_PER_TABLE, columns=16, row_groups=10_000, decoded_bytes=8 * _GIB)
+"""A table as the default settings write it has 10,001 rows, 20 MB."""
+INDEX = Bounds(rows=10_000_000, columns=16, row_groups=10_000, decoded_bytes=4 * _GIB)
+"""An index of the pictures of one shard, usually 1,000."""
+ANY = Bounds()
+
+
+@contextlib.contextmanager
+def opened(
+    source: Path | bytes, what: str, bounds: Bounds = ANY, schema: pa.Schema | None = None
+) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file after comparing it with its bounds.
+
+    Text columns are read as dictionaries, so that one long text that many rows share takes its room
+    once.
+
+    Args:
+        source: a file, or the bytes of one.
+        what: its name for messages.
+        bounds: what it may hold.
+        schema: columns that it must have, with their types; others may be there too.
+
+    Raises:
+        StoreError: it is no Parquet file, is damaged, breaks a bound, or lacks a column. Also if
+            reading inside the `with` shows that it is damaged.
+    """
+    try:
+        with _bytes_of(source) as data:
+            _check_footer(data, bounds)
+            readable = pa.BufferReader(data) if isinstance(source, bytes) else source
+            with _file(readable) as file:
+                _check_counts(file.metadata, bounds)
+                _check_schema(file.schema_arrow, schema)
+                _check_sizes(file, data, bounds)
+                yield file
+    except (pa.ArrowException, ValueError, OSError, KeyError) as error:
+        raise _refused(what, str(error)) from error
+
+
+def check(source: Path, what: str, bounds: Bounds = ANY, schema: pa.Schema | None = None) -> None:
+    """Compare a Parquet file with its bounds, without reading rows; raises as `opened`."""
+    with opened(source, what, bounds, schema):
+        pass
+
+
+def plain(table: pa.Table, what: str) -> pa.Table:
+    """The table with its text columns as plain text, after making sure that all are short.
+
+    Raises:
+        StoreError: a text has more than 4,096 bytes, or a value is missing.
+    """
+    for at, field in enumerate(table.schema):
+        column = table.column(at)
+        missing = column.null_count
+        if pa.types.is_fixed_size_list(field.type):
+            missing += sum(part.flatten().null_count for part in column.chunks)
+        if missing:
+            raise _refused(what, f"{missing:,} values of {field.name} are missing")
+        if not pa.types.is_dictionary(field.type):
+            continue
+        lengths = [pc.max(pc.binary_length(part.dictionary)).as_py() for part in column.chunks]
+        longest = max((length for length in lengths if length is not None), default=0)
+        if longest > _LONGEST_TEXT_BYTES:
+            raise _refused(what, f"a {field.name} has {longest:,} bytes")
+        table = table.set_column(at, field.name, column.cast(field.type.value_type))
+    return table
+
+
+@contextlib.contextmanager
+def _bytes_of(source: Path | bytes) -> Iterator[memoryview]:
+    if isinstance(source, bytes):
+        yield memoryview(source)
+        return
+    with source.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise BrokenHeader("it is empty")
+        # Not closed by hand: it goes with the last view of it.
+        yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _check_footer(data: memoryview, bounds: Bounds) -> None:
+    if len(data) < 12 or data[-4:] != _MAGIC or data[:4] != _MAGIC:
+        raise BrokenHeader("it does not begin and end as Parquet files do")
+    size_bytes = int.from_bytes(data[-_FOOTER_BYTES:-4], "little")
+    if size_bytes > min(len(data) - _FOOTER_BYTES, bounds.footer_bytes):
+        raise BrokenHeader(f"its footer is said to have {size_bytes:,} bytes")
+
+
+def _file(source: Path | pa.BufferReader) -> pq.ParquetFile:
+    schema = pq.read_schema(source)
+    if isinstance(source, pa.BufferReader):
+        source.seek(0)
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return pq.ParquetFile(source, read_dictionary=texts, page_checksum_verification=True)
+
+
+def _check_counts(metadata: pq.FileMetaData, bounds: Bounds) -> None:
+    counts = {
+        "rows": (metadata.num_rows, bounds.rows),
+        "columns": (metadata.num_columns, bounds.columns),
+        "row groups": (metadata.num_row_groups, bounds.row_groups),
+    }
+    for name, (count, allowed) in counts.items():
+        if not 0 <= count <= allowed:
+            raise BrokenHeader(f"it has {count:,} {name}, at most {allowed:,} are allowed")
+
+
+def _check_schema(found: pa.Schema, expected: pa.Schema | None) -> None:
+    for field in expected or ():
+        if found.get_field_index(field.name) < 0:
+            raise BrokenHeader(f"it has no column {field.name}")
+        kind = found.field(field.name).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if not _matches(kind, field.type):
+            raise BrokenHeader(f"the column {field.name} holds {kind}, not {field.type}")
+
+
+def _matches(found: pa.DataType, expected: pa.DataType) -> bool:
+    """Whether a column is as expected; a list is expected to be a vector of any size."""
+    if not pa.types.is_list(expected):
+        return bool(found == expected)
+    is_vector = pa.types.is_fixed_size_list(found) and found.value_type == expected.value_type
+    return is_vector and bool(1 <= found.list_size <= MAX_DIM)
+
+
+def _check_sizes(file: pq.ParquetFile, data: memoryview, bounds: Bounds) -> None:
+    """Add up what the rows take once they are read; no page may hold more than its column says."""
+    metadata, widths = file.metadata, _widths(file)
+    allowed = min(bounds.decoded_bytes, memory_bytes())
+    decoded = rows = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        rows += group.num_rows
+        for at in range(group.num_columns):
+            chunk = group.column(at)
+            decoded += chunk.num_values * widths[at]
+            if chunk.physical_type == _TEXT:
+                decoded += chunk.total_uncompressed_size
+            if chunk.num_values > group.num_rows * _repeats(file, at):
+                raise BrokenHeader(f"{chunk.path_in_schema} has more values than its rows can have")
+        if decoded > allowed:
+            raise BrokenHeader(f"its rows take more than {allowed:,} bytes once they are read")
+        for at in range(group.num_columns):
+            _check_pages(group.column(at), data)
+    if rows != metadata.num_rows:
+        raise BrokenHeader(f"its row groups have {rows:,} rows, and it {metadata.num_rows:,}")
+
+
+def memory_bytes() -> int:
+    """Memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _check_pages(chunk: pq.ColumnChunkMetaData, data: memoryview) -> None:
+    offsets = [chunk.data_page_offset, chunk.dictionary_page_offset]
+    start = min(offset for offset in offsets if offset)
+    size_bytes = values = 0
+    for page in pages(data, start, start + chunk.total_compressed_size):
+        size_bytes += page.uncompressed_bytes
+        values += page.values
+        if size_bytes > chunk.total_uncompressed_size or values > chunk.num_values:
+            raise BrokenHeader(f"pages of {chunk.path_in_schema} hold more than the footer says")
+
+
+def _widths(file: pq.ParquetFile) -> list[int]:
+    """Bytes that one value of each column takes in memory; texts and lists count their offsets."""
+    return [
+        {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT96": 12}.get(kind, 8)
+        for kind in (file.schema.column(k).physical_type for k in range(len(file.schema)))
+    ]
+
+
+def _repeats(file: pq.ParquetFile, at: int) -> int:
+    """Values that a column may have in one row: 1, or the size of its list."""
+    column = file.schema.column(at)
+    if not column.max_repetition_level:
+        return 1
+    kind = file.schema_arrow.field(column.path.split(".")[0]).type
+    return kind.list_size if pa.types.is_fixed_size_list(kind) else 1 << 31
+
+
+def _refused(what: str, why: str) -> StoreError:
+    return StoreError(
+        f"{what} is no Parquet file that can be read here ({why}): it was not written by "
+        "naturalist, or was changed since; publish again, or ask the publisher to"
+    )
