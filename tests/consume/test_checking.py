@@ -96,7 +96,7 @@ def test_a_snapshot_that_was_changed_is_not_believed(local: PublishedCollection)
         ("nonsense", "not JSON"),
         ("[]", "not a JSON object"),
         ('{"format": 7, "made_by": "naturalist 9"}', "naturalist 9"),
-        ('{"format": 1}', "files"),
+        ('{"format": 1}', "Field required"),
     ],
 )
 def test_a_snapshot_that_cannot_be_read_says_why(text: str, said: str) -> None:

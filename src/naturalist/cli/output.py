@@ -37,8 +37,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
 
 
 def print_text(text: str) -> None:
-    """Print plain text; who reads a pipe sees it at once."""
-    print(text, flush=True)
+    """Print plain text; who reads a pipe sees it at once.
+
+    Control characters but line ends and tabs are shown as text: names and words of strangers'
+    files are in it.
+    """
+    print(shown(text), flush=True)
 
 
 def _console() -> Console:
@@ -64,6 +68,11 @@ def _cell(value: Any) -> str:
 def printable(text: str) -> str:
     """Text with control characters escaped, so that a file name cannot write on the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(text: str) -> str:
+    """Text of several lines with other control characters escaped."""
+    return "".join(c if c in "\n\t" else printable(c) for c in text)
 
 
 STATUS_COLUMNS = (

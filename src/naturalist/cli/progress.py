@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from naturalist.cli.output import shown
 from naturalist.progress import Progress, Silent
 
 _LINE_EVERY_S = 15.0
@@ -65,7 +66,7 @@ class BarProgress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, markup=False)
+        self._console.print(shown(text), markup=False)
 
 
 class LineProgress:
@@ -107,7 +108,7 @@ class LineProgress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        print(text, file=sys.stderr, flush=True)
+        print(shown(text), file=sys.stderr, flush=True)
 
 
 def make_progress(*, quiet: bool) -> BarProgress | LineProgress | Silent:

@@ -112,7 +112,7 @@ class VerifySection(Section):
 class TablesSection(Section):
     """How tables are cut."""
 
-    rows_per_table: Annotated[int, Field(ge=1, le=MAX_ROWS_PER_TABLE, strict=True)] = 10_001
+    rows_per_table: Annotated[int, Field(gt=0, le=MAX_ROWS_PER_TABLE, strict=True)] = 10_001
 
 
 class PublishSection(Section):

@@ -1,5 +1,6 @@
 """The server: pages, a JSON API, columns of maps as bytes, thumbnails and metrics; read-only."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -15,17 +16,20 @@ from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
 from naturalist.dashboard.desk import Desk
 from naturalist.dashboard.security import Door, Guard
+from naturalist.dashboard.similar import Busy
 from naturalist.errors import NaturalistError, NotFound, PictureError
 
 _FOREVER = "private, max-age=604800, immutable"
 _PIC_ID = r"^[A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}$"
 _WORD = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
 _JPEG = "image/jpeg"
+_UPLOADS_AT_ONCE = 8
 
 PicId = Annotated[str, Path(pattern=_PIC_ID)]
 Name = Annotated[str, Path(pattern=_WORD)]
 Count = Annotated[int, Query(ge=1, le=200)]
-Offset = Annotated[int, Query(ge=0)]
+# What no collection reaches, and every database can count to.
+Offset = Annotated[int, Query(ge=0, le=10**12)]
 
 
 def make_app(desk: Desk, bundle: Bundle | None, door: Door) -> Guard:
@@ -58,6 +62,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(NaturalistError)
     def naturalist_error(_: Request, error: Exception) -> Response:
         return failed(404 if isinstance(error, NotFound) else 503, str(error))
+
+    @app.exception_handler(Busy)
+    def busy(_: Request, error: Exception) -> Response:
+        return failed(503, str(error))
 
     @app.exception_handler(PictureError)
     def picture_error(_: Request, error: Exception) -> Response:
@@ -178,6 +186,7 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
 def _add_upload(app: FastAPI, desk: Desk) -> None:
     config = desk.place.config
     limit = int((config.dashboard.max_upload_mb if config else 0) * 1_000_000)
+    slots = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     @app.post("/api/similar")
     async def similar_to_upload(request: Request, k: Count = 24) -> Any:
@@ -185,13 +194,17 @@ def _add_upload(app: FastAPI, desk: Desk) -> None:
 
         if not desk.similar.offered or config is None:
             return failed(404, "A new picture can only be compared in a workspace with tables.")
-        data = bytearray()
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > limit:
-                return failed(413, f"The picture has more than {limit / 1e6:g} MB.")
-        found = await run_in_threadpool(desk.similar.to_bytes, bytes(data), k)
-        return JSON({"pictures": found})
+        # Each holds its bytes in memory until it is answered.
+        if slots.locked():
+            return failed(503, str(Busy()))
+        async with slots:
+            data = bytearray()
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > limit:
+                    return failed(413, f"The picture has more than {limit / 1e6:g} MB.")
+            found = await run_in_threadpool(desk.similar.to_bytes, bytes(data), k)
+            return JSON({"pictures": found})
 
 
 def _add_maps(app: FastAPI, desk: Desk) -> None:
@@ -249,7 +262,7 @@ def _add_studies(app: FastAPI, desk: Desk) -> None:
         return failed(404, f"There is no clustering {name}.") if found is None else JSON(found)
 
     @app.get("/api/clusterings/{name}/sheets/{cluster}")
-    def sheet(name: Name, cluster: Annotated[int, Path(ge=-1)]) -> Response:
+    def sheet(name: Name, cluster: Annotated[int, Path(ge=-1, le=10**9)]) -> Response:
         path = studies.sheet(place, name, cluster)
         if path is None:
             return failed(404, f"Cluster {cluster} has no contact sheet.")

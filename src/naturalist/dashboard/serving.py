@@ -42,6 +42,7 @@ def serve(place: Place, door: Door, on_ready: Callable[[str], None]) -> None:
     import uvicorn
 
     from naturalist.dashboard.app import make_app
+    from naturalist.dashboard.connections import MAX_CONNECTIONS, TimedProtocol
 
     bundle = load_bundle()
     desk = open_desk(place)
@@ -57,6 +58,8 @@ def serve(place: Place, door: Door, on_ready: Callable[[str], None]) -> None:
         server_header=False,
         date_header=False,
         ws="none",
+        http=TimedProtocol,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=3,
     )
     # The server ends by itself, and then passes the interrupt on.

@@ -1,6 +1,8 @@
 """Pictures that look alike: the nearest in feature space, to a stored picture or to a new one."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +22,14 @@ from naturalist.studies.similar.study import index_of
 
 Vector = NDArray[np.float32]
 _LARGE_SIDE = 1280
+_DECODED_AT_ONCE = 2
+
+
+class Busy(Exception):
+    """Too many new pictures are under way; the message is for the person who sent one more."""
+
+    def __init__(self) -> None:
+        super().__init__("Other pictures are being read: try again in a moment.")
 
 
 @dataclass(eq=False)
@@ -28,7 +38,12 @@ class Similar:
 
     place: Place
     catalogue: Catalogue
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    # One lock each: whoever looks for a stored picture never waits for one that is decoded.
+    _tables_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _network_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _decoding: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(_DECODED_AT_ONCE), repr=False
+    )
     _collection: tuple[str, Collection] | None = field(default=None, repr=False)
 
     @property
@@ -50,15 +65,27 @@ class Similar:
         Raises:
             PictureError: it cannot be read.
             ConfigError: this place does not say which network its features came from.
+            Busy: as many pictures as may be decoded at once are under way.
         """
         config = self.place.config
         if config is None:
             raise ConfigError("a new picture can only be compared in the workspace")
-        with self._lock:
+        with self._network_lock:
             network = backbones.load(config.extract.backbone)
-            picture = decode_for(network.spec, data, config.picture_limits)
-            vector = network.features(network.prepare(picture.pixels)[np.newaxis])[0]
+        with self._one_of_few():
+            pixels = decode_for(network.spec, data, config.picture_limits).pixels
+        with self._network_lock:
+            vector = network.features(network.prepare(pixels)[np.newaxis])[0]
         return self._nearest(vector, k)
+
+    @contextlib.contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        if not self._decoding.acquire(blocking=False):
+            raise Busy
+        try:
+            yield
+        finally:
+            self._decoding.release()
 
     def large(self, pic_id: str) -> bytes | None:
         """A stored picture as a JPEG for looking at, without metadata; None where it is not kept.
@@ -106,7 +133,7 @@ class Similar:
         # Kept while the tables are the same, so that their checksums are compared once.
         fresh = consume.load(self.place.layout.root, columns=["picID", "features"])
         mark = fingerprint_of(fresh)
-        with self._lock:
+        with self._tables_lock:
             if self._collection is None or self._collection[0] != mark:
                 self._collection = (mark, fresh)
             return self._collection[1]

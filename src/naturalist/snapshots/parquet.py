@@ -194,6 +194,8 @@ def memory_bytes() -> int:
 
 
 def _check_pages(chunk: pq.ColumnChunkMetaData, data: memoryview) -> None:
+    if not chunk.total_compressed_size:
+        return
     offsets = [chunk.data_page_offset, chunk.dictionary_page_offset]
     start = min(offset for offset in offsets if offset)
     size_bytes = values = 0

@@ -13,6 +13,7 @@ from naturalist.backbones import BackboneSpec
 from naturalist.backbones.quantisation import with_uint8_weights
 from naturalist.errors import BackboneError
 from naturalist.studies.classifier.model import OUTPUTS, read_classifier, to_onnx
+from naturalist.studies.classifier.model_checks import DIGEST_KEY
 
 _OPSET = 18
 _IR = 10
@@ -96,7 +97,7 @@ def with_backbone(
         merged = compose.merge_models(_preparing(spec), merged, io_map=[("prepared", start)])
     names = {start: "pictures"} | {f"classifier/{name}": name for name in OUTPUTS}
     _rename(merged.graph, names)
-    held = {prop.key: prop.value for prop in head.metadata_props}
+    held = {prop.key: prop.value for prop in head.metadata_props if prop.key != DIGEST_KEY}
     helper.set_model_props(merged, held | {"backbone": spec.name, "side": str(spec.side)})
     onnx.checker.check_model(merged)
     data: bytes = merged.SerializeToString(deterministic=True)

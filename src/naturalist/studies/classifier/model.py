@@ -14,10 +14,20 @@ import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from pydantic import ValidationError
 
 from naturalist.errors import ConfigError
+from naturalist.snapshots.schema import describe
 from naturalist.studies.classifier.methods.linear import LinearModel
 from naturalist.studies.classifier.methods.novelty import Novelty
+from naturalist.studies.classifier.model_checks import (
+    MAX_MODEL_BYTES,
+    Facts,
+    check_digest,
+    check_shapes,
+    sign,
+    tensors,
+)
 
 FORMAT = 1
 _OPSET = 17
@@ -67,7 +77,7 @@ def predict(classifier: Classifier, features: NDArray[np.float32]) -> Predicted:
     """Predictions for features (N, dim).
 
     Raises:
-        ConfigError: the classifier takes another number of features.
+        ConfigError: the classifier takes another number of features, or gives no finite numbers.
     """
     if features.shape[1] != classifier.linear.dim:
         raise ConfigError(
@@ -75,9 +85,13 @@ def predict(classifier: Classifier, features: NDArray[np.float32]) -> Predicted:
             f"{classifier.backbone_id}, and there are {features.shape[1]}: train one on these"
         )
     scores = classifier.novelty.scores(features)
-    return Predicted(
-        classifier.linear.probabilities(features), scores, classifier.novelty.known(scores)
-    )
+    probabilities = classifier.linear.probabilities(features)
+    if not (np.isfinite(probabilities).all() and np.isfinite(scores).all()):
+        raise ConfigError(
+            f"model {classifier.id} gives probabilities that are no numbers: its weights are no "
+            "sensible ones; take another model"
+        )
+    return Predicted(probabilities, scores, classifier.novelty.known(scores))
 
 
 def to_onnx(classifier: Classifier) -> bytes:
@@ -107,6 +121,7 @@ def to_onnx(classifier: Classifier) -> bytes:
         graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR
     )
     _describe(model, _facts(classifier))
+    sign(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 
@@ -177,40 +192,45 @@ def read_classifier(path: Path) -> Classifier:
         ConfigError: there is none, or it was not written by this program.
     """
     try:
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_MODEL_BYTES:
+            raise ValueError(f"it has {size_bytes:,} bytes, at most {MAX_MODEL_BYTES:,} can be")
         return from_onnx(path.read_bytes())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigError(f"there is no model {path}: make one with  naturalist train") from error
-    except (DecodeError, KeyError, ValueError) as error:
+    except (DecodeError, onnx.checker.ValidationError, KeyError, ValueError) as error:
+        why = describe(error) if isinstance(error, ValidationError) else error
         raise ConfigError(
-            f"{path} is no classifier of naturalist, or damaged ({error}): give a model.onnx that "
-            "naturalist train wrote"
+            f"{path} is no classifier of naturalist, or damaged ({why}): give a model.onnx that "
+            "naturalist train wrote; to make one of a workspace again, remove its folder and run "
+            "naturalist train"
         ) from error
 
 
 def from_onnx(data: bytes) -> Classifier:
-    """The classifier that an ONNX file holds.
+    """The classifier that an ONNX file holds; nothing in it is run, and no other file is opened.
 
     Raises:
-        DecodeError, KeyError, ValueError: it holds none.
+        DecodeError, KeyError, ValueError: it holds none, or is not what was written.
     """
     model = onnx.load_model_from_string(data)
-    facts = json.loads({prop.key: prop.value for prop in model.metadata_props}[_KEY])
-    if facts["format"] != FORMAT:
-        raise ValueError(f"format {facts['format']}, and this program reads {FORMAT}")
-    held = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    check_digest(model)
+    props = {prop.key: prop.value for prop in model.metadata_props}
+    facts = Facts.model_validate_json(props[_KEY])
+    held = tensors(model)
+    check_shapes(held, facts)
     linear = LinearModel(
         np.ascontiguousarray(held["weights"].T),
         held["bias"],
-        np.array(facts["labels"], np.int64),
-        facts["temperature"],
+        np.array(facts.labels, np.int64),
+        facts.temperature,
     )
     novelty = Novelty(
         np.ascontiguousarray(held["reference"].T),
         int(held["neighbours"][0]),
         held["quantiles"][0],
-        facts["false_alarms"],
+        facts.false_alarms,
     )
-    categories = tuple(facts["categories"])
     return Classifier(
-        facts["id"], linear, novelty, categories, facts["backbone_id"], facts["made_at"]
+        facts.id, linear, novelty, tuple(facts.categories), facts.backbone_id, facts.made_at
     )
