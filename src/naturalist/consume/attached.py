@@ -5,10 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from naturalist.consume.places import TableFile
-from naturalist.consume.reading import read
+from naturalist.consume.reading import read, read_beside
 from naturalist.metadata import arrow_type
 
 _ID = "picID"
@@ -45,7 +44,7 @@ def _beside(
 ) -> dict[str, Any]:
     if file.beside is None:
         return {name: pa.nulls(len(ids), attached[name]) for name in columns}
-    table = pq.read_table(file.beside.path, partitioning=None)
+    table = read_beside(file.beside)
     at = pc.index_in(ids.combine_chunks(), table["pic_id"].combine_chunks())
     held = set(table.column_names)
     return {

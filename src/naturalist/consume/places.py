@@ -33,6 +33,8 @@ class TableFile:
     """Key in the store that it is fetched from; None for files that are read where they are."""
     beside: "TableFile | None" = None
     """The file with the columns that came along with its pictures."""
+    size_bytes: int | None = None
+    """What it must have when it is fetched."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ def _folder(url: str) -> Path:
 def _remote(url: str, options: S3Options | None, found: Snapshot, cache: Path) -> Tables:
     def cached(file: File) -> TableFile:
         path = cache / file.sha256[:2] / f"{file.sha256}{file.suffix}"
-        return TableFile(file.name, file.category, path, file.sha256, file.key)
+        return TableFile(
+            file.name, file.category, path, file.sha256, file.key, size_bytes=file.size_bytes
+        )
 
     files = _with_beside(tables_of(found.files, ".parquet"), found.files, cached)
     return Tables(url, options, found.id, found.labels, files, found.about)

@@ -19,7 +19,7 @@ from naturalist.consume.selection import TABLES
 from naturalist.errors import StoreError
 from naturalist.schemas import CSV_DELIMITER, FEATURE_PREFIX, table_schema
 from naturalist.snapshots import File
-from naturalist.snapshots.parquet import TABLE, check, opened, plain
+from naturalist.snapshots.parquet import BESIDE, TABLE, check, opened, plain
 from naturalist.stores import Store
 
 COLUMNS: tuple[str, ...] = tuple(table_schema(1).names)
@@ -30,6 +30,7 @@ _SCHEMA = pa.schema(
     ]
 )
 """Of a table with any number of features."""
+_BESIDE_SCHEMA = pa.schema([("pic_id", pa.string())])
 _CSV_COLUMNS = tuple(name for name in COLUMNS if name != "source")
 
 
@@ -80,7 +81,7 @@ def make_sure(file: TableFile, store: Store | None) -> None:
     with _locked(file):
         if not _is_good(file):
             file.path.unlink(missing_ok=True)
-            store.fetch(file.key, file.path, file.sha256)
+            store.fetch(file.key, file.path, file.sha256, file.size_bytes)
 
 
 def _is_good(file: TableFile) -> bool:
@@ -132,6 +133,16 @@ def read(file: TableFile, columns: Sequence[str] = COLUMNS) -> pa.Table:
             table = _read_csv(file.path, columns)
     bare = [pa.field(field.name, field.type) for field in table.schema]
     return table.cast(pa.schema(bare))
+
+
+def read_beside(file: TableFile) -> pa.Table:
+    """All columns of a file with what came along with pictures; values may be missing.
+
+    Raises:
+        StoreError: it is damaged, or breaks a bound of `snapshots.parquet`.
+    """
+    with opened(file.path, file.name, BESIDE, _BESIDE_SCHEMA) as parquet:
+        return plain(parquet.read(), file.name, longest_bytes=None)
 
 
 def _opened(file: TableFile) -> AbstractContextManager[pq.ParquetFile]:

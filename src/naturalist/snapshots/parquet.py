@@ -44,6 +44,8 @@ TABLE = Bounds(rows=MAX_ROWS_PER_TABLE, columns=16, row_groups=10_000, decoded_b
 """A table as the default settings write it has 10,001 rows, 20 MB."""
 INDEX = Bounds(rows=10_000_000, columns=16, row_groups=10_000, decoded_bytes=4 * _GIB)
 """An index of the pictures of one shard, usually 1,000."""
+BESIDE = Bounds(rows=MAX_ROWS_PER_TABLE, row_groups=10_000, decoded_bytes=4 * _GIB)
+"""What came along with the pictures of a table."""
 ANY = Bounds()
 
 
@@ -85,27 +87,39 @@ def check(source: Path, what: str, bounds: Bounds = ANY, schema: pa.Schema | Non
         pass
 
 
-def plain(table: pa.Table, what: str) -> pa.Table:
-    """The table with its text columns as plain text, after making sure that all are short.
+def plain(table: pa.Table, what: str, longest_bytes: int | None = _LONGEST_TEXT_BYTES) -> pa.Table:
+    """The table with its text columns as plain text, after making sure that they are not too long.
+
+    Args:
+        table: as it was read from what `opened` gave.
+        what: its name for messages.
+        longest_bytes: of a text; None for what keeps the column within 4 GiB, and lets values be
+            missing.
 
     Raises:
-        StoreError: a text has more than 4,096 bytes, or a value is missing.
+        StoreError: a text is longer, or a value is missing.
     """
     for at, field in enumerate(table.schema):
         column = table.column(at)
-        missing = column.null_count
-        if pa.types.is_fixed_size_list(field.type):
-            missing += sum(part.flatten().null_count for part in column.chunks)
-        if missing:
-            raise _refused(what, f"{missing:,} values of {field.name} are missing")
+        if longest_bytes is not None:
+            _check_complete(column, field, what)
         if not pa.types.is_dictionary(field.type):
             continue
+        allowed = longest_bytes or max(_LONGEST_TEXT_BYTES, 4 * _GIB // max(len(table), 1))
         lengths = [pc.max(pc.binary_length(part.dictionary)).as_py() for part in column.chunks]
         longest = max((length for length in lengths if length is not None), default=0)
-        if longest > _LONGEST_TEXT_BYTES:
+        if longest > allowed:
             raise _refused(what, f"a {field.name} has {longest:,} bytes")
         table = table.set_column(at, field.name, column.cast(field.type.value_type))
     return table
+
+
+def _check_complete(column: pa.ChunkedArray, field: pa.Field, what: str) -> None:
+    missing = column.null_count
+    if pa.types.is_fixed_size_list(field.type):
+        missing += sum(part.flatten().null_count for part in column.chunks)
+    if missing:
+        raise _refused(what, f"{missing:,} values of {field.name} are missing")
 
 
 @contextlib.contextmanager

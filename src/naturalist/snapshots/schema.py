@@ -99,6 +99,15 @@ class BackboneEntry(Published):
     licence: Word = ""
 
 
+class ColumnEntry(Published):
+    """A column that came along with pictures."""
+
+    name: Word
+    type: Word
+    pictures: Count = 0
+    sources: list[Word] = []
+
+
 class AboutEntry(Published):
     """What a snapshot says beside its files."""
 
@@ -109,6 +118,7 @@ class AboutEntry(Published):
     categories: list[CategoryEntry] = []
     sources: list[SourceEntry] = []
     backbone: BackboneEntry | None = None
+    columns: list[ColumnEntry] = []
 
     @model_validator(mode="after")
     def _categories_differ(self) -> Self:
