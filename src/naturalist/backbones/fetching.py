@@ -6,7 +6,6 @@ import tarfile
 from pathlib import Path
 
 from naturalist import artifacts
-from naturalist.backbones.downloads import Progress, download
 from naturalist.backbones.registry import Entry, entry_of, names
 from naturalist.backbones.weights import (
     FetchedFile,
@@ -16,7 +15,8 @@ from naturalist.backbones.weights import (
     read_checked,
     record,
 )
-from naturalist.errors import BackboneError
+from naturalist.errors import BackboneError, StoreError
+from naturalist.stores.downloads import Progress, download
 
 _INCOMING = "incoming"
 
@@ -81,7 +81,10 @@ def _bring(
     source: str | Path, incoming: Path, sha256: str | None, progress: Progress | None
 ) -> str:
     if isinstance(source, str) and "://" in source:
-        return download(source, incoming, sha256=sha256, progress=progress)
+        try:
+            return download(source, incoming, sha256=sha256, progress=progress)
+        except StoreError as error:
+            raise BackboneError(str(error)) from error
     path = Path(source)
     if not path.exists():
         raise BackboneError(f"there is no file or folder {path}")

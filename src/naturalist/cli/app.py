@@ -34,6 +34,7 @@ from naturalist.cli import (
     setup,
     similar,
     snapshots,
+    sources,
     takedown,
     verify,
 )
@@ -300,6 +301,7 @@ app.add_typer(review.app)
 app.add_typer(consume.app)
 app.add_typer(maps.app)
 app.add_typer(metadata.app)
+app.add_typer(sources.app, name="sources")
 app.add_typer(dashboard.app)
 app.add_typer(snapshots.app)
 app.add_typer(bucket.app)

@@ -18,7 +18,14 @@ from naturalist.cli.options import (
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import CONFIG_NAME, NewCategory, load_config, write_config
-from naturalist.config.proposing import described, look_at, parse_category
+from naturalist.config.proposing import (
+    described,
+    look_at,
+    parse_category,
+)
+from naturalist.config.proposing import (
+    from_catalogue as taken_from_catalogue,
+)
 from naturalist.config.s3 import S3Section
 from naturalist.demo import build_demo_pictures
 from naturalist.errors import ConfigError
@@ -52,6 +59,17 @@ def init(
             help="Make a source of each folder and archive in the folders that --category names.",
         ),
     ] = False,
+    from_catalogue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Take the sets of these categories of the catalogue (animal,plant,human, or all) "
+            "as sources; naturalist sources fetches them.",
+        ),
+    ] = None,
+    sets: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the sets of the catalogue are fetched to.")
+    ] = Path("sources"),
     publish: Annotated[
         str, typer.Option(metavar="FOLDER_OR_URL", help="Where tables are published; may be empty.")
     ] = "",
@@ -78,6 +96,9 @@ def init(
     """
     s3 = S3Section(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     named = [parse_category(text, s3, each_folder=each_folder) for text in category or ()]
+    if from_catalogue is not None:
+        wanted = "" if from_catalogue == "all" else from_catalogue
+        named += taken_from_catalogue(wanted, sets)
     proposal = look_at(paths or [], s3, named)
     if not (json or proposal.is_empty):
         output.print_text(described(proposal))
@@ -91,7 +112,14 @@ def init(
         return
     for hint in proposal.hints:
         output.print_text(hint)
-    output.print_text(f"wrote {path}\nnext: naturalist run -c {path}")
+    output.print_text(f"wrote {path}\nnext: {_first(from_catalogue, sets)}naturalist run -c {path}")
+
+
+def _first(from_catalogue: str | None, sets: Path) -> str:
+    """What comes before the first run."""
+    if from_catalogue is None:
+        return ""
+    return f"naturalist sources fetch --all --to {sets} , then  "
 
 
 def _agrees(*, json: bool) -> bool:

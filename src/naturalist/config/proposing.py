@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from naturalist import catalogue
+from naturalist.catalogue.records import licence_of
 from naturalist.config import patterns
 from naturalist.config.looking import (
     Folder,
@@ -115,6 +117,43 @@ def _each_folder(source: NewSource, s3: S3Section) -> list[NewSource]:
         return [source]
     found = look(s3.folder(location) if isinstance(location, str) else location)
     return [new_source(one) for one in sources_of(found)]
+
+
+def from_catalogue(categories: str, folder: Path) -> tuple[NewCategory, ...]:
+    """The sets of the catalogue as categories and sources.
+
+    Args:
+        categories: names separated by commas; empty for all.
+        folder: where the sets are, or will be, fetched to.
+
+    Raises:
+        ConfigError: the catalogue has no such category.
+    """
+    known = catalogue.CATEGORY_LABELS
+    names = [name.strip() for name in categories.split(",") if name.strip()] or list(known)
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"--from-catalogue: there is no category {name!r}: choose from {', '.join(known)}"
+            )
+    return tuple(
+        NewCategory(
+            name,
+            label,
+            tuple(_of_set(e, folder) for e in catalogue.known_sets() if e.category == name),
+        )
+        for name, label in known.items()
+        if name in names
+    )
+
+
+def _of_set(entry: catalogue.Entry, folder: Path) -> NewSource:
+    path = catalogue.path_of(folder.resolve(), entry)
+    hints = [entry.contents] if entry.contents else []
+    if entry.leave_out:
+        hints.append(f"leave out: {', '.join(entry.leave_out)}")
+    licence = licence_of(entry, catalogue.read_record(path))
+    return NewSource(path, entry.name, entry.page, licence, tuple(hints))
 
 
 def look_at(paths: Sequence[str], s3: S3Section, named: Sequence[NewCategory]) -> Proposal:

@@ -7,12 +7,14 @@ import logging
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from naturalist import __version__, artifacts
-from naturalist.errors import BackboneError, WorkspaceError
+from naturalist.errors import StoreError, WorkspaceError
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +22,36 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all, where the server told."""
 
 _CHUNK_BYTES = 1 << 18
-_LARGEST_BYTES = 4 << 30
+LARGEST_BYTES = 4 << 30
+LONGEST_WAIT_S = 300.0
+"""How long a server may ask to be left alone (``Retry-After``) before that is an error."""
 _TIMEOUT_S = 30
 _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL = 206
+_TOO_MANY_REQUESTS = 429
+
+
+def _no_advice(status: int) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class DownloadOptions:
+    """How a file is asked for.
+
+    Attributes:
+        attempts: how often, when connections break or the server is busy.
+        pause_s: before the second attempt; twice as long before each further one.
+        largest_bytes: more are refused.
+        headers: sent with each request, and not to other hosts that a redirect names.
+        advice: what to do about a status of refusal, as 401; may be empty.
+    """
+
+    attempts: int = 4
+    pause_s: float = 1.0
+    largest_bytes: int = LARGEST_BYTES
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    advice: Callable[[int], str] = _no_advice
 
 
 def download(
@@ -31,8 +59,7 @@ def download(
     target: Path,
     *,
     sha256: str | None = None,
-    attempts: int = 4,
-    pause_s: float = 1.0,
+    options: DownloadOptions | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Download `url` to `target` and return the sha256 of what came.
@@ -41,34 +68,40 @@ def download(
     it is used only if the server says that the file is still the same one (``If-Range``).
 
     Raises:
-        BackboneError: no connection, the server refuses, or the sha256 is not the expected one
+        StoreError: no connection, the server refuses, or the sha256 is not the expected one
             (then nothing is kept).
     """
     if not url.startswith(("https://", "http://")):
-        raise BackboneError(f"cannot download {url}: only http and https addresses are fetched")
-    part = _Part(url, target)
-    with _alone(target.parent):
-        for attempt in range(1, attempts + 1):
+        raise StoreError(f"cannot download {url}: only http and https addresses are fetched")
+    options = options or DownloadOptions()
+    part = _Part(url, target, options)
+    with _alone(target):
+        for attempt in range(1, options.attempts + 1):
             try:
                 part.continue_download(progress)
                 break
             except _Broken as error:
-                if attempt == attempts:
-                    raise BackboneError(_advice(url, error)) from error
+                if attempt == options.attempts:
+                    raise StoreError(_advice(url, error)) from error
                 logger.info("%s broke off (%s), trying again", url, error)
-                time.sleep(pause_s * 2 ** (attempt - 1))
+                time.sleep(max(error.wait_s, options.pause_s * 2 ** (attempt - 1)))
         return part.finish(sha256)
 
 
 class _Broken(Exception):
-    """The connection failed in a way that another attempt may mend."""
+    """The connection failed in a way that another attempt may mend, after a wait."""
+
+    def __init__(self, message: str, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class _Part:
     """The part of a file that has come, and the validator that says which file it is of."""
 
-    def __init__(self, url: str, target: Path) -> None:
+    def __init__(self, url: str, target: Path, options: DownloadOptions) -> None:
         self._url = url
+        self._options = options
         self._target = target
         self._path = target.with_name(f".{target.name}.part")
         self._note = target.with_name(f".{target.name}.part.json")
@@ -78,23 +111,28 @@ class _Part:
             with _open(self._request()) as response:
                 self._receive(response, progress)
         except urllib.error.HTTPError as error:
-            if error.code == _RANGE_NOT_SATISFIABLE:
-                self._forget()
-                raise _Broken("the part that had come does not fit the file") from error
-            if error.code >= 500:
-                raise _Broken(f"the server answered {error.code} {error.reason}") from error
-            raise BackboneError(
-                f"cannot download {self._url}: the server answered {error.code} {error.reason}"
-            ) from error
+            self._refused(error)
         except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
             raise _Broken(str(getattr(error, "reason", error)) or type(error).__name__) from error
+
+    def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
+        said = f"the server answered {error.code} {error.reason}"
+        if error.code == _RANGE_NOT_SATISFIABLE:
+            self._forget()
+            raise _Broken("the part that had come does not fit the file") from error
+        if error.code == _TOO_MANY_REQUESTS or error.code >= 500:
+            raise _Broken(said, _wait_s(error.headers.get("Retry-After", ""))) from error
+        advice = self._options.advice(error.code)
+        raise StoreError(
+            f"cannot download {self._url}: {said}{f'. {advice}' if advice else ''}"
+        ) from error
 
     def finish(self, sha256: str | None) -> str:
         """Check the sha256 and give the file its name."""
         found = artifacts.sha256_file(self._path)
         if sha256 is not None and found != sha256.lower():
             self._forget()
-            raise BackboneError(
+            raise StoreError(
                 f"{self._url} is not the expected file: its sha256 is {found}, not {sha256}; "
                 "nothing was kept"
             )
@@ -105,6 +143,7 @@ class _Part:
 
     def _request(self) -> urllib.request.Request:
         headers = {"User-Agent": f"naturalist/{__version__}", "Accept-Encoding": "identity"}
+        headers |= self._options.headers
         validator = self._validator()
         if validator and self._size():
             headers |= {"Range": f"bytes={self._size()}-", "If-Range": validator}
@@ -122,8 +161,9 @@ class _Part:
             while chunk := _read(response):
                 file.write(chunk)
                 done += len(chunk)
-                if done > _LARGEST_BYTES:
-                    raise BackboneError(f"{self._url} is larger than {_LARGEST_BYTES >> 30} GiB")
+                if done > self._options.largest_bytes:
+                    limit = self._options.largest_bytes / 2**30
+                    raise StoreError(f"{self._url} is larger than {limit:,.0f} GiB")
                 if progress is not None:
                     progress(done, total)
         if total is not None and done < total:
@@ -163,8 +203,12 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if req.full_url.startswith("https://") and not newurl.startswith("https://"):
-            raise BackboneError(f"{req.full_url} sends on to {newurl}, which is not encrypted")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+            raise StoreError(f"{req.full_url} sends on to {newurl}, which is not encrypted")
+        found = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if found is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            # A token is for the host that it was made for.
+            found.headers.pop("Authorization", None)
+        return found
 
 
 def _open(request: urllib.request.Request) -> Any:
@@ -180,16 +224,25 @@ def _read(response: Any) -> bytes:
     return data
 
 
+def _wait_s(retry_after: str) -> float:
+    """Seconds that a server asks to be left alone; its dates are not read."""
+    wait_s = float(retry_after) if retry_after.isdecimal() else 0.0
+    if wait_s > LONGEST_WAIT_S:
+        raise StoreError(f"the server asks to be left alone for {wait_s:,.0f} s: try again then")
+    return wait_s
+
+
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from downloading into the same folder meanwhile."""
+def _alone(target: Path) -> Iterator[None]:
+    """Keep other processes and threads from downloading the same file meanwhile."""
+    folder = target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".fetching").open("wb") as file:
+    with (folder / f".{target.name}.fetching").open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackboneError(
-                f"another process is downloading to {folder}: wait for it to end"
+            raise StoreError(
+                f"another process is downloading {target}: wait for it to end"
             ) from None
         yield
 

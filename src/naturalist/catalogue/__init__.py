@@ -1,0 +1,24 @@
+"""Data sets by name: the catalogue that comes with the package, and fetching them.
+
+The catalogue is data (`sets.toml`): the 37 sets of pictures that the first million was gathered
+from, by their names at Kaggle. Any other set at Kaggle or Hugging Face, and any archive at a web
+address, is named by its address.
+"""
+
+from naturalist.catalogue.entries import CATEGORY_LABELS, Entry, Host, known_sets, resolve
+from naturalist.catalogue.fetching import FetchOptions, fetch
+from naturalist.catalogue.records import Record, path_of, read_record, records
+
+__all__ = [
+    "CATEGORY_LABELS",
+    "Entry",
+    "FetchOptions",
+    "Host",
+    "Record",
+    "fetch",
+    "known_sets",
+    "path_of",
+    "read_record",
+    "records",
+    "resolve",
+]

@@ -1,0 +1,180 @@
+"""Fetching a set: whole or not at all, resumed, checked, with a record of what it is."""
+
+import datetime as dt
+import threading
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from naturalist import artifacts
+from naturalist.archives import archive_kind
+from naturalist.archives.kinds import HEAD_BYTES
+from naturalist.catalogue import hub, kaggle
+from naturalist.catalogue.entries import Entry
+from naturalist.catalogue.records import Record, path_of, read_record, write_record
+from naturalist.errors import StoreError
+from naturalist.stores.downloads import DownloadOptions, download
+
+LARGEST_BYTES = 256 << 30
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """How sets are fetched.
+
+    Attributes:
+        folder: where to; each set lies in a folder named after its category.
+        sha256: of the archive, where a person knows it; anything else is refused.
+        newest: ask for a newer version of sets that were fetched already.
+        pause_s: before the second attempt, when a connection breaks or a server is busy.
+    """
+
+    folder: Path
+    sha256: str | None = None
+    newest: bool = False
+    pause_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A set that is on this machine, and whether this call brought it."""
+
+    path: Path
+    record: Record
+    is_new: bool
+
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes that came since the last call, and the bytes in all where known."""
+
+
+def fetch(entry: Entry, options: FetchOptions, progress: Progress | None = None) -> Fetched:
+    """Fetch a set, unless it is here in the version that is wanted.
+
+    Raises:
+        StoreError: its host refuses, has no such set, cannot be reached, or sent something else
+            than the set.
+        MissingExtra: it is at Hugging Face, and `huggingface_hub` is not installed.
+        WorkspaceError, StorageFull: the folder cannot be written.
+    """
+    path = path_of(options.folder, entry)
+    held = read_record(path)
+    if held is not None and not options.newest:
+        return Fetched(path, held, is_new=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bring = {"kaggle": _from_kaggle, "huggingface": _from_hub, "web": _from_web}[entry.host]
+    return bring(entry, path, held, options, _Steps(progress))
+
+
+class _Steps:
+    """Turns the bytes so far into the bytes since the last call; several threads may share it."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._seen = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        with self._lock:
+            more, self._seen = done - self._seen, done
+        if self._progress is not None and more > 0:
+            self._progress(more, total)
+
+
+def _from_kaggle(
+    entry: Entry, path: Path, held: Record | None, options: FetchOptions, steps: _Steps
+) -> Fetched:
+    found = kaggle.describe(entry.handle)
+    if held is not None and held.version == found.version != "":
+        return Fetched(path, held, is_new=False)
+
+    def advice(status: int) -> str:
+        return kaggle.advice(entry.handle, status)
+
+    url = kaggle.download_url(entry.handle, found.version)
+    headers = kaggle.authorization()
+    record = _download(
+        entry, path, url, options, steps, DownloadOptions(headers=headers, advice=advice)
+    )
+    return _keep(path, record, version=found.version, licence=found.licence)
+
+
+def _from_web(
+    entry: Entry, path: Path, held: Record | None, options: FetchOptions, steps: _Steps
+) -> Fetched:
+    record = _download(entry, path, entry.handle, options, steps, DownloadOptions())
+    if held is not None and held.sha256 == record.sha256:
+        write_record(path, held)
+        return Fetched(path, held, is_new=False)
+    return _keep(path, record, version="", licence=entry.licence)
+
+
+def _from_hub(
+    entry: Entry, path: Path, held: Record | None, _: FetchOptions, steps: _Steps
+) -> Fetched:
+    found = hub.describe(entry.handle)
+    if held is not None and held.version == found.version:
+        return Fetched(path, held, is_new=False)
+    hub.download(entry.handle, found.version, path, lambda more: steps(more, found.size_bytes))
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    record = Record(entry.name, entry.host, entry.handle, "", "", size, "", _now())
+    return _keep(path, record, version=found.version, licence=found.licence)
+
+
+def _keep(path: Path, record: Record, *, version: str, licence: str) -> Fetched:
+    whole = Record(**vars(record) | {"version": version, "licence": licence})
+    write_record(path, whole)
+    return Fetched(path, whole, is_new=True)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def _download(
+    entry: Entry,
+    path: Path,
+    url: str,
+    options: FetchOptions,
+    steps: _Steps,
+    how: DownloadOptions,
+) -> Record:
+    """Download an archive beside its place, look whether it is one, and put it in its place."""
+    incoming = path.with_name(f".incoming-{path.name}")
+    how = DownloadOptions(
+        pause_s=options.pause_s,
+        largest_bytes=LARGEST_BYTES,
+        headers=how.headers,
+        advice=how.advice,
+    )
+    sha256 = download(url, incoming, sha256=options.sha256, options=how, progress=steps)
+    try:
+        _check_archive(incoming, url)
+    except StoreError:
+        incoming.unlink()
+        raise
+    size = incoming.stat().st_size
+    with artifacts.storage_errors(str(path)):
+        incoming.replace(path)
+    return Record(entry.name, entry.host, entry.handle, "", "", size, sha256, _now())
+
+
+def _check_archive(path: Path, url: str) -> None:
+    """Look whether what came is an archive with a directory, and not a page about an error."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if archive_kind(head) is None:
+        what = "a web page" if head.lstrip()[:1] == b"<" else "no archive"
+        raise StoreError(
+            f"{url} gave {what} ({path.stat().st_size:,} bytes) instead of an archive: open it in "
+            "a browser to see why; nothing was kept"
+        )
+    if head.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(path) as packed:
+                packed.infolist()
+        except (zipfile.BadZipFile, OSError) as error:
+            raise StoreError(
+                f"{url} gave a broken zip ({error}): run the same command again; nothing was kept"
+            ) from error

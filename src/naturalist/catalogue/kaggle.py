@@ -1,0 +1,115 @@
+"""Kaggle's public addresses of data sets: what a set is, and its archive.
+
+The archive is kept as it is, because archives are sources: a client that unpacks it would make a
+hundred thousand files of it and need the disk twice.
+"""
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from naturalist import __version__
+from naturalist.errors import StoreError
+
+ENDPOINT_VARIABLE = "KAGGLE_API_ENDPOINT"
+_ENDPOINT = "https://www.kaggle.com"
+_TIMEOUT_S = 30
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class KaggleSet:
+    """What Kaggle says of a set; empty where it does not say."""
+
+    version: str = ""
+    licence: str = ""
+    size_bytes: int | None = None
+
+
+def endpoint() -> str:
+    """The address of the server: Kaggle's own, or what the environment says."""
+    return os.environ.get(ENDPOINT_VARIABLE, "").rstrip("/") or _ENDPOINT
+
+
+def download_url(handle: str, version: str) -> str:
+    """The address of a set's archive."""
+    number = f"?datasetVersionNumber={version}" if version else ""
+    return f"{endpoint()}/api/v1/datasets/download/{handle}{number}"
+
+
+def describe(handle: str) -> KaggleSet:
+    """Ask for the newest version of a set, its licence and size.
+
+    Raises:
+        StoreError: Kaggle refuses, or cannot be reached.
+    """
+    url = f"{endpoint()}/api/v1/datasets/view/{handle}"
+    agent = {"User-Agent": f"naturalist/{__version__}"}
+    request = urllib.request.Request(url, headers=agent | authorization())  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+            value = json.loads(response.read(_MOST_BYTES))
+    except urllib.error.HTTPError as error:
+        raise StoreError(
+            f"asking for {handle}: the server answered {error.code} {error.reason}. "
+            f"{advice(handle, error.code)}"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"asking {url}: {getattr(error, 'reason', error)}. Check the connection and run the "
+            "same command again"
+        ) from error
+    return _as_set(value if isinstance(value, dict) else {})
+
+
+def _as_set(value: dict[str, Any]) -> KaggleSet:
+    size = value.get("totalBytes")
+    return KaggleSet(
+        str(value.get("currentVersionNumber") or ""),
+        str(value.get("licenseName") or ""),
+        size if isinstance(size, int) else None,
+    )
+
+
+def advice(handle: str, status: int) -> str:
+    """What to do about a refusal."""
+    page = f"https://www.kaggle.com/datasets/{handle}"
+    return {
+        401: "Make a token at https://www.kaggle.com/settings and set KAGGLE_API_TOKEN to it, or "
+        "KAGGLE_USERNAME and KAGGLE_KEY",
+        403: f"Open {page} in a browser, signed in, and accept its rules first; then run the same "
+        "command again. Without a token: set KAGGLE_API_TOKEN",
+        404: f"There is no such set: it was renamed, withdrawn or made private. Look at {page}",
+    }.get(status, "Run the same command again later")
+
+
+def authorization() -> dict[str, str]:
+    """The header with a person's token, from the places where Kaggle's own clients look.
+
+    ``KAGGLE_API_TOKEN``; ``KAGGLE_USERNAME`` and ``KAGGLE_KEY``; ``kaggle.json`` in
+    ``KAGGLE_CONFIG_DIR`` or ``~/.kaggle``. Empty without any: public sets need none.
+    """
+    if token := os.environ.get("KAGGLE_API_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    user, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    if not (user and key):
+        user, key = _from_file()
+    if not (user and key):
+        return {}
+    pair = base64.b64encode(f"{user}:{key}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"}
+
+
+def _from_file() -> tuple[str, str]:
+    folder = os.environ.get("KAGGLE_CONFIG_DIR")
+    path = (Path(folder) if folder else Path.home() / ".kaggle") / "kaggle.json"
+    try:
+        value = json.loads(path.read_text("utf-8"))
+        return str(value["username"]), str(value["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""

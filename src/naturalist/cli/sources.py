@@ -1,0 +1,230 @@
+"""The commands about data sets that can be fetched by name: list, show, fetch, status."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naturalist import catalogue
+from naturalist.catalogue import Entry, FetchOptions
+from naturalist.catalogue.records import licence_of
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import JsonOption, QuietOption
+from naturalist.cli.progress import make_progress
+from naturalist.errors import ConfigError, NaturalistError, StoreError
+
+app = typer.Typer(help="Data sets by name: what there is, and fetching it.")
+
+FolderOption = Annotated[
+    Path, typer.Option("--to", metavar="DIR", help="Folder that sets are fetched to.")
+]
+_FOLDER = Path("sources")
+_NOT_LOOKED_UP = "(from memory: check at the source)"
+
+
+@app.command("list", epilog=EXIT_CODES)
+def list_sets(
+    category: Annotated[str, typer.Option(help="Only this category.")] = "",
+    folder: FolderOption = _FOLDER,
+    json: JsonOption = False,
+) -> None:
+    """List the sets of the catalogue: 37 of plants, animals and humans.
+
+    Example: naturalist sources list --category plant
+    """
+    entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
+    if json:
+        output.print_json([_as_json(entry, folder) for entry in entries])
+        return
+    rows = [
+        [entry.category, entry.name, entry.handle, "yes" if _is_here(entry, folder) else ""]
+        for entry in entries
+    ]
+    output.print_table(("category", "name", "at Kaggle", "fetched"), rows)
+
+
+def _is_here(entry: Entry, folder: Path) -> bool:
+    return catalogue.read_record(catalogue.path_of(folder, entry)) is not None
+
+
+def _as_json(entry: Entry, folder: Path) -> dict[str, Any]:
+    path = catalogue.path_of(folder, entry)
+    record = catalogue.read_record(path)
+    return vars(entry) | {
+        "page": entry.page,
+        "licence": licence_of(entry, record),
+        "path": str(path) if record else None,
+        "fetched": vars(record) if record else None,
+    }
+
+
+@app.command(epilog=EXIT_CODES)
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, or an address.")],
+    folder: FolderOption = _FOLDER,
+    json: JsonOption = False,
+) -> None:
+    """Show what is known of a set.
+
+    Example: naturalist sources show animals10
+    """
+    entry = catalogue.resolve(name)
+    if json:
+        output.print_json(_as_json(entry, folder))
+        return
+    record = catalogue.read_record(catalogue.path_of(folder, entry))
+    facts = [
+        ("name", entry.name),
+        ("category", entry.category),
+        ("page", entry.page),
+        ("licence", licence_of(entry, record)),
+        ("contents", f"{entry.contents} {_NOT_LOOKED_UP}" if entry.contents else "not known"),
+        ("pictures in", entry.pictures),
+        ("leave out", ", ".join(entry.leave_out)),
+        ("fetched", f"version {record.version or '-'}, {record.fetched_at}" if record else "no"),
+    ]
+    for title, text in facts:
+        if text:
+            output.print_text(f"{title:<12} {text}")
+
+
+@app.command(epilog=EXIT_CODES)
+def fetch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Names of the catalogue, kaggle:owner/name, hf:owner/name, or https:// addresses "
+            "of archives.",
+        ),
+    ] = None,
+    category: Annotated[
+        str,
+        typer.Option(help="Fetch all sets of this category; of an address, where it belongs."),
+    ] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Fetch all sets of the catalogue.")
+    ] = False,
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Ask for a newer version of sets that are here.")
+    ] = False,
+    sha256: Annotated[
+        str, typer.Option(metavar="HEX", help="SHA-256 of the one archive; others are refused.")
+    ] = "",
+    jobs: Annotated[int, typer.Option(min=1, max=4, help="Sets that are fetched at once.")] = 2,
+    folder: FolderOption = _FOLDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch sets, each as the archive that its host packs, which is a source as it is.
+
+    Run it again to go on where it broke off; what is here is not fetched again. A set that cannot
+    be had does not stop the others. Tokens come from where Kaggle's and Hugging Face's own clients
+    look: KAGGLE_API_TOKEN, KAGGLE_USERNAME and KAGGLE_KEY, ~/.kaggle/kaggle.json, HF_TOKEN.
+
+    Examples: naturalist sources fetch animals10 lfwpeople ; naturalist sources fetch --category
+    plant ; naturalist sources fetch kaggle:owner/name --category animal
+    """
+    entries = _chosen(names or [], category, everything=everything)
+    if sha256 and len(entries) != 1:
+        raise ConfigError("--sha256 is of one archive: name one set")
+    options = FetchOptions(folder, sha256 or None, newest)
+    results = _fetch_all(entries, options, jobs, quiet=quiet)
+    failed = [one for one in results if "error" in one]
+    if json:
+        output.print_json({"sets": results})
+    else:
+        for one in results:
+            output.print_text(_line(one))
+    if failed:
+        raise StoreError(
+            f"{len(failed)} of {len(results)} sets were not fetched: run the same command again"
+        )
+
+
+def _chosen(names: Sequence[str], category: str, *, everything: bool) -> list[Entry]:
+    if names:
+        return [catalogue.resolve(name, category) for name in names]
+    if not (category or everything):
+        raise ConfigError("name sets, or fetch a --category, or --all")
+    entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
+    if not entries:
+        known = ", ".join(catalogue.CATEGORY_LABELS)
+        raise ConfigError(f"the catalogue has no category {category!r}: choose from {known}")
+    return entries
+
+
+def _fetch_all(
+    entries: Sequence[Entry], options: FetchOptions, jobs: int, *, quiet: bool
+) -> list[dict[str, Any]]:
+    """Fetch sets side by side; one that fails is told, and the others go on."""
+    progress = make_progress(quiet=quiet)
+    progress.begin("fetch", None, "MB")
+    advance = _in_megabytes(progress.advance)
+
+    def one(entry: Entry) -> dict[str, Any]:
+        try:
+            found = catalogue.fetch(entry, options, lambda more, _: advance(more))
+        except NaturalistError as error:
+            return {"name": entry.name, "error": str(error)}
+        return {
+            "name": entry.name,
+            "path": str(found.path),
+            "new": found.is_new,
+            "fetched": vars(found.record),
+        }
+
+    try:
+        with ThreadPoolExecutor(jobs, "naturalist-fetch") as threads:
+            return list(threads.map(one, entries))
+    finally:
+        progress.end()
+
+
+def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
+    lock = threading.Lock()
+    seen = 0
+
+    def count(size_bytes: int) -> None:
+        nonlocal seen
+        with lock:
+            before, seen = seen, seen + size_bytes
+            advance(seen // 1_000_000 - before // 1_000_000)
+
+    return count
+
+
+def _line(one: dict[str, Any]) -> str:
+    if "error" in one:
+        return f"{one['name']}: not fetched: {one['error']}"
+    record = one["fetched"]
+    done = "fetched" if one["new"] else "is here"
+    version = f", version {record['version']}" if record["version"] else ""
+    return f"{one['name']}: {done}{version}, {record['size_bytes'] / 1e6:,.1f} MB: {one['path']}"
+
+
+@app.command(epilog=EXIT_CODES)
+def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
+    """Show which sets are here, in which version, and how large they are."""
+    found = catalogue.records(folder)
+    if json:
+        output.print_json([vars(record) | {"path": str(path)} for path, record in found])
+        return
+    rows = [
+        [
+            path.parent.name,
+            record.name,
+            record.version[:12],
+            f"{record.size_bytes / 1e6:,.1f}",
+            record.licence or "unknown",
+            record.fetched_at[:10],
+        ]
+        for path, record in found
+    ]
+    output.print_table(("category", "name", "version", "MB", "licence", "fetched"), rows)
+    total = sum(record.size_bytes for _, record in found)
+    output.print_text(f"\n{len(found)} sets, {total / 1e9:,.1f} GB in {folder}")
