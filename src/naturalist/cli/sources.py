@@ -209,7 +209,10 @@ def _line(one: dict[str, Any]) -> str:
 
 @app.command(epilog=EXIT_CODES)
 def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
-    """Show which sets are here, in which version, and how large they are."""
+    """Show which sets are here, in which version, and how large they are.
+
+    Nothing is asked of their hosts. Example: naturalist sources status --to /data/sets
+    """
     found = catalogue.records(folder)
     if json:
         output.print_json([vars(record) | {"path": str(path)} for path, record in found])
