@@ -76,7 +76,7 @@ def _no_sync(_path: Path) -> None:
 def _make(wanted: Synthetic) -> Config:
     config = _configure(wanted.folder)
     batch = 0
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         for category, (_first, count) in ranges(wanted.rows).items():
             if wanted.sources:
                 make_files(wanted.folder / "sources" / category, range(1, count + 1))

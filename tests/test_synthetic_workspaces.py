@@ -31,7 +31,7 @@ def test_stages_that_a_synthetic_workspace_has_done_are_not_done_again(
     import synthetic
 
     config = synthetic.make(synthetic.Synthetic(root, 2500, shared=shared))
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         job = Job(config, InlineExecutor(), Silent())
         assert not steps.ingest(job).batches
         assert steps.extract_features(job).shards == 0

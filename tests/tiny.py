@@ -122,7 +122,7 @@ def _toml(value: Any) -> str:
 @contextlib.contextmanager
 def job(config: Config) -> Iterator[Job]:
     """The workspace, held; everything runs in this process."""
-    with workspace.writing(config.layout, config.name, config.image_roots):
+    with workspace.writing(config):
         yield Job(config, InlineExecutor(), Silent())
 
 

@@ -64,7 +64,7 @@ def kill_one(server: Server, run: str) -> str:
 def held_back(server: Server, home: Home, run: str) -> list[str]:
     """Trigger two runs while a person writes; states of the tasks when the person is done."""
     config = load_config(home.collection.folder)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         server.trigger(DAG_ID, run)
         server.trigger(DAG_ID, "overlapping")
 

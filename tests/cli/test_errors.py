@@ -219,7 +219,7 @@ def test_a_workspace_that_is_in_use_is_code_5(naturalist: Naturalist, folder: Pa
     sources = make_sources(folder, SEEDS)
     config = collection(folder, sources)
     path = config_file(folder, sources)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         ended = naturalist("run", "--json", "-q", "-c", str(path))
         assert codes(ended) == (5, 5, "WorkspaceLocked")
         assert naturalist("status", "--json", "-c", str(path)).json["running"]

@@ -30,11 +30,11 @@ def test_similar_shows_pictures_with_where_they_come_from_for_a_name_and_for_a_f
 
 def test_similar_works_while_somebody_else_writes(naturalist: Naturalist, photo_copy: Path) -> None:
     config = load_config(photo_copy)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         refused = naturalist("similar", "plant_id_1", "-c", str(photo_copy))
         assert refused.code == 5
     assert naturalist("index", "-c", str(photo_copy), "-q").code == 0
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         ended = naturalist("similar", "plant_id_1", "-c", str(photo_copy))
     assert ended.code == 0, ended.err
     assert "as it is" in ended.err
@@ -61,7 +61,7 @@ def test_the_steps_of_a_run_keep_index_and_clusters_and_do_nothing_twice(photo_c
     more = 'analyse = {steps = ["clusters", "index"]}\nclusters = {count = 5}\n'
     path.write_text(more + path.read_text())
     config = load_config(photo_copy)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         job = Job(config, InlineExecutor(), Silent())
         first, second = analyse.analyse(job), analyse.analyse(job)
     assert first is not None

@@ -6,7 +6,7 @@ from naturalist.curation.decisions import Decision, read_decisions
 from naturalist.errors import ConfigError
 from naturalist.stages.ingest.settle import Kind
 
-CATEGORIES = ("animal", "plant")
+CATEGORIES = {"animal": "animal", "plant": "plant"}
 DIGEST = "sha256:" + "0a" * 32
 
 

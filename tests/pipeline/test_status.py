@@ -58,7 +58,7 @@ def test_in_every_category_the_outcomes_add_up_to_what_was_seen(config: Config) 
 
 def test_status_can_be_asked_while_somebody_writes(config: Config) -> None:
     make_all(config)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         assert status.collection_status(config)["running"]
     assert not status.collection_status(config)["running"]
 
@@ -69,7 +69,7 @@ def test_a_workspace_where_nothing_was_made_says_how_to_begin(config: Config) ->
 
 
 def test_a_category_without_pictures_counts_nothing(config: Config) -> None:
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         pass
     plant = status.collection_status(config)["categories"]["plant"]
     assert plant["seen"] == plant["tables"] == plant["features"] == 0

@@ -94,7 +94,7 @@ def in_exchange(config: Config) -> Store:
 
 def read_every_picture(config: Config, there: InlineExecutor) -> steps.ExtractResult:
     """The two stages that do, with an exchange between the machines."""
-    with workspace.writing(config.layout, config.name, config.image_roots):
+    with workspace.writing(config):
         made = executor(config, there)
         job = Job(config, made, Silent())
         steps.ingest(job)

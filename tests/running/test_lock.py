@@ -150,15 +150,15 @@ def test_a_killed_process_of_a_run_leaves_the_workspace_to_the_rest_of_it(
 
 
 def test_only_a_process_that_is_alone_clears_away_what_killed_ones_left(layout: Layout) -> None:
-    with workspace.writing(layout, "tiny", ("images",), MINE):
+    with workspace.held(layout, "tiny", ("images",), MINE):
         pass
     left = layout.root / "features" / ".part.parquet.1-2.tmp"
     left.parent.mkdir()
     left.touch()
-    with workspace.writing(layout, "tiny", ("images",), WITH_OTHERS):
+    with workspace.held(layout, "tiny", ("images",), WITH_OTHERS):
         assert left.exists()
         assert layout.scratch.exists()
     assert layout.scratch.exists()
-    with workspace.writing(layout, "tiny", ("images",), MINE):
+    with workspace.held(layout, "tiny", ("images",), MINE):
         assert not left.exists()
     assert not layout.scratch.exists()

@@ -30,7 +30,7 @@ def layout() -> Iterator[Layout]:
 
 
 def open_and_close(layout: Layout, roots: tuple[str, ...] = ROOTS) -> None:
-    with workspace.writing(layout, "tiny", roots):
+    with workspace.held(layout, "tiny", roots):
         pass
 
 
@@ -55,7 +55,7 @@ def test_the_first_writer_makes_the_workspace(layout: Layout) -> None:
 
 
 def test_there_is_one_writer_at_a_time(layout: Layout) -> None:
-    with workspace.writing(layout, "tiny", ROOTS):
+    with workspace.held(layout, "tiny", ROOTS):
         assert is_locked(layout)
         with pytest.raises(WorkspaceLocked, match=rf"process {os.getpid()} on .*run again"):
             open_and_close(layout)
@@ -65,7 +65,7 @@ def test_there_is_one_writer_at_a_time(layout: Layout) -> None:
 
 
 def test_readers_need_no_lock(layout: Layout) -> None:
-    with workspace.writing(layout, "tiny", ROOTS):
+    with workspace.held(layout, "tiny", ROOTS):
         workspace.reading(layout)
 
 
@@ -74,7 +74,7 @@ import sys
 from pathlib import Path
 from naturalist.layout import Layout
 from naturalist.running import workspace
-with workspace.writing(Layout(Path(sys.argv[1])), "tiny", ("images",)):
+with workspace.held(Layout(Path(sys.argv[1])), "tiny", ("images",)):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -98,7 +98,7 @@ def test_a_killed_writer_leaves_no_lock_behind(layout: Layout) -> None:
 
 
 def test_the_lock_is_let_go_when_a_run_fails(layout: Layout) -> None:
-    with pytest.raises(SourceError), workspace.writing(layout, "tiny", ROOTS):
+    with pytest.raises(SourceError), workspace.held(layout, "tiny", ROOTS):
         raise SourceError("a drive")
     open_and_close(layout)
 
@@ -232,7 +232,7 @@ def test_asking_whether_it_is_locked_stands_in_nobodys_way(layout: Layout) -> No
     asking.start()
     try:
         for _ in range(50):
-            with workspace.writing(layout, "w", ROOTS):
+            with workspace.held(layout, "w", ROOTS):
                 pass
     finally:
         ended.set()

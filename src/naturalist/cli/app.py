@@ -14,6 +14,7 @@ from naturalist.cli import (
     airflow,
     backbones,
     bucket,
+    category,
     classifier,
     clusters,
     consume,
@@ -284,6 +285,7 @@ app.add_typer(setup.app)
 app.add_typer(airflow.app, name="airflow")
 app.add_typer(inspect.app)
 app.add_typer(takedown.app)
+app.add_typer(category.app)
 app.add_typer(plan.app)
 app.add_typer(verify.app)
 app.add_typer(classifier.app)

@@ -134,7 +134,7 @@ def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapSe
 
     @contextmanager
     def held() -> "Iterator[Collection]":
-        with workspace.writing(settings.layout, settings.name, settings.images.roots):
+        with workspace.writing(settings):
             yield load(settings.layout.root)
 
     return settings.map, held, root

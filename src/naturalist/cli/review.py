@@ -90,7 +90,7 @@ def _decisions(
     if conflicts is None:
         if keep:
             raise ConfigError("--keep goes with --conflicts; in a file write the decision there")
-        return read_decisions(path, settings.labels) if path else []
+        return read_decisions(path, settings.keys_by_word) if path else []
     if not keep:
         raise ConfigError(f"--conflicts needs --keep: {EARLIER}, or one of the two categories")
     return conflicts_between(settings, *conflicts, keep)

@@ -20,8 +20,9 @@ from naturalist.cli.options import (
 )
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
+from naturalist.curation import takedown
 from naturalist.errors import ConfigError
-from naturalist.snapshots import File, PruneOptions, PrunePlan, Summary
+from naturalist.snapshots import File, Gone, PruneOptions, PrunePlan, Summary
 from naturalist.stores import Store, open_store
 
 app = typer.Typer(
@@ -129,18 +130,45 @@ def rollback(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Point `latest` back to an older snapshot, for all readers at once.
+    """Point `latest` back to an older snapshot, for all readers at once, and hold it there.
 
-    The next publish makes a new snapshot of what the workspace holds then: stop the daily run, or
-    mend the workspace, first.
+    Runs publish nothing until `naturalist snapshots release`. A snapshot with pictures that were
+    taken down since, or with a retired category, is refused.
+
+    Example: naturalist snapshots rollback 000003 --why "wrong labels since then"
     """
-    done = snapshots.roll_back(_open(config, url, endpoint_url, region), snapshot, why)
+    gone = Gone() if url else takedown.gone(load_config(config))
+    done = snapshots.roll_back(_open(config, url, endpoint_url, region), snapshot, why, gone)
     if json:
         output.print_json(vars(done))
     elif done.changed:
-        output.print_text(f"latest is snapshot {done.after} now; it was {done.before}")
+        output.print_text(
+            f"latest is snapshot {done.after} now; it was {done.before}. Runs publish nothing "
+            "until  naturalist snapshots release"
+        )
     else:
         output.print_text(f"latest was snapshot {done.after} already")
+
+
+@app.command(epilog=EXIT_CODES)
+def release(
+    config: ConfigOption = DEFAULT_CONFIG,
+    url: UrlOption = "",
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Lift the hold of a rollback: the next publish moves `latest` on.
+
+    Example: naturalist snapshots release
+    """
+    hold = snapshots.release(_open(config, url, endpoint_url, region))
+    if json:
+        output.print_json({"released": hold is not None} | (vars(hold) if hold else {}))
+    elif hold is not None:
+        output.print_text(f"released: latest was held at {hold.snapshot} since {hold.since}")
+    else:
+        output.print_text("nothing is held")
 
 
 @app.command(epilog=EXIT_CODES)

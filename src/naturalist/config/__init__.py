@@ -5,10 +5,11 @@ from naturalist.config.clusters import ClustersSection
 from naturalist.config.drift import DriftSection
 from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
-from naturalist.config.sources import CategorySection, SourceSection
+from naturalist.config.sources import CATEGORY_NAME, CategorySection, SourceSection
 from naturalist.config.writing import NewCategory, NewSource, render_config, write_config
 
 __all__ = [
+    "CATEGORY_NAME",
     "CONFIG_NAME",
     "CategorySection",
     "ClassifierSection",

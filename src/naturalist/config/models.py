@@ -13,8 +13,9 @@ from pydantic import (
     model_validator,
 )
 
-from naturalist import backbones
+from naturalist import backbones, categories
 from naturalist.archives import ArchiveLimits
+from naturalist.categories import Categories
 from naturalist.config import patterns
 from naturalist.config.classifier import ClassifierSection
 from naturalist.config.clusters import ClustersSection
@@ -159,6 +160,7 @@ class Config(Section):
     _day: dt.date | None = PrivateAttr(default=None)
     _new_images: str = PrivateAttr(default="")
     _sources: tuple[Source, ...] | None = PrivateAttr(default=None)
+    _categories: Categories = PrivateAttr(default=Categories())
 
     @model_validator(mode="after")
     def _check_removed(self) -> Self:
@@ -192,6 +194,7 @@ class Config(Section):
     def in_folder(self, folder: Path) -> "Config":
         """The same configuration, its relative paths standing for paths below `folder`."""
         self._folder = folder
+        self._categories = categories.read(self.layout)
         return self
 
     @property
@@ -200,9 +203,36 @@ class Config(Section):
         return Layout(self._folder / self.workspace)
 
     @property
+    def active(self) -> dict[str, CategorySection]:
+        """The section of each category that is not retired, by the key of the category."""
+        retired = self._categories.retired_keys
+        keyed = {self.key_of(section.name): section for section in self.category}
+        return {key: section for key, section in keyed.items() if key not in retired}
+
+    @property
+    def retired(self) -> tuple[str, ...]:
+        """Names of categories in the file that are retired in the workspace."""
+        active = {section.name for section in self.active.values()}
+        return tuple(section.name for section in self.category if section.name not in active)
+
+    def key_of(self, name: str) -> str:
+        """The key of a category: prefix of its pictures' ids, name of its folders."""
+        return self._categories.key_of(name)
+
+    @property
     def labels(self) -> dict[str, int]:
-        """The label of each category."""
-        return {category.name: category.label for category in self.category}
+        """The label of each category that is not retired, by key."""
+        return {key: section.label for key, section in self.active.items()}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The name of each category that is not retired, by key."""
+        return {key: section.name for key, section in self.active.items()}
+
+    @property
+    def keys_by_word(self) -> dict[str, str]:
+        """The key of each category that is not retired, by every name that it has or had."""
+        return self._categories.keys_by_word | {name: key for key, name in self.names.items()}
 
     @property
     def image_roots(self) -> tuple[str, ...]:
@@ -251,27 +281,28 @@ class Config(Section):
 
     def _new_sources(self) -> Iterator[Source]:
         folder = (self._folder / Path(self._new_images).expanduser()).resolve()
-        for category, match in patterns.new_images(folder, tuple(self.labels)).items():
-            yield Source(category, match.name, match.path)
+        keys = {name: key for key, name in self.names.items()}
+        for name, match in patterns.new_images(folder, tuple(keys)).items():
+            yield Source(keys[name], match.name, match.path)
 
     def _named_sources(self) -> Iterator[Source]:
         day = self._day or dt.datetime.now(self.airflow.zone).date()
-        for category in self.category:
+        for key, category in self.active.items():
             for source in category.source:
                 if isinstance(source.path, str):
-                    yield Source(category.name, source.name, self.s3.folder(source.path))
+                    yield Source(key, source.name, self.s3.folder(source.path))
                     continue
                 path = self._folder / source.path
                 if not patterns.is_pattern(path):
-                    yield Source(category.name, source.name, path)
+                    yield Source(key, source.name, path)
                     continue
                 for match in patterns.matches(source.name, path, day):
-                    yield Source(category.name, match.name, match.path)
+                    yield Source(key, match.name, match.path)
 
     @property
     def found_sources(self) -> tuple[Source, ...]:
         """Those of the sources that the configuration does not name one by one."""
-        named = {(c.name, s.name): s for c in self.category for s in c.source}
+        named = {(key, s.name) for key, c in self.active.items() for s in c.source}
         return tuple(s for s in self.sources if (s.category, s.name) not in named)
 
     @property
@@ -368,7 +399,7 @@ class Config(Section):
         return IngestOptions(
             mode=self.images.mode,
             image_roots=self.images.roots,
-            category_roots=tuple((c.name, c.roots) for c in self.category if c.roots),
+            category_roots=tuple((key, c.roots) for key, c in self.active.items() if c.roots),
             limits=FileLimits(limits.max_file_bytes, self.picture_limits, archives),
             files_per_batch=self.ingest.files_per_batch,
             files_per_task=self.ingest.files_per_task,

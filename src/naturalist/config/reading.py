@@ -13,14 +13,19 @@ from naturalist.stores.remote import RemoteFolder
 CONFIG_NAME = "naturalist.toml"
 
 
+def file_of(path: Path) -> Path:
+    """The configuration file that a path stands for; a folder has it under its usual name."""
+    return path / CONFIG_NAME if path.is_dir() else path
+
+
 def load_config(path: Path) -> Config:
     """Read a configuration; a folder stands for the `naturalist.toml` in it.
 
     Raises:
         ConfigError: the file is missing, is no TOML, or says something that is not allowed.
     """
+    path = file_of(path)
     try:
-        path = path / CONFIG_NAME if path.is_dir() else path
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
         raise ConfigError(

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from naturalist import metadata, snapshots
+from naturalist import categories, metadata, snapshots
 from naturalist.consume.folder import MANIFEST, place_of, read_manifest
 from naturalist.consume.selection import tables_of
 from naturalist.errors import ConfigError, NotFound
@@ -75,9 +75,7 @@ def find_tables(
     folder = _folder(url)
     if (folder / LATEST).exists():
         found = snapshots.read(open_store(str(folder)), snapshot)
-        return _in_place(
-            folder, found.id, found.about, found.labels, found.files, lambda file: file.key
-        )
+        return _in_place(folder, found.id, found.about, found.files, lambda file: file.key)
     if (folder / MANIFEST).exists():
         return _pulled(folder, snapshot)
     if Layout(folder).marker.exists():
@@ -97,9 +95,8 @@ def _folder(url: str) -> Path:
 def _remote(url: str, options: S3Options | None, found: Snapshot, cache: Path) -> Tables:
     def cached(file: File) -> TableFile:
         path = cache / file.sha256[:2] / f"{file.sha256}{file.suffix}"
-        return TableFile(
-            file.name, file.category, path, file.sha256, file.key, size_bytes=file.size_bytes
-        )
+        name = found.names.get(file.category, file.category)
+        return TableFile(file.name, name, path, file.sha256, file.key, size_bytes=file.size_bytes)
 
     files = _with_beside(tables_of(found.files, ".parquet"), found.files, cached)
     return Tables(url, options, found.id, found.labels, files, found.about)
@@ -109,13 +106,15 @@ def _in_place(
     folder: Path,
     snapshot: str,
     about: Mapping[str, Any],
-    labels: Mapping[str, int],
     files: tuple[File, ...],
     path_of: Callable[[File], str],
 ) -> Tables:
     def listed(file: File) -> TableFile:
-        return TableFile(file.name, file.category, folder / path_of(file), file.sha256)
+        name = names.get(file.category, file.category)
+        return TableFile(file.name, name, folder / path_of(file), file.sha256)
 
+    names = snapshots.names_of(about)
+    labels = {one["name"]: one["label"] for one in about.get("categories", ())}
     chosen = list(tables_of(files, ".parquet")) or tables_of(files, ".csv")
     found = _with_beside(chosen, files, listed)
     return Tables(str(folder), None, snapshot, labels, found, about)
@@ -147,16 +146,11 @@ def _pulled(folder: Path, snapshot: str | None) -> Tables:
             f"naturalist pull {manifest.url} {folder} --snapshot {snapshot}"
         )
     files = tuple(here.file for here in manifest.files.values())
-    labels = {one["name"]: one["label"] for one in manifest.about["categories"]}
     held = {file.category for file in files}
-    labels = {name: label for name, label in labels.items() if name in held}
+    here = [c for c in manifest.about["categories"] if c.get("key", c["name"]) in held]
+    about = {**manifest.about, "categories": here}
     return _in_place(
-        folder,
-        manifest.snapshot,
-        manifest.about,
-        labels,
-        files,
-        lambda file: str(place_of(folder, file)),
+        folder, manifest.snapshot, about, files, lambda file: str(place_of(folder, file))
     )
 
 
@@ -167,18 +161,18 @@ def _workspace(folder: Path, snapshot: str | None) -> Tables:
             "give the address it is published to"
         )
     layout = Layout(folder)
-    categories = sorted(path.name for path in layout.tables.glob("*") if path.is_dir())
+    known = categories.read(layout)
     summary = metadata.read_summary(layout) or metadata.Summary()
     files = [
         TableFile(
-            f"tables/{category}/{path.name}",
-            category,
+            f"tables/{key}/{path.name}",
+            name,
             path,
             receipt.sha256[path.name],
-            beside=_beside_in_workspace(layout, summary, category, path.name),
+            beside=_beside_in_workspace(layout, summary, key, path.name),
         )
-        for category in categories
-        for path, receipt in tables.done_tables(layout, category)
+        for key, name in sorted(known.names.items())
+        for path, receipt in tables.done_tables(layout, key)
     ]
     about = {"columns": [vars(column) for column in summary.columns]}
     return Tables(str(folder), None, None, None, tuple(files), about)

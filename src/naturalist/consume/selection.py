@@ -59,8 +59,8 @@ class Selection:
             return False
         if file.part == TABLES and file.suffix.removeprefix(".") not in self.formats:
             return False
-        has_category = file.category in snapshot.labels
-        return not (self.categories and has_category) or file.category in self.categories
+        name = snapshot.names.get(file.category)
+        return not (self.categories and name) or name in self.categories
 
 
 def check_words(what: str, asked: Iterable[str], known: Iterable[str]) -> None:

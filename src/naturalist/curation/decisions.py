@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,12 @@ class Mistakes:
         raise ConfigError(f"{self._path}: nothing was changed. " + "; ".join(listed))
 
 
-def read_decisions(path: Path, categories: Iterable[str]) -> list[Decision]:
+def read_decisions(path: Path, categories: Mapping[str, str]) -> list[Decision]:
     """Read the decisions of a file; lines without a decision are left out.
 
     Args:
         path: CSV in UTF-8 with a line of column names; `,` or `;` between them.
-        categories: those of the collection.
+        categories: the key of each category of the collection, by every name that it has or had.
 
     Raises:
         ConfigError: there is no such file, or a line has a mistake; all mistakes are named.
@@ -69,12 +69,12 @@ def read_decisions(path: Path, categories: Iterable[str]) -> list[Decision]:
         why = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read the decisions in {path}: {why}") from error
     mistakes = Mistakes(str(path))
-    found = list(_parsed(text, sorted(categories), mistakes))
+    found = list(_parsed(text, categories, mistakes))
     mistakes.raise_if_any()
     return found
 
 
-def _parsed(text: str, categories: Sequence[str], mistakes: Mistakes) -> Iterator[Decision]:
+def _parsed(text: str, categories: Mapping[str, str], mistakes: Mistakes) -> Iterator[Decision]:
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -93,7 +93,7 @@ def _parsed(text: str, categories: Sequence[str], mistakes: Mistakes) -> Iterato
 
 
 def _decision(
-    line: int, row: dict[str, str], categories: Sequence[str], mistakes: Mistakes
+    line: int, row: dict[str, str], categories: Mapping[str, str], mistakes: Mistakes
 ) -> Decision | None:
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     if not values["decision"]:
@@ -103,10 +103,11 @@ def _decision(
         mistakes.add(line, said)
         return None
     kind = Kind(values["decision"])
-    return Decision(line, values["picID"], kind, values["category"], values["note"])
+    category = categories.get(values["category"], "")
+    return Decision(line, values["picID"], kind, category, values["note"])
 
 
-def _mistake(values: dict[str, str], categories: Sequence[str]) -> str | None:
+def _mistake(values: dict[str, str], categories: Mapping[str, str]) -> str | None:
     key, kind, category = values["picID"], values["decision"], values["category"]
     if kind not in list(Kind):
         return f"decision {kind!r}: choose one of {', '.join(Kind)}"
@@ -115,14 +116,14 @@ def _mistake(values: dict[str, str], categories: Sequence[str]) -> str | None:
     if key.startswith(BY_BYTES) and not _is_digest(key[len(BY_BYTES) :]):
         return f"{key!r}: {BY_BYTES} and 64 digits from 0 to f are expected"
     if category and category not in categories:
-        return f"category {category!r}: choose one of {', '.join(categories)}"
+        return f"category {category!r}: choose one of {', '.join(sorted(categories))}"
     if kind == Kind.RELABEL and not category:
-        return f"relabel needs a category: one of {', '.join(categories)}"
+        return f"relabel needs a category: one of {', '.join(sorted(categories))}"
     if kind == Kind.KEEP and key.startswith(BY_BYTES) and not category:
         return "its files are in several categories: write the one that is right"
     if kind == Kind.KEEP and not key.startswith(BY_BYTES):
         own = key.rpartition("_id_")[0]
-        if category not in ("", own):
+        if categories.get(category, "") not in ("", own):
             return f"keep and category {category!r}: write relabel to change the category"
     return None
 

@@ -112,7 +112,8 @@ def _odd_in_clusters(config: Config) -> Iterator[Row]:
         members = artifacts.read_parquet(path.with_name("members.parquet"), ["picID", "cluster"])
         for row in members.to_pylist():
             one = mixed.get(row["cluster"])
-            category = row["picID"].rpartition("_id_")[0]
+            key = row["picID"].rpartition("_id_")[0]
+            category = config.names.get(key, key)
             if one and category != one["category"] and row["picID"] in open_ones:
                 yield {
                     "picID": row["picID"],
@@ -155,8 +156,8 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
         ConfigError: there is no such conflict, or in one of them nothing was there first.
     """
     workspace.reading(config.layout)
-    if keep != EARLIER and keep not in config.labels:
-        allowed = ", ".join([EARLIER, *config.labels])
+    if keep != EARLIER and keep not in config.keys_by_word:
+        allowed = ", ".join([EARLIER, *config.names.values()])
         raise ConfigError(f"--keep {keep!r}: choose one of {allowed}")
     with ledger.connect(config.layout) as connection:
         found = ledger.query(connection, _BETWEEN).to_pylist()
@@ -169,7 +170,7 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
     note = f"all conflicts between {one} and {other}"
     made = []
     for line, row in enumerate(mine, start=1):
-        category = _earlier(row["rows"]) if keep == EARLIER else keep
+        category = _earlier(row["rows"]) if keep == EARLIER else config.keys_by_word[keep]
         if category is None:
             raise ConfigError(
                 f"of {row['sha256'].hex()[:12]} none was there earlier: give a category with "

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from naturalist import artifacts, ledger
+from naturalist import artifacts, categories, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.ledger import Outcome
 from naturalist.reasons import Reason
 from naturalist.running import workspace
 from naturalist.schemas import AMENDMENT
+from naturalist.snapshots import Gone
 
 
 def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list[str]:
@@ -31,7 +32,7 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
         WorkspaceLocked: somebody else is writing.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config.layout, config.name, config.image_roots):
+    with workspace.writing(config):
         found = _find(config, pic_ids)
         rows = defaultdict(list)
         now = time.time_ns()
@@ -43,6 +44,16 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
             path = config.layout.amendments(category) / f"takedown-{now}.parquet"
             artifacts.write_parquet(path, pa.Table.from_pylist(amendments, AMENDMENT))
     return [str(row["pic_id"]) for amendments in rows.values() for row in amendments]
+
+
+def gone(config: Config) -> Gone:
+    """What no snapshot may show again: pictures that were taken down, retired categories."""
+    takedowns = {
+        path.name
+        for key in config.names
+        for path in config.layout.amendments(key).glob("takedown-*.parquet")
+    }
+    return Gone(frozenset(takedowns), categories.read(config.layout).retired_names)
 
 
 def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:

@@ -77,12 +77,23 @@ class Catalogue:
     _number: int = 0
     _ranges: list[Row] = field(default_factory=list, repr=False)
     _ranges_of: tuple[Any, ...] | None = None
+    _taken_down: frozenset[str] = frozenset()
+    _taken_down_of: tuple[Any, ...] | None = None
 
     def signature(self) -> tuple[Any, ...]:
         """Names, sizes and times of the ledger's files: another one means another ledger."""
+        files = [path for listed in self._files() for path in listed]
+        if self.place.layout.marker.exists():
+            files.append(self.place.layout.marker)
+        return tuple((str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()])
+
+    def _files(self) -> tuple[list[Path], list[Path]]:
+        """Files of rows, and of amendments, of the categories that are not retired."""
+        retired = self.place.retired
         rows, later = ledger.files(self.place.layout)
-        return tuple(
-            (str(p), s.st_size, s.st_mtime_ns) for p in (*rows, *later) for s in [p.stat()]
+        return (
+            [path for path in rows if path.parent.name not in retired],
+            [path for path in later if path.parent.parent.name not in retired],
         )
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -125,6 +136,18 @@ class Catalogue:
         """Ids of all accepted pictures."""
         found = self.rows("SELECT pic_id FROM files WHERE outcome = 'accepted'")
         return {row["pic_id"] for row in found}
+
+    def is_withheld(self, pic_id: str) -> bool:
+        """Whether nobody may see a picture: it was taken down, or its category is retired."""
+        if pic_id.rpartition("_id_")[0] in self.place.retired:
+            return True
+        with self._lock:
+            self._cursor().close()
+            if self._taken_down_of != self._made_from:
+                found = self.rows("SELECT pic_id FROM files WHERE reason = 'taken_down'")
+                self._taken_down = frozenset(row["pic_id"] for row in found)
+                self._taken_down_of = self._made_from
+            return pic_id in self._taken_down
 
     def batch_of(self, category: str, number: int) -> tuple[int, int, int] | None:
         """The batch of a picture, and the first and last number that it gave; None if unknown."""
@@ -188,7 +211,7 @@ class Catalogue:
         path = str(self.scratch / f"ledger-{self._number}.duckdb")
         try:
             with duckdb.connect(path, config=_SETTINGS) as writing:
-                ledger.add_views(writing, *ledger.files(self.place.layout))
+                ledger.add_views(writing, *self._files())
                 writing.execute(_MAKE)
                 writing.execute(_SOURCES)
                 writing.execute("DROP VIEW ledger; DROP VIEW ledger_rows; DROP VIEW amendments")

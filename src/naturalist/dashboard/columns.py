@@ -177,17 +177,18 @@ def spread(
     rows: int,
     categories: Sequence[str],
     ids: str = "picID",
+    words: Sequence[str] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Columns of Parquet files laid out in the rows of a map: floats with NaN, codes with -1.
 
-    Texts become codes in the order of `categories`.
+    Texts become codes in the order of `words`, or of `categories`, the keys, without them.
     """
     found: dict[str, NDArray[Any]] = {}
     for batch in (batch for path in paths for batch in batches_of(path, [ids, *columns])):
         at = finder.find(keys_of(batch.column(ids), categories))
         known = at >= 0
         for name in columns:
-            values = _values(batch.column(name), categories)
+            values = _values(batch.column(name), words or categories)
             if name not in found:
                 found[name] = np.full(
                     rows, np.nan if values.dtype.kind == "f" else -1, values.dtype

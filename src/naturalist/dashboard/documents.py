@@ -17,7 +17,10 @@ def about(desk: Desk) -> dict[str, Any]:
         "address": place.address,
         "snapshot": place.snapshot,
         "version": __version__,
-        "categories": [{"name": name, "label": label} for name, label in place.labels.items()],
+        "categories": [
+            {"name": place.titles[key], "key": key, "label": label}
+            for key, label in place.labels.items()
+        ],
         "maps": desk.maps.names(),
         "clusterings": studies.clusterings(place),
         "similar": desk.similar.offered,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from naturalist import artifacts
@@ -20,6 +21,7 @@ from naturalist.dashboard.place import NAME, Place
 from naturalist.dashboard.studies import champion_of
 from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
+from naturalist.ledger import Withheld
 
 TITLES = {
     "category": ("Category", "code"),
@@ -88,8 +90,13 @@ class Maps:
 
     @property
     def categories(self) -> list[str]:
-        """Names of the categories, in the order of labels."""
+        """Keys of the categories, in the order of labels."""
         return list(self.place.labels)
+
+    @property
+    def titles(self) -> list[str]:
+        """Names of the categories, in the order of labels."""
+        return [self.place.titles[key] for key in self.place.labels]
 
     def names(self) -> list[str]:
         """Maps that are there, 2D before 3D."""
@@ -180,7 +187,11 @@ class Maps:
         parts: dict[str, list[NDArray[Any]]] = {}
         keys: list[Keys] = []
         wanted = [*axes, "sampled", "confidence", "density"]
-        for batch in columns.batches_of(path, ["picID", *wanted]):
+        retired = Withheld(retired=self.place.retired)
+        for every_row in columns.batches_of(path, ["picID", *wanted]):
+            batch = every_row
+            if retired:
+                batch = batch.filter(pc.invert(retired.among(batch.column("picID"))))
             keys.append(columns.keys_of(batch.column("picID"), self.categories))
             for one in wanted:
                 values = batch.column(one).to_numpy(zero_copy_only=False).astype(np.float32)
@@ -222,7 +233,7 @@ class Maps:
         return makers[name](points)
 
     def _category(self, points: Points) -> list[Column]:
-        return [columns.coded("category", "Category", points.keys.codes, self.categories)]
+        return [columns.coded("category", "Category", points.keys.codes, self.titles)]
 
     def _from_ledger(self, points: Points) -> list[Column]:
         held = self.catalogue.accepted()
@@ -243,7 +254,7 @@ class Maps:
     def _clustering(self) -> str | None:
         folder = self.place.layout.clusterings
         found = sorted(folder.glob("*/members.parquet")) if folder.is_dir() else []
-        names = [path.parent.name for path in found]
+        names = [path.parent.name for path in found if not self.place.shows_retired(path)]
         return "default" if "default" in names else next(iter(names), None)
 
     def _cluster(self, points: Points) -> list[Column]:
@@ -263,16 +274,18 @@ class Maps:
         if name is None:
             return None
         path = self.place.layout.model(name) / "predictions.parquet"
-        return path if path.exists() else None
+        return path if path.exists() and not self.place.shows_retired(path) else None
 
     def _prediction(self, points: Points) -> list[Column]:
         wanted = ["category", "predicted", "probability", "outlier_score"]
         paths = [path for path in (self._predictions(),) if path is not None]
-        found = columns.spread(paths, wanted, points.finder, len(points), self.categories)
+        found = columns.spread(
+            paths, wanted, points.finder, len(points), self.categories, words=self.titles
+        )
         predicted, filed = found["predicted"], found["category"]
         agrees = np.where(predicted < 0, -1, (predicted != filed).astype(np.int16))
         return [
-            columns.coded("prediction", "Prediction", predicted, self.categories),
+            columns.coded("prediction", "Prediction", predicted, self.titles),
             columns.coded(
                 "correctness", "Correctness", agrees, ["as it is filed", "otherwise"],
                 "Whether the champion predicts the category that the picture is filed under.",

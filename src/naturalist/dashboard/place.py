@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from naturalist import snapshots
+import pyarrow.compute as pc
+
+from naturalist import artifacts, categories, snapshots
 from naturalist.config import Config
 from naturalist.consume import Selection, is_pulled, pull
 from naturalist.consume.folder import read_manifest
 from naturalist.consume.reading import cache_folder
 from naturalist.errors import ConfigError, NotFound
 from naturalist.layout import Layout
+from naturalist.ledger import Withheld
 from naturalist.snapshots import File, Snapshot
 from naturalist.stores import S3Options, Store, open_store
 
@@ -40,7 +43,8 @@ class Place:
         kind: what was opened.
         name: of the collection.
         address: what the user gave, for people.
-        labels: the label of each category, in the order of labels.
+        labels: the label of each category, by its key, in the order of labels.
+        titles: the name of each category, by its key.
         config: of a workspace; None for what was published.
         about: what the snapshot says of itself; empty for a workspace.
         store: where files that are not here yet are fetched from.
@@ -52,6 +56,7 @@ class Place:
     name: str
     address: str
     labels: Mapping[str, int]
+    titles: Mapping[str, str]
     config: Config | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     store: Store | None = None
@@ -62,6 +67,18 @@ class Place:
     def snapshot(self) -> str | None:
         """Id of the snapshot; None for a workspace."""
         return self.about.get("snapshot")
+
+    @property
+    def retired(self) -> frozenset[str]:
+        """Keys of the categories that are retired by now, of which nothing is shown."""
+        return categories.read(self.layout).retired_keys
+
+    def shows_retired(self, table: Path, column: str = "picID") -> bool:
+        """Whether a table of a study has rows of a retired category: it was made before that."""
+        if not self.retired or not table.exists():
+            return False
+        names = artifacts.read_parquet(table, [column])[column]
+        return bool(pc.any(Withheld(retired=self.retired).among(names)).as_py())
 
     def names(self, folder: Path, suffix: str) -> list[Path]:
         """Files of a folder that are here or can be fetched, sorted by name."""
@@ -100,6 +117,7 @@ def open_workspace(config: Config) -> Place:
         name=config.name,
         address=str(config.layout.root),
         labels=_by_label(config.labels),
+        titles=config.names,
         config=config,
     )
 
@@ -130,7 +148,8 @@ def open_published(
         kind="published",
         name=str(found.about["collection"]),
         address=store.url,
-        labels=_by_label(found.labels),
+        labels=_labels_of(found.about),
+        titles=snapshots.names_of(found.about),
         about=found.about,
         store=store,
         remote=later,
@@ -154,15 +173,19 @@ def _pulled(folder: Path, snapshot: str | None) -> Place:
         raise ConfigError(f"a pull into {folder} was interrupted: run  naturalist pull  again")
     if snapshot not in (None, manifest.snapshot):
         raise ConfigError(f"{folder} holds snapshot {manifest.snapshot}, not {snapshot}")
-    labels = {one["name"]: int(one["label"]) for one in manifest.about["categories"]}
     return Place(
         layout=Layout(folder),
         kind="pulled",
         name=str(manifest.about["collection"]),
         address=str(folder),
-        labels=_by_label(labels),
+        labels=_labels_of(manifest.about),
+        titles=snapshots.names_of(manifest.about),
         about=manifest.about,
     )
+
+
+def _labels_of(about: Mapping[str, Any]) -> dict[str, int]:
+    return _by_label({c.get("key", c["name"]): int(c["label"]) for c in about["categories"]})
 
 
 def _by_label(labels: Mapping[str, int]) -> dict[str, int]:

@@ -112,7 +112,7 @@ class Similar:
         collection = self._tables()
         category = pic_id.rpartition("_id_")[0]
         for file, part in zip(collection.tables.files, collection.parts(), strict=True):
-            if file.category != category:
+            if file.name.split("/")[1] != category:
                 continue
             at = part["picID"].index(pic_id).as_py()
             if at >= 0:

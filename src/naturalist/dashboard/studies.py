@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from naturalist import artifacts
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naturalist import artifacts, categories
 from naturalist.dashboard.place import NAME, Place
 from naturalist.errors import NaturalistError, WorkspaceError
+from naturalist.ledger import Withheld
 
 Document = dict[str, Any]
 _SHEET = re.compile(r"[A-Za-z0-9_-]{1,40}\.png")
@@ -17,7 +21,12 @@ def clusterings(place: Place) -> list[str]:
     """Names of the clusterings that are there."""
     folder = place.layout.clusterings
     found = sorted(folder.glob("*/clusters.json")) if folder.is_dir() else []
-    return [path.parent.name for path in found if NAME.fullmatch(path.parent.name)]
+    return [
+        path.parent.name
+        for path in found
+        if NAME.fullmatch(path.parent.name)
+        and not place.shows_retired(path.with_name("members.parquet"))
+    ]
 
 
 def clustering(place: Place, name: str) -> Document | None:
@@ -56,6 +65,8 @@ def models(place: Place) -> Document:
     champion = _object(place.layout.champion) if place.layout.champion.exists() else {}
     names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     found = [_model(place, name) for name in names if NAME.fullmatch(name)]
+    retired = categories.read(place.layout).retired_names
+    found = [one for one in found if retired.isdisjoint(one.get("categories") or ())]
     found.sort(key=lambda one: str(one.get("made_at", "")), reverse=True)
     return {
         "champion": champion_of(place),
@@ -101,7 +112,7 @@ def label_issues(place: Place) -> Document | None:
     path = place.layout.label_issues
     if not path.exists():
         return None
-    table = artifacts.read_parquet(path).sort_by("rank")
+    table = _shown_rows(place, path).sort_by("rank")
     summary = _optional(path.with_suffix(".json")) or {}
     shown = table.slice(0, _ISSUES_SHOWN).to_pylist()
     return {"rows": table.num_rows, "summary": summary, "issues": shown}
@@ -117,8 +128,9 @@ def duplicate_groups(place: Place, limit: int, offset: int) -> Document | None:
     if not path.exists():
         return None
     members: dict[str, list[Document]] = {}
-    for row in artifacts.read_parquet(path).to_pylist():
+    for row in _shown_rows(place, path).to_pylist():
         members.setdefault(row["group"], []).append(row)
+    members = {group: rows for group, rows in members.items() if len(rows) > 1}
     ordered = sorted(members.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     groups: list[Document] = [
         {"group": group, "members": sorted(rows, key=lambda row: row["distance"])}
@@ -127,6 +139,13 @@ def duplicate_groups(place: Place, limit: int, offset: int) -> Document | None:
     pictures = sum(len(rows) for rows in members.values())
     summary = _optional(path.with_suffix(".json")) or {}
     return {"groups": groups, "of": len(members), "pictures": pictures, "summary": summary}
+
+
+def _shown_rows(place: Place, path: Path) -> pa.Table:
+    """The rows of a study's table without those of retired categories."""
+    table = artifacts.read_parquet(path)
+    retired = Withheld(retired=place.retired)
+    return table.filter(pc.invert(retired.among(table["picID"]))) if retired else table
 
 
 def samples(place: Place) -> list[Document]:

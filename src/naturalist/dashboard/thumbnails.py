@@ -45,6 +45,8 @@ class Thumbnails:
 
     def get(self, pic_id: str) -> bytes | None:
         """The JPEG of a picture that the ledger knows; None if it has no preview."""
+        if self.catalogue.is_withheld(pic_id):
+            return None
         category, number = pic_id.rpartition("_id_")[0], pic_number(pic_id)
         found_in = self.catalogue.batch_of(category, number)
         if found_in is None:
@@ -75,7 +77,7 @@ class Thumbnails:
                     continue
                 table = artifacts.read_parquet(here, ["pic_id", "thumbnail"])
                 for row in table.to_pylist():
-                    if row["pic_id"] in wanted:
+                    if row["pic_id"] in wanted and not self.catalogue.is_withheld(row["pic_id"]):
                         yield row["pic_id"], row["thumbnail"]
 
     def _paths(self, category: str, batch: int) -> list[Path]:

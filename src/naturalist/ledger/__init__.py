@@ -47,6 +47,7 @@ from naturalist.ledger.views import (
     files,
     query,
 )
+from naturalist.ledger.withheld import Withheld, withheld
 
 __all__ = [
     "BY_STAGES",
@@ -57,6 +58,7 @@ __all__ = [
     "Outcome",
     "Shard",
     "SourceCounts",
+    "Withheld",
     "accepted_rows",
     "add_views",
     "amendments",
@@ -79,5 +81,6 @@ __all__ = [
     "shard_rows",
     "summarise",
     "withdrawn_fingerprint",
+    "withheld",
     "write_batch",
 ]

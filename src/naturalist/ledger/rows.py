@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from naturalist import artifacts
+from naturalist import categories as remembered
 from naturalist.errors import PictureError, WorkspaceError
 from naturalist.layout import Layout, pic_number, receipt_path
 from naturalist.ledger.outcomes import Outcome, SourceCounts, count_one, count_rows, merge_counts
@@ -194,9 +195,11 @@ def not_accepted(layout: Layout, category: str, *, but_by: str = "") -> list[str
 
 
 def withdrawn_fingerprint(layout: Layout) -> str:
-    """Hex SHA-256 that changes when another picture is no longer accepted."""
+    """Hex SHA-256 that changes when a picture is withdrawn, or a category retired or renamed."""
     gone = {name: not_accepted(layout, name) for name in categories(layout)}
-    return artifacts.fingerprint(gone)
+    known = remembered.read(layout).known
+    changed = {c.key: [c.name, c.is_active] for c in known if c.former_names or not c.is_active}
+    return artifacts.fingerprint([gone, changed] if changed else gone)
 
 
 def between(names: Iterable[str], first: int, last: int) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def _job(request: Request, *, shared: bool = False, workers: int | None = None) 
     """The workspace, held by a process of the run; `workers` None works in this process."""
     config = request.config()
     claim = Claim(request.run, shared, config.airflow.lease_s, config.airflow.wait_s)
-    with workspace.writing(config.layout, config.name, config.image_roots, claim):
+    with workspace.writing(config, claim):
         executor = _executor(config, workers)
         try:
             yield Job(config, executor, _Logged())

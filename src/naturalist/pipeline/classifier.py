@@ -44,7 +44,7 @@ def train(config: Config, progress: Progress) -> dict[str, Any]:
     """
     layout, options = config.layout, config.classifier.options
     workspace.reading(layout)
-    with workspace.writing(layout, config.name, config.images.roots):
+    with workspace.writing(config):
         rows = open_rows(layout.root, options, layout=layout)
         folder = layout.model(model_id(rows, options))
         found = _train(rows, options, folder, progress)
@@ -90,7 +90,7 @@ def evaluate(config: Config, progress: Progress) -> dict[str, Any]:
     """
     layout, options = config.layout, config.classifier.options
     workspace.reading(layout)
-    with workspace.writing(layout, config.name, config.images.roots):
+    with workspace.writing(config):
         rows = open_rows(layout.root, options, layout=layout)
         found = _evaluate(rows, options, layout.model(model_id(rows, options)), progress)
         if champions.champion(layout) is None:
@@ -129,7 +129,7 @@ def refine(config: Config, progress: Progress) -> dict[str, Any]:
         MissingExtra: SciPy or matplotlib is not installed.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         return _refine(config, progress)
 
 
@@ -159,7 +159,7 @@ def promote(config: Config, name: str, reason: str) -> dict[str, Any]:
         ConfigError: there is no such model, or it is the champion already.
         WorkspaceLocked: somebody else is writing.
     """
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         return champions.promote(config.layout, name, reason)
 
 
@@ -170,7 +170,7 @@ def roll_back(config: Config, reason: str) -> dict[str, Any]:
         ConfigError: there was none.
         WorkspaceLocked: somebody else is writing.
     """
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         return champions.roll_back(config.layout, reason)
 
 

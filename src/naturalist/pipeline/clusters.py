@@ -22,7 +22,7 @@ def cluster(
     """
     layout = config.layout
     workspace.reading(layout)
-    with workspace.writing(layout, config.name, config.images.roots):
+    with workspace.writing(config):
         files = feature_files.of_place(layout.root)
         return study_clusters(
             files, layout, study, progress, name=name, pictures=layout, again=again

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from naturalist import backbones, ledger
+from naturalist import backbones, categories, ledger
 from naturalist.config import CategorySection, Config, SourceSection, patterns
 from naturalist.stages import publish, tables
 
@@ -12,18 +12,24 @@ from naturalist.stages import publish, tables
 def describe(config: Config) -> dict[str, Any]:
     """Everything that `publish.about` says of the collection as it is now."""
     rows = {
-        category: sum(receipt.rows for _, receipt in tables.done_tables(config.layout, category))
-        for category in config.labels
+        name: sum(receipt.rows for _, receipt in tables.done_tables(config.layout, key))
+        for key, name in config.names.items()
     }
+    labels = {section.name: section.label for section in config.active.values()}
+    keys = {name: key for key, name in config.names.items()}
     spec = backbones.describe(config.extract.backbone)
     columns = publish.published_columns(config.layout, config.publish.columns)
-    return publish.about(config.name, config.labels, rows, spec, list(_sources(config)), columns)
+    about = publish.about(
+        config.name, labels, rows, spec, list(_sources(config)), columns, keys=keys
+    )
+    retired = sorted(categories.read(config.layout).retired_names)
+    return about | ({"retired": retired} if retired else {})
 
 
 def _sources(config: Config) -> Iterator[dict[str, Any]]:
     """Every source that the ledger knows, with its accepted pictures, origin and licence."""
-    for category in config.category:
-        counts = ledger.counts(config.layout, category.name)
+    for key, category in config.active.items():
+        counts = ledger.counts(config.layout, key)
         for name in sorted(counts):
             section = _section_of(category, name) or _section_elsewhere(config, name)
             yield {

@@ -61,7 +61,7 @@ def drift(
         MissingExtra: SciPy is not installed.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config.layout, config.name, config.image_roots):
+    with workspace.writing(config):
         if batch is None and not source:
             batch = newest_batch(config)
             if batch is None:

@@ -19,7 +19,7 @@ def label_issues(config: Config, progress: Progress, options: LabelIssueOptions)
         MissingExtra: SciPy is not installed.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         kept = _decided(config.layout)
         return study_label_issues(config.layout, kept, options, config.classifier.options, progress)
 

@@ -37,7 +37,7 @@ def near_duplicates(config: Config, progress: Progress) -> Report:
         WorkspaceLocked: somebody else is writing.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         return find(config, progress)
 
 

@@ -73,7 +73,7 @@ class RunReport:
 @contextlib.contextmanager
 def opened(config: Config, progress: Progress) -> Iterator[Job]:
     """Hold the workspace and its workers; both are let go in any case."""
-    with workspace.writing(config.layout, config.name, config.image_roots):
+    with workspace.writing(config):
         executor = make_executor(config, progress)
         try:
             yield Job(config, executor, progress)

@@ -30,7 +30,7 @@ def index(config: Config, progress: Progress) -> dict[str, Any]:
     """
     layout = config.layout
     workspace.reading(layout)
-    with workspace.writing(layout, config.name, config.images.roots):
+    with workspace.writing(config):
         return _update(config, progress)
 
 

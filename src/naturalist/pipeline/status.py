@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from naturalist import artifacts, backbones, ledger
+from naturalist import artifacts, backbones, categories, ledger
 from naturalist.config import Config
 from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
@@ -27,11 +27,16 @@ def collection_status(config: Config) -> dict[str, Any]:
         "batches": ledger.last_batch(layout),
         "backbone": spec.id,
         "categories": {
-            category: _category(layout, category, label, spec)
-            for category, label in config.labels.items()
+            section.name: _category(layout, key, section.label, spec)
+            for key, section in config.active.items()
         },
+        "retired_categories": _retired(layout),
         "last_run": artifacts.read_json(runs[-1]) if runs else None,
     }
+
+
+def _retired(layout: Layout) -> list[str]:
+    return [one.name for one in categories.read(layout).known if not one.is_active]
 
 
 def _category(

@@ -8,7 +8,7 @@ from functools import partial, singledispatch
 from pathlib import Path
 from typing import Any, TypeVar
 
-from naturalist import artifacts, backbones, ledger, metadata
+from naturalist import artifacts, backbones, ledger, metadata, snapshots
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.pipeline.describing import describe
@@ -347,6 +347,10 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     collect_metadata(job)
     items = items_to_publish(config)
     store = open_store(config.publish_url, config.s3_options)
+    hold = snapshots.hold_of(store)
+    if hold is not None:
+        job.progress.note(_HELD.format(**vars(hold)))
+        return publish.Published(hold.snapshot, 0, 0, 0, 0, changed=False, held_since=hold.since)
     prunes_before = maintenance.prunes_so_far(store)
     pictures = send_pictures(job.executor, job.progress, store, pack_tasks(config))
     if pictures.left_out:
@@ -370,6 +374,11 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     )
 
 
+_HELD = (
+    "nothing is published: since {since} a rollback keeps `latest` at snapshot {snapshot} ({why}). "
+    "naturalist snapshots release  lifts it"
+)
+
 _LEFT_OUT = (
     "{count} pictures are not published as pictures: they cannot be read any more, or their format "
     "(TIFF, AVIF, JPEG 2000, HEIC) has no way here of taking metadata out; "
@@ -388,7 +397,7 @@ def items_to_publish(config: Config) -> list[publish.Item]:
     items = publish.prepare(config.layout, config.labels, spec, config.publish.columns)
     if config.publish.thumbnails:
         items += publish.previews(config.layout, config.labels)
-    items += study_items(config.layout, set(config.labels), thumbnails=config.publish.thumbnails)
+    items += study_items(config.layout, thumbnails=config.publish.thumbnails)
     return items + publish.cards(config.layout, describe(config), items)
 
 

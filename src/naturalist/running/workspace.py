@@ -2,11 +2,12 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from naturalist import __version__, artifacts, ledger
+from naturalist import __version__, artifacts, categories, ledger
+from naturalist.config import Config
 from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError
 from naturalist.layout import Layout
 from naturalist.running import lock
@@ -16,18 +17,33 @@ FORMAT = 1
 
 
 @contextlib.contextmanager
-def writing(
-    layout: Layout, name: str, image_roots: Sequence[str], claim: Claim | None = None
-) -> Iterator[None]:
+def writing(config: Config, claim: Claim | None = None) -> Iterator[None]:
     """Hold the workspace as its one writer, or as one process of a run; makes it if there is none.
 
-    Without a claim the process is a run by itself.
+    Without a claim the process is a run by itself. Before anything else is changed, the categories
+    of the configuration are compared with those that the workspace remembers.
 
     Raises:
+        ConfigError: a category was removed, renamed or relabelled in the configuration.
         WorkspaceLocked: another process or run is writing.
         WorkspaceFormatError: the workspace was made by another format of the program.
         SourceError: an image root that was there before is gone.
         WorkspaceError: a file of the ledger is gone.
+    """
+    labels = {section.name: section.label for section in config.category}
+    with held(config.layout, config.name, config.image_roots, claim):
+        _remember_categories(config.layout, labels)
+        yield
+
+
+@contextlib.contextmanager
+def held(
+    layout: Layout, name: str, image_roots: Sequence[str], claim: Claim | None = None
+) -> Iterator[None]:
+    """Hold the workspace without a look at categories; for commands that change those.
+
+    Raises:
+        As `writing`, but for ConfigError.
     """
     claim = claim or Claim()
     with artifacts.storage_errors(str(layout.root)):
@@ -36,6 +52,9 @@ def writing(
         _check_marker(layout, name, image_roots)
         if not claim.shared:
             _tidy(layout, image_roots)
+            # Whoever reads tables/*/*.parquet himself must not find them.
+            for key in categories.read(layout).retired_keys:
+                remove_tables(layout, key)
             if not layout.pending.exists():
                 ledger.check_whole(layout)
         layout.scratch.mkdir(exist_ok=True)
@@ -61,6 +80,35 @@ def _check_marker(layout: Layout, name: str, image_roots: Sequence[str]) -> None
     roots = sorted(known | set(image_roots))
     if roots != marker["image_roots"] or not layout.marker.exists():
         artifacts.write_json(layout.marker, marker | {"image_roots": roots})
+
+
+def remove_tables(layout: Layout, key: str) -> None:
+    """Remove the tables of a category; they follow from what is kept."""
+    shutil.rmtree(layout.tables / key, ignore_errors=True)
+
+
+def _remember_categories(layout: Layout, labels: Mapping[str, int]) -> None:
+    known = categories.read(layout)
+    now = categories.reconcile(
+        known,
+        labels,
+        lambda key: categories.has_pictures(layout, key),
+        lambda key: describe_category(layout, key),
+    )
+    marker = artifacts.read_json(layout.marker)
+    if marker | categories.in_marker(now) != marker:
+        categories.write(layout, now)
+
+
+def describe_category(layout: Layout, key: str) -> str:
+    """What a workspace holds of a category, in words."""
+    accepted = sum(one.accepted for one in ledger.counts(layout, key).values())
+    tables = len(list((layout.tables / key).glob("*.parquet")))
+    parts = [f"{accepted:,} accepted pictures", f"{tables:,} tables"]
+    models = len([path for path in layout.models.glob("*") if path.is_dir()])
+    if models:
+        parts.append(f"{models:,} classifiers were trained on this workspace")
+    return ", ".join(parts)
 
 
 def _check_format(layout: Layout, marker: Any) -> None:

@@ -1,6 +1,6 @@
 """Snapshots of a published collection: reading, comparing, going back, removing old ones."""
 
-from naturalist.snapshots.history import Diff, RolledBack, Summary, diff, roll_back, summaries
+from naturalist.snapshots.history import Diff, Summary, diff, summaries
 from naturalist.snapshots.pictures import with_pictures
 from naturalist.snapshots.pruning import PruneOptions, PrunePlan, plan, prune
 from naturalist.snapshots.reading import (
@@ -8,11 +8,13 @@ from naturalist.snapshots.reading import (
     File,
     Snapshot,
     ids,
+    names_of,
     newest,
     parse,
     pointed,
     read,
 )
+from naturalist.snapshots.rollback import Gone, Hold, RolledBack, hold_of, release, roll_back
 from naturalist.snapshots.schema import FORMAT, LATEST, decode
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "LATEST",
     "Diff",
     "File",
+    "Gone",
+    "Hold",
     "PruneOptions",
     "PrunePlan",
     "RolledBack",
@@ -28,13 +32,16 @@ __all__ = [
     "Summary",
     "decode",
     "diff",
+    "hold_of",
     "ids",
+    "names_of",
     "newest",
     "parse",
     "plan",
     "pointed",
     "prune",
     "read",
+    "release",
     "roll_back",
     "summaries",
     "with_pictures",

@@ -1,6 +1,5 @@
-"""Listing snapshots, comparing two of them, and pointing `latest` back to an older one."""
+"""Listing snapshots and comparing two of them."""
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,10 +7,7 @@ from functools import partial
 from typing import Any
 
 from naturalist.errors import StoreError
-from naturalist.snapshots import maintenance
-from naturalist.snapshots.pictures import with_pictures
 from naturalist.snapshots.reading import File, Snapshot, ids, newest, read
-from naturalist.snapshots.schema import LATEST
 from naturalist.stores import Store
 
 _READ_AT_ONCE = 8
@@ -51,15 +47,6 @@ class Diff:
         """Bytes that somebody who has the first needs for the second."""
         new = [*self.added, *(after for _, after in self.changed)]
         return sum(file.size_bytes for file in new)
-
-
-@dataclass(frozen=True)
-class RolledBack:
-    """What a rollback did."""
-
-    before: str
-    after: str
-    changed: bool
 
 
 def summaries(store: Store) -> list[Summary]:
@@ -104,41 +91,3 @@ def diff(before: Snapshot, after: Snapshot) -> Diff:
         changed=tuple((old[n], new[n]) for n in both if old[n].sha256 != new[n].sha256),
         about={key: pair for key, pair in pairs.items() if pair[0] != pair[1]},
     )
-
-
-def roll_back(store: Store, snapshot_id: str, why: str = "") -> RolledBack:
-    """Point `latest` to another snapshot, and note it in the store's log.
-
-    The next publish compares the workspace with that snapshot and makes a new one if they differ.
-
-    Raises:
-        NotFound: there is no such snapshot.
-        StoreError: objects that it names are gone.
-        Conflict: somebody published, pruned or rolled back at the same time.
-    """
-    newest(store)  # where nothing is published, nothing is written either
-    with maintenance.held(store, "rollback") as lease:
-        current, version = newest(store)
-        wanted = read(store, snapshot_id)
-        if wanted.id == current.id:
-            return RolledBack(current.id, wanted.id, changed=False)
-        _check_complete(store, wanted)
-        store.put_bytes(LATEST, pointer_to(wanted), if_match=version)
-        lease.record("rollback", before=current.id, after=wanted.id, why=why)
-    return RolledBack(current.id, wanted.id, changed=True)
-
-
-def pointer_to(snapshot: Snapshot) -> bytes:
-    """The bytes of `latest` that point to a snapshot."""
-    value = {"snapshot": snapshot.id, "key": snapshot.key, "sha256": snapshot.sha256}
-    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _check_complete(store: Store, snapshot: Snapshot) -> None:
-    there = {info.key: info.size_bytes for info in store.list()}
-    for file in with_pictures(store, snapshot.files):
-        if there.get(file.key) != file.size_bytes:
-            raise StoreError(
-                f"snapshot {snapshot.id} is not complete: {file.key} is gone or has another size; "
-                "`latest` was left as it is"
-            )

@@ -74,9 +74,19 @@ class Snapshot:
         return {one["name"]: one["label"] for one in self.about.get("categories", ())}
 
     @property
+    def names(self) -> dict[str, str]:
+        """The name of each category by its key: folder, and prefix of its pictures' ids."""
+        return names_of(self.about)
+
+    @property
     def size_bytes(self) -> int:
         """Size of all files together."""
         return sum(file.size_bytes for file in self.files)
+
+
+def names_of(about: Mapping[str, Any]) -> dict[str, str]:
+    """The name of each category by its key, of what a snapshot says beside its files."""
+    return {str(one.get("key", one["name"])): one["name"] for one in about.get("categories", ())}
 
 
 def read(store: Store, snapshot_id: str | None = None) -> Snapshot:

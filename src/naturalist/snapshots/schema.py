@@ -73,10 +73,14 @@ class FileEntry(Published):
     objects_below: Prefix = ""
 
 
-class CategoryEntry(Published):
-    """One category of a snapshot."""
+CategoryName = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z][A-Za-z0-9_-]{0,63}\z")]
 
-    name: Annotated[str, StringConstraints(pattern=r"\A[A-Za-z][A-Za-z0-9_-]{0,63}\z")]
+
+class CategoryEntry(Published):
+    """One category of a snapshot; it has a key where that is not the name."""
+
+    name: CategoryName
+    key: CategoryName | None = None
     label: Annotated[int, Field(ge=-_LABELS, lt=_LABELS)]
     table_rows: Count = 0
 
@@ -119,10 +123,12 @@ class AboutEntry(Published):
     sources: list[SourceEntry] = []
     backbone: BackboneEntry | None = None
     columns: list[ColumnEntry] = []
+    retired: list[CategoryName] = []
 
     @model_validator(mode="after")
     def _categories_differ(self) -> Self:
         _all_different("category", (one.name for one in self.categories))
+        _all_different("key", (one.key or one.name for one in self.categories))
         return self
 
 
@@ -143,12 +149,20 @@ class SnapshotDocument(AboutEntry):
         return self
 
 
+class HoldEntry(Published):
+    """A rollback that keeps `latest` where it is."""
+
+    since: Word
+    why: Word = ""
+
+
 class PointerDocument(Published):
     """`latest.json`."""
 
     snapshot: Id
     key: Key
     sha256: Digest
+    hold: HoldEntry | None = None
 
 
 class LeaseEntry(Published):

@@ -71,6 +71,8 @@ class Published:
     sent_bytes: int
     changed: bool
     """Whether there is a new snapshot; False if `latest` names these files already."""
+    held_since: str = ""
+    """Since when a rollback holds `latest`, and nothing was sent; empty if none does."""
     mended_files: int = 0
     """Objects that were damaged or gone in the store, where that was asked for."""
 
@@ -346,6 +348,7 @@ def about(
     spec: BackboneSpec,
     sources: Sequence[Mapping[str, Any]] = (),
     columns: Sequence[metadata.Column] = (),
+    keys: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What a snapshot says beside its files.
 
@@ -353,12 +356,14 @@ def about(
         name: of the collection.
         labels: the label of each category.
         rows: table rows of each category.
+        keys: the key of each category, by name: its folders, and the prefix of its pictures' ids.
         spec: backbone of the features.
         sources: category, name, accepted pictures, origin and licence of each source.
         columns: published columns that came along with the pictures.
     """
     categories = [
         {"name": category, "label": label, "table_rows": rows.get(category, 0)}
+        | _key(category, (keys or {}).get(category, category))
         for category, label in sorted(labels.items(), key=lambda pair: pair[1])
     ]
     return {
@@ -368,3 +373,8 @@ def about(
         **({"columns": [asdict(one) for one in columns]} if columns else {}),
         "backbone": asdict(spec),
     }
+
+
+def _key(name: str, key: str) -> dict[str, str]:
+    """What a snapshot says of the key of a category: nothing where it is the name."""
+    return {} if key == name else {"key": key}

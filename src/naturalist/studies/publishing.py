@@ -7,14 +7,13 @@ a study that has one are left out until the study is made again.
 
 import re
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout
+from naturalist.ledger import Withheld
 from naturalist.stages import publish
 from naturalist.stages.publish import Item
 from naturalist.studies.classifier import champions
@@ -26,20 +25,21 @@ _WHOLE = (".onnx",)
 _SHEETS = "sheets"
 
 
-def study_items(layout: Layout, categories: AbstractSet[str], *, thumbnails: bool) -> list[Item]:
+def study_items(layout: Layout, *, thumbnails: bool) -> list[Item]:
     """Files of maps, samples, clusters, near duplicates, the champion, and reports of studies.
 
     Args:
         layout: the workspace.
-        categories: those of the collection.
         thumbnails: whether contact sheets are published; thumbnails of pictures are on them.
     """
-    gone = {name for one in categories for name in ledger.not_accepted(layout, one)}
+    gone = ledger.withheld(layout)
     # A group has the name of one of its pictures, so that rows cannot be taken out one by one.
     folders = [] if _has_any(layout.near_duplicates, gone) else [layout.near_duplicates.parent]
     for kind in (layout.maps, layout.samples, layout.clusterings):
         folders += sorted(path for path in kind.glob("*") if path.is_dir())
     champion = champions.champion(layout)
+    if champion is not None and _knows_retired(layout.model(champion), gone):
+        champion = None
     if champion is not None:
         folders.append(layout.model(champion))
     items = [
@@ -53,9 +53,7 @@ def study_items(layout: Layout, categories: AbstractSet[str], *, thumbnails: boo
     return items + list(_reports(layout, gone))
 
 
-def _folder(
-    layout: Layout, folder: Path, gone: AbstractSet[str], *, thumbnails: bool
-) -> Iterator[Item]:
+def _folder(layout: Layout, folder: Path, gone: Withheld, *, thumbnails: bool) -> Iterator[Item]:
     tables = sorted(folder.glob("*.parquet"))
     touched = False
     for path in tables:
@@ -77,7 +75,7 @@ def _shows_pictures(path: Path) -> bool:
     return "sheet" in path.stem
 
 
-def _reports(layout: Layout, gone: AbstractSet[str]) -> Iterator[Item]:
+def _reports(layout: Layout, gone: Withheld) -> Iterator[Item]:
     if layout.label_issues.exists():
         yield _rows(layout, layout.label_issues, gone)[0]
     for path in sorted(layout.drift("x").parent.glob("*.json")):
@@ -85,26 +83,32 @@ def _reports(layout: Layout, gone: AbstractSet[str]) -> Iterator[Item]:
             yield _item(layout, path)
 
 
-def _names(path: Path, gone: AbstractSet[str]) -> bool:
-    """Whether a text names one of the pictures that are gone."""
+def _names(path: Path, gone: Withheld) -> bool:
+    """Whether a text names one of the pictures that are gone, or a retired category."""
     if not gone:
         return False
-    return any(name.decode() in gone for name in set(_NAMES.findall(path.read_bytes())))
+    text = path.read_bytes()
+    if any(name.decode() in gone for name in set(_NAMES.findall(text))):
+        return True
+    return any(re.search(rf"\b{re.escape(key)}\b".encode(), text) for key in gone.retired)
 
 
-def _has_any(path: Path, gone: AbstractSet[str]) -> bool:
+def _knows_retired(model: Path, gone: Withheld) -> bool:
+    """Whether a classifier was trained on a category that is retired now."""
+    return any(_names(path, Withheld(retired=gone.retired)) for path in model.glob("card.md"))
+
+
+def _has_any(path: Path, gone: Withheld) -> bool:
     """Whether a table of a study has a row of a picture that is gone."""
     if not gone or not path.exists():
         return False
-    return not gone.isdisjoint(artifacts.read_parquet(path, ["picID"])["picID"].to_pylist())
+    return bool(pc.any(gone.among(artifacts.read_parquet(path, ["picID"])["picID"])).as_py())
 
 
-def _rows(layout: Layout, path: Path, gone: AbstractSet[str]) -> tuple[Item, bool]:
+def _rows(layout: Layout, path: Path, gone: Withheld) -> tuple[Item, bool]:
     """A table of a study without the rows of pictures that are gone, and whether it has any."""
     named = artifacts.read_parquet(path, ["picID"])["picID"]
-    found = pc.unique(
-        named.filter(pc.is_in(named, pa.array(sorted(gone), pa.string())))
-    ).to_pylist()
+    found = pc.unique(named.filter(gone.among(named))).to_pylist()
     if not found:
         return _item(layout, path), False
     copy = layout.outbox / path.relative_to(layout.root)

@@ -1,0 +1,290 @@
+"""The categories that a workspace remembers, beside its image roots in `workspace.json`.
+
+A category has a *key*, fixed when its first picture arrives: the prefix of its pictures' ids and
+the name of its folders. Its *name* and label may change later by a person's command, and it may be
+retired, which leaves it out of everything that reads, studies or publishes until it is restored.
+Readers ask here which categories there are; writers compare the configuration with it first.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from naturalist import artifacts
+from naturalist.errors import ConfigError
+from naturalist.layout import Layout
+
+_FIELD = "categories"
+
+
+@dataclass(frozen=True)
+class Category:
+    """One category of a workspace.
+
+    Attributes:
+        key: prefix of its pictures' ids and name of its folders; never changes.
+        name: what it is called.
+        label: its label in tables; None in a workspace that was made before labels were remembered.
+        since: when it was first seen, ISO 8601 in UTC; empty if that is not known.
+        retired_at: since when it is left out of everything; None if it is not.
+        former_names: earlier names, oldest first.
+    """
+
+    key: str
+    name: str
+    label: int | None
+    since: str = ""
+    retired_at: str | None = None
+    former_names: tuple[str, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is not retired."""
+        return self.retired_at is None
+
+
+@dataclass(frozen=True)
+class Categories:
+    """All categories that a workspace remembers, retired ones too."""
+
+    known: tuple[Category, ...] = ()
+
+    @property
+    def active(self) -> tuple[Category, ...]:
+        """Those that are not retired."""
+        return tuple(one for one in self.known if one.is_active)
+
+    @property
+    def retired_keys(self) -> frozenset[str]:
+        """Keys of the retired ones."""
+        return frozenset(one.key for one in self.known if not one.is_active)
+
+    @property
+    def retired_names(self) -> frozenset[str]:
+        """Names of the retired ones."""
+        return frozenset(one.name for one in self.known if not one.is_active)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The name of each category that is not retired, by key."""
+        return {one.key: one.name for one in self.active}
+
+    def named(self, name: str) -> Category | None:
+        """The category with this name; None if there is none."""
+        return next((one for one in self.known if one.name == name), None)
+
+    def key_of(self, name: str) -> str:
+        """The key of a category; for one that is not known yet, the key that it will get."""
+        known = self.named(name)
+        if known is not None:
+            return known.key
+        taken = {one.key.lower() for one in self.known}
+        free = (f"{name}-{k}" if k > 1 else name for k in range(1, len(taken) + 2))
+        return next(key for key in free if key.lower() not in taken)
+
+    def current_name(self, name: str) -> str:
+        """The present name of what is or was called so; the name itself if nothing was."""
+        if self.named(name) is not None:
+            return name
+        matches = [one.name for one in self.known if name in (one.key, *one.former_names)]
+        return matches[-1] if matches else name
+
+    @property
+    def keys_by_word(self) -> dict[str, str]:
+        """The key of each category that is not retired, by its former names, key and name."""
+        words = {name: one.key for one in self.active for name in one.former_names}
+        words |= {one.key: one.key for one in self.active}
+        return words | {one.name: one.key for one in self.active}
+
+    def changed(self, category: Category) -> "Categories":
+        """With another value for the category of the same key."""
+        return Categories(tuple(category if one.key == category.key else one for one in self.known))
+
+
+def read(layout: Layout) -> Categories:
+    """Read what a workspace remembers; nothing if there is no workspace yet."""
+    marker = artifacts.read_json(layout.marker)
+    return of_marker(layout, marker if isinstance(marker, dict) else {})
+
+
+def of_marker(layout: Layout, marker: Mapping[str, Any]) -> Categories:
+    """What the content of `workspace.json` says.
+
+    A workspace that was made before categories were remembered has those of its ledger.
+    """
+    if _FIELD not in marker:
+        return Categories(tuple(Category(key, key, None) for key in _keys_on_disk(layout)))
+    listed = (one | {"former_names": tuple(one["former_names"])} for one in marker[_FIELD])
+    return Categories(tuple(Category(**one) for one in listed))
+
+
+def in_marker(categories: Categories) -> dict[str, Any]:
+    """The part of `workspace.json` that remembers the categories."""
+    listed = (asdict(one) for one in categories.known)
+    return {_FIELD: [one | {"former_names": list(one["former_names"])} for one in listed]}
+
+
+def write(layout: Layout, categories: Categories) -> None:
+    """Remember the categories, atomically; for the one writer of the workspace."""
+    marker = artifacts.read_json(layout.marker)
+    artifacts.write_json(layout.marker, marker | in_marker(categories))
+
+
+def has_pictures(layout: Layout, key: str) -> bool:
+    """Whether any file was ever seen in a category."""
+    return any((layout.ledger / key).glob("[0-9]*.parquet"))
+
+
+def _keys_on_disk(layout: Layout) -> list[str]:
+    if not layout.ledger.is_dir():
+        return []
+    return sorted(p.name for p in layout.ledger.iterdir() if p.is_dir() and p.name[0] != ".")
+
+
+def reconcile(
+    known: Categories,
+    configured: Mapping[str, int],
+    in_use: Callable[[str], bool],
+    describe: Callable[[str], str],
+) -> Categories:
+    """Compare the configuration with what a workspace remembers; gives what to remember from now.
+
+    New categories are added; a known one that never saw a file may leave without a word.
+
+    Args:
+        known: what the workspace remembers.
+        configured: label of each category in the configuration, by name.
+        in_use: whether a category, by key, ever saw a file.
+        describe: what a workspace holds of a category, by key, for messages.
+
+    Raises:
+        ConfigError: a category was removed, renamed or relabelled in the configuration.
+    """
+    kept = [c for c in known.known if c.name in configured or not c.is_active or in_use(c.key)]
+    missing = [c for c in kept if c.is_active and c.name not in configured]
+    added = [name for name in configured if known.named(name) is None]
+    if missing:
+        raise ConfigError(_missing(missing, added, configured, describe))
+    relabelled = [
+        c for c in kept if c.is_active and c.label is not None and configured[c.name] != c.label
+    ]
+    if relabelled:
+        raise ConfigError(_relabelled(relabelled, configured, describe))
+    filled = [
+        replace(c, label=configured[c.name]) if c.label is None and c.is_active else c for c in kept
+    ]
+    result = Categories(tuple(filled))
+    for name in added:
+        fresh = Category(result.key_of(name), name, configured[name], _now())
+        result = Categories((*result.known, fresh))
+    return result
+
+
+def _missing(
+    missing: Iterable[Category],
+    added: list[str],
+    configured: Mapping[str, int],
+    describe: Callable[[str], str],
+) -> str:
+    lines = ["the configuration no longer names categories of this workspace:"]
+    for one in missing:
+        lines.append(f"  {one.name}: {describe(one.key)}")
+        same = [name for name in added if one.label in (None, configured[name])]
+        new = same[0] if len(same) == 1 else "NEW_NAME"
+        lines += [
+            f"    new name (pictures keep their ids):  naturalist category rename {one.name} {new}",
+            f"    leave it out everywhere from now on:  naturalist category retire {one.name}",
+        ]
+    lines.append("Or put it back into the configuration. Nothing was changed")
+    return "\n".join(lines)
+
+
+def _relabelled(
+    changed: Iterable[Category],
+    configured: Mapping[str, int],
+    describe: Callable[[str], str],
+) -> str:
+    lines = ["the configuration gives categories of this workspace other labels:"]
+    words = []
+    for one in changed:
+        new = configured[one.name]
+        lines.append(f"  {one.name}: {one.label} -> {new}; {describe(one.key)}")
+        words.append(f"{one.name} {new}")
+    lines += [
+        "If that is meant (their tables are written again, and classifiers need training again):",
+        f"  naturalist category relabel {' '.join(words)}",
+        "Or restore the labels in the configuration. Nothing was changed",
+    ]
+    return "\n".join(lines)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def renamed(known: Categories, old: str, new: str) -> Categories:
+    """Give a category another name.
+
+    Raises:
+        ConfigError: there is no such category, or another one has the name.
+    """
+    if known.named(old) is None and known.named(new) is not None:
+        return known  # done already
+    one = _require(known, old)
+    other = next((c for c in known.known if c.name.lower() == new.lower() and c is not one), None)
+    if other is not None:
+        raise ConfigError(f"there is a category {other.name!r} already: choose another name")
+    names = (*(name for name in one.former_names if name != new), old)
+    return known.changed(replace(one, name=new, former_names=names))
+
+
+def relabelled(known: Categories, labels: Mapping[str, int]) -> Categories:
+    """Give categories other labels, all at once, so that two can be exchanged.
+
+    Raises:
+        ConfigError: there is no such category, or two would have the same label.
+    """
+    result = known
+    for name, label in labels.items():
+        result = result.changed(replace(_require(known, name), label=label))
+    by_label: dict[int | None, str] = {}
+    for one in result.active:
+        if one.label is not None and one.label in by_label:
+            raise ConfigError(
+                f"{by_label[one.label]!r} and {one.name!r} would both have label {one.label}: "
+                f"give both new labels at once, as in  naturalist category relabel {one.name} "
+                f"{one.label} {by_label[one.label]} N"
+            )
+        by_label[one.label] = one.name
+    return result
+
+
+def retired(known: Categories, name: str) -> Categories:
+    """Leave a category out of everything from now on."""
+    one = _require(known, name)
+    return known.changed(replace(one, retired_at=one.retired_at or _now()))
+
+
+def restored(known: Categories, name: str) -> Categories:
+    """Take a retired category back.
+
+    Raises:
+        ConfigError: there is no such category, or its label was given to another one.
+    """
+    one = _require(known, name)
+    holder = next((c for c in known.active if c.label == one.label and c is not one), None)
+    if holder is not None:
+        raise ConfigError(
+            f"{name!r} has label {one.label}, and so has {holder.name!r} by now: relabel that one "
+            f"first, as in  naturalist category relabel {holder.name} N"
+        )
+    return known.changed(replace(one, retired_at=None))
+
+
+def _require(known: Categories, name: str) -> Category:
+    one = known.named(name)
+    if one is None:
+        names = ", ".join(c.name for c in known.known) or "none yet"
+        raise ConfigError(f"this workspace has no category {name!r}: it has {names}")
+    return one

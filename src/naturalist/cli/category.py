@@ -1,0 +1,123 @@
+"""Commands for the categories of a workspace: list, rename, relabel, retire, restore."""
+
+from typing import Annotated
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.config import load_config
+from naturalist.curation import categories
+from naturalist.curation.categories import Change
+from naturalist.errors import ConfigError
+
+app = typer.Typer(
+    name="category",
+    help="List the categories of a workspace; rename, relabel, retire and restore them.\n\n"
+    "`naturalist run` refuses a configuration that does this without a word.",
+)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the category.")]
+_NEXT = "naturalist run  brings tables and published data up to date"
+
+
+@app.command("list", epilog=EXIT_CODES)
+def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """List every category that the workspace knows, retired ones too.
+
+    Example: naturalist category list -c garden
+    """
+    rows = categories.listing(load_config(config))
+    if json:
+        output.print_json({"categories": rows})
+        return
+    columns = ("category", "label", "prefix of ids", "retired", "holds")
+    output.print_table(
+        columns,
+        [[r["name"], r["label"], r["key"], r["retired_at"] or "", r["holds"]] for r in rows],
+    )
+
+
+@app.command(epilog=EXIT_CODES)
+def rename(
+    name: NameArgument,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="Its new name.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Give a category another name, in the workspace and in naturalist.toml.
+
+    Its pictures keep their ids and folders (plant_id_7 stays plant_id_7), so that nobody's notes
+    break; tables, studies and published data show the new name.
+
+    Example: naturalist category rename plant flora -c garden
+    """
+    change = categories.rename(config, name, new_name)
+    _print(change, f"{name} is now {new_name}; {_NEXT}", json=json)
+
+
+@app.command(epilog=EXIT_CODES)
+def relabel(
+    pairs: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME LABEL...", help="Categories and their new labels."),
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Give categories other labels, in the workspace and in naturalist.toml.
+
+    The next run writes their tables again. Train classifiers again afterwards.
+
+    Example: naturalist category relabel plant 1 animal 0 -c garden
+    """
+    labels = _labels(pairs)
+    change = categories.relabel(config, labels)
+    texts = ", ".join(f"{name} has label {label}" for name, label in labels.items())
+    _print(change, f"{texts}; {_NEXT}", json=json)
+
+
+@app.command(epilog=EXIT_CODES)
+def retire(
+    name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """Leave a category out of tables, studies, pages and published data from now on.
+
+    Nothing of it is deleted, and `restore` takes it back. It may stay in naturalist.toml or be
+    removed there. Snapshots published before still hold it: `naturalist snapshots prune`.
+
+    Example: naturalist category retire human -c garden
+    """
+    change = categories.retire(config, name)
+    _print(change, f"{name} is retired; {_NEXT}", json=json)
+
+
+@app.command(epilog=EXIT_CODES)
+def restore(
+    name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """Take a retired category back, with the ids that its pictures had.
+
+    Example: naturalist category restore human -c garden
+    """
+    change = categories.restore(config, name)
+    configured = any(section.name == name for section in load_config(config).category)
+    hint = "" if configured else f"; name it in {config} again before the next run"
+    _print(change, f"{name} is restored{hint}; {_NEXT}", json=json)
+
+
+def _labels(pairs: list[str]) -> dict[str, int]:
+    if len(pairs) % 2 or not all(label.isdecimal() for label in pairs[1::2]):
+        raise ConfigError(
+            f"{' '.join(pairs)!r}: give pairs of a category and a whole number, as in  plant 1"
+        )
+    return {name: int(label) for name, label in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def _print(change: Change, text: str, *, json: bool) -> None:
+    if json:
+        names = {one.name: vars(one) for one in change.categories.known}
+        output.print_json({"changed": change.changed, "categories": list(names.values())})
+    else:
+        output.print_text(text if change.changed else f"nothing to change: {text}")

@@ -1,0 +1,44 @@
+"""Changing names and labels of categories in a person's `naturalist.toml`, comments kept."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from naturalist import artifacts
+from naturalist.config.reading import file_of
+from naturalist.errors import ConfigError
+
+
+def change_categories(path: Path, names: Mapping[str, str], labels: Mapping[str, int]) -> bool:
+    """Give categories other names and labels; what is so already stays as it is.
+
+    Args:
+        path: the file, or the folder that it is in.
+        names: the new name of a category, by its present one.
+        labels: the new label of a category, by the name that it has after `names`.
+
+    Returns:
+        Whether the file was changed.
+
+    Raises:
+        ConfigError: the file cannot be read.
+        WorkspaceError: it cannot be written.
+    """
+    file = file_of(path)
+    try:
+        text = file.read_text("utf-8")
+        document = tomlkit.parse(text)
+    except (OSError, ValueError, TOMLKitError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    for section in document.get("category", []):
+        name = names.get(section["name"], section["name"])
+        if name != section["name"]:
+            section["name"] = name
+        if labels.get(name, section["label"]) != section["label"]:
+            section["label"] = labels[name]
+    changed = tomlkit.dumps(document)
+    if changed != text:
+        artifacts.write_bytes(file, changed.encode())
+    return changed != text

@@ -1,0 +1,49 @@
+"""What is in nothing that is read, studied or published: withdrawn pictures, retired categories."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naturalist import categories
+from naturalist.layout import Layout
+from naturalist.ledger.rows import not_accepted
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Pictures that are left out, by id.
+
+    Attributes:
+        pictures: those that are no longer accepted, of the categories that are not retired.
+        retired: keys of retired categories, all of whose pictures are left out.
+    """
+
+    pictures: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
+    _array: pa.Array = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_array", pa.array(sorted(self.pictures), pa.string()))
+
+    def __bool__(self) -> bool:
+        return bool(self.pictures or self.retired)
+
+    def __contains__(self, pic_id: object) -> bool:
+        name = str(pic_id)
+        return name in self.pictures or name.rpartition("_id_")[0] in self.retired
+
+    def among(self, pic_ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        """For each of the ids (strings) whether it is left out, as booleans."""
+        mask = pc.is_in(pic_ids, self._array)
+        for key in self.retired:
+            mask = pc.or_(mask, pc.starts_with(pic_ids, f"{key}_id_"))
+        return mask
+
+
+def withheld(layout: Layout) -> Withheld:
+    """What a workspace leaves out now; costs its amendments, not its pictures."""
+    known = categories.read(layout)
+    active = [one.key for one in known.active]
+    gone = {name for key in active for name in not_accepted(layout, key)}
+    return Withheld(frozenset(gone), known.retired_keys)

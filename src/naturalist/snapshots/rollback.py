@@ -1,0 +1,158 @@
+"""Pointing `latest` back to an older snapshot, and holding it there until that is lifted."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from naturalist.errors import ConfigError, NotFound, StoreError
+from naturalist.snapshots import maintenance
+from naturalist.snapshots.pictures import with_pictures
+from naturalist.snapshots.reading import LATEST, Snapshot, decode, newest, read
+from naturalist.stores import Store
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What a rollback did."""
+
+    before: str
+    after: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A rollback that publishing respects.
+
+    Attributes:
+        snapshot: id of the snapshot that was gone back to.
+        since: when, ISO 8601 in UTC.
+        why: the reason that was given.
+    """
+
+    snapshot: str
+    since: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What a publisher has taken out, whatever its published snapshots say.
+
+    Attributes:
+        takedowns: names of the files that list pictures that were taken down.
+        retired: names of categories that are retired.
+    """
+
+    takedowns: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
+
+
+def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()) -> RolledBack:
+    """Point `latest` to another snapshot, note it in the store's log, and hold publishing.
+
+    While it is held, publishing leaves `latest` alone; see `release`.
+
+    Args:
+        store: where it is published.
+        snapshot_id: the snapshot to go back to.
+        why: the reason, for the log.
+        gone: what the workspace has taken out, published already or not.
+
+    Raises:
+        NotFound: there is no such snapshot.
+        ConfigError: it shows pictures that were taken down, or a category that was retired.
+        StoreError: objects that it names are gone.
+        Conflict: somebody published, pruned or rolled back at the same time.
+    """
+    newest(store)  # where nothing is published, nothing is written either
+    with maintenance.held(store, "rollback") as lease:
+        current, version = newest(store)
+        wanted = read(store, snapshot_id)
+        if wanted.id == current.id:
+            return RolledBack(current.id, wanted.id, changed=False)
+        _check_nothing_gone(wanted, current, gone)
+        _check_complete(store, wanted)
+        hold = {"since": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": why}
+        store.put_bytes(LATEST, pointer_to(wanted, hold), if_match=version)
+        lease.record("rollback", before=current.id, after=wanted.id, why=why)
+    return RolledBack(current.id, wanted.id, changed=True)
+
+
+def release(store: Store) -> Hold | None:
+    """Lift the hold of a rollback, so that the next publish moves `latest` again.
+
+    Returns:
+        The hold that was lifted; None if there was none.
+
+    Raises:
+        NotFound: nothing is published there.
+        Conflict: somebody published, pruned or rolled back at the same time.
+    """
+    newest(store)
+    with maintenance.held(store, "release") as lease:
+        hold = hold_of(store)
+        if hold is not None:
+            current, version = newest(store)
+            store.put_bytes(LATEST, pointer_to(current), if_match=version)
+            lease.record("release", before=current.id, after=current.id, why=hold.why)
+    return hold
+
+
+def hold_of(store: Store) -> Hold | None:
+    """The rollback that holds `latest`; None if publishing may move it."""
+    try:
+        pointer = decode(LATEST, store.get_bytes(LATEST)[0])
+    except NotFound:
+        return None
+    hold = pointer.get("hold")
+    if not isinstance(hold, dict):
+        return None
+    return Hold(str(pointer.get("snapshot")), str(hold.get("since")), str(hold.get("why")))
+
+
+def _check_nothing_gone(wanted: Snapshot, current: Snapshot, gone: Gone) -> None:
+    later = (_takedowns(current) | gone.takedowns) - _takedowns(wanted)
+    retired = gone.retired | set(current.about.get("retired", ()))
+    shown = sorted(retired & wanted.labels.keys())
+    what = [f"category {name!r}, which was retired" for name in shown]
+    what += ["pictures that were taken down after it was published"] if later else []
+    if what:
+        raise ConfigError(
+            f"snapshot {wanted.id} shows {' and '.join(what)}: going back to it would publish them "
+            "again. `latest` was left as it is; choose a later snapshot, or publish again"
+        )
+
+
+def _takedowns(snapshot: Snapshot) -> frozenset[str]:
+    """Names of the files of takedowns that a snapshot has; each has one of its own."""
+    split = (file.name.rpartition("/") for file in snapshot.files)
+    return frozenset(
+        name
+        for folder, _, name in split
+        if folder.endswith("/amendments") and name.startswith("takedown-")
+    )
+
+
+def pointer_to(snapshot: Snapshot, hold: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of `latest` that point to a snapshot, with the hold of a rollback, if any."""
+    value: dict[str, Any] = {
+        "snapshot": snapshot.id,
+        "key": snapshot.key,
+        "sha256": snapshot.sha256,
+    }
+    if hold is not None:
+        value["hold"] = dict(hold)
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _check_complete(store: Store, snapshot: Snapshot) -> None:
+    there = {info.key: info.size_bytes for info in store.list()}
+    for file in with_pictures(store, snapshot.files):
+        if there.get(file.key) != file.size_bytes:
+            raise StoreError(
+                f"snapshot {snapshot.id} is not complete: {file.key} is gone or has another size; "
+                "`latest` was left as it is"
+            )

@@ -1,0 +1,263 @@
+"""Categories that are removed, renamed, relabelled, retired and restored: never a ghost."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import tiny
+from naturalist import artifacts, categories, consume, ledger, snapshots
+from naturalist.config import Config, load_config
+from naturalist.curation import categories as curation
+from naturalist.curation.takedown import gone, take_down
+from naturalist.errors import ConfigError
+from naturalist.running import workspace
+from naturalist.stores import open_store
+
+SEEDS = {"plant": range(6), "animal": range(10, 16), "human": range(20, 26)}
+MODES = ("hardlink", "copy", "move", "reference")
+
+
+def make(folder: Path, mode: str = "copy") -> Path:
+    """A published collection of three categories; the path of its configuration."""
+    sources = tiny.make_sources(folder / "in", SEEDS)
+    published = {"url": str(folder / "published"), "pictures": "objects"}
+    path = tiny.config_file(folder, sources, images={"mode": mode}, publish=published)
+    tiny.make_all(load_config(path))
+    return path
+
+
+def edit(path: Path, old: str, new: str) -> Config:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return load_config(path)
+
+
+def without(path: Path, name: str) -> Config:
+    """The configuration after a person removed a category from it."""
+    config = load_config(path)
+    kept = {
+        section.name: {source.name: source.path for source in section.source}
+        for section in config.category
+        if section.name != name
+    }
+    labels = {section.name: section.label for section in config.category}
+    content = tiny.settings(kept)
+    for section in content["category"]:
+        section["label"] = labels[section["name"]]
+    line = f"category = {tiny._toml(content['category'])}"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line if one.startswith("category") else one for one in lines) + "\n")
+    return load_config(path)
+
+
+def counts(place: Path) -> dict[str, int]:
+    collection = consume.load(place)
+    sizes = {name: len(consume.load(place, categories=[name])) for name in collection.labels}
+    return {name: rows for name, rows in sizes.items() if rows}
+
+
+def labels_on_disk(folder: Path) -> dict[int, int]:
+    tables = folder / "work" / "tables" / "*" / "*.parquet"
+    query = f"SELECT category_label, count(*) FROM '{tables}' GROUP BY ALL"
+    return dict(duckdb.sql(query).fetchall())
+
+
+def mentions(folder: Path, words: list[str]) -> list[str]:
+    """Files of the newest snapshot whose bytes, decompressed where Parquet, hold a word."""
+    import io
+
+    import pyarrow.parquet as pq
+
+    store = open_store(str(folder))
+    hits = []
+    for file in snapshots.with_pictures(store, snapshots.read(store).files):
+        data = store.get_bytes(file.key)[0]
+        text = data + file.name.encode()
+        if file.suffix == ".parquet":
+            text += str(pq.read_table(io.BytesIO(data)).to_pylist()).encode()
+        hits += [file.name for word in words if word.encode() in text]
+    return hits
+
+
+def test_a_removed_category_stops_every_writer_before_it_changes_anything(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    before = counts(tmp_path / "work")
+    config = without(path, "human")
+    with pytest.raises(ConfigError, match="human: 6 accepted pictures, 2 tables"):
+        tiny.make_all(config)
+    with pytest.raises(ConfigError), workspace.writing(config):
+        pass
+    assert counts(tmp_path / "work") == before
+
+
+def test_a_category_renamed_in_the_file_alone_stops_the_run(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    config = edit(path, '"plant", label', '"flora", label')
+    with pytest.raises(ConfigError, match="category rename plant flora"):
+        tiny.make_all(config)
+    assert not (tmp_path / "work" / "tables" / "flora").exists()
+
+
+def test_labels_exchanged_in_the_file_stop_the_run_and_rewrite_nothing(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    before = labels_on_disk(tmp_path)
+    text = path.read_text().replace("label = 0", "label = 9").replace("label = 1", "label = 0")
+    path.write_text(text.replace("label = 9", "label = 1"))
+    with pytest.raises(ConfigError, match="category relabel plant 1 animal 0"):
+        tiny.make_all(load_config(path))
+    assert labels_on_disk(tmp_path) == before
+
+    curation.relabel(path, {"plant": 1, "animal": 0})
+    tiny.make_all(load_config(path))
+    assert consume.load(tmp_path / "work").labels == {"plant": 1, "animal": 0, "human": 4}
+    assert consume.load(tmp_path / "published").labels == {"plant": 1, "animal": 0, "human": 4}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_renamed_category_keeps_its_pictures_once_with_their_ids(
+    tmp_path: Path, mode: str
+) -> None:
+    path = make(tmp_path, mode)
+    ids = set(consume.load(tmp_path / "work", categories=["plant"]).numpy().pic_ids)
+    curation.rename(path, "plant", "flora")
+    config = load_config(path)
+    assert "flora" in {section.name for section in config.category}
+    tiny.make_all(config)
+    for place in ("work", "published"):
+        assert counts(tmp_path / place) == {"flora": 6, "animal": 6, "human": 6}
+        assert set(consume.load(tmp_path / place, categories=["flora"]).numpy().pic_ids) == ids
+    assert labels_on_disk(tmp_path) == {0: 6, 1: 6, 4: 6}
+    assert {row["outcome"] for row in tiny.ledger_rows(config)} == {"accepted"}
+
+    tiny.write_picture(tmp_path / "in" / "plant" / "new.png", 99)
+    tiny.make_all(load_config(path))
+    arrived = set(consume.load(tmp_path / "work", categories=["flora"]).numpy().pic_ids) - ids
+    assert arrived == {"plant_id_7"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_retired_category_is_in_nothing_and_comes_back_as_it_was(
+    tmp_path: Path, mode: str
+) -> None:
+    path = make(tmp_path, mode)
+    whole = consume.load(tmp_path / "work").numpy()
+    curation.retire(path, "human")
+    tiny.make_all(load_config(path))
+    for place in ("work", "published"):
+        assert counts(tmp_path / place) == {"plant": 6, "animal": 6}
+    assert labels_on_disk(tmp_path) == {0: 6, 1: 6}
+    assert mentions(tmp_path / "published", ["human_id_", "/human/"]) == []
+
+    curation.restore(path, "human")
+    tiny.make_all(load_config(path))
+    again = consume.load(tmp_path / "work").numpy()
+    assert list(again.pic_ids) == list(whole.pic_ids)
+    assert (again.features == whole.features).all()
+
+
+def test_a_retired_category_may_be_removed_from_the_file(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    curation.retire(path, "human")
+    tiny.make_all(without(path, "human"))
+    assert counts(tmp_path / "published") == {"plant": 6, "animal": 6}
+
+
+@pytest.mark.parametrize("command", ["rename", "relabel"])
+def test_a_command_killed_between_its_two_writes_is_finished_by_repeating_it(
+    tmp_path: Path, command: str
+) -> None:
+    path = make(tmp_path)
+    call = {
+        "rename": "curation.rename(path, 'plant', 'flora')",
+        "relabel": "curation.relabel(path, {'plant': 7})",
+    }[command]
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from naturalist import categories\n"
+        "from naturalist.curation import categories as curation\n"
+        "path = Path(sys.argv[1])\n"
+        "categories.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"{call}\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], env=os.environ, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(ConfigError, match=f"category {command} plant"):
+        tiny.make_all(load_config(path))
+    if command == "rename":
+        curation.rename(path, "plant", "flora")
+    else:
+        curation.relabel(path, {"plant": 7})
+    tiny.make_all(load_config(path))
+    wanted = {"flora": 0} if command == "rename" else {"plant": 7}
+    assert wanted.items() <= consume.load(tmp_path / "published").labels.items()
+
+
+def test_a_workspace_made_before_categories_were_remembered_opens(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    layout = load_config(path).layout
+    marker = artifacts.read_json(layout.marker)
+    del marker["categories"]
+    artifacts.write_json(layout.marker, marker)
+    with pytest.raises(ConfigError, match="human"), workspace.writing(without(path, "human")):
+        pass
+    curation.retire(path, "human")
+    tiny.make_all(load_config(path))
+    assert counts(tmp_path / "work") == {"plant": 6, "animal": 6}
+
+
+def test_pictures_that_were_taken_down_come_back_by_no_rollback(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    config = load_config(path)
+    store = open_store(config.publish_url)
+    tiny.write_picture(tmp_path / "in" / "plant" / "new.png", 99)
+    tiny.make_all(config)
+    take_down(config, ["plant_id_3"], "asked", "me")
+    with pytest.raises(ConfigError, match="taken down"):
+        snapshots.roll_back(store, "000001", gone=gone(config))
+    tiny.make_all(config)
+    with pytest.raises(ConfigError, match="taken down"):
+        snapshots.roll_back(store, "000001")  # by what is published alone
+    assert snapshots.read(store).id == "000003"
+
+
+def test_a_retired_category_comes_back_by_no_rollback(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    curation.retire(path, "human")
+    tiny.make_all(load_config(path))
+    with pytest.raises(ConfigError, match="'human', which was retired"):
+        snapshots.roll_back(open_store(load_config(path).publish_url), "000001")
+
+
+def test_a_rollback_holds_until_it_is_released(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    config = load_config(path)
+    store = open_store(config.publish_url)
+    tiny.write_picture(tmp_path / "in" / "plant" / "new.png", 99)
+    tiny.make_all(config)
+    snapshots.roll_back(store, "000001", "wrong pictures")
+    tiny.write_picture(tmp_path / "in" / "plant" / "newer.png", 98)
+    tiny.make_all(config)
+    assert snapshots.read(store).id == "000001"
+    assert snapshots.hold_of(store).why == "wrong pictures"
+    assert snapshots.release(store).snapshot == "000001"
+    assert snapshots.release(store) is None
+    tiny.make_all(config)
+    assert snapshots.read(store).id == "000003"
+    assert counts(tmp_path / "published")["plant"] == 8
+
+
+def test_what_is_withheld_is_known_by_id(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    take_down(load_config(path), ["plant_id_3"], "asked", "me")
+    curation.retire(path, "human")
+    held = ledger.withheld(load_config(path).layout)
+    assert "plant_id_3" in held
+    assert "human_id_1" in held
+    assert "plant_id_1" not in held
+    assert categories.read(load_config(path).layout).retired_names == {"human"}
