@@ -24,8 +24,8 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: the file is missing, is no TOML, or says something that is not allowed.
     """
-    path = file_of(path)
     try:
+        path = file_of(path)
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
         raise ConfigError(
