@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from naturalist import artifacts, ledger
+from naturalist.features import open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.schemas import table_schema
@@ -50,7 +51,6 @@ from naturalist.studies.classifier.methods.weighting import row_weights
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import model_id, train
 from naturalist.studies.classifier.training_rows import open_rows
-from naturalist.studies.rows import read_rows
 
 DIM = 512
 SOURCES = 12
@@ -109,14 +109,14 @@ def scikit_learn(folder: Path) -> dict:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
-    rows = read_rows(folder)
+    rows = open_place(folder).read()
     standard = StandardScaler(copy=False).fit_transform(rows.features)
     model = LogisticRegression(max_iter=100).fit(standard, rows.labels)
     return {"iterations": int(model.n_iter_[0])}
 
 
 def reading(folder: Path) -> dict:
-    return {"rows": len(read_rows(folder))}
+    return {"rows": len(open_place(folder).read())}
 
 
 def alone(work: Callable[..., dict], *arguments: object) -> dict:
@@ -216,7 +216,7 @@ def others() -> dict[str, Callable]:
 
 def learners(workspace: Path) -> dict:
     warnings.filterwarnings("ignore")
-    rows = read_rows(workspace)
+    rows = open_place(workspace).read()
     found = {}
     for balance in ("none", "categories", "sources"):
         for penalty in (0.01, 0.1, 1.0, 10.0):
@@ -287,7 +287,7 @@ def made_up(draws: int) -> dict[str, dict[str, dict[str, float]]]:
 
 def finer_sources(workspace: Path) -> tuple:
     """Features, labels, and as source of each picture the folder that it lies in."""
-    rows = read_rows(workspace)
+    rows = open_place(workspace).read()
     layout = Layout(workspace)
     folder_of = {}
     for category in rows.categories:

@@ -93,10 +93,10 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 def photo_features(workspace: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     from naturalist import ledger
+    from naturalist.features import open_place
     from naturalist.layout import Layout
-    from naturalist.studies.rows import read_rows
 
-    rows = read_rows(workspace)
+    rows = open_place(workspace).read()
     with ledger.connect(Layout(workspace)) as connection:
         query = "SELECT pic_id, path_text FROM ledger WHERE outcome = 'accepted'"
         listed = ledger.query(connection, query).to_pylist()
@@ -209,9 +209,9 @@ def run_scale(arguments: argparse.Namespace) -> None:
 
 
 def _scale(rows: int, method: str, made_from: int, count: int) -> None:
+    from naturalist.features import open_file
     from naturalist.layout import Layout
     from naturalist.progress import Silent
-    from naturalist.studies import feature_files
     from naturalist.studies.clusters.methods.clustering import ClusterOptions
     from naturalist.studies.clusters.methods.quality import agreement
     from naturalist.studies.clusters.study import ClusterStudy, study_clusters
@@ -220,7 +220,7 @@ def _scale(rows: int, method: str, made_from: int, count: int) -> None:
         folder = Path(name)
         truth, writing = timed(lambda: write(folder / "v.parquet", rows))
         base = _peak()
-        files = feature_files.of_file(folder / "v.parquet")
+        files = open_file(folder / "v.parquet")
         study = ClusterStudy(ClusterOptions(method=method, rows=made_from, count=count))
         found, seconds = timed(lambda: study_clusters(files, Layout(folder), study, Silent()))
         peak = _peak()
@@ -240,14 +240,13 @@ def _scale(rows: int, method: str, made_from: int, count: int) -> None:
 
 
 def vectors_after(files: Any, rows: int) -> Any:
-    from naturalist.studies.feature_files import FeatureFile, FeatureFiles
-    from naturalist.studies.rows import Rows
+    from naturalist.features import FeatureFile, FeatureTable, Rows
 
     features = next(blocks(100_000))[0][:rows]
     names = np.array([f"new{k}" for k in range(rows)])
     made = Rows(names, features, np.zeros(rows, np.int32), np.full(rows, "new"), {}, "")
     file = FeatureFile("new", "new", lambda: made, lambda: made)
-    return FeatureFiles((*files.files, file), files.dim, {}, files.what)
+    return FeatureTable((*files.files, file), files.dim, {}, files.what)
 
 
 # search
@@ -331,12 +330,12 @@ def build(which: str, vectors: np.ndarray) -> Callable[[np.ndarray], np.ndarray]
 
 
 def _search_own(folder: Path, rows: int, queries: np.ndarray, true: np.ndarray) -> None:
+    from naturalist.features import open_file
     from naturalist.layout import Layout
     from naturalist.progress import Silent
-    from naturalist.studies import feature_files
     from naturalist.studies.similar import study as similar
 
-    files, layout = feature_files.of_file(folder / "v.parquet"), Layout(folder)
+    files, layout = open_file(folder / "v.parquet"), Layout(folder)
     base = _peak()
     about, build_s = timed(lambda: similar.update_index(files, layout, "b", Silent()))
     index = similar.open_index(layout)

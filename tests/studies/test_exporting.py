@@ -9,14 +9,15 @@ from PIL import Image
 from tests.numeric.mixtures import directions
 
 from naturalist.errors import ConfigError
+from naturalist.features import FeatureTable, open_file, open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
-from naturalist.studies import exporting, feature_files
+from naturalist.studies import exporting
 from naturalist.studies.exporting import Beside, export
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> feature_files.FeatureFiles:
+def files(tmp_path: Path) -> FeatureTable:
     features, groups = directions([20, 15], dim=32)
     table = pa.table(
         {
@@ -27,7 +28,7 @@ def files(tmp_path: Path) -> feature_files.FeatureFiles:
         }
     )
     pq.write_table(table, tmp_path / "v.parquet", row_group_size=10)
-    return feature_files.of_file(tmp_path / "v.parquet")
+    return open_file(tmp_path / "v.parquet")
 
 
 def coordinates(tmp_path: Path) -> pa.Table:
@@ -40,7 +41,7 @@ def coordinates(tmp_path: Path) -> pa.Table:
 
 
 def test_csv_has_a_row_for_each_picture_and_joins_coordinates_by_name(
-    files: feature_files.FeatureFiles, tmp_path: Path
+    files: FeatureTable, tmp_path: Path
 ) -> None:
     done = export(files, Beside((coordinates(tmp_path),)), tmp_path / "out", "csv", Silent())
     with (tmp_path / "out/pictures.csv").open(newline="") as file:
@@ -52,7 +53,7 @@ def test_csv_has_a_row_for_each_picture_and_joins_coordinates_by_name(
 
 
 def test_the_projector_gets_vectors_and_metadata_line_by_line(
-    files: feature_files.FeatureFiles, tmp_path: Path
+    files: FeatureTable, tmp_path: Path
 ) -> None:
     export(files, Beside(), tmp_path, "projector", Silent(), rows=30)
     tensors = np.loadtxt(tmp_path / "tensors.tsv", delimiter="\t")
@@ -70,7 +71,7 @@ def test_the_projector_gets_vectors_and_metadata_line_by_line(
 def test_thumbnails_lie_on_the_sprite_in_the_order_of_the_rows(
     photo_workspace: Path, tmp_path: Path
 ) -> None:
-    files = feature_files.of_place(photo_workspace)
+    files = open_place(photo_workspace)
     layout = Layout(photo_workspace)
     export(files, Beside(), tmp_path, "projector", Silent(), rows=50, pictures=layout)
     with Image.open(tmp_path / "sprite.png") as sprite:
@@ -84,7 +85,7 @@ def test_thumbnails_lie_on_the_sprite_in_the_order_of_the_rows(
 
 
 def test_atlas_gets_coordinates_where_there_is_a_map_and_vectors_where_there_is_none(
-    files: feature_files.FeatureFiles, tmp_path: Path
+    files: FeatureTable, tmp_path: Path
 ) -> None:
     done = export(files, Beside((coordinates(tmp_path),)), tmp_path / "a", "atlas", Silent())
     table = pq.read_table(tmp_path / "a/atlas.parquet")

@@ -22,9 +22,9 @@ from naturalist.cli.progress import make_progress
 from naturalist.config import ClustersSection, load_config
 from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
+from naturalist.features import FeatureTable, open_file, open_place
 from naturalist.layout import Layout
 from naturalist.pipeline.clusters import cluster as bring_up_to_date
-from naturalist.studies import feature_files
 from naturalist.studies.clusters.study import ClusterStudy, study_clusters
 
 app = typer.Typer()
@@ -88,9 +88,7 @@ def cluster(
         _print(found, layout.clustering(name))
 
 
-def elsewhere(
-    place: str, vectors: Path | None, out: Path | None
-) -> tuple[feature_files.FeatureFiles, Layout]:
+def elsewhere(place: str, vectors: Path | None, out: Path | None) -> tuple[FeatureTable, Layout]:
     """Features that are not those of the workspace, and where results about them go.
 
     Raises:
@@ -100,7 +98,7 @@ def elsewhere(
         raise ConfigError("--from and --vectors exclude each other: say where the features are")
     if out is None:
         raise ConfigError("say with --out DIR where to write: the features are not the workspace's")
-    files = feature_files.of_file(vectors) if vectors else feature_files.of_place(place)
+    files = open_file(vectors) if vectors else open_place(place)
     return files, Layout(out)
 
 

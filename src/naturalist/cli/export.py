@@ -18,9 +18,10 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.errors import ConfigError
+from naturalist.features import open_file, open_place
 from naturalist.layout import Layout
 from naturalist.running import workspace
-from naturalist.studies import exporting, feature_files
+from naturalist.studies import exporting
 from naturalist.studies.exporting import Beside
 
 app = typer.Typer()
@@ -80,11 +81,11 @@ def export(
         raise ConfigError("--from and --vectors exclude each other: say where the features are")
     if place or vectors:
         layout = Layout(Path(place) if place and "://" not in place else folder)
-        files = feature_files.of_file(vectors) if vectors else feature_files.of_place(place)
+        files = open_file(vectors) if vectors else open_place(place)
     else:
         layout = load_config(config).layout
         workspace.reading(layout)
-        files = feature_files.of_place(layout.root)
+        files = open_place(layout.root)
     found = (
         exporting.read_clusters(layout, clusters),
         exporting.read_coordinates(layout, coordinates),

@@ -15,13 +15,13 @@ from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.config.maps import MapSection
 from naturalist.config.sources import NAME
-from naturalist.consume import load
 from naturalist.errors import ConfigError
+from naturalist.features import open_place
 from naturalist.layout import MapFolder, SampleFolder
 from naturalist.running import workspace
 
 if TYPE_CHECKING:
-    from naturalist.consume.loading import Collection
+    from naturalist.features import FeatureTable
 
 app = typer.Typer()
 
@@ -96,7 +96,7 @@ def make_map(
     from naturalist.studies.maps import study as maps
     from naturalist.studies.maps.own_coordinates import read_coordinates
 
-    settings, collection_of, root = _place(config, place, out, "map")
+    settings, opened, root = _place(config, place, out, "map")
     own = None
     if coordinates is not None:
         if method is not None or sample or dims is not None:
@@ -105,9 +105,9 @@ def make_map(
     options = _with_asked(settings, method, sample, seed).options(dims or 2)
     named = _checked_name(name or (f"own-{own.dims}d" if own else maps.default_name(options)))
     folder = MapFolder(out or root / named)
-    with collection_of() as collection:
+    with opened() as table:
         made = maps.make_map(
-            collection,
+            table,
             folder,
             named,
             options,
@@ -123,7 +123,7 @@ def make_map(
 
 
 def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapSection, Any, Path]:
-    """The settings, a context that gives the collection, and where results of a kind lie."""
+    """The settings, a context that gives the features, and where results of a kind lie."""
     if place:
         if out is None:
             raise ConfigError("--from reads another place: say with  --out DIR  where to write")
@@ -133,17 +133,17 @@ def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapSe
     root = settings.layout.maps if kind == "map" else settings.layout.samples
 
     @contextmanager
-    def held() -> "Iterator[Collection]":
+    def held() -> "Iterator[FeatureTable]":
         with workspace.writing(settings):
-            yield load(settings.layout.root)
+            yield open_place(settings.layout.root, sources=False)
 
     return settings.map, held, root
 
 
 def _reading(place: str) -> Any:
     @contextmanager
-    def read() -> "Iterator[Collection]":
-        yield load(place)
+    def read() -> "Iterator[FeatureTable]":
+        yield open_place(place, sources=False)
 
     return read
 
@@ -247,13 +247,13 @@ def make_sample(
     from naturalist.studies.maps import samples
     from naturalist.studies.maps.methods.sampling import SampleOptions
 
-    settings, collection_of, root = _place(config, place, out, "sample")
+    settings, opened, root = _place(config, place, out, "sample")
     named = _checked_name(name or f"{method.value}-{size}")
     folder = SampleFolder(out or root / named)
     options = SampleOptions(size, method.value, seed)
-    with collection_of() as collection:
+    with opened() as table:
         made = samples.make_sample(
-            collection, folder, named, options, settings.floors, watcher=make_progress(quiet=quiet)
+            table, folder, named, options, settings.floors, watcher=make_progress(quiet=quiet)
         )
     if json:
         output.print_json(made)

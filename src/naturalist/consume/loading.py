@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from naturalist import artifacts
 from naturalist.consume import reading
 from naturalist.consume.attached import columns_of, read_with_columns
 from naturalist.consume.batches import Arrays, in_order, read_arrays, shuffled
@@ -57,7 +58,7 @@ class Collection:
         first = {file.category: file for file in reversed(self.tables.files)}
         labels = {}
         for category, file in first.items():
-            column = reading.read(self._ready(file), ["category_label"])["category_label"]
+            column = reading.read(self.ready(file), ["category_label"])["category_label"]
             if len(column):
                 labels[category] = int(column[0].as_py())
         return labels
@@ -67,9 +68,14 @@ class Collection:
         """Number of features; 0 if there are no tables."""
         if not self.tables.files:
             return 0
-        schema = reading.read(self._ready(self.tables.files[0]), ["features"]).schema
+        schema = reading.read(self.ready(self.tables.files[0]), ["features"]).schema
         size: int = schema.field("features").type.list_size
         return size
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 that changes when any table does."""
+        return artifacts.fingerprint([[file.name, file.sha256] for file in self.tables.files])
 
     def __len__(self) -> int:
         """Rows of all tables; tables that are not here yet are fetched."""
@@ -105,8 +111,8 @@ class Collection:
         """The chosen columns of one table after another, in flat memory."""
         for file in self.tables.files:
             if file.beside is not None and self._beside():
-                self._ready(file.beside)
-            yield read_with_columns(self._ready(file), self.columns, self.attached)
+                self.ready(file.beside)
+            yield read_with_columns(self.ready(file), self.columns, self.attached)
 
     def arrow(self) -> pa.Table:
         """All rows as one Arrow table of the chosen columns."""
@@ -183,7 +189,7 @@ class Collection:
         if rows < 1:
             raise ConfigError(f"rows is {rows}: a batch has at least 1")
         if seed is None:
-            return in_order(self._ready, self.tables.files, rows)
+            return in_order(self.ready, self.tables.files, rows)
         return shuffled(self.fetch(), rows, np.random.default_rng(seed))
 
     def share(self, index: int, count: int) -> "Collection":
@@ -211,7 +217,12 @@ class Collection:
             raise MissingExtra("PyTorch", "torch") from error
         return TorchBatches(self, rows, seed)
 
-    def _ready(self, file: TableFile) -> TableFile:
+    def ready(self, file: TableFile) -> TableFile:
+        """Have one table on this machine, verified.
+
+        Raises:
+            StoreError: it has other bytes than were published, or the store failed.
+        """
         if file.name not in self._sure:
             reading.make_sure(file, self._store([file]))
             self._sure.add(file.name)

@@ -17,7 +17,6 @@ from naturalist.errors import ConfigError
 from naturalist.stages.extract import decode_for
 from naturalist.stages.pictures import Row, read_picture
 from naturalist.stages.tables import features_of
-from naturalist.studies.rows import fingerprint_of
 from naturalist.studies.similar.study import index_of
 
 Vector = NDArray[np.float32]
@@ -132,7 +131,7 @@ class Similar:
     def _tables(self) -> Collection:
         # Kept while the tables are the same, so that their checksums are compared once.
         fresh = consume.load(self.place.layout.root, columns=["picID", "features"])
-        mark = fingerprint_of(fresh)
+        mark = fresh.fingerprint
         with self._tables_lock:
             if self._collection is None or self._collection[0] != mark:
                 self._collection = (mark, fresh)

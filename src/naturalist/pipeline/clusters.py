@@ -3,10 +3,10 @@
 from typing import Any
 
 from naturalist.config import Config
+from naturalist.features import open_place
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Progress
 from naturalist.running import workspace
-from naturalist.studies import feature_files
 from naturalist.studies.clusters.study import LEAST_ROWS, ClusterStudy, study_clusters
 
 
@@ -23,7 +23,7 @@ def cluster(
     layout = config.layout
     workspace.reading(layout)
     with workspace.writing(config):
-        files = feature_files.of_place(layout.root)
+        files = open_place(layout.root)
         return study_clusters(
             files, layout, study, progress, name=name, pictures=layout, again=again
         )
@@ -32,7 +32,7 @@ def cluster(
 def step(job: Job) -> dict[str, Any]:
     """The step of a run: the clustering `default`, once there are enough pictures."""
     layout = job.config.layout
-    files = feature_files.of_place(layout.root)
+    files = open_place(layout.root)
     if len(files.files) < LEAST_ROWS and sum(len(f.outline()) for f in files.files) < LEAST_ROWS:
         job.progress.note(f"no clusters yet: they need {LEAST_ROWS} pictures")
         return {"changed": False}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from naturalist.consume import load
+from naturalist.features import open_place
 from naturalist.layout import MapFolder
 from naturalist.pipeline.steps import Job
 
@@ -26,10 +26,8 @@ def update_maps(job: Job) -> dict[str, Any]:
         options = config.map.options(dims)
         name = maps.default_name(options)
         folder = MapFolder(config.layout.map(name))
-        collection = load(config.layout.root)
-        found = maps.make_map(
-            collection, folder, name, options, config.map.floors, watcher=job.progress
-        )
+        table = open_place(config.layout.root, sources=False)
+        found = maps.make_map(table, folder, name, options, config.map.floors, watcher=job.progress)
         if not found["verdict"]["good"]:
             job.progress.note(f"the map {name}: {'; '.join(found['verdict']['words'])}")
         made[name] = {"changed": found["changed"], "rows": found["rows"]} | found["verdict"]

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
+from naturalist.features import open_place
 from naturalist.layout import Layout
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.stages.extract import decode_for
-from naturalist.studies import feature_files
 from naturalist.studies.similar.study import Index, open_index, update_index
 
 Hit = dict[str, Any]
@@ -41,7 +41,7 @@ def step(job: Job) -> dict[str, Any]:
 
 
 def _update(config: Config, progress: Progress) -> dict[str, Any]:
-    files = feature_files.of_place(config.layout.root)
+    files = open_place(config.layout.root)
     return update_index(files, config.layout, _backbone_id(config), progress)
 
 

@@ -9,7 +9,14 @@ from typing import Any
 from naturalist.errors import ConfigError, NotFound, StoreError
 from naturalist.snapshots import maintenance
 from naturalist.snapshots.pictures import with_pictures
-from naturalist.snapshots.reading import LATEST, Snapshot, decode, newest, read
+from naturalist.snapshots.reading import Snapshot, newest, read
+from naturalist.snapshots.schema import (
+    LATEST,
+    MAX_DOCUMENT_BYTES,
+    PointerDocument,
+    check,
+    decode,
+)
 from naturalist.stores import Store
 
 
@@ -104,13 +111,11 @@ def release(store: Store) -> Hold | None:
 def hold_of(store: Store) -> Hold | None:
     """The rollback that holds `latest`; None if publishing may move it."""
     try:
-        pointer = decode(LATEST, store.get_bytes(LATEST)[0])
+        value = decode(LATEST, store.get_bytes(LATEST, MAX_DOCUMENT_BYTES)[0])
     except NotFound:
         return None
-    hold = pointer.get("hold")
-    if not isinstance(hold, dict):
-        return None
-    return Hold(str(pointer.get("snapshot")), str(hold.get("since")), str(hold.get("why")))
+    pointer = check(PointerDocument, LATEST, value)
+    return pointer.hold and Hold(pointer.snapshot, pointer.hold.since, pointer.hold.why)
 
 
 def _check_nothing_gone(wanted: Snapshot, current: Snapshot, gone: Gone) -> None:

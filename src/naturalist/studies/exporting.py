@@ -20,11 +20,10 @@ from PIL import Image
 
 from naturalist import artifacts
 from naturalist.errors import ConfigError
+from naturalist.features import FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import Progress
-from naturalist.studies.feature_files import FeatureFiles
 from naturalist.studies.feature_sample import draw
-from naturalist.studies.rows import Rows
 from naturalist.studies.thumbnails import read_thumbnails
 
 Form = Literal["projector", "atlas", "csv"]
@@ -96,7 +95,7 @@ class Exported:
 
 
 def export(
-    files: FeatureFiles,
+    files: FeatureTable,
     beside: Beside,
     folder: Path,
     form: Form,
@@ -135,7 +134,7 @@ def export(
 class _Chosen:
     """The rows to export, file after file."""
 
-    def __init__(self, files: FeatureFiles, rows: int, watcher: Progress) -> None:
+    def __init__(self, files: FeatureTable, rows: int, watcher: Progress) -> None:
         self._files, self._watcher = files, watcher
         self._names: set[str] | None = None
         watcher.begin("export: count", None, "rows")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from naturalist.features import FeatureTable
 from naturalist.numeric import kmeans
 from naturalist.numeric.reduction import to_unit
-from naturalist.studies.feature_files import FeatureFiles
 
 Floats = NDArray[np.float32]
 OnRows = Callable[[int], None]
@@ -37,12 +37,12 @@ class Drawn:
     of: int
 
 
-def draw(files: FeatureFiles, count: int, seed: int, on_rows: OnRows) -> Drawn:
+def draw(files: FeatureTable, count: int, seed: int, on_rows: OnRows) -> Drawn:
     """Draw `count` rows evenly from all, or take all if there are no more."""
     return _smallest(files, count, seed, on_rows, lambda features: np.ones(len(features), bool))
 
 
-def draw_far(files: FeatureFiles, near: Drawn, few: int, seed: int, on_rows: OnRows) -> Drawn:
+def draw_far(files: FeatureTable, near: Drawn, few: int, seed: int, on_rows: OnRows) -> Drawn:
     """Rows of places where hardly any were drawn evenly: rare groups are there.
 
     A group of 20 among a million has hardly a row in an even sample. Either its rows are farther
@@ -74,7 +74,7 @@ def draw_far(files: FeatureFiles, near: Drawn, few: int, seed: int, on_rows: OnR
 
 
 def _smallest(
-    files: FeatureFiles,
+    files: FeatureTable,
     count: int,
     seed: int,
     on_rows: OnRows,

@@ -11,10 +11,10 @@ from tests.numeric.mixtures import directions
 
 from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.features import FeatureTable, open_file, open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.schemas import CLUSTER_MEMBERS
-from naturalist.studies import feature_files
 from naturalist.studies.clusters import model as cluster_model
 from naturalist.studies.clusters import study as clusters
 from naturalist.studies.clusters.methods.clustering import NOISE, ClusterOptions
@@ -24,15 +24,15 @@ OPTIONS = ClusterOptions(axes=16, max_count=24, count=4)
 STUDY = ClusterStudy(OPTIONS)
 
 
-def write_vectors(path: Path, features: np.ndarray, **columns: Any) -> feature_files.FeatureFiles:
+def write_vectors(path: Path, features: np.ndarray, **columns: Any) -> FeatureTable:
     """Own vectors, in the order given; names follow from their place."""
     names = [f"p{k}" for k in range(len(features))]
     table = pa.table({"picID": names, "features": list(features)} | columns)
     pq.write_table(table, path)
-    return feature_files.of_file(path)
+    return open_file(path)
 
 
-def study(files: feature_files.FeatureFiles, folder: Path, **more: Any) -> dict[str, Any]:
+def study(files: FeatureTable, folder: Path, **more: Any) -> dict[str, Any]:
     return study_clusters(files, Layout(folder), more.pop("study", STUDY), Silent(), **more)
 
 
@@ -43,7 +43,7 @@ def members(folder: Path) -> pa.Table:
 def test_real_photos_are_clustered_with_sheets_numbers_and_words(
     photo_workspace: Path, tmp_path: Path
 ) -> None:
-    files = feature_files.of_place(photo_workspace)
+    files = open_place(photo_workspace)
     found = study(files, tmp_path, pictures=Layout(photo_workspace))
     folder = Layout(tmp_path).clustering("default")
     table = members(tmp_path)
@@ -95,7 +95,7 @@ def test_pictures_that_are_gone_leave_their_clusters(tmp_path: Path) -> None:
     before = members(tmp_path)
     table = pq.read_table(tmp_path / "v.parquet")
     pq.write_table(pa.concat_tables([table[:10], table[20:]]), tmp_path / "v.parquet")
-    found = study(feature_files.of_file(tmp_path / "v.parquet"), tmp_path)
+    found = study(open_file(tmp_path / "v.parquet"), tmp_path)
     assert found["rows"] == 290
     assert members(tmp_path).equals(pa.concat_tables([before[:10], before[20:]]))
 
@@ -164,14 +164,14 @@ def test_too_few_pictures_are_refused(tmp_path: Path, rows: int) -> None:
 def test_pictures_that_are_all_alike_are_one_cluster_or_none(tmp_path: Path, method: str) -> None:
     np.save(tmp_path / "v.npy", np.ones((12, 8), np.float32))
     options = ClusterStudy(ClusterOptions(method=method))
-    found = study(feature_files.of_file(tmp_path / "v.npy"), tmp_path, study=options)
+    found = study(open_file(tmp_path / "v.npy"), tmp_path, study=options)
     assert found["rows"] == 12
     assert len(found["clusters"]) == (1 if method == "kmeans" else 0)
 
 
 def test_without_categories_there_is_no_word_about_them(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", directions([90, 80, 70, 60])[0])
-    found = study(feature_files.of_file(tmp_path / "v.npy"), tmp_path)
+    found = study(open_file(tmp_path / "v.npy"), tmp_path)
     assert found["metrics"]["ari"] is None
     assert found["metrics"]["purity"] is None
     assert found["clusters"][0]["category"] is None

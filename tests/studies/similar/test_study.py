@@ -8,32 +8,29 @@ import pytest
 from tests.numeric.mixtures import directions
 
 from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.features import FeatureTable, Rows, open_file, open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
-from naturalist.studies import feature_files
-from naturalist.studies.rows import Rows, read_rows
 from naturalist.studies.similar import study as similar
 
 
 def indexed(place: Path, out: Path) -> dict:
-    return similar.update_index(feature_files.of_place(place), Layout(out), "b", Silent())
+    return similar.update_index(open_place(place), Layout(out), "b", Silent())
 
 
-def vectors_file(
-    path: Path, features: np.ndarray, group_rows: int = 40
-) -> feature_files.FeatureFiles:
+def vectors_file(path: Path, features: np.ndarray, group_rows: int = 40) -> FeatureTable:
     names = [f"p{k}" for k in range(len(features))]
     pq.write_table(
         pa.table({"picID": names, "features": list(features)}), path, row_group_size=group_rows
     )
-    return feature_files.of_file(path)
+    return open_file(path)
 
 
 def test_neighbours_of_real_photos_are_those_of_all_cosines(
     photo_workspace: Path, tmp_path: Path
 ) -> None:
     about = indexed(photo_workspace, tmp_path)
-    rows = read_rows(photo_workspace)
+    rows = open_place(photo_workspace).read()
     unit = rows.features / np.linalg.norm(rows.features, axis=1, keepdims=True)
     names, cosines = similar.neighbours(Layout(tmp_path), 3 * rows.features[::50], 6)
     true = -np.sort(-(unit[::50] @ unit.T), axis=1)[:, :6]
@@ -52,9 +49,7 @@ def test_an_index_is_made_once_and_extended_by_the_parts_that_changed(tmp_path: 
     assert first["changed"]
     assert not similar.update_index(files, Layout(tmp_path), "b", Silent())["changed"]
     more = vectors_file(tmp_path / "v.parquet", features)
-    kept = feature_files.FeatureFiles(
-        (*files.files, *more.files[3:]), more.dim, more.categories, more.what
-    )
+    kept = FeatureTable((*files.files, *more.files[3:]), more.dim, more.categories, more.what)
     folder = Layout(tmp_path).index("b")
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     second = similar.update_index(kept, Layout(tmp_path), "b", Silent())
@@ -138,4 +133,4 @@ def test_without_an_index_or_with_a_damaged_one_it_is_said_what_to_do(tmp_path: 
 def test_own_vectors_that_are_none_are_refused(tmp_path: Path, columns: dict, said: str) -> None:
     pq.write_table(pa.table(columns), tmp_path / "v.parquet")
     with pytest.raises(ConfigError, match=said):
-        next(feature_files.of_file(tmp_path / "v.parquet").rows())
+        next(open_file(tmp_path / "v.parquet").rows())

@@ -14,6 +14,7 @@ from naturalist import artifacts
 from naturalist.consume import load
 from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
+from naturalist.features import Rows
 from naturalist.layout import Layout
 from naturalist.schemas import NEAR_DUPLICATES
 from naturalist.stages.tables import features_of
@@ -22,7 +23,6 @@ from naturalist.studies.classifier.methods.linear import Block
 from naturalist.studies.classifier.methods.splits import Index
 from naturalist.studies.classifier.methods.weighting import largest_share
 from naturalist.studies.classifier.options import ClassifierOptions
-from naturalist.studies.rows import Rows, fingerprint_of
 
 CellKey = tuple[int, str]
 """Label and source."""
@@ -143,7 +143,7 @@ def _draw(collection: Collection, counts: Mapping[CellKey, int], most: int, seed
         table["category_label"].to_numpy(),
         np.array(table["source"].to_pylist(), np.str_),
         known,
-        fingerprint_of(collection),
+        collection.fingerprint,
     )
 
 

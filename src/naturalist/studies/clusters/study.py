@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.numeric.reduction import Reduction
 from naturalist.progress import Progress
@@ -40,9 +41,7 @@ from naturalist.studies.clusters.methods.clustering import (
 )
 from naturalist.studies.clusters.report import Members
 from naturalist.studies.clusters.sheets import write_sheets
-from naturalist.studies.feature_files import FeatureFile, FeatureFiles
 from naturalist.studies.feature_sample import draw, draw_far
-from naturalist.studies.rows import Rows
 
 FORMAT = 1
 """Changes when the same rows would give other clusters."""
@@ -86,7 +85,7 @@ class Before:
 
 
 def study_clusters(
-    files: FeatureFiles,
+    files: FeatureTable,
     layout: Layout,
     study: ClusterStudy,
     watcher: Progress,
@@ -134,7 +133,7 @@ def study_clusters(
     return about | {"changed": True}
 
 
-def _fingerprint(files: FeatureFiles, study: ClusterStudy) -> str:
+def _fingerprint(files: FeatureTable, study: ClusterStudy) -> str:
     return artifacts.fingerprint(FORMAT, asdict(study.clusters), files.dim)
 
 
@@ -160,7 +159,7 @@ def _read_before(path: Path, options: str) -> Before | None:
 
 
 def _bring_up_to_date(
-    files: FeatureFiles,
+    files: FeatureTable,
     study: ClusterStudy,
     before: Before | None,
     watcher: Progress,
@@ -186,7 +185,7 @@ def _bring_up_to_date(
 
 
 def _make(
-    files: FeatureFiles, options: ClusterOptions, watcher: Progress
+    files: FeatureTable, options: ClusterOptions, watcher: Progress
 ) -> tuple[Model, dict[str, Any]]:
     """A model of some rows, and how good it is."""
     watcher.begin("clusters: sample", None, "rows")
@@ -242,7 +241,7 @@ def _count(
     return chosen
 
 
-def _assign_all(files: FeatureFiles, model: Model, watcher: Progress) -> tuple[Members, list[int]]:
+def _assign_all(files: FeatureTable, model: Model, watcher: Progress) -> tuple[Members, list[int]]:
     watcher.begin("clusters: assign", None, "rows")
     parts = []
     for rows in files.rows():
@@ -253,7 +252,7 @@ def _assign_all(files: FeatureFiles, model: Model, watcher: Progress) -> tuple[M
 
 
 def _grow(
-    files: FeatureFiles, before: Before, watcher: Progress
+    files: FeatureTable, before: Before, watcher: Progress
 ) -> tuple[Members, list[int], dict[str, Any]]:
     """Old rows keep their cluster, new ones get theirs; only files that changed are read whole."""
     watcher.begin("clusters: assign", None, "rows")

@@ -14,13 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from naturalist import __version__, artifacts
-from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
+from naturalist.features import FeatureTable, Names
 from naturalist.layout import SampleFolder
 from naturalist.numeric.reduction import Reduction, fit_reduction
 from naturalist.progress import SILENT, Progress, stage
 from naturalist.schemas import SAMPLE
-from naturalist.studies.blocks import Names, feature_blocks, read_names
 from naturalist.studies.maps.methods import integrity, sampling
 from naturalist.studies.maps.methods.sampling import Blocks, Sample, SampleOptions
 from naturalist.studies.maps.thresholds import Floors, below_floors, verdict
@@ -32,7 +31,7 @@ the tables again."""
 
 
 def make_sample(
-    collection: Collection,
+    table: FeatureTable,
     folder: SampleFolder,
     name: str,
     options: SampleOptions,
@@ -44,7 +43,7 @@ def make_sample(
     """Choose a sample of all pictures and report what it keeps; nothing is done if it is done.
 
     Args:
-        collection: the tables.
+        table: the features.
         folder: where the sample lies.
         name: of the sample.
         options: how it is chosen.
@@ -60,7 +59,7 @@ def make_sample(
         MissingExtra: the extra `analysis` is not installed.
     """
     start = time.perf_counter()
-    names = read_names(collection)
+    names = table.names()
     if options.size > len(names):
         raise ConfigError(
             f"a sample of {options.size:,} pictures, and there are {len(names):,}: "
@@ -70,7 +69,7 @@ def make_sample(
     if artifacts.is_done(folder.members, wanted):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
-    blocks = _reduced_blocks(collection, len(names), watcher)
+    blocks = _reduced_blocks(table, len(names), watcher)
     with stage(watcher, "sample", 1, "samples") as advance:
         sample = sampling.choose(blocks, len(names), options)
         advance(1)
@@ -119,8 +118,8 @@ def report_integrity(
     return {"sample": found, "uniform": uniform}
 
 
-def _reduced_blocks(collection: Collection, rows: int, watcher: Progress) -> Blocks:
-    read = functools.partial(feature_blocks, collection)
+def _reduced_blocks(table: FeatureTable, rows: int, watcher: Progress) -> Blocks:
+    read = table.blocks
     with stage(watcher, "reduce", rows, "rows") as advance:
 
         def told() -> Iterator[NDArray[np.float32]]:

@@ -7,7 +7,6 @@ said.
 """
 
 import datetime as dt
-import functools
 import logging
 import resource
 import time
@@ -18,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import __version__, artifacts
-from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
+from naturalist.features import FeatureTable, Names
 from naturalist.layout import MapFolder
 from naturalist.progress import SILENT, Progress, stage
-from naturalist.studies.blocks import Names, feature_blocks, read_names
 from naturalist.studies.maps import files as map_files
 from naturalist.studies.maps import picture as map_picture
 from naturalist.studies.maps import samples
@@ -40,7 +38,7 @@ _UNIFORM_SEEDS = 5
 
 
 def make_map(
-    collection: Collection,
+    table: FeatureTable,
     folder: MapFolder,
     name: str,
     options: MapOptions,
@@ -53,7 +51,7 @@ def make_map(
     """Bring a map up to date with the tables; nothing is done if it is.
 
     Args:
-        collection: the tables.
+        table: the features.
         folder: where the map lies.
         name: of the map.
         options: how it is made.
@@ -70,7 +68,7 @@ def make_map(
         MissingExtra: a package that the method needs is not installed.
     """
     start = time.perf_counter()
-    names = read_names(collection)
+    names = table.names()
     if len(names) < _SMALLEST:
         raise ConfigError(f"{len(names)} pictures make no map: at least {_SMALLEST} are needed")
     if own is not None:
@@ -81,9 +79,7 @@ def make_map(
     if not remake and artifacts.is_done(folder.points, wanted):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
-    work = _Work(
-        collection, folder, name, options, floors, watcher, names, made_by, wanted, start, own
-    )
+    work = _Work(table, folder, name, options, floors, watcher, names, made_by, wanted, start, own)
     stored = map_files.read_map(folder)
     if stored is None or stored.summary["made_by"] != made_by:
         return _make(work, None)
@@ -92,7 +88,7 @@ def make_map(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    collection: Collection
+    table: FeatureTable
     folder: MapFolder
     name: str
     options: MapOptions
@@ -111,7 +107,7 @@ def _make(
     """Lay the map out; with an old one, start from it."""
     own = work.own
     drawn = drawing.draw(
-        functools.partial(feature_blocks, work.collection),
+        work.table.blocks,
         len(work.names),
         work.options,
         before=None if old is None or own else _before(work, old),
@@ -202,7 +198,7 @@ def _reduce_rows(work: _Work, old: StoredMap, fresh: NDArray[np.int64]) -> NDArr
     tables = np.unique(np.searchsorted(starts, fresh, side="right") - 1)
     reduced = np.empty((len(fresh), old.model.reduction.axes.shape[1]), np.float32)
     with stage(work.watcher, "reduce", len(fresh), "rows") as advance:
-        blocks = feature_blocks(work.collection, tables.tolist())
+        blocks = work.table.blocks(tables.tolist())
         for table, block in zip(tables.tolist(), blocks, strict=True):
             low, high = np.searchsorted(fresh, starts[table : table + 2])
             reduced[low:high] = old.model.reduction(block[fresh[low:high] - starts[table]])

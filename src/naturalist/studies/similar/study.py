@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.features import FeatureFile, FeatureTable
 from naturalist.layout import Layout
 from naturalist.numeric.reduction import fit_reduction, to_unit
 from naturalist.progress import Progress
-from naturalist.studies.feature_files import FeatureFile, FeatureFiles
 from naturalist.studies.feature_sample import draw
 from naturalist.studies.similar.methods import vector_search
 from naturalist.studies.similar.methods.vector_search import Part
@@ -103,7 +103,7 @@ class Index:
 
 
 def update_index(
-    files: FeatureFiles, layout: Layout, backbone: str, watcher: Progress
+    files: FeatureTable, layout: Layout, backbone: str, watcher: Progress
 ) -> dict[str, Any]:
     """Bring the index up to date with the files; does nothing when it is.
 
@@ -139,11 +139,11 @@ def update_index(
     return about | {"changed": True}
 
 
-def _fits(before: dict[str, Any], files: FeatureFiles) -> bool:
+def _fits(before: dict[str, Any], files: FeatureTable) -> bool:
     return before.get("format") == FORMAT and before.get("dim") == files.dim
 
 
-def _axes(folder: Path, files: FeatureFiles, watcher: Progress) -> Floats:
+def _axes(folder: Path, files: FeatureTable, watcher: Progress) -> Floats:
     """The axes of the projections: chosen once, for projections must be comparable."""
     path = folder / "axes.npy"
     if path.exists():
@@ -160,7 +160,7 @@ def _axes(folder: Path, files: FeatureFiles, watcher: Progress) -> Floats:
 
 def _write_parts(
     folder: Path,
-    files: FeatureFiles,
+    files: FeatureTable,
     before: dict[str, Any] | None,
     axes: Floats,
     watcher: Progress,

@@ -1,13 +1,8 @@
-"""Features file by file, in flat memory: the tables of a collection, or vectors of one's own.
+"""Vectors of one's own as a feature table: Parquet or .npy.
 
-A study that goes through a million rows reads them here, and asks only for the files that are new
-to it. Own vectors come as Parquet (a column of features, and, where there are any, `picID`,
-`category`, `source`) or as .npy.
+Parquet has a column of features and, where there are any, `picID`, `category`, `source`.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,114 +13,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from naturalist import artifacts
-from naturalist.consume import load
-from naturalist.consume.loading import Collection
-from naturalist.consume.places import TableFile
-from naturalist.consume.reading import COLUMNS
 from naturalist.errors import ConfigError
-from naturalist.stages.tables import features_of
-from naturalist.stores import S3Options
-from naturalist.studies.rows import Rows
+from naturalist.features.rows import Rows
+from naturalist.features.table import FeatureFile, FeatureTable
 
 _ROWS_OF_NPY = 10_000
 _FEATURES = ("features", "vector", "vectors", "embedding", "embeddings")
 _NAMES = ("picID", "id", "name", "path")
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureFile:
-    """One file of features, or a part of one.
-
-    Attributes:
-        name: what it is called; a file that grows keeps its name.
-        sha256: changes when its rows do.
-        read: reads its rows.
-        outline: reads its rows without their features.
-    """
-
-    name: str
-    sha256: str
-    read: Callable[[], Rows]
-    outline: Callable[[], Rows]
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureFiles:
-    """All files of a collection.
-
-    Attributes:
-        files: in the order of their rows.
-        dim: number of features.
-        categories: label of each category; empty if there is no word about them.
-        what: the place or file, for messages.
-    """
-
-    files: tuple[FeatureFile, ...]
-    dim: int
-    categories: dict[str, int]
-    what: str
-
-    @property
-    def fingerprint(self) -> str:
-        """Hex SHA-256 that changes when any row of any file does."""
-        return artifacts.fingerprint([[file.name, file.sha256] for file in self.files])
-
-    def rows(self, wanted: Iterable[FeatureFile] | None = None) -> Iterator[Rows]:
-        """The rows of one file after another."""
-        for file in self.files if wanted is None else wanted:
-            yield file.read()
-
-
-def of_place(
-    place: str | os.PathLike[str],
-    *,
-    snapshot: str | None = None,
-    options: S3Options | None = None,
-) -> FeatureFiles:
-    """The tables of a workspace, or of a published or pulled collection.
-
-    Raises:
-        NotFound: there is no collection, or no such snapshot.
-        ConfigError: its tables have no rows, or no column `source`.
-        StoreError: the store failed, or a table has other bytes than were published.
-    """
-    collection = load(place, snapshot=snapshot, options=options)
-    if not collection.tables.files:
-        raise ConfigError(f"the tables of {place} have no rows yet: begin with  naturalist run")
-    if "source" not in collection.columns:
-        raise ConfigError(
-            f"the tables of {place} are CSV and do not say the source of each picture: pull the "
-            "Parquet tables"
-        )
-    categories = dict(sorted(collection.labels.items(), key=lambda pair: pair[1]))
-    files = tuple(
-        FeatureFile(
-            file.name,
-            file.sha256,
-            partial(_read_table, collection, file, categories, collection.dim),
-            partial(_read_table, collection, file, categories, 0),
-        )
-        for file in collection.tables.files
-    )
-    return FeatureFiles(files, collection.dim, categories, str(place))
-
-
-def _read_table(
-    collection: Collection, file: TableFile, categories: dict[str, int], dim: int
-) -> Rows:
-    columns = COLUMNS if dim else tuple(name for name in COLUMNS if name != "features")
-    part = next(Collection(replace(collection.tables, files=(file,)), columns).parts())
-    return Rows(
-        np.array(part["picID"].to_pylist(), np.str_),
-        features_of(part, dim) if dim else np.empty((len(part), 0), np.float32),
-        part["category_label"].to_numpy(),
-        np.array(part["source"].to_pylist(), np.str_),
-        categories,
-        file.sha256,
-    )
-
-
-def of_file(path: Path) -> FeatureFiles:
+def open_file(path: Path) -> FeatureTable:
     """Vectors of one's own.
 
     Args:
@@ -145,7 +42,7 @@ def of_file(path: Path) -> FeatureFiles:
     raise ConfigError(f"{path}: vectors are read from .npy and .parquet")
 
 
-def _of_npy(path: Path) -> FeatureFiles:
+def _of_npy(path: Path) -> FeatureTable:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -159,7 +56,7 @@ def _of_npy(path: Path) -> FeatureFiles:
     for k, start in enumerate(range(0, len(array), _ROWS_OF_NPY)):
         read = partial(_read_npy, path, start)
         files.append(FeatureFile(f"{path.name}:{k}", f"{digest}:{k}", read, read))
-    return FeatureFiles(tuple(files), array.shape[1], {}, str(path))
+    return FeatureTable(tuple(files), array.shape[1], {}, str(path))
 
 
 def _read_npy(path: Path, start: int) -> Rows:
@@ -168,7 +65,7 @@ def _read_npy(path: Path, start: int) -> Rows:
     return _rows(path, names, np.asarray(array, np.float32), None, {})
 
 
-def _of_parquet(path: Path) -> FeatureFiles:
+def _of_parquet(path: Path) -> FeatureTable:
     try:
         with pq.ParquetFile(path) as parquet:
             groups, schema = parquet.metadata.num_row_groups, parquet.schema_arrow
@@ -191,7 +88,7 @@ def _of_parquet(path: Path) -> FeatureFiles:
         read = partial(_read_group, path, column, k, categories)
         files.append(FeatureFile(f"{path.name}:{k}", f"{digest}:{k}", read, read))
     dim = files[0].read().features.shape[1]
-    return FeatureFiles(tuple(files), dim, categories, str(path))
+    return FeatureTable(tuple(files), dim, categories, str(path))
 
 
 def _read_group(path: Path, column: str, k: int, categories: dict[str, int]) -> Rows:
