@@ -93,7 +93,7 @@ def make_concept(
         weights=encoded(model),
         bias=model.bias,
     )
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         concept_files.write_concept(config.layout, saved)
     return _described(saved, scored) | {"ask": asked}
 
@@ -156,7 +156,7 @@ def apply_concept(
     columns = [named["picID"], pa.array(scored.scores), pa.array(matches)]
     table = pa.Table.from_arrays(columns, schema=CONCEPT_MEMBERS)
     path = config.layout.concept_members(saved.name.replace(" ", "_"))
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         artifacts.write_parquet(path, table, metadata={"concept": saved.name})
     proposed = 0
     if decisions is not None:
@@ -180,7 +180,7 @@ def drop_concept(config: Config, name: str) -> str:
         WorkspaceLocked: somebody else is writing.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config.layout, config.name, config.images.roots):
+    with workspace.writing(config):
         concept_files.remove_concept(config.layout, name)
     return concept_files.checked_name(name)
 

@@ -16,11 +16,11 @@ from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.curation.ledger_query import Filter, check_names
 from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
+from naturalist.features import open_place
 from naturalist.layout import Layout
 from naturalist.pipeline import similar as looking
 from naturalist.progress import Progress
 from naturalist.running import workspace
-from naturalist.studies import feature_files
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.similar.methods.vector_search import Floats
 from naturalist.studies.similar.study import Index, open_index, update_index
@@ -81,7 +81,7 @@ def open_words(config: Config, progress: Progress) -> Words:
     layout, backbone = config.layout, backbones.describe(config.extract.backbone).id
     workspace.reading(layout)
     try:
-        with workspace.writing(layout, config.name, config.images.roots):
+        with workspace.writing(config):
             update_words(config, progress)
     except WorkspaceLocked:
         if not (layout.words(backbone) / "words.json").exists():
@@ -104,7 +104,7 @@ def update_words(config: Config, progress: Progress) -> WordIndex:
     Raises:
         ConfigError: there are no tables.
     """
-    files = feature_files.of_place(config.layout.root)
+    files = open_place(config.layout.root)
     spec = backbones.describe(config.extract.backbone)
     update_index(files, config.layout, spec.id, progress)
     make_head = partial(head_of, spec.name) if has_head(spec.name) else None

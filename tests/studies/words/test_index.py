@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from naturalist.errors import ConfigError
+from naturalist.features import open_place
 from naturalist.layout import Layout
 from naturalist.progress import SILENT
-from naturalist.studies import feature_files
 from naturalist.studies.words.index import WordIndex, open_word_index, update_word_index
 from naturalist.studies.words.methods.top_classes import Head
 from studies.vector_tables import write_tables
@@ -25,7 +25,7 @@ def vectors(count: int) -> np.ndarray:
 
 
 def update(layout: Layout) -> WordIndex:
-    files = feature_files.of_place(layout.root)
+    files = open_place(layout.root)
     return update_word_index(files, layout, "tiny-1", head, SILENT)
 
 
@@ -45,7 +45,7 @@ def test_only_the_parts_of_tables_that_changed_are_written(tmp_path: Path) -> No
 
 def test_an_index_without_a_head_has_words_only(tmp_path: Path) -> None:
     layout = write_tables(tmp_path, {"plant": vectors(5)})
-    files = feature_files.of_place(tmp_path)
+    files = open_place(tmp_path)
     index = update_word_index(files, layout, "tiny-1", None, SILENT)
     assert not index.has_classes
     assert index.parts[0].top is None

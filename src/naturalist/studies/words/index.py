@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts, ledger
 from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import Progress, stage
-from naturalist.studies.feature_files import FeatureFile, FeatureFiles
-from naturalist.studies.rows import Rows
 from naturalist.studies.words.methods.paths import postings
 from naturalist.studies.words.methods.top_classes import KEPT, Head, TopClasses, top_classes
 
@@ -110,7 +109,7 @@ class WordIndex:
 
 
 def update_word_index(
-    files: FeatureFiles,
+    files: FeatureTable,
     layout: Layout,
     backbone: str,
     make_head: Callable[[], Head] | None,
@@ -158,7 +157,7 @@ def _is_current(about: dict[str, Any], wanted: list[dict[str, str]], classes: bo
 
 
 def _update(
-    files: FeatureFiles, layout: Layout, head: Head | None, folder: Path, progress: Progress
+    files: FeatureTable, layout: Layout, head: Head | None, folder: Path, progress: Progress
 ) -> dict[str, Any]:
     missing = [file for file in files.files if not _is_whole(folder, file, head)]
     with stage(progress, "words", None, "rows") as advance:
