@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from naturalist import artifacts, backbones
+from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
-from naturalist.curation.searching import Words, open_words, withheld
+from naturalist.curation.searching import Words, open_words
 from naturalist.errors import ConfigError
+from naturalist.ledger import Withheld
 from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.schemas import CONCEPT_MEMBERS
@@ -77,7 +79,7 @@ def make_concept(
     backbone = backbones.describe(config.extract.backbone).id
     before = concept_files.read_concepts(config.layout, backbone).get(name)
     labels = _labels(before, list(yes), list(no))
-    out = withheld(config.layout)
+    out = ledger.withheld(config.layout)
     model, quality = _fitted(words, labels, out, name)
     scored = _scored(words, model, out)
     threshold = quality.threshold if quality else 0.5
@@ -106,7 +108,7 @@ def show_concept(config: Config, name: str, progress: Progress) -> dict[str, Any
     """
     words = open_words(config, progress)
     saved = _of_backbone(config, name)
-    scored = _scored(words, saved.concept, withheld(config.layout))
+    scored = _scored(words, saved.concept, ledger.withheld(config.layout))
     best = np.argsort(-scored.scores, kind="stable")[:_SHOWN]
     named = words.index.described(scored.rows[best].tolist())
     scores = [round(float(score), 4) for score in scored.scores[best]]
@@ -150,7 +152,7 @@ def apply_concept(
     if decisions is not None:
         _check_proposal(config, decisions, category)
     words = open_words(config, progress)
-    scored = _scored(words, saved.concept, withheld(config.layout))
+    scored = _scored(words, saved.concept, ledger.withheld(config.layout))
     named = _names(words, scored.rows)
     matches = scored.scores >= saved.threshold
     columns = [named["picID"], pa.array(scored.scores), pa.array(matches)]
@@ -195,14 +197,14 @@ def _labels(before: SavedConcept | None, yes: list[str], no: list[str]) -> dict[
 
 
 def _fitted(
-    words: Words, labels: dict[str, bool], out: set[str], name: str
+    words: Words, labels: dict[str, bool], out: Withheld, name: str
 ) -> tuple[Concept, ConceptQuality | None]:
     vectors = _vectors(words, [one for one in labels if one not in out])
     yes, no = (
         _stack([vectors[one] for one, says in labels.items() if says is side and one in vectors])
         for side in (True, False)
     )
-    drawn = _background(words, set(labels) | out, name)
+    drawn = _background(words, set(labels) | out.pictures, name)
     no = no if len(no) else drawn[:0]
     enough = len(yes) >= _LEAST_FOR_QUALITY
     return fit_concept(yes, no, drawn), cross_validate(yes, no, drawn) if enough else None
@@ -222,7 +224,7 @@ def _stack(vectors: list[Floats]) -> Floats:
     return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
 
 
-def _background(words: Words, but: set[str], name: str) -> Floats:
+def _background(words: Words, but: AbstractSet[str], name: str) -> Floats:
     """Vectors drawn at random from all pictures but some; the same ones for the same concept."""
     rng = np.random.default_rng(list(name.encode()))
     total = words.index.rows
@@ -239,12 +241,12 @@ def _rows_of(words: Words, rows: NDArray[np.int64]) -> Floats:
     return np.array(found, np.float32).reshape(len(rows), -1)
 
 
-def _scored(words: Words, model: Concept, out: set[str]) -> Scored:
+def _scored(words: Words, model: Concept, out: Withheld) -> Scored:
     scores = np.concatenate([model.scores(words.part(k)) for k in range(len(words.index.parts))])
     rows = np.arange(words.index.rows)
     if out:
-        names = _names(words, rows)["picID"].to_numpy(zero_copy_only=False)
-        rows = rows[~np.isin(names.astype(np.str_), sorted(out))]
+        names = _names(words, rows)["picID"]
+        rows = rows[~out.among(names).to_numpy(zero_copy_only=False)]
     return Scored(rows, scores[rows])
 
 

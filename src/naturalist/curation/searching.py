@@ -195,24 +195,19 @@ def reason_text(hit: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(said))
 
 
-def withheld(layout: Layout) -> set[str]:
-    """Pictures that have an id and are no longer accepted: retired, withdrawn, relabelled."""
-    return {name for c in ledger.categories(layout) for name in ledger.not_accepted(layout, c)}
-
-
 def _allowed(
     layout: Layout, index: WordIndex, request: Request
 ) -> Callable[[int], NDArray[np.bool_] | None]:
-    out = pa.array(sorted(withheld(layout)), pa.string())
+    out = ledger.withheld(layout)
     only = _meeting(layout, request.where) if request.where else None
 
     def allowed(number: int) -> NDArray[np.bool_] | None:
-        if not len(out) and only is None and not (request.category or request.source):
+        if not out and only is None and not (request.category or request.source):
             return None
         names = index.parts[number].names
         mask = np.ones(names.num_rows, bool)
-        if len(out):
-            mask &= ~_mask(pc.is_in(names["picID"], out))
+        if out:
+            mask &= ~_mask(out.among(names["picID"]))
         if only is not None:
             mask &= _mask(pc.is_in(names["picID"], only))
         if request.category:
