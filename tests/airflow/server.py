@@ -173,6 +173,11 @@ class Server:
             return None
         return self.call("GET", f"{path}/xcomEntries/return_value")["value"]
 
+    def good_runs(self, dag_id: str) -> list[str]:
+        """Ids of the runs of a DAG that succeeded, oldest first."""
+        found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=run_after")["dag_runs"]
+        return [run["dag_run_id"] for run in found if run["state"] == "success"]
+
     def asset_events(self) -> list[Json]:
         found: list[Json] = self.call("GET", "/api/v2/assets/events?limit=100")["asset_events"]
         return found

@@ -16,6 +16,8 @@ from naturalist.running import workspace
 
 EACH = 18
 CLEARED = "labelling.plant.label_group"
+CONSUMER = "after_new_pictures"
+ASSET = f"naturalist-{DAG_ID.removeprefix('naturalist_')}-snapshot"
 
 
 @dataclass
@@ -44,6 +46,15 @@ class Story:
     held_back: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     heard: list[Json] = field(default_factory=list)
+    consumed: list[list[str]] = field(default_factory=list)
+
+
+def documented_consumer() -> str:
+    """The DAG of the documentation, for the collection of these tests."""
+    page = (Path(__file__).parents[2] / "docs" / "airflow.md").read_text()
+    blocks = [part.partition("```")[0] for part in page.split("```python\n")[1:]]
+    text = next(block for block in blocks if CONSUMER in block)
+    return text.replace("naturalist-creatures-snapshot", ASSET)
 
 
 def kill_one(server: Server, run: str) -> str:
@@ -96,13 +107,16 @@ def finished(server: Server, home: Home, run: str, code: int = 0) -> Day:
 def story(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     more = f'{QUICK}\nwebhook_connection = "chat"'
     home = make_home(tmp_path_factory.mktemp("scheduler"), photos, EACH, more=more)
+    (home.dags / "consumer.py").write_text(documented_consumer())
     story = Story()
     with (
         listening() as (address, story.heard),
         running(home.home, home.dags, AIRFLOW_CONN_CHAT=address) as server,
     ):
         wait_until("the DAG is there", lambda: server.has_dag(DAG_ID))
+        wait_until("the consumer is there", lambda: server.has_dag(CONSUMER))
         server.unpause(DAG_ID)
+        server.unpause(CONSUMER)
         server.trigger(DAG_ID, "first")
         story.killed.append(kill_one(server, "first"))
         story.told = home.collection.call("run")
@@ -120,6 +134,8 @@ def story(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
         server.trigger(DAG_ID, "broken")
         story.days["broken"] = finished(server, home, "broken", code=3)
         wait_until("a message about the failed run", lambda: story.heard)
+        wait_until("runs of the consumer", lambda: len(server.good_runs(CONSUMER)) == 2)
+        story.consumed = [server.xcom(CONSUMER, run, "use") for run in server.good_runs(CONSUMER)]
     return story
 
 
@@ -214,3 +230,9 @@ def test_a_failed_day_publishes_nothing_ends_properly_and_sends_a_message(story:
 def test_runs_leave_a_report_each(story: Story) -> None:
     names = [Path(story.days[day].report).name for day in ("first", "second")]
     assert names == ["000001.json", "000002.json"]
+
+
+def test_the_documented_consumer_runs_once_for_each_snapshot_and_hears_its_name(
+    story: Story,
+) -> None:
+    assert story.consumed == [["000001"], ["000002"]]

@@ -50,8 +50,9 @@ def cluster(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Make all clusters anew, and say how much moved.")
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Recluster from scratch; report how many pictures moved."),
     ] = False,
     place: FromOption = "",
     vectors: VectorsOption = None,
@@ -75,13 +76,13 @@ def cluster(
         study = _study(ClustersSection().study, method, count, seed)
         pictures = Layout(Path(place)) if place and "://" not in place else None
         found = study_clusters(
-            files, layout, study, progress, name=name, pictures=pictures, again=again
+            files, layout, study, progress, name=name, pictures=pictures, rebuild=rebuild
         )
     else:
         settings = load_config(config)
         layout = settings.layout
         study = _study(settings.clusters.study, method, count, seed)
-        found = bring_up_to_date(settings, progress, study, name=name, again=again)
+        found = bring_up_to_date(settings, progress, study, name=name, rebuild=rebuild)
     if json:
         output.print_json(found)
     else:

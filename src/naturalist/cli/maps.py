@@ -76,8 +76,9 @@ def make_map(
             "pictures that are not in it are placed among its own.",
         ),
     ] = None,
-    remake: Annotated[
-        bool, typer.Option("--remake", help="Make it anew, started from what is there.")
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Lay it out again, starting from the map that is there."),
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     place: FromOption = "",
@@ -113,7 +114,7 @@ def make_map(
             options,
             settings.floors,
             own=own,
-            remake=remake,
+            rebuild=rebuild,
             watcher=make_progress(quiet=quiet),
         )
     if json:

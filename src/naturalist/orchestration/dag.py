@@ -210,9 +210,8 @@ def _wire(collection: _Collection) -> None:
     with TaskGroup("upload", tooltip=texts.tooltip("upload_category")) as uploads:
         for category in collection.categories:
             steps.one("upload_category", category, category=category)
-    snapshot = Asset(
-        f"naturalist-{collection.name}-snapshot", uri=f"x-naturalist://{collection.name}/latest"
-    )
+    # Without an address of its own: Airflow refuses a consumer that names it without the same one.
+    snapshot = Asset(f"naturalist-{collection.name}-snapshot")
     publish = steps.publish(snapshot)
     chain(before, uploads, publish)
     studied = _wire_analysis(collection, steps, before, publish)

@@ -11,7 +11,7 @@ from naturalist.studies.clusters.study import LEAST_ROWS, ClusterStudy, study_cl
 
 
 def cluster(
-    config: Config, progress: Progress, study: ClusterStudy, *, name: str, again: bool
+    config: Config, progress: Progress, study: ClusterStudy, *, name: str, rebuild: bool
 ) -> dict[str, Any]:
     """Bring a clustering of the workspace up to date, as its one writer.
 
@@ -25,7 +25,7 @@ def cluster(
     with workspace.writing(config):
         files = open_place(layout.root)
         return study_clusters(
-            files, layout, study, progress, name=name, pictures=layout, again=again
+            files, layout, study, progress, name=name, pictures=layout, rebuild=rebuild
         )
 
 

@@ -56,5 +56,5 @@ def read(path: Path) -> Model:
             return Model(reduction, held["places"], held["owners"], held["reach"], held["centres"])
     except (OSError, ValueError, KeyError) as error:
         raise WorkspaceError(
-            f"{path} is gone or damaged ({error}): run  naturalist cluster --again"
+            f"{path} is gone or damaged ({error}): run  naturalist cluster --rebuild"
         ) from error

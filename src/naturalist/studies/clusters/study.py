@@ -92,7 +92,7 @@ def study_clusters(
     *,
     name: str = "default",
     pictures: Layout | None = None,
-    again: bool = False,
+    rebuild: bool = False,
 ) -> dict[str, Any]:
     """Bring a clustering up to date; does nothing when it is.
 
@@ -103,7 +103,7 @@ def study_clusters(
         watcher: hears how far it is.
         name: of the clustering.
         pictures: the workspace that has the thumbnails, for contact sheets; None draws none.
-        again: make it anew in any case.
+        rebuild: make it from scratch in any case.
 
     Returns:
         The content of `clusters.json`, and `changed`: whether anything was done.
@@ -116,10 +116,10 @@ def study_clusters(
     path = layout.clustering(name) / "members.parquet"
     options = _fingerprint(files, study)
     wanted = artifacts.fingerprint(FORMAT, options, files.fingerprint)
-    if not again and artifacts.is_done(path, wanted):
+    if not rebuild and artifacts.is_done(path, wanted):
         return dict(artifacts.read_json(path.with_name("clusters.json"))) | {"changed": False}
     before = _read_before(path, options)
-    model, about, members = _bring_up_to_date(files, study, before, watcher, again=again)
+    model, about, members = _bring_up_to_date(files, study, before, watcher, rebuild=rebuild)
     about |= {"name": name, "rows": len(members), "options": options}
     about["files"] = [
         [f.name, f.sha256, n] for f, n in zip(files.files, about.pop("counts"), strict=True)
@@ -164,13 +164,13 @@ def _bring_up_to_date(
     before: Before | None,
     watcher: Progress,
     *,
-    again: bool,
+    rebuild: bool,
 ) -> tuple[Model, dict[str, Any], Members]:
     if before is None:
         model, about = _make(files, study.clusters, watcher)
         members, about["counts"] = _assign_all(files, model, watcher)
         return _numbered(model, about, members, None)
-    if not again:
+    if not rebuild:
         members, counts, added = _grow(files, before, watcher)
         why = _why_anew(before, study, added)
         if not why:

@@ -45,7 +45,7 @@ def make_map(
     floors: Floors,
     *,
     own: OwnCoordinates | None = None,
-    remake: bool = False,
+    rebuild: bool = False,
     watcher: Progress = SILENT,
 ) -> dict[str, Any]:
     """Bring a map up to date with the tables; nothing is done if it is.
@@ -57,7 +57,7 @@ def make_map(
         options: how it is made.
         floors: what it must reach.
         own: where pictures lie, instead of a layout that is made here; `options` has its dims.
-        remake: make it anew although it fits.
+        rebuild: lay it out again although it fits.
         watcher: hears how far it is.
 
     Returns:
@@ -76,14 +76,14 @@ def make_map(
     elsewhere = () if own is None else (own.sha256,)
     made_by = artifacts.fingerprint(asdict(options), names.backbone, names.dim, *elsewhere)
     wanted = artifacts.fingerprint(names.fingerprint, made_by)
-    if not remake and artifacts.is_done(folder.points, wanted):
+    if not rebuild and artifacts.is_done(folder.points, wanted):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
     work = _Work(table, folder, name, options, floors, watcher, names, made_by, wanted, start, own)
     stored = map_files.read_map(folder)
     if stored is None or stored.summary["made_by"] != made_by:
         return _make(work, None)
-    return _make(work, stored) if remake else _grow(work, stored)
+    return _make(work, stored) if rebuild else _grow(work, stored)
 
 
 @dataclass(frozen=True, eq=False)
