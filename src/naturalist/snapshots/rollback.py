@@ -115,7 +115,9 @@ def hold_of(store: Store) -> Hold | None:
     except NotFound:
         return None
     pointer = check(PointerDocument, LATEST, value)
-    return pointer.hold and Hold(pointer.snapshot, pointer.hold.since, pointer.hold.why)
+    if pointer.hold is None:
+        return None
+    return Hold(pointer.snapshot, pointer.hold.since, pointer.hold.why)
 
 
 def _check_nothing_gone(wanted: Snapshot, current: Snapshot, gone: Gone) -> None:
