@@ -7,7 +7,7 @@ from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.pipeline.steps import Job
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.running import workspace
 from naturalist.studies.drift.comparison import DriftOptions
 from naturalist.studies.drift.predictions import covering_model, held_out_predictions
@@ -35,19 +35,17 @@ def watch(config: Config, progress: Progress, chosen: Chosen, options: DriftOpti
     """
     spec = backbones.describe(config.extract.backbone)
     model = covering_model(config.layout, chosen.batch)
-    progress.begin("drift", None, "pictures")
-    report = study_drift(
-        config.layout,
-        spec,
-        config.labels,
-        chosen,
-        options,
-        predict=partial(held_out_predictions, config.layout.model(model)) if model else None,
-        model=model,
-        on_rows=progress.advance,
-    )
-    progress.end()
-    return report
+    with stage(progress, "drift", None, "pictures") as advance:
+        return study_drift(
+            config.layout,
+            spec,
+            config.labels,
+            chosen,
+            options,
+            predict=partial(held_out_predictions, config.layout.model(model)) if model else None,
+            model=model,
+            on_rows=advance,
+        )
 
 
 def drift(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from naturalist import snapshots
 from naturalist.pipeline import sending, steps
 from naturalist.pipeline.steps import Job
+from naturalist.progress import stage
 from naturalist.snapshots import LATEST, maintenance
 from naturalist.stages.packing import PackTask
 from naturalist.stages.publish import Published
@@ -79,9 +80,8 @@ def _is_sound(store: Store) -> bool:
 
 def _look_at_files(job: Job, store: Store, found: _Found, known: set[str]) -> None:
     uploads = [sending.upload_of(item) for item in steps.items_to_publish(job.config)]
-    job.progress.begin("read back", len(uploads), "files")
-    damage = find_damage(store, uploads, job.progress.advance)
-    job.progress.end()
+    with stage(job.progress, "read back", len(uploads), "files") as advance:
+        damage = find_damage(store, uploads, advance)
     found.doomed |= damage.wrong
     found.damaged += len(damage.wrong) + len(damage.missing & known)
 
@@ -89,11 +89,12 @@ def _look_at_files(job: Job, store: Store, found: _Found, known: set[str]) -> No
 def _look_at_pictures(job: Job, store: Store, found: _Found) -> None:
     looked = sending.look_for(store, steps.pack_tasks(job.config))
     sent = [task for task, is_sent in looked if is_sent]
-    job.progress.begin("read back", sum(task.shard.rows for task in sent), "pictures")
-    for task in sent:
-        _look_at_shard(task, store, found)
-        job.progress.advance(task.shard.rows)
-    job.progress.end()
+    with stage(
+        job.progress, "read back", sum(task.shard.rows for task in sent), "pictures"
+    ) as advance:
+        for task in sent:
+            _look_at_shard(task, store, found)
+            advance(task.shard.rows)
 
 
 def _look_at_shard(task: PackTask, store: Store, found: _Found) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from naturalist import artifacts
 from naturalist.layout import receipt_path
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.running.executors import Executor
 from naturalist.stages import packing
 from naturalist.stages.packing import Form, PackTask
@@ -42,16 +42,17 @@ def send_pictures(
     """
     missing = [task for task, sent in look_for(store, tasks) if not sent]
     result = SentPictures([])
-    progress.begin("pictures", sum(task.shard.rows for task in missing), "pictures")
-    for task, _ in executor.map(packing.run, missing):
-        for batch in (picture_uploads(task), [index_upload(task)]):
-            uploads = list(batch)
-            store.put_files(uploads)
-            result.sent_files += len(uploads)
-            result.sent_bytes += sum(upload.path.stat().st_size for upload in uploads)
-        packing.discard(task)
-        progress.advance(task.shard.rows)
-    progress.end()
+    with stage(
+        progress, "pictures", sum(task.shard.rows for task in missing), "pictures"
+    ) as advance:
+        for task, _ in executor.map(packing.run, missing):
+            for batch in (picture_uploads(task), [index_upload(task)]):
+                uploads = list(batch)
+                store.put_files(uploads)
+                result.sent_files += len(uploads)
+                result.sent_bytes += sum(upload.path.stat().st_size for upload in uploads)
+            packing.discard(task)
+            advance(task.shard.rows)
     for task in tasks:
         result.entries += _entries(task)
         result.left_out += _facts(task)["left_out"]

@@ -14,7 +14,7 @@ from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.pipeline.describing import describe
 from naturalist.pipeline.sending import send_pictures
 from naturalist.pipeline.status import counts_as_json
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.running.executors import Executor
 from naturalist.running.throughput import Throughput
 from naturalist.snapshots import maintenance
@@ -311,9 +311,8 @@ def collect_metadata(job: Job) -> metadata.Summary | None:
     if not rules:
         metadata.remove(config.layout)
         return None
-    job.progress.begin("metadata", len(rules), "sources")
-    summary = metadata.collect(config.layout, rules, _table_rows(config), job.progress.advance)
-    job.progress.end()
+    with stage(job.progress, "metadata", len(rules), "sources") as advance:
+        summary = metadata.collect(config.layout, rules, _table_rows(config), advance)
     for file in summary.files:
         if file.note:
             job.progress.note(f"metadata {file.file} of source {file.source!r}: {file.note}")
@@ -355,18 +354,17 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     pictures = send_pictures(job.executor, job.progress, store, pack_tasks(config))
     if pictures.left_out:
         job.progress.note(_LEFT_OUT.format(count=pictures.left_out))
-    job.progress.begin("publish", len(items), "files")
-    now = dt.datetime.now(dt.UTC)
-    published = publish.publish(
-        store,
-        items,
-        describe(config),
-        now,
-        job.progress.advance,
-        also=pictures.entries,
-        prunes_before=prunes_before,
-    )
-    job.progress.end()
+    with stage(job.progress, "publish", len(items), "files") as advance:
+        now = dt.datetime.now(dt.UTC)
+        published = publish.publish(
+            store,
+            items,
+            describe(config),
+            now,
+            advance,
+            also=pictures.entries,
+            prunes_before=prunes_before,
+        )
     return replace(
         published,
         sent_files=published.sent_files + pictures.sent_files,

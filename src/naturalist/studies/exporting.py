@@ -22,7 +22,7 @@ from naturalist import artifacts
 from naturalist.errors import ConfigError
 from naturalist.features import FeatureTable, Rows
 from naturalist.layout import Layout
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.studies.feature_sample import draw
 from naturalist.studies.thumbnails import read_thumbnails
 
@@ -125,9 +125,8 @@ def export(
             f"{chosen.count:,} thumbnails do not fit on a sprite sheet: choose at most "
             f"{MOST_SPRITES:,} pictures with --rows, or leave out the thumbnails"
         )
-    watcher.begin(f"export: {form}", chosen.count, "rows")
-    names, hint = write(folder, chosen, beside, pictures)
-    watcher.end()
+    with stage(watcher, f"export: {form}", chosen.count, "rows"):
+        names, hint = write(folder, chosen, beside, pictures)
     return Exported(chosen.count, chosen.of, names, hint)
 
 
@@ -137,14 +136,13 @@ class _Chosen:
     def __init__(self, files: FeatureTable, rows: int, watcher: Progress) -> None:
         self._files, self._watcher = files, watcher
         self._names: set[str] | None = None
-        watcher.begin("export: count", None, "rows")
-        counted = 0
-        if rows:
-            drawn = draw(files, rows, 0, watcher.advance)
-            self._names, counted = set(drawn.pic_ids.tolist()), drawn.of
-        else:
-            counted = sum(len(file.outline()) for file in files.files)
-        watcher.end()
+        with stage(watcher, "export: count", None, "rows") as advance:
+            counted = 0
+            if rows:
+                drawn = draw(files, rows, 0, advance)
+                self._names, counted = set(drawn.pic_ids.tolist()), drawn.of
+            else:
+                counted = sum(len(file.outline()) for file in files.files)
         self.of = counted
         self.count = counted if self._names is None else len(self._names)
         self.dim = files.dim

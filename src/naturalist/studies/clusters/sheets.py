@@ -7,7 +7,7 @@ import numpy as np
 
 from naturalist import artifacts
 from naturalist.layout import Layout
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.studies.clusters.methods.clustering import NOISE
 from naturalist.studies.clusters.report import Members
 from naturalist.studies.contact_sheet import Tile, contact_sheet
@@ -44,13 +44,12 @@ def write_sheets(
     _remove_others(folder / "sheets", set(chosen))
     sources = _sources(members, wanted)
     titles = {str(entry["cluster"]): _title(entry) for entry in about["clusters"]}
-    watcher.begin("clusters: sheets", len(chosen), "sheets")
-    for name, shown in chosen.items():
-        tiles = [Tile(thumbnails.get(n), f"{n}\n{role}: {sources[n]}") for n, role in shown]
-        title = titles.get(name, f"noise: {about['noise']:,} pictures")
-        artifacts.write_bytes(folder / "sheets" / f"{name}.png", contact_sheet(tiles, title))
-        watcher.advance(1)
-    watcher.end()
+    with stage(watcher, "clusters: sheets", len(chosen), "sheets") as advance:
+        for name, shown in chosen.items():
+            tiles = [Tile(thumbnails.get(n), f"{n}\n{role}: {sources[n]}") for n, role in shown]
+            title = titles.get(name, f"noise: {about['noise']:,} pictures")
+            artifacts.write_bytes(folder / "sheets" / f"{name}.png", contact_sheet(tiles, title))
+            advance(1)
     for entry in about["clusters"]:
         drawn = str(entry["cluster"]) in chosen
         entry["sheet"] = f"sheets/{entry['cluster']}.png" if drawn else None

@@ -23,7 +23,7 @@ from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.numeric.reduction import Reduction
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.studies.clusters import model as cluster_model
 from naturalist.studies.clusters import report as cluster_report
@@ -188,29 +188,26 @@ def _make(
     files: FeatureTable, options: ClusterOptions, watcher: Progress
 ) -> tuple[Model, dict[str, Any]]:
     """A model of some rows, and how good it is."""
-    watcher.begin("clusters: sample", None, "rows")
-    drawn = draw(files, options.rows, options.seed, watcher.advance)
-    watcher.end()
+    with stage(watcher, "clusters: sample", None, "rows") as advance:
+        drawn = draw(files, options.rows, options.seed, advance)
     if drawn.of < LEAST_ROWS:
         raise ConfigError(
             f"{files.what} has {drawn.of} pictures: clusters need {LEAST_ROWS} or more"
         )
     features, far = drawn.features, 0
     if options.method == "hdbscan" and drawn.of > len(features):
-        watcher.begin("clusters: far rows", drawn.of, "rows")
-        more = draw_far(files, drawn, options.min_size, options.seed, watcher.advance)
-        watcher.end()
+        with stage(watcher, "clusters: far rows", drawn.of, "rows") as advance:
+            more = draw_far(files, drawn, options.min_size, options.seed, advance)
         unseen = ~np.isin(more.pic_ids, drawn.pic_ids)
         features, far = np.concatenate([features, more.features[unseen]]), int(unseen.sum())
     reduction = reduce_rows(features, options)
     points = reduction(features)
     count, tried = _count(points, reduction, options, watcher)
-    watcher.begin("clusters: make", 1, "models")
-    model = make_model(points, reduction, options, count)
-    found = assign(model, points).cluster
-    stable = quality.stability(points, options, model)
-    watcher.advance(1)
-    watcher.end()
+    with stage(watcher, "clusters: make", 1, "models") as advance:
+        model = make_model(points, reduction, options, count)
+        found = assign(model, points).cluster
+        stable = quality.stability(points, options, model)
+        advance(1)
     ids = model.ids.tolist()
     return model, {
         "method": options.method,
@@ -231,23 +228,22 @@ def _count(
 ) -> tuple[int, Sequence[quality.Tried]]:
     if options.method != "kmeans" or options.count:
         return options.count, ()
-    watcher.begin("clusters: count", quality.counts_to_try(len(points), options), "counts")
+    with stage(
+        watcher, "clusters: count", quality.counts_to_try(len(points), options), "counts"
+    ) as advance:
 
-    def model_of(rows: NDArray[np.float32], count: int, seed: int) -> Model:
-        return make_model(rows, reduction, replace(options, seed=seed), count)
+        def model_of(rows: NDArray[np.float32], count: int, seed: int) -> Model:
+            return make_model(rows, reduction, replace(options, seed=seed), count)
 
-    chosen = quality.choose_count(points, model_of, options, watcher.advance)
-    watcher.end()
-    return chosen
+        return quality.choose_count(points, model_of, options, advance)
 
 
 def _assign_all(files: FeatureTable, model: Model, watcher: Progress) -> tuple[Members, list[int]]:
-    watcher.begin("clusters: assign", None, "rows")
-    parts = []
-    for rows in files.rows():
-        parts.append(_members(rows, assign(model, model.reduction(rows.features))))
-        watcher.advance(len(rows))
-    watcher.end()
+    with stage(watcher, "clusters: assign", None, "rows") as advance:
+        parts = []
+        for rows in files.rows():
+            parts.append(_members(rows, assign(model, model.reduction(rows.features))))
+            advance(len(rows))
     return _joined(parts), [len(part) for part in parts]
 
 
@@ -255,20 +251,19 @@ def _grow(
     files: FeatureTable, before: Before, watcher: Progress
 ) -> tuple[Members, list[int], dict[str, Any]]:
     """Old rows keep their cluster, new ones get theirs; only files that changed are read whole."""
-    watcher.begin("clusters: assign", None, "rows")
-    parts = []
-    added = {"rows": 0, "noise": 0, "others": 0, "known": 0}
-    for file in files.files:
-        held = before.of(file)
-        old = before.members[held[1]] if held else before.members[:0]
-        if held and held[0] == file.sha256:
-            parts.append(_members(file.outline(), _as_assigned(old)))
-            continue
-        rows = file.read()
-        now = assign(before.model, before.model.reduction(rows.features))
-        parts.append(_members(rows, _kept(old, rows, now, added)))
-        watcher.advance(len(rows))
-    watcher.end()
+    with stage(watcher, "clusters: assign", None, "rows") as advance:
+        parts = []
+        added = {"rows": 0, "noise": 0, "others": 0, "known": 0}
+        for file in files.files:
+            held = before.of(file)
+            old = before.members[held[1]] if held else before.members[:0]
+            if held and held[0] == file.sha256:
+                parts.append(_members(file.outline(), _as_assigned(old)))
+                continue
+            rows = file.read()
+            now = assign(before.model, before.model.reduction(rows.features))
+            parts.append(_members(rows, _kept(old, rows, now, added)))
+            advance(len(rows))
     return _joined(parts), [len(part) for part in parts], added
 
 

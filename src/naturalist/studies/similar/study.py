@@ -23,7 +23,7 @@ from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.features import FeatureFile, FeatureTable
 from naturalist.layout import Layout
 from naturalist.numeric.reduction import fit_reduction, to_unit
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.studies.feature_sample import draw
 from naturalist.studies.similar.methods import vector_search
 from naturalist.studies.similar.methods.vector_search import Part
@@ -150,9 +150,8 @@ def _axes(folder: Path, files: FeatureTable, watcher: Progress) -> Floats:
         axes = np.asarray(np.load(path, allow_pickle=False), np.float32)
         if axes.shape[0] == files.dim:
             return axes
-    watcher.begin("index: axes", None, "rows")
-    drawn = draw(files, _TRAINED_ON, 0, watcher.advance)
-    watcher.end()
+    with stage(watcher, "index: axes", None, "rows") as advance:
+        drawn = draw(files, _TRAINED_ON, 0, advance)
     axes = fit_reduction([drawn.features], _AXES).axes
     _save(path, axes)
     return axes
@@ -167,14 +166,13 @@ def _write_parts(
 ) -> list[dict[str, Any]]:
     known = {(p["name"], p["sha256"]): p for p in (before or {"parts": []})["parts"]}
     parts = []
-    watcher.begin("index: vectors", None, "rows")
-    for file in files.files:
-        part = known.get((file.name, file.sha256)) or _left(folder, file)
-        if part is None or not _is_whole(folder, part):
-            part = _write_part(folder, file, axes)
-            watcher.advance(part["rows"])
-        parts.append(part)
-    watcher.end()
+    with stage(watcher, "index: vectors", None, "rows") as advance:
+        for file in files.files:
+            part = known.get((file.name, file.sha256)) or _left(folder, file)
+            if part is None or not _is_whole(folder, part):
+                part = _write_part(folder, file, axes)
+                advance(part["rows"])
+            parts.append(part)
     return parts
 
 
@@ -253,16 +251,17 @@ def _measured(
     starts = np.cumsum([0, *(part["rows"] for part in about["parts"])])
     queries = to_unit(vector_search.gather(index.parts, starts, chosen))
     k = min(_TRIED_K + 1, rows)
-    watcher.begin("index: recall", None, "searches")
-    true, _ = vector_search.search_exactly(index.parts, queries, k)
-    said = {"k": k - 1, "queries": len(chosen), "rows": rows, "against": "exact search"}
-    for candidates in (*_CANDIDATES, rows):
-        found, _ = vector_search.search(index.parts, index.axes, queries, k, min(candidates, rows))
-        watcher.advance(len(chosen))
-        share = vector_search.recall(found, true)
-        if share >= _WANTED_RECALL or candidates >= rows:
-            break
-    watcher.end()
+    with stage(watcher, "index: recall", None, "searches") as advance:
+        true, _ = vector_search.search_exactly(index.parts, queries, k)
+        said = {"k": k - 1, "queries": len(chosen), "rows": rows, "against": "exact search"}
+        for candidates in (*_CANDIDATES, rows):
+            found, _ = vector_search.search(
+                index.parts, index.axes, queries, k, min(candidates, rows)
+            )
+            advance(len(chosen))
+            share = vector_search.recall(found, true)
+            if share >= _WANTED_RECALL or candidates >= rows:
+                break
     used = 1.0 if rows <= EXACT_ROWS else share
     return {"candidates": candidates, "recall": said | {"recall": used, "of_candidates": share}}
 
