@@ -90,12 +90,18 @@ def test_one_can_roll_forward_again(grown: PublishedCollection) -> None:
     for wanted in ("000001", "000002"):
         assert snapshots.roll_back(grown.store, wanted).changed
         assert latest(grown) == wanted
+        assert snapshots.hold_of(grown.store)
+    assert snapshots.roll_back(grown.store, "000003").changed
+    assert snapshots.hold_of(grown.store) is None
 
 
 def test_the_next_publish_after_a_rollback_takes_a_new_number(
     grown: PublishedCollection,
 ) -> None:
     snapshots.roll_back(grown.store, "000001")
+    grown.publish()
+    assert latest(grown) == "000001"  # held
+    snapshots.release(grown.store)
     grown.publish()
     assert latest(grown) == "000004"
     assert snapshots.read(grown.store, "000004").about["parent"] == "000001"

@@ -69,6 +69,7 @@ def test_what_latest_points_to_stays_however_old(grown: PublishedCollection) -> 
     done = snapshots.prune(grown.store, NOW)
     assert (done.kept, done.snapshots) == (("000001", "000003"), ("000002",))
     assert consume.check_published(grown.store).passed
+    snapshots.release(grown.store)
     grown.publish()
     assert snapshots.ids(grown.store) == ["000001", "000003", "000004"]
 
@@ -135,6 +136,7 @@ def test_what_was_pruned_is_sent_again_when_it_comes_back(local: PublishedCollec
     local.add("plant", [20])
     snapshots.roll_back(local.store, "000001")
     snapshots.prune(local.store, NOW)
+    snapshots.release(local.store)
     local.publish()
     assert extra.exists()
     assert consume.check_published(local.store).passed

@@ -9,7 +9,7 @@ from typing import Any
 from naturalist.errors import ConfigError, NotFound, StoreError
 from naturalist.snapshots import maintenance
 from naturalist.snapshots.pictures import with_pictures
-from naturalist.snapshots.reading import Snapshot, newest, read
+from naturalist.snapshots.reading import Snapshot, ids, newest, read
 from naturalist.snapshots.schema import (
     LATEST,
     MAX_DOCUMENT_BYTES,
@@ -60,7 +60,8 @@ class Gone:
 def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()) -> RolledBack:
     """Point `latest` to another snapshot, note it in the store's log, and hold publishing.
 
-    While it is held, publishing leaves `latest` alone; see `release`.
+    While it is held, publishing leaves `latest` alone; see `release`. Going on to the newest
+    snapshot holds nothing.
 
     Args:
         store: where it is published.
@@ -82,10 +83,14 @@ def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()
             return RolledBack(current.id, wanted.id, changed=False)
         _check_nothing_gone(wanted, current, gone)
         _check_complete(store, wanted)
-        hold = {"since": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": why}
+        hold = None if wanted.id == ids(store)[-1] else _hold(why)
         store.put_bytes(LATEST, pointer_to(wanted, hold), if_match=version)
         lease.record("rollback", before=current.id, after=wanted.id, why=why)
     return RolledBack(current.id, wanted.id, changed=True)
+
+
+def _hold(why: str) -> dict[str, str]:
+    return {"since": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": why}
 
 
 def release(store: Store) -> Hold | None:
