@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from naturalist import __version__
-from naturalist.errors import StorageFull, WorkspaceError
+from naturalist.errors import MemoryShort, StorageFull, WorkspaceError
 from naturalist.layout import receipt_path
 
 T = TypeVar("T")
@@ -62,6 +62,46 @@ def storage_errors(what: str) -> Iterator[None]:
             f"cannot write {what} ({error.strerror or error}): check the drive and its "
             "permissions and run the same command again; what was finished is kept"
         ) from error
+
+
+@contextlib.contextmanager
+def memory_errors(action: Callable[[], str]) -> Iterator[None]:
+    """Turn want of memory into an error that says what to do; it is no property of a picture.
+
+    Args:
+        action: gives what needs the memory, such as "decoding plant_id_7"; called when it is short.
+
+    Raises:
+        MemoryShort: there is no memory left.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        needed = f": {error}" if str(error) else ""
+        raise MemoryShort(f"no memory left while {action()}{needed}. {MEMORY_ADVICE}") from error
+
+
+def raise_if_machine(error: OSError) -> None:
+    """Tell the machine's own shortage from trouble with one file.
+
+    Raises:
+        MemoryError: the system has no memory.
+        WorkspaceError: too many files are open.
+    """
+    if error.errno == errno.ENOMEM:
+        raise MemoryError(error.strerror) from error
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise WorkspaceError(
+            f"too many open files ({error.strerror}): raise the limit (ulimit -n) and run the "
+            "same command again; nothing was written down about the file"
+        ) from error
+
+
+MEMORY_ADVICE = (
+    "Nothing was written down about the picture, and what was finished is kept. Run the same "
+    "command again with more memory, a higher limit (ulimit -v, the container's) or fewer "
+    "workers (extract.workers); or lower limits.max_whole_pixels, which refuses larger pictures"
+)
 
 
 @contextlib.contextmanager
@@ -156,7 +196,12 @@ def read_row_groups(
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, pa.ArrowInvalid) as error:
+    except MemoryError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        if "Resource temporarily unavailable" in str(error):
+            # Arrow starts threads, and each needs an address space of its own.
+            raise MemoryError(str(error)) from error
         raise WorkspaceError(
             f"{path} cannot be read: it was removed or damaged ({error}). Restore it from a "
             "backup; what lies in the folders features, previews, checks and tables can instead "

@@ -17,7 +17,8 @@
     ├── BackboneError               8   a backbone or its weights cannot be used
     ├── MissingExtra                9   an optional package is not installed
     ├── BundleMissing               9   the dashboard's pages were left out of the installation
-    └── StorageFull                10   no space left where something had to be written
+    ├── StorageFull                10   no space left where something had to be written
+    └── MemoryShort                10   no memory left for what had to be done
 
     PictureError                    -   trouble with one picture: a ledger row, never stops a run
 
@@ -124,6 +125,12 @@ class BundleMissing(NaturalistError):
 
 class StorageFull(NaturalistError):
     """No space is left where something had to be written."""
+
+    exit_code = 10
+
+
+class MemoryShort(NaturalistError):
+    """There is no memory for something that had to be done; nothing was written down for it."""
 
     exit_code = 10
 

@@ -125,7 +125,12 @@ class OnnxBackbone:
         check_batch(batch, self.spec)
         if not len(batch):
             return np.empty((0, self.spec.dim), np.float32)
-        (features,) = self._session.run(["feature"], {GRAPH_INPUT: batch})
+        try:
+            (features,) = self._session.run(["feature"], {GRAPH_INPUT: batch})
+        except _RUNTIME_ERRORS as error:
+            if "alloc" in str(error):
+                raise MemoryError(f"the network needs more: {error}") from error
+            raise
         return np.asarray(features, np.float32)
 
 

@@ -10,12 +10,18 @@ from types import FrameType
 from typer.exceptions import Abort, TyperException
 
 from naturalist.cli.output import print_json, printable
-from naturalist.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaturalistError, StorageFull
+from naturalist.errors import (
+    INTERRUPTED_EXIT_CODE,
+    ConfigError,
+    MemoryShort,
+    NaturalistError,
+    StorageFull,
+)
 
 EXIT_CODES = """\
 Exit codes: 0 done; 1 other error; 2 bad configuration or usage; 3 a budget is exceeded;
 4 verification failed; 5 workspace unusable or locked; 6 source or drive missing; 7 store failed;
-8 backbone unusable; 9 optional package missing; 10 no space left; 130 interrupted."""
+8 backbone unusable; 9 optional package missing; 10 no space or memory left; 130 interrupted."""
 
 
 def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
@@ -32,6 +38,10 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED_EXIT_CODE
+    except MemoryError:
+        said = "no memory left: run the same command again with more memory or a higher limit"
+        _report("MemoryShort", said, MemoryShort.exit_code, as_json=as_json)
+        sys.exit(MemoryShort.exit_code)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -1,12 +1,14 @@
 """Pictures: formats by content, headers, decoding, resizing, previews, perceptual hash, quality.
 
 Everything takes bytes or uint8 (H, W, 3) RGB pixels; nothing here touches a file. Trouble with a
-picture is a PictureError with a reason, whatever the decoder underneath raised.
+picture is a PictureError with a reason, whatever the decoder underneath raised; want of memory,
+which says nothing about a picture, is a MemoryError.
 """
 
-from naturalist.images.decoding import Picture, decode
+from naturalist.images import decoding, headers
+from naturalist.images.decoding import Picture
 from naturalist.images.formats import EXTENSIONS, HEAD_BYTES, Sniffed, readable_formats, sniff
-from naturalist.images.headers import Header, read_header
+from naturalist.images.headers import Header
 from naturalist.images.limits import PictureLimits
 from naturalist.images.orientation import Pixels
 from naturalist.images.previews import (
@@ -21,7 +23,12 @@ from naturalist.images.previews import (
 )
 from naturalist.images.remarks import Doubt, Remark
 from naturalist.images.resizing import letterbox, resize, shrink
+from naturalist.images.shortage import unless_memory_is_short
 from naturalist.images.stripping import strip_metadata
+
+_pixels_of = headers.declared_pixels
+decode = unless_memory_is_short(decoding.decode, _pixels_of)
+read_header = unless_memory_is_short(headers.read_header, _pixels_of)
 
 __all__ = [
     "EXTENSIONS",

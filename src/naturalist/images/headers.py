@@ -125,6 +125,15 @@ def tiff_orientation(page: pages.Page) -> int:
     return orientation_marks.resolve([page.orientation], [xmp])
 
 
+def declared_pixels(data: bytes, limits: PictureLimits) -> int:
+    """Number of pixels that a picture declares.
+
+    Raises PictureError as `read_header`.
+    """
+    header = read_header(data, limits)
+    return header.width * header.height
+
+
 def readable_format(data: bytes) -> str:
     """The format of a picture that can be read here; raises PictureError for everything else."""
     sniffed = sniff(data[:HEAD_BYTES])

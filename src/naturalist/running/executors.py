@@ -2,7 +2,8 @@
 
 Worker processes load a backbone once and keep it. A picture that takes its worker down, or holds
 it for longer than allowed, is found by running the suspected tasks alone; it is then refused, and
-the rest of its task is done.
+the rest of its task is done. Want of memory is no picture's fault: the task is tried again alone,
+and if the memory is not enough then, the run ends.
 """
 
 import contextlib
@@ -21,8 +22,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
-from naturalist import breadcrumbs
-from naturalist.errors import NaturalistError
+from naturalist import artifacts, breadcrumbs
+from naturalist.errors import MemoryShort, NaturalistError
 from naturalist.reasons import Reason
 
 _POLL_S = 1.0
@@ -50,6 +51,14 @@ class Blamable(Protocol):
 
     def blame(self, index: int, reason: Reason) -> Self:
         """The same task with item `index` refused unopened."""
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A task that names its items for people."""
+
+    def item_name(self, index: int) -> str:
+        """Name of item `index`."""
 
 
 class Executor(Protocol):
@@ -111,7 +120,7 @@ class ProcessExecutor:
                 task = running.pop(future)
                 try:
                     yield task, future.result()
-                except BrokenProcessPool:
+                except (BrokenProcessPool, MemoryError, MemoryShort):
                     suspects.append(task)
             if suspects:
                 suspects += running.values()
@@ -143,8 +152,10 @@ class ProcessExecutor:
             if isinstance(task, Blamable):
                 # The trail of a worker that died before says nothing about the next one.
                 breadcrumbs.forget(self._breadcrumbs, task.key)
+            workers: list[BaseProcess] = []
             try:
                 future = self._submit(1, run, task)
+                workers = self._processes()
                 while not wait([future], timeout=_POLL_S).done:
                     hung = self._end_hung([task]) or hung
                 result = future.result()
@@ -154,10 +165,16 @@ class ProcessExecutor:
                 crashes = 0 if index == last else crashes + 1
                 if index < 0 or not isinstance(task, Blamable) or crashes > _CRASHES_ELSEWHERE:
                     raise NaturalistError(_ENDED_WITHOUT_A_WORD) from error
+                if index == last and not hung and _were_killed(workers):
+                    raise _killed(task, index) from error
                 if index == last:
                     timed_out, crashed = Reason.DECODER_TIMED_OUT, Reason.DECODER_CRASHED
                     task = task.blame(index, timed_out if hung else crashed)
                 last = index
+            except MemoryError as error:
+                raise MemoryShort(
+                    f"no memory left in a worker. {artifacts.MEMORY_ADVICE}"
+                ) from error
             else:
                 self._drop_pool()
                 return result
@@ -213,6 +230,19 @@ class ProcessExecutor:
         for process in self._processes():
             process.terminate()
         self._drop_pool()
+
+
+def _were_killed(workers: Iterable[BaseProcess]) -> bool:
+    """Whether the system or a person ended a worker; no decoder ends its process by SIGKILL."""
+    return any(worker.exitcode == -signal.SIGKILL for worker in workers)
+
+
+def _killed(task: Any, index: int) -> MemoryShort:
+    item = task.item_name(index) if isinstance(task, Named) else f"item {index} of {task.key}"
+    return MemoryShort(
+        f"the worker at {item} was killed twice, alone: as a rule by the system, for want of "
+        f"memory. {artifacts.MEMORY_ADVICE}"
+    )
 
 
 @contextlib.contextmanager

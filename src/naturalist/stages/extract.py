@@ -62,6 +62,10 @@ class ExtractTask:
         """Names the task among those under way."""
         return f"extract-{self.category}-{shard_name(self.batch, self.number)}"
 
+    def item_name(self, index: int) -> str:
+        """The id of the picture at `index`."""
+        return str(along_of(self).rows[index]["pic_id"])
+
     def blame(self, index: int, reason: Reason) -> "ExtractTask":
         """The same task, with one more picture refused unopened."""
         return replace(self, blamed=(*self.blamed, (index, reason)))
@@ -164,6 +168,7 @@ def run(task: ExtractTask) -> Extracted:
 
     Raises:
         StorageFull: the workspace's drive is full.
+        MemoryShort: there is no memory for a picture.
         BackboneError: the network cannot be loaded.
     """
     start = time.perf_counter()
@@ -173,7 +178,11 @@ def run(task: ExtractTask) -> Extracted:
     rows = along.rows
     refusals = _known_refusals(task, along)
     collected = _Collected(backbone, task.network_batch)
-    with breadcrumbs.trail(layout.breadcrumbs, task.key) as trail:
+    index = 0
+    with (
+        artifacts.memory_errors(lambda: f"extracting {rows[index]['pic_id']} of {task.key}"),
+        breadcrumbs.trail(layout.breadcrumbs, task.key) as trail,
+    ):
         for index, row in enumerate(rows):
             trail.at(index)
             try:

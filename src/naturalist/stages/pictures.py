@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from naturalist import artifacts
 from naturalist.errors import PictureError, SourceError, WorkspaceError
 from naturalist.images import EXTENSIONS
 from naturalist.layout import Layout, pic_number
@@ -102,6 +103,7 @@ def _read_file(layout: Layout, source: Location | None, row: Row, path: Path) ->
     except PermissionError as error:
         raise PictureError(Reason.PERMISSION_DENIED, path.name) from error
     except OSError as error:
+        artifacts.raise_if_machine(error)
         check_mounted(layout, source, row)
         if isinstance(error, FileNotFoundError):
             raise PictureError(Reason.VANISHED, f"no longer in {path.parent.name}") from error

@@ -55,6 +55,8 @@ def strike(action: str) -> None:
         os.killpg(0, signal.SIGINT)
     elif action == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    elif action == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     elif action == "hang":
         while True:
             signal.pause()

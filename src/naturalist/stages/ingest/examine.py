@@ -80,6 +80,11 @@ class ExamineTask:
     def _is_one_file(self) -> bool:
         return isinstance(self.source.path, Path) and self.source.path.is_file()
 
+    def item_name(self, index: int) -> str:
+        """The file at `index`, with its category and source."""
+        path = os.fsdecode(self.entries[index].path).encode("utf-8", "backslashreplace").decode()
+        return f"{self.source.category}/{self.source.name}/{path}"
+
     def blame(self, index: int, reason: Reason) -> "ExamineTask":
         """The same task, with one more entry refused unopened."""
         blamed = (*self.blamed, (index, reason))
@@ -99,6 +104,7 @@ def examine(task: ExamineTask) -> Examined:
 
     Raises:
         StorageFull: the staging folder or the ledger's drive is full.
+        MemoryShort: there is no memory for a file.
     """
     layout = Layout(task.root)
     result = Examined(len(task.entries), sum(entry.size_bytes for entry in task.entries))
@@ -106,7 +112,11 @@ def examine(task: ExamineTask) -> Examined:
         return result
     blamed = dict(task.blamed)
     rows: list[Row] = []
-    with breadcrumbs.trail(layout.breadcrumbs, task.key) as trail:
+    index = 0
+    with (
+        artifacts.memory_errors(lambda: f"examining {task.item_name(index)}"),
+        breadcrumbs.trail(layout.breadcrumbs, task.key) as trail,
+    ):
         for index, entry in enumerate(task.entries):
             trail.at(index)
             for row in _examine_entry(task, layout, entry, blamed.get(index)):
@@ -203,6 +213,7 @@ def _read(handle: int, most_bytes: int, expected_bytes: int) -> bytes:
 
 
 def _os_trouble(error: OSError) -> PictureError:
+    artifacts.raise_if_machine(error)
     if isinstance(error, PermissionError):
         return PictureError(Reason.PERMISSION_DENIED, error.strerror or "")
     if isinstance(error, FileNotFoundError):
@@ -323,9 +334,10 @@ def _examine_member(task: ExamineTask, layout: Layout, member: archives.Member) 
 
 def _stage(layout: Layout, name: str, data: bytes) -> None:
     path = layout.staging / name
-    if path.exists():
-        return
     with artifacts.storage_errors("unpacked pictures"):
+        # Its name alone says nothing: a power cut leaves files with a name and not all bytes.
+        if path.exists() and path.read_bytes() == data:
+            return
         layout.staging.mkdir(parents=True, exist_ok=True)
         temporary = layout.staging / f".{name}.{secrets.token_hex(4)}{artifacts.TEMPORARY_SUFFIX}"
         temporary.write_bytes(data)
