@@ -106,7 +106,7 @@ def _configure(folder: Path) -> Config:
         NewCategory(name, label, (folder / "sources" / name,)) for label, name in enumerate(SHARES)
     ]
     path = write_config(folder / "collection", categories, "", "scale", BACKBONE)
-    text = path.read_text().replace('mode = "hardlink"', 'mode = "reference"')
+    text = path.read_text().replace('mode = "auto"', 'mode = "reference"')
     path.write_text(text.replace("sample_share = 0.005", "sample_share = 0.0"))
     return load_config(path)
 

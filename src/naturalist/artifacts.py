@@ -6,6 +6,7 @@ that the inputs and options give now.
 """
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import itertools
@@ -132,6 +133,24 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Flush everything on the drive of a folder that was written so far: files, names and links.
+
+    One call for a thousand files, where flushing each alone would take a thousand times as long.
+
+    Raises:
+        StorageFull, WorkspaceError: something could not be written.
+    """
+    with storage_errors(str(folder)):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(handle):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(folder))
+        finally:
+            os.close(handle)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

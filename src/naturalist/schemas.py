@@ -41,7 +41,13 @@ LEDGER = pa.schema(
             "accepted, duplicate, conflict, refused, unpacked (archives), or relabelled (counted "
             "in the category that the picture has now).",
         ),
-        _field("reason", pa.string(), "Why the file was refused; see the reasons.", nullable=True),
+        _field(
+            "reason",
+            pa.string(),
+            "Why the file was refused; see the reasons. changed_after_ingest of an accepted "
+            "picture: its stored bytes were overwritten, its features are kept.",
+            nullable=True,
+        ),
         _field("detail", pa.string(), "What exactly was found.", nullable=True),
         _field("pic_id", pa.string(), "Id of the accepted picture.", nullable=True),
         _field(

@@ -49,7 +49,7 @@ def memory_limit(extra_bytes: int) -> list[str]:
 
 def test_what_had_no_memory_is_done_when_there_is_some(large: Collection) -> None:
     assert large.call("ingest").code == 0
-    ran = large.call("extract", "--json", wrapper=memory_limit(500_000_000))
+    ran = large.call("extract", "--json", wrapper=memory_limit(50_000_000))
     assert ran.code == 10, ran.err
     assert ran.json["error"]["type"] == "MemoryShort"
     assert re.search("no memory left while extracting plant_id_4", ran.err)

@@ -35,4 +35,6 @@ class DashboardSection(BaseModel):
     """0 takes a free one."""
     max_upload_mb: Positive = 20.0
     """Largest picture that may be dropped on a page to look for similar ones."""
+    decode_timeout_s: Positive = 10.0
+    """Longest time to decode one picture for a page."""
     alerts: AlertsSection = AlertsSection()

@@ -58,7 +58,7 @@ Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 class ImagesSection(Section):
     """How and where pictures are kept."""
 
-    mode: Mode = Mode.HARDLINK
+    mode: Mode = Mode.AUTO
     roots: Annotated[ImageRoots, Field(min_length=1)] = ("images",)
 
 

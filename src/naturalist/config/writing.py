@@ -212,7 +212,7 @@ withdrawal_budget = {withdrawal_budget}
 # (a day, as 2026-11-24): "incoming/{{ds}}/plant" is a source for each day up to the run's.
 {categories}
 [images]
-mode = {mode}          # hardlink (copy across drives) | copy | move | reference (no copy)
+mode = {mode}              # auto (clone, or else hard link) | hardlink | copy | move | reference
 roots = ["images"]         # one or more folders, on as many drives
 
 [ingest]

@@ -12,6 +12,7 @@ from naturalist.dashboard.place import Place
 from naturalist.dashboard.similar import Similar
 from naturalist.dashboard.thumbnails import Thumbnails
 from naturalist.errors import NaturalistError
+from naturalist.scratch import ScratchFolder, make_scratch
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Desk:
     maps: Maps
     health: Health
     similar: Similar
+    scratch: ScratchFolder
 
     def warm_up(self) -> None:
         """Read the first map and index the ledger before somebody asks."""
@@ -40,12 +42,15 @@ class Desk:
 
     def close(self) -> None:
         """Remove what was made for answering."""
+        self.similar.close()
         self.catalogue.close()
+        self.scratch.close()
 
 
 def open_desk(place: Place) -> Desk:
     """Everything for one place; close it when done."""
-    catalogue = Catalogue(place, Path(tempfile.mkdtemp(prefix="naturalist-dashboard-")))
+    scratch = make_scratch(Path(tempfile.gettempdir()), "naturalist-dashboard-")
+    catalogue = Catalogue(place, scratch.path)
     return Desk(
         place=place,
         catalogue=catalogue,
@@ -53,4 +58,5 @@ def open_desk(place: Place) -> Desk:
         maps=Maps(place, catalogue),
         health=Health(place, catalogue),
         similar=Similar(place, catalogue),
+        scratch=scratch,
     )

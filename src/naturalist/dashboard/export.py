@@ -7,9 +7,9 @@ what only a server can do (browsing every file, searching by a dropped picture).
 
 import base64
 import json
-import secrets
-import shutil
+import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from naturalist.dashboard.bundle import Bundle, page
 from naturalist.dashboard.desk import Desk
 from naturalist.dashboard.maps import Points
 from naturalist.errors import ConfigError
+from naturalist.scratch import make_scratch
 from naturalist.stages.publish import SITE_MARKER as MARKER
 
 THUMBNAILS = 20_000
@@ -91,17 +92,25 @@ def export(
     """
     _check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{artifacts.TEMPORARY_SUFFIX}")
-    with artifacts.storage_errors(str(folder)):
-        try:
-            (made / "data").mkdir(parents=True)
-            exported = _fill(desk, bundle, made, thumbnails, on_begin, on_thumbnail)
-            if folder.exists():
-                shutil.rmtree(folder)
-            made.rename(folder)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+    with (
+        artifacts.storage_errors(str(folder)),
+        closing(make_scratch(folder.parent, f".{folder.name}.")) as made,
+        closing(make_scratch(folder.parent, f".{folder.name}.")) as earlier,
+    ):
+        (made.path / "data").mkdir()
+        exported = _fill(desk, bundle, made.path, thumbnails, on_begin, on_thumbnail)
+        if folder.exists():
+            folder.rename(earlier.path / folder.name)
+        made.keep_as(folder)
+        folder.chmod(0o777 & ~_umask())
     return Exported(str(folder), **exported)
+
+
+def _umask() -> int:
+    """The process's, which the system tells only to who sets it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def _check_free(folder: Path) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import backbones, consume, images, ledger
+from naturalist.config import Config
 from naturalist.consume.loading import Collection
 from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.decoders import Decoders
 from naturalist.dashboard.place import Place
 from naturalist.errors import ConfigError
 from naturalist.stages.extract import decode_for
@@ -40,10 +42,12 @@ class Similar:
     # One lock each: whoever looks for a stored picture never waits for one that is decoded.
     _tables_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _network_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _decoders_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _decoding: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(_DECODED_AT_ONCE), repr=False
     )
     _collection: tuple[str, Collection] | None = field(default=None, repr=False)
+    _made_decoders: Decoders | None = field(default=None, repr=False)
 
     @property
     def offered(self) -> bool:
@@ -62,18 +66,19 @@ class Similar:
         """The `k` nearest to an encoded picture.
 
         Raises:
-            PictureError: it cannot be read.
+            PictureError: it cannot be read, or not in time.
             ConfigError: this place does not say which network its features came from.
             Busy: as many pictures as may be decoded at once are under way.
         """
         config = self.place.config
         if config is None:
             raise ConfigError("a new picture can only be compared in the workspace")
+        spec = backbones.describe(config.extract.backbone)
+        with self._one_of_few():
+            decode = self._decoders(config).decode
+            pixels = decode_for(spec, data, config.picture_limits, decode).pixels
         with self._network_lock:
             network = backbones.load(config.extract.backbone)
-        with self._one_of_few():
-            pixels = decode_for(network.spec, data, config.picture_limits).pixels
-        with self._network_lock:
             vector = network.features(network.prepare(pixels)[np.newaxis])[0]
         return self._nearest(vector, k)
 
@@ -85,6 +90,17 @@ class Similar:
             yield
         finally:
             self._decoding.release()
+
+    def _decoders(self, config: Config) -> Decoders:
+        with self._decoders_lock:
+            if self._made_decoders is None:
+                self._made_decoders = Decoders(config.dashboard.decode_timeout_s)
+            return self._made_decoders
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        if self._made_decoders is not None:
+            self._made_decoders.close()
 
     def large(self, pic_id: str) -> bytes | None:
         """A stored picture as a JPEG for looking at, without metadata; None where it is not kept.
@@ -104,7 +120,8 @@ class Similar:
             return None
         source = config.source_paths.get(rows[0]["category"], {}).get(rows[0]["source"])
         data = read_picture(self.place.layout, source, rows[0])
-        picture = images.decode(data, config.picture_limits, longer=_LARGE_SIDE)
+        decode = self._decoders(config).decode
+        picture = decode(data, config.picture_limits, longer=_LARGE_SIDE)
         return _jpeg(picture.pixels)
 
     def _vector(self, pic_id: str) -> Vector | None:

@@ -194,6 +194,15 @@ def not_accepted(layout: Layout, category: str, *, but_by: str = "") -> list[str
     return sorted(out, key=pic_number)
 
 
+def overwritten(layout: Layout, category: str) -> frozenset[str]:
+    """Accepted pictures whose stored bytes were overwritten in their source."""
+    return frozenset(
+        row["pic_id"]
+        for row in amendments(layout, category).to_pylist()
+        if row["outcome"] == Outcome.ACCEPTED and row["reason"] == Reason.CHANGED_AFTER_INGEST
+    )
+
+
 def withdrawn_fingerprint(layout: Layout) -> str:
     """Hex SHA-256 that changes when a picture is withdrawn, or a category retired or renamed."""
     gone = {name: not_accepted(layout, name) for name in categories(layout)}

@@ -94,7 +94,7 @@ def _view(
         connection.register(name, schema.empty_table())
 
 
-BY_STAGES = ("ingest", "extract", "removal")
+BY_STAGES = ("ingest", "extract", "removal", "overwriting")
 """Who amends without being a person."""
 
 _WORDS = f"""

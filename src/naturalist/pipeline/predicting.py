@@ -28,7 +28,8 @@ from naturalist.studies.classifier.predicting import (
 
 _NAMES_PER_TASK = 64
 _ALONE = 16
-"""So few pictures are predicted in this process: starting others would take longer."""
+"""So few pictures are predicted in this process, for starting others would take longer, and decoded
+in a process apart, which can be ended."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def _in_order(
             options.fetch_limits,
             scratch,
             with_features,
+            options.decode_timeout_s if len(names) <= _ALONE else 0.0,
         )
         for start in range(0, len(names), _NAMES_PER_TASK)
     )

@@ -62,7 +62,7 @@ class RunReport:
     def changed(self) -> bool:
         """Whether the run made anything new."""
         made = (
-            self.stages.get("ingest", {}).get("batches"),
+            *(self.stages.get("ingest", {}).get(k) for k in ("batches", "overwritten", "mended")),
             self.stages.get("extract", {}).get("shards"),
             self.stages.get("tables", {}).get("written"),
             (self.stages.get("publish") or {}).get("changed"),

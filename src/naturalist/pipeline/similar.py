@@ -1,5 +1,6 @@
 """Similar pictures in a workspace: keeping the index, and looking for a picture or a file in it."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
 from naturalist.features import open_place
+from naturalist.images.apart import DecoderProcess
 from naturalist.layout import Layout
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Progress
@@ -69,16 +71,19 @@ def vector_of_file(config: Config, path: Path) -> NDArray[np.float32]:
     """The features of a picture file, by the backbone of the collection.
 
     Raises:
-        ConfigError: it cannot be read, or is no picture.
+        ConfigError: it cannot be read, is no picture, or takes longer than
+            `limits.decode_timeout_s` to decode.
         BackboneError: the network cannot be loaded.
     """
-    network = backbones.load(config.extract.backbone)
-    try:
-        picture = decode_for(network.spec, path.read_bytes(), config.picture_limits)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except PictureError as error:
-        raise ConfigError(f"{path} cannot be used as a picture ({error})") from error
+    with contextlib.closing(DecoderProcess(config.limits.decode_timeout_s)) as process:
+        network = backbones.load(config.extract.backbone)
+        try:
+            data, limits = path.read_bytes(), config.picture_limits
+            picture = decode_for(network.spec, data, limits, process.decode)
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        except PictureError as error:
+            raise ConfigError(f"{path} cannot be used as a picture ({error})") from error
     vectors = network.features(network.prepare(picture.pixels)[np.newaxis])
     return np.asarray(vectors[0], np.float32)
 

@@ -19,7 +19,7 @@ from naturalist.running.executors import Executor
 from naturalist.running.throughput import Throughput
 from naturalist.snapshots import maintenance
 from naturalist.stages import extract, packing, publish, tables
-from naturalist.stages.ingest import batches, found_sources, removed
+from naturalist.stages.ingest import batches, found_sources, overwritten, removed
 from naturalist.stages.ingest.examine import ExamineTask, examine
 from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.ingest.place import Placed, place
@@ -56,6 +56,8 @@ class IngestResult:
     """Pictures whose files were removed; 0 unless `ingest.removed` asks for it."""
     restored: int = 0
     """Pictures that had been retired and whose files are there again."""
+    stored: overwritten.Changes = field(default_factory=overwritten.Changes)
+    """Pictures whose stored bytes were overwritten in their source, or given back."""
     counts: dict[str, dict[str, ledger.SourceCounts]] = field(default_factory=dict)
 
 
@@ -88,9 +90,12 @@ def ingest(
     finish_pending(job, result)
     for tasks in batches.batch_tasks(config.layout, config.sources, options):
         _examine(job, tasks)
-        if batches.write_pending(config.layout, tasks, config.sources, options, withdrawals):
+        pending = batches.write_pending(config.layout, tasks, config.sources, options, withdrawals)
+        result.stored += pending.stored
+        if pending.has_rows:
             place_and_commit(job, result)
     batches.discard_findings(config.layout)
+    _name_overwritten(job, result.stored)
     if config.ingest.removed == "retire":
         changes = removed.amend(config.layout, config.sources, withdrawals)
         result.retired, result.restored = changes.retired, changes.restored
@@ -103,6 +108,17 @@ def finish_pending(job: Job, result: IngestResult) -> None:
     if batches.is_pending(job.config.layout):
         job.progress.note("finishing the batch of a run that was stopped")
         place_and_commit(job, result)
+
+
+def _name_overwritten(job: Job, stored: overwritten.Changes) -> None:
+    if stored.overwritten:
+        job.progress.note(
+            f"{stored.overwritten} stored pictures were overwritten in their sources: their "
+            "features stay, the new bytes have ids of their own. They are listed by  naturalist "
+            'ledger --reason changed_after_ingest ; images.mode = "copy" keeps old bytes'
+        )
+    if stored.mended:
+        job.progress.note(f"{stored.mended} overwritten pictures are there again")
 
 
 def _name_empty_sources(job: Job) -> None:
@@ -459,4 +475,5 @@ def _(result: IngestResult) -> dict[str, Any]:
         for category, counts in result.counts.items()
     }
     retired = {"retired": result.retired, "restored": result.restored}
-    return {"batches": result.batches, "added": added} | retired
+    stored = {"overwritten": result.stored.overwritten, "mended": result.stored.mended}
+    return {"batches": result.batches, "added": added} | retired | stored

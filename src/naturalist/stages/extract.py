@@ -18,6 +18,7 @@ from naturalist import artifacts, backbones, breadcrumbs, images, ledger
 from naturalist.backbones import Backbone, BackboneSpec
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
+from naturalist.images.apart import Decode
 from naturalist.layout import Layout, pic_number, receipt_path, shard_name
 from naturalist.ledger import Outcome, Shard
 from naturalist.reasons import Reason
@@ -319,17 +320,25 @@ def shrinks_first(spec: BackboneSpec) -> bool:
     return spec.fit == "pad" and not spec.full_decode
 
 
-def decode_for(spec: BackboneSpec, data: bytes, limits: PictureLimits) -> images.Picture:
+def decode_for(
+    spec: BackboneSpec, data: bytes, limits: PictureLimits, decode: Decode = images.decode
+) -> images.Picture:
     """Decode a picture at the smallest size that is enough for a backbone.
+
+    Args:
+        spec: of the backbone.
+        data: the encoded picture.
+        limits: what is refused.
+        decode: `images.decode`, or that of a process apart, which is bounded in time.
 
     Raises:
         PictureError: the picture cannot be decoded.
     """
     if spec.full_decode:
-        return images.decode(data, limits)
+        return decode(data, limits)
     if spec.fit == "pad":
-        return images.decode(data, limits, longer=spec.side)
-    return images.decode(data, limits, shorter=spec.side)
+        return decode(data, limits, longer=spec.side)
+    return decode(data, limits, shorter=spec.side)
 
 
 def _preview(row: Row, pixels: images.Pixels, damage: float) -> Row:

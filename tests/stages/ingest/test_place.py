@@ -64,7 +64,10 @@ def assign(config: Config) -> None:
         for tasks in batches.batch_tasks(config.layout, config.sources, options):
             for task in tasks:
                 examine(task)
-            assert batches.write_pending(config.layout, tasks, config.sources, options, withdrawals)
+            pending = batches.write_pending(
+                config.layout, tasks, config.sources, options, withdrawals
+            )
+            assert pending.has_rows
     assert batches.is_pending(config.layout)
 
 

@@ -44,11 +44,13 @@ class Prior:
 
 @dataclass
 class Assigned:
-    """The outcome of a batch: rows and amendments by category, and keys of touched files."""
+    """The outcome of a batch by category: rows, amendments, and of touched files key and bytes."""
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     amendments: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
-    touched: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    touched: dict[str, list[tuple[bytes, bytes | None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     last_numbers: dict[str, int] = field(default_factory=dict)
 
 
@@ -103,7 +105,7 @@ def _is_unchanged(category: str, row: Row, prior: Prior, result: Assigned) -> bo
     for old in prior.by_file.get(key, ()):
         if old["sha256"] == row["sha256"] and _same_word(old, row):
             if row["seen_key"] is not None:
-                result.touched[category].append(row["seen_key"])
+                result.touched[category].append((row["seen_key"], row["sha256"]))
             return True
     return False
 

@@ -16,7 +16,7 @@ from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
 from naturalist.schemas import AMENDMENT, LEDGER
-from naturalist.stages.ingest import folder_states
+from naturalist.stages.ingest import folder_states, overwritten
 from naturalist.stages.ingest.assign import Assigned, KnownPicture, Prior, assign
 from naturalist.stages.ingest.examine import ExamineTask
 from naturalist.stages.ingest.listing import Entry, list_new
@@ -37,6 +37,18 @@ class Committed:
 
     batch: int
     counts: dict[str, dict[str, ledger.SourceCounts]]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a batch holds before it is placed.
+
+    `has_rows` is False if all its files were known after all; `stored` counts the older pictures
+    whose stored bytes its files have overwritten, or given back.
+    """
+
+    has_rows: bool
+    stored: overwritten.Changes
 
 
 def batch_tasks(
@@ -100,14 +112,12 @@ def write_pending(
     sources: Sequence[Source],
     options: IngestOptions,
     withdrawals: Withdrawals,
-) -> bool:
+) -> Pending:
     """Assign outcomes and ids to the findings of `tasks`; from here on they are fixed.
-
-    Returns:
-        Whether there is anything to place and commit; False if all files were known after all.
 
     Raises:
         WithdrawalBudgetExceeded: too many pictures would be in conflict; nothing is changed.
+        StorageFull: a drive is full.
     """
     tables = [(t.source.category, artifacts.read_parquet(t.findings)) for t in tasks]
     findings = [(category, row) for category, table in tables for row in table.to_pylist()]
@@ -119,13 +129,15 @@ def write_pending(
     assigned = assign(findings, prior, last_numbers, batch, roots)
     in_conflict = {category: len(rows) for category, rows in assigned.amendments.items()}
     withdrawals.add(in_conflict, "the same bytes are now in another category too")
+    # First, for the files of this batch are known as soon as it is written.
+    stored = overwritten.reconcile(layout, findings, prior, sources, options.mode)
     if not assigned.rows:
         for category, keys in assigned.touched.items():
             _write_touched(layout.touched(category), keys)
         discard_findings(layout)
-        return False
+        return Pending(has_rows=False, stored=stored)
     _write_pending(layout, assigned, batch, options.shard_size)
-    return True
+    return Pending(has_rows=True, stored=stored)
 
 
 def _asked(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table:
@@ -165,7 +177,8 @@ def _prior(layout: Layout, asked: pa.Table, categories: Sequence[str]) -> Prior:
 
 
 _SAME_FILES = """
-SELECT category, source, path, occurrence, sha256, outcome, reason
+SELECT category, source, path, occurrence, sha256, outcome, reason, pic_id,
+    CASE WHEN outcome = 'duplicate' THEN same_as END AS same_as
 FROM ledger_rows SEMI JOIN asked USING (category, source, path, occurrence)
 WHERE coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
 """
@@ -243,9 +256,11 @@ SELECT * FROM ledger WHERE pic_id IS NULL AND (
 """
 
 
-def _write_touched(folder: Path, keys: list[bytes]) -> None:
-    table = pa.table({"seen_key": pa.array(sorted(keys), pa.binary(16))})
-    name = artifacts.fingerprint([key.hex() for key in sorted(keys)])[:32]
+def _write_touched(folder: Path, files: Iterable[tuple[bytes, bytes | None]]) -> None:
+    keys, digests = zip(*sorted(files, key=lambda file: file[0]), strict=True)
+    columns = [pa.array(keys, pa.binary(16)), pa.array(digests, pa.binary(32))]
+    table = pa.table(columns, names=["seen_key", "sha256"])
+    name = artifacts.fingerprint([key.hex() for key in keys])[:32]
     artifacts.write_parquet(folder / f"{name}.parquet", table)
 
 

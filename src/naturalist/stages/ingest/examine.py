@@ -125,7 +125,7 @@ def examine(task: ExamineTask) -> Examined:
                     # An archive may take hours: the time that is allowed is that of one member.
                     trail.at(index)
     if any(row["staged"] for row in rows):
-        os.sync()
+        artifacts.sync_file_system(layout.staging)
     artifacts.write_parquet(task.findings, pa.Table.from_pylist(rows, FINDINGS))
     return result
 

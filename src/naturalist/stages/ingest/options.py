@@ -9,8 +9,9 @@ from naturalist.stages.pictures import Location
 
 
 class Mode(StrEnum):
-    """How a picture gets from its source to its place."""
+    """How a picture gets from its source to its place; `auto` clones, or else links."""
 
+    AUTO = "auto"
     HARDLINK = "hardlink"
     COPY = "copy"
     MOVE = "move"
@@ -58,7 +59,7 @@ class IngestOptions:
         categories: those among which equal bytes are a conflict; empty is all that the ledger has.
     """
 
-    mode: Mode = Mode.HARDLINK
+    mode: Mode = Mode.AUTO
     image_roots: tuple[str, ...] = ("images",)
     category_roots: tuple[tuple[str, tuple[str, ...]], ...] = ()
     limits: FileLimits = field(default_factory=FileLimits)

@@ -24,6 +24,7 @@ from naturalist.images import EXTENSIONS
 from naturalist.layout import Layout, pic_number, picture_group, picture_name
 from naturalist.ledger import Outcome
 from naturalist.reasons import Reason
+from naturalist.stages.ingest.cloning import can_clone, clone
 from naturalist.stages.ingest.options import Mode, Source
 from naturalist.stages.pictures import (
     Location,
@@ -85,7 +86,7 @@ def place(task: PlaceTask) -> Placed:
         if row["image_root"] is not None and row["same_as"] is None
     ]
     folders = _make_folders(layout, rows)
-    linker = _Linker(sources, folders) if task.mode is Mode.HARDLINK else None
+    linker = _Linker(sources, folders) if _links(layout, task.mode, folders) else None
     losses = []
     for row in rows:
         if linker is not None and linker.links(row):
@@ -94,7 +95,43 @@ def place(task: PlaceTask) -> Placed:
             _place_from_any(layout, sources, row, task)
         except PictureError as error:
             losses.append((row["pic_id"], row["source"], error.reason.value, error.detail))
+    # Before the ledger says that they are there, and once for all of them.
+    for root in {root for root, _, _ in folders}:
+        artifacts.sync_file_system(layout.image_root(root))
     return Placed(task.rows, tuple(losses))
+
+
+def put_back(layout: Layout, source: Location, row: Row, mode: Mode) -> None:
+    """Store an accepted picture once more from a file that had its bytes.
+
+    Args:
+        layout: the workspace.
+        source: where that file's source is.
+        row: the picture's ledger row, with `path` and `mtime_ns` of the file.
+        mode: how it is placed.
+
+    Raises:
+        PictureError: the file is gone or has other bytes.
+        StorageFull: a drive is full.
+    """
+    target = placed_path(layout, row)
+    if b"\0" in row["path"] and not (layout.staging / row["sha256"].hex()).exists():
+        raise PictureError(Reason.VANISHED, "no longer unpacked")
+    with artifacts.storage_errors(str(target)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    _place(layout, source, row, mode)
+    if not _has_bytes(target, row):
+        raise PictureError(Reason.CHANGED_AFTER_INGEST, "the file has other bytes now")
+    artifacts.sync(target)
+    artifacts.sync(target.parent)
+
+
+def _links(layout: Layout, mode: Mode, folders: Mapping[Group, Path]) -> bool:
+    """Whether pictures are linked as a rule: they are to be, or cannot be cloned."""
+    if mode is not Mode.AUTO:
+        return mode is Mode.HARDLINK
+    roots = {root for root, _, _ in folders}
+    return not any(can_clone(_made_incoming(layout.incoming(root))) for root in roots)
 
 
 def _rows(layout: Layout, task: PlaceTask) -> list[Row]:
@@ -239,7 +276,9 @@ def _place_staged(staged: Path, target: Path, incoming: Path, row: Row) -> None:
 
 def _link_or_copy(path: Path, target: Path, incoming: Path, row: Row, mode: Mode) -> None:
     path = _checked(path, row)
-    if mode is Mode.HARDLINK:
+    if mode is Mode.AUTO and _clone(path, target, incoming, row):
+        return
+    if mode in (Mode.AUTO, Mode.HARDLINK):
         try:
             _link(path, target)
         except FileNotFoundError as error:
@@ -250,6 +289,23 @@ def _link_or_copy(path: Path, target: Path, incoming: Path, row: Row, mode: Mode
         else:
             return
     _copy(path, target, incoming, row)
+
+
+def _clone(path: Path, target: Path, incoming: Path, row: Row) -> bool:
+    """Clone a file that is as it was examined; whether the file systems can."""
+    temporary = _temporary(target, incoming)
+    try:
+        with _opened(path) as source, temporary.open("wb") as out:
+            if not clone(source.fileno(), out.fileno()):
+                return False
+            status = os.fstat(source.fileno())
+        if not _is_as_examined(status, row):
+            raise PictureError(Reason.CHANGED_AFTER_INGEST, "changed while it was cloned")
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
 
 
 def _link(path: Path, target: Path) -> None:
@@ -302,9 +358,17 @@ def _write(data: bytes, target: Path, incoming: Path, row: Row) -> None:
 
 
 def _temporary(target: Path, incoming: Path) -> Path:
-    incoming.mkdir(exist_ok=True)
     # Not a process id: on another machine the same one may be placing the same picture.
-    return incoming / f"{target.name}.{secrets.token_hex(4)}{artifacts.TEMPORARY_SUFFIX}"
+    return (
+        _made_incoming(incoming)
+        / f"{target.name}.{secrets.token_hex(4)}{artifacts.TEMPORARY_SUFFIX}"
+    )
+
+
+def _made_incoming(incoming: Path) -> Path:
+    with artifacts.storage_errors(str(incoming)):
+        incoming.mkdir(exist_ok=True)
+    return incoming
 
 
 def _copy(path: Path, target: Path, incoming: Path, row: Row) -> None:

@@ -1,8 +1,9 @@
 """Pictures whose files were removed from their sources: taken out of the tables, or put back.
 
-A picture is gone when no file with its bytes is left in the sources that were looked through. A
-source that is empty or cannot be read in full (a drive that is not mounted, a folder without
-permission) removes nothing, and neither does one that is no longer configured.
+A picture is gone when no file with its bytes is left in the sources that were looked through: also
+when other bytes are in its file now. A source that is empty or cannot be read in full (a drive that
+is not mounted, a folder without permission) removes nothing, and neither does one that is no longer
+configured.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from naturalist.stages.ingest.withdrawals import Withdrawals
 
 BY = "removal"
 _UNREADABLE = (Reason.PERMISSION_DENIED, Reason.READ_ERROR, Reason.VANISHED)
-_COLUMNS = ["source", "path", "outcome", "pic_id", "same_as"]
+_COLUMNS = ["source", "path", "outcome", "pic_id", "same_as", "sha256", "seen_key"]
 
 Row = dict[str, Any]
 
@@ -48,7 +49,8 @@ def amend(layout: Layout, sources: Sequence[Source], withdrawals: Withdrawals) -
     """
     found = {}
     for category in sorted({source.category for source in sources}):
-        present = _Present([source for source in sources if source.category == category])
+        mine = [source for source in sources if source.category == category]
+        present = _Present(layout, category, mine)
         found[category] = _amendments(layout, category, present)
     retired = {category: _count(rows, Outcome.REFUSED) for category, rows in found.items()}
     withdrawals.add(retired, "their files are gone from the sources")
@@ -65,28 +67,55 @@ def _count(rows: Sequence[Row], outcome: Outcome) -> int:
 
 
 class _Present:
-    """The files of some sources; 16 bytes of memory a file."""
+    """The files of the sources of a category; about 100 bytes of memory a file."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        keys: list[bytes] = []
+    def __init__(self, layout: Layout, category: str, sources: Sequence[Source]) -> None:
+        paths: list[bytes] = []
+        seen: list[bytes] = []
         self._whole: set[str] = set()
         for source in sources:
-            before, readable = len(keys), True
+            before, readable = len(paths), True
             for entry in list_source(source):
-                keys.append(_key(source.name, entry.path))
+                paths.append(_key(source.name, entry.path))
+                seen.append(entry.seen_key(source.name))
                 readable = readable and entry.reason not in _UNREADABLE
-            if readable and len(keys) > before:
+            if readable and len(paths) > before:
                 self._whole.add(source.name)
-        self._files = KnownFiles(keys)
+        known = KnownFiles.load(layout, category).contains(seen)
+        # What is in these was not examined, or is to be examined again.
+        self._unknown = {path for path, is_known in zip(paths, known, strict=True) if not is_known}
+        self._paths, self._seen = KnownFiles(paths), KnownFiles(seen)
+        self._touched = _bytes_of_touched(layout, category, self._seen)
 
     def tell(self, rows: Sequence[Row]) -> list[bool | None]:
         """For each ledger row whether its file is there; None if its source cannot say."""
         keys = [_key(row["source"], row["path"].partition(b"\0")[0]) for row in rows]
-        found = self._files.contains(keys)
+        found = self._paths.contains(keys)
+        as_seen = self._seen.contains([row["seen_key"] or bytes(16) for row in rows])
         return [
-            True if is_there else (False if row["source"] in self._whole else None)
-            for row, is_there in zip(rows, found, strict=True)
+            self._has_its_bytes(row, key, is_as_seen)
+            if is_there
+            else (False if row["source"] in self._whole else None)
+            for row, key, is_there, is_as_seen in zip(rows, keys, found, as_seen, strict=True)
         ]
+
+    def _has_its_bytes(self, row: Row, path_key: bytes, is_as_seen: bool) -> bool:
+        """Whether a file that is there has the bytes of a row; members go with their archive."""
+        if row["seen_key"] is None or is_as_seen or path_key in self._unknown:
+            return True
+        return self._touched is None or row["sha256"] in self._touched
+
+
+def _bytes_of_touched(layout: Layout, category: str, seen: KnownFiles) -> set[bytes] | None:
+    """What is in known files whose time changed; None if that was not written down."""
+    found: set[bytes] = set()
+    for path in sorted(layout.touched(category).glob("*.parquet")):
+        table = artifacts.read_parquet(path)
+        if "sha256" not in table.column_names:
+            return None
+        is_there = seen.contains(table["seen_key"].to_pylist())
+        found.update(table["sha256"].filter(pa.array(is_there)).to_pylist())
+    return found
 
 
 def _key(source: str, path: bytes) -> bytes:

@@ -14,8 +14,9 @@ from naturalist.stores.remote import RemoteFolder
 class RootChooser:
     """Names the image root for each new picture of a batch.
 
-    Of the roots that its category may have: one on the drive of the source, where a hard link or a
-    move costs nothing; else the one with most free space, less what the batch has put there so far.
+    Of the roots that its category may have: one on the drive of the source, where a link, a clone
+    or a move costs nothing; else the one with most free space, less what the batch has put there
+    so far.
     """
 
     def __init__(self, layout: Layout, sources: Sequence[Source], options: IngestOptions) -> None:
@@ -53,7 +54,7 @@ class RootChooser:
         return chosen
 
     def _costs_nothing(self, name: str, category: str, row: dict[str, Any]) -> bool:
-        if row["staged"] or self._options.mode not in (Mode.HARDLINK, Mode.MOVE):
+        if row["staged"] or self._options.mode not in (Mode.AUTO, Mode.HARDLINK, Mode.MOVE):
             return False
         return self._drives[name] == self._sources.get((category, row["source"]))
 

@@ -188,8 +188,24 @@ def _check_pictures(
         try:
             read_picture(layout, task.sources.get(row["source"]), row)
         except PictureError as error:
-            detail = f"{error}; put the file back as it was: its source is {row['path_text']!r}"
-            yield Verdict("picture", "hard", detail, pic_id=row["pic_id"])
+            yield _overwritten(task, layout, row["pic_id"]) or Verdict(
+                "picture", "hard", f"{error}; {_advice(row)}", pic_id=row["pic_id"]
+            )
+
+
+def _advice(row: dict[str, Any]) -> str:
+    return (
+        "if its source was changed, run  naturalist ingest --full-scan , which gives new bytes an "
+        f"id of their own; else put the file back as it was: its source is {row['path_text']!r}"
+    )
+
+
+def _overwritten(task: FeatureCheckTask, layout: Layout, pic: str) -> Verdict | None:
+    """What is to be said of a picture that is known to be overwritten; None of any other."""
+    if pic not in ledger.overwritten(layout, task.part.category):
+        return None
+    detail = "its bytes were overwritten in its source; its features are kept, and not compared"
+    return Verdict("overwritten", "soft", detail, pic_id=pic)
 
 
 def check_vectors(names: list[str], vectors: Vectors) -> Iterator[Verdict]:
@@ -227,8 +243,9 @@ def _extract_again(
             data = read_picture(layout, task.sources.get(row["source"]), row)
             again = vector_of(extract.opened(task.backbone), data, task.limits)
         except PictureError as error:
-            yield _verdict(
-                task, "re_extraction", f"could not be extracted again: {error}", names[at]
+            detail = f"could not be extracted again: {error}; {_advice(row)}"
+            yield _overwritten(task, layout, names[at]) or _verdict(
+                task, "re_extraction", detail, names[at]
             )
             continue
         cosine = _cosine(again, vectors[at])

@@ -1,18 +1,20 @@
 """Predicting pictures: the unit of work is a task of some files, done in any process."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist import backbones, breadcrumbs, images
+from naturalist import artifacts, backbones, breadcrumbs, images
 from naturalist.backbones import Backbone
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits, Pixels
+from naturalist.images.apart import Decode, DecoderProcess
 from naturalist.reasons import Reason
 from naturalist.stages.extract import decode_for, shrinks_first
 from naturalist.studies.classifier.exporting import backbone_named
@@ -35,6 +37,8 @@ class PredictTask:
     fetch_limits: FetchLimits
     trails: Path
     with_features: bool = False
+    decode_apart_s: float = 0.0
+    """If not 0, pictures are decoded in a process of their own, each for so long at most."""
     blamed: tuple[tuple[int, Reason], ...] = ()
 
     @property
@@ -65,13 +69,28 @@ def run(task: PredictTask) -> TaskPredicted:
         ConfigError: the model cannot be read.
         BackboneError: its backbone cannot be loaded.
     """
+    with _decoder(task) as decode:
+        return _run(task, decode)
+
+
+@contextlib.contextmanager
+def _decoder(task: PredictTask) -> Iterator[Decode]:
+    if not task.decode_apart_s:
+        yield images.decode
+        return
+    with contextlib.closing(DecoderProcess(task.decode_apart_s)) as process:
+        yield process.decode
+
+
+def _run(task: PredictTask, decode: Decode) -> TaskPredicted:
     classifier, backbone = _opened(task.model)
     refused: dict[int, PictureError] = {
         index: PictureError(reason, "found twice, alone in a process of its own")
         for index, reason in task.blamed
     }
     with breadcrumbs.trail(task.trails, task.key) as trail:
-        vectors = [backbone.features(batch) for batch in _prepared(task, backbone, refused, trail)]
+        prepared = _prepared(task, backbone, refused, trail, decode)
+        vectors = [backbone.features(batch) for batch in prepared]
     features = np.concatenate([np.empty((0, backbone.spec.dim), np.float32), *vectors])
     found = iter(_rows(classifier, predict(classifier, features)))
     rows = [
@@ -92,6 +111,7 @@ def _prepared(
     backbone: Backbone,
     refused: dict[int, PictureError],
     trail: breadcrumbs.Trail,
+    decode: Decode,
 ) -> Iterator[Pixels]:
     """Batches of prepared pictures; what goes wrong is entered in `refused`."""
     waiting: list[Pixels] = []
@@ -100,8 +120,9 @@ def _prepared(
             continue
         trail.at(index)
         try:
-            data = read_input(name, task.fetch_limits)
-            waiting.append(prepare(backbone, data, task.picture_limits))
+            with artifacts.memory_errors(partial(_predicting, name)):
+                data = read_input(name, task.fetch_limits)
+                waiting.append(prepare(backbone, data, task.picture_limits, decode))
         except PictureError as error:
             refused[index] = error
         if len(waiting) == NETWORK_BATCH:
@@ -112,13 +133,19 @@ def _prepared(
         yield np.stack(waiting)
 
 
-def prepare(backbone: Backbone, data: bytes, limits: PictureLimits) -> Pixels:
+def _predicting(name: str) -> str:
+    return f"predicting {name}"
+
+
+def prepare(
+    backbone: Backbone, data: bytes, limits: PictureLimits, decode: Decode = images.decode
+) -> Pixels:
     """Decode and prepare a picture exactly as extraction does.
 
     Raises:
         PictureError: it cannot be decoded.
     """
-    pixels = decode_for(backbone.spec, data, limits).pixels
+    pixels = decode_for(backbone.spec, data, limits, decode).pixels
     if shrinks_first(backbone.spec):
         pixels = images.shrink(pixels, backbone.spec.side)
     return backbone.prepare(pixels)

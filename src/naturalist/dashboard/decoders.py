@@ -1,0 +1,42 @@
+"""Decoding for people who look: in processes apart, which are ended when a picture takes too long.
+
+Anybody who may open the pages may send a picture that keeps a decoder busy. It is ended after
+`dashboard.decode_timeout_s`, and meanwhile all else goes on.
+"""
+
+from dataclasses import dataclass, field
+
+from naturalist.images import Picture, PictureLimits
+from naturalist.images.apart import DecoderProcess
+
+
+@dataclass(eq=False)
+class Decoders:
+    """As many processes as pictures are decoded at once; close them when done.
+
+    Attributes:
+        timeout_s: longest time for one picture.
+    """
+
+    timeout_s: float
+    _idle: list[DecoderProcess] = field(default_factory=list, repr=False)
+
+    def decode(
+        self, data: bytes, limits: PictureLimits, /, *, longer: int = 0, shorter: int = 0
+    ) -> Picture:
+        """See `images.decode`; any thread may call it.
+
+        Raises:
+            PictureError: the picture cannot be decoded, or not in time.
+            MemoryError: there is no memory for it.
+        """
+        process = self._idle.pop() if self._idle else DecoderProcess(self.timeout_s)
+        try:
+            return process.decode(data, limits, longer=longer, shorter=shorter)
+        finally:
+            self._idle.append(process)
+
+    def close(self) -> None:
+        """End the processes that decode nothing now."""
+        while self._idle:
+            self._idle.pop().close()
