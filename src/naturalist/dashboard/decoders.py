@@ -6,6 +6,7 @@ Anybody who may open the pages may send a picture that keeps a decoder busy. It 
 
 from dataclasses import dataclass, field
 
+from naturalist import artifacts
 from naturalist.images import Picture, PictureLimits
 from naturalist.images.apart import DecoderProcess
 
@@ -28,11 +29,15 @@ class Decoders:
 
         Raises:
             PictureError: the picture cannot be decoded, or not in time.
-            MemoryError: there is no memory for it.
+            MemoryShort: there is no memory for it.
         """
-        process = self._idle.pop() if self._idle else DecoderProcess(self.timeout_s)
         try:
-            return process.decode(data, limits, longer=longer, shorter=shorter)
+            process = self._idle.pop()
+        except IndexError:
+            process = DecoderProcess(self.timeout_s)
+        try:
+            with artifacts.memory_errors(lambda: "decoding a picture for a page"):
+                return process.decode(data, limits, longer=longer, shorter=shorter)
         finally:
             self._idle.append(process)
 

@@ -46,6 +46,9 @@ class Similar:
     _decoding: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(_DECODED_AT_ONCE), repr=False
     )
+    _showing: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(_DECODED_AT_ONCE), repr=False
+    )
     _collection: tuple[str, Collection] | None = field(default=None, repr=False)
     _made_decoders: Decoders | None = field(default=None, repr=False)
 
@@ -121,7 +124,8 @@ class Similar:
         source = config.source_paths.get(rows[0]["category"], {}).get(rows[0]["source"])
         data = read_picture(self.place.layout, source, rows[0])
         decode = self._decoders(config).decode
-        picture = decode(data, config.picture_limits, longer=_LARGE_SIDE)
+        with self._showing:
+            picture = decode(data, config.picture_limits, longer=_LARGE_SIDE)
         return _jpeg(picture.pixels)
 
     def _vector(self, pic_id: str) -> Vector | None:
