@@ -224,6 +224,7 @@ PREDICTIONS = pa.schema(
         _field("given_probability", pa.float32(), "Probability of the category it is filed under."),
         _field("outlier_score", pa.float32(), "0 to 1: how unlike the training pictures it is."),
         _field("known", pa.bool_(), "False if it is unlike anything seen in training."),
+        _field("sure", pa.bool_(), "False if the probability is too low to rely on."),
         _field(
             "held_out",
             pa.bool_(),

@@ -17,7 +17,8 @@ def test_from_tables_to_a_champion_and_its_predictions(
     evaluated = naturalist("evaluate", *place, "--json", "-q").json
     assert evaluated["model"] == trained["id"]
     told = naturalist("evaluate", *place)
-    assert "on sources it never saw" in told.out
+    assert "each source left out in turn" in told.out
+    assert "sure predictions" in told.out
     assert "held for" in told.out
     refined = naturalist("refine", *place)
     assert "nothing new" in refined.out
@@ -25,6 +26,11 @@ def test_from_tables_to_a_champion_and_its_predictions(
     (row,) = naturalist("predict", str(face), *place, "--json").json
     assert row["category"] == "human"
     assert row["path"] == str(face)
+    assert row["decision"] in ("sure", "unsure", "unlike")
+    every = naturalist("predict", str(face.parent), *place, "--json", "-q").json
+    sure = naturalist("predict", str(face.parent), *place, "--json", "-q", "--only-sure").json
+    assert sure == [one for one in every if one["decision"] == "sure"]
+    assert 0 < len(sure) < len(every)
     assert row["nearest"][0]["category"] == "human"
     assert "human" in naturalist("predict", str(face), *place).out
     (tmp_path / "words.txt").write_text("no picture")

@@ -160,6 +160,7 @@ def _model(layout: Layout, rows: Rows, categories: list[str], rng: np.random.Gen
         "given_probability": sure,
         "outlier_score": 1 - sure,
         "known": [True] * len(rows),
+        "sure": [True] * len(rows),
         "held_out": [True] * len(rows),
     }
     artifacts.write_parquet(folder / "predictions.parquet", pa.table(columns, schema=PREDICTIONS))

@@ -1,6 +1,6 @@
 """Commands that make and judge classifiers: train, evaluate, refine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,7 +55,7 @@ def train(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a classifier of the tables: a linear model with calibrated probabilities, as ONNX.
+    """Train a classifier of the tables: nearest pictures and a linear model, as one ONNX file.
 
     It is judged by models that never saw the source of what they predict. The first model of a
     workspace is its champion; later ones become it by `naturalist refine`. With the same tables
@@ -73,12 +73,16 @@ def train(
         output.print_json(found)
         return
     accuracy = found["metrics"]["balanced_accuracy_on_held_out_sources"]
-    said = "cannot be told (one source a category)" if accuracy is None else f"{accuracy:.1%}"
+    said = (
+        "not available: each category has only one source"
+        if accuracy is None
+        else f"{accuracy:.1%}"
+    )
     state = "made" if found["new"] else "was there already"
     output.print_text(
         f"{found['id']} {state}: {found['tables']['rows']:,} rows, {found['metrics']['sources']} "
         f"sources, {len(found['categories'])} categories\n"
-        f"balanced accuracy on sources that were left out: {said}\n{found['folder']}"
+        f"balanced accuracy, each source left out in turn: {said}\n{found['folder']}"
     )
 
 
@@ -126,23 +130,8 @@ def evaluate(
 
 
 def _print_evaluation(found: Mapping[str, Any]) -> None:
-    left_out, random = found["leave_one_source_out"], found["random_split"]["balanced_accuracy"]
-    if left_out is None:
-        output.print_text("no source can be left out: every category has one only")
-    else:
-        output.print_text(
-            f"on sources it never saw   {left_out['balanced_accuracy']:.1%}\n"
-            f"on a random split         {random:.1%}, which promises {100 * found['gap']:.1f} "
-            "points too much"
-        )
-    expected = found["expected_on_new_sources"]
-    if expected is not None:
-        low, high = expected["interval"]
-        coverage = expected["coverage"]
-        output.print_text(
-            f"one new source            {low:.1%} to {high:.1%} ({expected['level']:.0%}; held for "
-            f"{coverage['inside']} of {coverage['sources']} sources that were tried)"
-        )
+    for line in _accuracies(found):
+        output.print_text(line)
     output.print_text("")
     for text in found["advice"]:
         output.print_text(f"- {text}")
@@ -155,15 +144,44 @@ def _print_evaluation(found: Mapping[str, Any]) -> None:
         )
 
 
+def _accuracies(found: Mapping[str, Any]) -> Iterator[str]:
+    left_out, expected = found["leave_one_source_out"], found["expected_on_new_sources"]
+    random = found["random_split"]["balanced_accuracy"]
+    yield f"new pictures of the same sources   {random:.1%} (a random split)"
+    if left_out is None:
+        yield "other sources                      not available: each category has only one source"
+        return
+    sources = len({one["source"] for one in left_out["per_source"]})
+    yield f"each source left out in turn       {left_out['balanced_accuracy']:.1%}"
+    if left_out["interval"] is not None:
+        low, high = left_out["interval"]
+        yield (
+            f"mean over many other sources       {low:.1%} to {high:.1%} ({left_out['level']:.0%} "
+            f"interval from {sources} data sets)"
+        )
+    if expected is not None:
+        low, high = expected["interval"]
+        coverage = expected["coverage"]
+        yield (
+            f"one other source                   {low:.1%} to {high:.1%} ({expected['level']:.0%}; "
+            f"held for {coverage['inside']} of {coverage['sources']} sources)"
+        )
+    for one in found["trust"]["decisions"]:
+        if one["accuracy"] is not None:
+            name = f"{one['decision']} predictions".ljust(35)
+            yield f"{name}{one['accuracy']:.1%} right, {one['share']:.1%} of left-out sources"
+
+
 @app.command(epilog=EXIT_CODES)
 def refine(
     config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
     """Make a challenger of the newest tables, and the champion of it if it is better.
 
-    Both are judged on the same pictures, by models that never saw the source of these. It is
-    promoted if no category is worse beyond classifier.margin and something is better; why is in
-    `naturalist models list`. A step of the daily run with analyse.steps = ["classifier"].
+    Both are judged on the same pictures, by models that never saw the source of these, and on
+    pictures of sources that came after the champion. It is promoted if no category is worse beyond
+    classifier.margin and something is better; why is in `naturalist models list`. A step of the
+    daily run with analyse.steps = ["classifier"].
     """
     found = classifier.refine(load_config(config), make_progress(quiet=quiet))
     if json:

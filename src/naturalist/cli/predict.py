@@ -1,5 +1,6 @@
 """The command that says what pictures show."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ app = typer.Typer()
 
 _FEW = 200
 _NEAREST = 3
+_DOUBTS = {"sure": "", "unsure": "  unsure", "unlike": "  unlike anything seen"}
 
 
 @app.command(epilog=EXIT_CODES)
@@ -57,13 +59,20 @@ def predict(
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="Longest time for an address.")
     ] = FetchLimits.timeout_s,
+    only_sure: Annotated[
+        bool,
+        typer.Option(
+            "--only-sure", help="Leave out pictures whose category is unsure, or unlike anything."
+        ),
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Say which category each picture shows, how surely, and whether it is like anything seen.
 
-    A picture that cannot be read has a row with the reason. `known` is false for pictures that
-    are unlike anything seen in training: their category means little. Nothing is written.
+    A picture that cannot be read has a row with the reason. `decision` is sure, unsure (its
+    probability is low), or unlike (nothing in training is like it, so its category means little);
+    what each is worth is in the report of `naturalist evaluate`. Nothing is written.
 
     Example: naturalist predict holiday/ https://example.org/cat.jpg --json
     """
@@ -73,10 +82,24 @@ def predict(
     path = path / "model.onnx" if path.is_dir() else path
     options = _options(settings, near, len(names), workers, timeout, path)
     rows = predict_pictures(names, path, options, make_progress(quiet=quiet))
+    left_out: Counter[str] = Counter()
+    rows = _sure(rows, left_out) if only_sure else rows
     if json:
         output.print_json_list(rows)
     else:
         _print(rows)
+        if left_out:
+            counts = ", ".join(f"{count:,} {name}" for name, count in sorted(left_out.items()))
+            output.print_text(f"left out: {counts}")
+
+
+def _sure(rows: Iterator[dict[str, Any]], left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Rows with a sure category, and those that cannot be used; the others are counted."""
+    for row in rows:
+        if row["decision"] in ("sure", None):
+            yield row
+        else:
+            left_out[row["decision"]] += 1
 
 
 def _settings(config: Path, model: str) -> Config | None:
@@ -98,7 +121,7 @@ def _options(
         return PredictOptions(PictureLimits(), limits, workers)
     wanted = near if near is not None else _NEAREST if count <= _FEW else 0
     tables = load(settings.layout.root) if wanted else None
-    if tables is not None and tables.dim != read_classifier(model).linear.dim:
+    if tables is not None and tables.dim != read_classifier(model).mixed.dim:
         tables = None
     return PredictOptions(
         settings.picture_limits,
@@ -118,7 +141,7 @@ def _print(rows: Iterator[dict[str, Any]]) -> None:
             detail = f" ({row['detail']})" if row["detail"] else ""
             output.print_text(f"{name}: cannot be used: {row['reason']}{detail}")
             continue
-        seen = "" if row["known"] else "  unlike anything seen"
+        seen = _DOUBTS[row["decision"]]
         near = ", ".join(f"{one['picID']} {one['cosine']:.2f}" for one in row.get("nearest", ()))
         like = f"  like {near}" if near else ""
         output.print_text(f"{name}: {row['category']} {row['probability']:.1%}{seen}{like}")

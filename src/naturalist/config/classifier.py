@@ -17,6 +17,7 @@ class ClassifierSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     penalty: Annotated[float, Field(gt=0)] = _DEFAULT.penalty
+    linear_share: Annotated[float, Field(ge=0, le=1)] = _DEFAULT.linear_share
     balance: Balance = _DEFAULT.balance
     class_weights: dict[str, Weight] = {}
     seed: Annotated[int, Field(ge=0, strict=True)] = _DEFAULT.seed
@@ -31,6 +32,7 @@ class ClassifierSection(BaseModel):
         """Options of training and evaluation."""
         return ClassifierOptions(
             penalty=self.penalty,
+            linear_share=self.linear_share,
             balance=self.balance,
             class_weights=self.class_weights,
             seed=self.seed,

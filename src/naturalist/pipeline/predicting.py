@@ -92,7 +92,7 @@ def predict(
         BackboneError: its backbone is not on this machine.
         NaturalistError: workers are killed again and again.
     """
-    dim = read_classifier(model).linear.dim
+    dim = read_classifier(model).mixed.dim
     with_nearest = options.nearest > 0 and options.tables is not None
     progress.begin("predict", len(names), "pictures")
     with tempfile.TemporaryDirectory(prefix="naturalist-predict-") as scratch:

@@ -1,5 +1,6 @@
 """A classifier's file that rotted, or that a stranger made, is refused with its reason."""
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import tiny
 from naturalist.errors import ConfigError
 from naturalist.studies.classifier.methods.linear import LinearModel
 from naturalist.studies.classifier.methods.novelty import Novelty
+from naturalist.studies.classifier.methods.voting import MixedModel, Voters
 from naturalist.studies.classifier.model import (
     Classifier,
     predict,
@@ -29,13 +31,18 @@ REFERENCE = RNG.normal(size=(20, 8))
 REFERENCE /= np.linalg.norm(REFERENCE, axis=1, keepdims=True)
 CLASSIFIER = Classifier(
     "linear-000000000000",
-    LinearModel(
-        RNG.normal(size=(3, 8)).astype(np.float32),
-        RNG.normal(size=3).astype(np.float32),
-        np.arange(3),
+    MixedModel(
+        LinearModel(
+            RNG.normal(size=(3, 8)).astype(np.float32),
+            RNG.normal(size=3).astype(np.float32),
+            np.arange(3),
+        ),
+        Voters(REFERENCE.astype(np.float16), np.eye(3, dtype=np.float32)[np.arange(20) % 3], 0.1),
+        0.3,
         1.5,
     ),
     Novelty(REFERENCE.astype(np.float16), 5, np.linspace(0, 1, 50, dtype=np.float32), 0.05),
+    0.6,
     ("plant", "animal", "human"),
     "tiny-f8-0123456789ab",
     "2026-11-28T00:00:00+00:00",
@@ -65,6 +72,24 @@ def test_a_classifier_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert np.array_equal(before.probabilities, after.probabilities)
     assert np.array_equal(before.outlier_scores, after.outlier_scores)
     assert (found.categories, found.id) == (CLASSIFIER.categories, CLASSIFIER.id)
+
+
+def test_a_model_of_the_first_format_is_the_linear_model_alone(tmp_path: Path) -> None:
+    def as_first(model: onnx.ModelProto) -> None:
+        put("votes", None)(model)
+        (facts,) = (prop for prop in model.metadata_props if prop.key == "naturalist")
+        held = json.loads(facts.value)
+        for key in ("width", "linear_share", "sure_from"):
+            del held[key]
+        facts.value = json.dumps(held | {"format": 1})
+
+    found = read_classifier(write(tmp_path, as_first))
+    features = RNG.normal(size=(6, 8)).astype(np.float32)
+    linear = found.mixed.linear.scores(features) / 1.5
+    expected = np.exp(linear) / np.exp(linear).sum(axis=1, keepdims=True)
+    answer = predict(found, features)
+    assert np.allclose(answer.probabilities, expected, atol=1e-5)
+    assert answer.sure.all()
 
 
 def test_a_file_without_a_digest_is_still_read(tmp_path: Path) -> None:
@@ -126,12 +151,14 @@ NAN = np.full((8, 3), np.nan, np.float32)
 HOSTILE: dict[str, tuple[Change, str]] = {
     "weights elsewhere": (elsewhere, "'weights' is kept in another file"),
     "no number": (put("weights", NAN), "'weights' holds values that are no finite numbers"),
+    "no votes": (put("votes", None), "'votes' has the shape None"),
+    "negative votes": (put("votes", np.full((20, 3), -1, np.float32)), "'votes' has negative"),
     "infinite": (put("bias", np.full(3, np.inf, np.float32)), "'bias' holds values"),
     "no weights": (put("weights", None), "'weights' is missing"),
     "weights of another kind": (put("weights", np.zeros((8, 3))), "'weights' is float64"),
     "flat weights": (put("weights", np.zeros(24, np.float32)), "1 dimensions"),
     "a bias of another size": (put("bias", np.zeros(2, np.float32)), "'bias' has the shape"),
-    "no reference": (put("reference", np.zeros((8, 0), np.float16)), "'neighbours' is"),
+    "no reference": (put("reference", np.zeros((8, 0), np.float16)), "'votes' has the shape"),
     "too many neighbours": (put("neighbours", np.array([99])), "'neighbours' is 99"),
     "texts": (put("bias", np.array(["x", "y", "z"], object)), "'bias' holds values"),
     "one category": (say('["plant", "animal", "human"]', '["plant"]'), "at least 2 items"),
@@ -140,7 +167,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "an escape sequence": (say('"plant"', '"\\u001b]0;x\\u0007"'), "categories.0 is "),
     "a hostile id": (say('"linear-000000000000"', '"\\u001b[31m"'), "id is "),
     "no temperature": (say('"temperature": 1.5', '"temperature": 0.0'), "temperature is 0.0"),
-    "a list as format": (say('"format": 1', '"format": [1]'), "format is list"),
+    "a list as format": (say('"format": 2', '"format": [2]'), "format is list"),
     "no facts": (lambda model: model.ClearField("metadata_props"), "naturalist"),
     "nested facts": (say("{", "[" * 100_000), "recursion limit"),
 }

@@ -152,7 +152,7 @@ def test_one_file_of_prepared_pictures_gives_exactly_the_same(made, photos, tmp_
     backbone = backbones.load(backbone_named(made.rows.backbone_id).name)
     names = photos_of(photos, "animal", 3)
     batch = np.stack([prepare(backbone, Path(n).read_bytes(), PictureLimits()) for n in names])
-    probabilities, _, known = session.run(None, {"pictures": batch})
+    probabilities, _, known, _ = session.run(None, {"pictures": batch})
     rows = predict(names, made.folder / "model.onnx", OPTIONS, Silent())
     for row, chances, seen in zip(rows, probabilities, known, strict=True):
         assert np.abs(chances - list(row["probabilities"].values())).max() < 1e-4

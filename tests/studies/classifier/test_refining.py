@@ -48,7 +48,7 @@ def test_refining_again_with_the_same_tables_does_nothing(made, layout) -> None:
 
 def test_a_challenger_that_learnt_from_wrong_labels_is_refused(made, layout) -> None:
     worse = train_as(layout, "worse", mislabelled(made.rows, 0.45), made.options)
-    told = challenge(made.rows, layout, worse, margin=MARGIN)
+    told = challenge(made.rows, made.options, layout, worse, margin=MARGIN)
     assert told["action"] == "refuse"
     assert "points less" in told["reason"]
     assert champions.champion(layout) == made.folder.name
@@ -94,7 +94,7 @@ def test_a_challenger_that_has_lost_a_category_is_refused(made, layout) -> None:
     path = layout.model(other) / "model.json"
     facts = artifacts.read_json(path)
     artifacts.write_json(path, facts | {"categories": ["plant", "animal"]})
-    told = challenge(made.rows, layout, other, margin=MARGIN)
+    told = challenge(made.rows, made.options, layout, other, margin=MARGIN)
     assert (told["action"], told["reason"]) == ("refuse", "it does not know human any more")
 
 
@@ -118,3 +118,52 @@ def test_a_model_that_is_not_there_cannot_be_promoted(layout) -> None:
         champions.promote(layout, "nothing", "why not")
     with pytest.raises(ConfigError, match="is the champion already"):
         champions.promote(layout, str(champions.champion(layout)), "again")
+
+
+def without_source(rows: TrainingRows, source: str) -> TrainingRows:
+    """The same rows before a source came."""
+    sample = rows.sample
+    kept = sample.sources != source
+    groups = None if rows.groups is None else rows.groups[kept]
+    fields = ("features", "labels", "sources", "pic_ids")
+    left = replace(sample, **{name: getattr(sample, name)[kept] for name in fields})
+    counts = {key: count for key, count in rows.counts.items() if key[1] != source}
+    return replace(rows, sample=left, counts=counts, groups=groups)
+
+
+def test_a_champion_that_fails_on_a_source_that_came_later_is_repaired(made, tmp_path) -> None:
+    layout = Layout(tmp_path)
+    hard = "MachineLearning2020+Homework2-Caltech101"
+    before = without_source(made.rows, hard)
+    champion = train_as(layout, "before", before, made.options)
+    champions.record(layout, champion, "promote", champions.FIRST)
+    train_as(layout, "after", made.rows, made.options)
+    told = challenge(made.rows, made.options, layout, "after", margin=MARGIN)
+    assert told["action"] == "promote", told["reason"]
+    assert "new sources that neither had seen" in told["reason"]
+    new = told["comparison"]["new_sources"]
+    assert {one["source"] for one in new} == {hard}
+    animal = next(one for one in new if one["category"] == "animal")
+    assert animal["challenger"] > animal["champion"]
+    assert champions.champion(layout) == "after"
+
+
+def test_a_new_source_whose_labels_are_noise_is_no_reason_to_promote(made, tmp_path) -> None:
+    layout = Layout(tmp_path)
+    source = "datitran+raccoon_dataset"
+    champions.record(
+        layout,
+        train_as(layout, "before", without_source(made.rows, source), made.options),
+        "promote",
+        champions.FIRST,
+    )
+    sample = made.rows.sample
+    own = sample.sources == source
+    labels = sample.labels.copy()
+    labels[own] = np.random.default_rng(0).integers(0, 3, own.sum())
+    counts = {key: n for key, n in made.rows.counts.items() if key[1] != source}
+    counts |= {(label, source): int((labels[own] == label).sum()) for label in range(3)}
+    noisy = replace(made.rows, sample=replace(sample, labels=labels), counts=counts)
+    train_as(layout, "after", noisy, made.options)
+    told = challenge(noisy, made.options, layout, "after", margin=MARGIN)
+    assert told["action"] == "refuse", told["reason"]

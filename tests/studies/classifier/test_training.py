@@ -18,10 +18,12 @@ def test_the_onnx_file_gives_what_the_classifier_gives(made) -> None:
     features = made.rows.sample.features
     ours = predict(read_classifier(made.folder / "model.onnx"), features)
     session = onnxruntime.InferenceSession((made.folder / "model.onnx").read_bytes())
-    probabilities, outlier, known = session.run(None, {"features": features})
+    probabilities, outlier, known, sure = session.run(None, {"features": features})
     assert np.abs(probabilities - ours.probabilities).max() < 1e-5
     assert np.abs(outlier - ours.outlier_scores).max() < 2e-3
     assert (known == ours.known).mean() > 0.99
+    assert (sure == ours.sure).mean() > 0.99
+    assert {ours.decision(k) for k in range(len(features))} <= {"sure", "unsure", "unlike"}
     right = made.rows.sample.labels == np.array([0, 1, 2])[probabilities.argmax(axis=1)]
     assert right.mean() > 0.98
 
@@ -43,8 +45,8 @@ def test_rows_that_do_not_fit_into_memory_are_streamed_to_the_same_model(made, t
     assert len(rows.sample) <= 300 < rows.total
     train(rows, options, tmp_path / "streamed", Silent())
     features = made.rows.sample.features
-    streamed = read_classifier(tmp_path / "streamed" / "model.onnx").linear
-    whole = read_classifier(made.folder / "model.onnx").linear
+    streamed = read_classifier(tmp_path / "streamed" / "model.onnx").mixed.linear
+    whole = read_classifier(made.folder / "model.onnx").mixed.linear
     assert np.abs(streamed.weights - whole.weights).max() < 0.02 * np.abs(whole.weights).max()
     same = streamed.scores(features).argmax(axis=1) == whole.scores(features).argmax(axis=1)
     assert same.mean() > 0.995
@@ -76,7 +78,7 @@ def test_the_same_rows_and_options_give_the_same_bytes(made, tmp_path) -> None:
     folder = tmp_path / made.folder.name
     train(made.rows, made.options, folder, Silent())
     again, before = (read_classifier(f / "model.onnx") for f in (folder, made.folder))
-    assert again.linear.weights.tobytes() == before.linear.weights.tobytes()
+    assert again.mixed.linear.weights.tobytes() == before.mixed.linear.weights.tobytes()
     assert again.novelty.quantiles.tobytes() == before.novelty.quantiles.tobytes()
     assert model_id(made.rows, replace(made.options, seed=1)) != made.folder.name
 

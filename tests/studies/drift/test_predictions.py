@@ -29,6 +29,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
                 "given_probability": k / 10,
                 "outlier_score": 0.5,
                 "known": True,
+                "sure": True,
                 "held_out": True,
             }
             for k, pic in enumerate(known)

@@ -28,7 +28,8 @@ def model_card(model: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -
 def _head(model: Mapping[str, Any]) -> str:
     return (
         f"# Classifier {model['id']}\n\n"
-        f"A multinomial linear model of picture features with calibrated probabilities, made "
+        f"A vote of the nearest training pictures, mixed with a linear model of picture features; "
+        f"probabilities are calibrated on left-out sources. Made "
         f"{model['made_at']} by naturalist {model['made_by']}.\n\n"
         f"- Categories: {', '.join(model['categories'])}\n"
         f"- Features: backbone `{model['backbone_id']}`\n"
@@ -72,6 +73,11 @@ def _performance(model: Mapping[str, Any], evaluation: Mapping[str, Any] | None)
             f"- On one new source: {percent(expected['estimate'])}, between {percent(low)} and "
             f"{percent(high)} for {percent(expected['level'], 0)} of them"
         )
+    lines += [
+        f"- Where it is {one['decision']} ({percent(one['share'])} of the pictures): "
+        f"{share_or_none(one['accuracy'])} right"
+        for one in evaluation["trust"]["decisions"]
+    ]
     lines.append(f"- Expected calibration error: {evaluation['calibration']['ece']:.3f}")
     return (
         "## How good it is\n\nBalanced over categories and sources.\n\n" + "\n".join(lines) + "\n"
@@ -93,8 +99,9 @@ def _use(model: Mapping[str, Any]) -> str:
         "## What it is for\n\n"
         f"Sorting pictures into {', '.join(model['categories'])}; finding pictures that are filed "
         "under the wrong category; choosing what to look at. Every picture gets one of these "
-        "categories, so heed `known`: where it is false, the picture is unlike anything seen in "
-        "training, and its category means little.\n\n"
+        "categories, so heed the decision: *unsure* where the probability is low, *unlike* where "
+        "nothing in training is like the picture (`known` is false) and its category means "
+        "little.\n\n"
         "It is not made for decisions about people, and nothing was measured that would allow "
         "them: which groups of people it does worse for is unknown.\n"
     )
@@ -115,7 +122,7 @@ def _failures(model: Mapping[str, Any], evaluation: Mapping[str, Any] | None) ->
 def _running(model: Mapping[str, Any]) -> str:
     return (
         "## Running it\n\n`model.onnx` takes `features` (N, dim) of the backbone above and gives "
-        "`probabilities` (N, categories in the order above), `outlier_score` and `known`. "
+        "`probabilities` (N, categories in the order above), `outlier_score`, `known` and `sure`. "
         "`naturalist predict FILE` does all of it; `naturalist models export` puts the network "
         f"before it, in one file.\n\nTemperature of the probabilities: {model['temperature']}.\n"
     )
@@ -137,6 +144,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """A share as percent: 0.953 is "95.3 %"."""
     return f"{100 * share:.{digits}f} %"
+
+
+def share_or_none(share: float | None) -> str:
+    """A share as percent; "none" where there is nothing that it could be a share of."""
+    return "none" if share is None else percent(share)
 
 
 def tested_on(evaluation: Mapping[str, Any]) -> str:

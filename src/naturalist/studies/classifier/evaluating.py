@@ -1,6 +1,5 @@
 """Evaluating a classifier: what to expect of it on pictures from sources that it never saw."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ from naturalist import artifacts
 from naturalist.studies.classifier.advice import advice, influence, leaning
 from naturalist.studies.classifier.card import model_card
 from naturalist.studies.classifier.methods import intervals, measures
-from naturalist.studies.classifier.methods.held_out import learned, linear
+from naturalist.studies.classifier.methods.held_out import learned
 from naturalist.studies.classifier.methods.intervals import Interval
 from naturalist.studies.classifier.methods.linear import softmax, temperature_for
 from naturalist.studies.classifier.methods.measures import Cell
 from naturalist.studies.classifier.methods.nested import Nested, nested
 from naturalist.studies.classifier.methods.novelty import false_alarms
 from naturalist.studies.classifier.methods.splits import no_groups, random_split
+from naturalist.studies.classifier.methods.trust import flagging, held_out_sure
 from naturalist.studies.classifier.methods.weighting import row_weights
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.plots import write_plots
@@ -25,7 +25,7 @@ from naturalist.studies.classifier.report import report
 from naturalist.studies.classifier.training import HeldOutRows, Progress, hold_out
 from naturalist.studies.classifier.training_rows import TrainingRows
 
-FORMAT = 1
+FORMAT = 2
 
 
 def is_evaluated(folder: Path) -> bool:
@@ -81,7 +81,7 @@ def document(
         held.found.held_out,
         len(names),
     )
-    random = _random_split(rows, options, truth)
+    random, known_cells = _random_split(rows, options, truth)
     tried = _nested(rows, options, watch)
     influences = influence(rows, tried)
     return {
@@ -92,11 +92,12 @@ def document(
         "near_duplicates": rows.groups is not None,
         "random_split": random,
         "leave_one_source_out": _left_out(cells, names, options),
-        "gap": _gap(random, cells),
+        "gap": _gap(known_cells, cells),
         "expected_on_new_sources": _expected(cells, tried, names, options),
         "single_sources": [_name(cell, names) for cell in cells if not cell.held_out],
         **_of_probabilities(held, truth, rows),
         "novelty": _novelty(rows, options, held, names),
+        "trust": trust(rows, options, held),
         "influence": influences,
         "leaning": leaning(influences),
         "advice": advice(rows, cells, tried),
@@ -105,20 +106,13 @@ def document(
 
 def _random_split(
     rows: TrainingRows, options: ClassifierOptions, truth: NDArray[np.int64]
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[Cell]]:
     """How a model does on a fifth of the pictures of the same sources, as most reports have it."""
     sample = rows.sample
     groups = no_groups(len(sample)) if rows.groups is None else rows.groups
     fold = random_split(sample.labels, groups, seed=options.seed)
-    how = options.held_out(sample.categories)
-    scorer = learned(
-        sample.features,
-        truth,
-        sample.sources,
-        fold,
-        how.for_classes(np.unique(sample.labels)),
-        linear(options.fit),
-    )
+    how = options.held_out(sample.categories).for_classes(np.unique(sample.labels))
+    scorer = learned(sample.features, truth, sample.sources, fold, how, how.learner)
     scores = scorer(sample.features[fold.test])
     own, sources = truth[fold.test], sample.sources[fold.test]
     cells = measures.by_cell(
@@ -127,13 +121,14 @@ def _random_split(
     weights = row_weights(own, sources)
     interval = intervals.rows_interval(scores.argmax(axis=1) == own, weights, options.level)
     probabilities = softmax(scores, temperature_for(scores, own, weights))
-    return {
+    found = {
         "balanced_accuracy": measures.balanced_accuracy(cells),
         "interval": [interval.low, interval.high],
         "level": options.level,
         "rows": len(own),
         "log_loss": measures.log_loss(probabilities, own, weights),
     }
+    return found, cells
 
 
 def _left_out(
@@ -143,7 +138,7 @@ def _left_out(
     if not left_out:
         return None
     found = measures.accuracies(left_out)
-    mean = intervals.interval_of_mean(found, options.level)
+    mean = intervals.interval_of_mean(found, options.level, 1 / len(names))
     naive = intervals.bootstrap_over_sources(found, options.level, options.seed)
     return {
         "balanced_accuracy": measures.balanced_accuracy(left_out),
@@ -164,11 +159,14 @@ def _left_out(
     }
 
 
-def _gap(random: Mapping[str, Any], cells: list[Cell]) -> float | None:
-    left_out = [cell for cell in cells if cell.held_out]
-    if not left_out:
+def _gap(random: list[Cell], cells: list[Cell]) -> float | None:
+    """What a random split promises too much, over the sources that both have tested."""
+    left_out = {(cell.category, cell.source): cell for cell in cells if cell.held_out}
+    both = [cell for cell in random if (cell.category, cell.source) in left_out]
+    if not both:
         return None
-    return float(random["balanced_accuracy"]) - measures.balanced_accuracy(left_out)
+    strict = [left_out[cell.category, cell.source] for cell in both]
+    return measures.balanced_accuracy(both) - measures.balanced_accuracy(strict)
 
 
 def _expected(
@@ -176,7 +174,8 @@ def _expected(
 ) -> dict[str, Any] | None:
     """What one new source of one of the categories will get, and whether such claims have held."""
     left_out = [cell for cell in cells if cell.held_out]
-    interval = intervals.interval_for_new_source([c.accuracy for c in left_out], options.level)
+    accuracies = [cell.accuracy for cell in left_out]
+    interval = intervals.interval_for_new_source(accuracies, options.level, 1 / len(names))
     if interval is None:
         return None
     return {
@@ -207,7 +206,7 @@ def _of_probabilities(
     held: HeldOutRows, truth: NDArray[np.int64], rows: TrainingRows
 ) -> dict[str, Any]:
     """Confusion, calibration and accuracy against coverage on rows of held-out sources."""
-    tested = held.found.held_out if held.found.held_out.any() else np.ones(len(truth), np.bool_)
+    tested = held.tested
     own, probabilities = truth[tested], held.probabilities[tested]
     weights = row_weights(rows.sample.labels[tested], rows.sample.sources[tested])
     matrix = measures.confusion(own, probabilities.argmax(axis=1), probabilities.shape[1])
@@ -219,11 +218,40 @@ def _of_probabilities(
             "log_loss": measures.log_loss(probabilities, own, weights),
             "bins": [vars(one) for one in calibration.bins],
         },
-        "selective": [
-            {"coverage": coverage, "accuracy": accuracy}
-            for coverage, accuracy in measures.selective(probabilities, own, weights)
-        ],
+        "selective": _points(measures.selective(probabilities, own, weights)),
     }
+
+
+def trust(rows: TrainingRows, options: ClassifierOptions, held: HeldOutRows) -> dict[str, Any]:
+    """What the decisions are worth: thresholds of all other sources, tried on each left-out one."""
+    tested, sample = held.tested, rows.sample
+    truth = held.found.classes(sample.labels)[tested]
+    probabilities, sources = held.probabilities[tested], sample.sources[tested]
+    weights = row_weights(truth, sources)
+    right = probabilities.argmax(axis=1) == truth
+    unsure = ~held_out_sure(probabilities, truth, sources, options.false_alarms)
+    outlier = held.novelty.novelty.scores_of(held.novelty.own)[tested]
+    unlike = ~held.novelty.novelty.known(outlier)
+    flags = {"unsure": unsure, "unlike": unlike, "either": unsure | unlike}
+    decided = {"sure": ~flags["either"], "unsure": unsure & ~unlike, "unlike": unlike}
+    return {
+        "sure_from": held.sure_from,
+        "flags": {name: vars(flagging(one, right, weights)) for name, one in flags.items()},
+        "decisions": [_decision(name, one, right, weights) for name, one in decided.items()],
+        "selective_by_likeness": _points(measures.selective_by(-outlier, right, weights)),
+    }
+
+
+def _decision(
+    name: str, rows: NDArray[np.bool_], right: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> dict[str, Any]:
+    total = float(weights[rows].sum())
+    accuracy = float(weights[rows & right].sum()) / total if total > 0 else None
+    return {"decision": name, "share": total / float(weights.sum()), "accuracy": accuracy}
+
+
+def _points(curve: list[tuple[float, float]]) -> list[dict[str, float]]:
+    return [{"coverage": coverage, "accuracy": accuracy} for coverage, accuracy in curve]
 
 
 def _novelty(

@@ -28,7 +28,7 @@ class Facts(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    format: Literal[1]
+    format: Literal[1, 2]
     id: Name
     made_at: Annotated[str, StringConstraints(max_length=100)]
     categories: Annotated[list[Category], Field(min_length=2, max_length=10_000)]
@@ -36,6 +36,10 @@ class Facts(BaseModel):
     backbone_id: Name
     false_alarms: Annotated[float, Field(ge=0, le=1)]
     temperature: Positive
+    # The first format had no neighbours that vote, and no threshold for being sure.
+    width: Positive = 1.0
+    linear_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    sure_from: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 def sign(model: onnx.ModelProto) -> None:
@@ -105,11 +109,15 @@ def check_shapes(held: Mapping[str, NDArray[Any]], facts: Facts) -> None:
         "neighbours": (1,),
         "quantiles": (1, _array(held, "quantiles", np.float32, 2).shape[1]),
     }
+    if facts.format > 1:
+        expected["votes"] = (expected["reference"][1], classes)
     for name, shape in expected.items():
         found = held[name].shape if name in held else None
         if found != shape or not dim:
             raise ValueError(f"{name!r} has the shape {found}, not {shape}")
     _array(held, "bias", np.float32, 1)
+    if facts.format > 1 and (_array(held, "votes", np.float32, 2) < 0).any():
+        raise ValueError("'votes' has negative numbers")
     neighbours = int(_array(held, "neighbours", np.int64, 1)[0])
     if not 1 <= neighbours <= expected["reference"][1]:
         raise ValueError(f"'neighbours' is {neighbours}")

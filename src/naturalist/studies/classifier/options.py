@@ -8,6 +8,7 @@ from naturalist.errors import ConfigError
 from naturalist.studies.classifier.methods.held_out import HeldOutOptions
 from naturalist.studies.classifier.methods.linear import FitOptions
 from naturalist.studies.classifier.methods.novelty import NoveltyOptions
+from naturalist.studies.classifier.methods.voting import VoteOptions
 from naturalist.studies.classifier.methods.weighting import Balance
 
 
@@ -17,6 +18,7 @@ class ClassifierOptions:
 
     Attributes:
         penalty: strength of the penalty on squared weights.
+        linear_share: weight of the linear model beside the vote of neighbours, 0 to 1.
         balance: what is given the same weight: sources, categories, or none.
         class_weights: what the rows of a category count besides, by its name.
         seed: of samples, folds and bootstraps.
@@ -27,7 +29,8 @@ class ClassifierOptions:
         false_alarms: share of pictures from new sources that may be called unlike anything seen.
     """
 
-    penalty: float = 1.0
+    penalty: float = 10.0
+    linear_share: float = 0.3
     balance: Balance = "sources"
     class_weights: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
@@ -48,7 +51,8 @@ class ClassifierOptions:
         Raises:
             ConfigError: there is a weight for a category that is not there.
         """
-        return HeldOutOptions(self.fit, seed=self.seed, class_weights=self.weights_by_label(labels))
+        weights = self.weights_by_label(labels)
+        return HeldOutOptions(self.fit, seed=self.seed, class_weights=weights, vote=self.vote)
 
     def weights_by_label(self, labels: Mapping[str, int]) -> dict[int, float]:
         """The class weights by the labels of the categories.
@@ -63,6 +67,11 @@ class ClassifierOptions:
                 f"{', '.join(labels)}"
             )
         return {labels[name]: weight for name, weight in self.class_weights.items()}
+
+    @property
+    def vote(self) -> VoteOptions:
+        """Of the neighbours."""
+        return VoteOptions(linear_share=self.linear_share, seed=self.seed)
 
     @property
     def novelty(self) -> NoveltyOptions:

@@ -159,6 +159,7 @@ def _rows(classifier: Classifier, found: Predicted) -> Iterator[Row]:
             "category": classifier.categories[int(best[k])],
             "probability": round(chances[int(best[k])], 6),
             "probabilities": {name: round(chance, 6) for name, chance in named},
+            "decision": found.decision(k),
             "known": bool(found.known[k]),
             "outlier_score": round(float(found.outlier_scores[k]), 4),
         }
@@ -169,6 +170,7 @@ def _refusal(error: PictureError) -> Row:
         "category": None,
         "probability": None,
         "probabilities": None,
+        "decision": None,
         "known": None,
         "outlier_score": None,
         "reason": error.reason.value,

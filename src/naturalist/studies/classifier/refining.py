@@ -2,7 +2,8 @@
 
 Both are judged by what models that never saw a picture's source said of it, so that neither has an
 advantage from having been trained with the pictures that it is tested on. The test pictures are
-those that the champion was tested on when it was made, and that are still filed as they were.
+those that the champion was tested on when it was made, and that are still filed as they were, and
+those of sources that came after it: see `held_back`.
 """
 
 from pathlib import Path
@@ -17,8 +18,21 @@ from naturalist import artifacts
 from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 from naturalist.studies.classifier import champions
+from naturalist.studies.classifier.answers import (
+    Answers,
+    compare_answers,
+    new_answers,
+    new_source_facts,
+    paired_answers,
+)
 from naturalist.studies.classifier.evaluating import evaluate, is_evaluated
-from naturalist.studies.classifier.methods.comparing import Comparison, Verdict, compare, decide
+from naturalist.studies.classifier.held_back import NewPictures, new_pictures
+from naturalist.studies.classifier.methods.comparing import (
+    Comparison,
+    Verdict,
+    decide,
+    decide_with_new,
+)
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import (
     HeldOutRows,
@@ -72,7 +86,7 @@ def refine(
     if now is None:
         champions.record(layout, name, "promote", champions.FIRST)
         return _told(layout, name, "promote", champions.FIRST)
-    return challenge(rows, layout, name, margin=margin)
+    return challenge(rows, options, layout, name, margin=margin)
 
 
 def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Progress) -> None:
@@ -85,11 +99,16 @@ def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Pr
 
 
 def challenge(
-    rows: TrainingRows, layout: Layout, challenger: str, *, margin: float
+    rows: TrainingRows,
+    options: ClassifierOptions,
+    layout: Layout,
+    challenger: str,
+    *,
+    margin: float,
 ) -> dict[str, Any]:
     """Compare a model with the champion, write that down, and promote it or refuse it."""
     now = champions.model_folder(layout)
-    facts, verdict = compared(rows, now, layout.model(challenger), margin)
+    facts, verdict = compared(rows, options, now, layout.model(challenger), margin)
     artifacts.write_json(layout.model(challenger) / "comparison.json", facts)
     action: champions.Action = "promote" if verdict.promote else "refuse"
     champions.record(layout, challenger, action, verdict.reason, compared_with=now.name)
@@ -103,40 +122,40 @@ def _told(layout: Layout, model: str, action: str, reason: str) -> dict[str, Any
 
 
 def compared(
-    rows: TrainingRows, champion: Path, challenger: Path, margin: float
+    rows: TrainingRows, options: ClassifierOptions, champion: Path, challenger: Path, margin: float
 ) -> tuple[dict[str, Any], Verdict]:
-    """A challenger against a champion on the pictures that both were tested on, as JSON values."""
+    """A challenger against a champion on pictures that neither was trained with, as JSON values."""
     before, after = (_categories(folder) for folder in (champion, challenger))
     gone = [name for name in before if name not in after]
     pairs = _paired(rows, champion, challenger)
-    names = sorted(set(pairs["category"].to_pylist()))
-    found = _compare(rows, pairs, names) if names else Comparison((), 0.0, 1.0)
+    fresh = new_pictures(rows, options, champion, challenger)
+    names = sorted(after)
+    old = paired_answers(rows, pairs, names)
+    found = compare_answers(old) if pairs.num_rows else Comparison((), 0.0, 1.0)
     verdict = decide(found, names, margin=margin)
     new = [name for name in after if name not in before]
     if gone:
         verdict = Verdict(False, f"it does not know {', '.join(gone)} any more")
-    elif not names:
+    elif not pairs.num_rows and fresh is None:
         verdict = Verdict(False, "there is no picture that both were tested on")
+    elif fresh is not None and not verdict.promote:
+        verdict = _with_new(rows, fresh, old, names, margin)
     elif new and (verdict.promote or "nothing is better" in verdict.reason):
         verdict = Verdict(True, f"it knows {', '.join(new)} too, and no category is worse")
-    return _facts(found, names, champion.name, margin, pairs) | {"reason": verdict.reason}, verdict
+    facts = _facts(found, names, champion.name, margin, pairs)
+    return facts | {"new_sources": new_source_facts(rows, fresh), "reason": verdict.reason}, verdict
 
 
-def _compare(rows: TrainingRows, pairs: pa.Table, names: list[str]) -> Comparison:
-    order = np.argsort(rows.sample.pic_ids)
-    wanted = np.array(pairs["picID"].to_pylist(), np.str_)
-    at = order[np.searchsorted(rows.sample.pic_ids, wanted, sorter=order)]
-    category = np.array(pairs["category"].to_pylist(), np.str_)
-    right = [
-        np.array(pairs[side].to_pylist(), np.str_) == category
-        for side in ("predicted_champion", "predicted_challenger")
-    ]
-    loss = [
-        -np.log(np.maximum(pairs[side].to_numpy().astype(np.float64), 1e-6))
-        for side in ("given_probability_champion", "given_probability_challenger")
-    ]
-    truth = np.searchsorted(np.array(names), category).astype(np.int64)
-    return compare(truth, rows.sample.sources[at], *right, *loss)
+def _with_new(
+    rows: TrainingRows, fresh: NewPictures, old: Answers, names: list[str], margin: float
+) -> Verdict:
+    answers = new_answers(rows, fresh, names)
+    verdict = decide_with_new(
+        compare_answers(answers), compare_answers(old.with_more(answers)), names, margin=margin
+    )
+    sources = np.unique(answers.sources)
+    told = f"{len(answers.truth):,} pictures of {len(sources)} new sources that neither had seen"
+    return Verdict(verdict.promote, f"{verdict.reason} ({told})")
 
 
 def _paired(rows: TrainingRows, champion: Path, challenger: Path) -> pa.Table:

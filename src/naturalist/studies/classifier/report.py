@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from naturalist.studies.classifier.card import percent, table, tested_on
+from naturalist.studies.classifier.card import percent, share_or_none, table, tested_on
+
+FEW_DATA_SETS = 20
+"""With fewer data sets the report says why its interval is wide."""
 
 
 def report(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
@@ -15,6 +18,7 @@ def report(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
         _held(evaluation),
         _confusion(evaluation),
         _calibration(evaluation),
+        _trust(evaluation),
         _novelty(evaluation),
         _leaning(evaluation),
         _how(evaluation),
@@ -33,20 +37,39 @@ def _headline(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
             "it tells these sources from each other, not how well it tells the categories.\n"
         )
     return (
-        f"{title}On pictures from sources that it never saw, it recognises "
-        f"**{percent(left_out['balanced_accuracy'])}**"
-        f"{_between(left_out['interval'], left_out['level'], 'mean of many such sources')}. "
-        f"On a random part of the pictures that it knows the sources of, it is "
-        f"{percent(random['balanced_accuracy'])}: {_points(evaluation['gap'])} that a usual report "
-        f"would promise and new pictures would not keep.\n\n{_new_source(evaluation)}"
+        f"{title}When each source is left out in turn, it recognises "
+        f"**{percent(left_out['balanced_accuracy'])}** of that source's pictures. "
+        f"{_expected(left_out)}\n\nOn new pictures of the *same* sources it recognises "
+        f"{percent(random['balanced_accuracy'])}{_gap(evaluation['gap'])}.\n\n"
+        f"{_new_source(evaluation)}"
     )
 
 
-def _between(interval: list[float] | None, level: float, what: str) -> str:
-    if interval is None:
-        return ""
-    low, high = interval
-    return f" ({percent(low)} to {percent(high)}, {percent(level, 0)} interval of the {what})"
+def _expected(left_out: Mapping[str, Any]) -> str:
+    """What to expect of many new sources, and why the interval is as wide as it is."""
+    if left_out["interval"] is None:
+        return "No category has two sources, so nothing can be said of the sources to come."
+    low, high = left_out["interval"]
+    count = len({one["source"] for one in left_out["per_source"]})
+    few = (
+        f" The interval is wide because it rests on {count} data sets, which may be more alike "
+        "than the ones to come; each further source makes it narrower."
+        if count < FEW_DATA_SETS
+        else ""
+    )
+    return (
+        f"Expect {percent(low)} to {percent(high)} on average over many other sources "
+        f"({percent(left_out['level'], 0)} interval).{few}"
+    )
+
+
+def _gap(gap: float | None) -> str:
+    if gap is None or gap <= 0:
+        return ", by a random split"
+    return (
+        f", by a random split; for the sources that can be left out that is {_points(gap)} more "
+        "than without them"
+    )
 
 
 def _points(gap: float) -> str:
@@ -134,6 +157,25 @@ def _calibration(evaluation: Mapping[str, Any]) -> str:
     )
 
 
+def _trust(evaluation: Mapping[str, Any]) -> str:
+    decisions = evaluation["trust"]["decisions"]
+    rows = [
+        [one["decision"], percent(one["share"]), share_or_none(one["accuracy"])]
+        for one in decisions
+    ]
+    flags = [
+        [name, share_or_none(one["false_alarms"]), share_or_none(one["caught"])]
+        for name, one in evaluation["trust"]["flags"].items()
+    ]
+    return (
+        f"## Sure, unsure, or unlike anything seen\n\nOn {tested_on(evaluation)}; the thresholds "
+        "for each source were set by the others, every source counting the same:\n\n"
+        + table(("decision", "of the pictures", "right"), rows)
+        + "\nWhat a flag costs and catches:\n\n"
+        + table(("flag", "of right predictions", "of wrong predictions"), flags)
+    )
+
+
 def _novelty(evaluation: Mapping[str, Any]) -> str:
     novelty = evaluation["novelty"]
     measured = novelty["measured_false_alarms"]
@@ -201,8 +243,8 @@ def _notes(evaluation: Mapping[str, Any]) -> Iterator[str]:
     if left_out is not None and left_out["interval"] is not None:
         low, high = left_out["bootstrap_interval"]
         yield (
-            f"- The interval of the mean is {left_out['method']}. A plain bootstrap over sources "
-            f"says {percent(low)} to {percent(high)}, which is too narrow with so few of them."
+            f"- The interval of the mean comes from {left_out['method']}. A plain bootstrap over "
+            f"sources says {percent(low)} to {percent(high)}, which is too narrow."
         )
     for one in evaluation["single_sources"]:
         yield (

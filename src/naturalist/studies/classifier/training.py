@@ -1,6 +1,7 @@
 """Training a classifier: held-out models for calibration, then one of all rows."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +20,10 @@ from naturalist.studies.classifier.methods.held_out import (
     calibrate_held_out,
     fold_temperatures,
     held_out_scores,
+    shrunk_temperature,
 )
 from naturalist.studies.classifier.methods.linear import (
     LinearModel,
-    calibrated,
     fit,
     fit_blocks,
     softmax,
@@ -34,13 +35,17 @@ from naturalist.studies.classifier.methods.measures import (
     log_loss,
 )
 from naturalist.studies.classifier.methods.novelty import FittedNovelty, fit_novelty
-from naturalist.studies.classifier.methods.weighting import cell_weights, row_weights
+from naturalist.studies.classifier.methods.trust import sure_threshold
+from naturalist.studies.classifier.methods.voting import MixedModel, Voters, fit_voters
+from naturalist.studies.classifier.methods.weighting import cell_weights, cells, row_weights
 from naturalist.studies.classifier.model import Classifier, to_onnx
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import CellKey, TrainingRows, all_blocks
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the same tables and options would give another model."""
+PRIOR_SOURCES = 4.0
+"""How many left-out sources a temperature of 1 weighs as much as: few sources say little."""
 _SOME = 30_000
 """Rows of a fit that a stream begins with."""
 
@@ -69,18 +74,28 @@ class HeldOutRows:
         found: scores of the sample's rows by models that never saw their source.
         probabilities: (sample, classes) calibrated, each fold by the others.
         temperatures: of each fold.
+        temperature: of the model of all rows.
         novelty: the detector of the unlike.
+        sure_from: least probability of a prediction that is called sure.
     """
 
     found: HeldOut
     probabilities: NDArray[np.float32]
     temperatures: Mapping[int, float]
+    temperature: float
     novelty: FittedNovelty
+    sure_from: float
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """The rows (sample,) that say something of new sources; all where no source can go."""
+        left_out = self.found.held_out
+        return left_out if left_out.any() else np.ones_like(left_out)
 
 
 def model_id(rows: TrainingRows, options: ClassifierOptions) -> str:
     """The name of the model that these rows and options give."""
-    return f"linear-{fingerprint(rows, options)[:12]}"
+    return f"mixed-{fingerprint(rows, options)[:12]}"
 
 
 def fingerprint(rows: TrainingRows, options: ClassifierOptions) -> str:
@@ -111,13 +126,16 @@ def train(
     """
     held = hold_out(rows, options, watch)
     linear = _fit_all(rows, options, watch)
-    sample = rows.sample
-    weights = row_weights(sample.labels, sample.sources)
-    tested = held.found.held_out if held.found.held_out.any() else np.ones(len(sample), np.bool_)
-    linear = calibrated(linear, held.found.scores[tested], sample.labels[tested], weights[tested])
+    mixed = MixedModel(linear, _voters(rows, options), options.linear_share, held.temperature)
     made_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     classifier = Classifier(
-        folder.name, linear, held.novelty.novelty, rows.categories, rows.backbone_id, made_at
+        folder.name,
+        mixed,
+        held.novelty.novelty,
+        held.sure_from,
+        rows.categories,
+        rows.backbone_id,
+        made_at,
     )
     artifacts.write_bytes(folder / "model.onnx", to_onnx(classifier))
     _write_predictions(rows, held, folder / "predictions.parquet", watch)
@@ -140,12 +158,35 @@ def hold_out(rows: TrainingRows, options: ClassifierOptions, watch: Progress) ->
         on_fold=lambda _, count: watch.advance(count),
     )
     watch.end()
-    probabilities = calibrate_held_out(found, sample.labels, sample.sources, options.fit)
-    temperatures = fold_temperatures(found, sample.labels, sample.sources, options.fit)
+    calibrating = (found, sample.labels, sample.sources, options.fit)
+    probabilities = calibrate_held_out(*calibrating, prior_sources=PRIOR_SOURCES)
+    temperatures = fold_temperatures(*calibrating, prior_sources=PRIOR_SOURCES)
     novelty = fit_novelty(
         sample.features, sample.labels, sample.sources, found.folds, options.novelty
     )
-    return HeldOutRows(found, probabilities, temperatures, novelty)
+    tested = found.held_out if found.held_out.any() else np.ones(len(sample), np.bool_)
+    temperature = shrunk_temperature(
+        found.scores[tested],
+        found.classes(sample.labels[tested]),
+        sample.sources[tested],
+        prior_sources=PRIOR_SOURCES,
+    )
+    sure_from = sure_threshold(
+        probabilities[tested],
+        found.classes(sample.labels[tested]),
+        sample.sources[tested],
+        options.false_alarms,
+    )
+    return HeldOutRows(found, probabilities, temperatures, temperature, novelty, sure_from)
+
+
+def _voters(rows: TrainingRows, options: ClassifierOptions) -> Voters:
+    """The neighbours of the model of all rows, drawn from the sample; small sources are whole."""
+    sample = rows.sample
+    counts = _sample_weights(rows, options)
+    classes = np.searchsorted(np.unique(sample.labels), sample.labels).astype(np.int64)
+    cell = cells(sample.labels, sample.sources)
+    return fit_voters(sample.features, classes, cell, counts, options.vote)
 
 
 def _fit_all(rows: TrainingRows, options: ClassifierOptions, watch: Progress) -> LinearModel:
@@ -191,7 +232,7 @@ def _facts(
         "id": classifier.id,
         "made_at": classifier.made_at,
         "made_by": __version__,
-        "kind": "linear",
+        "kind": "mixed",
         "fingerprint": fingerprint(rows, options),
         "tables": {
             "place": rows.place,
@@ -207,7 +248,8 @@ def _facts(
             for (label, source), count in rows.counts.items()
         ],
         "options": options.as_dict(),
-        "temperature": round(classifier.linear.temperature, 4),
+        "temperature": round(classifier.mixed.temperature, 4),
+        "sure_from": round(classifier.sure_from, 4),
         "metrics": _metrics(rows, held),
         "evaluated": False,
     }
@@ -277,6 +319,18 @@ def _predictions_of_sample(
     return _predictions(pic_ids, sample.labels, names, held, held.probabilities, outlier, left_out)
 
 
+def _sample_weights(rows: TrainingRows, options: ClassifierOptions) -> NDArray[np.float64]:
+    """What each row of the sample counts, the rows that it stands for included."""
+    sample, by_label = rows.sample, options.weights_by_label(rows.sample.categories)
+    if rows.whole:
+        return row_weights(
+            sample.labels, sample.sources, balance=options.balance, class_weights=by_label
+        )
+    keys = list(zip(sample.labels.tolist(), sample.sources.tolist(), strict=True))
+    drawn, weights = Counter(keys), cell_weights(rows.counts, options.balance, by_label)
+    return np.array([weights[key] * rows.counts[key] / drawn[key] for key in keys])
+
+
 FoldFinder = Callable[[list[str], list[int], list[str]], tuple[NDArray[np.int64], list[bool]]]
 
 
@@ -331,6 +385,7 @@ def _predictions(
             pa.array(probabilities[every, classes]),
             pa.array(outlier),
             pa.array(held.novelty.novelty.known(outlier)),
+            pa.array(probabilities[every, best] >= np.float32(held.sure_from)),
             pa.array(left_out, pa.bool_()),
         ],
         schema=PREDICTIONS,

@@ -29,6 +29,7 @@ from naturalist.studies.classifier.methods.held_out import (
     HeldOut,
     calibrate_held_out,
     held_out_scores,
+    linear,
 )
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
@@ -121,6 +122,7 @@ def judge(
             sources,
             groups=rows.groups,
             options=how,
+            learner=linear(how.fit),
             on_fold=lambda _, count: watch.advance(count),
         )
         watch.end()

@@ -20,6 +20,7 @@ class Change:
         rows: pictures that were compared.
         champion, challenger: accuracies.
         low: least difference (challenger minus champion) that the pictures allow, at 95 %.
+        high: largest difference that pictures and the spread between sources allow, at 95 %.
         gained, lost: pictures that only the challenger, or only the champion, recognises.
         p_better: of the hypothesis that the challenger is no better (McNemar's test, exact and
             one-sided).
@@ -30,6 +31,7 @@ class Change:
     champion: float
     challenger: float
     low: float
+    high: float
     gained: int
     lost: int
     p_better: float
@@ -105,8 +107,10 @@ def _change(
     p_better = 1.0
     if gained + lost:
         p_better = float(binomtest(gained, gained + lost, 0.5, alternative="greater").pvalue)
-    low = mean - float(norm.ppf(0.95)) * deviation
-    return Change(category, len(champion), before, after, low, gained, lost, p_better)
+    quantile = float(norm.ppf(0.95))
+    spread = max(deviation, _between_sources(challenger.astype(np.float64) - champion, code))
+    low, high = mean - quantile * deviation, mean + quantile * spread
+    return Change(category, len(champion), before, after, low, high, gained, lost, p_better)
 
 
 def _codes(truth: NDArray[np.int64], sources: NDArray[np.str_]) -> NDArray[np.int64]:
@@ -122,6 +126,12 @@ def _balanced(values: Floats, code: NDArray[np.int64]) -> tuple[float, float]:
     means = np.bincount(code, values) / counts
     spread = np.bincount(code, np.square(values - means[code])) / np.maximum(counts - 1, 1)
     return float(means.mean()), float(np.sqrt((spread / counts).sum())) / len(counts)
+
+
+def _between_sources(values: Floats, code: NDArray[np.int64]) -> float:
+    """Standard error of the mean over sources, as if the sources were drawn; 0 for one."""
+    means = np.bincount(code, values) / np.bincount(code)
+    return float(means.std(ddof=1)) / float(np.sqrt(len(means))) if len(means) > 1 else 0.0
 
 
 def _below(mean: float, error: float) -> float:
@@ -163,6 +173,47 @@ def decide(
     if better is None:
         return Verdict(False, "no category is worse beyond the margin, and nothing is better")
     return Verdict(True, f"{better}; no category is worse beyond the margin")
+
+
+def decide_with_new(
+    new: Comparison,
+    every: Comparison,
+    names: Sequence[str],
+    *,
+    margin: float,
+    significance: float = 0.05,
+) -> Verdict:
+    """Promote what repairs new sources and makes no category worse beyond chance.
+
+    A champion knows nothing of sources that came after it, and a challenger that learns them may
+    lose a little on others. A category is worse beyond chance when even the largest difference
+    that its pictures and the spread between its sources allow is below minus the margin.
+
+    Args:
+        new: the comparison on pictures of new sources, by models that had not seen the picture.
+        every: the same on these and on pictures of earlier sources, every source the same weight.
+        names: of the classes.
+        margin: what a category may lose, 0 to 1.
+        significance: of the tests.
+    """
+    worse = [one for one in every.changes if one.high < -margin]
+    if worse:
+        one = min(worse, key=lambda change: change.difference)
+        return Verdict(
+            False,
+            f"{names[one.category]} is recognised {-100 * one.difference:.1f} points less over old "
+            f"and new sources, beyond chance; the margin is {100 * margin:.1f} points",
+        )
+    better = _what_is_better(new, names, significance)
+    overall = float(np.mean([one.difference for one in every.changes]))
+    if better is None:
+        return Verdict(False, "nothing is better on the new sources")
+    if overall < 0:
+        lost = f"{-100 * overall:.1f} points worse over old and new sources together"
+        return Verdict(False, f"on new sources {better}, but it is {lost}")
+    return Verdict(
+        True, f"on new sources {better}; no category is worse beyond chance over all sources"
+    )
 
 
 def _what_is_better(found: Comparison, names: Sequence[str], significance: float) -> str | None:

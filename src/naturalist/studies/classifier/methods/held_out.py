@@ -13,7 +13,13 @@ from naturalist.studies.classifier.methods.splits import (
     folds_within,
     leave_one_source_out,
 )
-from naturalist.studies.classifier.methods.weighting import cells, row_weights, sample_cells
+from naturalist.studies.classifier.methods.voting import MixedModel, VoteOptions, fit_voters
+from naturalist.studies.classifier.methods.weighting import (
+    Balance,
+    cells,
+    row_weights,
+    sample_cells,
+)
 
 Features = NDArray[np.float32]
 Scorer = Callable[[Features], NDArray[np.float32]]
@@ -35,6 +41,7 @@ class HeldOutOptions:
         folds: random folds for categories that have one source only.
         seed: of samples and folds.
         class_weights: what the rows of a label count besides the balance; 1 where nothing is said.
+        vote: how neighbours vote beside the linear model; None for the linear model alone.
     """
 
     fit: FitOptions = field(default_factory=FitOptions)
@@ -42,6 +49,12 @@ class HeldOutOptions:
     folds: int = 5
     seed: int = 0
     class_weights: Mapping[int, float] = field(default_factory=dict)
+    vote: VoteOptions | None = None
+
+    @property
+    def learner(self) -> "Learner":
+        """What is trained: the linear model, with neighbours if they vote."""
+        return linear(self.fit) if self.vote is None else mixed(self.fit, self.vote)
 
     def for_classes(self, labels: NDArray[np.integer]) -> "HeldOutOptions":
         """The same, with class weights for the index of each label."""
@@ -88,6 +101,23 @@ def linear(options: FitOptions) -> Learner:
     return learn
 
 
+def mixed(options: FitOptions, vote: VoteOptions) -> Learner:
+    """The linear classifier mixed with the vote of neighbours as a learner."""
+
+    def learn(
+        features: Features,
+        classes: NDArray[np.int64],
+        sources: NDArray[np.int64],
+        weights: NDArray[np.float64],
+    ) -> Scorer:
+        plain = replace(options, balance="none")
+        model = fit(features, classes, weights=weights, options=plain)
+        voters = fit_voters(features, classes, sources, weights, vote)
+        return MixedModel(model, voters, vote.linear_share).scores
+
+    return learn
+
+
 def held_out_scores(
     features: Features,
     labels: NDArray[np.integer],
@@ -106,7 +136,7 @@ def held_out_scores(
         sources: (N,) source of each row; rows of one name are held out together.
         groups: (N,) near duplicates have the same number; they are held out together too.
         options: how.
-        learner: what is trained; the linear classifier by default.
+        learner: what is trained; that of the options by default.
         on_fold: hears the name and the rows of each fold when it is done.
 
     Raises:
@@ -123,7 +153,7 @@ def held_out_scores(
         np.any([fold.test for fold in folds], axis=0) if folds else np.zeros_like(classes, bool)
     )
     folds += folds_within(labels, ~possible, groups, options.folds, options.seed)
-    learn = learner or linear(options.fit)
+    learn = learner or options.learner
     options = options.for_classes(known)
     for number, fold in enumerate(folds):
         scorer = learned(features, classes.astype(np.int64), sources, fold, options, learn)
@@ -197,10 +227,14 @@ def calibrate_held_out(
     labels: NDArray[np.integer],
     sources: NDArray[np.generic],
     options: FitOptions,
+    *,
+    prior_sources: float = 0.0,
 ) -> NDArray[np.float32]:
     """Probabilities (N, classes); those of each fold by a temperature fitted on all other folds."""
     probabilities = np.empty_like(found.scores)
-    for fold, temperature in fold_temperatures(found, labels, sources, options).items():
+    for fold, temperature in fold_temperatures(
+        found, labels, sources, options, prior_sources=prior_sources
+    ).items():
         own = found.folds == fold
         probabilities[own] = softmax(found.scores[own], temperature)
     return probabilities
@@ -211,13 +245,49 @@ def fold_temperatures(
     labels: NDArray[np.integer],
     sources: NDArray[np.generic],
     options: FitOptions,
+    *,
+    prior_sources: float = 0.0,
 ) -> dict[int, float]:
-    """The temperature for each fold, fitted on all other folds."""
+    """The temperature for each fold, fitted on all other folds; see `shrunk_temperature`."""
     classes = found.classes(labels)
-    weights = row_weights(labels, sources, balance=options.balance)
     temperatures = {}
     for fold in np.unique(found.folds).tolist():
         own = found.folds == fold
         rest = ~own if (~own).any() else own
-        temperatures[fold] = temperature_for(found.scores[rest], classes[rest], weights[rest])
+        temperatures[fold] = shrunk_temperature(
+            found.scores[rest],
+            classes[rest],
+            sources[rest],
+            balance=options.balance,
+            prior_sources=prior_sources,
+        )
     return temperatures
+
+
+def shrunk_temperature(
+    scores: NDArray[np.float32],
+    classes: Index,
+    sources: NDArray[np.generic],
+    *,
+    balance: Balance = "sources",
+    prior_sources: float = 0.0,
+) -> float:
+    """The temperature that fits rows of left-out sources, drawn towards 1 where these are few.
+
+    Sources at hand are more alike than the next one will be, and a temperature that is fitted to
+    three of them makes probabilities too bold.
+
+    Args:
+        scores: (N, classes) by models that had not seen the row's source.
+        classes: (N,) true class of each row.
+        sources: (N,) source of each row.
+        balance: what is given the same weight.
+        prior_sources: how many sources the temperature 1 weighs as much as.
+
+    Raises:
+        MissingExtra: scipy is not installed.
+    """
+    weights = row_weights(classes, sources, balance=balance)
+    count = int(cells(classes, sources).max()) + 1
+    fitted = temperature_for(scores, classes, weights)
+    return float(fitted ** (count / (count + prior_sources)))

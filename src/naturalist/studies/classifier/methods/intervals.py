@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from naturalist.errors import MissingExtra
 
 BOOTSTRAPS = 2000
+PRIOR_SOURCES = 3.0
+"""Imaginary sources by which the interval of a mean is widened, set by `benchmarks/truth.py`."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,15 @@ def bootstrap_over_sources(
     return Interval(float(low), float(high), level, "bootstrap over sources")
 
 
-def interval_of_mean(found: Mapping[int, Sequence[float]], level: float) -> Interval | None:
-    """Student's interval of the mean over categories of the mean over sources.
+def interval_of_mean(
+    found: Mapping[int, Sequence[float]], level: float, chance: float
+) -> Interval | None:
+    """Where the mean over categories of the mean over new sources lies.
+
+    That is Student's interval, and wider: sources that were gathered together are more alike than
+    those to come, so their spread alone says too little. The low end is at most what the mean would
+    be if each category had three more sources, recognised at chance; the high end at least what it
+    would be with three that are recognised wholly. With many sources they weigh little.
 
     Variances of categories are estimated one by one and added up, with the degrees of freedom of
     F. E. Satterthwaite (An approximate distribution of estimates of variance components, 1946). A
@@ -67,17 +76,31 @@ def interval_of_mean(found: Mapping[int, Sequence[float]], level: float) -> Inte
     freedom = total**2 / sum(part**2 / df for part, df in parts) if total > 0 else 1.0
     mean = float(np.mean([np.mean(v) for v in found.values()]))
     half = _student(level, freedom) * float(np.sqrt(total)) / len(found)
-    low, high = _clipped(mean - half, mean + half)
-    return Interval(low, high, level, "Student's t over sources")
+    low, high = (_with_imaginary(found, value) for value in (chance, 1.0))
+    low, high = _clipped(min(low, mean - half), max(high, mean + half))
+    return Interval(low, high, level, "Student's t over sources and three imaginary sources")
 
 
-def interval_for_new_source(accuracies: Sequence[float], level: float) -> Interval | None:
+def _with_imaginary(found: Mapping[int, Sequence[float]], accuracy: float) -> float:
+    """The mean if each category had further sources of this accuracy."""
+    means = [
+        (sum(values) + PRIOR_SOURCES * accuracy) / (len(values) + PRIOR_SOURCES)
+        for values in found.values()
+    ]
+    return float(np.mean(means))
+
+
+def interval_for_new_source(
+    accuracies: Sequence[float], level: float, chance: float
+) -> Interval | None:
     """Between which values the accuracy on one new source lies, at `level`.
 
     With enough sources the k-th smallest and k-th largest accuracy, which hold at the level for
     any distribution as long as the new source is drawn like the others (conformal prediction:
-    V. Vovk et al., Algorithmic learning in a random world, 2005). With fewer sources than that the
-    smallest and largest one, made wider by Student's prediction interval where that is wider.
+    V. Vovk et al., Algorithmic learning in a random world, 2005). With fewer sources than that no
+    accuracy that was seen is a bound: the bounds are then as far between chance and the smallest
+    accuracy, and between 1 and the largest, as the rank is between 0 and 1, or those of Student's
+    prediction interval where it is wider.
 
     Returns:
         None with fewer than two sources.
@@ -86,13 +109,16 @@ def interval_for_new_source(accuracies: Sequence[float], level: float) -> Interv
     if count < 2:
         return None
     ordered = np.sort(np.asarray(accuracies, np.float64))
-    rank = int(np.floor((count + 1) * (1 - level) / 2 + 1e-9))
+    exact_rank = (count + 1) * (1 - level) / 2 + 1e-9
+    rank = int(np.floor(exact_rank))
     if rank >= 1:
         return Interval(float(ordered[rank - 1]), float(ordered[-rank]), level, "order statistics")
     mean, spread = float(ordered.mean()), float(ordered.std(ddof=1))
     half = _student(level, count - 1) * spread * float(np.sqrt(1 + 1 / count))
-    low, high = _clipped(min(ordered[0], mean - half), max(ordered[-1], mean + half))
-    return Interval(low, high, level, "range of the sources and Student's t")
+    least = min(ordered[0], chance + exact_rank * (ordered[0] - chance))
+    most = 1 + exact_rank * (ordered[-1] - 1)
+    low, high = _clipped(min(least, mean - half), max(most, mean + half))
+    return Interval(low, high, level, "ranks between chance and 1, and Student's t")
 
 
 def _clipped(low: float, high: float) -> tuple[float, float]:

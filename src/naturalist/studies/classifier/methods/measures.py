@@ -161,9 +161,15 @@ def selective(
     Source: R. El-Yaniv and Y. Wiener, On the foundations of noise-free selective classification
     (2010).
     """
-    order = np.argsort(-probabilities.max(axis=1), kind="stable")
-    right = (probabilities.argmax(axis=1) == truth)[order]
-    weight = weights[order]
+    return selective_by(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth, weights)
+
+
+def selective_by(
+    trust: NDArray[np.floating[Any]], right: NDArray[np.bool_], weights: Floats
+) -> list[tuple[float, float]]:
+    """The same for any measure (N,) of trust: accuracy of the rows that have most of it."""
+    order = np.argsort(-trust, kind="stable")
+    right, weight = right[order], weights[order]
     covered = np.cumsum(weight)
     accuracy = np.cumsum(weight * right) / covered
     share = covered / covered[-1]

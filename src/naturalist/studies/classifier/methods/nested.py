@@ -13,7 +13,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.studies.classifier.methods.held_out import Features, HeldOutOptions, learned, linear
+from naturalist.studies.classifier.methods.held_out import Features, HeldOutOptions, learned
 from naturalist.studies.classifier.methods.intervals import Interval, interval_for_new_source
 from naturalist.studies.classifier.methods.splits import Fold, Index, left_out_at_once
 from naturalist.studies.classifier.methods.weighting import sample_cells
@@ -105,7 +105,8 @@ def nested(
         pairs[outer, inner] = both
         on_fit(len(pairs), count * (count - 1))
     pairs = {job: trial.of(job[1], found) for job, found in pairs.items()}
-    return Nested(tuple(_held(alone, pairs, level)), tuple(_leaning(alone, pairs, folds)))
+    chance = 1 / len(np.unique(labels))
+    return Nested(tuple(_held(alone, pairs, level, chance)), tuple(_leaning(alone, pairs, folds)))
 
 
 class _Trial:
@@ -159,7 +160,7 @@ class _Trial:
         if not test.any() or len(present) < 2:
             return {}
         fold = Fold("", train, test)
-        learn = linear(self._options.fit)
+        learn = self._options.learner
         scorer = learned(self._features, self._classes, self._sources, fold, self._options, learn)
         right = scorer(self._features[test]).argmax(axis=1) == self._classes[test]
         return _by_cell(self._classes[test], self._sources[test], right)
@@ -174,14 +175,14 @@ def _by_cell(classes: Index, sources: NDArray[np.str_], right: NDArray[np.bool_]
     return found
 
 
-def _held(alone: Sequence[Accuracies], pairs: Pairs, level: float) -> list[Held]:
+def _held(alone: Sequence[Accuracies], pairs: Pairs, level: float, chance: float) -> list[Held]:
     """For each source: the accuracy on it, and the interval made of the others without it."""
     held = []
     for outer, own in enumerate(alone):
         others = [
             value for (out, _), found in pairs.items() if out == outer for value in found.values()
         ]
-        interval = interval_for_new_source(others, level)
+        interval = interval_for_new_source(others, level, chance)
         if interval is not None:
             held += [Held(name, k, accuracy, interval) for (k, name), accuracy in own.items()]
     return held
