@@ -300,6 +300,7 @@ def _variant(spec: BackboneSpec, ending: str, **changes: object) -> BackboneSpec
     return dataclasses.replace(spec, name=f"{spec.name}_{ending}", **changes)  # type: ignore[arg-type]
 
 
+_LITE0_INT8 = {"precision": "int8", "quantisation": "lite0-ranges-v1"}
 _SEED_PREPROCESSING = {"preprocessing": "tensorflow-resize-with-pad-v1", "full_decode": True}
 
 _BACKBONES: Mapping[str, Entry] = {
@@ -308,10 +309,14 @@ _BACKBONES: Mapping[str, Entry] = {
         Entry(_LITE0, _LITE0_WEIGHTS, _efficientnet_lite0_model),
         Entry(_variant(_LITE0, "160", side=160), _LITE0_WEIGHTS, _efficientnet_lite0_model),
         Entry(_variant(_LITE0, "224", side=224), _LITE0_WEIGHTS, _efficientnet_lite0_model),
-        Entry(
-            _variant(_LITE0, "int8", precision="int8", quantisation="lite0-ranges-v1"),
-            _LITE0_WEIGHTS,
-            _efficientnet_lite0_model,
+        Entry(_variant(_LITE0, "int8", **_LITE0_INT8), _LITE0_WEIGHTS, _efficientnet_lite0_model),
+        *(
+            Entry(
+                _variant(_LITE0, f"int8_{side}", side=side, **_LITE0_INT8),
+                _LITE0_WEIGHTS,
+                _efficientnet_lite0_model,
+            )
+            for side in (160, 192, 224)
         ),
         Entry(_MOBILENET, _MOBILENET_WEIGHTS, _mobilenet_v1_model),
         Entry(
