@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from naturalist import artifacts, ledger
+from naturalist.categories import Categories, Category, in_marker
 from naturalist.features import open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
@@ -77,7 +78,9 @@ def make_tables(folder: Path, rows: int) -> None:
             features += centres[label] + shifts[own]
             names = [f"{category}_id_{start + n + 1}" for n in range(len(own))]
             write_table(layout.table(category, k + 1), features, names, label, own)
-    artifacts.write_json(layout.marker, {"format": 1, "name": "made-up", "image_roots": []})
+    held = tuple(Category(name, name, label) for label, name in enumerate(CATEGORIES))
+    marker = {"format": 1, "name": "made-up", "image_roots": []}
+    artifacts.write_json(layout.marker, marker | in_marker(Categories(held)))
 
 
 def write_table(path: Path, features: np.ndarray, names: list, label: int, own: np.ndarray) -> None:

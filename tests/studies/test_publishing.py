@@ -47,7 +47,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def _published(config: Config, *, thumbnails: bool = True) -> dict[str, Path]:
-    items = study_items(config.layout, set(config.labels), thumbnails=thumbnails)
+    items = study_items(config.layout, thumbnails=thumbnails)
     return {item.name: item.path for item in items}
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from naturalist import artifacts
+from naturalist.categories import Categories, Category, in_marker
 from naturalist.layout import Layout, pic_id
 from naturalist.schemas import table_schema
 
@@ -21,7 +22,9 @@ def write_tables(
     """Write the tables of each category, as Parquet; more vectors than before make them grow."""
     layout = Layout(root)
     marker = {"format": 1, "name": "vectors", "made_by": "test", "image_roots": []}
-    artifacts.write_json(layout.marker, marker)
+    held = sorted({*vectors, *(path.name for path in layout.tables.glob("*"))})
+    known = Categories(tuple(Category(name, name, LABELS[name]) for name in held))
+    artifacts.write_json(layout.marker, marker | in_marker(known))
     for category, all_rows in vectors.items():
         for k, start in enumerate(range(0, len(all_rows), ROWS_PER_TABLE), start=1):
             rows = all_rows[start : start + ROWS_PER_TABLE]

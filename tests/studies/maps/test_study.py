@@ -12,6 +12,7 @@ from tests.studies.vector_tables import write_tables
 
 from naturalist.consume import load
 from naturalist.errors import ConfigError
+from naturalist.features import open_place
 from naturalist.layout import Layout, MapFolder
 from naturalist.studies.maps import study as maps
 from naturalist.studies.maps.files import read_points
@@ -35,7 +36,7 @@ def vectors(rows: int, seed: int = 0, shift: float = 0.0) -> Vectors:
 def make(layout: Layout, options: MapOptions = OPTIONS, **more: Any) -> dict[str, Any]:
     floors = more.pop("floors", Floors())
     folder = MapFolder(layout.map("m"))
-    return maps.make_map(load(layout.root), folder, "m", options, floors, **more)
+    return maps.make_map(open_place(layout.root), folder, "m", options, floors, **more)
 
 
 def points_of(layout: Layout) -> dict[str, tuple[float, ...]]:
