@@ -6,13 +6,14 @@ address, is named by its address.
 """
 
 from naturalist.catalogue.entries import CATEGORY_LABELS, Entry, Host, known_sets, resolve
-from naturalist.catalogue.fetching import FetchOptions, fetch
+from naturalist.catalogue.fetching import Fetched, FetchOptions, fetch
 from naturalist.catalogue.records import Record, path_of, read_record, records
 
 __all__ = [
     "CATEGORY_LABELS",
     "Entry",
     "FetchOptions",
+    "Fetched",
     "Host",
     "Record",
     "fetch",
