@@ -159,6 +159,10 @@ class Layout:
         """Thumbnails, perceptual hashes and quality measures of one shard."""
         return self.root / "previews" / category / part_name(batch, shard)
 
+    def previews_of(self, category: str) -> Path:
+        """Folder of the previews of a category."""
+        return self.root / "previews" / category
+
     def checks(self, backbone_id: str, category: str, batch: int, shard: int) -> Path:
         """Verdicts about one shard's features."""
         return self.root / "checks" / backbone_id / category / part_name(batch, shard)

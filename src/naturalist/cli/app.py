@@ -30,6 +30,7 @@ from naturalist.cli import (
     output,
     plan,
     predict,
+    quality,
     review,
     search,
     setup,
@@ -298,6 +299,7 @@ app.add_typer(search.concept_app, name="concept")
 app.add_typer(export.app)
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
+app.add_typer(quality.app)
 app.add_typer(label_issues.app)
 app.add_typer(review.app)
 app.add_typer(consume.app)

@@ -1,6 +1,7 @@
 """The command that finds near duplicates."""
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -9,6 +10,9 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
+from naturalist.curation.measured import write_decisions
+from naturalist.curation.near_duplicates import Keep, Thinned, thin_out
+from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.pipeline.near_duplicates import near_duplicates
 
@@ -19,6 +23,16 @@ _SHOWN = 10
 @app.command(epilog=EXIT_CODES)
 def duplicates(
     config: ConfigOption = DEFAULT_CONFIG,
+    keep: Annotated[
+        Keep | None,
+        typer.Option(help="Picture of each group that stays, if the others are retired."),
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --keep: write a file that retires the others, for review."
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -29,16 +43,46 @@ def duplicates(
     groups are for honest splits (all of a group on one side) and for a person to look at. Groups
     that span categories come first, because a label is wrong there.
 
-    Example: naturalist duplicates, then look at duplicates/sheet.png in the workspace
+    With --keep, one picture of each group stays: the largest, the sharpest, the first, or the first
+    of each source. What would be retired is counted, and written with --decisions; groups that span
+    categories are left to a person.
+
+    Examples: naturalist duplicates, then look at duplicates/sheet.png in the workspace ; naturalist
+    duplicates --keep largest --decisions thin.csv, then naturalist review thin.csv
     """
+    if decisions is not None and keep is None:
+        raise ConfigError("--decisions goes with --keep: say which picture of a group stays")
     settings = load_config(config)
     report = near_duplicates(settings, make_progress(quiet=quiet))
     layout = settings.layout
+    thinned = None if keep is None else thin_out(layout, sorted(settings.labels), keep)
+    if thinned is not None and decisions is not None:
+        write_decisions(decisions, thinned.decisions)
     if json:
         files = {"table": str(layout.near_duplicates), "sheet": str(layout.near_duplicate_sheet)}
-        output.print_json(report | files)
-    else:
-        _print(report, layout)
+        output.print_json(report | files | ({"keep": _facts(thinned)} if thinned else {}))
+        return
+    _print(report, layout)
+    if thinned is not None:
+        _print_thinned(thinned, decisions)
+
+
+def _facts(thinned: Thinned) -> dict[str, Any]:
+    return {
+        "retired": [one.key for one in thinned.decisions],
+        "groups": thinned.groups,
+        "left_alone": thinned.left_alone,
+    }
+
+
+def _print_thinned(thinned: Thinned, path: Path | None) -> None:
+    retired = len(thinned.decisions)
+    output.print_text(
+        f"\nkeeping one: {retired:,} pictures of {thinned.groups:,} groups would be retired; "
+        f"{thinned.left_alone:,} groups span categories and are left alone"
+    )
+    if path is not None:
+        output.print_text(f"written to {path}: naturalist review {path} --dry-run")
 
 
 def _print(report: dict[str, Any], layout: Layout) -> None:

@@ -1,0 +1,91 @@
+"""The command that looks for poor pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naturalist import artifacts
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.config import load_config
+from naturalist.curation.measured import write_decisions
+from naturalist.curation.quality import CHECKS, Quality, draw_sheet, look_for_poor
+from naturalist.errors import ConfigError
+from naturalist.running import workspace
+
+app = typer.Typer()
+
+
+@app.command(epilog=EXIT_CODES)
+def quality(
+    config: ConfigOption = DEFAULT_CONFIG,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=LIMIT]",
+            help=f"Only this check, by a value or a share: dark=0.1, blurred=1%. Checks: "
+            f"{', '.join(CHECKS)}. By default all, with their own limits.",
+        ),
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a file that retires them, for naturalist review."),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the poorest of each check, as a PNG.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Count pictures that are dark, bright, blank, blurred, tiny, of an odd shape or nearly empty.
+
+    The measures were taken when the pictures were extracted, so nothing is read again. Nothing
+    changes: look at the sheet, then at the file of decisions, and follow it with naturalist review.
+
+    Examples: naturalist quality --sheet poor.png ; naturalist quality --check blurred=1% --check
+    tiny=64 --decisions poor.csv
+    """
+    settings = load_config(config)
+    workspace.reading(settings.layout)
+    found = look_for_poor(settings.layout, sorted(settings.labels), _limits(check or []))
+    written = None if decisions is None else write_decisions(decisions, found.decisions)
+    if sheet is not None:
+        artifacts.write_bytes(sheet, draw_sheet(settings.layout, found))
+    if json:
+        output.print_json(
+            {
+                "pictures": found.pictures,
+                "limits": found.limits,
+                "counts": found.counts,
+                "poor": [vars(one) for one in found.poor],
+                "decisions": written,
+            }
+        )
+        return
+    _print(found)
+    if decisions is not None:
+        output.print_text(f"\n{written:,} pictures in {decisions}: naturalist review {decisions}")
+    if sheet is not None:
+        output.print_text(f"pictures: {sheet}")
+
+
+def _limits(checks: list[str]) -> dict[str, str] | None:
+    limits = {}
+    for text in checks:
+        name, equals, limit = text.partition("=")
+        if name not in CHECKS:
+            raise ConfigError(f"--check {text}: choose from {', '.join(CHECKS)}")
+        limits[name] = limit if equals else CHECKS[name].default
+    return limits or None
+
+
+def _print(found: Quality) -> None:
+    rows = [
+        [name, f"{count:,}", f"{'<' if CHECKS[name].end == 'low' else '>'} {found.limits[name]:g}",
+         CHECKS[name].meaning]
+        for name, count in found.counts.items()
+    ]  # fmt: skip
+    output.print_table(("check", "pictures", "limit", "measure"), rows)
+    poor = len({one.pic_id for one in found.poor})
+    output.print_text(f"\n{poor:,} of {found.pictures:,} pictures are in at least one of these")

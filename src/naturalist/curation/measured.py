@@ -1,0 +1,64 @@
+"""What is known of every picture of the tables without opening it, for proposals of decisions."""
+
+import contextlib
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from naturalist import artifacts, ledger
+from naturalist.curation.decisions import COLUMNS, Decision
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.layout import Layout
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@contextlib.contextmanager
+def measured(layout: Layout, categories: Iterable[str]) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Open DuckDB with the view `pictures`: every accepted picture of some categories.
+
+    Its columns are pic_id, category, number, source, width, height, size_bytes, and blur,
+    brightness and contrast as `images.previews` measures them (null where a preview is missing).
+
+    Raises:
+        WorkspaceError: nothing has been extracted yet.
+    """
+    names = sorted(categories)
+    previews = [
+        path for name in names for path in sorted(layout.previews_of(name).glob("*.parquet"))
+    ]
+    if not previews:
+        raise WorkspaceError("there are no previews of pictures yet: run  naturalist run  first")
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in previews)
+    among = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    with ledger.connect(layout) as connection:
+        connection.execute(
+            "CREATE VIEW pictures AS SELECT l.pic_id, l.category, "  # noqa: S608
+            "CAST(regexp_extract(l.pic_id, '[0-9]+$') AS BIGINT) AS number, "
+            "l.source, l.width, l.height, l.size_bytes, p.blur, p.brightness, p.contrast "
+            f"FROM ledger l LEFT JOIN read_parquet([{listed}], hive_partitioning = false) p "
+            f"USING (pic_id) WHERE l.outcome = 'accepted' AND l.category IN ({among})"
+        )
+        yield connection
+
+
+def write_decisions(path: Path, decisions: Iterable[Decision]) -> int:
+    """Write a file of decisions for `naturalist review`; how many there are.
+
+    Raises:
+        ConfigError: the file is there already.
+    """
+    if path.exists():
+        raise ConfigError(f"{path} is there already: name another file, or remove it")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    for one in decisions:
+        writer.writerow([one.key, one.kind.value, one.category, one.note])
+        count += 1
+    artifacts.write_bytes(path, text.getvalue().encode())
+    return count
