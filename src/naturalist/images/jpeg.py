@@ -17,7 +17,9 @@ _DECODED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _SEQUENTIAL_FRAMES = frozenset({0xC0, 0xC1, 0xC9})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
-_SCAN_OR_END = re.compile(rb"\xff[\xd9\xda]")
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""Neither a byte of a scan's data, nor a restart in it, nor filling."""
+_START_OF_IMAGE, _NOTHING = 0xD8, 0x01
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,13 @@ def check_work(data: bytes, frame: Frame, limits: PictureLimits) -> None:
     thousands. Raises TOO_MANY_SCANS.
     """
     scans, at = 0, frame.at
-    while scans <= limits.max_scans and (found := _SCAN_OR_END.search(data, at)):
-        if data[found.start() + 1] == _END_OF_IMAGE:
+    while scans <= limits.max_scans and (found := _MARKER.search(data, at)):
+        marker, at = data[found.start() + 1], found.end()
+        if marker == _END_OF_IMAGE:
             break
-        scans, at = scans + 1, found.end()
+        scans += marker == _START_OF_SCAN
+        if marker not in (_START_OF_IMAGE, _NOTHING):
+            at += max(2, int.from_bytes(data[at : at + 2], "big"))
     check_scans(scans, limits)
 
 

@@ -1,5 +1,6 @@
 """Which page of a TIFF file is the picture, and how its samples are laid out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,7 @@ _NAMES = {
     50002: "JPEG XL", 52546: "JPEG XL",
 }  # fmt: skip
 _MOST_SAMPLES = 1024
+_MOST_BELOW = 64
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Page:
 def choose_page(data: bytes) -> Page:
     """The first page that is neither a reduced copy nor a mask, or else the first of all.
 
+    If all of the chain are such, the first of the sub-directories of the first page that is none.
+
     Raises:
         PictureError: BROKEN_HEADER without a usable directory, UNSUPPORTED_FORMAT for what
             cannot be read.
@@ -74,10 +78,22 @@ def choose_page(data: bytes) -> Page:
     first = next(pages, None)
     if first is None:
         raise PictureError(Reason.BROKEN_HEADER, "TIFF without a directory")
-    chosen = first if _is_whole(first) else next(filter(_is_whole, pages), first)
+    if tags.DNG_VERSION in first.entries:
+        raise unsupported("a camera's raw file (DNG)")
+    chosen = first
+    if not _is_whole(first):
+        chosen = next(filter(_is_whole, (*pages, *_below(data, first))), first)
     if chosen.repeated:
         raise PictureError(Reason.BROKEN_HEADER, "TIFF that states its size more than once")
     return _page(chosen)
+
+
+def _below(data: bytes, directory: Directory) -> Iterator[Directory]:
+    """The sub-directories of a page."""
+    for offset in directory.values(tags.SUB_DIRECTORIES)[:_MOST_BELOW]:
+        found = tags.directory_at(data, int(offset))
+        if found is not None:
+            yield found
 
 
 def _is_whole(directory: Directory) -> bool:
