@@ -115,3 +115,18 @@ def test_a_jpeg_is_decoded_as_pillow_decodes_it(subsampling: str) -> None:
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(image.convert("RGB"))
     assert difference(decode(data, LIMITS).pixels, expected) < 1
+
+
+@pytest.mark.parametrize("pillow_name", ["PNG", "WEBP", "BMP", "TIFF", "PPM"])
+@pytest.mark.parametrize("size", [(1003, 769), (2047, 1535)])
+def test_a_large_picture_is_resized_without_being_shifted(
+    pillow_name: str, size: tuple[int, int]
+) -> None:
+    # A slope shows it: each pixel says where it is.
+    across = np.linspace(0, 255, size[0]).astype(np.uint8)
+    image = Image.fromarray(np.broadcast_to(across[None, :, None], (size[1], size[0], 3)).copy())
+    options = {"lossless": True} if pillow_name == "WEBP" else {}
+    pixels = decode(encoded(image, pillow_name, **options), LIMITS, longer=100).pixels
+    assert pixels.shape[1] == 100
+    middle = (np.arange(100) + 0.5) / 100 * 255
+    assert np.abs(pixels[:, 2:-2].astype(float) - middle[None, 2:-2, None]).max() < 1.5

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -123,9 +123,11 @@ class Similar:
             return None
         source = config.source_paths.get(rows[0]["category"], {}).get(rows[0]["source"])
         data = read_picture(self.place.layout, source, rows[0])
+        # It was accepted: the larger it is decoded, the more its damage may seem.
+        limits = replace(config.picture_limits, damaged="accept")
         decode = self._decoders(config).decode
         with self._showing:
-            picture = decode(data, config.picture_limits, longer=_LARGE_SIDE)
+            picture = decode(data, limits, longer=_LARGE_SIDE)
         return _jpeg(picture.pixels)
 
     def _vector(self, pic_id: str) -> Vector | None:

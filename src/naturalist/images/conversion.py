@@ -13,19 +13,31 @@ from naturalist.images.samples import as_rgb, eight_bits, scale_of
 
 _WHITE = (255, 255, 255)
 _DEEP_BITS = {"I": 32, "F": 32}
+_MARGIN = 8
+"""A large picture is averaged down to so many times the size that it will be resized to."""
 
 
-def to_rgb(image: Image.Image) -> tuple[Pixels, list[Remark]]:
+def to_rgb(image: Image.Image, size: tuple[int, int]) -> tuple[Pixels, list[Remark]]:
     """A loaded picture of any Pillow mode, as uint8 (H, W, 3), and what is doubtful about it.
 
-    Transparency is flattened over white; deep greyscale is scaled as `samples` says.
+    Transparency is flattened over white; deep greyscale is scaled as `samples` says. `size` is the
+    width and height that it will be resized to: a much larger picture comes averaged.
     """
     if image.mode.startswith("I;16") or image.mode in _DEEP_BITS:
         values = np.asarray(image)
         values = values.astype(values.dtype.newbyteorder("="), copy=False)
         scale = scale_of(values, _DEEP_BITS.get(image.mode, 16))
         return as_rgb(eight_bits(values, scale)), list(scale.remarks)
-    return np.asarray(_eight_bit_rgb(image)), []
+    return np.asarray(_averaged(_eight_bit_rgb(image), size)), []
+
+
+def _averaged(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Copying a large picture costs more than averaging it; no pixel is left out at the edges."""
+    width, height = size
+    if min(image.width // width, image.height // height) < 2 * _MARGIN:
+        return image
+    enough = (width * _MARGIN, height * _MARGIN)
+    return image.resize(enough, Image.Resampling.BOX, reducing_gap=2.0)
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@
 
 The decoder says that something is wrong, not where. From the place of damage on, the colours of
 all following blocks are off, or the rows are shifted: a step between two rows over the whole width,
-in single pixels or in the mean colour. Of 808 photos with bytes lost or zeroed it finds 97 to 98 %
+in single pixels or in the mean colour. Of 808 photos with bytes lost or zeroed it finds 97 to 99 %
 of those that lost more than a tenth of their rows.
 """
 
@@ -16,9 +16,9 @@ from naturalist.images.remarks import Doubt, Remark
 from naturalist.images.resizing import shrink
 from naturalist.reasons import Reason
 
-_SIDE = 160
+_SIDE = 256
 _STEP, _USUAL_TIMES = 5.0, 2.0
-_MEAN_STEP, _MEAN_USUAL_TIMES = 8.0, 3.0
+_MEAN_STEP, _MEAN_USUAL_TIMES = 8.0, 4.0
 _SLIGHT = 0.1
 """Less of a picture may be lost without its being refused."""
 _FEWEST_ROWS = 8

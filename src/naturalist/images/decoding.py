@@ -104,15 +104,15 @@ def decode(data: bytes, limits: PictureLimits, *, longer: int = 0, shorter: int 
     if name == "jpeg":
         stored = _decode_jpeg(data, limits, size)
     else:
-        stored = _reduced(_whole(data, name, limits), size)
+        stored = _reduced(_whole(data, name, limits, size), size)
     width, height = upright_size(stored.width, stored.height, stored.orientation)
     pixels = upright(stored.pixels, stored.orientation)
     return Picture(pixels, width, height, name, stored.remarks, stored.damage)
 
 
-def _whole(data: bytes, name: str, limits: PictureLimits) -> _Stored:
+def _whole(data: bytes, name: str, limits: PictureLimits, size: _Size) -> _Stored:
     check_container(data, name, limits)
-    return _DECODERS.get(name, partial(_decode_by_pillow, name=name))(data, limits)
+    return _DECODERS.get(name, partial(_decode_by_pillow, name=name))(data, limits, size)
 
 
 def _reduced(stored: _Stored, size: _Size) -> _Stored:
@@ -121,27 +121,27 @@ def _reduced(stored: _Stored, size: _Size) -> _Stored:
     return replace(stored, pixels=pixels)
 
 
-def _decode_by_pillow(data: bytes, limits: PictureLimits, name: str) -> _Stored:
+def _decode_by_pillow(data: bytes, limits: PictureLimits, size: _Size, name: str) -> _Stored:
     with open_file(data, name, limits) as image:
         check_pixels(*image.size, limits, whole=True)
         width, height = image.size
         orientation = pillow_orientation(image, data, name)
-        pixels, remarks = _load(image)
+        pixels, remarks = _load(image, size)
     return _Stored(pixels, width, height, orientation, tuple(remarks))
 
 
-def _decode_png(data: bytes, limits: PictureLimits) -> _Stored:
+def _decode_png(data: bytes, limits: PictureLimits, size: _Size) -> _Stored:
     png = read_png(data, limits)
     check_pixels(png.width, png.height, limits, whole=True)
     if deep_png.is_deep(png):
         pixels, remarks = deep_png.read_deep(data, png)
     else:
         with open_file(scaled_key(pixels_only(data), png), "png", limits) as image:
-            pixels, remarks = _load(image)
+            pixels, remarks = _load(image, size)
     return _Stored(pixels, png.width, png.height, png.orientation, tuple(remarks))
 
 
-def _decode_tiff(data: bytes, limits: PictureLimits) -> _Stored:
+def _decode_tiff(data: bytes, limits: PictureLimits, size: _Size) -> _Stored:
     page = pages.choose_page(data)
     check_pixels(page.width, page.height, limits, whole=True)
     if not page.by_pillow:
@@ -152,36 +152,36 @@ def _decode_tiff(data: bytes, limits: PictureLimits) -> _Stored:
     with open_file(file, "tiff", limits) as image:
         check_pixels(*image.size, limits, whole=True)
         width, height = image.size
-        pixels, remarks = _load(image)
+        pixels, remarks = _load(image, size)
     return _Stored(pixels, width, height, tiff_orientation(page), tuple(remarks))
 
 
-def _decode_bmp(data: bytes, limits: PictureLimits) -> _Stored:
+def _decode_bmp(data: bytes, limits: PictureLimits, size: _Size) -> _Stored:
     fields = bmp.read_fields(data)
     if fields is None:
-        return _decode_by_pillow(data, limits, "bmp")
+        return _decode_by_pillow(data, limits, size, "bmp")
     check_pixels(fields.width, fields.height, limits, whole=True)
     return _Stored(bmp.decode_fields(data, fields), fields.width, fields.height, 1)
 
 
-def _decode_netpbm(data: bytes, limits: PictureLimits) -> _Stored:
+def _decode_netpbm(data: bytes, limits: PictureLimits, _: _Size) -> _Stored:
     header = netpbm.read_netpbm(data)
     check_pixels(header.width, header.height, limits, whole=True)
     pixels, remarks = netpbm.decode_netpbm(data, header)
     return _Stored(pixels, header.width, header.height, 1, tuple(remarks))
 
 
-def _decode_jpeg2000(data: bytes, limits: PictureLimits) -> _Stored:
+def _decode_jpeg2000(data: bytes, limits: PictureLimits, size: _Size) -> _Stored:
     found = jpeg2000.components(data)
     jpeg2000.check_depth(found)
     if not found.overflows:
-        return _decode_by_pillow(data, limits, "jpeg2000")
+        return _decode_by_pillow(data, limits, size, "jpeg2000")
     samples, mode = _jpeg2000_samples(data, limits)
     mended = jpeg2000.repaired(
         data, found, samples, lambda other: _jpeg2000_samples(other, limits)[0]
     )
     with pillow_errors(Reason.BROKEN_PIXELS):
-        pixels, _ = to_rgb(Image.fromarray(mended, mode))
+        pixels, _ = to_rgb(Image.fromarray(mended, mode), size.reduced(*mended.shape[1::-1]))
     height, width = mended.shape[:2]
     remarks = jpeg2000.range_remarks(mended, found)
     return _Stored(pixels, width, height, jpeg2000.orientation_of(data), remarks)
@@ -195,7 +195,7 @@ def _jpeg2000_samples(data: bytes, limits: PictureLimits) -> tuple[Pixels, str]:
             return np.asarray(image), image.mode
 
 
-_DECODERS: dict[str, Callable[[bytes, PictureLimits], _Stored]] = {
+_DECODERS: dict[str, Callable[[bytes, PictureLimits, _Size], _Stored]] = {
     "png": _decode_png,
     "tiff": _decode_tiff,
     "bmp": _decode_bmp,
@@ -261,7 +261,7 @@ def _pillow_jpeg(data: bytes, limits: PictureLimits, size: _Size) -> Pixels:
         with pillow_errors(Reason.BROKEN_PIXELS):
             image.draft(None, size.reduced(*image.size))
         check_pixels(*image.size, limits, whole=True)
-        return _load(image)[0]
+        return _load(image, _Size(0, 0))[0]
 
 
 def _ends_flat(pixels: Pixels) -> bool:
@@ -280,9 +280,9 @@ def _eighths(width: int, height: int, size: _Size) -> int:
     return next(enough, 8)
 
 
-def _load(image: ImageFile.ImageFile) -> tuple[Pixels, list[Remark]]:
+def _load(image: ImageFile.ImageFile, size: _Size) -> tuple[Pixels, list[Remark]]:
     """Pixels of an opened file, as stored, and what is doubtful about them."""
     with pillow_errors(Reason.BROKEN_PIXELS):
         with silent_stderr() if image.format == "TIFF" else nullcontext():
             image.load()
-        return to_rgb(image)
+        return to_rgb(image, size.reduced(*image.size))

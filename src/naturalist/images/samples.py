@@ -105,8 +105,9 @@ def eight_bits(values: Samples, scale: Scale) -> Pixels:
 
 def _linear(values: Samples, scale: Scale) -> Pixels:
     # Floats of a large picture are larger than the picture: callers hand over some rows at a time.
-    exact = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    share = np.clip((exact - scale.black) / (scale.white - scale.black), 0.0, 1.0)
+    with np.errstate(all="ignore"):
+        exact = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        share = np.clip((exact - scale.black) / (scale.white - scale.black), 0.0, 1.0)
     return (share * 255.0 + 0.5).astype(np.uint8)
 
 
