@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from tests import tiny
 from typer.testing import CliRunner
 
+import tiny
 from naturalist.cli.app import app
 from naturalist.config import Config, load_config
 from naturalist.curation.near_duplicates import Keep, thin_out

@@ -28,6 +28,7 @@ from naturalist.cli import (
     metadata,
     models,
     output,
+    overlap,
     plan,
     predict,
     quality,
@@ -300,6 +301,7 @@ app.add_typer(export.app)
 app.add_typer(drift.app)
 app.add_typer(duplicates.app)
 app.add_typer(quality.app)
+app.add_typer(overlap.app)
 app.add_typer(label_issues.app)
 app.add_typer(review.app)
 app.add_typer(consume.app)

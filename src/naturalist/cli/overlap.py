@@ -1,0 +1,91 @@
+"""The command that says which pictures sources share."""
+
+from typing import Annotated
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.config import load_config
+from naturalist.curation.overlap import Overlap, find_overlap
+from naturalist.running import workspace
+
+app = typer.Typer()
+_SHOWN = 50
+
+
+@app.command(epilog=EXIT_CODES)
+def overlap(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY/SOURCE]...", help="Sources to compare; all by default."),
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="Also look for near duplicates across values of a column that came along, as in "
+            "--by split.",
+        ),
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Show which pictures sources share, exactly and nearly, and what that spoils.
+
+    Sources that share pictures are not independent: judging a classifier on one of them while it
+    learns from the other is judging it on what it knows. Near duplicates are those that naturalist
+    duplicates found.
+
+    Examples: naturalist overlap ; naturalist overlap animal/animals10 animal/translated-animals10 ;
+    naturalist overlap --by split
+    """
+    settings = load_config(config)
+    workspace.reading(settings.layout)
+    found = find_overlap(settings.layout, sorted(settings.labels), sources or [], by)
+    if json:
+        output.print_json(
+            {
+                "sources": found.sizes,
+                "shared": [
+                    vars(one) | {"across_categories": one.is_across_categories}
+                    for one in found.shared
+                ],
+                "leaks": [vars(one) for one in found.leaks],
+                "near_duplicates_known": found.has_near,
+            }
+        )
+    else:
+        _print(found, by)
+
+
+def _print(found: Overlap, by: str) -> None:
+    rows = [
+        [
+            one.first,
+            one.second,
+            f"{one.exact:,}",
+            f"{one.near_first:,} / {one.near_second:,}",
+            f"{one.share:.1%}",
+            "other category" if one.is_across_categories else "",
+        ]
+        for one in found.shared[:_SHOWN]
+    ]
+    if rows:
+        head = ("source", "and", "same bytes", "near duplicates", "of the smaller", "")
+        output.print_table(head, rows)
+    more = len(found.shared) - _SHOWN
+    output.print_text(
+        f"\n{len(found.shared):,} pairs of {len(found.sizes):,} sources share pictures"
+        + (f"; {more:,} more are in --json" if more > 0 else "")
+    )
+    if not found.has_near:
+        output.print_text("near duplicates are not known yet: naturalist duplicates")
+    for leak in found.leaks:
+        output.print_text(
+            f"{by}: {' and '.join(leak.values)} share {leak.groups:,} groups of near duplicates "
+            f"({leak.pictures:,} pictures)"
+        )
+    if by and not found.leaks:
+        output.print_text(f"{by}: no group of near duplicates spans its values")
