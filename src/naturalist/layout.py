@@ -70,6 +70,11 @@ class Layout:
         return self.root / "sources.json"
 
     @property
+    def selections(self) -> Path:
+        """What the sources included and excluded when the ledger was last compared with it."""
+        return self.root / "selections.json"
+
+    @property
     def scratch(self) -> Path:
         """Files that may be thrown away whenever nobody holds the lock."""
         return self.root / ".scratch"

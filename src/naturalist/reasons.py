@@ -100,7 +100,9 @@ _NO_FAILURE = frozenset(
 
 _MEANINGS = {
     Reason.NOT_A_PICTURE: "The first bytes are not those of any picture or archive format.",
-    Reason.SYSTEM_FILE: "Left behind by an operating system (.DS_Store, Thumbs.db, ._*).",
+    Reason.SYSTEM_FILE: (
+        "Left behind by an operating system or a program (.DS_Store, Thumbs.db, ._*, _SUCCESS)."
+    ),
     Reason.UNSUPPORTED_FORMAT: "A format that is not read (SVG, PSD, HEIC without its extra).",
     Reason.EMPTY_FILE: "The file has no bytes.",
     Reason.GIT_LFS_POINTER: "A Git LFS pointer: the picture itself was never fetched.",
@@ -116,8 +118,12 @@ _MEANINGS = {
     Reason.DAMAGED: "A part of the JPEG is lost or garbled, and limits.damaged is refuse.",
     Reason.SPECIAL_FILE: "A pipe, a socket or a device, or a link in an archive: never opened.",
     Reason.BROKEN_LINK: "A link to something that is not there.",
-    Reason.LINK_LEAVES_SOURCE: "A symbolic link to a file outside of the source: not followed.",
-    Reason.LINK_TO_FOLDER: "A symbolic link to a folder: not followed.",
+    Reason.LINK_LEAVES_SOURCE: (
+        "A symbolic link to a file or a folder outside of the source: not followed."
+    ),
+    Reason.LINK_TO_FOLDER: (
+        "A symbolic link to a folder of the source, whose files are found where they lie."
+    ),
     Reason.PERMISSION_DENIED: "The file or folder may not be read by this user.",
     Reason.READ_ERROR: "The operating system failed to read the file.",
     Reason.VANISHED: "The file was listed and gone when it was opened.",

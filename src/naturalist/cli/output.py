@@ -107,6 +107,10 @@ def print_status(status: Mapping[str, Any]) -> None:
     if reasons:
         print_text("")
         print_table(("refused in", "reason", "files"), reasons)
+    if status["warnings"]:
+        print_text("")
+    for warning in status["warnings"]:
+        print_text(f"warning: {printable(warning)}")
 
 
 def print_run(report: Mapping[str, Any]) -> None:

@@ -289,15 +289,20 @@ class Config(Section):
         day = self._day or dt.datetime.now(self.airflow.zone).date()
         for key, category in self.active.items():
             for source in category.source:
-                if isinstance(source.path, str):
-                    yield Source(key, source.name, self.s3.folder(source.path))
-                    continue
-                path = self._folder / source.path
-                if not patterns.is_pattern(path):
-                    yield Source(key, source.name, path)
-                    continue
-                for match in patterns.matches(source.name, path, day):
-                    yield Source(key, match.name, match.path)
+                for name, location in self._places_of(source, day):
+                    yield Source(key, name, location, source.selection)
+
+    def _places_of(self, source: SourceSection, day: dt.date) -> Iterator[tuple[str, Location]]:
+        """Name and location of each source that a section stands for."""
+        if isinstance(source.path, str):
+            yield source.name, self.s3.folder(source.path)
+            return
+        path = self._folder / source.path
+        if not patterns.is_pattern(path):
+            yield source.name, path
+            return
+        for match in patterns.matches(source.name, path, day):
+            yield match.name, match.path
 
     @property
     def found_sources(self) -> tuple[Source, ...]:

@@ -42,7 +42,44 @@ def load_config(path: Path) -> Config:
         raise ConfigError(_explain(path, error)) from error
     config = config.in_folder(path.resolve().parent)
     _check_apart(path, config)
+    _check_categories_apart(path, config)
     return config
+
+
+def _check_categories_apart(path: Path, config: Config) -> None:
+    """The same files in two categories are conflicts, every one, and in no table."""
+    named = [(source, _resolved(source)) for source in config.sources]
+    by_place: dict[str, Source] = {}
+    for source, place in sorted(named, key=lambda one: (one[1], one[0].category)):
+        for outer in _places_around(place):
+            other = by_place.get(outer)
+            if other is not None and other.category != source.category:
+                _refuse_shared(path, other, source, is_same=outer == place)
+        by_place.setdefault(place, source)
+
+
+def _resolved(source: Source) -> str:
+    return source.path.url if isinstance(source.path, RemoteFolder) else str(source.path.resolve())
+
+
+def _places_around(place: str) -> list[str]:
+    """A place, and every folder that it lies in."""
+    steps = place.split("/")
+    return ["/".join(steps[:k]) or "/" for k in range(len(steps), 0, -1)]
+
+
+def _refuse_shared(path: Path, outer: Source, inner: Source, *, is_same: bool) -> None:
+    """Refuse two sources that share files, unless their patterns may keep them apart."""
+    has_patterns = [bool(one.selection.include or one.selection.exclude) for one in (outer, inner)]
+    if all(has_patterns) or (has_patterns[0] and not is_same):
+        return
+    both = f"{outer.name!r} of category {outer.category!r} and {inner.name!r} of {inner.category!r}"
+    raise ConfigError(
+        f"{path}: sources {both} share files: {inner.path} "
+        f"{'is the path of both' if is_same else f'lies in {outer.path}'}. Each of them would be "
+        "in conflict, and in no table: correct a path, or tell the files apart by include and "
+        f"exclude of {'both sources' if is_same else f'source {outer.name!r}'}"
+    )
 
 
 def _check_apart(path: Path, config: Config) -> None:

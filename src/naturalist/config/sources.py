@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 from naturalist.errors import ConfigError
 from naturalist.metadata import FileRule, FolderPattern, Match
 from naturalist.metadata.rules import ColumnType
+from naturalist.stages.ingest.selection import Selection, unusable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -117,15 +118,32 @@ class MetadataSection(Section):
         )
 
 
+def _usable_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    if fault := unusable(patterns):
+        raise ValueError(fault)
+    return patterns
+
+
+Patterns = Annotated[tuple[str, ...], AfterValidator(_usable_patterns)]
+
+
 class SourceSection(Section):
     """One raw dataset: a folder, an archive, or a prefix in a bucket."""
 
     name: Name
     path: Annotated[Path | str, BeforeValidator(_usable_source)]
+    include: Patterns = ()
+    exclude: Patterns = ()
+    documents: Literal["skip", "open"] = "skip"
     origin: str = ""
     licence: str = ""
     folders: FolderNames = ""
     metadata: tuple[MetadataSection, ...] = ()
+
+    @property
+    def selection(self) -> Selection:
+        """Which of its files are taken."""
+        return Selection(self.include, self.exclude, self.documents == "open")
 
 
 class CategorySection(Section):

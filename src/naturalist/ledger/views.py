@@ -94,7 +94,7 @@ def _view(
         connection.register(name, schema.empty_table())
 
 
-BY_STAGES = ("ingest", "extract", "removal", "overwriting")
+BY_STAGES = ("ingest", "extract", "removal", "overwriting", "selection")
 """Who amends without being a person."""
 
 _WORDS = f"""

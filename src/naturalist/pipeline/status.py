@@ -6,6 +6,7 @@ from naturalist import artifacts, backbones, categories, ledger
 from naturalist.config import Config
 from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
+from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.running import lock, workspace
 from naturalist.stages import extract, tables
 
@@ -31,6 +32,7 @@ def collection_status(config: Config) -> dict[str, Any]:
             for key, section in config.active.items()
         },
         "retired_categories": _retired(layout),
+        "warnings": input_warnings(config),
         "last_run": artifacts.read_json(runs[-1]) if runs else None,
     }
 

@@ -12,6 +12,7 @@ from naturalist import artifacts, backbones, ledger, metadata, snapshots
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.pipeline.describing import describe
+from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.pipeline.sending import send_pictures
 from naturalist.pipeline.status import counts_as_json
 from naturalist.progress import Progress, stage
@@ -19,7 +20,7 @@ from naturalist.running.executors import Executor
 from naturalist.running.throughput import Throughput
 from naturalist.snapshots import maintenance
 from naturalist.stages import extract, packing, publish, tables
-from naturalist.stages.ingest import batches, found_sources, overwritten, removed
+from naturalist.stages.ingest import batches, deselected, found_sources, overwritten, removed
 from naturalist.stages.ingest.examine import ExamineTask, examine
 from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.ingest.place import Placed, place
@@ -88,6 +89,11 @@ def ingest(
         check_source(source)
     found_sources.remember(config.layout, config.found_sources)
     finish_pending(job, result)
+    if reselected := deselected.amend(config.layout, config.sources, withdrawals):
+        job.progress.note(
+            f"{reselected} pictures left the tables or came back, because include or exclude of "
+            "their sources changed"
+        )
     for tasks in batches.batch_tasks(config.layout, config.sources, options):
         _examine(job, tasks)
         pending = batches.write_pending(config.layout, tasks, config.sources, options, withdrawals)
@@ -99,7 +105,8 @@ def ingest(
     if config.ingest.removed == "retire":
         changes = removed.amend(config.layout, config.sources, withdrawals)
         result.retired, result.restored = changes.retired, changes.restored
-    _name_empty_sources(job)
+    for warning in input_warnings(config):
+        job.progress.note(f"warning: {warning}")
     return result
 
 
@@ -119,17 +126,6 @@ def _name_overwritten(job: Job, stored: overwritten.Changes) -> None:
         )
     if stored.mended:
         job.progress.note(f"{stored.mended} overwritten pictures are there again")
-
-
-def _name_empty_sources(job: Job) -> None:
-    config = job.config
-    seen = {category: ledger.counts(config.layout, category) for category in config.labels}
-    for source in config.sources:
-        if source.name not in seen[source.category]:
-            job.progress.note(
-                f"source {source.name!r} of category {source.category!r} has no files: is "
-                f"{source.path} the right path?"
-            )
 
 
 def _examine(job: Job, tasks: list[ExamineTask]) -> None:

@@ -41,13 +41,17 @@ class Place:
         """The key in the bucket.
 
         Raises:
-            StoreError: the key is not valid.
+            StoreError: the key is not valid, and only valid ones are used here.
         """
+        if self.any_key:
+            return self.prefix + key
         check_key(key)
         return check_key(self.prefix + key) if self.prefix else key
 
     conditions: bool = True
     """Whether the server keeps conditions on writes (`conditions.kept`)."""
+    any_key: bool = False
+    """Whether keys that naturalist would not write are used too, to read what others wrote."""
 
     @property
     def if_free(self) -> dict[str, Any]:

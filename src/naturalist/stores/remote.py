@@ -15,7 +15,6 @@ from naturalist.layout import cache_folder
 from naturalist.reasons import Reason
 from naturalist.stores.byte_cache import ByteCache
 from naturalist.stores.connection import S3Options
-from naturalist.stores.keys import is_key
 from naturalist.stores.s3_errors import error_code
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class RemoteFile:
     size_bytes: int
     time_ns: int
     is_readable: bool
-    """False for a key that no file could have, as with two slashes in a row."""
+    """False for a key with a null character, which ends the name of a file."""
 
 
 @lru_cache(maxsize=16)
@@ -61,7 +60,7 @@ def _store(folder: RemoteFolder) -> "S3Store":
     from naturalist.stores.s3 import S3Store
 
     bucket, _, prefix = folder.url.removeprefix(SCHEME).partition("/")
-    return S3Store(bucket, prefix, folder.options)
+    return S3Store(bucket, prefix, folder.options, any_key=True)
 
 
 def list_remote(folder: RemoteFolder) -> Iterator[RemoteFile]:
@@ -74,7 +73,7 @@ def list_remote(folder: RemoteFolder) -> Iterator[RemoteFile]:
         for info in _store(folder).everything():
             if info.key and not info.key.endswith("/"):
                 time_ns = round((info.modified_s or 0) * 1e9)
-                yield RemoteFile(info.key, info.size_bytes, time_ns, is_key(info.key))
+                yield RemoteFile(info.key, info.size_bytes, time_ns, "\0" not in info.key)
     except StoreError as error:
         raise SourceError(f"source {folder}: {error}") from error
 

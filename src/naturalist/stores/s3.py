@@ -64,10 +64,18 @@ _CONTENDED_ATTEMPTS = 5
 class S3Store:
     """Keeps the contract of `Store` in a bucket, below a prefix.
 
-    Nothing is sent before the first operation.
+    Nothing is sent before the first operation. With `any_key` it also reads keys that it would not
+    write (`keys.check_key`): other programs may have written them.
     """
 
-    def __init__(self, bucket: str, prefix: str = "", options: S3Options | None = None) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        options: S3Options | None = None,
+        *,
+        any_key: bool = False,
+    ) -> None:
         prefix = prefix.strip("/")
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
         self._place = Place(
@@ -75,6 +83,7 @@ class S3Store:
             bucket,
             f"{check_prefix(prefix)}/" if prefix else "",
             self.url,
+            any_key=any_key,
         )
         self._was_reached = False
 

@@ -21,7 +21,8 @@ from naturalist.images import PictureLimits
 from naturalist.layout import Layout
 from naturalist.reasons import Reason
 from naturalist.schemas import FINDINGS
-from naturalist.stages.ingest.examine import ExamineTask, examine, is_system_file
+from naturalist.stages.ingest.examine import ExamineTask, examine
+from naturalist.stages.ingest.file_names import is_system_file
 from naturalist.stages.ingest.listing import list_source
 from naturalist.stages.ingest.options import FileLimits, Source
 from tiny import Row, in_memory, picture

@@ -12,6 +12,7 @@ from typing import Any
 
 from naturalist.layout import pic_id
 from naturalist.ledger import Outcome
+from naturalist.reasons import Reason
 
 Row = dict[str, Any]
 FileKey = tuple[str, str, bytes, int]
@@ -103,11 +104,17 @@ def text_of(path: bytes) -> str:
 def _is_unchanged(category: str, row: Row, prior: Prior, result: Assigned) -> bool:
     key = (category, row["source"], row["path"], row["occurrence"])
     for old in prior.by_file.get(key, ()):
-        if old["sha256"] == row["sha256"] and _same_word(old, row):
+        if (old["sha256"] == row["sha256"] and _same_word(old, row)) or _is_amended(old, row):
             if row["seen_key"] is not None:
                 result.touched[category].append((row["seen_key"], row["sha256"]))
             return True
     return False
+
+
+def _is_amended(old: Row, row: Row) -> bool:
+    """Whether a file that was a picture is left out now, which is an amendment (`deselected`)."""
+    was_picture = old["outcome"] not in (Outcome.REFUSED, Outcome.UNPACKED)
+    return was_picture and row["reason"] == Reason.EXCLUDED
 
 
 def _same_word(old: Row, row: Row) -> bool:

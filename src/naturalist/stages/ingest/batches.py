@@ -90,9 +90,11 @@ def _list_new(
         yield from list_new(source, known)
         return
     batch = folder_states.last_batch(layout, source.category)
-    states = folder_states.load(layout, source.category, source.name, trust=options.trust_folders)
+    where = (layout, source.category, source.name)
+    selection = b"" if source.selection.is_default else source.selection.fingerprint
+    states = folder_states.load(*where, trust=options.trust_folders, selection=selection)
     yield from list_new(source, known, states)
-    folder_states.save(layout, source.category, source.name, states, batch)
+    folder_states.save(*where, states, batch, selection)
 
 
 def _chunks(entries: Iterator[Entry], size: int) -> Iterator[tuple[Entry, ...]]:

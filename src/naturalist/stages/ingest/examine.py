@@ -22,14 +22,13 @@ from naturalist.errors import PictureError
 from naturalist.layout import Layout
 from naturalist.reasons import Reason
 from naturalist.schemas import FINDINGS
+from naturalist.stages.ingest.file_names import refuse_unreadable
 from naturalist.stages.ingest.listing import Entry
 from naturalist.stages.ingest.options import FileLimits, Source
+from naturalist.stages.ingest.selection import SEPARATOR, MembersOf
 from naturalist.stores.remote import RemoteFolder, fetch_remote, read_remote
 
-_SEPARATOR = b"\0"
-"""Between the path of an archive and those of its members."""
 HEAD_BYTES = max(images.HEAD_BYTES, archives.HEAD_BYTES)
-_SYSTEM_NAMES = frozenset({b".ds_store", b"thumbs.db", b"desktop.ini", b".directory", b"icon\r"})
 
 _SMALL_BYTES = 1 << 18
 """Files that are read whole before it is known what they are; a larger one may be an archive."""
@@ -57,7 +56,7 @@ class ExamineTask:
         """Fingerprint of everything that the findings depend on."""
         facts = [[e.path.hex(), e.size_bytes, e.mtime_ns, e.reason, e.detail] for e in self.entries]
         where = [self.source.category, self.source.name, str(self.source.path)]
-        return artifacts.fingerprint(where, facts, repr(self.limits))
+        return artifacts.fingerprint(where, facts, repr(self.limits), repr(self.source.selection))
 
     @property
     def findings(self) -> Path:
@@ -121,7 +120,7 @@ def examine(task: ExamineTask) -> Examined:
             trail.at(index)
             for row in _examine_entry(task, layout, entry, blamed.get(index)):
                 rows.append(row)
-                if _SEPARATOR in row["path"]:
+                if SEPARATOR in row["path"]:
                     # An archive may take hours: the time that is allowed is that of one member.
                     trail.at(index)
     if any(row["staged"] for row in rows):
@@ -171,20 +170,36 @@ def _fetched(source: RemoteFolder, layout: Layout, entry: Entry) -> Iterator[byt
 def _examine_file(task: ExamineTask, layout: Layout, entry: Entry, path: bytes) -> Iterator[Row]:
     # By its handle: a file object would ask the system for what is known here.
     handle = _open_regular(path)
-    kind = None
     try:
         start = _read(handle, _start_bytes(entry), entry.size_bytes)
         sniffed = images.sniff(start[:HEAD_BYTES])
-        if not sniffed.format:
-            os.lseek(handle, HEAD_BYTES, os.SEEK_SET)
-            kind, _ = archives.kind_from(start[:HEAD_BYTES], lambda n: _read(handle, n, n))
-        if kind is None:
-            refuse_unreadable(sniffed, os.path.basename(entry.path))
+        name = os.path.basename(entry.path)
+        is_archive = not sniffed.format and _is_archive(handle, name, start, task)
+        if not is_archive:
+            if error := task.source.selection.omission(entry.path):
+                raise error
+            refuse_unreadable(sniffed, name, start[:HEAD_BYTES])
             yield _row(task, entry, _examine_picture(start, handle, entry, task.limits))
     finally:
         os.close(handle)
-    if kind is not None:
+    if is_archive:
         yield from _examine_archive(task, layout, entry, Path(os.fsdecode(path)))
+
+
+def _is_archive(handle: int, name: bytes, start: bytes, task: ExamineTask) -> bool:
+    """Whether a file is an archive to be opened.
+
+    Raises:
+        PictureError: it is one that is not read, or a document.
+    """
+    with os.fdopen(os.dup(handle), "rb") as file:
+        file.seek(0)
+        if archives.find_archive(file, name) is None:
+            return False
+    what = archives.document_kind(start, name)
+    if what and not task.source.selection.open_documents:
+        raise archives.document_refusal(what)
+    return True
 
 
 def _start_bytes(entry: Entry) -> int:
@@ -244,19 +259,6 @@ def _check_size(size_bytes: int, limits: FileLimits) -> None:
         )
 
 
-def refuse_unreadable(sniffed: images.Sniffed, name: bytes) -> None:
-    """Raise PictureError if what a file begins with is no picture that can be read."""
-    if sniffed.reason is Reason.NOT_A_PICTURE and is_system_file(name):
-        raise PictureError(Reason.SYSTEM_FILE)
-    if sniffed.reason is not None:
-        raise PictureError(sniffed.reason, sniffed.format)
-
-
-def is_system_file(name: bytes) -> bool:
-    """Whether an operating system leaves files of this name in picture folders."""
-    return name.lower() in _SYSTEM_NAMES or name.startswith(b"._")
-
-
 def _describe(data: bytes, limits: FileLimits) -> Row:
     digest = hashlib.sha256(data).digest()
     try:
@@ -278,6 +280,7 @@ def _refusal(error: PictureError) -> Row:
 
 def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
     lasting = "reason" not in found or Reason(found["reason"]).is_lasting
+    key = entry.seen_key(task.source.name, _selected_by(task, found))
     # A column that is not named has no value.
     return {
         "source": task.source.name,
@@ -285,14 +288,28 @@ def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
         "occurrence": 0,
         "size_bytes": entry.size_bytes,
         "mtime_ns": entry.mtime_ns,
-        "seen_key": entry.seen_key(task.source.name) if lasting else None,
+        "seen_key": key if lasting else None,
         "staged": False,
         **found,
     }
 
 
+def _selected_by(task: ExamineTask, found: Row) -> bytes:
+    """The fingerprint of the selection where what was found depends on it; else empty."""
+    selection = task.source.selection
+    if found.get("reason") == Reason.EXCLUDED:
+        return selection.fingerprint
+    depends = found["kind"] == "unpacked" or found.get("reason") == Reason.DOCUMENT
+    return selection.fingerprint if depends and not selection.is_default else b""
+
+
 def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry, path: Path) -> Iterator[Row]:
-    options = archives.WalkOptions(lambda head: images.sniff(head).readable)
+    selection = task.source.selection
+    options = archives.WalkOptions(
+        lambda head: images.sniff(head).readable,
+        MembersOf(selection, entry.path),
+        selection.open_documents,
+    )
     walk = archives.members(path, task.limits.archives, layout.scratch, options, name=entry.path)
     found: Row = {"kind": "unpacked"}
     try:
@@ -309,7 +326,7 @@ def _member_row(task: ExamineTask, layout: Layout, entry: Entry, member: archive
     except PictureError as error:
         found = _refusal(error)
     return _row(task, entry, found) | {
-        "path": _SEPARATOR.join([entry.path, *member.path]),
+        "path": SEPARATOR.join([entry.path, *member.path]),
         "occurrence": member.occurrence,
         "size_bytes": member.size_bytes,
         "seen_key": None,
@@ -322,7 +339,8 @@ def _examine_member(task: ExamineTask, layout: Layout, member: archives.Member) 
     if member.kind == "archive":
         return {"kind": "unpacked"}
     if member.data is None:
-        refuse_unreadable(images.sniff(member.head), os.path.basename(member.path[-1]))
+        name = os.path.basename(member.path[-1])
+        refuse_unreadable(images.sniff(member.head), name, member.head)
         raise PictureError(Reason.NOT_A_PICTURE)
     _check_size(len(member.data), task.limits)
     found = _describe(member.data, task.limits)

@@ -110,13 +110,23 @@ def _state_of(status: os.stat_result, entries: Sequence[os.DirEntry[bytes]]) -> 
     return FolderState(digest.digest(), status.st_ino, mtime_ns, tuple(folders))
 
 
-def load(layout: Layout, category: str, source: str, *, trust: bool) -> FolderStates:
-    """Read what was written down about a source; nothing if the ledger is another one since."""
+def load(
+    layout: Layout, category: str, source: str, *, trust: bool, selection: bytes = b""
+) -> FolderStates:
+    """Read what was written down about a source; nothing if the ledger is another one since.
+
+    Nor if it was written down with another `selection`, which is the fingerprint of one.
+    """
     path = layout.folder_states(category, source)
     if not path.exists():
         return FolderStates(trust=trust)
     said = pq.read_schema(path).metadata or {}
-    if said.get(b"format") != _FORMAT.encode() or not _ledger_has(layout, category, said):
+    is_same = said.get(b"selection", b"") == selection.hex().encode()
+    if (
+        said.get(b"format") != _FORMAT.encode()
+        or not is_same
+        or not _ledger_has(layout, category, said)
+    ):
         return FolderStates(trust=trust)
     rows = artifacts.read_parquet(path)
     columns = [rows[name].to_pylist() for name in FOLDER_STATES.names]
@@ -138,7 +148,14 @@ def _summary_path(layout: Layout, category: str, batch: int) -> Path:
     return receipt_path(layout.batch(category, batch))
 
 
-def save(layout: Layout, category: str, source: str, states: FolderStates, batch: int) -> None:
+def save(
+    layout: Layout,
+    category: str,
+    source: str,
+    states: FolderStates,
+    batch: int,
+    selection: bytes = b"",
+) -> None:
     """Write down the folders whose files are all known.
 
     Args:
@@ -147,6 +164,7 @@ def save(layout: Layout, category: str, source: str, states: FolderStates, batch
         source: its name.
         states: after the whole source was listed.
         batch: last batch of the category when the listing began.
+        selection: fingerprint of the source's selection, empty for the default one.
     """
     if states.now == states.before or not batch:
         return
@@ -160,7 +178,12 @@ def save(layout: Layout, category: str, source: str, states: FolderStates, batch
     artifacts.write_parquet(
         layout.folder_states(category, source),
         pa.Table.from_arrays(arrays, schema=FOLDER_STATES),
-        metadata={"format": _FORMAT, "batch": str(batch), "sha256": summary["sha256"]},
+        metadata={
+            "format": _FORMAT,
+            "batch": str(batch),
+            "sha256": summary["sha256"],
+            "selection": selection.hex(),
+        },
     )
 
 

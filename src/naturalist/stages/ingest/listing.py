@@ -29,13 +29,17 @@ class Entry(NamedTuple):
     reason: Reason | None = None
     detail: str = ""
 
-    def seen_key(self, source: str) -> bytes:
-        """128-bit hash by which the unchanged file is known later."""
-        facts = b"%b\0%b\0%d\0%d" % (
+    def seen_key(self, source: str, selection: bytes = b"") -> bytes:
+        """128-bit hash by which the unchanged file is known later.
+
+        With the fingerprint of a selection it is known only as long as that stays the same.
+        """
+        facts = b"%b\0%b\0%d\0%d%b" % (
             source.encode(),
             self.path,
             self.size_bytes,
             self.mtime_ns,
+            selection,
         )
         return hashlib.blake2b(facts, digest_size=16).digest()
 
@@ -64,7 +68,7 @@ def _describe_remote(found: RemoteFile) -> Entry:
     path = found.key.encode("utf-8", "surrogatepass")
     if found.is_readable:
         return Entry(path, found.size_bytes, found.time_ns)
-    return Entry(path, 0, found.time_ns, Reason.READ_ERROR, "no file could have such a name")
+    return Entry(path, 0, found.time_ns, Reason.READ_ERROR, "a null character in its key")
 
 
 def check_source(source: Source) -> None:
@@ -152,9 +156,13 @@ def _describe_link(
     except OSError:
         return Entry(path, 0, link.st_mtime_ns, Reason.BROKEN_LINK, f"points to {target}")
     status = os.stat(real)
+    is_inside = (real + b"/").startswith(real_root.rstrip(b"/") + b"/")
     if stat.S_ISDIR(status.st_mode):
-        return Entry(path, 0, link.st_mtime_ns, Reason.LINK_TO_FOLDER, f"points to {target}")
-    if not real.startswith(real_root.rstrip(b"/") + b"/"):
+        if is_inside:
+            return Entry(path, 0, link.st_mtime_ns, Reason.LINK_TO_FOLDER, f"points to {target}")
+        detail = f"a folder; points to {target}: make it a source of its own"
+        return Entry(path, 0, link.st_mtime_ns, Reason.LINK_LEAVES_SOURCE, detail)
+    if not is_inside:
         return Entry(path, 0, link.st_mtime_ns, Reason.LINK_LEAVES_SOURCE, f"points to {target}")
     if not stat.S_ISREG(status.st_mode):
         return Entry(path, 0, link.st_mtime_ns, Reason.SPECIAL_FILE, f"points to {target}")
@@ -170,16 +178,36 @@ def _reason(error: OSError) -> Reason:
 def list_new(source: Source, known: Known, states: FolderStates | None = None) -> Iterator[Entry]:
     """List the entries of a source that the ledger does not know, in listing order.
 
+    Those that its selection excludes are refused by it.
+
     Args:
         source: what to list.
         known: tells which files the ledger knows.
         states: folders that need no look; learns, when all has been listed, which those are now.
     """
-    listing = list_source(source, states)
+    listing = (_excluded(entry, source) for entry in list_source(source, states))
     while chunk := list(islice(listing, _CHUNK)):
-        old = known.contains([entry.seen_key(source.name) for entry in chunk])
-        for entry, is_old in zip(chunk, old, strict=True):
+        for entry, is_old in zip(chunk, _are_known(chunk, source, known), strict=True):
             if not is_old:
                 if states:
                     states.doubt(entry.path)
                 yield entry
+
+
+def _excluded(entry: Entry, source: Source) -> Entry:
+    error = source.selection.exclusion(entry.path)
+    return entry if error is None else entry._replace(reason=error.reason, detail=error.detail)
+
+
+def _are_known(chunk: list[Entry], source: Source, known: Known) -> list[bool]:
+    """Whether the ledger knows each file, as it is or as the selection of now treats it."""
+    fingerprint = source.selection.fingerprint
+    keys = [
+        entry.seen_key(source.name, fingerprint if entry.reason is Reason.EXCLUDED else b"")
+        for entry in chunk
+    ]
+    old = known.contains(keys)
+    if source.selection.is_default or all(old):
+        return old
+    selected = known.contains([entry.seen_key(source.name, fingerprint) for entry in chunk])
+    return [one or other for one, other in zip(old, selected, strict=True)]

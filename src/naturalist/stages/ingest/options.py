@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from naturalist.archives import ArchiveLimits
 from naturalist.images import PictureLimits
+from naturalist.stages.ingest.selection import TAKE_ALL, Selection
 from naturalist.stages.pictures import Location
 
 
@@ -20,11 +21,15 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """One raw dataset of one category: a folder, an archive, or a prefix in a bucket."""
+    """One raw dataset of one category: a folder, an archive, or a prefix in a bucket.
+
+    `selection` says which of its files are taken.
+    """
 
     category: str
     name: str
     path: Location
+    selection: Selection = TAKE_ALL
 
 
 @dataclass(frozen=True)

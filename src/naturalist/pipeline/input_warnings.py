@@ -1,0 +1,81 @@
+"""What a person should know about the inputs though no run fails for it."""
+
+from collections.abc import Iterator, Mapping
+
+from naturalist import ledger
+from naturalist.config import Config
+from naturalist.ledger import SourceCounts
+from naturalist.reasons import Reason
+from naturalist.stages.ingest.options import Source
+
+MOST = 20
+"""More warnings than these are counted."""
+_BY_A_PERSON = {Reason.TAKEN_DOWN, Reason.RETIRED, Reason.REMOVED_FROM_SOURCE}
+_UNOPENED = (
+    Reason.UNSUPPORTED_ARCHIVE,
+    Reason.ARCHIVE_BROKEN,
+    Reason.ARCHIVE_ENCRYPTED,
+    Reason.ARCHIVE_TOO_DEEP,
+    Reason.ARCHIVE_TOO_LARGE,
+    Reason.ARCHIVE_RATIO,
+    Reason.ARCHIVE_TOO_MANY_MEMBERS,
+    Reason.LINK_LEAVES_SOURCE,
+)
+"""Each of these may hide any number of pictures."""
+
+
+def input_warnings(config: Config) -> list[str]:
+    """What is odd about the categories and sources of a collection, a sentence each.
+
+    A category or a source without an accepted picture, and archives and links that were not opened,
+    which the failure budget counts as one file each. Costs summaries of the ledger, not rows.
+    """
+    found = list(_all(config))
+    if len(found) > MOST:
+        found[MOST:] = [f"and {len(found) - MOST} more warnings of this kind"]
+    return found
+
+
+def _all(config: Config) -> Iterator[str]:
+    seen = {category: ledger.counts(config.layout, category) for category in config.labels}
+    sources: dict[str, list[Source]] = {category: [] for category in config.labels}
+    for source in config.sources:
+        sources[source.category].append(source)
+    for category, counts in seen.items():
+        yield from _of_category(category, counts, sources[category])
+    for source in config.sources:
+        yield from _of_source(source, seen[source.category].get(source.name))
+
+
+def _of_category(
+    category: str, counts: Mapping[str, SourceCounts], sources: list[Source]
+) -> Iterator[str]:
+    total = sum(counts.values(), SourceCounts())
+    if sources and not total.accepted:
+        what = _told(total) if total.seen else "its sources have no files"
+        yield f"category {category!r} has no accepted picture and is in no table: {what}"
+
+
+def _of_source(source: Source, counts: SourceCounts | None) -> Iterator[str]:
+    name = f"source {source.name!r} of category {source.category!r}"
+    show = f"naturalist ledger --category {source.category} --source {source.name}"
+    if counts is None:
+        yield f"{name} has no files: is {source.path} the right path?"
+    elif not counts.accepted and not counts.relabelled and not _was_decided(counts):
+        yield f"{name} has no accepted picture: {_told(counts)}. See  {show}"
+    elif unopened := {r.value: counts.refused[r] for r in _UNOPENED if counts.refused.get(r)}:
+        yield f"{name} may hold more pictures: {_listed(unopened)}. See  {show} --refused"
+
+
+def _was_decided(counts: SourceCounts) -> bool:
+    return counts.seen > 0 and counts.refused.keys() <= _BY_A_PERSON and not counts.conflict
+
+
+def _told(counts: SourceCounts) -> str:
+    outcomes = {"duplicate": counts.duplicate, "conflict": counts.conflict, **counts.refused}
+    listed = _listed({word: n for word, n in outcomes.items() if n})
+    return listed or "its archives have no files"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {word}" for word, n in counts.items())
