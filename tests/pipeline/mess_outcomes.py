@@ -32,7 +32,7 @@ OUTCOMES = {
     "generated/naïve café 花 ☕.jpg": ACCEPTED,
     "generated/near-dup-small.jpg": ACCEPTED,
     "generated/new\nline.jpg": ACCEPTED,
-    "generated/noise.jpg": "not_a_picture",
+    "generated/noise.jpg": "misnamed",
     "generated/notes.txt": "not_a_picture",
     "generated/one-bit.png": ACCEPTED,
     "generated/palette-alpha.png": ACCEPTED,

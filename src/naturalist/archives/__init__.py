@@ -12,7 +12,7 @@ Format" and "Storing Sparse Files"; LZMA SDK, `7zFormat.txt`. What is not read (
 ...) is told from what is no archive: `unread.py`.
 """
 
-from naturalist.archives.documents import document_kind
+from naturalist.archives.documents import document_kind, is_named_like_document
 from naturalist.archives.kinds import HEAD_BYTES, Kind, archive_kind, kind_from
 from naturalist.archives.limits import ArchiveLimits
 from naturalist.archives.unread import is_named_like_archive
@@ -37,6 +37,7 @@ __all__ = [
     "document_refusal",
     "find_archive",
     "is_named_like_archive",
+    "is_named_like_document",
     "kind_from",
     "members",
 ]

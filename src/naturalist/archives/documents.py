@@ -37,5 +37,14 @@ def document_kind(head: bytes, name: bytes) -> str:
             return what
     if first.endswith(b".npy"):
         return "numpy arrays"
+    return _by_ending(name)
+
+
+def is_named_like_document(name: bytes) -> bool:
+    """Whether a file is named like a document that is a zip inside."""
+    return bool(_by_ending(name))
+
+
+def _by_ending(name: bytes) -> str:
     ending = _ENDING.fullmatch(name.lower())
     return _BY_ENDING.get(ending[1], "") if ending else ""

@@ -60,6 +60,7 @@ from naturalist.errors import ConfigError
 from naturalist.pipeline import budget, runner, status, steps
 from naturalist.pipeline.steps import Job
 from naturalist.planning.estimate import estimate_publish
+from naturalist.stages.ingest import retrying
 from naturalist.stores.prices import prices_for
 
 app = typer.Typer(
@@ -171,6 +172,14 @@ def ingest(
     rescan: Annotated[
         bool, typer.Option("--rescan", help="Examine known files again too, whatever their time.")
     ] = False,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--retry",
+            metavar="REASON|all",
+            help="Look again at files that were refused for this reason, or for any. Repeatable.",
+        ),
+    ] = None,
     full_scan: FullScanOption = False,
     accept_withdrawals: AcceptWithdrawalsOption = False,
     executor: ExecutorOption = None,
@@ -187,6 +196,7 @@ def ingest(
         rescan=rescan,
         full_scan=full_scan,
         accept_withdrawals=accept_withdrawals,
+        retry=retrying.parse(retry or ()),
     )
     _stage(settings, "ingest", call, json=json, quiet=quiet, within_budget=True)
 

@@ -16,6 +16,7 @@ from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.pipeline.sending import send_pictures
 from naturalist.pipeline.status import counts_as_json
 from naturalist.progress import Progress, stage
+from naturalist.reasons import Reason
 from naturalist.running.executors import Executor
 from naturalist.running.throughput import Throughput
 from naturalist.snapshots import maintenance
@@ -24,6 +25,7 @@ from naturalist.stages.ingest import batches, deselected, found_sources, overwri
 from naturalist.stages.ingest.examine import ExamineTask, examine
 from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.ingest.place import Placed, place
+from naturalist.stages.ingest.retrying import forget_extractions
 from naturalist.stages.ingest.withdrawals import Withdrawals
 from naturalist.stages.verify import collection
 from naturalist.stages.verify import features as feature_checks
@@ -63,7 +65,12 @@ class IngestResult:
 
 
 def ingest(
-    job: Job, *, rescan: bool = False, full_scan: bool = False, accept_withdrawals: bool = False
+    job: Job,
+    *,
+    rescan: bool = False,
+    full_scan: bool = False,
+    accept_withdrawals: bool = False,
+    retry: frozenset[Reason] = frozenset(),
 ) -> IngestResult:
     """Look through all sources and take in what is new, batch by batch.
 
@@ -72,13 +79,14 @@ def ingest(
         rescan: examine known files again too.
         full_scan: look into folders that the configuration would trust to be unchanged.
         accept_withdrawals: let any number of pictures leave the tables.
+        retry: look again at what was refused for one of these reasons.
 
     Raises:
         SourceError: a source is missing.
         WithdrawalBudgetExceeded: too many pictures would leave the tables.
     """
     config = job.config
-    options = replace(config.ingest_options, rescan=rescan)
+    options = replace(config.ingest_options, rescan=rescan, retry=retry)
     if full_scan:
         options = replace(options, trust_folders=False)
     result = IngestResult()
@@ -105,9 +113,20 @@ def ingest(
     if config.ingest.removed == "retire":
         changes = removed.amend(config.layout, config.sources, withdrawals)
         result.retired, result.restored = changes.retired, changes.restored
+    _forget_extractions(job, retry)
     for warning in input_warnings(config):
         job.progress.note(f"warning: {warning}")
     return result
+
+
+def _forget_extractions(job: Job, reasons: frozenset[Reason]) -> None:
+    layout = job.config.layout
+    count = sum(forget_extractions(layout, name, reasons) for name in job.config.labels)
+    if count:
+        job.progress.note(
+            f"{count} pictures that extraction refused are looked at again by the next  "
+            "naturalist run  or  naturalist extract"
+        )
 
 
 def finish_pending(job: Job, result: IngestResult) -> None:

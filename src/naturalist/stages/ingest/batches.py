@@ -22,6 +22,7 @@ from naturalist.stages.ingest.examine import ExamineTask
 from naturalist.stages.ingest.listing import Entry, list_new
 from naturalist.stages.ingest.options import IngestOptions, Source
 from naturalist.stages.ingest.place import Placed, PlaceTask, loss_amendments
+from naturalist.stages.ingest.retrying import files_to_retry
 from naturalist.stages.ingest.roots import RootChooser
 from naturalist.stages.ingest.withdrawals import Withdrawals
 
@@ -76,18 +77,23 @@ def _tasks(
 ) -> Iterator[ExamineTask]:
     for category in sorted({source.category for source in sources}):
         known = KnownFiles([]) if options.rescan else LazilyKnownFiles(layout, category)
+        again = files_to_retry(layout, category, options.retry)
         mine = sorted((s for s in sources if s.category == category), key=lambda s: s.name)
         for source in mine:
-            entries = _list_new(layout, source, known, options)
+            entries = _list_new(layout, source, known, options, again.get(source.name, frozenset()))
             for chunk in _chunks(entries, options.files_per_task):
                 yield ExamineTask(layout.root, source, chunk, options.limits)
 
 
 def _list_new(
-    layout: Layout, source: Source, known: Known, options: IngestOptions
+    layout: Layout,
+    source: Source,
+    known: Known,
+    options: IngestOptions,
+    again: frozenset[bytes],
 ) -> Iterator[Entry]:
-    if options.rescan:
-        yield from list_new(source, known)
+    if options.rescan or again:
+        yield from list_new(source, known, again=again)
         return
     batch = folder_states.last_batch(layout, source.category)
     where = (layout, source.category, source.name)

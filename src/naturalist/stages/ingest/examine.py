@@ -35,6 +35,8 @@ _SMALL_BYTES = 1 << 18
 _KEPT_BYTES = 16 << 20
 """Larger objects are archives as a rule, which are read once: they do not go through the cache."""
 
+_BY_SELECTION = (Reason.EXCLUDED, Reason.DOCUMENT)
+
 Row = dict[str, Any]
 
 
@@ -296,11 +298,8 @@ def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
 
 def _selected_by(task: ExamineTask, found: Row) -> bytes:
     """The fingerprint of the selection where what was found depends on it; else empty."""
-    selection = task.source.selection
-    if found.get("reason") == Reason.EXCLUDED:
-        return selection.fingerprint
-    depends = found["kind"] == "unpacked" or found.get("reason") == Reason.DOCUMENT
-    return selection.fingerprint if depends and not selection.is_default else b""
+    depends = found["kind"] == "unpacked" or found.get("reason") in _BY_SELECTION
+    return task.source.selection.fingerprint if depends else b""
 
 
 def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry, path: Path) -> Iterator[Row]:

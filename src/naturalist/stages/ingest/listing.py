@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -175,7 +175,13 @@ def _reason(error: OSError) -> Reason:
     return Reason.VANISHED if isinstance(error, FileNotFoundError) else Reason.READ_ERROR
 
 
-def list_new(source: Source, known: Known, states: FolderStates | None = None) -> Iterator[Entry]:
+def list_new(
+    source: Source,
+    known: Known,
+    states: FolderStates | None = None,
+    *,
+    again: Container[bytes] = frozenset(),
+) -> Iterator[Entry]:
     """List the entries of a source that the ledger does not know, in listing order.
 
     Those that its selection excludes are refused by it.
@@ -184,11 +190,12 @@ def list_new(source: Source, known: Known, states: FolderStates | None = None) -
         source: what to list.
         known: tells which files the ledger knows.
         states: folders that need no look; learns, when all has been listed, which those are now.
+        again: paths that are given although they are known.
     """
     listing = (_excluded(entry, source) for entry in list_source(source, states))
     while chunk := list(islice(listing, _CHUNK)):
         for entry, is_old in zip(chunk, _are_known(chunk, source, known), strict=True):
-            if not is_old:
+            if not is_old or entry.path in again:
                 if states:
                     states.doubt(entry.path)
                 yield entry
@@ -200,14 +207,14 @@ def _excluded(entry: Entry, source: Source) -> Entry:
 
 
 def _are_known(chunk: list[Entry], source: Source, known: Known) -> list[bool]:
-    """Whether the ledger knows each file, as it is or as the selection of now treats it."""
+    """Whether the ledger knows each file, as it is or as the selection of now treats it.
+
+    One that is excluded now and was a picture before is known as one (see `deselected`).
+    """
+    old = known.contains([entry.seen_key(source.name) for entry in chunk])
+    unknown = [k for k, is_old in enumerate(old) if not is_old]
     fingerprint = source.selection.fingerprint
-    keys = [
-        entry.seen_key(source.name, fingerprint if entry.reason is Reason.EXCLUDED else b"")
-        for entry in chunk
-    ]
-    old = known.contains(keys)
-    if source.selection.is_default or all(old):
-        return old
-    selected = known.contains([entry.seen_key(source.name, fingerprint) for entry in chunk])
-    return [one or other for one, other in zip(old, selected, strict=True)]
+    keys = [chunk[k].seen_key(source.name, fingerprint) for k in unknown]
+    for k, is_old in zip(unknown, known.contains(keys), strict=True):
+        old[k] = is_old
+    return old

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from naturalist.archives import ArchiveLimits
 from naturalist.images import PictureLimits
+from naturalist.reasons import Reason
 from naturalist.stages.ingest.selection import TAKE_ALL, Selection
 from naturalist.stages.pictures import Location
 
@@ -61,6 +62,7 @@ class IngestOptions:
         shard_size: pictures in a shard of this batch.
         rescan: examine known files again too.
         trust_folders: do not look into folders whose time of last change is as it was.
+        retry: examine files again that were refused for one of these reasons.
         categories: those among which equal bytes are a conflict; empty is all that the ledger has.
     """
 
@@ -74,6 +76,7 @@ class IngestOptions:
     rescan: bool = False
     trust_folders: bool = False
     categories: tuple[str, ...] = ()
+    retry: frozenset[Reason] = frozenset()
 
     def roots_of(self, category: str) -> tuple[str, ...]:
         """The roots that new pictures of a category may go to."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from naturalist import archives
 from naturalist.errors import PictureError
 from naturalist.reasons import Reason
 
@@ -74,7 +75,9 @@ class Selection:
         """Whether a picture at this path is not taken, by its own name or one of its archives'."""
         parts = path.split(SEPARATOR)
         steps = (SEPARATOR.join(parts[: k + 1]) for k in range(len(parts)))
-        return any(map(self.exclusion, steps)) or self.omission(path) is not None
+        if any(map(self.exclusion, steps)) or self.omission(path) is not None:
+            return True
+        return not self.open_documents and any(map(archives.is_named_like_document, parts[:-1]))
 
 
 TAKE_ALL = Selection()
