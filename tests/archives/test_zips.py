@@ -1,13 +1,15 @@
 """`zips.py`: zips as programs write them, and zips that lie."""
 
 import io
+import random
 import stat
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
-from tests.archives.packing import RawInfo, delivered, measured, walk, zip_of
+from tests.archives.packing import PACKERS, RawInfo, as_deflate64, delivered, measured, walk, zip_of
 
 from naturalist.reasons import Reason
 
@@ -28,6 +30,42 @@ def patched(archive: bytes, record: int, offset: int, value: bytes) -> bytes:
 def test_every_method_of_the_standard_library_is_read(method, tmp_path: Path):
     found, error = walk(zip_of(FILES, method), tmp_path)
     assert (delivered(found), error) == (FILES, None)
+
+
+NOISE = [(b"%d.jpg" % k, random.Random(k).randbytes(200_000 * k + 1)) for k in range(3)]
+
+
+def test_deflate64_is_read(tmp_path: Path):
+    found, error = walk(as_deflate64(zip_of(NOISE)), tmp_path)
+    assert (delivered(found), error) == (NOISE, None)
+
+
+def test_what_real_programs_pack_with_deflate64_and_zstandard_is_read(shared: Path, tmp_path: Path):
+    found, error = walk((shared / "cases/archives/deflate64.zip").read_bytes(), tmp_path)
+    assert error is None
+    assert [data[:3] for _, data in delivered(found)] == [b"\xff\xd8\xff"] * 3
+
+
+def test_a_damaged_deflate64_member_is_broken(tmp_path: Path):
+    archive = bytearray(as_deflate64(zip_of([(b"a", b"words and words " * 900), (b"b", b"b")])))
+    archive[60:70] = bytes(10)
+    found, error = walk(bytes(archive), tmp_path)
+    assert error is None
+    assert found[0].refusal.reason is Reason.ARCHIVE_BROKEN
+    assert delivered(found) == [(b"b", b"b")]
+
+
+@pytest.mark.parametrize(("method", "packing"), [(93, "zst"), (20, "zst"), (95, "xz")])
+def test_the_newer_methods_are_read(method: int, packing: str, tmp_path: Path):
+    data = b"photo" * 9000
+    archive = bytearray(zip_of([(b"a.jpg", PACKERS[packing](data))], zipfile.ZIP_STORED))
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = archive.index(signature) + offset
+        archive[at : at + 2] = method.to_bytes(2, "little")
+        struct.pack_into("<L", archive, at + 6, zlib.crc32(data))
+        struct.pack_into("<L", archive, at + 14, len(data))
+    found, error = walk(bytes(archive), tmp_path)
+    assert (delivered(found), error) == ([(b"a.jpg", data)], None)
 
 
 def test_a_method_that_is_not_read_refuses_its_member_only(tmp_path: Path):

@@ -68,7 +68,9 @@ def _of_source(source: Source, counts: SourceCounts | None) -> Iterator[str]:
 
 
 def _was_decided(counts: SourceCounts) -> bool:
-    return counts.seen > 0 and counts.refused.keys() <= _BY_A_PERSON and not counts.conflict
+    """Whether people have taken every picture of a source out."""
+    others = counts.duplicate or counts.conflict
+    return not others and bool(counts.refused) and counts.refused.keys() <= _BY_A_PERSON
 
 
 def _told(counts: SourceCounts) -> str:

@@ -117,8 +117,9 @@ def test_a_picture_is_known_by_its_content_and_not_by_its_name(
     ("name", "data", "reason"),
     [
         ("a.jpg", b"", Reason.EMPTY_FILE),
-        ("a.jpg", b"hello", Reason.NOT_A_PICTURE),
-        ("a.jpg", b"\0" * 5000, Reason.NOT_A_PICTURE),
+        ("a.jpg", b"hello", Reason.MISNAMED),
+        ("a.txt", b"hello", Reason.NOT_A_PICTURE),
+        ("a.jpg", b"\0" * 5000, Reason.MISNAMED),
         (".DS_Store", b"\0\0\0\1Bud1", Reason.SYSTEM_FILE),
         ("Thumbs.db", b"\xd0\xcf\x11\xe0", Reason.SYSTEM_FILE),
         ("._a.jpg", b"\0\5\x16\7", Reason.SYSTEM_FILE),

@@ -116,7 +116,7 @@ def test_links_are_followed_to_files_inside_the_source_and_nowhere_else(tmp_path
         "beside": Reason.LINK_LEAVES_SOURCE,
         "broken": Reason.BROKEN_LINK,
         "self": Reason.BROKEN_LINK,
-        "up": Reason.LINK_TO_FOLDER,
+        "up": Reason.LINK_LEAVES_SOURCE,
         "down": Reason.LINK_TO_FOLDER,
         "to-pipe": Reason.SPECIAL_FILE,
     }

@@ -121,7 +121,31 @@ def test_large_objects_are_fetched_without_being_held_in_memory(
     assert len(accepted) == 16
 
 
-def test_every_object_has_a_row_also_where_its_key_could_be_no_file(
+@pytest.mark.parametrize(
+    "key", ["a\tb.png", "a\nb.png", "a\x01b.png", "a b+c%2F.png", "ü\u202e.png"]
+)
+def test_a_picture_is_read_whatever_its_key(
+    objects: Any, root: Path, s3_server: S3Server, bucket: str, key: str
+) -> None:
+    objects.put_object(Bucket=bucket, Key=f"plant/{key}", Body=tiny.picture(70))
+    config = in_bucket(root, s3_server, bucket)
+    tiny.make_all(config)
+    rows = {row["path"]: row for row in tiny.ledger_rows(config)}
+    assert rows[key.encode()]["outcome"] == Outcome.ACCEPTED
+
+
+def test_markers_of_folders_are_no_failures(
+    objects: Any, root: Path, s3_server: S3Server, bucket: str
+) -> None:
+    objects.put_object(Bucket=bucket, Key="plant/day_$folder$", Body=b"")
+    objects.put_object(Bucket=bucket, Key="plant/_SUCCESS", Body=b"")
+    config = in_bucket(root, s3_server, bucket)
+    tiny.ingest(config)
+    reasons = {row["reason"] for row in tiny.ledger_rows(config) if row["outcome"] == "refused"}
+    assert reasons == {"system_file"}
+
+
+def test_every_object_has_a_row_also_where_naturalist_would_write_no_such_key(
     objects: Any, root: Path, s3_server: S3Server, bucket: str
 ) -> None:
     objects.put_object(Bucket=bucket, Key="plant/.naturalist/b.png", Body=tiny.picture(70))
@@ -131,7 +155,7 @@ def test_every_object_has_a_row_also_where_its_key_could_be_no_file(
     tiny.ingest(config)
     rows = {row["path"]: row for row in tiny.ledger_rows(config)}
     assert len(rows) == 18
-    assert rows[b".naturalist/b.png"]["reason"] == "read_error"
+    assert rows[b".naturalist/b.png"]["outcome"] == Outcome.ACCEPTED
     assert rows[b"notes.txt"]["reason"] == "not_a_picture"
 
 
