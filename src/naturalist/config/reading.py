@@ -1,6 +1,7 @@
 """Reading `naturalist.toml`, with errors that name the line's setting and what is allowed."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -54,7 +55,7 @@ def _check_categories_apart(path: Path, config: Config) -> None:
         for outer in _places_around(place):
             other = by_place.get(outer)
             if other is not None and other.category != source.category:
-                _refuse_shared(path, other, source, is_same=outer == place)
+                _refuse_shared(path, config.names, other, source, is_same=outer == place)
         by_place.setdefault(place, source)
 
 
@@ -68,14 +69,16 @@ def _places_around(place: str) -> list[str]:
     return ["/".join(steps[:k]) or "/" for k in range(len(steps), 0, -1)]
 
 
-def _refuse_shared(path: Path, outer: Source, inner: Source, *, is_same: bool) -> None:
+def _refuse_shared(
+    path: Path, names: Mapping[str, str], outer: Source, inner: Source, *, is_same: bool
+) -> None:
     """Refuse two sources that share files, unless their patterns may keep them apart."""
     has_patterns = [bool(one.selection.include or one.selection.exclude) for one in (outer, inner)]
     if all(has_patterns) or (has_patterns[0] and not is_same):
         return
-    both = f"{outer.name!r} of category {outer.category!r} and {inner.name!r} of {inner.category!r}"
+    first, second = (f"{one.name!r} of category {names[one.category]!r}" for one in (outer, inner))
     raise ConfigError(
-        f"{path}: sources {both} share files: {inner.path} "
+        f"{path}: sources {first} and {second} share files: {inner.path} "
         f"{'is the path of both' if is_same else f'lies in {outer.path}'}. Each of them would be "
         "in conflict, and in no table: correct a path, or tell the files apart by include and "
         f"exclude of {'both sources' if is_same else f'source {outer.name!r}'}"

@@ -41,10 +41,12 @@ def _all(config: Config) -> Iterator[str]:
     sources: dict[str, list[Source]] = {category: [] for category in config.labels}
     for source in config.sources:
         sources[source.category].append(source)
+    names = config.names
     for category, counts in seen.items():
-        yield from _of_category(category, counts, sources[category])
+        yield from _of_category(names[category], counts, sources[category])
     for source in config.sources:
-        yield from _of_source(source, seen[source.category].get(source.name))
+        counts_of_source = seen[source.category].get(source.name)
+        yield from _of_source(source, names[source.category], counts_of_source)
 
 
 def _of_category(
@@ -56,9 +58,9 @@ def _of_category(
         yield f"category {category!r} has no accepted picture and is in no table: {what}"
 
 
-def _of_source(source: Source, counts: SourceCounts | None) -> Iterator[str]:
-    name = f"source {source.name!r} of category {source.category!r}"
-    show = f"naturalist ledger --category {source.category} --source {source.name}"
+def _of_source(source: Source, category: str, counts: SourceCounts | None) -> Iterator[str]:
+    name = f"source {source.name!r} of category {category!r}"
+    show = f"naturalist ledger --category {category} --source {source.name}"
     if counts is None:
         yield f"{name} has no files: is {source.path} the right path?"
     elif not counts.accepted and not counts.relabelled and not _was_decided(counts):
