@@ -13,6 +13,7 @@ S3_DIR ?= s3-data
 PHOTOS ?=
 JOBS ?= 2
 ARGS ?=
+MINUTES ?= 60
 
 BIN := $(VENV)/bin
 # Pins are for the Python that they were tried with; another one lets pip find its own way.
@@ -26,7 +27,7 @@ INSTALL := pip install -qq --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray format format-check lint types front-end imports docs docs-check wheel check clean
+.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz-archives format format-check lint types front-end imports docs docs-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -65,6 +66,9 @@ test-airflow: $(AIRFLOW_VENV)/.installed ## run the tests on a real Airflow, in 
 test-ray: $(RAY_VENV)/.installed ## run the tests on real Ray nodes, in an environment of its own
 	@$(RAY_VENV)/bin/python tools/on_loopback.py $(RAY_VENV)/bin/python -m pytest -q \
 		tests/ray tests/running/test_executors.py $(ARGS)
+
+fuzz-archives: $(VENV)/.test ## walk mutated archives for a while (MINUTES=60)
+	@$(BIN)/python tools/fuzz_archives.py --minutes $(MINUTES)
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check -q --fix-only
