@@ -1,9 +1,49 @@
 """Search by words: sixty everyday queries, written down before any result was looked at.
 
+    python benchmarks/words.py make DIR PHOTOS [PHOTOS ...]
+    python benchmarks/words.py search WORKSPACE [WORKSPACE ...]
+    python benchmarks/words.py concepts WORKSPACE [WORKSPACE ...]
+    python benchmarks/words.py scale [--rows 1000000] [--keep DIR]
+
+- `make`: two collections of photos that lie as <category>/<source>/..., with EfficientNet-Lite0 at
+  128 px (int8) and at 224 px.
+- `search`: precision at 20 (at fewer where fewer pictures are right), mean average precision and
+  the share of unknown words that are said to be unknown; by the network's classes alone, by words
+  of paths alone, and by both. The truth comes from folder names, so paths are right by
+  construction wherever a query is a folder's name: their column shows coverage, not skill.
+- `concepts`: the same measures for concepts from a few examples, for queries that the classes do
+  not know; examples drawn at random beside examples that were asked for.
+- `scale`: a query over made-up words and vectors: time and memory.
+
 The truth of a query is a pattern over the paths of the pictures. `CLASSLESS` names the queries for
 which the thousand classes of ImageNet have no class (or, for people, hardly any): a search should
 say so instead of answering.
 """
+
+import argparse
+import dataclasses
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from naturalist.cli import main as naturalist
+from naturalist.config import load_config
+from naturalist.curation.searching import Words, open_words
+from naturalist.progress import SILENT
+from naturalist.studies.words.index import paths_of
+from naturalist.studies.words.methods.concepts import (
+    BACKGROUND,
+    cross_validate,
+    fit_concept,
+    next_to_ask,
+)
+from naturalist.studies.words.methods.nouns import read_nouns
+from naturalist.studies.words.methods.queries import Term
+from naturalist.studies.words.search import prepared, search
 
 QUERIES = {
     "dog": r"/dogs/|/dalmatian/",
@@ -74,3 +114,189 @@ CLASSLESS = {
     *("kingfisher", "pigeon", "rose", "tulip", "sunflower", "dandelion", "water lily", "tree"),
     *("forest", "face", "people", "boxing", "tennis", "ice hockey"),
 }
+
+CONCEPTS = (
+    *("raccoon", "rhinoceros", "octopus", "seahorse", "moth", "pigeon", "rose", "tulip"),
+    *("sunflower", "dandelion", "water lily", "tree", "forest", "face", "people", "boxing"),
+    *("tennis", "ice hockey"),
+)
+EXAMPLES = (3, 5, 10, 20)
+DRAWS = 5
+LEAST_RIGHT = 3
+BACKBONES = ("efficientnet_lite0_int8", "efficientnet_lite0_224")
+
+
+# collections
+
+
+def make(folder: Path, photos: list[Path]) -> None:
+    for backbone in BACKBONES:
+        arguments = ["init", str(folder / backbone), "--backbone", backbone]
+        for label, category in enumerate(("plant", "animal", "human")):
+            sources = [str(one) for root in photos for one in sorted((root / category).iterdir())]
+            arguments += ["--category", f"{category}={label}:{','.join(sources)}"]
+        call(*arguments)
+        call("run", "-q", "-c", str(folder / backbone), "--accept-failures")
+
+
+def call(*arguments: str) -> None:
+    sys.argv = ["naturalist", *arguments]
+    try:
+        naturalist()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    words: Words
+    paths: list[str]
+    features: np.ndarray
+
+    def truth(self, query: str) -> np.ndarray:
+        return np.array([bool(re.search(QUERIES[query], path)) for path in self.paths])
+
+
+def open_collection(folder: Path) -> Collection:
+    config = load_config(folder)
+    words = open_words(config, SILENT)
+    named = words.index.described(np.arange(words.index.rows))
+    paths = paths_of(config.layout, [one["picID"] for one in named])
+    full = [f"{one['category']}/{one['source']}/{paths[one['picID']]}" for one in named]
+    vectors = [np.asarray(words.part(k), np.float32) for k in range(len(words.index.parts))]
+    return Collection(words, full, np.concatenate(vectors))
+
+
+# search
+
+
+def measure_search(folder: Path) -> dict:
+    collection = open_collection(folder)
+    index = collection.words.index
+    nouns = read_nouns()
+    truths = {query: collection.truth(query) for query in QUERIES}
+    rows = {}
+    unknown = []
+    for query, truth in truths.items():
+        if truth.sum() < LEAST_RIGHT:
+            continue
+        known = prepared(nouns, [Term(query)], {}, True)[0].meaning.has_classes
+        unknown += [] if known else [query]
+        rows[query] = {
+            "right": int(truth.sum()),
+            "classes": scores(index, nouns, query, truth, paths=False) if known else None,
+            "paths": scores(index, nouns, query, truth, classes=False),
+            "both": scores(index, nouns, query, truth),
+        }
+    return {
+        "collection": folder.name,
+        "pictures": index.rows,
+        "queries": len(rows),
+        "known": means([one["classes"] for one in rows.values() if one["classes"]]),
+        "paths": means([one["paths"] for one in rows.values()]),
+        "both": means([one["both"] for one in rows.values()]),
+        "chance": round(float(np.mean([truths[q].mean() for q in rows])), 3),
+        "unknown_recognised": [len(CLASSLESS & set(unknown)), len(CLASSLESS & set(rows))],
+        "known_called_unknown": sorted(set(unknown) - CLASSLESS),
+        "by_query": rows,
+    }
+
+
+def scores(index, nouns, query: str, truth, *, classes: bool = True, paths: bool = True) -> tuple:
+    for part in index.parts:
+        part.__dict__.pop("tokens", None)
+        if not paths:
+            part.__dict__["tokens"] = []
+    found = search(index, prepared(nouns, [Term(query)], {}, classes), index.rows)
+    ranked = np.zeros(len(truth), bool)
+    ranked[: len(found.rows)] = truth[found.rows]
+    return precision_and_average(ranked, int(truth.sum()))
+
+
+def precision_and_average(ranked: np.ndarray, right: int) -> tuple:
+    """Precision at 20 and average precision of a ranking; what is not in it is not found."""
+    hits = np.flatnonzero(ranked)
+    average = float((np.arange(1, len(hits) + 1) / (hits + 1)).sum() / right)
+    return round(float(ranked[: min(20, right)].mean()), 3), round(average, 3)
+
+
+def means(values: list) -> dict:
+    precision, average = np.mean(values, axis=0)
+    return {"queries": len(values), "P@20": round(precision, 3), "mAP": round(average, 3)}
+
+
+# concepts
+
+
+def measure_concepts(folder: Path) -> dict:
+    collection = open_collection(folder)
+    found: dict = {"collection": folder.name, "concepts": len(CONCEPTS)}
+    for way in ("random", "asked"):
+        for count in EXAMPLES:
+            values = [
+                learnt(collection, query, count, draw, way)
+                for query in CONCEPTS
+                for draw in range(DRAWS)
+            ]
+            found[f"{way} {count}"] = means([v[:2] for v in values])
+            found[f"{way} {count}"]["fit_s"] = round(float(np.median([v[2] for v in values])), 4)
+            print(way, count, found[f"{way} {count}"], flush=True)
+    return found
+
+
+def learnt(collection: Collection, query: str, count: int, draw: int, way: str) -> tuple:
+    """Measures of a concept from `count` labels of each side, on pictures without a label.
+
+    Both ways begin with three right pictures. `random` adds right pictures drawn at random, as by a
+    person who browses; `asked` labels, five at a time, what the concept asks for, right or wrong,
+    until as many pictures as that were looked at.
+    """
+    vectors, truth = collection.features, collection.truth(query)
+    rng = np.random.default_rng([draw, len(query), *query.encode()])
+    right = rng.permutation(np.flatnonzero(truth))
+    drawn = rng.permutation(len(vectors))[:BACKGROUND]
+    labelled = list(right[: count if way == "random" else 3])
+    while way == "asked" and len(labelled) < count:
+        yes, no = split(truth, labelled)
+        background = np.setdiff1d(drawn, labelled)
+        sides = vectors[yes], vectors[no], vectors[background]
+        rest = np.setdiff1d(np.arange(len(vectors)), labelled)
+        model = fit_concept(*sides)
+        threshold = cross_validate(*sides).threshold if len(yes) >= 3 else 0.5
+        more = next_to_ask(vectors[rest], model.scores(vectors[rest]), threshold, 5)
+        labelled += rest[more][: count - len(labelled)].tolist()
+    yes, no = split(truth, labelled)
+    begun = time.perf_counter()
+    model = fit_concept(vectors[yes], vectors[no], vectors[np.setdiff1d(drawn, labelled)])
+    values = model.scores(vectors)
+    spent = time.perf_counter() - begun
+    rest = np.setdiff1d(np.arange(len(vectors)), labelled)
+    order = rest[np.argsort(-values[rest], kind="stable")]
+    left = int(truth[rest].sum())
+    return (*precision_and_average(truth[order], left), spent) if left else (1.0, 1.0, spent)
+
+
+def split(truth: np.ndarray, labelled: list) -> tuple[list, list]:
+    return [k for k in labelled if truth[k]], [k for k in labelled if not truth[k]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    making = commands.add_parser("make")
+    making.add_argument("folder", type=Path)
+    making.add_argument("photos", type=Path, nargs="+")
+    for name in ("search", "concepts"):
+        commands.add_parser(name).add_argument("workspaces", type=Path, nargs="+")
+    given = parser.parse_args()
+    if given.command == "make":
+        make(given.folder, given.photos)
+        return
+    measure = {"search": measure_search, "concepts": measure_concepts}[given.command]
+    for folder in given.workspaces:
+        print(json.dumps(measure(folder), indent=1))
+
+
+if __name__ == "__main__":
+    main()

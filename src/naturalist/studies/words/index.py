@@ -98,13 +98,16 @@ class WordIndex:
         """(parts + 1,) the first row of each part, rows numbered through all parts."""
         return np.cumsum([0, *(part.rows for part in self.parts)], dtype=np.int64)
 
-    def described(self, rows: Sequence[int]) -> list[dict[str, str]]:
+    def described(self, rows: Sequence[int] | NDArray[np.int64]) -> list[dict[str, str]]:
         """picID, category and source of rows numbered through all parts."""
-        found = []
-        for row in rows:
-            at = int(np.searchsorted(self.starts, row, side="right")) - 1
-            names = self.parts[at].names.slice(row - int(self.starts[at]), 1)
-            found += names.to_pylist()
+        wanted = np.asarray(rows, np.int64)
+        parts = np.searchsorted(self.starts, wanted, side="right") - 1
+        found: list[dict[str, str]] = [{} for _ in wanted]
+        for number in np.unique(parts).tolist():
+            mine = np.flatnonzero(parts == number)
+            names = self.parts[number].names.take(pa.array(wanted[mine] - self.starts[number]))
+            for place, row in zip(mine.tolist(), names.to_pylist(), strict=True):
+                found[place] = row
         return found
 
 

@@ -9,6 +9,7 @@ the other pictures a little, so that it sorts and does not exclude.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ _LEFT = 0.05
 """What a picture keeps whose path lacks a word that only paths know."""
 _WEAK = 0.05
 """Below this best probability nothing in a collection looks much like a word."""
+EXPLAINED = 1000
+"""Pictures that come with what speaks for them; the others have an empty list."""
 _SHARPNESS = 12.0
 """How fast likeness falls with the cosine: at 0.1 less it is 0.3 of what it was."""
 
@@ -70,10 +73,17 @@ class TokenMatcher:
     nouns: Nouns
     meaning: Meaning
     _known: dict[str, float] = field(default_factory=dict)
+    _by_part: dict[Path, list[tuple[Token, float]]] = field(default_factory=dict)
     _kinds: set[str] | None = None
 
-    def strength(self, token: Token) -> float:
-        """How sure a token makes that a picture shows the word; 0 if it says nothing of it."""
+    def matching(self, part: WordPart) -> list[tuple[Token, float]]:
+        """Tokens of a part that say that a picture shows the word, and how sure they make it."""
+        if part.path not in self._by_part:
+            found = ((token, self._strength(token)) for token in part.tokens)
+            self._by_part[part.path] = [(token, sure) for token, sure in found if sure]
+        return self._by_part[part.path]
+
+    def _strength(self, token: Token) -> float:
         if token.text not in self._known:
             self._known[token.text] = self._likeness(token.text)
         return self._known[token.text] * _STRENGTH[token.field]
@@ -149,9 +159,9 @@ def search(
     if wanted and not any(wanted):
         best = _Best(k)
     rows, values = best.in_order()
-    why = [_why(index, searched, row, vectors) for row in rows]
+    why = [_why(index, searched, row, vectors) for row in rows[:EXPLAINED]]
     described = [_described(one, counts) for one, counts in zip(searched, tally, strict=True)]
-    return Found(rows, values, why, described)
+    return Found(rows, values, [*why, *([] for _ in rows[EXPLAINED:])], described)
 
 
 def likeness(vectors: NDArray[np.floating], like: Floats) -> Floats:
@@ -174,7 +184,7 @@ def _speaks(one: Searched, index: WordIndex, vectors: Vectors | None) -> bool:
         return True
     if one.concept is not None and vectors is not None:
         return True
-    return any(one.matches.strength(token) for part in index.parts for token in part.tokens)
+    return any(one.matches.matching(part) for part in index.parts)
 
 
 def _term_scores(
@@ -206,10 +216,8 @@ def _term_scores(
 
 def _word_scores(one: Searched, part: WordPart) -> Floats:
     scores = np.zeros(part.rows, np.float32)
-    for token in part.tokens:
-        strength = one.matches.strength(token)
-        if strength:
-            scores[token.rows] = np.maximum(scores[token.rows], strength)
+    for token, strength in one.matches.matching(part):
+        scores[token.rows] = np.maximum(scores[token.rows], strength)
     return scores
 
 
@@ -236,10 +244,9 @@ def _reasons(
     if one.concept is not None and vectors is not None:
         score = float(one.concept.scores(vectors(number)[at : at + 1])[0])
         yield {"word": word, "by": "concept", "what": word, "score": round(score, 3)}
-    for token in part.tokens:
-        strength = one.matches.strength(token)
+    for token, strength in one.matches.matching(part):
         held = np.searchsorted(token.rows, at)
-        if strength and held < len(token.rows) and token.rows[held] == at:
+        if held < len(token.rows) and token.rows[held] == at:
             yield {"word": word, "by": token.field, "what": token.text, "score": round(strength, 3)}
     if one.meaning.has_classes and part.top is not None:
         chosen = np.isin(part.top.classes[at], one.meaning.classes)
