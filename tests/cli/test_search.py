@@ -152,3 +152,28 @@ def test_examples_that_make_no_concept_are_refused(
     ended = naturalist("concept", "make", *arguments, "-c", str(photo_copy), "-q")
     assert ended.code == 2
     assert says in ended.err
+
+
+def test_clusters_and_map_regions_have_names_from_their_paths_and_none_without_evidence(
+    naturalist: Naturalist, photo_copy: Path
+) -> None:
+    where = ("-c", str(photo_copy), "-q")
+    missing = naturalist("names", *where)
+    assert missing.code == 2
+    assert "naturalist cluster" in missing.err
+    assert naturalist("cluster", "--count", "12", *where).code == 0
+    named = naturalist("names", *where, "--json").json
+    assert named["groups"] == 12
+    found = {one["name"] for entry in named["entries"] for one in entry["names"]}
+    assert found & {"flower", "tulip", "rose", "sunflower", "daisy", "dandelion", "bonsai"}
+    assert found & {"dog", "cat", "face", "raccoon"}
+    for entry in named["entries"]:
+        assert all(one["support"] >= 0.5 for one in entry["names"])
+    assert naturalist("map", *where).code == 0
+    coarse = naturalist("names", "map", *where, "--json").json
+    fine = naturalist("names", "map", "--level", "1", *where, "--json").json
+    assert 1 < coarse["groups"] < fine["groups"]
+    assert sum(one["pictures"] for one in coarse["entries"]) == sum(
+        one["pictures"] for one in fine["entries"]
+    )
+    assert "groups have a name" in naturalist("names", "map", *where).out

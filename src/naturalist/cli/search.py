@@ -1,5 +1,6 @@
 """Commands about words: search, and concepts that a person makes from examples."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +11,19 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
-from naturalist.curation import concepts, searching
+from naturalist.curation import concepts, naming, searching
 
 app = typer.Typer()
+
+
+class NamedKind(StrEnum):
+    """What `naturalist names` can name."""
+
+    clusters = "clusters"
+    map = "map"
+    duplicates = "duplicates"
+
+
 concept_app = typer.Typer(help="Concepts: words that you teach by examples.", epilog=EXIT_CODES)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the concept.")]
 
@@ -60,6 +71,47 @@ def search(
         output.print_json(result)
         return
     _print(result, sheet)
+
+
+@app.command(epilog=EXIT_CODES)
+def names(
+    of: Annotated[
+        NamedKind, typer.Argument(help="What has the groups to name.", show_choices=True)
+    ] = NamedKind.clusters,
+    name: Annotated[str, typer.Option(help="Name of the clustering or map.")] = "default",
+    level: Annotated[
+        int, typer.Option(min=0, max=6, help="Zoom level of the regions of a map (0 = coarsest).")
+    ] = 0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Name clusters, map regions or near duplicates by what their pictures have in common.
+
+    Names come from concepts, words of paths, classes of the network and categories, with the share
+    of the group that they are true of. A group without clear evidence gets no name.
+
+    Example: naturalist names map --level 2
+    """
+    settings = load_config(config)
+    result = naming.name_all(settings, of.value, name, level, make_progress(quiet=quiet))
+    if json:
+        output.print_json(result)
+        return
+    output.print_text(f"{result['named']:,} of {result['groups']:,} groups have a name\n")
+    rows = [
+        [entry["group"], entry["pictures"], *_name_cells(entry["names"])]
+        for entry in result["entries"]
+    ]
+    output.print_table(("group", "pictures", "name", "by", "true of", "also"), rows)
+
+
+def _name_cells(found: list[dict[str, Any]]) -> list[str]:
+    if not found:
+        return ["", "", "", ""]
+    best, *others = found
+    also = ", ".join(one["name"] for one in others)
+    return [best["name"], best["by"], f"{best['support']:.0%}", also]
 
 
 def _print(result: dict[str, Any], sheet: Path | None) -> None:

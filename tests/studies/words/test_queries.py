@@ -47,6 +47,7 @@ def test_a_query_that_asks_for_nothing_is_refused(text: str) -> None:
 def test_tokens_leave_out_numbering_and_file_words_and_keep_letters_of_all_scripts() -> None:
     found = tokens("snowOwls_2019/IMG_0042 (2).JPG")
     assert found == ["snow", "owls", "snow owls"]
+    assert tokens("St. Bernard/rex.jpg.chip.jpg") == ["st", "bernard", "rex", "st bernard"]
     assert {"сова", "猫", "büffel"} <= set(tokens("Сова/猫/Büffel_12.png"))
 
 

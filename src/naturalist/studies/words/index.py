@@ -23,7 +23,7 @@ from naturalist.progress import Progress, stage
 from naturalist.studies.words.methods.paths import postings
 from naturalist.studies.words.methods.top_classes import KEPT, Head, TopClasses, top_classes
 
-FORMAT = 1
+FORMAT = 2
 FIELDS = ("path", "source", "category")
 """What the ledger says about a picture in words."""
 _FILES_AT_ONCE = 25

@@ -86,7 +86,9 @@ class TokenMatcher:
     def _strength(self, token: Token) -> float:
         if token.text not in self._known:
             self._known[token.text] = self._likeness(token.text)
-        return self._known[token.text] * _STRENGTH[token.field]
+        likeness = self._known[token.text]
+        # Names of sources say what they are, not kinds of it: "Sports-Type-Classifier".
+        return likeness * _STRENGTH[token.field] if likeness == 1 or token.field == "path" else 0.0
 
     def _likeness(self, text: str) -> float:
         if text == self.meaning.word.casefold():

@@ -18,6 +18,9 @@ Places = NDArray[np.int64]
 USUAL_SHARE = 0.2
 """A sense is usual from this share of a word's (tagged and smoothed) uses on."""
 
+MOSTLY = 0.6
+"""From this share of its uses on a word mostly means something: "beaver" is rarely a person."""
+
 _FAR_UP = 2000
 """Kinds below an ancestor from which on it says little: "bird" has 900, "animal" 4,000."""
 
@@ -102,6 +105,15 @@ class Nouns:
         shared = np.flatnonzero(self.above([one]) & self.above([other]))
         return any(int(self.below([int(s)]).sum()) <= _FAR_UP for s in shared)
 
+    def is_everyday(self, synset: int) -> bool:
+        """Whether a synset is a class, or its word is in use and says something."""
+        if bool((self.classes == synset).any()):
+            return True
+        number = int(self._names[synset])
+        at = int(self._senses.starts[number])
+        place = at + int(np.flatnonzero(self._senses[number] == synset)[0])
+        return bool(self._counts[place]) and int(self.below([synset]).sum()) <= _FAR_UP
+
     def name(self, synset: int) -> str:
         """The word that stands first in a synset."""
         return self.words[int(self._names[synset])]
@@ -115,13 +127,16 @@ class Nouns:
         return self._reached(synsets, self.parents)
 
     def words_below(self, synsets: Iterable[int]) -> set[str]:
-        """Every word whose usual meaning is one of these synsets or a kind of them."""
+        """Every word that mostly means one of these synsets or a kind of them."""
         below = self.below(synsets)
         numbers = np.flatnonzero(
             np.add.reduceat(below[self._senses.values], self._senses.starts[:-1])
         )
         words = (self.words[int(number)] for number in numbers)
-        return {word for word in words if below[self.usual(word)].any()}
+        return {word for word in words if self._share_in(word, below) >= MOSTLY}
+
+    def _share_in(self, word: str, synsets: NDArray[np.bool_]) -> float:
+        return sum(sense.share for sense in self.senses(word) if synsets[sense.synset])
 
     def classes_below(self, synsets: Iterable[int]) -> Places:
         """Classes of the head that are one of these synsets or a kind of them."""

@@ -30,6 +30,7 @@ LINKING_WORDS = _read_words("linking-words.txt")
 STOP_WORDS = _read_words("stop-words.txt") | LINKING_WORDS
 """Words of paths that say nothing about pictures."""
 _LONGEST = 3
+_ENDING = re.compile(r"(\.[A-Za-z0-9]{1,5})+$")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SHORT_SCRIPTS = 0x2E80
 """From here on (CJK and others) one character can be a word."""
@@ -43,7 +44,7 @@ def tokens(text: str) -> list[str]:
     """
     singles: dict[str, None] = {}
     joined: dict[str, None] = {}
-    for part in re.split(r"[/\\\x00]|!/", text):
+    for part in re.split(r"[/\\\x00]|!/", _ENDING.sub("", text)):
         kept = [word for word in words(part) if word not in STOP_WORDS]
         singles.update(dict.fromkeys(kept))
         for length in range(2, _LONGEST + 1):
