@@ -78,7 +78,9 @@ def names(
     of: Annotated[
         NamedKind, typer.Argument(help="What has the groups to name.", show_choices=True)
     ] = NamedKind.clusters,
-    name: Annotated[str, typer.Option(help="Name of the clustering or map.")] = "default",
+    name: Annotated[
+        str, typer.Option(help="Name of the clustering or map; default and tsne-2d by default.")
+    ] = "",
     level: Annotated[
         int, typer.Option(min=0, max=6, help="Zoom level of the regions of a map (0 = coarsest).")
     ] = 0,

@@ -22,6 +22,7 @@ from naturalist.studies.words.naming import name_groups
 
 Kind = Literal["clusters", "map", "duplicates"]
 _MOST_GROUPS = 500
+_USUAL: dict[Kind, str] = {"clusters": "default", "map": "tsne-2d", "duplicates": ""}
 _GRID = 4
 """Regions of a map across at the first level; each level has twice as many."""
 
@@ -37,13 +38,14 @@ def name_all(
     Args:
         config: the collection.
         kind: what has the groups.
-        name: of the clustering or map.
+        name: of the clustering or map; empty for the usual one.
         level: zoom level of the regions of a map, from 0.
         progress: listens.
 
     Raises:
         ConfigError: there is no such clustering or map, or no near duplicates were looked for.
     """
+    name = name or _USUAL[kind]
     ids, groups, labels = _kept(*_groups(config.layout, kind, name, level))
     words = open_words(config, progress)
     out = pa.array(sorted(withheld(config.layout)), pa.string())
