@@ -23,26 +23,43 @@ say so instead of answering.
 import argparse
 import dataclasses
 import json
+import multiprocessing
 import re
+import resource
 import sys
+import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from naturalist import artifacts
 from naturalist.cli import main as naturalist
 from naturalist.config import load_config
 from naturalist.curation.searching import Words, open_words
+from naturalist.layout import Layout
 from naturalist.progress import SILENT
-from naturalist.studies.words.index import paths_of
+from naturalist.studies.feature_files import FeatureFile, FeatureFiles
+from naturalist.studies.rows import Rows
+from naturalist.studies.words.heads import head_of
+from naturalist.studies.words.index import (
+    NO_TOKENS,
+    open_word_index,
+    paths_of,
+    token_table,
+    update_word_index,
+)
 from naturalist.studies.words.methods.concepts import (
     BACKGROUND,
+    Concept,
     cross_validate,
     fit_concept,
     next_to_ask,
 )
 from naturalist.studies.words.methods.nouns import read_nouns
-from naturalist.studies.words.methods.queries import Term
+from naturalist.studies.words.methods.queries import Term, parse
 from naturalist.studies.words.search import prepared, search
 
 QUERIES = {
@@ -207,7 +224,7 @@ def scores(index, nouns, query: str, truth, *, classes: bool = True, paths: bool
     for part in index.parts:
         part.__dict__.pop("tokens", None)
         if not paths:
-            part.__dict__["tokens"] = []
+            part.__dict__["tokens"] = NO_TOKENS
     found = search(index, prepared(nouns, [Term(query)], {}, classes), index.rows)
     ranked = np.zeros(len(truth), bool)
     ranked[: len(found.rows)] = truth[found.rows]
@@ -281,6 +298,101 @@ def split(truth: np.ndarray, labelled: list) -> tuple[list, list]:
     return [k for k in labelled if truth[k]], [k for k in labelled if not truth[k]]
 
 
+# scale
+
+
+ROWS_OF_A_PART = 10_000
+DIM = 512
+QUERIES_AT_SCALE = ("dog", "animal", "owl on snow", "bird not forest")
+
+
+def measure_scale(rows: int, keep: Path | None) -> dict:
+    """Make words of so many pictures, then search in a process of its own."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = keep or Path(temporary)
+        begun = time.perf_counter()
+        built = 0.0
+        if not (folder / "words").exists():
+            built = build_words(folder, rows)
+        made = time.perf_counter() - begun
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            found = pool.submit(timed_queries, folder).result()
+        return {"rows": rows, "made_s": round(made, 1), "classes_s": round(built, 1)} | found
+
+
+def build_words(folder: Path, rows: int) -> float:
+    """Write parts of made-up features and paths; seconds that the classes took."""
+    nouns, head = read_nouns(), head_of("efficientnet_lite0_int8")
+    rng = np.random.default_rng(0)
+    layout = Layout(folder)
+    artifacts.write_json(layout.marker, {"format": 1, "name": "made-up", "image_roots": []})
+    folders = rng.choice(nouns.words, 2000, replace=False)
+    files = tuple(
+        FeatureFile(f"{k:08d}", str(k), partial(made_up, k), partial(made_up, k))
+        for k in range(0, rows, ROWS_OF_A_PART)
+    )
+    begun = time.perf_counter()
+    of_all = FeatureFiles(files, DIM, {"animal": 0}, "made-up")
+    index = update_word_index(of_all, layout, "made-up", lambda: head, SILENT)
+    spent = time.perf_counter() - begun
+    for number, part in enumerate(index.parts):
+        own = rng.choice(folders, (part.rows, 2))
+        paths = [f"{a}/{b}/IMG_{number}_{k}.jpg" for k, (a, b) in enumerate(own)]
+        table = token_table({"path": paths})
+        artifacts.write_parquet(part.path.with_suffix(".tokens.parquet"), table)
+        unit = made_up(number * ROWS_OF_A_PART).features
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        np.save(folder / f"{number}.npy", unit.astype(np.float16))
+    return spent
+
+
+def made_up(start: int) -> Rows:
+    """Features that are about as long as real ones."""
+    features = np.random.default_rng(start).standard_normal((ROWS_OF_A_PART, DIM), np.float32)
+    names = np.array([f"animal_id_{start + k + 1}" for k in range(ROWS_OF_A_PART)])
+    sources = np.full(ROWS_OF_A_PART, "made-up")
+    labels = np.zeros(ROWS_OF_A_PART, np.int32)
+    return Rows(names, features * 0.6, labels, sources, {"animal": 0}, "")
+
+
+def timed_queries(folder: Path) -> dict:
+    """Seconds of each query, the first with opening everything, and the peak of memory."""
+    begun = time.perf_counter()
+    index = open_word_index(Layout(folder), "made-up")
+    nouns = read_nouns()
+    parts = [np.load(folder / f"{k}.npy", mmap_mode="r") for k in range(len(index.parts))]
+    opened = time.perf_counter() - begun
+    example = np.asarray(parts[0][0], np.float32)
+    concept = Concept(np.asarray(parts[0][:8], np.float32).mean(axis=0) * 20, -10.0)
+    seconds: dict = {"open": round(opened, 2)}
+    for query in (*QUERIES_AT_SCALE, "dog"):
+        terms = parse(query, lambda text: nouns.base(text) is not None)
+        seconds[query + " again" * (query in seconds)] = timed(
+            lambda terms=terms: search(index, prepared(nouns, terms, {}, True), 20)
+        )
+    taught = prepared(nouns, [Term("taught")], {"taught": concept}, True)
+    seconds["a concept"] = timed(lambda: search(index, taught, 20, vectors=parts.__getitem__))
+    dog = prepared(nouns, [Term("dog")], {}, True)
+    seconds["dog, like a picture"] = timed(
+        lambda: search(index, dog, 20, vectors=parts.__getitem__, like=example)
+    )
+    status = Path("/proc/self/status").read_text()
+    own = int(re.search(r"RssAnon:\s+(\d+)", status)[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    size = sum(path.stat().st_size for path in index.folder.iterdir()) / 1e6
+    megabytes = {"index": round(size), "own": round(own), "peak": round(peak)}
+    return {"seconds": seconds, "megabytes": megabytes}
+
+
+def timed(call) -> dict:
+    """Seconds by the clock, and of processor time, which other work on the machine leaves alone."""
+    clock, processor = time.perf_counter(), time.process_time()
+    call()
+    spent = time.perf_counter() - clock, time.process_time() - processor
+    return dict(zip(("clock", "processor"), (round(one, 2) for one in spent), strict=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -289,9 +401,15 @@ def main() -> None:
     making.add_argument("photos", type=Path, nargs="+")
     for name in ("search", "concepts"):
         commands.add_parser(name).add_argument("workspaces", type=Path, nargs="+")
+    scaling = commands.add_parser("scale")
+    scaling.add_argument("--rows", type=int, default=1_000_000)
+    scaling.add_argument("--keep", type=Path)
     given = parser.parse_args()
     if given.command == "make":
         make(given.folder, given.photos)
+        return
+    if given.command == "scale":
+        print(json.dumps(measure_scale(given.rows, given.keep), indent=1))
         return
     measure = {"search": measure_search, "concepts": measure_concepts}[given.command]
     for folder in given.workspaces:

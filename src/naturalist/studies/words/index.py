@@ -6,7 +6,7 @@ classes are mapped into memory.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,34 @@ class Token:
 
 
 @dataclass(frozen=True, eq=False)
+class Tokens:
+    """All words of a part, as columns; a million pictures have hundreds of thousands.
+
+    Attributes:
+        fields: what each word is a word of.
+        texts: the words.
+        starts: (words + 1,) where the rows of each begin among `values`.
+        values: the rows.
+    """
+
+    fields: list[str]
+    texts: list[str]
+    starts: NDArray[np.int64]
+    values: NDArray[np.int32]
+
+    def __iter__(self) -> Iterator[Token]:
+        return (self.at(k) for k in range(len(self.texts)))
+
+    def at(self, k: int) -> Token:
+        """One word with the rows that have it."""
+        rows = self.values[self.starts[k] : self.starts[k + 1]].astype(np.int64)
+        return Token(self.fields[k], self.texts[k], rows)
+
+
+NO_TOKENS = Tokens([], [], np.zeros(1, np.int64), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True, eq=False)
 class WordPart:
     """The words of one file of features.
 
@@ -57,17 +85,16 @@ class WordPart:
     top: TopClasses | None
 
     @functools.cached_property
-    def tokens(self) -> list[Token]:
+    def tokens(self) -> Tokens:
         """Words of paths and columns, with the rows that have them."""
         table = artifacts.read_parquet(self.path.with_suffix(".tokens.parquet"))
         lists = table["rows"].combine_chunks()
-        starts = lists.offsets.to_numpy()
-        values = lists.values.to_numpy().astype(np.int64)
-        pairs = zip(table["field"].to_pylist(), table["token"].to_pylist(), strict=True)
-        return [
-            Token(field, text, values[starts[k] : starts[k + 1]])
-            for k, (field, text) in enumerate(pairs)
-        ]
+        return Tokens(
+            table["field"].to_pylist(),
+            table["token"].to_pylist(),
+            lists.offsets.to_numpy().astype(np.int64),
+            lists.values.to_numpy(),
+        )
 
     @functools.cached_property
     def names(self) -> pa.Table:
@@ -208,14 +235,15 @@ def _write_part(
         stem.with_suffix(".parquet"), pa.Table.from_arrays(columns, schema=_NAMES)
     )
     texts = dict(zip(FIELDS, (paths, rows.sources.tolist(), categories.tolist()), strict=True))
-    artifacts.write_parquet(stem.with_suffix(".tokens.parquet"), _token_table(texts))
+    artifacts.write_parquet(stem.with_suffix(".tokens.parquet"), token_table(texts))
     if head is not None:
         top = top_classes(head, rows.features, min(KEPT, len(head.bias)))
         _save(stem.with_suffix(".classes.npy"), top.classes)
         _save(stem.with_suffix(".probabilities.npy"), top.probabilities)
 
 
-def _token_table(texts: dict[str, list[str]]) -> pa.Table:
+def token_table(texts: Mapping[str, Sequence[str]]) -> pa.Table:
+    """Words of each field's texts, a text for each row, with the rows that have them."""
     found = [
         (field, token, rows)
         for field, own in texts.items()

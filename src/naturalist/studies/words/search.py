@@ -79,16 +79,22 @@ class TokenMatcher:
     def matching(self, part: WordPart) -> list[tuple[Token, float]]:
         """Tokens of a part that say that a picture shows the word, and how sure they make it."""
         if part.path not in self._by_part:
-            found = ((token, self._strength(token)) for token in part.tokens)
-            self._by_part[part.path] = [(token, sure) for token, sure in found if sure]
+            tokens = part.tokens
+            self._by_part[part.path] = [
+                (tokens.at(k), sure)
+                for k, (name, text) in enumerate(zip(tokens.fields, tokens.texts, strict=True))
+                if (sure := self._strength(name, text))
+            ]
         return self._by_part[part.path]
 
-    def _strength(self, token: Token) -> float:
-        if token.text not in self._known:
-            self._known[token.text] = self._likeness(token.text)
-        likeness = self._known[token.text]
+    def _strength(self, name: str, text: str) -> float:
+        likeness = self._known.get(text)
+        if likeness is None:
+            likeness = self._known[text] = self._likeness(text)
+        if not likeness:
+            return 0.0
         # Names of sources say what they are, not kinds of it: "Sports-Type-Classifier".
-        return likeness * _STRENGTH[token.field] if likeness == 1 or token.field == "path" else 0.0
+        return likeness * _STRENGTH[name] if likeness == 1 or name == "path" else 0.0
 
     def _likeness(self, text: str) -> float:
         if text == self.meaning.word.casefold():
