@@ -92,11 +92,11 @@ def _stands_out(name: Name) -> bool:
     return name.support >= LEAST_SUPPORT and name.support >= _LEAST_LIFT * name.elsewhere
 
 
-def _rank(name: Name) -> tuple[float, bool, str]:
+def _rank(name: Name) -> tuple[float, bool]:
     # What is rare elsewhere says more: "daisy" of two thirds before "flower" of all. Paths were
     # written by people, so at about the same value they come before classes.
     lift = float(np.log(name.support / max(name.elsewhere, _RARE)))
-    return -round(name.support * lift, 1), name.by != "path", name.text
+    return -round(name.support * lift, 1), name.by != "path"
 
 
 def _by_base(names: Iterable[Name], nouns: Nouns) -> list[Name]:
@@ -129,10 +129,11 @@ def _by_class(group: Evidence, rest: Evidence, nouns: Nouns) -> Iterable[Name]:
     ancestors = nouns.above(nouns.classes[likely].tolist())
     names = []
     for synset in np.flatnonzero(ancestors).tolist():
-        below = nouns.classes_below([synset])
-        name = Name(
-            nouns.name(synset), "class", float(here[below].sum()), float(there[below].sum())
-        )
+        below, fit = _below(nouns, synset)
+        if not fit:
+            continue
+        support, elsewhere = float(here[below].sum()), float(there[below].sum())
+        name = Name(nouns.name(synset), "class", support, elsewhere)
         if _stands_out(name):
             names.append((len(below), -name.support, name))
     for _, _, name in sorted(names, key=lambda one: one[:2])[:_ALSO]:
