@@ -39,10 +39,9 @@ from naturalist import artifacts
 from naturalist.cli import main as naturalist
 from naturalist.config import load_config
 from naturalist.curation.searching import Words, open_words
+from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import SILENT
-from naturalist.studies.feature_files import FeatureFile, FeatureFiles
-from naturalist.studies.rows import Rows
 from naturalist.studies.words.heads import head_of
 from naturalist.studies.words.index import (
     NO_TOKENS,
@@ -333,7 +332,7 @@ def build_words(folder: Path, rows: int) -> float:
         for k in range(0, rows, ROWS_OF_A_PART)
     )
     begun = time.perf_counter()
-    of_all = FeatureFiles(files, DIM, {"animal": 0}, "made-up")
+    of_all = FeatureTable(files, DIM, {"animal": 0}, "made-up")
     index = update_word_index(of_all, layout, "made-up", lambda: head, SILENT)
     spent = time.perf_counter() - begun
     for number, part in enumerate(index.parts):

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from naturalist import artifacts, backbones
+from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
-from naturalist.curation.searching import open_words, withheld
+from naturalist.curation.searching import open_words
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout, MapFolder
+from naturalist.ledger import Withheld
 from naturalist.progress import Progress
 from naturalist.studies.words.concept_files import read_concepts
 from naturalist.studies.words.index import WordPart
@@ -48,10 +49,9 @@ def name_all(
     name = name or _USUAL[kind]
     ids, groups, labels = _kept(*_groups(config.layout, kind, name, level))
     words = open_words(config, progress)
-    out = pa.array(sorted(withheld(config.layout)), pa.string())
     found = name_groups(
         words.index,
-        _finder(ids, groups, out),
+        _finder(ids, groups, ledger.withheld(config.layout)),
         len(labels),
         read_nouns(),
         read_concepts(config.layout, backbones.describe(config.extract.backbone).id),
@@ -113,12 +113,12 @@ def _kept(ids: pa.Array, groups: NDArray[np.int64], labels: list[str]) -> Groups
 
 
 def _finder(
-    ids: pa.Array, groups: NDArray[np.int64], out: pa.Array
+    ids: pa.Array, groups: NDArray[np.int64], out: Withheld
 ) -> Callable[[WordPart], NDArray[np.int64]]:
     def group_of(part: WordPart) -> NDArray[np.int64]:
         names = part.names["picID"]
         at = pc.fill_null(pc.index_in(names, ids), -1).to_numpy()
-        gone = np.asarray(pc.is_in(names, out).to_numpy(), bool)
+        gone = np.asarray(out.among(names).to_numpy(), bool)
         return np.where((at < 0) | gone, -1, groups[at])
 
     return group_of
