@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from naturalist import backbones
 from naturalist.archives import ArchiveLimits
 from naturalist.config import CONFIG_NAME, Config, NewCategory, load_config, render_config
 from naturalist.config.sources import CATEGORY_NAME, NAME
@@ -336,6 +337,15 @@ def test_what_init_writes_loads_and_says_what_was_asked(
         assert [source.path for source in category.source] == own[category.name]
     assert config.publish_url == f"s3://{url}"
     assert config.extract.backbone == "colour_histogram"
+
+
+@pytest.mark.parametrize("name", backbones.PRESETS)
+def test_a_network_may_be_called_by_a_plain_name(tmp_path: Path, name: str) -> None:
+    assert backbones.PRESETS[name] in backbones.names()
+    source = tmp_path / "photos"
+    source.mkdir()
+    text = render_config("a", [NewCategory("plant", 0, (source,))], "", name)
+    assert load_config(write(tmp_path, text)).extract.backbone == backbones.PRESETS[name]
 
 
 ODD = ["sp ace", "quo\"te'", "bäckslash\\n", "com,ma;", "{brace}", "$HOME", "tab\t", "\x7f", "#[x]"]

@@ -13,6 +13,7 @@ from naturalist.backbones.bench import Bench, Speed, bench
 from naturalist.backbones.fetching import fetch
 from naturalist.backbones.registry import (
     DEFAULT,
+    PRESETS,
     Listed,
     add,
     describe,
@@ -27,6 +28,7 @@ from naturalist.backbones.weights import FetchedFile, home_folder
 
 __all__ = [
     "DEFAULT",
+    "PRESETS",
     "Backbone",
     "BackboneSpec",
     "Bench",

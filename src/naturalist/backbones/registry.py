@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from naturalist.backbones.descriptors import Added
 
 DEFAULT = "efficientnet_lite0_int8"
+PRESETS = {
+    "fast": "efficientnet_lite0_int8",
+    "balanced": "efficientnet_lite0_int8_160",
+    "quality": "efficientnet_lite0_int8_224",
+}
+"""Plain names for networks that come with the installation."""
 
 _EMITTER = 2
 """Counts changes in the way models are written that leave the vectors as they are."""

@@ -76,7 +76,13 @@ def init(
     name: Annotated[
         str, typer.Option(help="Name of the collection; the folder's by default.")
     ] = "",
-    backbone: Annotated[str, typer.Option(help="Network for the features.")] = backbones.DEFAULT,
+    backbone: Annotated[
+        str,
+        typer.Option(
+            help="Network for the features: fast, balanced, quality, or one of naturalist "
+            "backbones list."
+        ),
+    ] = backbones.DEFAULT,
     yes: Annotated[bool, typer.Option("--yes", help="Write what is proposed without asking.")] = (
         False
     ),

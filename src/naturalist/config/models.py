@@ -98,8 +98,10 @@ class ExtractSection(Section):
     @field_validator("backbone")
     @classmethod
     def _check_backbone(cls, name: str) -> str:
+        name = backbones.PRESETS.get(name, name)
         if name not in backbones.names():
-            raise ValueError(f"{name!r} is not known: choose one of {', '.join(backbones.names())}")
+            choices = ", ".join([*backbones.PRESETS, *backbones.names()])
+            raise ValueError(f"{name!r} is not known: choose one of {choices}")
         return name
 
 
