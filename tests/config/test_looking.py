@@ -46,7 +46,9 @@ def test_a_folder_of_data_sets_becomes_a_source_for_each(tmp_path: Path) -> None
 def test_splits_with_the_same_categories_are_put_together(tmp_path: Path) -> None:
     root = make(tmp_path / "set", "train/owl/1.jpg", "Valid/owl/2.jpg", "test/red fox/3.jpg")
     assert layout_of(look(root)) == "split/category"
-    assert proposed(root) == {"owl": [("set/*/owl", 2)], "red-fox": [("set/*/red fox", 1)]}
+    assert proposed(root) == {"owl": [("set", 2)], "red-fox": [("set", 1)]}
+    owl, fox = propose([look(root)])
+    assert (owl.sources[0].include, fox.sources[0].include) == (("/*/owl/",), ("/*/red fox/",))
 
 
 def test_a_folder_of_species_is_a_category_each(tmp_path: Path) -> None:
@@ -132,12 +134,17 @@ def test_init_in_json_proposes_and_writes_with_yes(naturalist: Naturalist, tmp_p
     assert Path(done["config"]).exists()
 
 
-def test_the_written_splits_are_found_again(naturalist: Naturalist, tmp_path: Path) -> None:
-    root = make(tmp_path / "set", "train/owl/1.jpg", "test/owl/2.jpg", "train/kite/3.jpg")
-    naturalist("init", str(tmp_path / "c"), str(root), "--yes")
-    sources = load_config(tmp_path / "c").sources
-    assert [(s.category, s.name, s.path.name) for s in sources] == [
-        ("kite", "kite-train", "kite"), ("owl", "owl-test", "owl"), ("owl", "owl-train", "owl"),
+def test_each_category_takes_its_folders_of_all_splits_of_one_source(
+    naturalist: Naturalist, tmp_path: Path
+) -> None:
+    root = make(tmp_path / "set", "train/owl/1.jpg", "test/owl/2.jpg", "train/kite [1]/3.jpg")
+    naturalist("init", str(tmp_path / "c"), str(root), "--yes", "--backbone", "colour_histogram")
+    config = load_config(tmp_path / "c")
+    assert [(s.category, s.name) for s in config.sources] == [("kite-1", "set"), ("owl", "set")]
+    tiny.ingest(config)
+    rows = [(r["category"], r["path_text"]) for r in tiny.ledger_rows(config) if r["pic_id"]]
+    assert rows == [
+        ("kite-1", "train/kite [1]/3.jpg"), ("owl", "test/owl/2.jpg"), ("owl", "train/owl/1.jpg"),
     ]  # fmt: skip
 
 

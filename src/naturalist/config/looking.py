@@ -83,16 +83,18 @@ class FoundSource:
     """A source that is proposed.
 
     Attributes:
-        location: path or address; of several folders of one form a path with a wildcard.
+        location: path or address.
         pictures: pictures in it.
         folders: pattern of the names of its folders, if they seem to mean something.
         tables: files in it that may hold metadata, as paths inside it.
+        include: patterns of its files that are taken; empty for all.
     """
 
     location: Path | str
     pictures: int
     folders: str = ""
     tables: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -281,15 +283,18 @@ def _folder_names(folder: Folder) -> str:
 
 
 def _of_splits(folder: Folder) -> Iterator[tuple[str, list[FoundSource]]]:
-    """Categories below folders of splits: one source each, with a wildcard for the split."""
+    """Categories below folders of splits: the whole is a source of each, by a pattern of files."""
     names = sorted({name for child in folder.filled.values() for name in child.filled})
     for name in names:
-        parts = [child.filled[name] for child in folder.filled.values() if name in child.filled]
-        total = sum(part.total for part in parts)
-        if isinstance(folder.location, Path):
-            yield name, [FoundSource(folder.location / "*" / name, total)]
-        else:
-            yield name, [FoundSource(part.location, part.total) for part in parts]
+        total = sum(
+            child.filled[name].total for child in folder.filled.values() if name in child.filled
+        )
+        # What means something in a pattern is matched as any one character.
+        pattern = re.sub(r"[\\*?\[\]!]", "?", name)
+        yield (
+            name,
+            [FoundSource(folder.location, total, "{split}/...", include=(f"/*/{pattern}/",))],
+        )
 
 
 def category_name(text: str) -> str:

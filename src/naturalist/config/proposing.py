@@ -149,11 +149,9 @@ def from_catalogue(categories: str, folder: Path) -> tuple[NewCategory, ...]:
 
 def _of_set(entry: catalogue.Entry, folder: Path) -> NewSource:
     path = catalogue.path_of(folder.resolve(), entry)
-    hints = [entry.contents] if entry.contents else []
-    if entry.leave_out:
-        hints.append(f"leave out: {', '.join(entry.leave_out)}")
+    hints = (entry.contents,) if entry.contents else ()
     licence = licence_of(entry, catalogue.read_record(path))
-    return NewSource(path, entry.name, entry.page, licence, tuple(hints))
+    return NewSource(path, entry.name, entry.page, licence, exclude=entry.leave_out, hints=hints)
 
 
 def look_at(paths: Sequence[str], s3: S3Section, named: Sequence[NewCategory]) -> Proposal:
@@ -226,7 +224,7 @@ def new_source(found: FoundSource) -> NewSource:
     if found.tables:
         files = ", ".join(found.tables[:3])
         hints.append(f"{files} may hold columns worth keeping: see docs/metadata.md")
-    return NewSource(found.location, hints=tuple(hints))
+    return NewSource(found.location, include=found.include, hints=tuple(hints))
 
 
 _LAYOUTS: dict[LayoutName, str] = {
@@ -239,10 +237,6 @@ _LAYOUTS: dict[LayoutName, str] = {
 _WHY_SOURCES = (
     "Each source is a data set of its own: the classifier is judged on sources that it did not see."
 )
-_SPLITS_ARE_SOURCES = (
-    "The splits of a category become sources of one data set: what evaluation by source says is "
-    "then too good."
-)
 
 
 def described(proposal: Proposal) -> str:
@@ -254,9 +248,6 @@ def described(proposal: Proposal) -> str:
         lines.append(f"category {one['name']}, label {one['label']}: {total:,} pictures")
         lines += [f"    {source['pictures']:>9,}  {source['path']}" for source in one["sources"]]
     lines += ["", _WHY_SOURCES]
-    layouts = {layout for _, layout in proposal.looked_at}
-    if "split/category" in layouts:
-        lines.append(_SPLITS_ARE_SOURCES)
     if len(proposal.categories) > _MANY_CATEGORIES:
         lines.append(
             f"{len(proposal.categories)} categories are many. For one category with a column "

@@ -23,6 +23,8 @@ class NewSource:
         name: its name; empty makes one from the location.
         origin: where the data set comes from.
         licence: its licence.
+        include: patterns of the files to take; empty for all.
+        exclude: patterns of files to leave out.
         hints: lines of TOML that are written as comments.
     """
 
@@ -30,6 +32,8 @@ class NewSource:
     name: str = ""
     origin: str = ""
     licence: str = ""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
 
@@ -165,6 +169,11 @@ def _source(source: NewSource, name: str) -> str:
         f"  path = {_quoted(str(source.location))}",
         f"  origin = {_quoted(source.origin)}   # where the dataset comes from",
         f"  licence = {_quoted(source.licence)}  # its licence, for the data card",
+        *(
+            f"  {key} = [{', '.join(map(_quoted, globs))}]"
+            for key, globs in (("include", source.include), ("exclude", source.exclude))
+            if globs
+        ),
         *(f"  # {hint}" for hint in source.hints),
     ]
     return "\n".join(lines) + "\n"
