@@ -57,6 +57,7 @@ DIM = 512
 SOURCES = 12
 CATEGORIES = ("plant", "animal", "human")
 LEVEL = 0.9
+CHANCE = 1 / len(CATEGORIES)
 
 
 # scale
@@ -277,10 +278,10 @@ def made_up(draws: int) -> dict[str, dict[str, dict[str, float]]]:
             for _ in range(draws):
                 values = draw(rng, sources + 1)
                 seen = values[:-1].tolist()
-                one = interval_for_new_source(seen, LEVEL)
+                one = interval_for_new_source(seen, LEVEL, CHANCE)
                 held["new_source"] += one.low <= values[-1] <= one.high
                 for key, interval in (
-                    ("mean", interval_of_mean({0: seen}, LEVEL)),
+                    ("mean", interval_of_mean({0: seen}, LEVEL, CHANCE)),
                     ("bootstrap_of_mean", bootstrap_over_sources({0: seen}, LEVEL, 0, 300)),
                 ):
                     held[key] += interval.low <= mean <= interval.high
