@@ -273,8 +273,15 @@ def read_receipt(artifact: Path) -> Receipt | None:
     value = read_json(receipt_path(artifact))
     if value is None:
         return None
-    receipt = Receipt(**value)
-    files = [artifact, *(artifact.with_name(name) for name in receipt.sha256)]
+    try:
+        receipt = Receipt(**value)
+        names = list(receipt.sha256)
+    except (TypeError, AttributeError) as error:
+        raise WorkspaceError(
+            f"{receipt_path(artifact)} is damaged ({error}): remove it and run again, or  "
+            "naturalist verify --repair"
+        ) from error
+    files = [artifact, *(artifact.with_name(name) for name in names)]
     return receipt if all(path.exists() for path in files) else None
 
 

@@ -31,7 +31,9 @@
       words/<backbone>/                   words.json and its parts: classes and words of paths
       concepts/<name>.json, .parquet      what a person means by a word, from examples
       models/<model>/                     model.onnx, card, evaluation, predictions
+      seals.json                          checksums of the files of studies
       reports/                            verification.json, verification.md, runs/<n>.json
+      damaged/                            what a repair took away
       site/                               the dashboard, exported for publishing
       outbox/                             copies without private columns, for publishing
 """
@@ -308,6 +310,41 @@ class Layout:
     def drift(self, name: str) -> Path:
         """Report on the drift of a batch."""
         return self.reports / "drift" / f"{name}.json"
+
+    @property
+    def study_folders(self) -> tuple[Path, ...]:
+        """Folders that hold nothing but what studies have made."""
+        return (
+            self.near_duplicates.parent,
+            self.samples,
+            self.maps,
+            self.clusterings,
+            self.indexes,
+            self.root / "words",
+            self.concepts,
+            self.models,
+            self.reports / "drift",
+        )
+
+    @property
+    def seals(self) -> Path:
+        """Checksums of all files of studies."""
+        return self.root / "seals.json"
+
+    @property
+    def damaged(self) -> Path:
+        """What a repair took away."""
+        return self.root / "damaged"
+
+    @property
+    def rolling(self) -> Path:
+        """Up to which file the last run read everything again."""
+        return self.reports / "rolling.json"
+
+    @property
+    def unsealed(self) -> Path:
+        """There while a writer is at work that will seal what it made."""
+        return self.scratch / "unsealed"
 
     # reports and published things
 

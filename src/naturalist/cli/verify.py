@@ -46,6 +46,14 @@ def verify(
         bool,
         typer.Option("--quick", help="With URL: believe recorded checksums, read nothing back."),
     ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Of the workspace: make damaged features and tables again, and move damaged "
+            "studies into its folder `damaged`.",
+        ),
+    ] = False,
     snapshot: SnapshotOption = "",
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
@@ -57,17 +65,23 @@ def verify(
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
 ) -> None:
-    """Check again all features and tables of the workspace, or every file of a collection at URL.
+    """Check again everything that was made in the workspace, or every file of a collection at URL.
 
-    The workspace's findings are in reports/verification.md and .json. At URL every file of the
+    In the workspace that is the ledger, features, previews, tables, and what studies made. Its
+    findings are in reports/verification.md and .json. At URL every file of the
     snapshot is read back and compared with the size and SHA-256 that it was published with.
     Exit code 4 if a hard check fails or a file is not what it was.
     """
     progress = make_progress(quiet=quiet)
     if not url:
         settings = load_config(config).worked_on_by(executor, ray_address)
-        _verify_workspace(settings, progress, json=json)
+        _verify_workspace(settings, progress, repair=repair, json=json)
         return
+    if repair:
+        raise ConfigError(
+            "--repair is for a workspace: mend what was published with  naturalist publish --mend, "
+            "and a pulled folder by pulling again"
+        )
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     checked = _check(url, options, snapshot, progress, quick=quick)
     if json:
@@ -78,11 +92,13 @@ def verify(
         raise typer.Exit(VerificationFailed.exit_code)
 
 
-def _verify_workspace(settings: Config, progress: Progress, *, json: bool) -> None:
-    report = runner.verify(settings, progress)
+def _verify_workspace(settings: Config, progress: Progress, *, repair: bool, json: bool) -> None:
+    report = (runner.repair if repair else runner.verify)(settings, progress)
     if json:
         output.print_json(report)
         return
+    for name in report.get("repaired", {}).get("taken_away", ()):
+        output.print_text(f"taken away: {name}")
     output.print_text(f"all hard checks passed; {len(report['soft'])} soft findings")
     output.print_text(str(settings.layout.verification_page))
 

@@ -110,6 +110,7 @@ class VerifySection(Section):
 
     sample_share: Share = FeatureCheckOptions.sample_share
     min_cosine: Share = FeatureCheckOptions.min_cosine
+    rolling_mb: Workers = 256
 
 
 class TablesSection(Section):

@@ -37,6 +37,7 @@ from naturalist.ledger.rows import (
     overwritten,
     shard_rows,
     summarise,
+    summary_faults,
     withdrawn_fingerprint,
     write_batch,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "query",
     "shard_rows",
     "summarise",
+    "summary_faults",
     "withdrawn_fingerprint",
     "withheld",
     "write_batch",

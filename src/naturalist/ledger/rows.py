@@ -100,7 +100,7 @@ def _cut(accepted: pa.Table, shard_size: int) -> Iterator[Shard]:
 def batches(layout: Layout, category: str) -> list[BatchSummary]:
     """Summaries of a category's batches, oldest first."""
     paths = sorted((layout.ledger / category).glob("[0-9]*.json"))
-    return [_summary(artifacts.read_json(path)) for path in paths]
+    return [_summary(path, artifacts.read_json(path)) for path in paths]
 
 
 def check_whole(layout: Layout) -> None:
@@ -136,11 +136,52 @@ def _gone(what: str) -> WorkspaceError:
     )
 
 
-def _summary(value: dict[str, Any]) -> BatchSummary:
-    replaced = {batch: _counts_of(counts) for batch, counts in value["superseded"].items()}
-    shards = [Shard(**shard) for shard in value["shards"]]
-    read = {"counts": _counts_of(value["counts"]), "shards": shards, "superseded": replaced}
-    return BatchSummary(**value | read)
+def _summary(path: Path, value: dict[str, Any]) -> BatchSummary:
+    try:
+        replaced = {batch: _counts_of(counts) for batch, counts in value["superseded"].items()}
+        shards = [Shard(**shard) for shard in value["shards"]]
+        read = {"counts": _counts_of(value["counts"]), "shards": shards, "superseded": replaced}
+        summary = BatchSummary(**value | read)
+        _check_types(summary)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise WorkspaceError(
+            f"{path} is damaged ({error}): a name or a value in it was changed. Restore it from a "
+            "backup; nothing was changed"
+        ) from error
+    return summary
+
+
+def _check_types(summary: BatchSummary) -> None:
+    numbers = [summary.batch, summary.last_number]
+    numbers += [number for shard in summary.shards for number in (shard.start, shard.stop)]
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise ValueError(f"one of its numbers is none: {numbers[:10]}")
+    texts = [summary.category, summary.sha256, *(shard.fingerprint for shard in summary.shards)]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("one of its texts is none")
+
+
+def summary_faults(layout: Layout, summary: BatchSummary) -> Iterator[str]:
+    """What a summary says differently from the rows that it sums up.
+
+    Raises:
+        WorkspaceError: the rows cannot be read.
+    """
+    rows = artifacts.read_parquet(layout.batch(summary.category, summary.batch))
+    if {source: asdict(one) for source, one in summary.counts.items()} != _counts_as_json(rows):
+        yield "its counts are not those of its rows"
+    accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
+    names = accepted["pic_id"].to_pylist()
+    hashes = [digest.hex() for digest in accepted["sha256"].to_pylist()]
+    ends = [0, *(shard.stop for shard in summary.shards)]
+    if [shard.start for shard in summary.shards] != ends[:-1] or ends[-1] != len(names):
+        yield "its shards are not all its accepted pictures"
+    for shard in summary.shards:
+        part = slice(shard.start, shard.stop)
+        if shard.fingerprint != artifacts.fingerprint(names[part], hashes[part]):
+            yield f"the fingerprint of its shard at {shard.start} is not that of its pictures"
+    if names and pic_number(names[-1]) != summary.last_number:
+        yield f"its last number is {summary.last_number}, that of its rows {names[-1]}"
 
 
 def _counts_of(value: dict[str, Any]) -> dict[str, SourceCounts]:

@@ -3,15 +3,15 @@
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from naturalist import __version__, backbones
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
-from naturalist.pipeline import analyse, budget, mending, reports, steps
+from naturalist.pipeline import analyse, budget, mending, repairing, reports, steps
 from naturalist.pipeline.steps import Job, VerifyResult
 from naturalist.progress import Progress
 from naturalist.running import exchange, workspace
@@ -23,7 +23,9 @@ from naturalist.running.executors import (
 from naturalist.running.ray_executor import RayExecutor, RayOptions
 from naturalist.stages.publish import Published
 from naturalist.stages.verify.ledger import check_ledger
-from naturalist.stages.verify.verdicts import hard
+from naturalist.stages.verify.rolling import check_share
+from naturalist.stages.verify.studies import check_studies
+from naturalist.stages.verify.verdicts import Verdict, hard
 
 _NAMED = 5
 
@@ -147,6 +149,10 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     failed = _analyse(job, report)
     accept = options.accept_failures
     _timed(report, "publish", lambda: publish(job, accept_failures=accept))
+    rolled = check_share(job.config.layout, job.config.verify.rolling_mb << 20)
+    if rolled.verdicts:
+        report.stages["rolling"] = {"damaged": [one.as_json() for one in rolled.verdicts]}
+        raise _failed(rolled.verdicts, "Everything else was done")
     if failed is not None:
         raise failed
 
@@ -209,14 +215,17 @@ def report_verification(
     spec = backbones.describe(config.extract.backbone)
     report = reports.write_verification(config, spec, features, checked)
     failed = hard([*features.verdicts, *(checked.verdicts if checked else ())])
-    if not failed:
-        return report
+    if failed:
+        raise _failed(failed, f"All are in {config.layout.verification_page}")
+    return report
+
+
+def _failed(failed: Sequence[Verdict], also: str) -> VerificationFailed:
     named = "; ".join(f"{v.check}: {v.pic_id or v.file}: {v.detail}" for v in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-    raise VerificationFailed(
-        f"{len(failed)} hard checks failed: {named}{more}. All are in "
-        f"{config.layout.verification_page}. To make a broken file of features or "
-        "tables anew, remove it and run again"
+    return VerificationFailed(
+        f"{len(failed)} hard checks failed: {named}{more}. {also}. To make again what can be made "
+        "again (features, tables, studies):  naturalist verify --repair"
     )
 
 
@@ -231,11 +240,35 @@ def verify(config: Config, progress: Progress) -> dict[str, Any]:
     """
     workspace.reading(config.layout)
     with opened(config, progress) as job:
-        damaged = tuple(check_ledger(config.layout, config.labels))
-        if damaged:
-            # All else is checked against the ledger.
-            return report_verification(job, VerifyResult(0, 0, damaged), None)
-        features = steps.verify_features(job, again=True)
-        made = any(config.layout.tables.glob("*/*"))
-        checked = steps.verify_tables(job, again=True) if made else None
-        return report_verification(job, features, checked)
+        return report_verification(job, *_check_all(job))
+
+
+def repair(config: Config, progress: Progress) -> dict[str, Any]:
+    """Check everything, make again what is damaged and can be made again, and check once more.
+
+    Returns:
+        The verification report, with `repaired`: what was taken away, and what only a person can
+        bring back.
+
+    Raises:
+        VerificationFailed: something is left that only a person can bring back.
+    """
+    workspace.reading(config.layout)
+    with opened(config, progress) as job:
+        features, checked = _check_all(job)
+        found = [*features.verdicts, *(checked.verdicts if checked else ())]
+        repaired = repairing.repair(job, found)
+    # The seals of what was made again are there once the workspace is let go.
+    return verify(config, progress) | {"repaired": repairing.as_facts(repaired)}
+
+
+def _check_all(job: Job) -> tuple[VerifyResult, VerifyResult | None]:
+    layout = job.config.layout
+    damaged = tuple(check_ledger(layout, job.config.labels))
+    if damaged:
+        # All else is checked against the ledger.
+        return VerifyResult(0, 0, damaged), None
+    features = steps.verify_features(job, again=True)
+    features = replace(features, verdicts=(*features.verdicts, *check_studies(layout)))
+    made = any(layout.tables.glob("*/*"))
+    return features, steps.verify_tables(job, again=True) if made else None

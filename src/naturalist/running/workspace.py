@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from naturalist import __version__, artifacts, categories, ledger
+from naturalist import __version__, artifacts, categories, ledger, seals
 from naturalist.config import Config
 from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError
 from naturalist.layout import Layout
@@ -50,6 +50,7 @@ def held(
         layout.root.mkdir(parents=True, exist_ok=True)
     with lock.held(layout, claim):
         _check_marker(layout, name, image_roots)
+        killed = layout.unsealed.exists()
         if not claim.shared:
             _tidy(layout, image_roots)
             # Whoever reads tables/*/*.parquet himself must not find them.
@@ -59,7 +60,9 @@ def held(
                 ledger.check_whole(layout)
         layout.scratch.mkdir(exist_ok=True)
         try:
-            yield
+            # Processes that share a workspace make features only.
+            with contextlib.nullcontext() if claim.shared else seals.kept(layout, killed):
+                yield
         finally:
             if not claim.shared:
                 shutil.rmtree(layout.scratch, ignore_errors=True)

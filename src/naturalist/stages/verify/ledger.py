@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from naturalist import artifacts, ledger
-from naturalist.layout import Layout
+from naturalist.layout import Layout, receipt_path
 from naturalist.stages.verify.verdicts import Verdict
 
 _ADVICE = "restore it from a copy (what was published has one without private columns)"
@@ -20,3 +20,8 @@ def check_ledger(layout: Layout, categories: Iterable[str]) -> Iterator[Verdict]
             elif (found := artifacts.sha256_file(path)) != summary.sha256:
                 detail = f"sha256 is {found}, the summary says {summary.sha256}: {_ADVICE}"
                 yield Verdict("checksum", "hard", detail, file=file)
+            else:
+                beside = str(receipt_path(path).relative_to(layout.root))
+                for fault in ledger.summary_faults(layout, summary):
+                    detail = f"{fault}: restore it from a copy"
+                    yield Verdict("equals_rows", "hard", detail, file=beside)

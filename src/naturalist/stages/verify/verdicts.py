@@ -55,6 +55,7 @@ HARD_CHECKS = {
     "equals_features": "Rows of a table have the vectors of its features, bit for bit.",
     "csv_equals_parquet": "The CSV file reads back to the same bits as the Parquet file.",
     "unreadable": "The file can be read.",
+    "equals_rows": "The summary of a batch of the ledger says what its rows say.",
     "missing": "Every expected file is there.",
 }
 SOFT_CHECKS = {
