@@ -33,7 +33,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.make_all(config)
     indexing.index(config, Silent())
     near_duplicates.near_duplicates(config, Silent())
-    with workspace.writing(config.layout, config.name, config.image_roots):
+    with workspace.writing(config):
         add_studies(config)
     return folder
 
@@ -143,7 +143,7 @@ def test_repair_makes_features_tables_and_studies_again(config: Config) -> None:
 
 def test_repair_leaves_what_people_decided_and_says_so(config: Config) -> None:
     layout = config.layout
-    with workspace.writing(layout, config.name, config.image_roots):
+    with workspace.writing(config):
         layout.concepts.mkdir(exist_ok=True)
         (layout.concepts / "boats.json").write_text('{"by": "a person"}')
     flip(layout.concepts / "boats.json")

@@ -13,7 +13,7 @@ from naturalist.features import FeatureTable, open_file, open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.studies import exporting
-from naturalist.studies.exporting import Beside, export
+from naturalist.studies.exporting import Beside, export, no_formulas
 
 
 @pytest.fixture
@@ -102,3 +102,11 @@ def test_coordinates_without_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="picID, x and y"):
         exporting.read_coordinates(Layout(tmp_path), str(tmp_path / "xy.parquet"))
     assert exporting.read_coordinates(Layout(tmp_path), "no-such-map") is None
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_text_that_a_spreadsheet_would_run_is_shown_as_text(text: str) -> None:
+    table = pa.table({"source": [text, "photos", "a=1"], "rows": [-1, 2, 3]})
+    safe = no_formulas(table)
+    assert safe["source"].to_pylist() == [f"'{text}", "photos", "a=1"]
+    assert safe["rows"].to_pylist() == [-1, 2, 3]

@@ -180,10 +180,22 @@ def _to_csv(
 ) -> tuple[tuple[str, ...], str]:
     with _opened(folder / "pictures.csv") as file:
         for k, rows in enumerate(chosen):
-            table = pa.table(_columns(rows, beside))
+            table = no_formulas(pa.table(_columns(rows, beside)))
             options = pyarrow.csv.WriteOptions(include_header=k == 0)
             pyarrow.csv.write_csv(table, file, options)
     return ("pictures.csv",), "any program that reads CSV"
+
+
+def no_formulas(table: pa.Table) -> pa.Table:
+    """The table with an apostrophe before texts that a spreadsheet would take for a formula.
+
+    Source: OWASP, CSV Injection.
+    """
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            safe = pc.replace_substring_regex(table.column(at), r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(at, field, safe)
+    return table
 
 
 def _to_atlas(
