@@ -15,8 +15,8 @@ from naturalist.config import Config, load_config
 from naturalist.stores import open_store
 
 COLLECTION = "collection"
-CHANGING = ("made_at", "made_by", "at", "at_ns", "duration_s", "mtime_ns", "created_at", "timings")
-"""Names of values that differ from run to run."""
+CHANGING = ("made_at", "made_by", "at", "at_ns", "duration_s", "mtime_ns", "created_at", "url")
+"""Names of values that differ from run to run, or from folder to folder."""
 Outcome = dict[str, Any]
 
 

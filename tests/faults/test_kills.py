@@ -1,6 +1,6 @@
 """Killed at random system calls and started again, a command ends as if it had never been stopped.
 
-A few kills of each command in every test run; hundreds by
+One kill of the quick commands in every test run; hundreds, of all commands, by
 `pytest tests/faults --long`. Every failure names the seed and the calls, and can be repeated.
 """
 
@@ -15,7 +15,8 @@ import pytest
 from faults.cases import CASES, Case, Outcome, make_collection
 from faults.striking import count_calls, need_strace, run, strike
 
-KILLS = 2
+KILLS = 1
+QUICK = ("index", "takedown", "pull")
 LONG_KILLS = 70
 _IN_A_ROW = 5
 
@@ -55,7 +56,7 @@ def begin(case: Case, start: Path, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_command_that_was_killed_ends_as_if_it_had_not_been(
     undisturbed: Callable[[str], Undisturbed], tmp_path: Path, name: str
 ) -> None:
