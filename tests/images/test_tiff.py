@@ -330,3 +330,14 @@ def test_samples_that_would_unpack_to_too_much_are_refused_unread() -> None:
         with pytest.raises(PictureError) as caught:
             read(tiff_file(entries, [bytes(16)]), LIMITS)
         assert caught.value.reason is Reason.TOO_MANY_PIXELS
+
+
+@pytest.mark.parametrize("compression", ["lzw", "packbits", "zstd"])
+def test_segments_are_decompressed_some_at_a_time(
+    compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naturalist.images.tiff.segments._BYTES_AT_ONCE", 3 * 83 * 3 * 7)
+    for tile in (None, (16, 32)):
+        rows = None if tile else 7
+        check(written(RGB, photometric="rgb", compression=compression, tile=tile,
+                      rowsperstrip=rows), RGB, within=0)  # fmt: skip

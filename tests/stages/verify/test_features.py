@@ -1,6 +1,7 @@
 """Each check of a features part finds the fault that was planted, and nothing else."""
 
 import base64
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from naturalist import artifacts, backbones
 from naturalist.config import Config
@@ -292,3 +294,26 @@ def test_ordinary_vectors_have_no_findings() -> None:
 
 def test_no_vectors_have_no_findings() -> None:
     assert list(check_vectors([], np.empty((0, 16), np.float32))) == []
+
+
+def test_a_picture_that_was_decoded_with_a_doubt_has_a_warning_and_its_measure() -> None:
+    with in_memory() as root:
+        sources = make_sources(root, {"plant": range(3)})
+        deep = np.linspace(1, 4000, 64 * 48).astype(np.uint16).reshape(48, 64)
+        folder = sources["plant"]["photos"]
+        Image.fromarray(deep).save(folder / "twelve bits.png")
+        photo = io.BytesIO()
+        shades = np.random.default_rng(1).integers(0, 255, (400, 400, 3), np.uint8)
+        Image.fromarray(shades).resize((600, 600)).save(photo, "JPEG")
+        data = photo.getvalue()
+        at = len(data) // 2
+        (folder / "damaged.jpg").write_bytes(data[:at] + data[at + 512 :])
+        config = collection(root, sources, limits={"damaged": "accept"})
+        with job(config) as held:
+            steps.ingest(held)
+            steps.extract_features(held)
+        verdicts = Made(config).verify()
+        assert {v.check for v in verdicts} == {"unused_range", "damaged"}
+        assert all(v.severity == "soft" and v.pic_id for v in verdicts)
+        previews = pq.read_table(config.layout.previews("plant", 1, 0), partitioning=None)
+        assert (np.array(previews["damage"]) > 0).sum() <= 1

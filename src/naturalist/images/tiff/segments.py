@@ -27,6 +27,7 @@ _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _SUBSAMPLING = 530
 _RAW, _LZW, _DEFLATE, _OLD_DEFLATE, _LZMA = 1, 5, 8, 32946, 34925
 _MOST_SEGMENTS = 1_000_000
+_BYTES_AT_ONCE = 64 << 20
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 Rows = NDArray[np.uint8]
@@ -176,7 +177,18 @@ _UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
 
 
 def _by_libtiff(parts: Sequence[bytes], compression: int, grid: Grid, total: int) -> Rows:
-    file = _grey_file(parts, compression, grid.row_bytes, grid.rows, total)
+    """Some segments at a time: Pillow refuses files of too many pixels, which are bytes here."""
+    at_once = max(1, _BYTES_AT_ONCE // max(1, grid.rows * grid.row_bytes))
+    rows = np.empty((total, grid.row_bytes), np.uint8)
+    for first in range(0, len(parts), at_once):
+        start, stop = first * grid.rows, min(total, (first + at_once) * grid.rows)
+        some = parts[first : first + at_once]
+        file = _grey_file(some, compression, grid.row_bytes, grid.rows, stop - start)
+        rows[start:stop] = _grey_pixels(file)
+    return rows
+
+
+def _grey_pixels(file: bytes) -> Rows:
     with (
         pillow_errors(Reason.BROKEN_PIXELS),
         silent_stderr(),
