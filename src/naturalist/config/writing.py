@@ -216,7 +216,8 @@ failure_budget = {budget}
 # another category: a wrong path?) stops before it changes anything.
 withdrawal_budget = {withdrawal_budget}
 
-# A source is a folder (of any depth) or an archive (zip, tar, tar.gz, tar.bz2, tar.xz).
+# A source is a folder (of any depth) or an archive (zip, 7z, tar, tar.gz, tar.xz, tar.zst ...).
+# exclude = ["masks", "*_seg.png"] leaves files of a source out, include = [...] takes only those.
 # Keep a source's name: known files are recognised by it. A path may have * ? [...] and {{ds}}
 # (a day, as 2026-11-24): "incoming/{{ds}}/plant" is a source for each day up to the run's.
 {categories}

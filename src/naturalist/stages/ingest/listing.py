@@ -192,8 +192,10 @@ def list_new(
         states: folders that need no look; learns, when all has been listed, which those are now.
         again: paths that are given although they are known.
     """
-    listing = (_excluded(entry, source) for entry in list_source(source, states))
+    listing = list_source(source, states)
     while chunk := list(islice(listing, _CHUNK)):
+        if source.selection.may_exclude(entry.path for entry in chunk):
+            chunk = [_excluded(entry, source) for entry in chunk]
         for entry, is_old in zip(chunk, _are_known(chunk, source, known), strict=True):
             if not is_old or entry.path in again:
                 if states:
