@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -112,3 +113,12 @@ def _with_site(config: Config) -> Desk:
     desk = open_desk(open_workspace(config))
     export(desk, BUNDLE, config.layout.site)
     return desk
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next_one(desk: Desk, tmp_path: Path) -> None:
+    left = tmp_path / ".site.0123abcd.tmp"
+    (left / "data").mkdir(parents=True)
+    os.utime(left, (1, 1))
+    for _ in range(2):
+        export(desk, BUNDLE, tmp_path / "site")
+        assert [path.name for path in tmp_path.iterdir()] == ["site"]

@@ -271,6 +271,17 @@ def test_equal_members_are_staged_once_and_members_of_one_name_told_apart(place:
     assert len(list(place.layout.staging.iterdir())) == 2
 
 
+@pytest.mark.parametrize("torn", [b"", picture(1)[:20], b"\0" * len(picture(1))])
+def test_a_staged_picture_is_not_believed_by_its_name(place: Place, torn: bytes) -> None:
+    """A power cut leaves names whose bytes never reached the disk."""
+    place.put("a.zip", zipped({"one.png": picture(1)}))
+    staged = place.layout.staging / hashlib.sha256(picture(1)).hexdigest()
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(torn)
+    place.examine()
+    assert staged.read_bytes() == picture(1)
+
+
 def test_a_broken_archive_gives_what_could_be_read(place: Place) -> None:
     whole = zipped({f"{n}.png": picture(n) for n in range(5)})
     place.put("a.zip", whole[: len(whole) // 2])

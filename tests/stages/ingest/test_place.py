@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from naturalist import ledger
+from naturalist import artifacts, ledger
 from naturalist.config import Config
 from naturalist.errors import SourceError, WorkspaceError
 from naturalist.ledger import SourceCounts
@@ -150,6 +150,26 @@ def test_a_copy_keeps_the_time_of_its_file(folder: Path) -> None:
     ingest(config)
     (row,) = (row for row in accepted(config) if row["path"] == b"0003.png")
     assert stored(config, row).stat().st_mtime_ns == 1_234_567_891
+
+
+@pytest.mark.parametrize("mode", ["auto", "hardlink", "copy", "move"])
+def test_pictures_are_on_the_disk_before_the_ledger_has_them(
+    folder: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = plants(folder, mode)
+    with zipfile.ZipFile(photos(config) / "more.zip", "w") as archive:
+        archive.writestr("30.png", picture(30))
+    flushed: list[set[str]] = []
+    flush = artifacts.sync_file_system
+
+    def watched(drive: Path) -> None:
+        assert not list(config.layout.ledger.glob("plant/[0-9]*.parquet"))
+        flush(drive)
+        flushed.append({path.name for path in drive.rglob("*.png")})
+
+    monkeypatch.setattr(artifacts, "sync_file_system", watched)
+    ingest(config)
+    assert {stored(config, row).name for row in accepted(config)} <= set().union(*flushed)
 
 
 def test_by_reference_nothing_is_copied(folder: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +177,14 @@ def test_a_truncated_picture_among_good_ones_shifts_no_row(made, photos, tmp_pat
     names = [plant, str(tmp_path / "cut.jpg"), face]
     rows = list(predict(names, made.folder / "model.onnx", OPTIONS, Silent()))
     assert [row["category"] for row in rows] == ["plant", None, "human"]
+
+
+def test_a_picture_that_takes_too_long_is_refused_and_the_others_are_predicted(
+    made, photos, tmp_path
+) -> None:
+    """Also where few pictures are predicted, which need no processes for speed."""
+    Image.new("RGB", (9000, 9900)).save(tmp_path / "slow.png")
+    names = [*photos_of(photos, "human", 1), str(tmp_path / "slow.png")]
+    hurried = replace(OPTIONS, decode_timeout_s=0.2)
+    _, slow = predict(names, made.folder / "model.onnx", hurried, Silent())
+    assert (slow["category"], slow["reason"]) == (None, "decoder_timed_out")
