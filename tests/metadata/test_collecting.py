@@ -11,12 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import naturalist
 import tiny
 from naturalist import artifacts
 from naturalist.config import Config
+from naturalist.curation.decisions import Decision
+from naturalist.curation.review import review
+from naturalist.curation.takedown import take_down
 from naturalist.errors import ConfigError, SourceError
 from naturalist.metadata import Summary
 from naturalist.pipeline import steps
+from naturalist.progress import Silent
+from naturalist.stages.ingest.settle import Kind
 
 
 def _config(folder: Path, source: Path, **rules: Any) -> Config:
@@ -319,3 +325,24 @@ def test_a_file_whose_rows_match_nothing_says_so(tmp_path: Path) -> None:
     (source / "m.csv").write_text("file,n\nother.png,1\n")
     config = _config(tmp_path, source, metadata=[{"file": "m.csv"}])
     assert "no row was matched" in _collect(config).files[0].note
+
+
+def test_a_picture_that_was_taken_down_or_relabelled_has_its_metadata_nowhere_or_elsewhere(
+    tmp_path: Path,
+) -> None:
+    source = _pictures(tmp_path / "zoo", "a.png", "b.png", "c.png")
+    (source / "m.csv").write_text("file,n\na.png,1\nb.png,2\nc.png,3\n")
+    config = _config(tmp_path, source, metadata=[{"file": "m.csv"}])
+    config = config.model_copy(update={"publish": config.publish.model_copy(update={"url": "out"})})
+    config = config.in_folder(tmp_path)
+    tiny.make_all(config)
+    take_down(config, ["animal_id_1"], "asked for", "me")
+    decisions = [Decision(1, "animal_id_2", Kind.RELABEL, "plant")]
+    review(config, Silent(), decisions, "me", path="-", dry_run=False)
+    tiny.make_all(config)
+    assert set(_rows(config)) == {"c.png"}
+    # The picture came to plant with what its file in zoo says.
+    assert {"n": 2} in _rows(config, "plant").values()
+    published = naturalist.load(tmp_path / "out").arrow()
+    assert "animal_id_1" not in published["picID"].to_pylist()
+    assert sorted(filter(None, published["n"].to_pylist())) == [2, 3]
