@@ -1,12 +1,7 @@
-"""What all tests share: the test data that lies beside the project, `--long`, hypothesis' profile.
-
-The shared data is only ever read. A test that wants to change it copies what it needs first.
-"""
+"""What all tests share: fixtures, `--long`, the profile of hypothesis."""
 
 import os
 import signal
-import tarfile
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,9 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["s3_server", "photo_collection", "ray_cluster"]
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+pytest_plugins = ["s3_server", "shared_data", "photo_collection", "ray_cluster"]
 
 # Two slow, shared cores: how long an example takes says nothing about the code.
 settings.register_profile(
@@ -44,33 +37,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "long" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="long: run with --long"))
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of test data beside the project; read only."""
-    if not SHARED.is_dir():
-        pytest.skip("no folder `shared` beside the project: tests on its data are skipped")
-    return SHARED
-
-
-@pytest.fixture(scope="session")
-def photos(shared: Path) -> Path:
-    """`<category>/<source>/<original path>`: 4,015 real photos; read only."""
-    return _present(shared / "photos")
-
-
-@pytest.fixture(scope="session")
-def mess(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unpacked mess.tar (`generated/`, `real/`, `MANIFEST.tsv`, `make_special.sh`)."""
-    archive = _present(shared / "mess.tar")
-    folder = tmp_path_factory.mktemp("mess")
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
-    return folder
-
-
-def _present(path: Path) -> Path:
-    if not path.exists():
-        pytest.skip(f"{path.name} is not in the folder `shared` beside the project")
-    return path

@@ -1,10 +1,9 @@
-"""One collection of about 600 real photos with real features, for all tests that need some.
+"""One collection of about 600 photos with real features, for all tests that need some.
 
-It is made once for all workers of a test run and only read; a test that writes takes a copy.
+It is made once for all workers of a test run and only read; a test that writes takes a copy. Where
+there are no real photos it is made of drawn ones.
 """
 
-import contextlib
-import fcntl
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import tiny
 from naturalist import backbones
 from naturalist.config import load_config
+from shared_data import made_once
 
 LABELS = {"plant": 0, "animal": 1, "human": 2}
 PER_SOURCE = 75
@@ -26,29 +26,13 @@ def photo_workspace(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
     It has eight sources in three categories and the default backbone.
     """
-    root = tmp_path_factory.getbasetemp()
-    # The workers of pytest-xdist have a folder each, below that of the whole test run.
-    root = root.parent if root.name.startswith("popen-") else root
-    folder = root / "photo-collection"
-    with _locked(root / "photo-collection.lock"):
-        if not (folder / "made").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            _make(photos, folder)
-            (folder / "made").touch()
-    return folder
+    return made_once(tmp_path_factory, "photo-collection", lambda path: _make(photos, path))
 
 
 @pytest.fixture
 def photo_copy(photo_workspace: Path, tmp_path: Path) -> Path:
     """The same collection, for a test to write to."""
     return shutil.copytree(photo_workspace, tmp_path / "photo-collection")
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _make(photos: Path, folder: Path) -> None:

@@ -29,6 +29,7 @@ from naturalist.running import workspace
 from naturalist.running.executors import InlineExecutor
 from naturalist.schemas import AMENDMENT, LEDGER, features_schema
 from naturalist.stages import extract
+from naturalist.stages.pictures import path_in_source, placed_path
 
 LABELS = {"animal": 1, "plant": 0}
 SPEC = BackboneSpec(
@@ -151,6 +152,13 @@ def ledger_rows(config: Config) -> list[Row]:
         query = "SELECT * FROM ledger ORDER BY category, source, path, occurrence, batch"
         rows: list[Row] = ledger.query(connection, query).to_pylist()
     return rows
+
+
+def picture_path(layout: Layout, source: Path, row: Row) -> Path:
+    """Where the bytes of an accepted ledger row lie: in the workspace, or in its source."""
+    if row["image_root"] is not None:
+        return placed_path(layout, row)
+    return path_in_source(source, row["path"])
 
 
 # ledger rows and features parts, by hand

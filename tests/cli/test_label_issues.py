@@ -7,6 +7,7 @@ from naturalist.artifacts import read_parquet
 from naturalist.config import load_config
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_suspects_are_listed_with_where_to_look(naturalist: Naturalist, photo_copy: Path) -> None:
     folder = str(photo_copy)
     report = naturalist("label-issues", "-c", folder, "--judge", "sources", "--json").json

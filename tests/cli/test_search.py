@@ -13,6 +13,7 @@ def hits(naturalist: Naturalist, folder: Path, *arguments: str) -> list[dict]:
     return ended.json["hits"]
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_a_word_finds_pictures_by_the_classes_of_the_network_and_says_why(
     naturalist: Naturalist, photo_copy: Path
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_word_that_means_nothing_here_is_named_and_nothing_is_shown(
     assert "no pictures" in ended.out
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_a_word_that_only_paths_know_finds_them_and_says_so(
     naturalist: Naturalist, photo_copy: Path
 ) -> None:
@@ -43,6 +45,7 @@ def test_a_word_that_only_paths_know_finds_them_and_says_so(
     assert all("tulip" in hit["path"] for hit in ended.json["hits"])
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_excluded_words_categories_sources_and_conditions_hold(
     naturalist: Naturalist, photo_copy: Path
 ) -> None:
@@ -62,6 +65,7 @@ def test_excluded_words_categories_sources_and_conditions_hold(
     assert wrong.code == 2
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_words_combine_with_a_picture_and_a_sheet_is_drawn(
     naturalist: Naturalist, photo_copy: Path, tmp_path: Path
 ) -> None:
@@ -90,6 +94,7 @@ def test_a_retired_picture_is_in_no_result_even_before_tables_are_made_again(
     assert after[0]["picID"] == first[1]["picID"]
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_a_concept_is_made_listed_shown_searched_applied_improved_and_dropped(
     naturalist: Naturalist, photo_copy: Path, tmp_path: Path
 ) -> None:

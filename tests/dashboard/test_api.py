@@ -42,11 +42,11 @@ def test_metrics_are_the_numbers_of_health(client: TestClient) -> None:
     health = client.get("/api/health").json()
     lines = client.get("/metrics").text.splitlines()
     row = health["totals"][0]
-    labels = f'category="{row["category"]}",source="{row["source"]}",outcome="accepted"'
-    assert f"naturalist_files{{{labels}}} {row['accepted']}" in lines
-    assert "naturalist_last_run_succeeded 0" in lines
+    labels = f'category="{row["category"]}",outcome="accepted",source="{row["source"]}"'
+    assert f"naturalist_files{{{labels}}} {row['accepted']:.1f}" in lines
+    assert "naturalist_last_run_succeeded 0.0" in lines
     assert 'naturalist_model_accuracy{on="new_sources"} 0.8' in lines
-    assert 'naturalist_alert{name="run_failed",level="bad"} 1' in lines
+    assert 'naturalist_alert{level="bad",name="run_failed"} 1.0' in lines
 
 
 @pytest.mark.parametrize("name", ["tsne-2d", "tsne-3d"])

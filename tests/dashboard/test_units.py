@@ -1,10 +1,12 @@
 import datetime as dt
+import zoneinfo
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from prometheus_client import parser
 
 from naturalist.dashboard import bundle, cron, metrics
 from naturalist.dashboard.columns import coded, scaled
@@ -34,9 +36,19 @@ def test_the_next_run_is_as_cron_says(expression: str, due: str) -> None:
     assert found.isoformat().startswith(due)
 
 
-@pytest.mark.parametrize("expression", ["", "7", "a b c d e", "61 * * * *", "0 0 31 2 *", "@never"])
+@pytest.mark.parametrize(
+    "expression", ["", "7", "a b c d e", "61 * * * *", "0 0 31 2 *", "@never", "1 0 7 * * *"]
+)
 def test_what_is_no_schedule_has_no_next_run(expression: str) -> None:
     assert cron.next_run(expression, NOW) is None
+
+
+def test_a_time_that_the_clock_leaves_out_in_spring_is_due_when_it_has_gone_on() -> None:
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    evening = dt.datetime(2026, 3, 28, 22, 0, tzinfo=zone)
+    found = cron.next_run("30 2 * * *", evening)
+    assert found is not None
+    assert found.isoformat() == "2026-03-29T03:00:00+02:00"
 
 
 @given(
@@ -81,9 +93,30 @@ def test_an_installation_without_pages_says_how_to_get_them(
         bundle.load_bundle()
 
 
-@given(st.text())
-def test_labels_of_metrics_stay_on_one_line(text: str) -> None:
-    found = metrics._labels({"source": text})
-    assert "\n" not in found
-    inside = found.removeprefix('{source="').removesuffix('"}')
-    assert inside.replace("\\n", "\n").replace('\\"', '"').count("\\\\") * 2 >= text.count("\\")
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_labels_of_metrics_are_read_as_they_were_written(text: str) -> None:
+    reason = {"reason": text, "files": 3}
+    (read,) = [
+        sample
+        for family in parser.text_string_to_metric_families(metrics.exposition(health_of(reason)))
+        for sample in family.samples
+        if sample.name == "naturalist_refused_files"
+    ]
+    assert (read.labels["reason"], read.value) == (text, 3)
+
+
+def health_of(*failures: dict[str, object]) -> dict[str, object]:
+    """Health of a collection of which little is known."""
+    return {
+        "freshness": {"last_run": None, "snapshot": None}, "totals": [], "failures": failures,
+        "running": False, "runs": [], "storage": {"kinds": [], "free_bytes": None},
+        "verification": None, "drift": [], "model": None, "alerts": [],
+    }  # fmt: skip
+
+
+def test_a_metric_that_nothing_is_known_of_is_not_there() -> None:
+    assert metrics.exposition(health_of()).splitlines() == [
+        "# HELP naturalist_run_in_progress 1 while a run holds the workspace.",
+        "# TYPE naturalist_run_in_progress gauge",
+        "naturalist_run_in_progress 0.0",
+    ]

@@ -10,6 +10,15 @@ from typing import Any
 import pytest
 from tests.pipeline.collections_of_pictures import Collection, take, write_collection
 
+SIZES = {
+    "files_per_batch": 150,
+    "files_per_task": 50,
+    "shard_size": 100,
+    "rows_per_table": 150,
+    "workers": 2,
+}
+"""Several batches, tasks, shards and tables of every category, of drawn photos too."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -22,21 +31,14 @@ class Done:
 
 @pytest.fixture(scope="session")
 def all_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """All shared photos, copied (so that hard links do not touch the originals) and run once."""
+    """All photos, copied (so that hard links do not touch the originals) and run once."""
     folder = tmp_path_factory.mktemp("all-photos")
     shutil.copytree(photos, folder / "sources")
     sources = {
         category: {path.name: path for path in sorted((folder / "sources" / category).iterdir())}
         for category in ("plant", "animal", "human")
     }
-    sizes = {
-        "files_per_batch": 900,
-        "files_per_task": 150,
-        "shard_size": 200,
-        "rows_per_table": 500,
-        "workers": 2,
-    }
-    collection = write_collection(folder / "collection", sources, sizes=sizes)
+    collection = write_collection(folder / "collection", sources, sizes=SIZES)
     return Done(collection, collection.run().json, sources)
 
 

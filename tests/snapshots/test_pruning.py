@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+import tiny
 from naturalist import artifacts, consume, snapshots
 from naturalist.errors import Conflict, StoreError
 from naturalist.snapshots import PruneOptions, maintenance
 from naturalist.stages import publish
 from naturalist.stores import Store, open_store
-from published import PublishedCollection
+from published import SEEDS, PublishedCollection
 
 NOW = PruneOptions(keep=1, grace_s=-60)
 """A store's clock may be a little ahead: what was just written is old enough."""
@@ -140,6 +141,39 @@ def test_what_was_pruned_is_sent_again_when_it_comes_back(local: PublishedCollec
     local.publish()
     assert extra.exists()
     assert consume.check_published(local.store).passed
+
+
+class Recorded:
+    """A store that notes what is deleted, in order."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.deleted: list[str] = []
+
+    def delete(self, keys: Iterable[str]) -> None:
+        keys = list(keys)
+        self.deleted += keys
+        self._store.delete(keys)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_an_index_goes_before_the_pictures_that_it_says_are_there(tmp_path: Path) -> None:
+    published = PublishedCollection(tmp_path, str(tmp_path / "published"), pictures="objects")
+    tiny.make_sources(tmp_path / "sources", SEEDS)
+    published.publish()
+    published.take_down("plant_id_3")
+    indexes = {key for key in keys(published.store) if key.startswith("picture_index/")}
+    assert len(indexes) > 1
+    store = Recorded(published.store)
+    snapshots.prune(store, NOW)
+    order = {key: k for k, key in enumerate(store.deleted)}
+    gone = [order[key] for key in indexes & order.keys()]
+    pictures = [k for key, k in order.items() if key.startswith("pictures/")]
+    assert gone
+    assert pictures
+    assert max(gone) < min(pictures)
 
 
 # a prune and a publisher at the same time

@@ -3,10 +3,11 @@
 import hashlib
 import logging
 import random
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -380,6 +381,35 @@ def test_damage_that_no_checksum_shows_is_found_by_reading_back(
         with pytest.raises(StoreError, match="arrived damaged"):
             put(store, make_file("k", noise(size_bytes)))
     assert S3Store(bucket, "", options).head("k") is None
+
+
+def other_checksum_of_the_whole(exchange: Exchange) -> None:
+    """Answer the completion of an upload in parts with the checksum of other bytes."""
+    if exchange.method == "POST" and b"ChecksumSHA256" in exchange.body:
+        wrong = composite(["0" * 64, "1" * 64]).encode()
+        exchange.body = re.sub(
+            rb"<ChecksumSHA256>[^<]*<", b"<ChecksumSHA256>" + wrong + b"<", exchange.body
+        )
+
+
+@pytest.mark.parametrize(
+    ("mangle", "read"), [(lambda _exchange: None, False), (other_checksum_of_the_whole, True)]
+)
+def test_a_whole_whose_checksum_is_not_that_of_its_parts_is_read_back(
+    bucket: str,
+    options: S3Options,
+    make_file: MakeFile,
+    s3_server: S3Server,
+    mangle: Callable[[Exchange], None],
+    read: bool,
+) -> None:
+    with mangling_proxy(s3_server.endpoint_url, mangle) as proxy:
+        store = S3Store(bucket, "", replace(options, endpoint_url=proxy.endpoint_url))
+        put(store, make_file("big", noise(6 * MIB)))
+    answers = [e.body for e in proxy.exchanges if e.method == "POST" and b"Checksum" in e.body]
+    assert len(answers) == 1, "the server names no checksum of the whole"
+    read_back = [e for e in proxy.exchanges if e.method == "GET" and e.status == 206]
+    assert bool(read_back) == read
 
 
 def without_conditions(exchange: Exchange) -> None:

@@ -1,22 +1,38 @@
 """The numbers of health in Prometheus' text format."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _OUTCOMES = ("accepted", "duplicates", "conflicts", "refused")
 Sample = tuple[dict[str, str], float | None]
 
 
+@dataclass(frozen=True, eq=False)
+class _Gauges:
+    """What a registry asks for its metrics."""
+
+    health: dict[str, Any]
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric that has a number."""
+        for name, about, samples in _metrics(self.health):
+            metric = Metric(f"naturalist_{name}", about, "gauge")
+            for labels, value in samples:
+                if value is not None:
+                    metric.add_sample(metric.name, labels, value)
+            if metric.samples:
+                yield metric
+
+
 def exposition(health: dict[str, Any]) -> str:
     """Every metric with its help, type and samples."""
-    lines = []
-    for name, about, samples in _metrics(health):
-        known = [(labels, value) for labels, value in samples if value is not None]
-        if known:
-            lines += [f"# HELP naturalist_{name} {about}", f"# TYPE naturalist_{name} gauge"]
-            lines += [f"naturalist_{name}{_labels(labels)} {value:.10g}" for labels, value in known]
-    return "\n".join(lines) + "\n"
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Gauges(health))
+    return generate_latest(registry).decode()
 
 
 def _metrics(health: dict[str, Any]) -> Iterator[tuple[str, str, list[Sample]]]:
@@ -76,12 +92,3 @@ def _metrics(health: dict[str, Any]) -> Iterator[tuple[str, str, list[Sample]]]:
     )
     raised: list[Sample] = [({"name": a["name"], "level": a["level"]}, 1) for a in health["alerts"]]
     yield "alert", "Alerts that are raised.", raised
-
-
-def _labels(labels: dict[str, str]) -> str:
-    inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{{{inside}}}" if inside else ""
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

@@ -18,11 +18,11 @@ def check_installed() -> None:
     Raises:
         MissingExtra: one is not.
     """
-    for package in ("fastapi", "uvicorn"):
+    for package in ("cronsim", "fastapi", "prometheus_client", "uvicorn"):
         try:
             __import__(package)
         except ImportError as error:
-            raise MissingExtra(package, "dashboard") from error
+            raise MissingExtra(package.replace("_", "-"), "dashboard") from error
 
 
 def serve(place: Place, door: Door, on_ready: Callable[[str], None]) -> None:

@@ -112,7 +112,7 @@ class Similar:
             PictureError: it cannot be read any more.
         """
         config = self.place.config
-        if config is None:
+        if config is None or self.catalogue.is_withheld(pic_id):
             return None
         with ledger.connect(self.place.layout) as connection:
             query = "SELECT * FROM ledger WHERE pic_id = ?"

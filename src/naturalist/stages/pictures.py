@@ -31,24 +31,6 @@ def placed_path(layout: Layout, row: Row) -> Path:
     return layout.picture(row["image_root"], row["category"], number, extension)
 
 
-def picture_path(layout: Layout, source: Path | None, row: Row) -> Path:
-    """Where the bytes of an accepted ledger row are kept, unless that is a bucket.
-
-    Args:
-        layout: the workspace.
-        source: where the row's source is; needed for pictures that are read there.
-        row: ledger row with category, source, pic_id, format, image_root and path.
-
-    Raises:
-        WorkspaceError: the picture is read in a source that is not known any more.
-    """
-    if row["image_root"] is not None:
-        return placed_path(layout, row)
-    if source is None:
-        raise _unknown_source(row)
-    return path_in_source(source, row["path"])
-
-
 def _unknown_source(row: Row) -> WorkspaceError:
     return WorkspaceError(
         f"{row['pic_id']} is read in its source {row['source']!r}, which the configuration "

@@ -17,7 +17,6 @@ from naturalist import ledger
 from naturalist.config import Config
 from naturalist.errors import SourceError
 from naturalist.ledger import SourceCounts
-from naturalist.stages.pictures import picture_path
 from tiny import (
     Row,
     Sources,
@@ -27,6 +26,7 @@ from tiny import (
     ledger_rows,
     make_sources,
     picture,
+    picture_path,
     write_picture,
 )
 

@@ -21,7 +21,6 @@ from naturalist.ledger import SourceCounts
 from naturalist.stages.ingest import batches
 from naturalist.stages.ingest.examine import examine
 from naturalist.stages.ingest.withdrawals import Withdrawals
-from naturalist.stages.pictures import picture_path
 from tiny import (
     Row,
     amend,
@@ -33,6 +32,7 @@ from tiny import (
     ledger_rows,
     make_sources,
     picture,
+    picture_path,
     write_picture,
 )
 

@@ -86,6 +86,19 @@ def test_against_everything_the_same_batch_is_another_mix(config: Config) -> Non
     assert report["reference"]["question"] == "is it a random draw of all that was before?"
 
 
+def test_effects_below_the_least_one_are_shown_and_never_drift(config: Config) -> None:
+    _more(config, "garden", range(40, 80), 0, 215)
+    assert _study(config, Chosen(2))["verdict"] == "drift"
+    report = _study(config, Chosen(2), replace(QUICK, least_effect=0.99))
+    sure = [test for test in report["tests"] if test["adjusted_p"] <= QUICK.alpha]
+    assert [test for test in sure if test["effect"] < 0.99]
+    assert {test["flagged"] for test in sure if test["effect"] < 0.99} == {False}
+    (garden,) = [row for row in report["by_source"] if row["source"] == "plant/garden"]
+    assert garden["p_value"] <= QUICK.alpha
+    assert garden["effect"] < 0.99
+    assert not garden["flagged"]
+
+
 def test_darker_pictures_are_drift_said_in_words_with_the_pictures_to_blame(
     config: Config,
 ) -> None:
@@ -169,6 +182,7 @@ def test_the_step_of_a_run_tells_the_newest_batch(config: Config) -> None:
     assert report["verdict"] == "drift"
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_a_source_of_photos_left_out_is_as_different_as_sources_are(photo_copy: Path) -> None:
     config = load_config(photo_copy)
     report = _study(config, Chosen(None, "animal/pavan555+DeepLearning4OpenCV"))

@@ -204,6 +204,7 @@ def test_it_is_a_step_of_a_run_if_asked_for(config):
         assert analyse(held)["duplicates"]["groups"] == 2
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_changed_photos_are_grouped_with_the_real_photos_they_come_from(photo_copy, tmp_path):
     config = load_config(photo_copy)
     names = {}

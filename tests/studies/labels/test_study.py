@@ -55,6 +55,7 @@ def test_the_report_names_suspects_and_doubted_sources_and_is_made_once(photo_co
     assert layout.label_issues.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.usefixtures("real_photos")
 def test_suspects_are_open_questions_until_a_person_keeps_them(
     photo_copy: Path, tmp_path: Path
 ) -> None:

@@ -149,6 +149,18 @@ def test_a_map_is_made_anew_at_each_limit(tmp_path: Path, limits: DriftLimits) -
     assert made["placed"]["made_with"] == 240
 
 
+def test_batches_that_came_one_by_one_are_counted_together(tmp_path: Path) -> None:
+    all_rows = vectors(130)
+    floors = Floors(drift=DriftLimits(grown=0.25))
+    layout = Layout(tmp_path)
+    for rows, made_with, later in ((100, 200, []), (115, 200, [30]), (130, 260, [])):
+        write_tables(tmp_path, {name: rows_of[:rows] for name, rows_of in all_rows.items()})
+        placed = make(layout, floors=floors)["placed"]
+        assert placed["made_with"] == made_with
+        assert [batch["rows"] for batch in placed["batches"]] == later
+    assert "0.30 points came later" in placed["moved"]["because"]["words"][0]
+
+
 def test_another_backbone_makes_another_map(tmp_path: Path) -> None:
     layout = write_tables(tmp_path, vectors(60))
     make(layout)

@@ -5,7 +5,7 @@ from sklearn.linear_model import LogisticRegression
 from naturalist.errors import ConfigError
 from naturalist.studies.classifier.methods.held_out import (
     HeldOutOptions,
-    held_out_probabilities,
+    calibrate_held_out,
     held_out_scores,
 )
 from naturalist.studies.classifier.methods.linear import (
@@ -127,7 +127,7 @@ def test_categories_with_one_source_come_from_random_folds_and_say_so():
     found = held_out_scores(features, labels, sources)
     assert (found.held_out == (labels != 20)).all()
     assert (found.folds >= 0).all()
-    chances = held_out_probabilities(features, labels, sources)
+    chances = calibrate_held_out(found, labels, sources, FitOptions())
     assert np.allclose(chances.sum(axis=1), 1, atol=1e-5)
     assert (chances.argmax(axis=1) * 10 == labels).mean() > 0.8
 

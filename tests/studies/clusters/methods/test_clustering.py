@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import metrics
 from tests.numeric.mixtures import directions
@@ -92,7 +92,12 @@ def test_clusters_of_groups_are_stable_and_those_of_a_cloud_are_not() -> None:
 labels = st.lists(st.tuples(st.integers(-1, 4), st.integers(0, 3)), min_size=2, max_size=60)
 
 
+THREE_GROUPS_BESIDE_ONE = [(0, 1), (0, 1), (0, 1), (1, 1), (1, 1), (2, 1)]
+
+
 @given(labels)
+@example(THREE_GROUPS_BESIDE_ONE)
+@example([(group, cluster) for cluster, group in THREE_GROUPS_BESIDE_ONE])
 def test_indices_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     clusters, groups = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
     found = quality.agreement(clusters, groups)

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from scipy import stats
 
+from naturalist.studies.drift.methods import separation
 from naturalist.studies.drift.methods.separation import beyond_spread, distance_between, tell_apart
 
 
@@ -30,6 +32,26 @@ def test_it_cannot_tell_rows_of_the_same_kind_more_often_than_is_said() -> None:
     # 20 are expected at 0.1, with a standard deviation of 4.2.
     assert int((np.array(p_values) <= 0.1).sum()) <= 33
     assert min(p_values) < 0.1
+
+
+def test_the_smaller_p_value_of_the_two_halves_is_doubled() -> None:
+    vectors, is_new, _ = _rows(5, 0.4)
+    strata = np.zeros(len(is_new), np.int64)
+    told = tell_apart(vectors, is_new, strata, np.random.default_rng(0))
+    first = separation._half(is_new, strata, np.random.default_rng(0))
+    # With one stratum it is the rank test of Mann and Whitney, here by SciPy.
+    smaller = min(
+        stats.mannwhitneyu(
+            told.scores[half & is_new],
+            told.scores[half & ~is_new],
+            alternative="greater",
+            use_continuity=False,
+            method="asymptotic",
+        ).pvalue
+        for half in (first, ~first)
+    )
+    assert 1e-12 < smaller < 0.5
+    assert told.p_value == pytest.approx(2 * smaller, rel=1e-3)
 
 
 def test_the_distance_of_two_samples_of_one_kind_is_not_made_of_noise() -> None:

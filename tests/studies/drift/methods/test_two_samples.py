@@ -79,6 +79,22 @@ def test_the_effect_does_not_grow_with_the_numbers_of_rows() -> None:
     assert effects[1] > 0.3
 
 
+def test_the_effect_counts_each_stratum_by_its_new_rows() -> None:
+    rng = np.random.default_rng(4)
+    strata = np.repeat([0, 1], [360, 200])
+    is_new = np.concatenate([np.arange(360) < 180, np.arange(200) < 20])
+    values = rng.standard_normal((560, 1)).astype(np.float32)
+    effects = {}
+    for shifted in (0, 1):
+        moved = values + 3 * (is_new & (strata == shifted))[:, None]
+        found = compare(moved.astype(np.float32), is_new, strata, 100, np.random.default_rng(0))
+        assert found.stratum_effect.argmax() == shifted
+        effects[shifted] = found.effect
+    # A tenth of the new rows is in stratum 1: its square counts a tenth, its root about a third.
+    assert effects[0] > 0.7
+    assert effects[1] < 0.6 * effects[0]
+
+
 def test_equal_values_have_equal_ranks_and_unknown_ones_are_a_value_of_their_own() -> None:
     made = rank_features(np.array([1.0, 1.0, np.nan, 2.0, np.nan]))
     assert np.array_equal(made[0], made[1])

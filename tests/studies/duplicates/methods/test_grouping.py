@@ -7,11 +7,9 @@ from naturalist.studies.duplicates.methods import grouping as near_duplicates
 from naturalist.studies.duplicates.methods.grouping import (
     Limits,
     NearDuplicateOptions,
-    Pairs,
     components,
-    cosines,
-    group_near_duplicates,
     near_pairs,
+    row_cosines,
 )
 
 
@@ -111,30 +109,6 @@ def test_a_crowd_with_one_hash_costs_what_its_limits_say():
     assert not components(5000, pairs[:, 0], pairs[:, 1]).any()
 
 
-def test_pictures_are_grouped_only_if_both_hash_and_features_are_near():
-    rng = np.random.default_rng(3)
-    hashes = some_hashes(6)
-    hashes[3] = flipped(hashes[:1], 5)[0]
-    hashes[4] = flipped(hashes[1:2], 5)[0]
-    features = rng.normal(size=(6, 32)).astype(np.float32)
-    features[3] = features[0] * 3 + 0.01
-    features[5] = features[2]
-    assert group_near_duplicates(hashes, features).tolist() == [0, 1, 2, 0, 4, 5]
-
-
-def test_groups_hang_together_by_chains_and_bear_their_least_row():
-    hashes = np.array([0, 2**40 - 1, 0b1111, 0b11111111], np.uint64)
-    features = np.ones((4, 8), np.float32)
-    options = NearDuplicateOptions(max_distance=4)
-    assert group_near_duplicates(hashes, features, options).tolist() == [0, 1, 0, 0]
-
-
-def test_no_pictures_have_no_groups():
-    groups = group_near_duplicates(np.empty(0, np.uint64), np.empty((0, 8), np.float32))
-    assert groups.shape == (0,)
-    assert groups.dtype == np.int64
-
-
 @settings(max_examples=50)
 @given(st.integers(1, 40), st.data())
 def test_components_are_those_of_a_walk_from_edge_to_edge(count, data):
@@ -149,10 +123,9 @@ def test_components_are_those_of_a_walk_from_edge_to_edge(count, data):
 
 
 def test_a_vector_of_zeros_is_like_no_other():
-    features = np.zeros((2, 4), np.float32)
-    one = np.array([0])
-    pairs = Pairs(one, one + 1, one)
-    assert cosines(features, pairs).tolist() == [0.0]
+    one, other = np.zeros((1, 4), np.float32), np.ones((1, 4), np.float32)
+    assert row_cosines(one, other).tolist() == [0.0]
+    assert row_cosines(one, one).tolist() == [0.0]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,9 @@ from hypothesis import strategies as st
 from tests.numeric.mixtures import mixture, with_rare
 
 from naturalist.studies.maps.methods import integrity, sampling
-from naturalist.studies.maps.methods.sampling import METHODS, Blocks, SampleOptions
+from naturalist.studies.maps.methods.sampling import Blocks, Method, SampleOptions
+
+METHODS = get_args(Method)
 
 
 def in_blocks(points: np.ndarray, size: int = 700) -> Blocks:

@@ -204,24 +204,6 @@ def learned(
     return of_all_classes
 
 
-def held_out_probabilities(
-    features: Features,
-    labels: NDArray[np.integer],
-    sources: NDArray[np.generic],
-    *,
-    groups: Index | None = None,
-    options: HeldOutOptions | None = None,
-) -> NDArray[np.float32]:
-    """Calibrated probabilities (N, classes) of every row by a model that never saw its source.
-
-    Classes are the labels in ascending order. Rows of categories with a single source come from
-    random folds instead, near duplicates kept together.
-    """
-    options = options or HeldOutOptions()
-    found = held_out_scores(features, labels, sources, groups=groups, options=options)
-    return calibrate_held_out(found, labels, sources, options.fit)
-
-
 def calibrate_held_out(
     found: HeldOut,
     labels: NDArray[np.integer],

@@ -99,14 +99,17 @@ def _share(part: float, whole: float) -> float:
 
 
 def _entropies(table: NDArray[np.float64]) -> tuple[float, float, float]:
-    share = table / max(table.sum(), 1)
-    rows, columns = _entropy(share.sum(axis=1)), _entropy(share.sum(axis=0))
-    return max(rows + columns - _entropy(share.ravel()), 0.0), rows, columns
+    rows, columns = _entropy(table.sum(axis=1)), _entropy(table.sum(axis=0))
+    return max(rows + columns - _entropy(table.ravel()), 0.0), rows, columns
 
 
-def _entropy(shares: NDArray[np.float64]) -> float:
-    held = shares[shares > 0]
-    return float(-(held * np.log(held)).sum())
+def _entropy(counts: NDArray[np.float64]) -> float:
+    """Entropy of groups of so many rows, in nats; exactly 0 where all are in one group."""
+    # Sums of counts are exact. Sums of shares are not: those of one group may miss 1 by 1e-16,
+    # whose entropy is no longer 0, and what is divided by it is noise.
+    held = counts[counts > 0]
+    shares = held / held.sum()
+    return float(-(shares * np.log(shares)).sum())
 
 
 def choose_count(

@@ -26,7 +26,6 @@ MOST_DISTANCE = 15
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _CELLS = 1 << 22
 """Hash pairs that are compared at once."""
-_VECTOR_ROWS = 1 << 14
 """Vector pairs that are compared at once."""
 
 
@@ -77,28 +76,6 @@ class Pairs:
         return Pairs(self.first[keep], self.second[keep], self.distance[keep])
 
 
-def group_near_duplicates(
-    hashes: Hashes, features: Vectors, options: NearDuplicateOptions | None = None
-) -> Indices:
-    """Put near-duplicates into groups.
-
-    Args:
-        hashes: perceptual hashes, uint64 (N,).
-        features: feature vectors, float32 (N, d); read only where hashes are near.
-        options: what is near; the defaults if None.
-
-    Returns:
-        int64 (N,): for each picture the least row of its group, its own if it is alone.
-    """
-    options = options or NearDuplicateOptions()
-    edges = [np.empty((2, 0), np.int64)]
-    for pairs in near_pairs(hashes, options.max_distance):
-        kept = pairs.where(cosines(features, pairs) >= options.min_cosine)
-        edges.append(np.stack([kept.first, kept.second]))
-    first, second = np.concatenate(edges, axis=1)
-    return components(len(hashes), first, second)
-
-
 def near_pairs(
     hashes: Hashes,
     max_distance: int,
@@ -123,15 +100,6 @@ def near_pairs(
         fresh = pairs.where(pairs.second >= old)
         if len(fresh):
             yield fresh
-
-
-def cosines(features: Vectors, pairs: Pairs) -> NDArray[np.float32]:
-    """Cosine of the vectors of each pair, float32 (P,); 0 where one of them is all zero."""
-    found = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), _VECTOR_ROWS):
-        part = slice(start, start + _VECTOR_ROWS)
-        found[part] = row_cosines(features[pairs.first[part]], features[pairs.second[part]])
-    return found
 
 
 def row_cosines(one: Vectors, other: Vectors) -> NDArray[np.float32]:

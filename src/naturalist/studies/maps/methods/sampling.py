@@ -12,7 +12,7 @@ seed chooses the same rows, whatever the blocks.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Blocks = Callable[[], Iterable[Floats]]
 Method = Literal["aware", "sketch", "uniform"]
-METHODS: tuple[Method, ...] = get_args(Method)
 
 _TRAINED_PER_CELL = 48
 _MOST_CELLS = 1024
