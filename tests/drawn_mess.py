@@ -202,12 +202,22 @@ def _pictures() -> Named:
         "Crémieux11.tiff": _saved(_clear(_photo(199, 47, 32)), "TIFF"),
         "WWL_(Polaroid)_ION230.jpg": _jpeg(75, 100, 33),
         "hopper.bmp": _saved(_photo(128, 128, 34), "BMP"),
-        "hopper_bad_exif.jpg": _saved(
-            _photo(500, 500, 35).convert("L"), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"
+        "hopper_bad_exif.jpg": _garbled(
+            _saved(
+                _photo(500, 500, 35).convert("L"),
+                "JPEG",
+                exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff",
+            )
         ),
         "giant-image.jpg": _giant_jpeg(),
     }  # fmt: skip
     yield from ((f"real/{name}", data) for name, data in files.items())
+
+
+def _garbled(jpeg: bytes) -> bytes:
+    """With bytes lost early in its data, so that nearly all blocks after them are off."""
+    at = len(jpeg) // 5
+    return jpeg[:at] + jpeg[at + 512 :]
 
 
 def _broken() -> Named:

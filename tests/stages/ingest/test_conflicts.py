@@ -10,18 +10,6 @@ def _outcomes(config: tiny.Config, category: str) -> set[str]:
     return {r["outcome"] for r in tiny.ledger_rows(config) if r["category"] == category}
 
 
-def test_a_category_that_is_renamed_is_not_in_conflict_with_itself(tmp_path: Path) -> None:
-    sources = tiny.make_sources(tmp_path / "in", {"plant": range(4), "animal": range(10, 13)})
-    tiny.make_all(tiny.collection(tmp_path, sources))
-    renamed = {"flora": sources["plant"], "animal": sources["animal"]}
-    config = tiny.collection(tmp_path, renamed)
-    tiny.make_all(config)
-    assert _outcomes(config, "flora") == {"accepted"}
-    back = tiny.collection(tmp_path, sources)
-    tiny.make_all(back)
-    assert _outcomes(back, "plant") == {"accepted"}
-
-
 def test_a_takedown_stands_when_the_bytes_turn_up_in_another_category(tmp_path: Path) -> None:
     sources = tiny.make_sources(tmp_path / "in", {"plant": range(4), "animal": range(10, 13)})
     config = tiny.collection(tmp_path, sources)
