@@ -22,7 +22,6 @@ from naturalist.config import Config
 from naturalist.errors import WithdrawalBudgetExceeded
 from naturalist.pipeline import steps
 from naturalist.stages.ingest.cloning import can_clone
-from naturalist.stages.pictures import picture_path
 from tiny import (
     Row,
     collection,
@@ -33,6 +32,7 @@ from tiny import (
     make_all,
     make_sources,
     picture,
+    picture_path,
     write_picture,
 )
 
