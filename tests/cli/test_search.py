@@ -1,9 +1,12 @@
 import csv
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.cli.conftest import Naturalist
 
+from naturalist import artifacts
 from naturalist.config import load_config
 
 
@@ -182,3 +185,23 @@ def test_clusters_and_map_regions_have_names_from_their_paths_and_none_without_e
         one["pictures"] for one in fine["entries"]
     )
     assert "groups have a name" in naturalist("names", "map", *where).out
+
+
+def test_conditions_may_ask_for_columns_that_came_along(
+    naturalist: Naturalist, photo_copy: Path
+) -> None:
+    layout = load_config(photo_copy).layout
+    marked: set[str] = set()
+    for table in layout.tables.glob("*/image_df_*.parquet"):
+        ids = pq.read_table(table, columns=["picID"])["picID"].to_pylist()
+        species = ["bubo" if k % 10 == 0 else None for k in range(len(ids))]
+        marked |= set(ids[::10])
+        path = layout.metadata_of(table.parent.name, table.name)
+        # One column is named as one of the ledger's: the ledger's is meant.
+        columns = {"pic_id": ids, "species": species, "source": ["elsewhere"] * len(ids)}
+        artifacts.write_parquet(path, pa.table(columns))
+    found = hits(naturalist, photo_copy, "dog", "--where", "species = 'bubo'", "-k", "5")
+    assert len(found) == 5
+    assert {hit["picID"] for hit in found} <= marked
+    none = hits(naturalist, photo_copy, "dog", "--where", "source = 'elsewhere'")
+    assert none == []

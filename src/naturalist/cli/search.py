@@ -44,7 +44,8 @@ def search(
     where: Annotated[
         str,
         typer.Option(
-            metavar="SQL", help='Only pictures whose ledger row meets this, as in "width > 1000".'
+            metavar="SQL",
+            help='Only pictures that meet this, on columns of ledger and metadata: "width > 1000".',
         ),
     ] = "",
     like: Annotated[

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from naturalist import backbones, ledger
@@ -21,6 +22,7 @@ from naturalist.layout import Layout
 from naturalist.pipeline import similar as looking
 from naturalist.progress import Progress
 from naturalist.running import workspace
+from naturalist.schemas import LEDGER
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.similar.methods.vector_search import Floats
 from naturalist.studies.similar.study import Index, open_index, update_index
@@ -47,7 +49,8 @@ class Request:
         k: how many pictures at most.
         category: only pictures of this category; empty for all.
         source: only pictures of this source; empty for all.
-        where: only pictures whose ledger row meets this SQL condition; empty for all.
+        where: only pictures that meet this SQL condition on columns of the ledger and of metadata;
+            empty for all.
         like: a picture id or a file that pictures should be like as well; empty for none.
     """
 
@@ -224,18 +227,37 @@ def _mask(found: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def _meeting(layout: Layout, where: str) -> pa.Array:
-    """Ids of accepted pictures whose ledger row meets a condition."""
+    """Ids of accepted pictures that meet a condition on the ledger and metadata."""
     try:
         with ledger.connect(layout) as connection:
-            relation = connection.sql("SELECT * FROM ledger WHERE outcome = 'accepted'")
+            relation = connection.sql(_facts_query(layout))
             names = relation.filter(where).project("pic_id").to_arrow_table()["pic_id"]
     except (WorkspaceError, duckdb.Error) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise ConfigError(
-            f"--where {where!r} is no condition on the ledger's columns ({reason}); for example  "
+            f"--where {where!r} is no condition on columns of ledger or metadata ({reason}); for "
+            "example  "
             "\"width > 1000 AND source = 'owls'\""
         ) from error
     return names.combine_chunks()
+
+
+def _facts_query(layout: Layout) -> str:
+    """Accepted pictures with their ledger row and the columns that came along with them."""
+    accepted = "SELECT * FROM ledger WHERE outcome = 'accepted'"
+    files = sorted(layout.metadata.glob("*/image_df_*.parquet"))
+    if not files:
+        return accepted
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    columns = pq.read_schema(files[0]).names
+    # A column that came along under a name of the ledger's gives way to it.
+    kept = [name for name in columns if name not in LEDGER.names]
+    shown = "".join(', m."' + name.replace('"', '""') + '"' for name in kept)
+    return (
+        f"SELECT a.*{shown} FROM ({accepted}) a "  # noqa: S608
+        f"LEFT JOIN read_parquet([{listed}], hive_partitioning = false, union_by_name = true) m "
+        "USING (pic_id)"
+    )
 
 
 def _like(config: Config, index: Index, like: str) -> Floats | None:
