@@ -287,7 +287,8 @@ def previews(names: list[str], seed: int) -> pa.Table:
     )
     measures = pa.array(noise.random(len(names), dtype=np.float32))
     thumbnail = pa.repeat(pa.scalar(tiny_jpeg()), len(names))
-    columns = [pa.array(names), thumbnail, pa.array(hashes), measures, measures, measures]
+    sound = pa.array(np.zeros(len(names), np.float32))
+    columns = [pa.array(names), thumbnail, pa.array(hashes), measures, measures, measures, sound]
     return pa.Table.from_arrays(columns, schema=PREVIEWS)
 
 

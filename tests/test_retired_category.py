@@ -110,7 +110,7 @@ def test_commands_study_and_name_none_of_its_pictures(
     naturalist: Naturalist, config: Config, tmp_path: Path
 ) -> None:
     where = retire(naturalist, config)
-    ended = naturalist("run", *where, "-q")
+    ended = naturalist("run", *where, "-q", "--accept-failures")
     assert ended.code == 0, ended.err
     told: dict[str, Any] = {}
     for name, *arguments in COMMANDS:

@@ -14,6 +14,7 @@ from naturalist.archives import (
     document_kind,
     find_archive,
     is_named_like_archive,
+    streams,
 )
 from naturalist.errors import PictureError
 
@@ -225,3 +226,24 @@ def test_members_are_left_out_by_their_names_at_every_depth(tmp_path: Path):
         ((b"masks.zip",), "excluded"),
         ((b"3.jpg",), "file"),
     ]
+
+
+def test_a_zip_that_is_named_so_is_no_document_for_an_array_in_it() -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("annotations/labels.npy", b"x")
+        archive.writestr("1.jpg", JPEG)
+    head = data.getvalue()[:512]
+    assert document_kind(head, b"birds.zip") == ""
+    assert document_kind(head, b"birds.npz") == "numpy arrays"
+
+
+def test_want_of_memory_is_not_taken_for_damage() -> None:
+    class Short:
+        """An engine on a machine without memory."""
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            raise RuntimeError("Allocation error : not enough memory")
+
+    with pytest.raises(MemoryError):
+        streams.unpack(Short(), b"", 1)

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from tests.cli.conftest import Naturalist
+
+from naturalist import artifacts
+from naturalist.config import load_config
 
 
 def test_from_tables_to_a_champion_and_its_predictions(
@@ -33,10 +37,30 @@ def test_from_tables_to_a_champion_and_its_predictions(
     assert 0 < len(sure) < len(every)
     assert row["nearest"][0]["category"] == "human"
     assert "human" in naturalist("predict", str(face), *place).out
+    _nearest_need_the_same_network(naturalist, place, face)
     (tmp_path / "words.txt").write_text("no picture")
     told = naturalist("predict", str(tmp_path / "words.txt"), *place)
     assert told.out.rstrip().endswith("cannot be used: not_a_picture")
     _models(naturalist, place, trained["id"], tmp_path)
+
+
+def _nearest_need_the_same_network(
+    naturalist: Naturalist, place: tuple[str, str], face: Path
+) -> None:
+    path = min(load_config(Path(place[1])).layout.tables.glob("*/image_df_1.parquet"))
+    receipt = path.with_suffix(".json")
+    kept = path.read_bytes(), receipt.read_bytes()
+    table = pq.read_table(path)
+    metadata = table.schema.metadata | {b"backbone": b"another-network"}
+    artifacts.write_parquet(path, table.replace_schema_metadata(metadata))
+    facts = artifacts.read_json(receipt)
+    facts["sha256"][path.name] = artifacts.sha256_file(path)
+    artifacts.write_json(receipt, facts)
+    ended = naturalist("predict", str(face), *place, "--json")
+    path.write_bytes(kept[0])
+    receipt.write_bytes(kept[1])
+    assert not ended.json[0].get("nearest")
+    assert "another network" in ended.err
 
 
 def _models(naturalist: Naturalist, place: tuple[str, str], name: str, folder: Path) -> None:

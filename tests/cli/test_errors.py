@@ -258,8 +258,8 @@ def test_nothing_is_said_to_a_reader_that_has_gone_away(options: list[str]) -> N
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_cannot_show_a_name_shows_its_code(folder: Path, encoding: str) -> None:
     (folder / "日本").mkdir()
-    source = f"{folder}/日本"
-    categories = ["--category", f"plant=0:{source}", "--category", f"animal=1:{folder}/日本"]
+    (folder / "本日").mkdir()
+    categories = ["--category", f"plant=0:{folder}/日本", "--category", f"animal=1:{folder}/本日"]
     program = [sys.executable, "-m", "naturalist", "init", f"{folder}/日", *categories]
     env = os.environ | {"PYTHONIOENCODING": encoding}
     done = subprocess.run(program, env=env, capture_output=True, timeout=120, check=False)

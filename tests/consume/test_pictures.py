@@ -116,8 +116,9 @@ def test_no_picture_that_a_kept_snapshot_has_is_pruned(with_pictures: PublishedC
 def test_one_does_not_roll_back_to_a_snapshot_whose_pictures_are_gone(
     one_by_one: PublishedCollection,
 ) -> None:
-    one_by_one.take_down("plant_id_3")
-    pictures(one_by_one)["plant_id_3"].unlink()
     store = open_store(one_by_one.url)
+    before = snapshots.read(store).id
+    one_by_one.add("plant", range(20, 22))
+    pictures(one_by_one)["plant_id_3"].unlink()
     with pytest.raises(StoreError, match="plant_id_3"):
-        snapshots.roll_back(store, "000002")
+        snapshots.roll_back(store, before)

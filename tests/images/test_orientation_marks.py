@@ -114,3 +114,19 @@ def test_a_profile_that_is_not_deflated_is_ignored() -> None:
     plain = encoded(quarters(), "PNG")
     data = plain[:33] + chunk + plain[33:]
     assert np.array_equal(decode(data, LIMITS).pixels, quarters())
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+@pytest.mark.parametrize("as_element", [False, True])
+def test_a_tiff_that_pillow_decodes_is_turned_once_by_xmp(
+    orientation: int, as_element: bool
+) -> None:
+    data = io.BytesIO()
+    packet = xmp(orientation, as_element=as_element)
+    Image.fromarray(quarters()).save(
+        data, "TIFF", compression="jpeg", quality=95, tiffinfo={700: packet}
+    )
+    pixels = decode(data.getvalue(), LIMITS).pixels
+    assert difference(pixels, expected(orientation)) < 8
+    header = read_header(data.getvalue(), LIMITS)
+    assert (header.height, header.width) == pixels.shape[:2]

@@ -119,5 +119,6 @@ def test_the_command_shows_what_was_matched_and_what_was_not(collection: Path) -
     assert shown.exit_code == 0, shown.output
     assert "birds.csv" in shown.output
     # The CSV has rows of pictures that are not in this share of the set.
-    listed = CliRunner().invoke(app, ["metadata", "-c", str(collection), "-q", "--problems"])
+    words = ["metadata", "-c", str(collection), "-q", "--problems"]
+    listed = CliRunner().invoke(app, words, env={"COLUMNS": "300"})
     assert "row_without_picture" in listed.output

@@ -35,7 +35,7 @@ def document_kind(head: bytes, name: bytes) -> str:
     for start, what in _FIRST_MEMBERS:
         if first.startswith(start):
             return what
-    if first.endswith(b".npy"):
+    if first.endswith(b".npy") and not name.lower().endswith(b".zip"):
         return "numpy arrays"
     return _by_ending(name)
 

@@ -143,11 +143,17 @@ _DAMAGE = (
 )
 
 
+_WANT_OF_MEMORY = "not enough memory"
+"""How zstd says that this machine lacks memory, with the error of damaged data."""
+
+
 def unpack(engine: Decompressor, data: bytes, most: int) -> bytes:
     """`engine.decompress`, whose many exceptions for damaged data become `PictureError`."""
     try:
         return engine.decompress(data, most)
     except _DAMAGE as error:
+        if _WANT_OF_MEMORY in str(error):
+            raise MemoryError(str(error)) from error
         raise broken(f"the packed data is damaged: {error}") from error
 
 

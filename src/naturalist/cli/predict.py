@@ -121,7 +121,13 @@ def _options(
         return PredictOptions(PictureLimits(), limits, workers)
     wanted = near if near is not None else _NEAREST if count <= _FEW else 0
     tables = load(settings.layout.root) if wanted else None
-    if tables is not None and tables.dim != read_classifier(model).mixed.dim:
+    if tables is not None and tables.backbone != read_classifier(model).backbone_id:
+        # Vectors of two networks cannot be compared.
+        typer.echo(
+            "no nearest pictures: the tables have features of another network than the model; "
+            "train or refine one on these tables",
+            err=True,
+        )
         tables = None
     return PredictOptions(
         settings.picture_limits,

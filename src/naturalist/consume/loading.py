@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from naturalist import artifacts
 from naturalist.consume import reading
@@ -71,6 +72,17 @@ class Collection:
         schema = reading.read(self.ready(self.tables.files[0]), ["features"]).schema
         size: int = schema.field("features").type.list_size
         return size
+
+    @functools.cached_property
+    def backbone(self) -> str:
+        """Id of the network that made the features; empty if the tables do not say it (CSV)."""
+        if not self.tables.files:
+            return ""
+        first = self.ready(self.tables.files[0]).path
+        if first.suffix != ".parquet":
+            return ""
+        metadata = pq.read_schema(first).metadata or {}
+        return str(metadata.get(b"backbone", b"").decode())
 
     @property
     def fingerprint(self) -> str:

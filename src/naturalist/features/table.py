@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from naturalist import artifacts, consume
@@ -149,7 +148,7 @@ def open_place(
         collection.dim,
         categories,
         str(place),
-        _backbone(collection),
+        collection.backbone,
         has_sources,
     )
 
@@ -185,11 +184,3 @@ def _read(
         categories,
         file.sha256,
     )
-
-
-def _backbone(collection: consume.Collection) -> str:
-    first = collection.ready(collection.tables.files[0]).path
-    if first.suffix != ".parquet":
-        return ""
-    metadata = pq.read_schema(first).metadata or {}
-    return str(metadata.get(b"backbone", b"").decode())

@@ -150,6 +150,8 @@ def _decode_tiff(data: bytes, limits: PictureLimits, size: _Size) -> _Stored:
         return _Stored(pixels, page.width, page.height, tiff_orientation(page), tuple(remarks))
     file = starting_at(data, page.directory.offset)
     with open_file(file, "tiff", limits) as image:
+        # Or Pillow turns the picture by some forms of the mark in XMP, after it told its size.
+        image.info.pop("xmp", None)
         check_pixels(*image.size, limits, whole=True)
         width, height = image.size
         pixels, remarks = _load(image, size)

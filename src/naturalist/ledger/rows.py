@@ -244,6 +244,13 @@ def overwritten(layout: Layout, category: str) -> frozenset[str]:
     )
 
 
+def gone_with_source(layout: Layout, category: str) -> frozenset[str]:
+    """Pictures whose stored bytes may be gone since their source was overwritten or removed."""
+    reasons = (Reason.CHANGED_AFTER_INGEST, Reason.REMOVED_FROM_SOURCE)
+    rows = amendments(layout, category).to_pylist()
+    return frozenset(row["pic_id"] for row in rows if row["reason"] in reasons)
+
+
 def withdrawn_fingerprint(layout: Layout) -> str:
     """Hex SHA-256 that changes when a picture is withdrawn, or a category retired or renamed."""
     gone = {name: not_accepted(layout, name) for name in categories(layout)}

@@ -27,6 +27,7 @@ from naturalist.errors import MemoryShort, NaturalistError
 from naturalist.reasons import Reason
 
 _POLL_S = 1.0
+_REAPED_S = 5.0
 _TASKS_PER_WORKER = 2
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _CRASHES_ELSEWHERE = 3
@@ -234,7 +235,15 @@ class ProcessExecutor:
 
 def _were_killed(workers: Iterable[BaseProcess]) -> bool:
     """Whether the system or a person ended a worker; no decoder ends its process by SIGKILL."""
-    return any(worker.exitcode == -signal.SIGKILL for worker in workers)
+    return any(_exit_code(worker) == -signal.SIGKILL for worker in workers)
+
+
+def _exit_code(worker: BaseProcess) -> int | None:
+    # The pool's own thread may be reaping it: until that has the code, there is none to read.
+    end_s = time.monotonic() + _REAPED_S
+    while worker.exitcode is None and time.monotonic() < end_s:
+        time.sleep(_REAPED_S / 500)
+    return worker.exitcode
 
 
 def _killed(task: Any, index: int) -> MemoryShort:

@@ -343,3 +343,15 @@ def test_a_drive_that_cannot_clone_is_linked_to(folder: Path) -> None:
     ingest(config)
     stored = picture_path(config.layout, photos(config), by_id(config)["plant_id_2"])
     assert os.path.samestat((photos(config) / "0002.png").stat(), stored.stat())
+
+
+@pytest.mark.parametrize("mode", LINKED)
+def test_a_retired_picture_whose_stored_bytes_are_gone_is_no_error(folder: Path, mode: str) -> None:
+    config = plants(folder, mode, ingest={"removed": "retire"}, withdrawal_budget=1.0)
+    make_all(config)
+    unpack(config, {"0002.png": picture(22)})
+    make_all(config)
+    with job(config) as held:
+        found = steps.verify_features(held, again=True).verdicts
+    assert [one for one in found if one.severity == "hard"] == []
+    assert by_id(config)["plant_id_2"]["reason"] == "removed_from_source"

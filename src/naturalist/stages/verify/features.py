@@ -201,10 +201,13 @@ def _advice(row: dict[str, Any]) -> str:
 
 
 def _overwritten(task: FeatureCheckTask, layout: Layout, pic: str) -> Verdict | None:
-    """What is to be said of a picture that is known to be overwritten; None of any other."""
-    if pic not in ledger.overwritten(layout, task.part.category):
+    """What is to be said of a picture whose source is known to have lost it; None of any other."""
+    if pic not in ledger.gone_with_source(layout, task.part.category):
         return None
-    detail = "its bytes were overwritten in its source; its features are kept, and not compared"
+    detail = (
+        "its bytes were overwritten in or removed from its source; its features are kept, and not "
+        "compared"
+    )
     return Verdict("overwritten", "soft", detail, pic_id=pic)
 
 
