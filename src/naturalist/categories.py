@@ -83,13 +83,6 @@ class Categories:
         free = (f"{name}-{k}" if k > 1 else name for k in range(1, len(taken) + 2))
         return next(key for key in free if key.lower() not in taken)
 
-    def current_name(self, name: str) -> str:
-        """The present name of what is or was called so; the name itself if nothing was."""
-        if self.named(name) is not None:
-            return name
-        matches = [one.name for one in self.known if name in (one.key, *one.former_names)]
-        return matches[-1] if matches else name
-
     @property
     def keys_by_word(self) -> dict[str, str]:
         """The key of each category that is not retired, by its former names, key and name."""

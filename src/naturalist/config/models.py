@@ -212,12 +212,6 @@ class Config(Section):
         keyed = {self.key_of(section.name): section for section in self.category}
         return {key: section for key, section in keyed.items() if key not in retired}
 
-    @property
-    def retired(self) -> tuple[str, ...]:
-        """Names of categories in the file that are retired in the workspace."""
-        active = {section.name for section in self.active.values()}
-        return tuple(section.name for section in self.category if section.name not in active)
-
     def key_of(self, name: str) -> str:
         """The key of a category: prefix of its pictures' ids, name of its folders."""
         return self._categories.key_of(name)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from naturalist import ledger
 from naturalist.dashboard.place import Place
 from naturalist.errors import WorkspaceError
+from naturalist.ledger import Withheld
 
 _MEMORY = "96MB"
 _THREADS = 2
@@ -77,8 +78,8 @@ class Catalogue:
     _number: int = 0
     _ranges: list[Row] = field(default_factory=list, repr=False)
     _ranges_of: tuple[Any, ...] | None = None
-    _taken_down: frozenset[str] = frozenset()
-    _taken_down_of: tuple[Any, ...] | None = None
+    _withheld: Withheld = field(default_factory=Withheld, repr=False)
+    _withheld_of: tuple[Any, ...] | None = None
 
     def signature(self) -> tuple[Any, ...]:
         """Names, sizes and times of the ledger's files: another one means another ledger."""
@@ -137,17 +138,17 @@ class Catalogue:
         found = self.rows("SELECT pic_id FROM files WHERE outcome = 'accepted'")
         return {row["pic_id"] for row in found}
 
-    def is_withheld(self, pic_id: str) -> bool:
-        """Whether nobody may see a picture: it was taken down, or its category is retired."""
-        if pic_id.rpartition("_id_")[0] in self.place.retired:
-            return True
+    def withheld(self) -> Withheld:
+        """What nobody may see: pictures that were taken down, and retired categories."""
+        retired = self.place.retired
         with self._lock:
             self._cursor().close()
-            if self._taken_down_of != self._made_from:
+            made_from = (self._made_from, retired)
+            if self._withheld_of != made_from:
                 found = self.rows("SELECT pic_id FROM files WHERE reason = 'taken_down'")
-                self._taken_down = frozenset(row["pic_id"] for row in found)
-                self._taken_down_of = self._made_from
-            return pic_id in self._taken_down
+                self._withheld = Withheld(frozenset(row["pic_id"] for row in found), retired)
+                self._withheld_of = made_from
+            return self._withheld
 
     def batch_of(self, category: str, number: int) -> tuple[int, int, int] | None:
         """The batch of a picture, and the first and last number that it gave; None if unknown."""

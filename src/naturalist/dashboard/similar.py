@@ -112,7 +112,7 @@ class Similar:
             PictureError: it cannot be read any more.
         """
         config = self.place.config
-        if config is None or self.catalogue.is_withheld(pic_id):
+        if config is None or pic_id in self.catalogue.withheld():
             return None
         with ledger.connect(self.place.layout) as connection:
             query = "SELECT * FROM ledger WHERE pic_id = ?"

@@ -45,7 +45,7 @@ class Thumbnails:
 
     def get(self, pic_id: str) -> bytes | None:
         """The JPEG of a picture that the ledger knows; None if it has no preview."""
-        if self.catalogue.is_withheld(pic_id):
+        if pic_id in self.catalogue.withheld():
             return None
         category, number = pic_id.rpartition("_id_")[0], pic_number(pic_id)
         found_in = self.catalogue.batch_of(category, number)
@@ -69,6 +69,7 @@ class Thumbnails:
 
     def every(self, wanted: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
         """Picture and JPEG of all that are wanted, one shard after another; nothing is kept."""
+        withheld = self.catalogue.withheld()
         for category in self.place.labels:
             folder = self.place.layout.previews(category, 0, 0).parent
             for path in self.place.names(folder, ".parquet"):
@@ -77,7 +78,7 @@ class Thumbnails:
                     continue
                 table = artifacts.read_parquet(here, ["pic_id", "thumbnail"])
                 for row in table.to_pylist():
-                    if row["pic_id"] in wanted and not self.catalogue.is_withheld(row["pic_id"]):
+                    if row["pic_id"] in wanted and row["pic_id"] not in withheld:
                         yield row["pic_id"], row["thumbnail"]
 
     def _paths(self, category: str, batch: int) -> list[Path]:
