@@ -114,12 +114,8 @@ def photo_features(workspace: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def methods_of(points: np.ndarray, features: np.ndarray) -> Iterator[tuple[str, Callable[[], Any]]]:
-    from naturalist.studies.clusters.methods.clustering import (
-        ClusterOptions,
-        assign,
-        make_model,
-        reduce_rows,
-    )
+    from naturalist.studies.clusters.methods.clustering import assign, make_model, reduce_rows
+    from naturalist.studies.clusters.options import ClusterOptions
 
     for count in (8, 16, 32, 64):
         options = ClusterOptions()
@@ -165,8 +161,9 @@ def methods_of(points: np.ndarray, features: np.ndarray) -> Iterator[tuple[str, 
 
 def compare_methods(arguments: argparse.Namespace) -> None:
     from naturalist.numeric.reduction import to_unit
-    from naturalist.studies.clusters.methods.clustering import ClusterOptions, reduce_rows
+    from naturalist.studies.clusters.methods.clustering import reduce_rows
     from naturalist.studies.clusters.methods.quality import agreement
+    from naturalist.studies.clusters.options import ClusterOptions
 
     sets = {}
     if arguments.photos:
@@ -212,21 +209,27 @@ def _scale(rows: int, method: str, made_from: int, count: int) -> None:
     from naturalist.features import open_file
     from naturalist.layout import Layout
     from naturalist.progress import Silent
-    from naturalist.studies.clusters.methods.clustering import ClusterOptions
     from naturalist.studies.clusters.methods.quality import agreement
-    from naturalist.studies.clusters.study import ClusterStudy, study_clusters
+    from naturalist.studies.clusters.options import ClusterOptions
+    from naturalist.studies.clusters.study import ClusterStudy
+    from naturalist.studies.study import bring_up_to_date
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         truth, writing = timed(lambda: write(folder / "v.parquet", rows))
         base = _peak()
         files = open_file(folder / "v.parquet")
-        study = ClusterStudy(ClusterOptions(method=method, rows=made_from, count=count))
-        found, seconds = timed(lambda: study_clusters(files, Layout(folder), study, Silent()))
+        options = ClusterOptions(method=method, rows=made_from, count=count)
+
+        def cluster(features: Any) -> Any:
+            study = ClusterStudy(features, Layout(folder), options, Silent())
+            return bring_up_to_date(study).report
+
+        found, seconds = timed(lambda: cluster(files))
         peak = _peak()
         members = pq.read_table(folder / "clusters/default/members.parquet")["cluster"].to_numpy()
         new = vectors_after(files, 1000)
-        again, growing = timed(lambda: study_clusters(new, Layout(folder), study, Silent()))
+        again, growing = timed(lambda: cluster(new))
         said = agreement(members, truth)
         print(
             f"{rows:,} x {DIM} {method}: {seconds:.0f} s, peak {peak:.0f} MB ({base:.0f} before), "
@@ -334,10 +337,15 @@ def _search_own(folder: Path, rows: int, queries: np.ndarray, true: np.ndarray) 
     from naturalist.layout import Layout
     from naturalist.progress import Silent
     from naturalist.studies.similar import study as similar
+    from naturalist.studies.study import bring_up_to_date
 
     files, layout = open_file(folder / "v.parquet"), Layout(folder)
     base = _peak()
-    about, build_s = timed(lambda: similar.update_index(files, layout, "b", Silent()))
+
+    def update(features: Any) -> Any:
+        return bring_up_to_date(similar.IndexStudy(features, layout, "b", Silent())).report
+
+    about, build_s = timed(lambda: update(files))
     index = similar.open_index(layout)
     index.search(queries[:1], 10)
     found, seconds = timed(lambda: np.concatenate([index.search(q[None], 10)[0] for q in queries]))
@@ -352,9 +360,7 @@ def _search_own(folder: Path, rows: int, queries: np.ndarray, true: np.ndarray) 
     )
     found, seconds = timed(lambda: index.search(queries, 10)[0])
     _tell("own, exact, 200 at once", rows, build_s, seconds / len(queries), found, true, base)
-    _, seconds = timed(
-        lambda: similar.update_index(vectors_after(files, 1000), layout, "b", Silent())
-    )
+    _, seconds = timed(lambda: update(vectors_after(files, 1000)))
     size = sum(path.stat().st_size for path in layout.index("b").iterdir()) / 1e6
     print(f"own: {size:,.0f} MB on the disk; 1,000 more in {seconds:.1f} s", flush=True)
 

@@ -23,7 +23,8 @@ from naturalist.config import load_config
 from naturalist.images import PictureLimits
 from naturalist.stages import extract
 from naturalist.stages.pictures import read_picture
-from naturalist.studies.drift.comparison import DriftOptions, compare_pictures
+from naturalist.studies.drift.comparison import compare_pictures
+from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.rows import Chosen, Found, Pictures, find
 
 

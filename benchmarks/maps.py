@@ -69,10 +69,11 @@ class Mixture:
 
 
 def reduced(rows: int) -> Any:
-    from naturalist.studies.maps.methods.drawing import MapOptions, reduce_all
+    from naturalist.studies.maps.methods.drawing import reduce_all
+    from naturalist.studies.maps.options import DrawingOptions
 
     data = Mixture(rows, rare=0)
-    return reduce_all(data.blocks, rows, MapOptions(unit=False))[1]
+    return reduce_all(data.blocks, rows, DrawingOptions(unit=False))[1]
 
 
 # neighbours
@@ -157,12 +158,12 @@ def run_search(name: str, rows: int) -> dict[str, Any]:
 
 def _warm(points: Any) -> None:
     """Let the compiler finish, and what it made be kept, before anything is timed."""
-    from naturalist.studies.maps.methods.drawing import MapOptions, draw
-    from naturalist.studies.maps.methods.tsne import TsneOptions
+    from naturalist.studies.maps.methods.drawing import draw
+    from naturalist.studies.maps.options import DrawingOptions, TsneOptions
 
     few = points[:600]
     quick = TsneOptions(early_iterations=2, iterations=2)
-    draw(lambda: [few], len(few), MapOptions(sample=300, tsne=quick))
+    draw(lambda: [few], len(few), DrawingOptions(sample=300, tsne=quick))
 
 
 # layouts
@@ -171,9 +172,10 @@ def _warm(points: Any) -> None:
 def lay_naturalist(points: Any, dims: int, sample: int = 0) -> Any:
     """As `draw` does it, without measuring the map: the others do not measure theirs."""
     from naturalist.studies.maps.methods import drawing
+    from naturalist.studies.maps.options import DrawingOptions
 
     # All axes are kept: the others see all values too.
-    options = drawing.MapOptions(dims=dims, sample=sample, unit=False, kept=DIM)
+    options = DrawingOptions(dims=dims, sample=sample, unit=False, kept=DIM)
     blocks = [points[k : k + BLOCK] for k in range(0, len(points), BLOCK)]
     fitted, reduced = drawing.reduce_all(lambda: blocks, len(points), options)
     chosen = drawing.choose_sample(reduced, options).rows
@@ -243,7 +245,7 @@ def run_engine(name: str, rows: int) -> dict[str, Any]:
     """Steps of each engine from the middle of a layout on, where points are spread already."""
     from naturalist.numeric import neighbours
     from naturalist.studies.maps.methods import affinities, tsne
-    from naturalist.studies.maps.methods.tsne import TsneOptions
+    from naturalist.studies.maps.options import TsneOptions
 
     points = reduced(rows)
     near = neighbours.nearest(points, 90)
@@ -261,21 +263,24 @@ def run_engine(name: str, rows: int) -> dict[str, Any]:
 
 
 def run_reduce(rows: int, scratch: str) -> dict[str, Any]:
-    from naturalist.studies.maps.methods.drawing import MapOptions, reduce_all
+    from naturalist.studies.maps.methods.drawing import reduce_all
+    from naturalist.studies.maps.options import DrawingOptions
 
     data = Mixture(rows)
-    (fitted, points), cost = timed(lambda: reduce_all(data.blocks, rows, MapOptions(unit=False)))
+    how = DrawingOptions(unit=False)
+    (fitted, points), cost = timed(lambda: reduce_all(data.blocks, rows, how))
     np.save(f"{scratch}/reduced.npy", points)
     np.save(f"{scratch}/cluster.npy", data.cluster)
     return {"explained": round(fitted.explained, 3)} | cost
 
 
 def run_sample(rows: int, scratch: str, size: int) -> dict[str, Any]:
-    from naturalist.studies.maps.methods.drawing import MapOptions, choose_sample
+    from naturalist.studies.maps.methods.drawing import choose_sample
+    from naturalist.studies.maps.options import DrawingOptions
 
     points, cluster = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/cluster.npy")
     _warm(points)
-    sample, cost = timed(lambda: choose_sample(points, MapOptions(sample=size)))
+    sample, cost = timed(lambda: choose_sample(points, DrawingOptions(sample=size)))
     np.save(f"{scratch}/chosen.npy", sample.rows)
     kept = np.bincount(cluster[sample.rows], minlength=COMMON + RARE)[COMMON:]
     return {
@@ -287,11 +292,12 @@ def run_sample(rows: int, scratch: str, size: int) -> dict[str, Any]:
 
 
 def run_lay(rows: int, scratch: str, dims: int) -> dict[str, Any]:
-    from naturalist.studies.maps.methods.drawing import SILENT, MapOptions, lay_out_sample
+    from naturalist.studies.maps.methods.drawing import SILENT, lay_out_sample
+    from naturalist.studies.maps.options import DrawingOptions
 
     points, chosen = np.load(f"{scratch}/reduced.npy"), np.load(f"{scratch}/chosen.npy")
     _warm(points)
-    options = MapOptions(dims=dims)
+    options = DrawingOptions(dims=dims)
     made, cost = timed(lambda: lay_out_sample(points, chosen, options, None, SILENT))
     np.savez(
         f"{scratch}/layout-{dims}.npz",
@@ -306,9 +312,9 @@ def run_place(rows: int, scratch: str, dims: int) -> dict[str, Any]:
     from naturalist.numeric.reduction import fit_reduction
     from naturalist.studies.maps.methods.drawing import (
         SILENT,
+        DrawingOptions,
         Layout,
         MapModel,
-        MapOptions,
         place_all,
     )
 
@@ -318,7 +324,7 @@ def run_place(rows: int, scratch: str, dims: int) -> dict[str, Any]:
     layout = Layout(held["coordinates"], held["index"], held["distance"], 1.0, None)
     model = MapModel(fit_reduction([points[:100]]), points[chosen], layout.coordinates)
     placed, cost = timed(
-        lambda: place_all(model, points, chosen, layout, MapOptions(dims=dims), SILENT)
+        lambda: place_all(model, points, chosen, layout, DrawingOptions(dims=dims), SILENT)
     )
     np.save(f"{scratch}/placed-{dims}.npy", placed.coordinates)
     return {"placed": rows - len(chosen)} | cost

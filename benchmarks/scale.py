@@ -30,8 +30,7 @@ import pyarrow as pa
 import synthetic
 from naturalist.config import Config, load_config
 from naturalist.ledger import KnownFiles, LazilyKnownFiles
-from naturalist.pipeline import runner, status, steps
-from naturalist.pipeline.near_duplicates import near_duplicates
+from naturalist.pipeline import runner, status, steps, studies
 from naturalist.progress import Silent
 from naturalist.schemas import FINDINGS
 from naturalist.stages.ingest import batches, folder_states
@@ -141,7 +140,7 @@ def _rows(config: Config) -> int:
 
 
 def _duplicates(config: Config) -> None:
-    near_duplicates(config, Silent())
+    studies.study(config, Silent(), studies.duplicates)
 
 
 ON_ROWS: dict[str, Callable[[Config], None]] = {

@@ -42,13 +42,13 @@ from naturalist.curation.searching import Words, open_words
 from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import SILENT
+from naturalist.studies.study import bring_up_to_date
 from naturalist.studies.words.heads import head_of
 from naturalist.studies.words.index import (
     NO_TOKENS,
     open_word_index,
     paths_of,
     token_table,
-    update_word_index,
 )
 from naturalist.studies.words.methods.concepts import (
     BACKGROUND,
@@ -60,6 +60,7 @@ from naturalist.studies.words.methods.concepts import (
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import Term, parse
 from naturalist.studies.words.search import prepared, search
+from naturalist.studies.words.study import WordStudy
 
 QUERIES = {
     "dog": r"/dogs/|/dalmatian/",
@@ -334,7 +335,8 @@ def build_words(folder: Path, rows: int) -> float:
     )
     begun = time.perf_counter()
     of_all = FeatureTable(files, DIM, {"animal": 0}, "made-up")
-    index = update_word_index(of_all, layout, "made-up", lambda: head, SILENT)
+    bring_up_to_date(WordStudy(of_all, layout, "made-up", lambda: head, SILENT))
+    index = open_word_index(layout, "made-up")
     spent = time.perf_counter() - begun
     for number, part in enumerate(index.parts):
         own = rng.choice(folders, (part.rows, 2))

@@ -12,8 +12,7 @@ from naturalist.cli.app import app
 from naturalist.config import Config, load_config
 from naturalist.curation.overlap import find_overlap
 from naturalist.errors import ConfigError
-from naturalist.pipeline import steps
-from naturalist.pipeline.near_duplicates import near_duplicates
+from naturalist.pipeline import steps, studies
 from naturalist.progress import Silent
 
 
@@ -42,7 +41,7 @@ def config(tmp_path: Path) -> Config:
     tiny.make_all(made)
     with tiny.job(made) as held:
         steps.collect_metadata(held)
-    near_duplicates(made, Silent())
+    studies.study(made, Silent(), studies.duplicates)
     return made
 
 

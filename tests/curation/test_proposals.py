@@ -14,7 +14,7 @@ from naturalist.config import Config, load_config
 from naturalist.curation.near_duplicates import Keep, thin_out
 from naturalist.curation.quality import look_for_poor, parse_limit
 from naturalist.errors import ConfigError, WorkspaceError
-from naturalist.pipeline.near_duplicates import near_duplicates
+from naturalist.pipeline import studies
 from naturalist.progress import Silent
 
 SIDE = 160
@@ -51,7 +51,7 @@ def config(tmp_path: Path) -> Config:
     tiny.config_file(tmp_path / "c", sources)
     config = load_config(tmp_path / "c")
     tiny.make_all(config)
-    near_duplicates(config, Silent())
+    studies.study(config, Silent(), studies.duplicates)
     return config
 
 

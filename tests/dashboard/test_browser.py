@@ -20,7 +20,7 @@ from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.export import export
 from naturalist.dashboard.place import open_workspace
-from naturalist.pipeline.analyse import STEPS
+from naturalist.pipeline.studies import STEPS
 
 PAGES = {
     "health": "health",

@@ -6,7 +6,7 @@ import tiny
 from naturalist.dashboard import similar as answering
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.place import open_workspace
-from naturalist.pipeline import similar as indexing
+from naturalist.pipeline import studies
 from naturalist.progress import Silent
 
 
@@ -18,7 +18,7 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     tiny.make_all(config)
     desk = open_desk(open_workspace(config))
     from_tables = desk.similar.to_picture("plant_id_3", 5)
-    indexing.index(config, Silent())
+    studies.study(config, Silent(), studies.index)
     with monkeypatch.context() as patched:
         patched.delattr(answering, "_nearest_in_tables")
         from_index = desk.similar.to_picture("plant_id_3", 5)

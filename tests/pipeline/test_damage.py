@@ -14,8 +14,7 @@ from naturalist import seals
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.layout import Layout
-from naturalist.pipeline import near_duplicates, runner
-from naturalist.pipeline import similar as indexing
+from naturalist.pipeline import runner, studies
 from naturalist.pipeline.runner import RunOptions
 from naturalist.progress import Silent
 from naturalist.running import workspace
@@ -31,8 +30,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("damage")
     config = collection(folder)
     tiny.make_all(config)
-    indexing.index(config, Silent())
-    near_duplicates.near_duplicates(config, Silent())
+    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), studies.duplicates)
     with workspace.writing(config):
         add_studies(config)
     return folder
@@ -83,7 +82,7 @@ def test_a_flipped_bit_in_any_file_of_a_study_is_found(config: Config) -> None:
 def test_damage_is_still_found_after_another_command_has_run(config: Config) -> None:
     path = config.layout.map("tsne-2d") / "points.parquet"
     flip(path)
-    indexing.index(config, Silent())
+    studies.study(config, Silent(), studies.index)
     with pytest.raises(VerificationFailed, match=r"maps/tsne-2d/points\.parquet"):
         runner.verify(config, Silent())
 
@@ -91,15 +90,15 @@ def test_damage_is_still_found_after_another_command_has_run(config: Config) -> 
 def test_a_file_that_another_program_wrote_is_found_too(config: Config) -> None:
     path = config.layout.map("tsne-2d") / "map.json"
     path.write_text(path.read_text().replace("synthetic", "made up"))
-    indexing.index(config, Silent())
+    studies.study(config, Silent(), studies.index)
     assert [one.file for one in check_studies(config.layout)] == ["maps/tsne-2d/map.json"]
 
 
 def test_what_a_command_makes_anew_is_no_damage(config: Config) -> None:
     tiny.write_picture(config.layout.root.parent / "sources/plant/0999.png", 999)
     tiny.make_all(config)
-    indexing.index(config, Silent())
-    near_duplicates.near_duplicates(config, Silent())
+    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), studies.duplicates)
     assert not list(check_studies(config.layout))
 
 
@@ -115,7 +114,7 @@ def test_what_a_killed_writer_left_is_taken_for_what_it_is(config: Config) -> No
     config.layout.scratch.mkdir(exist_ok=True)
     config.layout.unsealed.touch()
     path.write_text(path.read_text() + "\n")
-    indexing.index(config, Silent())
+    studies.study(config, Silent(), studies.index)
     assert not list(check_studies(config.layout))
 
 

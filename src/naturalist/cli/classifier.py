@@ -20,9 +20,9 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import CONFIG_NAME, ClassifierSection, load_config
+from naturalist.config import CONFIG_NAME, load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import classifier
+from naturalist.pipeline import classifier, studies
 from naturalist.pipeline.classifier import Elsewhere
 from naturalist.stores import S3Options
 from naturalist.studies.classifier.options import ClassifierOptions
@@ -89,8 +89,7 @@ def train(
 def _options(config: Path) -> ClassifierOptions:
     """The settings of a configuration; the defaults where there is none."""
     there = config / CONFIG_NAME if config.is_dir() else config
-    section = load_config(config).classifier if there.exists() else ClassifierSection()
-    return section.options
+    return load_config(config).classifier if there.exists() else ClassifierOptions()
 
 
 def _elsewhere(place: str, out: Path | None, snapshot: str, s3: S3Options) -> Elsewhere | None:
@@ -183,7 +182,7 @@ def refine(
     classifier.margin and something is better; why is in `naturalist models list`. A step of the
     daily run with analyse.steps = ["classifier"].
     """
-    found = classifier.refine(load_config(config), make_progress(quiet=quiet))
+    found = studies.study(load_config(config), make_progress(quiet=quiet), studies.champion).report
     if json:
         output.print_json(found)
         return

@@ -1,8 +1,9 @@
 """The command that clusters features."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -19,16 +20,18 @@ from naturalist.cli.options import (
     VectorsOption,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import ClustersSection, load_config
+from naturalist.config import load_config
 from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
 from naturalist.features import FeatureTable, open_file, open_place
 from naturalist.layout import Layout
-from naturalist.pipeline.clusters import cluster as bring_up_to_date
-from naturalist.studies.clusters.study import ClusterStudy, study_clusters
+from naturalist.pipeline import studies
+from naturalist.studies.clusters.options import ClusterOptions, Method
+from naturalist.studies.clusters.study import ClusterStudy
+from naturalist.studies.study import bring_up_to_date
 
 app = typer.Typer()
-_METHODS = ("kmeans", "hdbscan")
+_METHODS: tuple[Method, ...] = get_args(Method)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -73,16 +76,16 @@ def cluster(
     progress = make_progress(quiet=quiet)
     if place or vectors:
         files, layout = elsewhere(place, vectors, out)
-        study = _study(ClustersSection().study, method, count, seed)
+        options = _options(ClusterOptions(), method, count, seed)
         pictures = Layout(Path(place)) if place and "://" not in place else None
-        found = study_clusters(
-            files, layout, study, progress, name=name, pictures=pictures, rebuild=rebuild
-        )
+        study = ClusterStudy(files, layout, options, progress, name, pictures)
+        found = bring_up_to_date(study, rebuild=rebuild).as_json
     else:
         settings = load_config(config)
         layout = settings.layout
-        study = _study(settings.clusters.study, method, count, seed)
-        found = bring_up_to_date(settings, progress, study, name=name, rebuild=rebuild)
+        options = _options(settings.clusters, method, count, seed)
+        clusters = partial(studies.clusters, options=options, name=name)
+        found = studies.study(settings, progress, clusters, rebuild=rebuild).as_json
     if json:
         output.print_json(found)
     else:
@@ -103,14 +106,16 @@ def elsewhere(place: str, vectors: Path | None, out: Path | None) -> tuple[Featu
     return files, Layout(out)
 
 
-def _study(study: ClusterStudy, method: str, count: int | None, seed: int | None) -> ClusterStudy:
+def _options(
+    options: ClusterOptions, method: str, count: int | None, seed: int | None
+) -> ClusterOptions:
     if method and method not in _METHODS:
         raise ConfigError(f"--method {method!r}: choose one of {', '.join(_METHODS)}")
     if count == 1:
         raise ConfigError("--count 1: one cluster is no clustering; give 2 or more, or 0")
     asked = {"method": method or None, "count": count, "seed": seed}
     changes: dict[str, Any] = {k: value for k, value in asked.items() if value is not None}
-    return replace(study, clusters=replace(study.clusters, **changes))
+    return replace(options, **changes)
 
 
 def _print(found: dict[str, Any], folder: Path) -> None:

@@ -1,7 +1,9 @@
 """The command that tells whether new pictures are like those from before."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -9,13 +11,14 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import DriftSection, load_config
+from naturalist.config import load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline.drift import drift as watch
+from naturalist.pipeline import studies
+from naturalist.studies.drift.options import Against, DriftOptions
 from naturalist.studies.drift.wording import VERDICTS
 
 app = typer.Typer()
-_QUESTIONS = ("sources", "everything")
+_QUESTIONS: tuple[Against, ...] = get_args(Against)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -52,20 +55,21 @@ def drift(
     Example: naturalist drift --batch 12
     """
     settings = load_config(config)
-    options = _section(settings.drift, against).options
-    report = watch(settings, make_progress(quiet=quiet), batch, source, options)
+    options = _options(settings.drift, against)
+    drift_study = partial(studies.drift, batch=batch, source=source, options=options)
+    report = studies.study(settings, make_progress(quiet=quiet), drift_study).report
     if json:
         output.print_json(report)
     else:
         _print(report, settings.layout.drift(report["name"]))
 
 
-def _section(section: DriftSection, against: str) -> DriftSection:
+def _options(options: DriftOptions, against: str) -> DriftOptions:
     if not against:
-        return section
+        return options
     if against not in _QUESTIONS:
         raise ConfigError(f"--against {against!r}: choose one of {', '.join(_QUESTIONS)}")
-    return section.model_copy(update={"against": against})
+    return replace(options, against=against)
 
 
 def _print(report: dict[str, Any], path: Path) -> None:

@@ -14,7 +14,7 @@ from naturalist.curation.measured import write_decisions
 from naturalist.curation.near_duplicates import Keep, Thinned, thin_out
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.pipeline.near_duplicates import near_duplicates
+from naturalist.pipeline import studies
 
 app = typer.Typer()
 _SHOWN = 10
@@ -53,7 +53,7 @@ def duplicates(
     if decisions is not None and keep is None:
         raise ConfigError("--decisions goes with --keep: say which picture of a group stays")
     settings = load_config(config)
-    report = near_duplicates(settings, make_progress(quiet=quiet))
+    report = studies.study(settings, make_progress(quiet=quiet), studies.duplicates).report
     layout = settings.layout
     thinned = None if keep is None else thin_out(layout, sorted(settings.labels), keep)
     if thinned is not None and decisions is not None:

@@ -1,6 +1,7 @@
 """The command that looks for wrong categories."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -12,11 +13,11 @@ from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.pipeline.label_issues import label_issues as look
-from naturalist.studies.labels.study import Judge, LabelIssueOptions
+from naturalist.pipeline import studies
+from naturalist.studies.labels.options import Judge, LabelIssueOptions
 
 app = typer.Typer()
-_JUDGES: dict[str, Judge] = {"both": "both", "folds": "folds", "sources": "sources"}
+_JUDGES: dict[str, Judge] = {name: name for name in get_args(Judge)}
 _SHOWN = 20
 
 
@@ -47,8 +48,8 @@ def label_issues(
     if judge not in _JUDGES:
         raise ConfigError(f"--judge {judge!r}: choose one of {', '.join(_JUDGES)}")
     settings = load_config(config)
-    options = LabelIssueOptions(_JUDGES[judge], shown)
-    report = look(settings, make_progress(quiet=quiet), options)
+    issues = partial(studies.label_issues, options=LabelIssueOptions(_JUDGES[judge], shown))
+    report = studies.study(settings, make_progress(quiet=quiet), issues).report
     layout = settings.layout
     if json:
         suspects = read_parquet(layout.label_issues).to_pylist()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +14,13 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
-from naturalist.config.maps import MapSection
 from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
 from naturalist.features import open_place
 from naturalist.layout import MapFolder, SampleFolder
 from naturalist.running import workspace
+from naturalist.studies.maps.options import MapOptions
+from naturalist.studies.study import bring_up_to_date
 
 if TYPE_CHECKING:
     from naturalist.features import FeatureTable
@@ -94,8 +96,8 @@ def make_map(
 
     Example: naturalist map --dims 3 -c garden
     """
-    from naturalist.studies.maps import study as maps
     from naturalist.studies.maps.own_coordinates import read_coordinates
+    from naturalist.studies.maps.study import MapStudy, default_name
 
     settings, opened, root = _place(config, place, out, "map")
     own = None
@@ -103,32 +105,24 @@ def make_map(
         if method is not None or sample or dims is not None:
             raise ConfigError("--coordinates is a layout: leave --dims, --method and --sample out")
         own = read_coordinates(coordinates)
-    options = _with_asked(settings, method, sample, seed).options(dims or 2)
-    named = _checked_name(name or (f"own-{own.dims}d" if own else maps.default_name(options)))
+    how = _with_options(settings, method, sample, seed).drawing(dims or 2)
+    named = _checked_name(name or (f"own-{own.dims}d" if own else default_name(how)))
     folder = MapFolder(out or root / named)
     with opened() as table:
-        made = maps.make_map(
-            table,
-            folder,
-            named,
-            options,
-            settings.floors,
-            own=own,
-            rebuild=rebuild,
-            watcher=make_progress(quiet=quiet),
-        )
+        study = MapStudy(table, folder, named, how, settings, own, make_progress(quiet=quiet))
+        made = bring_up_to_date(study, rebuild=rebuild).as_json
     if json:
         output.print_json(made)
         return
     _print_map(made, folder)
 
 
-def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapSection, Any, Path]:
+def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOptions, Any, Path]:
     """The settings, a context that gives the features, and where results of a kind lie."""
     if place:
         if out is None:
             raise ConfigError("--from reads another place: say with  --out DIR  where to write")
-        return MapSection(), _reading(place), out
+        return MapOptions(), _reading(place), out
     settings = load_config(config)
     workspace.reading(settings.layout)
     root = settings.layout.maps if kind == "map" else settings.layout.samples
@@ -149,17 +143,17 @@ def _reading(place: str) -> Any:
     return read
 
 
-def _with_asked(
-    settings: MapSection, method: Method | None, sample: str, seed: int | None
-) -> MapSection:
-    asked: dict[str, Any] = {}
+def _with_options(
+    settings: MapOptions, method: Method | None, sample: str, seed: int | None
+) -> MapOptions:
+    changes: dict[str, Any] = {}
     if method is not None:
-        asked["method"] = method.value
+        changes["method"] = method.value
     if sample:
-        asked["sample"] = _sample_words(sample)
+        changes["sample"] = _sample_words(sample)
     if seed is not None:
-        asked["seed"] = seed
-    return settings.model_copy(update=asked)
+        changes["seed"] = seed
+    return replace(settings, **changes)
 
 
 def _sample_words(text: str) -> int | str:
@@ -254,7 +248,7 @@ def make_sample(
     options = SampleOptions(size, method.value, seed)
     with opened() as table:
         made = samples.make_sample(
-            table, folder, named, options, settings.floors, watcher=make_progress(quiet=quiet)
+            table, folder, named, options, settings, progress=make_progress(quiet=quiet)
         )
     if json:
         output.print_json(made)

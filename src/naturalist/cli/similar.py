@@ -20,7 +20,9 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.pipeline import similar as looking
-from naturalist.studies.similar.study import open_index, update_index
+from naturalist.pipeline import studies
+from naturalist.studies.similar.study import IndexStudy, open_index
+from naturalist.studies.study import bring_up_to_date
 
 app = typer.Typer()
 _ELSEWHERE = "own"
@@ -36,7 +38,7 @@ def index(
     `analyse.steps = ["index"]` makes it part of every run.
     """
     settings = load_config(config)
-    found = looking.index(settings, make_progress(quiet=quiet))
+    found = studies.study(settings, make_progress(quiet=quiet), studies.index).as_json
     if json:
         output.print_json(found)
         return
@@ -74,7 +76,7 @@ def similar(
     progress = make_progress(quiet=quiet)
     if place or vectors:
         files, layout = elsewhere(place, vectors, out)
-        update_index(files, layout, _ELSEWHERE, progress)
+        bring_up_to_date(IndexStudy(files, layout, _ELSEWHERE, progress))
         found = open_index(layout, backbone=_ELSEWHERE)
         hits = looking.similar(found, picture, k)
     else:

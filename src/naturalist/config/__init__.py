@@ -1,8 +1,5 @@
 """`naturalist.toml`: one collection, its categories and sources, and every setting."""
 
-from naturalist.config.classifier import ClassifierSection
-from naturalist.config.clusters import ClustersSection
-from naturalist.config.drift import DriftSection
 from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
 from naturalist.config.sources import CATEGORY_NAME, CategorySection, SourceSection
@@ -12,10 +9,7 @@ __all__ = [
     "CATEGORY_NAME",
     "CONFIG_NAME",
     "CategorySection",
-    "ClassifierSection",
-    "ClustersSection",
     "Config",
-    "DriftSection",
     "NewCategory",
     "NewSource",
     "SourceSection",

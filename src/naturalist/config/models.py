@@ -17,13 +17,8 @@ from naturalist import backbones, categories
 from naturalist.archives import ArchiveLimits
 from naturalist.categories import Categories
 from naturalist.config import patterns
-from naturalist.config.classifier import ClassifierSection
-from naturalist.config.clusters import ClustersSection
 from naturalist.config.dashboard import DashboardSection
-from naturalist.config.drift import DriftSection
-from naturalist.config.duplicates import DuplicatesSection
 from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray_address
-from naturalist.config.maps import MapSection
 from naturalist.config.s3 import S3Section
 from naturalist.config.sources import (
     CategorySection,
@@ -48,6 +43,11 @@ from naturalist.stages.pictures import Location
 from naturalist.stages.verify.features import FeatureCheckOptions
 from naturalist.stores import S3Options
 from naturalist.stores.remote import RemoteFolder
+from naturalist.studies.classifier.options import ClassifierOptions
+from naturalist.studies.clusters.options import ClusterOptions
+from naturalist.studies.drift.options import DriftOptions
+from naturalist.studies.duplicates.options import NearDuplicateOptions
+from naturalist.studies.maps.options import MapOptions
 
 # TOML tells a number from a text: what is quoted, or true, is no number.
 Positive = Annotated[int, Field(gt=0, strict=True)]
@@ -149,11 +149,11 @@ class Config(Section):
     verify: VerifySection = VerifySection()
     tables: TablesSection = TablesSection()
     analyse: AnalyseSection = AnalyseSection()
-    classifier: ClassifierSection = ClassifierSection()
-    clusters: ClustersSection = ClustersSection()
-    drift: DriftSection = DriftSection()
-    duplicates: DuplicatesSection = DuplicatesSection()
-    map: MapSection = MapSection()
+    classifier: ClassifierOptions = ClassifierOptions()
+    clusters: ClusterOptions = ClusterOptions()
+    drift: DriftOptions = DriftOptions()
+    duplicates: NearDuplicateOptions = NearDuplicateOptions()
+    map: MapOptions = MapOptions()
     publish: PublishSection = PublishSection()
     airflow: AirflowSection = AirflowSection()
     executor: ExecutorSection = ExecutorSection()

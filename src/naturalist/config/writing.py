@@ -8,6 +8,7 @@ from pathlib import Path
 
 from naturalist import artifacts, backbones
 from naturalist.config import patterns
+from naturalist.config.commented import with_every_setting
 from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
 from naturalist.config.s3 import S3Section
@@ -72,7 +73,7 @@ def write_config(
     if publish and "://" not in publish:
         publish = str(expanded(publish).resolve())
     chosen = name or source_names([folder.resolve()])[0]
-    text = _as_text(render_config(chosen, categories, publish, backbone) + _s3(s3 or S3Section()))
+    text = _as_text(render_config(chosen, categories, publish, backbone, s3))
     with artifacts.storage_errors(str(path)):
         if path.exists():
             raise ConfigError(f"{path} exists already: edit it, or choose another folder")
@@ -125,12 +126,16 @@ def render_config(
     categories: Sequence[NewCategory],
     publish_url: str = "",
     backbone: str = backbones.DEFAULT,
+    s3: S3Section | None = None,
 ) -> str:
-    """Write the text of a configuration; every setting is there, with its default and a comment."""
+    """Write the text of a configuration; every setting is there with its default.
+
+    What most collections change has a comment; the rest is commented out.
+    """
     defaults = Config.model_construct(name=name, category=())
     limits = defaults.limits
     sections = "\n".join(_category(category) for category in categories)
-    return _TEMPLATE.format(
+    text = _TEMPLATE.format(
         name=_quoted(name),
         categories=sections,
         publish_url=_quoted(publish_url),
@@ -145,6 +150,7 @@ def render_config(
         rows_per_table=defaults.tables.rows_per_table,
         sample_share=defaults.verify.sample_share,
     )
+    return with_every_setting(text + _s3(s3 or S3Section()))
 
 
 def _quoted(text: str) -> str:
@@ -203,7 +209,8 @@ def _clean(text: str) -> str:
 
 _TEMPLATE = """\
 # One collection of pictures, for naturalist. Paths are relative to this file's folder.
-# Every setting is explained in docs/configuration.md.
+# Every setting is here; those that few collections change are comments that show the default.
+# docs/configuration.md explains each of them.
 format = 1
 name = {name}
 workspace = "."            # where pictures, ledger, features and tables are kept

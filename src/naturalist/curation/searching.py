@@ -25,7 +25,8 @@ from naturalist.running import workspace
 from naturalist.schemas import LEDGER
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.similar.methods.vector_search import Floats
-from naturalist.studies.similar.study import Index, open_index, update_index
+from naturalist.studies.similar.study import Index, IndexStudy, open_index
+from naturalist.studies.study import bring_up_to_date
 from naturalist.studies.thumbnails import read_thumbnails
 from naturalist.studies.words.concept_files import read_concepts
 from naturalist.studies.words.heads import has_head, head_of
@@ -33,11 +34,11 @@ from naturalist.studies.words.index import (
     WordIndex,
     open_word_index,
     paths_of,
-    update_word_index,
 )
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import parse
 from naturalist.studies.words.search import Found, prepared, search
+from naturalist.studies.words.study import WordStudy
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,10 @@ def update_words(config: Config, progress: Progress) -> WordIndex:
     """
     files = open_place(config.layout.root)
     spec = backbones.describe(config.extract.backbone)
-    update_index(files, config.layout, spec.id, progress)
+    bring_up_to_date(IndexStudy(files, config.layout, spec.id, progress))
     make_head = partial(head_of, spec.name) if has_head(spec.name) else None
-    return update_word_index(files, config.layout, spec.id, make_head, progress)
+    bring_up_to_date(WordStudy(files, config.layout, spec.id, make_head, progress))
+    return open_word_index(config.layout, spec.id)
 
 
 def _key(part: dict[str, Any]) -> tuple[str, str]:

@@ -16,8 +16,7 @@ from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import shard_name
 from naturalist.orchestration import accounts, groups
 from naturalist.orchestration.request import Request
-from naturalist.pipeline import analyse as pipeline_analyse
-from naturalist.pipeline import budget, runner, steps
+from naturalist.pipeline import budget, runner, steps, studies
 from naturalist.pipeline.steps import Job
 from naturalist.running import lock, workspace
 from naturalist.running.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
@@ -311,7 +310,7 @@ def analysis_step(request: Request, step: AnalysisStep) -> None:
     """Bring one study of the tables up to date."""
     workers = request.config().extract.workers
     with _job(request, shared=True, workers=workers) as job:
-        _LOG.info("%s", pipeline_analyse.STEPS[step](job))
+        _LOG.info("%s", studies.STEPS[step](job))
 
 
 def analysis_standby(request: Request) -> None:

@@ -1,28 +1,13 @@
 """The analyse stage: studies of the tables, in order, each only where it is not done.
 
-A step is a function of a job that returns what it did as JSON values; `STEPS` lists them all.
-`analyse.steps` of the configuration says which are part of every run. A step does nothing when its
-artifacts are those of the tables as they are.
+`analyse.steps` of the configuration says which are part of every run; `studies.STEPS` lists them
+all. A step does nothing when its artifacts are those of the tables as they are.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from naturalist.pipeline import classifier, clusters, drift, mapping, near_duplicates, similar
 from naturalist.pipeline.steps import Job
-from naturalist.schedule import AnalysisStep
-
-Step = Callable[[Job], dict[str, Any]]
-
-STEPS: dict[AnalysisStep, Step] = {
-    "duplicates": near_duplicates.step,
-    "index": similar.step,
-    "clusters": clusters.step,
-    "map": mapping.update_maps,
-    "classifier": classifier.step,
-    "drift": drift.step,
-}
-"""What each step does."""
+from naturalist.pipeline.studies import STEPS
 
 
 def analyse(job: Job) -> dict[str, dict[str, Any]] | None:

@@ -1,24 +1,21 @@
-"""The classifier of a workspace, or of tables anywhere: train, evaluate, refine."""
+"""The classifier of a workspace, or of tables anywhere: train, evaluate, choose."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from naturalist import artifacts
 from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.pipeline.steps import Job
+from naturalist.pipeline import studies
 from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.stores import S3Options
 from naturalist.studies.classifier import champions
 from naturalist.studies.classifier.options import ClassifierOptions
-from naturalist.studies.classifier.refining import make
-from naturalist.studies.classifier.refining import refine as refine_model
-from naturalist.studies.classifier.training import HeldOutRows, is_trained, model_id
-from naturalist.studies.classifier.training import train as train_model
+from naturalist.studies.classifier.study import EvaluationStudy, ModelStudy
 from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
+from naturalist.studies.study import Result, bring_up_to_date
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,15 @@ class Elsewhere:
     snapshot: str | None = None
     s3: S3Options | None = None
 
+    def rows(self, options: ClassifierOptions) -> TrainingRows:
+        """The rows to learn from.
+
+        Raises:
+            ConfigError: the tables cannot be learnt from.
+            StoreError: the store failed.
+        """
+        return open_rows(self.place, options, snapshot=self.snapshot, s3=self.s3)
+
 
 def train(config: Config, progress: Progress) -> dict[str, Any]:
     """Train a classifier of the tables of a workspace, unless it is there.
@@ -39,18 +45,11 @@ def train(config: Config, progress: Progress) -> dict[str, Any]:
 
     Raises:
         ConfigError: the tables cannot be learnt from.
-        WorkspaceLocked: somebody else is writing.
+        WorkspaceLocked: another process is writing.
         MissingExtra: SciPy is not installed.
     """
-    layout, options = config.layout, config.classifier.options
-    workspace.reading(layout)
-    with workspace.writing(config):
-        rows = open_rows(layout.root, options, layout=layout)
-        folder = layout.model(model_id(rows, options))
-        found = _train(rows, options, folder, progress)
-        if champions.champion(layout) is None:
-            champions.record(layout, folder.name, "promote", champions.FIRST)
-    return found | {"champion": champions.champion(layout) == folder.name}
+    made, result = _study_here(config, progress, ModelStudy)
+    return _trained(made, result) | {"champion": _is_champion(config, made)}
 
 
 def train_elsewhere(
@@ -63,18 +62,12 @@ def train_elsewhere(
         StoreError: the store failed.
         MissingExtra: SciPy is not installed.
     """
-    rows = open_rows(there.place, options, snapshot=there.snapshot, s3=there.s3)
-    return _train(rows, options, there.out / model_id(rows, options), progress)
+    made = ModelStudy(there.rows(options), options, there.out, progress)
+    return _trained(made, bring_up_to_date(made))
 
 
-def _train(
-    rows: TrainingRows, options: ClassifierOptions, folder: Path, progress: Progress
-) -> dict[str, Any]:
-    new = not is_trained(folder)
-    held: HeldOutRows | None = train_model(rows, options, folder, progress) if new else None
-    del held
-    facts: dict[str, Any] = artifacts.read_json(folder / "model.json")
-    return facts | {"folder": str(folder), "new": new}
+def _trained(made: ModelStudy, result: Result) -> dict[str, Any]:
+    return result.report | {"folder": str(made.folder), "new": result.changed}
 
 
 def evaluate(config: Config, progress: Progress) -> dict[str, Any]:
@@ -85,17 +78,11 @@ def evaluate(config: Config, progress: Progress) -> dict[str, Any]:
 
     Raises:
         ConfigError: the tables cannot be learnt from.
-        WorkspaceLocked: somebody else is writing.
+        WorkspaceLocked: another process is writing.
         MissingExtra: SciPy or matplotlib is not installed.
     """
-    layout, options = config.layout, config.classifier.options
-    workspace.reading(layout)
-    with workspace.writing(config):
-        rows = open_rows(layout.root, options, layout=layout)
-        found = _evaluate(rows, options, layout.model(model_id(rows, options)), progress)
-        if champions.champion(layout) is None:
-            champions.record(layout, found["model"], "promote", champions.FIRST)
-    return found | {"champion": champions.champion(layout)}
+    made, result = _study_here(config, progress, EvaluationStudy)
+    return _evaluated(made, result) | {"champion": champions.champion(config.layout)}
 
 
 def evaluate_elsewhere(
@@ -108,48 +95,30 @@ def evaluate_elsewhere(
         StoreError: the store failed.
         MissingExtra: SciPy or matplotlib is not installed.
     """
-    rows = open_rows(there.place, options, snapshot=there.snapshot, s3=there.s3)
-    return _evaluate(rows, options, there.out / model_id(rows, options), progress)
+    made = EvaluationStudy(there.rows(options), options, there.out, progress)
+    return _evaluated(made, bring_up_to_date(made))
 
 
-def _evaluate(
-    rows: TrainingRows, options: ClassifierOptions, folder: Path, progress: Progress
-) -> dict[str, Any]:
-    make(rows, options, folder, progress)
-    found: dict[str, Any] = artifacts.read_json(folder / "evaluation.json")
-    return {"model": folder.name, "folder": str(folder)} | found
+def _evaluated(made: ModelStudy, result: Result) -> dict[str, Any]:
+    return {"model": made.folder.name, "folder": str(made.folder)} | result.report
 
 
-def refine(config: Config, progress: Progress) -> dict[str, Any]:
-    """Train a challenger of the newest tables, and make it the champion if it deserves that.
-
-    Raises:
-        ConfigError: the tables cannot be learnt from.
-        WorkspaceLocked: somebody else is writing.
-        MissingExtra: SciPy or matplotlib is not installed.
-    """
-    workspace.reading(config.layout)
+def _study_here(
+    config: Config, progress: Progress, kind: type[ModelStudy]
+) -> tuple[ModelStudy, Result]:
+    """A model of the workspace; the first one is the champion."""
+    layout, options = config.layout, config.classifier
+    workspace.reading(layout)
     with workspace.writing(config):
-        return _refine(config, progress)
+        made = kind(studies.training_rows(config), options, layout.models, progress)
+        result = bring_up_to_date(made)
+        if champions.champion(layout) is None:
+            champions.record(layout, made.folder.name, "promote", champions.FIRST)
+    return made, result
 
 
-def _refine(config: Config, progress: Progress) -> dict[str, Any]:
-    options = config.classifier.options
-    rows = open_rows(config.layout.root, options, layout=config.layout)
-    return refine_model(rows, options, config.layout, progress, margin=config.classifier.margin)
-
-
-def step(job: Job) -> dict[str, Any]:
-    """The step of a run: `refine`, once two categories have rows."""
-    layout = job.config.layout
-    held = [name for name in job.config.labels if any(layout.tables.glob(f"{name}/*.parquet"))]
-    if len(held) < 2:
-        job.progress.note("classifier: fewer than two categories have rows; nothing to learn yet")
-        return {}
-    found = _refine(job.config, job.progress)
-    if found["action"] != "none":
-        job.progress.note(f"classifier {found['model']}: {found['action']}, {found['reason']}")
-    return {key: found[key] for key in ("model", "action", "reason", "champion")}
+def _is_champion(config: Config, made: ModelStudy) -> bool:
+    return champions.champion(config.layout) == made.folder.name
 
 
 def promote(config: Config, name: str, reason: str) -> dict[str, Any]:

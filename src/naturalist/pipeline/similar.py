@@ -1,4 +1,4 @@
-"""Similar pictures in a workspace: keeping the index, and looking for a picture or a file in it."""
+"""Looking for a picture or a file in the index of similar pictures of a workspace."""
 
 import contextlib
 from pathlib import Path
@@ -11,40 +11,14 @@ from numpy.typing import NDArray
 from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
-from naturalist.features import open_place
 from naturalist.images.apart import DecoderProcess
 from naturalist.layout import Layout
-from naturalist.pipeline.steps import Job
+from naturalist.pipeline import studies
 from naturalist.progress import Progress
-from naturalist.running import workspace
 from naturalist.stages.extract import decode_for
-from naturalist.studies.similar.study import Index, open_index, update_index
+from naturalist.studies.similar.study import Index, open_index
 
 Hit = dict[str, Any]
-
-
-def index(config: Config, progress: Progress) -> dict[str, Any]:
-    """Bring the index of the workspace up to date, as its one writer.
-
-    Raises:
-        ConfigError: there are no tables.
-        WorkspaceLocked: somebody else is writing.
-    """
-    layout = config.layout
-    workspace.reading(layout)
-    with workspace.writing(config):
-        return _update(config, progress)
-
-
-def step(job: Job) -> dict[str, Any]:
-    """The step of a run."""
-    found = _update(job.config, job.progress)
-    return {"changed": found["changed"], "rows": found["rows"], "recall": found["recall"]}
-
-
-def _update(config: Config, progress: Progress) -> dict[str, Any]:
-    files = open_place(config.layout.root)
-    return update_index(files, config.layout, _backbone_id(config), progress)
 
 
 def _backbone_id(config: Config) -> str:
@@ -59,7 +33,7 @@ def fresh_index(config: Config, progress: Progress) -> Index:
         WorkspaceLocked: somebody else is writing, and there is no index yet.
     """
     try:
-        index(config, progress)
+        studies.study(config, progress, studies.index)
     except WorkspaceLocked:
         if not (config.layout.index(_backbone_id(config)) / "index.json").exists():
             raise

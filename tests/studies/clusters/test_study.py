@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from naturalist.progress import Silent
 from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.studies.clusters import model as cluster_model
 from naturalist.studies.clusters import study as clusters
-from naturalist.studies.clusters.methods.clustering import NOISE, ClusterOptions
-from naturalist.studies.clusters.study import ClusterStudy, study_clusters
+from naturalist.studies.clusters.methods.clustering import NOISE
+from naturalist.studies.clusters.options import ClusterOptions
+from naturalist.studies.clusters.study import ClusterStudy
+from naturalist.studies.study import bring_up_to_date
 
 OPTIONS = ClusterOptions(axes=16, max_count=24, count=4)
-STUDY = ClusterStudy(OPTIONS)
 
 
 def write_vectors(path: Path, features: np.ndarray, **columns: Any) -> FeatureTable:
@@ -33,7 +35,9 @@ def write_vectors(path: Path, features: np.ndarray, **columns: Any) -> FeatureTa
 
 
 def study(files: FeatureTable, folder: Path, **more: Any) -> dict[str, Any]:
-    return study_clusters(files, Layout(folder), more.pop("study", STUDY), Silent(), **more)
+    rebuild, options = more.pop("rebuild", False), more.pop("options", OPTIONS)
+    made = ClusterStudy(files, Layout(folder), options, Silent(), **more)
+    return bring_up_to_date(made, rebuild=rebuild).as_json
 
 
 def members(folder: Path) -> pa.Table:
@@ -70,8 +74,8 @@ def test_a_second_call_does_nothing_and_another_option_makes_other_clusters(tmp_
     before = (Layout(tmp_path).clustering("default") / "members.parquet").stat()
     assert not study(files, tmp_path)["changed"]
     assert (Layout(tmp_path).clustering("default") / "members.parquet").stat() == before
-    other = ClusterStudy(ClusterOptions(axes=16, count=2))
-    assert len(study(files, tmp_path, study=other)["clusters"]) == 2
+    other = ClusterOptions(axes=16, count=2)
+    assert len(study(files, tmp_path, options=other)["clusters"]) == 2
 
 
 def test_new_pictures_join_and_no_old_one_moves(tmp_path: Path) -> None:
@@ -108,7 +112,7 @@ def test_clusters_are_made_anew_when_new_pictures_do_not_fit_and_keep_their_ids(
     study(write_vectors(tmp_path / "v.parquet", old), tmp_path)
     before = members(tmp_path)["cluster"].to_numpy()
     files = write_vectors(tmp_path / "v.parquet", np.concatenate([old, new]))
-    found = study(files, tmp_path, study=ClusterStudy(OPTIONS, remake_noise=0.5))
+    found = study(files, tmp_path, options=replace(OPTIONS, remake_noise=0.5))
     assert "noise" in found["remade"]["why"]
     now = members(tmp_path)["cluster"].to_numpy()[: len(old)]
     moved = int((now != before).sum())
@@ -163,8 +167,8 @@ def test_too_few_pictures_are_refused(tmp_path: Path, rows: int) -> None:
 @pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
 def test_pictures_that_are_all_alike_are_one_cluster_or_none(tmp_path: Path, method: str) -> None:
     np.save(tmp_path / "v.npy", np.ones((12, 8), np.float32))
-    options = ClusterStudy(ClusterOptions(method=method))
-    found = study(open_file(tmp_path / "v.npy"), tmp_path, study=options)
+    options = ClusterOptions(method=method)
+    found = study(open_file(tmp_path / "v.npy"), tmp_path, options=options)
     assert found["rows"] == 12
     assert len(found["clusters"]) == (1 if method == "kmeans" else 0)
 
@@ -183,7 +187,7 @@ def test_rare_groups_survive_in_a_sample_of_a_fifth(tmp_path: Path) -> None:
     features, groups = directions([2000, 1800, 1200, 14], dim=24, spread=0.3)
     files = write_vectors(tmp_path / "v.parquet", features)
     options = ClusterOptions(method="hdbscan", axes=16, rows=1000)
-    found = study(files, tmp_path, study=ClusterStudy(options))
+    found = study(files, tmp_path, options=options)
     assert found["made_from"]["far_rows"] >= 14
     rare = members(tmp_path)["cluster"].to_numpy()[groups == 3]
     assert (rare != NOISE).mean() > 0.8

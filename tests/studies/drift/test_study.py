@@ -15,10 +15,12 @@ from tests import tiny
 from naturalist import backbones
 from naturalist.config import Config, load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import analyse, drift
-from naturalist.studies.drift.comparison import DriftOptions, Predicted, Report
+from naturalist.pipeline import studies
+from naturalist.studies.drift.comparison import Predicted, Report
+from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.rows import Chosen
-from naturalist.studies.drift.study import study_drift
+from naturalist.studies.drift.study import DriftStudy
+from naturalist.studies.study import bring_up_to_date
 
 QUICK = DriftOptions(permutations=100, least_rows=10)
 EVERYTHING = replace(QUICK, against="everything")
@@ -62,7 +64,8 @@ def config(first_batch: Path) -> Iterator[Config]:
 
 def _study(config: Config, chosen: Chosen, options: DriftOptions = QUICK) -> Report:
     spec = backbones.describe(config.extract.backbone)
-    return study_drift(config.layout, spec, config.labels, chosen, options)
+    study = DriftStudy(config.layout, spec, list(config.labels), chosen, options)
+    return bring_up_to_date(study).report
 
 
 def _more(config: Config, name: str, seeds: range, low: int = 0, high: int = 256) -> None:
@@ -164,9 +167,16 @@ def test_predictions_of_the_champion_are_compared_too(config: Config) -> None:
 
     spec = backbones.describe(config.extract.backbone)
     options = replace(QUICK, seed=1)
-    report = study_drift(
-        config.layout, spec, config.labels, Chosen(2), options, predict=predict, model="m1"
+    study = DriftStudy(
+        config.layout,
+        spec,
+        list(config.labels),
+        Chosen(2),
+        options,
+        predict=predict,
+        model="m1",
     )
+    report = bring_up_to_date(study).report
     flagged = {test["what"] for test in report["tests"] if test["flagged"]}
     assert {"predicted category", "probability"} <= flagged
     assert report["model"] == "m1"
@@ -175,9 +185,8 @@ def test_predictions_of_the_champion_are_compared_too(config: Config) -> None:
 def test_the_step_of_a_run_tells_the_newest_batch(config: Config) -> None:
     _more(config, "garden", range(40, 60), 0, 60)
     with tiny.job(config) as job:
-        told = drift.step(job)
+        told = studies.STEPS["drift"](job)
     assert (told["batch"], told["verdict"]) == (2, "drift")
-    assert analyse.STEPS["drift"] is drift.step
     report = json.loads(config.layout.drift("000002").read_text())
     assert report["verdict"] == "drift"
 

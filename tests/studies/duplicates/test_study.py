@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from naturalist.config import Config, load_config
 from naturalist.curation import takedown
 from naturalist.images import THUMBNAIL_SIDE
 from naturalist.layout import Layout
+from naturalist.pipeline import studies
 from naturalist.pipeline.analyse import analyse
-from naturalist.pipeline.near_duplicates import near_duplicates
 from naturalist.progress import Silent
 from naturalist.schemas import NEAR_DUPLICATES
 from naturalist.studies.duplicates import steps as near_duplicate_steps
@@ -56,7 +57,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def find(config: Config) -> dict[str, object]:
-    return near_duplicates(config, Silent())
+    return studies.study(config, Silent(), studies.duplicates).report
 
 
 def groups(config: Config) -> dict[str, str]:
@@ -101,9 +102,9 @@ class Watching(Silent):
 
 def test_progress_goes_from_nothing_to_all_new_pictures(config):
     first, second = Watching(), Watching()
-    near_duplicates(config, first)
+    studies.study(config, first, studies.duplicates)
     assert (first.begun, first.done) == ([("duplicates", 9, "pictures")], 9)
-    near_duplicates(config, second)
+    studies.study(config, second, studies.duplicates)
     assert second.begun == []
 
 
@@ -165,7 +166,7 @@ def test_a_step_that_was_not_finished_is_made_again(config):
 
 def test_other_options_compare_everything_again(config):
     find(config)
-    stricter = config.duplicates.model_copy(update={"min_cosine": 1.0, "max_distance": 0})
+    stricter = replace(config.duplicates, min_cosine=1.0, max_distance=0)
     find(config.model_copy(update={"duplicates": stricter}))
     assert groups(config) == {}
     find(config)

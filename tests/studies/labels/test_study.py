@@ -1,6 +1,7 @@
 """The study of label issues on real photos: planted wrong labels, the report, decisions."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +9,24 @@ import pytest
 from PIL import Image
 
 from naturalist import artifacts
-from naturalist.config import load_config
+from naturalist.config import Config, load_config
 from naturalist.curation.decisions import Decision
 from naturalist.curation.questions import write_template
 from naturalist.curation.review import review
-from naturalist.pipeline.label_issues import label_issues
+from naturalist.pipeline import studies
 from naturalist.progress import Silent
 from naturalist.stages.ingest.settle import Kind
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import open_rows
 from naturalist.studies.labels.methods.suspects import find_suspects
-from naturalist.studies.labels.study import LabelIssueOptions, combine, judge
+from naturalist.studies.labels.options import LabelIssueOptions
+from naturalist.studies.labels.study import combine, judge
+from naturalist.studies.study import Report
+
+
+def label_issues(config: Config, options: LabelIssueOptions) -> Report:
+    made = partial(studies.label_issues, options=options)
+    return studies.study(config, Silent(), made).report
 
 
 def test_planted_wrong_labels_of_photos_are_ranked_first(photo_workspace: Path) -> None:
@@ -37,7 +45,7 @@ def test_planted_wrong_labels_of_photos_are_ranked_first(photo_workspace: Path) 
 
 def test_the_report_names_suspects_and_doubted_sources_and_is_made_once(photo_copy: Path) -> None:
     config = load_config(photo_copy)
-    report = label_issues(config, Silent(), LabelIssueOptions())
+    report = label_issues(config, LabelIssueOptions())
     layout = config.layout
     table = artifacts.read_parquet(layout.label_issues)
     assert table.num_rows == report["suspects"] == sum(p["pictures"] for p in report["pairs"])
@@ -51,7 +59,7 @@ def test_the_report_names_suspects_and_doubted_sources_and_is_made_once(photo_co
     with Image.open(layout.label_issues.with_suffix(".png")) as sheet:
         assert sheet.width > 100
     stamp = layout.label_issues.stat().st_mtime_ns
-    assert label_issues(config, Silent(), LabelIssueOptions()) == report
+    assert label_issues(config, LabelIssueOptions()) == report
     assert layout.label_issues.stat().st_mtime_ns == stamp
 
 
@@ -60,13 +68,13 @@ def test_suspects_are_open_questions_until_a_person_keeps_them(
     photo_copy: Path, tmp_path: Path
 ) -> None:
     config = load_config(photo_copy)
-    first = label_issues(config, Silent(), LabelIssueOptions("sources"))
+    first = label_issues(config, LabelIssueOptions("sources"))
     suspects = artifacts.read_parquet(config.layout.label_issues)["picID"].to_pylist()
     assert suspects
     asked = write_template(config, tmp_path / "open.csv", 5)
     assert asked["label"] == min(5, len(suspects))
     review(config, Silent(), [Decision(2, suspects[0], Kind.KEEP)], "ada")
-    after = label_issues(config, Silent(), LabelIssueOptions("sources"))
+    after = label_issues(config, LabelIssueOptions("sources"))
     assert after["suspects"] == first["suspects"] - 1
     names = artifacts.read_parquet(config.layout.label_issues)["picID"].to_pylist()
     assert names == suspects[1:]

@@ -16,13 +16,11 @@ from naturalist.features import open_place
 from naturalist.layout import Layout, MapFolder
 from naturalist.studies.maps import study as maps
 from naturalist.studies.maps.files import read_points
-from naturalist.studies.maps.methods.drawing import MapOptions
-from naturalist.studies.maps.methods.growth import DriftLimits
-from naturalist.studies.maps.methods.tsne import TsneOptions
-from naturalist.studies.maps.thresholds import Floors
+from naturalist.studies.maps.options import DrawingOptions, MapOptions, TsneOptions
+from naturalist.studies.study import bring_up_to_date
 
 QUICK = TsneOptions(perplexity=15, early_iterations=60, iterations=90)
-OPTIONS = MapOptions(tsne=QUICK, unit=False)
+OPTIONS = DrawingOptions(tsne=QUICK, unit=False)
 Vectors = dict[str, NDArray[np.float32]]
 
 
@@ -33,10 +31,11 @@ def vectors(rows: int, seed: int = 0, shift: float = 0.0) -> Vectors:
     return {"plant": plant + np.float32(shift), "animal": animal + np.float32(6 + shift)}
 
 
-def make(layout: Layout, options: MapOptions = OPTIONS, **more: Any) -> dict[str, Any]:
-    floors = more.pop("floors", Floors())
+def make(layout: Layout, options: DrawingOptions = OPTIONS, **more: Any) -> dict[str, Any]:
+    limits, rebuild = more.pop("limits", MapOptions()), more.pop("rebuild", False)
     folder = MapFolder(layout.map("m"))
-    return maps.make_map(open_place(layout.root), folder, "m", options, floors, **more)
+    study = maps.MapStudy(open_place(layout.root), folder, "m", options, limits, **more)
+    return bring_up_to_date(study, rebuild=rebuild).as_json
 
 
 def points_of(layout: Layout) -> dict[str, tuple[float, ...]]:
@@ -136,26 +135,27 @@ def test_a_batch_of_another_kind_has_the_map_made_anew_and_laid_over_the_old_one
 
 
 @pytest.mark.parametrize(
-    "limits", [DriftLimits(grown=0.1), DriftLimits(trustworthiness=1.0)], ids=["grown", "trust"]
+    "limits",
+    [MapOptions(max_grown=0.1), MapOptions(min_batch_trustworthiness=1.0)],
+    ids=["grown", "trust"],
 )
-def test_a_map_is_made_anew_at_each_limit(tmp_path: Path, limits: DriftLimits) -> None:
+def test_a_map_is_made_anew_at_each_limit(tmp_path: Path, limits: MapOptions) -> None:
     all_rows = vectors(120)
     layout = write_tables(tmp_path, {name: rows[:100] for name, rows in all_rows.items()})
-    floors = Floors(drift=limits)
-    make(layout, floors=floors)
+    make(layout, limits=limits)
     write_tables(tmp_path, all_rows)
-    made = make(layout, floors=floors)
+    made = make(layout, limits=limits)
     assert made["placed"]["moved"]["because"]["remake"]
     assert made["placed"]["made_with"] == 240
 
 
 def test_batches_that_came_one_by_one_are_counted_together(tmp_path: Path) -> None:
     all_rows = vectors(130)
-    floors = Floors(drift=DriftLimits(grown=0.25))
+    limits = MapOptions(max_grown=0.25)
     layout = Layout(tmp_path)
     for rows, made_with, later in ((100, 200, []), (115, 200, [30]), (130, 260, [])):
         write_tables(tmp_path, {name: rows_of[:rows] for name, rows_of in all_rows.items()})
-        placed = make(layout, floors=floors)["placed"]
+        placed = make(layout, limits=limits)["placed"]
         assert placed["made_with"] == made_with
         assert [batch["rows"] for batch in placed["batches"]] == later
     assert "0.30 points came later" in placed["moved"]["because"]["words"][0]
@@ -173,7 +173,7 @@ def test_another_backbone_makes_another_map(tmp_path: Path) -> None:
 
 def test_a_map_below_its_floors_says_so(tmp_path: Path) -> None:
     layout = write_tables(tmp_path, vectors(60))
-    made = make(layout, floors=Floors(trustworthiness=1.0))
+    made = make(layout, limits=MapOptions(min_trustworthiness=1.0))
     assert not made["verdict"]["good"]
     assert "trustworthiness is 0." in made["verdict"]["words"][0]
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,16 @@ from naturalist.features import FeatureTable, Rows, open_file, open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.studies.similar import study as similar
+from naturalist.studies.study import bring_up_to_date
+
+
+def update(files: FeatureTable, layout: Layout, backbone: str, progress: Silent) -> dict[str, Any]:
+    study = similar.IndexStudy(files, layout, backbone, progress)
+    return bring_up_to_date(study).as_json
 
 
 def indexed(place: Path, out: Path) -> dict:
-    return similar.update_index(open_place(place), Layout(out), "b", Silent())
+    return update(open_place(place), Layout(out), "b", Silent())
 
 
 def vectors_file(path: Path, features: np.ndarray, group_rows: int = 40) -> FeatureTable:
@@ -45,14 +52,14 @@ def test_an_index_is_made_once_and_extended_by_the_parts_that_changed(tmp_path: 
     features, _ = directions([60, 60, 60], dim=32)
     # Row groups stand for tables: three hold what they held, one is new.
     files = vectors_file(tmp_path / "v.parquet", features[:120])
-    first = similar.update_index(files, Layout(tmp_path), "b", Silent())
+    first = update(files, Layout(tmp_path), "b", Silent())
     assert first["changed"]
-    assert not similar.update_index(files, Layout(tmp_path), "b", Silent())["changed"]
+    assert not update(files, Layout(tmp_path), "b", Silent())["changed"]
     more = vectors_file(tmp_path / "v.parquet", features)
     kept = FeatureTable((*files.files, *more.files[3:]), more.dim, more.categories, more.what)
     folder = Layout(tmp_path).index("b")
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    second = similar.update_index(kept, Layout(tmp_path), "b", Silent())
+    second = update(kept, Layout(tmp_path), "b", Silent())
     assert second["rows"] == 180
     after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert {n: t for n, t in before.items() if n != "index.json"}.items() <= after.items()
@@ -74,22 +81,20 @@ def test_an_update_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None
 
     last = replace(files.files[-1], read=stop)
     with pytest.raises(KeyboardInterrupt):
-        similar.update_index(
-            replace(files, files=(*files.files[:-1], last)), Layout(tmp_path), "b", Silent()
-        )
+        update(replace(files, files=(*files.files[:-1], last)), Layout(tmp_path), "b", Silent())
     folder = Layout(tmp_path).index("b")
     left = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert len(left) == 1 + 3 * 2
-    assert similar.update_index(files, Layout(tmp_path), "b", Silent())["rows"] == 120
+    assert update(files, Layout(tmp_path), "b", Silent())["rows"] == 120
     assert left.items() <= {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}.items()
 
 
 def test_pictures_that_are_gone_are_found_no_longer(tmp_path: Path) -> None:
     features, _ = directions([60, 60], dim=32)
     layout = Layout(tmp_path)
-    similar.update_index(vectors_file(tmp_path / "v.parquet", features), layout, "b", Silent())
+    update(vectors_file(tmp_path / "v.parquet", features), layout, "b", Silent())
     files = vectors_file(tmp_path / "v.parquet", features[:80])
-    similar.update_index(files, layout, "b", Silent())
+    update(files, layout, "b", Silent())
     names, _ = similar.neighbours(layout, features[100:101], 80)
     assert "p100" not in names
     listed = {path.name for path in layout.index("b").iterdir()}
@@ -103,7 +108,7 @@ def test_large_indexes_are_searched_by_candidates_with_the_recall_that_was_measu
     features, _ = directions([500, 400, 300, 200], dim=64, spread=0.6)
     layout = Layout(tmp_path)
     files = vectors_file(tmp_path / "v.parquet", features, 300)
-    about = similar.update_index(files, layout, "b", Silent())
+    about = update(files, layout, "b", Silent())
     assert about["recall"]["recall"] >= 0.99
     assert about["candidates"] <= 1400
     names, _ = similar.neighbours(layout, features[:5], 1)
@@ -115,7 +120,7 @@ def test_without_an_index_or_with_a_damaged_one_it_is_said_what_to_do(tmp_path: 
     with pytest.raises(ConfigError, match="naturalist index"):
         similar.neighbours(Layout(tmp_path), features, 3)
     files = vectors_file(tmp_path / "v.parquet", features)
-    similar.update_index(files, Layout(tmp_path), "b", Silent())
+    update(files, Layout(tmp_path), "b", Silent())
     for path in Layout(tmp_path).index("b").glob("*.npy"):
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(WorkspaceError, match="naturalist index"):

@@ -7,8 +7,10 @@ from naturalist.errors import ConfigError
 from naturalist.features import open_place
 from naturalist.layout import Layout
 from naturalist.progress import SILENT
-from naturalist.studies.words.index import WordIndex, open_word_index, update_word_index
+from naturalist.studies.study import bring_up_to_date
+from naturalist.studies.words.index import WordIndex, open_word_index
 from naturalist.studies.words.methods.top_classes import Head
+from naturalist.studies.words.study import WordStudy
 from studies.vector_tables import write_tables
 
 DIM = 8
@@ -26,7 +28,8 @@ def vectors(count: int) -> np.ndarray:
 
 def update(layout: Layout) -> WordIndex:
     files = open_place(layout.root)
-    return update_word_index(files, layout, "tiny-1", head, SILENT)
+    bring_up_to_date(WordStudy(files, layout, "tiny-1", head, SILENT))
+    return open_word_index(layout, "tiny-1")
 
 
 def test_only_the_parts_of_tables_that_changed_are_written(tmp_path: Path) -> None:
@@ -46,7 +49,8 @@ def test_only_the_parts_of_tables_that_changed_are_written(tmp_path: Path) -> No
 def test_an_index_without_a_head_has_words_only(tmp_path: Path) -> None:
     layout = write_tables(tmp_path, {"plant": vectors(5)})
     files = open_place(tmp_path)
-    index = update_word_index(files, layout, "tiny-1", None, SILENT)
+    bring_up_to_date(WordStudy(files, layout, "tiny-1", None, SILENT))
+    index = open_word_index(layout, "tiny-1")
     assert not index.has_classes
     assert index.parts[0].top is None
     assert {(token.field, token.text) for token in index.parts[0].tokens} == {("category", "plant")}

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import artifacts
+from naturalist.progress import Progress, stage
 from naturalist.studies.classifier.advice import advice, influence, leaning
 from naturalist.studies.classifier.card import model_card
 from naturalist.studies.classifier.methods import intervals, measures
@@ -14,7 +15,7 @@ from naturalist.studies.classifier.methods.held_out import learned
 from naturalist.studies.classifier.methods.intervals import Interval
 from naturalist.studies.classifier.methods.linear import softmax, temperature_for
 from naturalist.studies.classifier.methods.measures import Cell
-from naturalist.studies.classifier.methods.nested import Nested, nested
+from naturalist.studies.classifier.methods.nested import Nested, count_fits, nested
 from naturalist.studies.classifier.methods.novelty import false_alarms
 from naturalist.studies.classifier.methods.splits import no_groups, random_split
 from naturalist.studies.classifier.methods.trust import flagging, held_out_sure
@@ -22,7 +23,7 @@ from naturalist.studies.classifier.methods.weighting import row_weights
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.plots import write_plots
 from naturalist.studies.classifier.report import report
-from naturalist.studies.classifier.training import HeldOutRows, Progress, hold_out
+from naturalist.studies.classifier.training import HeldOutRows, hold_out
 from naturalist.studies.classifier.training_rows import TrainingRows
 
 FORMAT = 2
@@ -38,7 +39,7 @@ def evaluate(
     rows: TrainingRows,
     options: ClassifierOptions,
     folder: Path,
-    watch: Progress,
+    progress: Progress,
     held: HeldOutRows | None = None,
 ) -> dict[str, Any]:
     """Evaluate the model of these rows and options; write document, report, plots and card.
@@ -47,7 +48,7 @@ def evaluate(
         rows: what the model was made of.
         options: how.
         folder: the model's.
-        watch: hears about the work.
+        progress: hears about the work.
         held: the held-out predictions, where they are at hand.
 
     Returns:
@@ -57,8 +58,8 @@ def evaluate(
         MissingExtra: scipy or matplotlib is not installed.
     """
     model = artifacts.read_json(folder / "model.json")
-    held = held or hold_out(rows, options, watch)
-    found = document(rows, options, held, watch)
+    held = held or hold_out(rows, options, progress)
+    found = document(rows, options, held, progress)
     write_plots(found, folder)
     artifacts.write_bytes(folder / "report.md", report(model, found).encode())
     artifacts.write_bytes(folder / "card.md", model_card(model, found).encode())
@@ -68,7 +69,7 @@ def evaluate(
 
 
 def document(
-    rows: TrainingRows, options: ClassifierOptions, held: HeldOutRows, watch: Progress
+    rows: TrainingRows, options: ClassifierOptions, held: HeldOutRows, progress: Progress
 ) -> dict[str, Any]:
     """Everything that is found out, as JSON values."""
     sample = rows.sample
@@ -82,7 +83,7 @@ def document(
         len(names),
     )
     random, known_cells = _random_split(rows, options, truth)
-    tried = _nested(rows, options, watch)
+    tried = _nested(rows, options, progress)
     influences = influence(rows, tried)
     return {
         "format": FORMAT,
@@ -283,25 +284,17 @@ def _ends(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
 
 
-def _nested(rows: TrainingRows, options: ClassifierOptions, watch: Progress) -> Nested:
+def _nested(rows: TrainingRows, options: ClassifierOptions, progress: Progress) -> Nested:
     sample = rows.sample
-    begun = False
-
-    def on_fit(done: int, total: int) -> None:
-        nonlocal begun
-        if not begun:
-            watch.begin("nested fits", total, "fits")
-            begun = True
-        watch.advance(1)
-
-    found = nested(
-        sample.features,
-        sample.labels,
-        sample.sources,
-        groups=rows.groups,
-        options=options.held_out(sample.categories),
-        level=options.level,
-        on_fit=on_fit,
-    )
-    watch.end()
-    return found
+    how = options.held_out(sample.categories)
+    total = count_fits(sample.labels, sample.sources, how.seed)
+    with stage(progress, "nested fits", total, "fits") as advance:
+        return nested(
+            sample.features,
+            sample.labels,
+            sample.sources,
+            groups=rows.groups,
+            options=how,
+            level=options.level,
+            on_fit=lambda done, total: advance(1),
+        )

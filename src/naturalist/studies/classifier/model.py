@@ -256,7 +256,7 @@ def read_classifier(path: Path) -> Classifier:
         return from_onnx(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigError(f"there is no model {path}: make one with  naturalist train") from error
-    except (DecodeError, onnx.checker.ValidationError, KeyError, ValueError) as error:
+    except (DecodeError, onnx.checker.ValidationError, KeyError, TypeError, ValueError) as error:
         why = describe(error) if isinstance(error, ValidationError) else error
         raise ConfigError(
             f"{path} is no classifier of naturalist, or damaged ({why}): give a model.onnx that "

@@ -1,8 +1,11 @@
-"""How classifiers are made; what they are made of is in the tables."""
+"""The section `[classifier]` of `naturalist.toml`: how classifiers are made and chosen."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, field
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from naturalist.errors import ConfigError
 from naturalist.studies.classifier.methods.held_out import HeldOutOptions
@@ -11,8 +14,10 @@ from naturalist.studies.classifier.methods.novelty import NoveltyOptions
 from naturalist.studies.classifier.methods.voting import VoteOptions
 from naturalist.studies.classifier.methods.weighting import Balance
 
+Weight = Annotated[float, Field(ge=0)]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ClassifierOptions:
     """Options of training and evaluation.
 
@@ -27,18 +32,20 @@ class ClassifierOptions:
         passes: most passes over the rows where they are streamed.
         level: of intervals.
         false_alarms: share of pictures from new sources that may be called unlike anything seen.
+        margin: most that a category may lose where a challenger replaces the champion, 0 to 1.
     """
 
-    penalty: float = 10.0
-    linear_share: float = 0.3
+    penalty: Annotated[float, Field(gt=0)] = 10.0
+    linear_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     balance: Balance = "sources"
-    class_weights: Mapping[str, float] = field(default_factory=dict)
-    seed: int = 0
-    rows_in_memory: int = 1_000_000
-    evaluated_rows: int = 100_000
-    passes: int = 15
-    level: float = 0.9
-    false_alarms: float = 0.05
+    class_weights: Mapping[str, Weight] = field(default_factory=dict)
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    rows_in_memory: Annotated[int, Field(ge=1, strict=True)] = 1_000_000
+    evaluated_rows: Annotated[int, Field(ge=100, strict=True)] = 100_000
+    passes: Annotated[int, Field(ge=1, le=1000, strict=True)] = 15
+    level: Annotated[float, Field(ge=0.5, le=0.99)] = 0.9
+    false_alarms: Annotated[float, Field(ge=0.001, le=0.5)] = 0.05
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.02
 
     @property
     def fit(self) -> FitOptions:
@@ -79,5 +86,6 @@ class ClassifierOptions:
         return NoveltyOptions(false_alarms=self.false_alarms, seed=self.seed)
 
     def as_dict(self) -> dict[str, Any]:
-        """All options as JSON values."""
-        return asdict(self) | {"class_weights": dict(self.class_weights)}
+        """What decides about a model, as JSON values."""
+        values = asdict(self) | {"class_weights": dict(self.class_weights)}
+        return {key: value for key, value in values.items() if key != "margin"}

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from naturalist import artifacts
 from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
+from naturalist.progress import Progress
 from naturalist.studies.classifier import champions
 from naturalist.studies.classifier.answers import (
     Answers,
@@ -36,7 +37,6 @@ from naturalist.studies.classifier.methods.comparing import (
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import (
     HeldOutRows,
-    Progress,
     is_trained,
     model_id,
     train,
@@ -52,7 +52,7 @@ def refine(
     rows: TrainingRows,
     options: ClassifierOptions,
     layout: Layout,
-    watch: Progress,
+    progress: Progress,
     *,
     margin: float,
 ) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def refine(
         rows: the newest tables.
         options: how models are made.
         layout: the workspace, which the caller may write to.
-        watch: hears about the work.
+        progress: hears about the work.
         margin: what a category may lose, 0 to 1.
 
     Returns:
@@ -73,14 +73,12 @@ def refine(
         MissingExtra: scipy or matplotlib is not installed.
         WorkspaceError: the champion's predictions are gone.
     """
+    known = settled(rows, options, layout)
+    if known is not None:
+        return known
     name = model_id(rows, options)
     now = champions.champion(layout)
-    if now == name and is_trained(layout.model(name)) and is_evaluated(layout.model(name)):
-        return _told(layout, name, "none", "the champion is of these tables and options already")
-    reason = champions.refused_by(layout, name)
-    if reason is not None and is_trained(layout.model(name)):
-        return _told(layout, name, "none", f"refused already: {reason}")
-    make(rows, options, layout.model(name), watch)
+    make(rows, options, layout.model(name), progress)
     if now == name:
         return _told(layout, name, "none", "the champion was made again: its folder was not whole")
     if now is None:
@@ -89,13 +87,27 @@ def refine(
     return challenge(rows, options, layout, name, margin=margin)
 
 
-def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Progress) -> None:
+def settled(
+    rows: TrainingRows, options: ClassifierOptions, layout: Layout
+) -> dict[str, Any] | None:
+    """What `refine` reports where the model of these rows was decided about before, else None."""
+    name = model_id(rows, options)
+    folder = layout.model(name)
+    if champions.champion(layout) == name and is_trained(folder) and is_evaluated(folder):
+        return _told(layout, name, "none", "the champion is of these tables and options already")
+    reason = champions.refused_by(layout, name)
+    if reason is not None and is_trained(folder):
+        return _told(layout, name, "none", f"refused already: {reason}")
+    return None
+
+
+def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, progress: Progress) -> None:
     """Train and evaluate a model, each only where it is not done."""
     held: HeldOutRows | None = None
     if not is_trained(folder):
-        held = train(rows, options, folder, watch)
+        held = train(rows, options, folder, progress)
     if not is_evaluated(folder):
-        evaluate(rows, options, folder, watch, held)
+        evaluate(rows, options, folder, progress, held)
 
 
 def challenge(

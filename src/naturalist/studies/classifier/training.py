@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from naturalist import __version__, artifacts
+from naturalist.progress import Progress, stage
 from naturalist.schemas import PREDICTIONS
 from naturalist.stages.tables import features_of
 from naturalist.studies.classifier.card import model_card
@@ -48,22 +49,6 @@ PRIOR_SOURCES = 4.0
 """How many left-out sources a temperature of 1 weighs as much as: few sources say little."""
 _SOME = 30_000
 """Rows of a fit that a stream begins with."""
-
-
-class Progress(Protocol):
-    """Hears about the work; `naturalist.progress.Progress` is one."""
-
-    def begin(self, stage: str, total: int | None, unit: str) -> None:
-        """A part of the work begins."""
-
-    def advance(self, amount: int) -> None:
-        """So many more units are done."""
-
-    def end(self) -> None:
-        """The part has ended."""
-
-    def note(self, text: str) -> None:
-        """Something that a person should know."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +94,7 @@ def is_trained(folder: Path) -> bool:
 
 
 def train(
-    rows: TrainingRows, options: ClassifierOptions, folder: Path, watch: Progress
+    rows: TrainingRows, options: ClassifierOptions, folder: Path, progress: Progress
 ) -> HeldOutRows:
     """Train a classifier and write it to its folder, the summary last.
 
@@ -117,15 +102,15 @@ def train(
         rows: what it is made of.
         options: how.
         folder: where to.
-        watch: hears about the work.
+        progress: hears about the work.
 
     Raises:
         ConfigError: there are too few categories, or options do not fit them.
         MissingExtra: scipy is not installed.
         StorageFull: there is no space left.
     """
-    held = hold_out(rows, options, watch)
-    linear = _fit_all(rows, options, watch)
+    held = hold_out(rows, options, progress)
+    linear = _fit_all(rows, options, progress)
     mixed = MixedModel(linear, _voters(rows, options), options.linear_share, held.temperature)
     made_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     classifier = Classifier(
@@ -138,26 +123,25 @@ def train(
         made_at,
     )
     artifacts.write_bytes(folder / "model.onnx", to_onnx(classifier))
-    _write_predictions(rows, held, folder / "predictions.parquet", watch)
+    _write_predictions(rows, held, folder / "predictions.parquet", progress)
     facts = _facts(rows, options, classifier, held)
     artifacts.write_bytes(folder / "card.md", model_card(facts, None).encode())
     artifacts.write_json(folder / "model.json", facts)
     return held
 
 
-def hold_out(rows: TrainingRows, options: ClassifierOptions, watch: Progress) -> HeldOutRows:
+def hold_out(rows: TrainingRows, options: ClassifierOptions, progress: Progress) -> HeldOutRows:
     """Predict the sample by models that never saw the source of what they predict."""
     sample = rows.sample
-    watch.begin("held-out fits", len(sample), "rows")
-    found = held_out_scores(
-        sample.features,
-        sample.labels,
-        sample.sources,
-        groups=rows.groups,
-        options=options.held_out(sample.categories),
-        on_fold=lambda _, count: watch.advance(count),
-    )
-    watch.end()
+    with stage(progress, "held-out fits", len(sample), "rows") as advance:
+        found = held_out_scores(
+            sample.features,
+            sample.labels,
+            sample.sources,
+            groups=rows.groups,
+            options=options.held_out(sample.categories),
+            on_fold=lambda _, count: advance(count),
+        )
     calibrating = (found, sample.labels, sample.sources, options.fit)
     probabilities = calibrate_held_out(*calibrating, prior_sources=PRIOR_SOURCES)
     temperatures = fold_temperatures(*calibrating, prior_sources=PRIOR_SOURCES)
@@ -189,7 +173,7 @@ def _voters(rows: TrainingRows, options: ClassifierOptions) -> Voters:
     return fit_voters(sample.features, classes, cell, counts, options.vote)
 
 
-def _fit_all(rows: TrainingRows, options: ClassifierOptions, watch: Progress) -> LinearModel:
+def _fit_all(rows: TrainingRows, options: ClassifierOptions, progress: Progress) -> LinearModel:
     sample, by_label = rows.sample, options.weights_by_label(rows.sample.categories)
     if rows.whole:
         return fit(
@@ -209,18 +193,16 @@ def _fit_all(rows: TrainingRows, options: ClassifierOptions, watch: Progress) ->
     )
     weights = cell_weights(rows.counts, options.balance, by_label)
     blocks = all_blocks(rows, weights, options.rows_in_memory)
-    watch.begin("fit", None, "passes")
     passes = replace(options.fit, iterations=options.passes)
-    model = fit_blocks(
-        blocks,
-        start.labels,
-        rows.collection.dim,
-        passes,
-        start=start,
-        on_pass=lambda number, loss: watch.advance(1),
-    )
-    watch.end()
-    return model
+    with stage(progress, "fit", None, "passes") as advance:
+        return fit_blocks(
+            blocks,
+            start.labels,
+            rows.collection.dim,
+            passes,
+            start=start,
+            on_pass=lambda number, loss: advance(1),
+        )
 
 
 def _facts(
@@ -276,20 +258,22 @@ def _metrics(rows: TrainingRows, held: HeldOutRows) -> dict[str, Any]:
     }
 
 
-def _write_predictions(rows: TrainingRows, held: HeldOutRows, path: Path, watch: Progress) -> None:
-    watch.begin("predictions", rows.total, "rows")
+def _write_predictions(
+    rows: TrainingRows, held: HeldOutRows, path: Path, progress: Progress
+) -> None:
     names = {label: name for name, label in rows.sample.categories.items()}
-    artifacts.write_parquet_parts(path, PREDICTIONS, _predicted_parts(rows, held, names, watch))
-    watch.end()
+    with stage(progress, "predictions", rows.total, "rows") as advance:
+        parts = _predicted_parts(rows, held, names, advance)
+        artifacts.write_parquet_parts(path, PREDICTIONS, parts)
 
 
 def _predicted_parts(
-    rows: TrainingRows, held: HeldOutRows, names: Mapping[int, str], watch: Progress
+    rows: TrainingRows, held: HeldOutRows, names: Mapping[int, str], advance: Callable[[int], None]
 ) -> Iterator[pa.Table]:
     """Predictions of each table's rows by the models that never saw their source."""
     if rows.whole:
         yield _predictions_of_sample(rows, held, names)
-        watch.advance(rows.total)
+        advance(rows.total)
         return
     fold_of = _fold_finder(rows, held)
     for part in rows.collection.parts():
@@ -305,7 +289,7 @@ def _predicted_parts(
         outlier = held.novelty.held_out_scores(features, folds)
         pic_ids = part["picID"].combine_chunks()
         yield _predictions(pic_ids, labels, names, held, probabilities, outlier, left_out)
-        watch.advance(len(labels))
+        advance(len(labels))
 
 
 def _predictions_of_sample(

@@ -23,7 +23,7 @@ def write_sheets(
     about: dict[str, Any],
     members: Members,
     pictures: Layout | None,
-    watcher: Progress,
+    progress: Progress,
 ) -> None:
     """Draw the sheets of the clusters (the largest 200) and of the noise; name them in `about`.
 
@@ -44,7 +44,7 @@ def write_sheets(
     _remove_others(folder / "sheets", set(chosen))
     sources = _sources(members, wanted)
     titles = {str(entry["cluster"]): _title(entry) for entry in about["clusters"]}
-    with stage(watcher, "clusters: sheets", len(chosen), "sheets") as advance:
+    with stage(progress, "clusters: sheets", len(chosen), "sheets") as advance:
         for name, shown in chosen.items():
             tiles = [Tile(thumbnails.get(n), f"{n}\n{role}: {sources[n]}") for n, role in shown]
             title = titles.get(name, f"noise: {about['noise']:,} pictures")

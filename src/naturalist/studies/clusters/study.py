@@ -10,7 +10,8 @@ import datetime as dt
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,17 @@ from naturalist.studies.clusters.methods import tree as cluster_tree
 from naturalist.studies.clusters.methods.clustering import (
     NOISE,
     Assigned,
-    ClusterOptions,
     Model,
     assign,
     make_model,
     reduce_rows,
     renumber,
 )
+from naturalist.studies.clusters.options import ClusterOptions
 from naturalist.studies.clusters.report import Members
 from naturalist.studies.clusters.sheets import write_sheets
 from naturalist.studies.feature_sample import draw, draw_far
+from naturalist.studies.study import Outgrown, Report, Result
 
 FORMAT = 1
 """Changes when the same rows would give other clusters."""
@@ -49,21 +51,6 @@ _LOG = logging.getLogger(__name__)
 LEAST_ROWS = 10
 _FEW = 20
 _SAME_FEATURES = 0.99
-
-
-@dataclass(frozen=True)
-class ClusterStudy:
-    """How a collection is clustered, and when its clusters are made anew.
-
-    Attributes:
-        clusters: how they are made.
-        remake_noise: when the share of noise among rows added since is so much above what it was.
-        remake_growth: when so many times the rows it was made for have been added.
-    """
-
-    clusters: ClusterOptions = field(default_factory=ClusterOptions)
-    remake_noise: float = 0.2
-    remake_growth: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,57 +71,97 @@ class Before:
         return None
 
 
-def study_clusters(
-    files: FeatureTable,
-    layout: Layout,
-    study: ClusterStudy,
-    watcher: Progress,
-    *,
-    name: str = "default",
-    pictures: Layout | None = None,
-    rebuild: bool = False,
-) -> dict[str, Any]:
-    """Bring a clustering up to date; does nothing when it is.
+@dataclass(frozen=True, eq=False)
+class ClusterStudy:
+    """One clustering.
 
-    Args:
+    Attributes:
         files: the features.
         layout: the workspace, or the folder to write to.
-        study: how.
-        watcher: hears how far it is.
+        options: how.
+        progress: hears how far it is.
         name: of the clustering.
         pictures: the workspace that has the thumbnails, for contact sheets; None draws none.
-        rebuild: make it from scratch in any case.
-
-    Returns:
-        The content of `clusters.json`, and `changed`: whether anything was done.
-
-    Raises:
-        ConfigError: there are fewer than 10 rows.
-        MissingExtra: a package of the extra `analysis` is not installed.
-        StoreError: a table is damaged.
     """
-    path = layout.clustering(name) / "members.parquet"
-    options = _fingerprint(files, study)
-    wanted = artifacts.fingerprint(FORMAT, options, files.fingerprint)
-    if not rebuild and artifacts.is_done(path, wanted):
-        return dict(artifacts.read_json(path.with_name("clusters.json"))) | {"changed": False}
-    before = _read_before(path, options)
-    model, about, members = _bring_up_to_date(files, study, before, watcher, rebuild=rebuild)
-    about |= {"name": name, "rows": len(members), "options": options}
-    about["files"] = [
-        [f.name, f.sha256, n] for f, n in zip(files.files, about.pop("counts"), strict=True)
-    ]
-    _write(path, model, about, members)
-    _report(about, members, model)
-    write_sheets(path.parent, about, members, pictures, watcher)
-    artifacts.write_json(path.with_name("clusters.json"), about)
-    artifacts.write_receipt(path, _receipt(path, about["model"], wanted, len(members)))
-    cluster_model.remove_others(path.parent, about["model"])
-    return about | {"changed": True}
 
+    files: FeatureTable
+    layout: Layout
+    options: ClusterOptions
+    progress: Progress
+    name: str = "default"
+    pictures: Layout | None = None
 
-def _fingerprint(files: FeatureTable, study: ClusterStudy) -> str:
-    return artifacts.fingerprint(FORMAT, asdict(study.clusters), files.dim)
+    @property
+    def _path(self) -> Path:
+        return self.layout.clustering(self.name) / "members.parquet"
+
+    @cached_property
+    def _made_by(self) -> str:
+        return artifacts.fingerprint(FORMAT, self.options.of_model, self.files.dim)
+
+    @property
+    def _wanted(self) -> str:
+        return artifacts.fingerprint(FORMAT, self._made_by, self.files.fingerprint)
+
+    def current(self) -> Report | None:
+        """The content of `clusters.json`, if it is up to date."""
+        if not artifacts.is_done(self._path, self._wanted):
+            return None
+        return dict(artifacts.read_json(self._path.with_name("clusters.json")))
+
+    def kept(self) -> Before | None:
+        """The clustering that is there, unless it was made with other options or is damaged."""
+        return _read_before(self._path, self._made_by)
+
+    def grow(self, kept: Before) -> Report | Outgrown[Before]:
+        """Give new rows a cluster, if the model still fits."""
+        members, counts, added = _grow(self.files, kept, self.progress)
+        reason = _why_anew(kept, self.options, added)
+        if reason:
+            return Outgrown(kept, reason)
+        about = kept.about | {"added": _sum(kept, added), "counts": counts}
+        return self._finish(kept.model, about, members)
+
+    def make(self, outgrown: Outgrown[Before] | None) -> Report:
+        """Make a model, and give every row a cluster; ids follow those of the clusters before.
+
+        Raises:
+            ConfigError: there are fewer than 10 rows.
+            MissingExtra: a package of the extra `analysis` is not installed.
+            StoreError: a table is damaged.
+        """
+        model, about = _make(self.files, self.options, self.progress)
+        members, about["counts"] = _assign_all(self.files, model, self.progress)
+        if outgrown is not None:
+            about["remade"] = {"why": outgrown.reason or "it was asked for"}
+        before = None if outgrown is None else outgrown.kept
+        return self._finish(*_numbered(model, about, members, before))
+
+    def summary(self, result: Result) -> Report:
+        """Rows, clusters and noise, and whether anything changed."""
+        report = result.report
+        counts = {"rows": report["rows"], "clusters": len(report["clusters"])}
+        changes = {"changed": result.changed, "remade": report.get("remade")}
+        return counts | {"noise": report["noise"]} | changes
+
+    def warning(self, report: Report) -> str:
+        """Nothing."""
+        del report
+        return ""
+
+    def _finish(self, model: Model, about: Report, members: Members) -> Report:
+        path, files = self._path, self.files.files
+        about |= {"name": self.name, "rows": len(members), "options": self._made_by}
+        about["files"] = [
+            [f.name, f.sha256, n] for f, n in zip(files, about.pop("counts"), strict=True)
+        ]
+        _write(path, model, about, members)
+        _report(about, members, model)
+        write_sheets(path.parent, about, members, self.pictures, self.progress)
+        artifacts.write_json(path.with_name("clusters.json"), about)
+        artifacts.write_receipt(path, _receipt(path, about["model"], self._wanted, len(members)))
+        cluster_model.remove_others(path.parent, about["model"])
+        return about
 
 
 def _receipt(path: Path, model: str, wanted: str, rows: int) -> artifacts.Receipt:
@@ -158,37 +185,11 @@ def _read_before(path: Path, options: str) -> Before | None:
         return None
 
 
-def _bring_up_to_date(
-    files: FeatureTable,
-    study: ClusterStudy,
-    before: Before | None,
-    watcher: Progress,
-    *,
-    rebuild: bool,
-) -> tuple[Model, dict[str, Any], Members]:
-    if before is None:
-        model, about = _make(files, study.clusters, watcher)
-        members, about["counts"] = _assign_all(files, model, watcher)
-        return _numbered(model, about, members, None)
-    if not rebuild:
-        members, counts, added = _grow(files, before, watcher)
-        why = _why_anew(before, study, added)
-        if not why:
-            about = before.about | {"added": _sum(before, added), "counts": counts}
-            return before.model, about, members
-    else:
-        why = "it was asked for"
-    model, about = _make(files, study.clusters, watcher)
-    members, about["counts"] = _assign_all(files, model, watcher)
-    about["remade"] = {"why": why}
-    return _numbered(model, about, members, before)
-
-
 def _make(
-    files: FeatureTable, options: ClusterOptions, watcher: Progress
+    files: FeatureTable, options: ClusterOptions, progress: Progress
 ) -> tuple[Model, dict[str, Any]]:
     """A model of some rows, and how good it is."""
-    with stage(watcher, "clusters: sample", None, "rows") as advance:
+    with stage(progress, "clusters: sample", None, "rows") as advance:
         drawn = draw(files, options.rows, options.seed, advance)
     if drawn.of < LEAST_ROWS:
         raise ConfigError(
@@ -196,14 +197,14 @@ def _make(
         )
     features, far = drawn.features, 0
     if options.method == "hdbscan" and drawn.of > len(features):
-        with stage(watcher, "clusters: far rows", drawn.of, "rows") as advance:
+        with stage(progress, "clusters: far rows", drawn.of, "rows") as advance:
             more = draw_far(files, drawn, options.min_size, options.seed, advance)
         unseen = ~np.isin(more.pic_ids, drawn.pic_ids)
         features, far = np.concatenate([features, more.features[unseen]]), int(unseen.sum())
     reduction = reduce_rows(features, options)
     points = reduction(features)
-    count, tried = _count(points, reduction, options, watcher)
-    with stage(watcher, "clusters: make", 1, "models") as advance:
+    count, tried = _count(points, reduction, options, progress)
+    with stage(progress, "clusters: make", 1, "models") as advance:
         model = make_model(points, reduction, options, count)
         found = assign(model, points).cluster
         stable = quality.stability(points, options, model)
@@ -224,12 +225,12 @@ def _make(
 
 
 def _count(
-    points: NDArray[np.float32], reduction: Reduction, options: ClusterOptions, watcher: Progress
+    points: NDArray[np.float32], reduction: Reduction, options: ClusterOptions, progress: Progress
 ) -> tuple[int, Sequence[quality.Tried]]:
     if options.method != "kmeans" or options.count:
         return options.count, ()
     with stage(
-        watcher, "clusters: count", quality.counts_to_try(len(points), options), "counts"
+        progress, "clusters: count", quality.counts_to_try(len(points), options), "counts"
     ) as advance:
 
         def model_of(rows: NDArray[np.float32], count: int, seed: int) -> Model:
@@ -238,8 +239,8 @@ def _count(
         return quality.choose_count(points, model_of, options, advance)
 
 
-def _assign_all(files: FeatureTable, model: Model, watcher: Progress) -> tuple[Members, list[int]]:
-    with stage(watcher, "clusters: assign", None, "rows") as advance:
+def _assign_all(files: FeatureTable, model: Model, progress: Progress) -> tuple[Members, list[int]]:
+    with stage(progress, "clusters: assign", None, "rows") as advance:
         parts = []
         for rows in files.rows():
             parts.append(_members(rows, assign(model, model.reduction(rows.features))))
@@ -248,10 +249,10 @@ def _assign_all(files: FeatureTable, model: Model, watcher: Progress) -> tuple[M
 
 
 def _grow(
-    files: FeatureTable, before: Before, watcher: Progress
+    files: FeatureTable, before: Before, progress: Progress
 ) -> tuple[Members, list[int], dict[str, Any]]:
     """Old rows keep their cluster, new ones get theirs; only files that changed are read whole."""
-    with stage(watcher, "clusters: assign", None, "rows") as advance:
+    with stage(progress, "clusters: assign", None, "rows") as advance:
         parts = []
         added = {"rows": 0, "noise": 0, "others": 0, "known": 0}
         for file in files.files:
@@ -284,16 +285,16 @@ def _kept(old: pa.Table, rows: Rows, now: Assigned, added: dict[str, int]) -> As
     return kept
 
 
-def _why_anew(before: Before, study: ClusterStudy, added: dict[str, int]) -> str:
+def _why_anew(before: Before, options: ClusterOptions, added: dict[str, int]) -> str:
     """Why the model no longer fits; empty if it does."""
     if added["others"] > (1 - _SAME_FEATURES) * max(added["known"], _FEW):
         return "the features of known rows are others"
     total, made = _sum(before, added), before.about["made_from"]["of"]
-    if total["rows"] >= study.remake_growth * made:
+    if total["rows"] >= options.remake_growth * made:
         return f"{total['rows']:,} rows were added to the {made:,} that it was made for"
     usual = before.about["noise_when_made"] / max(made, 1)
     share = total["noise"] / max(total["rows"], 1)
-    if total["rows"] >= _FEW and share > usual + study.remake_noise:
+    if total["rows"] >= _FEW and share > usual + options.remake_noise:
         return f"{share:.0%} of the rows that were added are noise, and it was {usual:.0%}"
     return ""
 

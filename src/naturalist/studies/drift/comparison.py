@@ -12,7 +12,7 @@ Which question is asked is chosen by `DriftOptions.against`:
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,40 +30,13 @@ from naturalist.studies.drift.methods.two_samples import (
     rank_features,
     word_features,
 )
+from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.rows import Found, Pictures
 
-Against = Literal["sources", "everything"]
 Predict = Callable[[NDArray[np.str_]], "Predicted | None"]
 """Says what a classifier that did not see their sources makes of pictures; None if it cannot."""
 Report = dict[str, Any]
 _FEW_LEFT = 1e-9
-
-
-@dataclass(frozen=True)
-class DriftOptions:
-    """How drift is looked for.
-
-    Attributes:
-        against: what a batch is compared with; see this module.
-        alpha: share of ordinary batches that may be called drift, over all tests together.
-        least_effect: smaller effects are told and never called drift.
-        rows: most pictures of the batch, and of what was before it, that are compared.
-        least_rows: a source is compared if it has so many pictures in the batch and before it.
-        frequencies: of the random Fourier features.
-        permutations: exchanges that give a p-value.
-        pictures: pictures shown.
-        seed: of sample, frequencies and exchanges.
-    """
-
-    against: Against = "sources"
-    alpha: float = 0.01
-    least_effect: float = 0.1
-    rows: int = 20_000
-    least_rows: int = 20
-    frequencies: int = 128
-    permutations: int = 300
-    pictures: int = 24
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)

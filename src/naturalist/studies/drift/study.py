@@ -1,18 +1,23 @@
 """The study of drift: the report on a batch, and its contact sheet."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from naturalist import artifacts, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.layout import Layout
+from naturalist.progress import SILENT, Progress, stage
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.drift import wording as drift_words
-from naturalist.studies.drift.comparison import DriftOptions, Predict, Report, compare_pictures
+from naturalist.studies.drift.comparison import Predict, Report, compare_pictures
+from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.rows import Chosen, Found, Pictures, find
+from naturalist.studies.study import Outgrown, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
 
 FORMAT = 1
@@ -20,78 +25,101 @@ FORMAT = 1
 _OTHERS_SHOWN = 12
 
 
-def study_drift(
-    layout: Layout,
-    spec: BackboneSpec,
-    categories: Iterable[str],
-    chosen: Chosen,
-    options: DriftOptions,
-    *,
-    predict: Predict | None = None,
-    model: str = "",
-    on_rows: Callable[[int], None] = lambda rows: None,
-) -> Report:
-    """Compare what is chosen with what was before it; write the report and its contact sheet.
+@dataclass(frozen=True, eq=False)
+class DriftStudy(WholeStudy):
+    """What is chosen, compared with what was before it.
 
-    With the same ledger, options and model the report that is there is given back.
-
-    Args:
+    Attributes:
         layout: the workspace.
         spec: backbone whose features are compared.
         categories: those of the collection.
         chosen: which pictures are new.
         options: how.
+        progress: hears of pictures whose features were read.
         predict: what a classifier says, if there is one that knows these pictures.
         model: its id.
-        on_rows: hears of pictures whose features were read.
-
-    Raises:
-        ConfigError: there are no such pictures.
-        MissingExtra: SciPy is not installed.
     """
-    categories = sorted(categories)
-    wanted = _fingerprint(layout, spec, categories, chosen, options, model)
-    path = layout.drift(chosen.name)
-    report: Report | None = artifacts.read_json(path)
-    if report is not None and report["fingerprint"] == wanted:
+
+    layout: Layout
+    spec: BackboneSpec
+    categories: Iterable[str]
+    chosen: Chosen
+    options: DriftOptions
+    progress: Progress = SILENT
+    predict: Predict | None = None
+    model: str = ""
+    name: str = "drift"
+
+    @property
+    def _path(self) -> Path:
+        return self.layout.drift(self.chosen.name)
+
+    @cached_property
+    def _wanted(self) -> str:
+        """Later batches do not matter to a report on an earlier one."""
+        layout, chosen = self.layout, self.chosen
+        until = chosen.batch if chosen.batch is not None else ledger.last_batch(layout)
+        held = [
+            [summary.category, summary.batch, summary.sha256]
+            for category in sorted(self.categories)
+            for summary in ledger.batches(layout, category)
+            if summary.batch <= until
+        ]
+        gone = [ledger.not_accepted(layout, category) for category in sorted(self.categories)]
+        options = asdict(self.options)
+        return artifacts.fingerprint(
+            FORMAT, self.spec.fingerprint, asdict(chosen), options, self.model, held, gone
+        )
+
+    def current(self) -> Report | None:
+        """The report that is there, if ledger, options and model are the same."""
+        report: Report | None = artifacts.read_json(self._path)
+        return report if report is not None and report["fingerprint"] == self._wanted else None
+
+    def make(self, outgrown: Outgrown[None] | None) -> Report:
+        """Compare, and write the report and its contact sheet.
+
+        Raises:
+            ConfigError: there are no such pictures.
+            MissingExtra: SciPy is not installed.
+        """
+        del outgrown
+        chosen, options = self.chosen, self.options
+        with stage(self.progress, self.name, None, "pictures") as advance:
+            found = find(
+                self.layout,
+                self.spec,
+                sorted(self.categories),
+                chosen,
+                options.rows,
+                options.seed,
+                advance,
+            )
+            report, order = compare_pictures(found, options, self.predict)
+        report |= {
+            "name": chosen.name,
+            "batch": chosen.batch,
+            "source": chosen.source,
+            "model": self.model,
+            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "fingerprint": self._wanted,
+        }
+        report["pictures"] = order
+        sheet = self._path.with_suffix(".png")
+        report["sheet"] = sheet.name
+        artifacts.write_bytes(sheet, _sheet(self.layout, found, report, chosen))
+        artifacts.write_json(self._path, report)
         return report
-    found = find(layout, spec, categories, chosen, options.rows, options.seed, on_rows)
-    report, order = compare_pictures(found, options, predict)
-    report |= {
-        "name": chosen.name,
-        "batch": chosen.batch,
-        "source": chosen.source,
-        "model": model,
-        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "fingerprint": wanted,
-    }
-    report["pictures"] = order
-    report["sheet"] = path.with_suffix(".png").name
-    artifacts.write_bytes(path.with_suffix(".png"), _sheet(layout, found, report, chosen))
-    artifacts.write_json(path, report)
-    return report
 
+    def summary(self, result: Result) -> Report:
+        """Batch and verdict."""
+        return {key: result.report[key] for key in ("batch", "verdict", "words")}
 
-def _fingerprint(
-    layout: Layout,
-    spec: BackboneSpec,
-    categories: list[str],
-    chosen: Chosen,
-    options: DriftOptions,
-    model: str,
-) -> str:
-    """Later batches do not matter to a report on an earlier one."""
-    until = chosen.batch if chosen.batch is not None else ledger.last_batch(layout)
-    held = [
-        [summary.category, summary.batch, summary.sha256]
-        for category in categories
-        for summary in ledger.batches(layout, category)
-        if summary.batch <= until
-    ]
-    gone = [ledger.not_accepted(layout, category) for category in categories]
-    return artifacts.fingerprint(
-        FORMAT, spec.fingerprint, asdict(chosen), asdict(options), model, held, gone
-    )
+    def warning(self, report: Report) -> str:
+        """Drift fails no run: it is reported."""
+        if report["verdict"] != "drift":
+            return ""
+        return f"drift in batch {report['batch']}: {'; '.join(report['words'])}"
 
 
 def _sheet(layout: Layout, found: Found, report: Report, chosen: Chosen) -> bytes:

@@ -18,18 +18,19 @@ from numpy.typing import NDArray
 from naturalist import artifacts
 from naturalist.backbones import BackboneSpec
 from naturalist.layout import Layout
+from naturalist.progress import SILENT, Progress, stage
 from naturalist.schemas import NEAR_DUPLICATE_PAIRS, NEAR_DUPLICATE_PICTURES
 from naturalist.stages import extract
 from naturalist.stages.extract import Part
 from naturalist.studies.duplicates.methods.grouping import (
     Hashes,
     Indices,
-    NearDuplicateOptions,
     Pairs,
     Vectors,
     near_pairs,
     row_cosines,
 )
+from naturalist.studies.duplicates.options import NearDuplicateOptions
 
 FORMAT = 1
 """Changes when the same pictures would give other steps."""
@@ -38,8 +39,6 @@ PAIRS_AT_ONCE = 100_000
 
 PartKey = tuple[str, int, int]
 """Category, batch, number of a features part."""
-Heard = Callable[[int, int], None]
-"""Hears how many of how many new pictures were compared."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def update(
     spec: BackboneSpec,
     categories: Iterable[str],
     options: NearDuplicateOptions,
-    heard: Heard = lambda done, total: None,
+    progress: Progress = SILENT,
 ) -> Steps:
     """Compare the pictures that are new; a step is written if there are any.
 
@@ -82,7 +81,7 @@ def update(
         spec: backbone whose vectors confirm.
         categories: those of the collection.
         options: what is near.
-        heard: told now and then how far it is.
+        progress: hears how far it is.
     """
     parts = [part for c in sorted(categories) for part in extract.parts(layout, c, spec)]
     done = read_steps(layout, spec, options)
@@ -93,7 +92,7 @@ def update(
     covered = {part.key for part in done.parts}
     new = [part for part in parts if (part.category, part.batch, part.number) not in covered]
     if new:
-        _add_step(layout, spec, options, done, new, heard)
+        _add_step(layout, spec, options, done, new, progress)
         done = read_steps(layout, spec, options)
     return done
 
@@ -147,7 +146,7 @@ def _add_step(
     options: NearDuplicateOptions,
     done: Steps,
     new: Sequence[Part],
-    heard: Heard,
+    progress: Progress,
 ) -> None:
     before = read_pictures(layout, done, ["row", "perceptual_hash"])
     added, covered = _read_new(layout, new)
@@ -157,11 +156,11 @@ def _add_step(
     )
     hashes: Hashes = together["perceptual_hash"].to_numpy()
     rows = added.num_rows
-    heard(0, rows)
-    near = near_pairs(
-        hashes, options.max_distance, before.num_rows, lambda share: heard(int(share * rows), rows)
-    )
-    pairs = list(_confirmed(near, options.min_cosine, vectors))
+    with stage(progress, "duplicates", rows, "pictures") as advance:
+        on_share = _in_pictures(rows, advance)
+        near = near_pairs(hashes, options.max_distance, before.num_rows, on_share)
+        pairs = list(_confirmed(near, options.min_cosine, vectors))
+        on_share(1.0)
     path = layout.near_duplicate_step(len(done.fingerprints) + 1)
     table = pa.concat_tables([NEAR_DUPLICATE_PAIRS.empty_table(), *pairs])
     artifacts.write_parquet(_pairs_path(path), table)
@@ -174,7 +173,18 @@ def _add_step(
         facts={"parts": [asdict(part) for part in covered], "pairs": table.num_rows},
     )
     artifacts.write_receipt(path, receipt)
-    heard(rows, rows)
+
+
+def _in_pictures(rows: int, advance: Callable[[int], None]) -> Callable[[float], None]:
+    """Turns the share of a search that is done into pictures that are done."""
+    done = 0
+
+    def on_share(share: float) -> None:
+        nonlocal done
+        advance(int(share * rows) - done)
+        done = int(share * rows)
+
+    return on_share
 
 
 def _read_new(layout: Layout, parts: Sequence[Part]) -> tuple[pa.Table, list[Covered]]:

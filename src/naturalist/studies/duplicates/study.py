@@ -6,8 +6,9 @@ they span sources (a test on one source knows pictures of another).
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ from PIL import Image
 from naturalist import artifacts, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.layout import Layout, pic_id, pic_number
+from naturalist.progress import SILENT, Progress
 from naturalist.schemas import NEAR_DUPLICATES
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.duplicates import steps as near_duplicate_steps
-from naturalist.studies.duplicates.methods.grouping import Indices, NearDuplicateOptions, components
-from naturalist.studies.duplicates.steps import Heard, Steps
+from naturalist.studies.duplicates.methods.grouping import Indices, components
+from naturalist.studies.duplicates.options import NearDuplicateOptions
+from naturalist.studies.duplicates.steps import Steps
+from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
 
 FORMAT = 1
@@ -32,33 +36,57 @@ GROUPS_SHOWN = 24
 _COLUMNS = 6
 _LISTED = 100
 
-Report = dict[str, Any]
 
+@dataclass(frozen=True, eq=False)
+class DuplicateStudy(WholeStudy):
+    """Groups of near duplicates; what was compared before is not compared again.
 
-def study_near_duplicates(
-    layout: Layout,
-    spec: BackboneSpec,
-    categories: Iterable[str],
-    options: NearDuplicateOptions,
-    heard: Heard = lambda done, total: None,
-) -> Report:
-    """Bring the groups of near duplicates up to date; the report is that of their receipt.
-
-    Args:
+    Attributes:
         layout: the workspace.
         spec: backbone whose vectors confirm what the hashes propose.
-        categories: those of the collection.
+        categories: those of the collection, in the order of their names.
         options: what is near.
-        heard: told now and then how far it is.
+        progress: hears how far it is.
     """
-    categories = sorted(categories)
-    steps = near_duplicate_steps.update(layout, spec, categories, options, heard)
-    withheld = {c: ledger.not_accepted(layout, c) for c in categories}
-    wanted = artifacts.fingerprint(FORMAT, steps.fingerprints, withheld)
-    receipt = artifacts.read_receipt(layout.near_duplicates)
-    if receipt is None or receipt.fingerprint != wanted:
-        receipt = _write(layout, steps, categories, withheld, wanted)
-    return receipt.facts
+
+    layout: Layout
+    spec: BackboneSpec
+    categories: Sequence[str]
+    options: NearDuplicateOptions
+    progress: Progress = SILENT
+    name: str = "duplicates"
+
+    @cached_property
+    def _steps(self) -> Steps:
+        """All comparisons, those of new pictures among them: groups follow from these."""
+        return near_duplicate_steps.update(
+            self.layout, self.spec, self.categories, self.options, self.progress
+        )
+
+    @cached_property
+    def _withheld(self) -> dict[str, list[str]]:
+        return {c: ledger.not_accepted(self.layout, c) for c in self.categories}
+
+    @property
+    def _wanted(self) -> str:
+        return artifacts.fingerprint(FORMAT, self._steps.fingerprints, self._withheld)
+
+    def current(self) -> Report | None:
+        """The report of the groups that are there, if they are of the same comparisons."""
+        receipt = artifacts.read_receipt(self.layout.near_duplicates)
+        if receipt is None or receipt.fingerprint != self._wanted:
+            return None
+        return receipt.facts
+
+    def make(self, outgrown: Outgrown[None] | None) -> Report:
+        """Write groups, contact sheet and report."""
+        del outgrown
+        made = _write(self.layout, self._steps, self.categories, self._withheld, self._wanted)
+        return made.facts
+
+    def summary(self, result: Result) -> Report:
+        """Everything but the list of groups."""
+        return {key: value for key, value in result.report.items() if key != "listed"}
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ sources by the second alone.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts
 from naturalist.layout import Layout
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.schemas import LABEL_ISSUES
 from naturalist.studies.classifier.methods.held_out import (
     HeldOut,
@@ -35,77 +36,86 @@ from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.labels.methods.suspects import Suspects, find_suspects
+from naturalist.studies.labels.options import Judge, LabelIssueOptions
+from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
 
 FORMAT = 1
-Judge = Literal["both", "folds", "sources"]
 Probabilities = NDArray[np.float64]
-Report = dict[str, Any]
 _DOUBTED = 0.5
 _LEAST = 1e-6
 
 
-@dataclass(frozen=True)
-class LabelIssueOptions:
-    """How wrong labels are looked for.
+@dataclass(frozen=True, eq=False)
+class LabelStudy(WholeStudy):
+    """Suspects of a wrong category among the pictures of a workspace's tables.
 
     Attributes:
-        judge: who ranks the pictures; see this module.
-        shown: pictures on the contact sheet.
-    """
-
-    judge: Judge = "both"
-    shown: int = 48
-
-
-def study_label_issues(
-    layout: Layout,
-    kept: Iterable[str],
-    options: LabelIssueOptions,
-    fits: ClassifierOptions,
-    watch: Progress,
-) -> Report:
-    """Rank the pictures of a workspace's tables; write table, report and contact sheet.
-
-    Args:
         layout: the workspace.
-        kept: pictures that a person has decided about; they are suspects no more.
+        decided: pictures that a person has decided about; they are suspects no more.
         options: how.
         fits: how the judges are trained, and how many pictures are looked at.
-        watch: hears of the fits.
-
-    Raises:
-        ConfigError: there are fewer than two categories.
-        MissingExtra: SciPy is not installed.
+        progress: hears of the fits.
     """
-    rows = open_rows(layout.root, fits, layout=layout)
-    known = sorted(kept)
-    wanted = artifacts.fingerprint(
-        FORMAT, rows.fingerprint, asdict(options), asdict(fits) | {"class_weights": None}, known
-    )
-    path = layout.label_issues
-    old: Report | None = artifacts.read_json(path.with_suffix(".json"))
-    if old is not None and old["fingerprint"] == wanted and path.exists():
-        return old
-    folds, sources, held = judge(rows, fits, watch)
-    probabilities = combine(folds, sources, options.judge)
-    given = np.searchsorted(held.labels, rows.sample.labels)
-    found = find_suspects(given, probabilities)
-    table = _table(rows, found, given, set(known))
-    report = _report(rows, table, found, sources, held, options)
-    report |= {
-        "fingerprint": wanted,
-        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "decided": len(known),
-    }
-    artifacts.write_parquet(path, table)
-    artifacts.write_bytes(path.with_suffix(".png"), _sheet(layout, table, options.shown))
-    artifacts.write_json(path.with_suffix(".json"), report)
-    return report
+
+    layout: Layout
+    decided: Iterable[str]
+    options: LabelIssueOptions
+    fits: ClassifierOptions
+    progress: Progress
+    name: str = "label issues"
+
+    @cached_property
+    def _rows(self) -> TrainingRows:
+        return open_rows(self.layout.root, self.fits, layout=self.layout)
+
+    @cached_property
+    def _wanted(self) -> str:
+        fits = self.fits.as_dict() | {"class_weights": None}
+        return artifacts.fingerprint(
+            FORMAT, self._rows.fingerprint, asdict(self.options), fits, sorted(self.decided)
+        )
+
+    def current(self) -> Report | None:
+        """The report that is there, if it is of the same rows, options and decisions."""
+        path = self.layout.label_issues
+        old: Report | None = artifacts.read_json(path.with_suffix(".json"))
+        is_current = old is not None and old["fingerprint"] == self._wanted and path.exists()
+        return old if is_current else None
+
+    def make(self, outgrown: Outgrown[None] | None) -> Report:
+        """Rank the pictures; write table, contact sheet and report.
+
+        Raises:
+            ConfigError: there are fewer than two categories.
+            MissingExtra: SciPy is not installed.
+        """
+        del outgrown
+        rows, options, known = self._rows, self.options, set(self.decided)
+        folds, sources, held = judge(rows, self.fits, self.progress)
+        probabilities = combine(folds, sources, options.judge)
+        given = np.searchsorted(held.labels, rows.sample.labels)
+        found = find_suspects(given, probabilities)
+        table = _table(rows, found, given, known)
+        report = _report(rows, table, found, sources, held, options)
+        report |= {
+            "fingerprint": self._wanted,
+            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "decided": len(known),
+        }
+        path = self.layout.label_issues
+        artifacts.write_parquet(path, table)
+        artifacts.write_bytes(path.with_suffix(".png"), _sheet(self.layout, table, options.shown))
+        artifacts.write_json(path.with_suffix(".json"), report)
+        return report
+
+    def summary(self, result: Result) -> Report:
+        """How many suspects there are."""
+        return {key: result.report[key] for key in ("pictures", "suspects")}
 
 
 def judge(
-    rows: TrainingRows, fits: ClassifierOptions, watch: Progress
+    rows: TrainingRows, fits: ClassifierOptions, progress: Progress
 ) -> tuple[Probabilities, Probabilities, HeldOut]:
     """What both judges say of the sample: probabilities (rows, classes) of folds and of sources.
 
@@ -115,19 +125,23 @@ def judge(
     told = []
     # With one source in all, nothing can be left out but folds of pictures.
     for sources in (np.full(len(sample), "all"), sample.sources):
-        watch.begin("judging labels", len(sample), "rows")
-        held = held_out_scores(
-            sample.features,
-            sample.labels,
-            sources,
-            groups=rows.groups,
-            options=how,
-            learner=linear(how.fit),
-            on_fold=lambda _, count: watch.advance(count),
-        )
-        watch.end()
+        with stage(progress, "judging labels", len(sample), "rows") as advance:
+            held = held_out_scores(
+                sample.features,
+                sample.labels,
+                sources,
+                groups=rows.groups,
+                options=how,
+                learner=linear(how.fit),
+                on_fold=partial(_count_rows, advance),
+            )
         told.append(calibrate_held_out(held, sample.labels, sources, how.fit).astype(np.float64))
     return told[0], told[1], held
+
+
+def _count_rows(advance: Callable[[int], None], fold: int, rows: int) -> None:
+    del fold
+    advance(rows)
 
 
 def combine(folds: Probabilities, sources: Probabilities, judge: Judge) -> Probabilities:

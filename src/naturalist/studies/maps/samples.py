@@ -22,7 +22,8 @@ from naturalist.progress import SILENT, Progress, stage
 from naturalist.schemas import SAMPLE
 from naturalist.studies.maps.methods import integrity, sampling
 from naturalist.studies.maps.methods.sampling import Blocks, Sample, SampleOptions
-from naturalist.studies.maps.thresholds import Floors, below_floors, verdict
+from naturalist.studies.maps.options import MapOptions
+from naturalist.studies.maps.thresholds import below_thresholds, verdict
 
 _log = logging.getLogger(__name__)
 KEPT_IN_MEMORY = 2_000_000
@@ -35,10 +36,10 @@ def make_sample(
     folder: SampleFolder,
     name: str,
     options: SampleOptions,
-    floors: Floors,
+    thresholds: MapOptions,
     *,
     uniform_seeds: int = 5,
-    watcher: Progress = SILENT,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Choose a sample of all pictures and report what it keeps; nothing is done if it is done.
 
@@ -47,9 +48,9 @@ def make_sample(
         folder: where the sample lies.
         name: of the sample.
         options: how it is chosen.
-        floors: what it must keep.
+        thresholds: what it must keep.
         uniform_seeds: uniform samples that it is compared with, 2 or more.
-        watcher: hears how far it is.
+        progress: hears how far it is.
 
     Returns:
         What `sample.json` holds, and "changed": whether anything was done.
@@ -69,11 +70,11 @@ def make_sample(
     if artifacts.is_done(folder.members, wanted):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
-    blocks = _reduced_blocks(table, len(names), watcher)
-    with stage(watcher, "sample", 1, "samples") as advance:
+    blocks = _reduced_blocks(table, len(names), progress)
+    with stage(progress, "sample", 1, "samples") as advance:
         sample = sampling.choose(blocks, len(names), options)
         advance(1)
-    report = report_integrity(blocks, names, sample, options.seed, uniform_seeds, watcher)
+    report = report_integrity(blocks, names, sample, options.seed, uniform_seeds, progress)
     summary = {
         "name": name,
         "method": options.method,
@@ -87,7 +88,7 @@ def make_sample(
         "backbone": names.backbone,
         "options": asdict(options),
         "integrity": report,
-        "verdict": verdict(below_floors(report["sample"], floors)),
+        "verdict": verdict(below_thresholds(report["sample"], thresholds)),
         "duration_s": round(time.perf_counter() - start, 3),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
@@ -101,10 +102,10 @@ def report_integrity(
     sample: Sample,
     seed: int,
     uniform_seeds: int,
-    watcher: Progress = SILENT,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """What a sample keeps, and what uniform samples of its size keep, as JSON values."""
-    with stage(watcher, "integrity", uniform_seeds + 2, "samples") as advance:
+    with stage(progress, "integrity", uniform_seeds + 2, "samples") as advance:
         whole = integrity.survey(blocks, names.labels, len(sample.rows), seed)
         advance(1)
         found = integrity.compare(whole, blocks, sample, seed)
@@ -118,9 +119,9 @@ def report_integrity(
     return {"sample": found, "uniform": uniform}
 
 
-def _reduced_blocks(table: FeatureTable, rows: int, watcher: Progress) -> Blocks:
+def _reduced_blocks(table: FeatureTable, rows: int, progress: Progress) -> Blocks:
     read = table.blocks
-    with stage(watcher, "reduce", rows, "rows") as advance:
+    with stage(progress, "reduce", rows, "rows") as advance:
 
         def told() -> Iterator[NDArray[np.float32]]:
             for block in read():

@@ -10,7 +10,8 @@ import datetime as dt
 import logging
 import resource
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,157 +27,186 @@ from naturalist.studies.maps import picture as map_picture
 from naturalist.studies.maps import samples
 from naturalist.studies.maps.files import Points, StoredMap
 from naturalist.studies.maps.methods import drawing, placement
-from naturalist.studies.maps.methods.drawing import Before, Drawing, MapOptions
+from naturalist.studies.maps.methods.drawing import Before, Drawing
 from naturalist.studies.maps.methods.growth import BatchDrift, measure_drift
 from naturalist.studies.maps.methods.quality import Quality
+from naturalist.studies.maps.options import DrawingOptions, MapOptions
 from naturalist.studies.maps.own_coordinates import OwnCoordinates
-from naturalist.studies.maps.thresholds import Floors, below_floors, verdict
+from naturalist.studies.maps.thresholds import below_thresholds, verdict
+from naturalist.studies.study import Outgrown, Report, Result
 
 _log = logging.getLogger(__name__)
 _SMALLEST = 5
 _UNIFORM_SEEDS = 5
 
 
-def make_map(
-    table: FeatureTable,
-    folder: MapFolder,
-    name: str,
-    options: MapOptions,
-    floors: Floors,
-    *,
-    own: OwnCoordinates | None = None,
-    rebuild: bool = False,
-    watcher: Progress = SILENT,
-) -> dict[str, Any]:
-    """Bring a map up to date with the tables; nothing is done if it is.
+@dataclass(frozen=True, eq=False)
+class MapStudy:
+    """One map.
 
-    Args:
+    Attributes:
         table: the features.
         folder: where the map lies.
         name: of the map.
-        options: how it is made.
-        floors: what it must reach.
-        own: where pictures lie, instead of a layout that is made here; `options` has its dims.
-        rebuild: lay it out again although it fits.
-        watcher: hears how far it is.
-
-    Returns:
-        What `map.json` holds, and "changed": whether anything was done.
-
-    Raises:
-        ConfigError: there are fewer than 5 rows, or own coordinates are of other pictures.
-        MissingExtra: a package that the method needs is not installed.
+        how: it is drawn.
+        options: what it must reach, and when it is rebuilt.
+        own: where pictures lie, instead of a layout that is made here; `how` has its dims.
+        progress: hears how far it is.
     """
-    start = time.perf_counter()
-    names = table.names()
-    if len(names) < _SMALLEST:
-        raise ConfigError(f"{len(names)} pictures make no map: at least {_SMALLEST} are needed")
-    if own is not None:
-        options = replace(options, method="own", sample=0, dims=own.dims)
-    elsewhere = () if own is None else (own.sha256,)
-    made_by = artifacts.fingerprint(asdict(options), names.backbone, names.dim, *elsewhere)
-    wanted = artifacts.fingerprint(names.fingerprint, made_by)
-    if not rebuild and artifacts.is_done(folder.points, wanted):
-        summary: dict[str, Any] = artifacts.read_json(folder.summary)
-        return summary | {"changed": False}
-    work = _Work(table, folder, name, options, floors, watcher, names, made_by, wanted, start, own)
-    stored = map_files.read_map(folder)
-    if stored is None or stored.summary["made_by"] != made_by:
-        return _make(work, None)
-    return _make(work, stored) if rebuild else _grow(work, stored)
 
-
-@dataclass(frozen=True, eq=False)
-class _Work:
     table: FeatureTable
     folder: MapFolder
     name: str
+    how: DrawingOptions
     options: MapOptions
-    floors: Floors
-    watcher: Progress
-    names: Names
-    made_by: str
-    fingerprint: str
-    start: float
-    own: OwnCoordinates | None
+    own: OwnCoordinates | None = None
+    progress: Progress = SILENT
+    start: float = field(default_factory=time.perf_counter)
+
+    @cached_property
+    def names(self) -> Names:
+        """Of all pictures.
+
+        Raises:
+            ConfigError: there are fewer than 5.
+        """
+        names = self.table.names()
+        if len(names) < _SMALLEST:
+            raise ConfigError(f"{len(names)} pictures make no map: at least {_SMALLEST} are needed")
+        return names
+
+    @cached_property
+    def drawn_by(self) -> DrawingOptions:
+        """How it is drawn, own coordinates counted in."""
+        if self.own is None:
+            return self.how
+        return replace(self.how, method="own", sample=0, dims=self.own.dims)
+
+    @cached_property
+    def made_by(self) -> str:
+        """Changes when a map of the same pictures would come out otherwise."""
+        own = () if self.own is None else (self.own.sha256,)
+        options = asdict(self.drawn_by)
+        return artifacts.fingerprint(options, self.names.backbone, self.names.dim, *own)
+
+    @property
+    def wanted(self) -> str:
+        """Fingerprint of the map of the tables as they are."""
+        return artifacts.fingerprint(self.names.fingerprint, self.made_by)
+
+    def current(self) -> Report | None:
+        """What `map.json` holds, if it is up to date."""
+        if not artifacts.is_done(self.folder.points, self.wanted):
+            return None
+        summary: Report = artifacts.read_json(self.folder.summary)
+        return summary
+
+    def kept(self) -> StoredMap | None:
+        """The map that is there, if it was drawn in the same way."""
+        stored = map_files.read_map(self.folder)
+        return None if stored is None or stored.summary["made_by"] != self.made_by else stored
+
+    def grow(self, kept: StoredMap) -> Report | Outgrown[StoredMap]:
+        """Place what is new on the map, if that still fits."""
+        known, fresh = _match(self.names.pic_ids, kept.points.pic_ids)
+        points = _carried_over(self, kept, known)
+        batches = list(kept.summary["placed"]["batches"])
+        if len(fresh):
+            batch, drift = _place_fresh(self, kept, points, fresh)
+            if drift.remake:
+                _log.info("the map %s is made anew: %s", self.name, "; ".join(drift.words))
+                return Outgrown(kept, batch)
+            batches.append(batch)
+        summary = _summary(self, points, kept.summary)
+        same = ("metrics", "integrity", "durations_s", "sampled")
+        summary |= {key: kept.summary[key] for key in same}
+        summary["placed"] = kept.summary["placed"] | {"batches": batches}
+        summary["withdrawn"] = int(len(kept.points) - (known >= 0).sum())
+        return _finish(self, points, None, summary)
+
+    def make(self, outgrown: Outgrown[StoredMap] | None) -> Report:
+        """Lay the map out; with an old one, start from it.
+
+        Raises:
+            ConfigError: own coordinates are of other pictures.
+            MissingExtra: a package that the method needs is not installed.
+        """
+        old = None if outgrown is None else outgrown.kept
+        drawn = _draw(self, old)
+        points = Points(
+            self.names.pic_ids, drawn.coordinates, drawn.sampled, drawn.confidence, drawn.density
+        )
+        summary = _summary(self, points, old.summary if old else {})
+        summary["metrics"] = _metrics(drawn)
+        summary["integrity"] = samples.report_integrity(
+            lambda: [drawn.reduced],
+            self.names,
+            drawn.sample,
+            self.drawn_by.seed,
+            _UNIFORM_SEEDS,
+            self.progress,
+        )
+        summary["durations_s"] = drawn.durations_s
+        batch = None if outgrown is None else outgrown.reason
+        moved = _moved(drawn, old, batch)
+        summary["placed"] = {"made_with": len(points), "batches": [], "moved": moved}
+        return _finish(self, points, drawn.model, summary)
+
+    def summary(self, result: Result) -> Report:
+        """Rows and verdict, and whether anything changed."""
+        verdict: Report = result.report["verdict"]
+        return {"changed": result.changed, "rows": result.report["rows"]} | verdict
+
+    def warning(self, report: Report) -> str:
+        """Which thresholds the map misses."""
+        verdict = report["verdict"]
+        return "" if verdict["good"] else f"the map {self.name}: {'; '.join(verdict['words'])}"
 
 
-def _make(
-    work: _Work, old: StoredMap | None, batch: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Lay the map out; with an old one, start from it."""
-    own = work.own
-    drawn = drawing.draw(
-        work.table.blocks,
-        len(work.names),
-        work.options,
-        before=None if old is None or own else _before(work, old),
-        given=own.among(work.names.pic_ids) if own else None,
-        watcher=work.watcher,
+def _draw(study: MapStudy, old: StoredMap | None) -> Drawing:
+    own = study.own
+    return drawing.draw(
+        study.table.blocks,
+        len(study.names),
+        study.drawn_by,
+        before=None if old is None or own else _before(study, old),
+        given=own.among(study.names.pic_ids) if own else None,
+        progress=study.progress,
     )
+
+
+def _carried_over(study: MapStudy, kept: StoredMap, known: NDArray[np.int64]) -> Points:
+    """Points of all rows; those that the map had keep theirs, and new ones have none yet."""
     points = Points(
-        work.names.pic_ids, drawn.coordinates, drawn.sampled, drawn.confidence, drawn.density
-    )
-    summary = _summary(work, points, old.summary if old else {})
-    summary["metrics"] = _metrics(drawn)
-    summary["integrity"] = samples.report_integrity(
-        lambda: [drawn.reduced],
-        work.names,
-        drawn.sample,
-        work.options.seed,
-        _UNIFORM_SEEDS,
-        work.watcher,
-    )
-    summary["durations_s"] = drawn.durations_s
-    summary["placed"] = {
-        "made_with": len(points),
-        "batches": [],
-        "moved": _moved(drawn, old, batch),
-    }
-    return _finish(work, points, drawn.model, summary)
-
-
-def _grow(work: _Work, old: StoredMap) -> dict[str, Any]:
-    """Place what is new on the map; make it anew if that no longer fits."""
-    known, fresh = _match(work.names.pic_ids, old.points.pic_ids)
-    here = known >= 0
-    found = Points(
-        work.names.pic_ids,
-        np.empty((len(known), work.options.dims), np.float32),
+        study.names.pic_ids,
+        np.empty((len(known), study.drawn_by.dims), np.float32),
         np.zeros(len(known), np.bool_),
         np.zeros(len(known), np.float32),
         np.zeros(len(known), np.float32),
     )
-    for into, out in zip(_arrays(found), _arrays(old.points), strict=True):
+    here = known >= 0
+    for into, out in zip(_arrays(points), _arrays(kept.points), strict=True):
         into[here] = out[known[here]]
-    batches = list(old.summary["placed"]["batches"])
-    if len(fresh):
-        reduced = _reduce_rows(work, old, fresh)
-        reference = placement.make_reference(
-            old.model.reduced, old.model.coordinates, work.options.seed
-        )
-        placed = _place(work, reference, reduced)
-        for into, out in zip(
-            (found.coordinates, found.confidence, found.density),
-            (placed.coordinates, placed.confidence, placed.density),
-            strict=True,
-        ):
-            into[fresh] = out
-        drift = measure_drift(
-            old.model, reduced, placed, work.floors.drift,
-            grown=_grown(old, len(fresh)), seed=work.options.seed,
-        )  # fmt: skip
-        batch = _batch(len(fresh), drift)
-        if drift.remake:
-            _log.info("the map %s is made anew: %s", work.name, "; ".join(drift.words))
-            return _make(work, old, batch)
-        batches.append(batch)
-    summary = _summary(work, found, old.summary)
-    kept = ("metrics", "integrity", "durations_s", "sampled")
-    summary |= {key: old.summary[key] for key in kept}
-    summary["placed"] = old.summary["placed"] | {"batches": batches}
-    summary["withdrawn"] = int(len(old.points) - here.sum())
-    return _finish(work, found, None, summary)
+    return points
+
+
+def _place_fresh(
+    study: MapStudy, kept: StoredMap, points: Points, fresh: NDArray[np.int64]
+) -> tuple[dict[str, Any], BatchDrift]:
+    """Fill in the points of new rows; what is reported of them, and how far they drift."""
+    seed = study.drawn_by.seed
+    reduced = _reduce_rows(study, kept, fresh)
+    reference = placement.make_reference(kept.model.reduced, kept.model.coordinates, seed)
+    placed = _place(study, reference, reduced)
+    for into, out in zip(
+        (points.coordinates, points.confidence, points.density),
+        (placed.coordinates, placed.confidence, placed.density),
+        strict=True,
+    ):
+        into[fresh] = out
+    grown = _grown(kept, len(fresh))
+    drift = measure_drift(kept.model, reduced, placed, study.options, grown=grown, seed=seed)
+    return _batch(len(fresh), drift), drift
 
 
 def _arrays(points: Points) -> tuple[NDArray[Any], ...]:
@@ -192,13 +222,13 @@ def _match(
     return known, np.flatnonzero(known < 0)
 
 
-def _reduce_rows(work: _Work, old: StoredMap, fresh: NDArray[np.int64]) -> NDArray[np.float32]:
+def _reduce_rows(study: MapStudy, old: StoredMap, fresh: NDArray[np.int64]) -> NDArray[np.float32]:
     """Reduced features of some rows; only tables that hold any are read."""
-    starts = work.names.starts
+    starts = study.names.starts
     tables = np.unique(np.searchsorted(starts, fresh, side="right") - 1)
     reduced = np.empty((len(fresh), old.model.reduction.axes.shape[1]), np.float32)
-    with stage(work.watcher, "reduce", len(fresh), "rows") as advance:
-        blocks = work.table.blocks(tables.tolist())
+    with stage(study.progress, "reduce", len(fresh), "rows") as advance:
+        blocks = study.table.blocks(tables.tolist())
         for table, block in zip(tables.tolist(), blocks, strict=True):
             low, high = np.searchsorted(fresh, starts[table : table + 2])
             reduced[low:high] = old.model.reduction(block[fresh[low:high] - starts[table]])
@@ -207,14 +237,14 @@ def _reduce_rows(work: _Work, old: StoredMap, fresh: NDArray[np.int64]) -> NDArr
 
 
 def _place(
-    work: _Work, reference: placement.Reference, reduced: NDArray[np.float32]
+    study: MapStudy, reference: placement.Reference, reduced: NDArray[np.float32]
 ) -> placement.Placement:
     parts = []
     size = drawing.PLACED_AT_ONCE
-    with stage(work.watcher, "place", len(reduced), "points") as advance:
+    with stage(study.progress, "place", len(reduced), "points") as advance:
         for start in range(0, len(reduced), size):
             part = reduced[start : start + size]
-            parts.append(drawing.place_some(reference, part, work.options))
+            parts.append(drawing.place_some(reference, part, study.drawn_by))
             advance(len(part))
     columns = ("coordinates", "confidence", "density", "distance")
     return placement.Placement(
@@ -222,17 +252,17 @@ def _place(
     )
 
 
-def _before(work: _Work, old: StoredMap) -> Before:
+def _before(study: MapStudy, old: StoredMap) -> Before:
     """Where all rows of now lie on the old map; new ones where they would be placed."""
-    known, fresh = _match(work.names.pic_ids, old.points.pic_ids)
-    coordinates = np.empty((len(known), work.options.dims), np.float32)
+    known, fresh = _match(study.names.pic_ids, old.points.pic_ids)
+    coordinates = np.empty((len(known), study.drawn_by.dims), np.float32)
     common = np.flatnonzero(known >= 0)
     coordinates[common] = old.points.coordinates[known[common]]
     if len(fresh):
         reference = placement.make_reference(
-            old.model.reduced, old.model.coordinates, work.options.seed
+            old.model.reduced, old.model.coordinates, study.drawn_by.seed
         )
-        placed = _place(work, reference, _reduce_rows(work, old, fresh))
+        placed = _place(study, reference, _reduce_rows(study, old, fresh))
         coordinates[fresh] = placed.coordinates
     return Before(coordinates, common)
 
@@ -262,21 +292,21 @@ def _moved(
     }
 
 
-def _summary(work: _Work, points: Points, before: dict[str, Any]) -> dict[str, Any]:
+def _summary(study: MapStudy, points: Points, before: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": work.name,
-        "dims": work.options.dims,
-        "method": work.options.method,
-        "seed": work.options.seed,
+        "name": study.name,
+        "dims": study.drawn_by.dims,
+        "method": study.drawn_by.method,
+        "seed": study.drawn_by.seed,
         "rows": len(points),
         "sampled": int(points.sampled.sum()),
         "made_at": before.get("made_at", _now()),
         "updated_at": _now(),
-        "fingerprint": work.fingerprint,
-        "made_by": work.made_by,
+        "fingerprint": study.wanted,
+        "made_by": study.made_by,
         "program": __version__,
-        "backbone": work.names.backbone,
-        "options": asdict(work.options),
+        "backbone": study.names.backbone,
+        "options": asdict(study.drawn_by),
     }
 
 
@@ -309,22 +339,22 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _finish(
-    work: _Work, points: Points, model: drawing.MapModel | None, summary: dict[str, Any]
+    study: MapStudy, points: Points, model: drawing.MapModel | None, summary: dict[str, Any]
 ) -> dict[str, Any]:
     values = summary["integrity"].get("sample", {}) | summary["metrics"]
-    summary["verdict"] = verdict(below_floors(values, work.floors))
+    summary["verdict"] = verdict(below_thresholds(values, study.options))
     picture = map_picture.draw_map(
         points.coordinates,
-        work.names.labels,
-        work.names.category_names,
-        f"{work.name}: {len(points):,} pictures",
+        study.names.labels,
+        study.names.category_names,
+        f"{study.name}: {len(points):,} pictures",
         _note(summary),
-        work.options.seed,
+        study.drawn_by.seed,
     )
-    summary["duration_s"] = round(time.perf_counter() - work.start, 3)
+    summary["duration_s"] = round(time.perf_counter() - study.start, 3)
     summary["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    map_files.write_map(work.folder, points, model, picture, summary, work.fingerprint)
-    return summary | {"changed": True}
+    map_files.write_map(study.folder, points, model, picture, summary, study.wanted)
+    return summary
 
 
 def _note(summary: dict[str, Any]) -> str:
@@ -347,6 +377,6 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def default_name(options: MapOptions) -> str:
+def default_name(options: DrawingOptions) -> str:
     """The name of a map that was given none: tsne-2d."""
     return f"{options.method}-{options.dims}d"

@@ -27,6 +27,7 @@ from naturalist.progress import Progress, stage
 from naturalist.studies.feature_sample import draw
 from naturalist.studies.similar.methods import vector_search
 from naturalist.studies.similar.methods.vector_search import Part
+from naturalist.studies.study import Outgrown, Report, Result
 
 FORMAT = 1
 EXACT_ROWS = 20_000
@@ -102,55 +103,89 @@ class Index:
         return None
 
 
-def update_index(
-    files: FeatureTable, layout: Layout, backbone: str, watcher: Progress
-) -> dict[str, Any]:
-    """Bring the index up to date with the files; does nothing when it is.
+@dataclass(frozen=True, eq=False)
+class IndexStudy:
+    """The index of similar pictures.
 
-    Args:
+    Attributes:
         files: the features.
         layout: the workspace, or the folder to write to.
         backbone: id of the backbone that they come from.
-        watcher: hears how far it is.
-
-    Returns:
-        The content of `index.json`, and `changed`: whether anything was done.
+        progress: hears how far it is.
     """
-    folder = layout.index(backbone)
-    before = artifacts.read_json(folder / "index.json")
-    if before is not None and not _fits(before, files):
-        before = None
-    wanted = [[file.name, file.sha256] for file in files.files]
-    if before and wanted == [[part["name"], part["sha256"]] for part in before["parts"]]:
-        return dict(before) | {"changed": False}
-    axes = _axes(folder, files, watcher)
-    parts = _write_parts(folder, files, before, axes, watcher)
-    about: dict[str, Any] = {
-        "format": FORMAT,
-        "backbone": backbone,
-        "dim": files.dim,
-        "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "rows": sum(part["rows"] for part in parts),
-        "parts": parts,
-    }
-    about |= _measured(folder, about, before, watcher)
-    artifacts.write_json(folder / "index.json", about)
-    _remove_others(folder, about)
-    return about | {"changed": True}
+
+    files: FeatureTable
+    layout: Layout
+    backbone: str
+    progress: Progress
+    name: str = "index"
+
+    @property
+    def _folder(self) -> Path:
+        return self.layout.index(self.backbone)
+
+    def current(self) -> Report | None:
+        """The content of `index.json`, if it is up to date."""
+        before = self.kept()
+        wanted = [[file.name, file.sha256] for file in self.files.files]
+        if before and wanted == [[part["name"], part["sha256"]] for part in before["parts"]]:
+            return before
+        return None
+
+    def kept(self) -> Report | None:
+        """The list of parts that are there, if they are of such features."""
+        before: Report | None = artifacts.read_json(self._folder / "index.json")
+        return before if before is not None and _fits(before, self.files) else None
+
+    def grow(self, kept: Report) -> Report:
+        """Write the parts of tables that changed."""
+        return self._write(kept)
+
+    def make(self, outgrown: Outgrown[Report] | None) -> Report:
+        """Write every part that no update before a stop has finished."""
+        del outgrown
+        return self._write(None)
+
+    def _write(self, before: Report | None) -> Report:
+        folder, files = self._folder, self.files
+        axes = _axes(folder, files, self.progress)
+        parts = _write_parts(folder, files, before, axes, self.progress)
+        about: Report = {
+            "format": FORMAT,
+            "backbone": self.backbone,
+            "dim": files.dim,
+            "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "rows": sum(part["rows"] for part in parts),
+            "parts": parts,
+        }
+        about |= _measured(folder, about, before, self.progress)
+        artifacts.write_json(folder / "index.json", about)
+        _remove_others(folder, about)
+        return about
+
+    def summary(self, result: Result) -> Report:
+        """Rows and recall, and whether anything changed."""
+        report = result.report
+        return {"changed": result.changed, "rows": report["rows"], "recall": report["recall"]}
+
+    def warning(self, report: Report) -> str:
+        """Nothing."""
+        del report
+        return ""
 
 
 def _fits(before: dict[str, Any], files: FeatureTable) -> bool:
     return before.get("format") == FORMAT and before.get("dim") == files.dim
 
 
-def _axes(folder: Path, files: FeatureTable, watcher: Progress) -> Floats:
+def _axes(folder: Path, files: FeatureTable, progress: Progress) -> Floats:
     """The axes of the projections: chosen once, for projections must be comparable."""
     path = folder / "axes.npy"
     if path.exists():
         axes = np.asarray(np.load(path, allow_pickle=False), np.float32)
         if axes.shape[0] == files.dim:
             return axes
-    with stage(watcher, "index: axes", None, "rows") as advance:
+    with stage(progress, "index: axes", None, "rows") as advance:
         drawn = draw(files, _TRAINED_ON, 0, advance)
     axes = fit_reduction([drawn.features], _AXES).axes
     _save(path, axes)
@@ -162,11 +197,11 @@ def _write_parts(
     files: FeatureTable,
     before: dict[str, Any] | None,
     axes: Floats,
-    watcher: Progress,
+    progress: Progress,
 ) -> list[dict[str, Any]]:
     known = {(p["name"], p["sha256"]): p for p in (before or {"parts": []})["parts"]}
     parts = []
-    with stage(watcher, "index: vectors", None, "rows") as advance:
+    with stage(progress, "index: vectors", None, "rows") as advance:
         for file in files.files:
             part = known.get((file.name, file.sha256)) or _left(folder, file)
             if part is None or not _is_whole(folder, part):
@@ -239,7 +274,7 @@ def _remove_others(folder: Path, about: dict[str, Any]) -> None:
 
 
 def _measured(
-    folder: Path, about: dict[str, Any], before: dict[str, Any] | None, watcher: Progress
+    folder: Path, about: dict[str, Any], before: dict[str, Any] | None, progress: Progress
 ) -> dict[str, Any]:
     """Candidates that are enough, and the recall that they give; measured again when it grew."""
     rows = about["rows"]
@@ -251,7 +286,7 @@ def _measured(
     starts = np.cumsum([0, *(part["rows"] for part in about["parts"])])
     queries = to_unit(vector_search.gather(index.parts, starts, chosen))
     k = min(_TRIED_K + 1, rows)
-    with stage(watcher, "index: recall", None, "searches") as advance:
+    with stage(progress, "index: recall", None, "searches") as advance:
         true, _ = vector_search.search_exactly(index.parts, queries, k)
         said = {"k": k - 1, "queries": len(chosen), "rows": rows, "against": "exact search"}
         for candidates in (*_CANDIDATES, rows):

@@ -6,7 +6,7 @@ classes are mapped into memory.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,15 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts, ledger
 from naturalist.errors import ConfigError, WorkspaceError
-from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
-from naturalist.progress import Progress, stage
 from naturalist.studies.words.methods.paths import postings
-from naturalist.studies.words.methods.top_classes import KEPT, Head, TopClasses, top_classes
+from naturalist.studies.words.methods.top_classes import TopClasses
 
 FORMAT = 2
 FIELDS = ("path", "source", "category")
 """What the ledger says about a picture in words."""
 _FILES_AT_ONCE = 25
-_NAMES = pa.schema([("picID", pa.string()), ("category", pa.string()), ("source", pa.string())])
+NAMES = pa.schema([("picID", pa.string()), ("category", pa.string()), ("source", pa.string())])
 _TOKENS = pa.schema(
     [("field", pa.string()), ("token", pa.string()), ("rows", pa.list_(pa.int32()))]
 )
@@ -138,34 +136,6 @@ class WordIndex:
         return found
 
 
-def update_word_index(
-    files: FeatureTable,
-    layout: Layout,
-    backbone: str,
-    make_head: Callable[[], Head] | None,
-    progress: Progress,
-) -> WordIndex:
-    """Bring the index up to date with files of features; does nothing when it is.
-
-    Args:
-        files: the features of a workspace.
-        layout: the workspace; its ledger has the paths.
-        backbone: id of the backbone that they come from.
-        make_head: gives the network's classes for these features; None if there are none.
-        progress: hears how far it is.
-    """
-    folder = layout.words(backbone)
-    wanted = [_described(file) for file in files.files]
-    about = artifacts.read_json(folder / "words.json")
-    if about is None or not _is_current(about, wanted, make_head is not None):
-        head = make_head() if make_head is not None else None
-        about = _update(files, layout, head, folder, progress)
-        about |= {"backbone": backbone, "dim": files.dim}
-        artifacts.write_json(folder / "words.json", about)
-        _remove_others(folder, about)
-    return _open(folder, about)
-
-
 def open_word_index(layout: Layout, backbone: str) -> WordIndex:
     """Open the index as it is.
 
@@ -177,39 +147,7 @@ def open_word_index(layout: Layout, backbone: str) -> WordIndex:
     about = artifacts.read_json(folder / "words.json")
     if about is None:
         raise ConfigError(f"there is no index of words in {layout.root}: run  naturalist search")
-    return _open(folder, about)
-
-
-def _is_current(about: dict[str, Any], wanted: list[dict[str, str]], classes: bool) -> bool:
-    held = [{key: part[key] for key in ("name", "sha256")} for part in about["parts"]]
-    same = about["format"] == FORMAT and about["classes"] == classes
-    return bool(same and held == wanted)
-
-
-def _update(
-    files: FeatureTable, layout: Layout, head: Head | None, folder: Path, progress: Progress
-) -> dict[str, Any]:
-    missing = [file for file in files.files if not _is_whole(folder, file, head)]
-    with stage(progress, "words", None, "rows") as advance:
-        for start in range(0, len(missing), _FILES_AT_ONCE):
-            for file, own, paths in _with_paths(layout, missing[start : start + _FILES_AT_ONCE]):
-                _write_part(folder, file, own, paths, head)
-                advance(len(own))
-    rows = [_rows_of(folder, file) for file in files.files]
-    parts = [{**_described(f), "rows": n} for f, n in zip(files.files, rows, strict=True)]
-    total = sum(rows)
-    return {"format": FORMAT, "classes": head is not None, "rows": total, "parts": parts}
-
-
-def _with_paths(
-    layout: Layout, files: Sequence[FeatureFile]
-) -> Iterator[tuple[FeatureFile, Rows, list[str]]]:
-    """Files with their rows and the path of each; the ledger is read once for all of them."""
-    names = [file.outline().pic_ids for file in files]
-    paths = paths_of(layout, np.concatenate(names))
-    for file in files:
-        rows = file.read()
-        yield file, rows, [paths.get(name, "") for name in rows.pic_ids.tolist()]
+    return open_parts(folder, about)
 
 
 def paths_of(layout: Layout, pic_ids: Sequence[str] | NDArray[np.str_]) -> dict[str, str]:
@@ -225,23 +163,6 @@ def paths_of(layout: Layout, pic_ids: Sequence[str] | NDArray[np.str_]) -> dict[
     return dict(zip(table["pic_id"].to_pylist(), table["path_text"].to_pylist(), strict=True))
 
 
-def _write_part(
-    folder: Path, file: FeatureFile, rows: Rows, paths: list[str], head: Head | None
-) -> None:
-    stem = folder / _stem(file)
-    categories = rows.category_names if rows.categories else np.full(len(rows), "")
-    columns = [pa.array(c, pa.string()) for c in (rows.pic_ids, categories, rows.sources)]
-    artifacts.write_parquet(
-        stem.with_suffix(".parquet"), pa.Table.from_arrays(columns, schema=_NAMES)
-    )
-    texts = dict(zip(FIELDS, (paths, rows.sources.tolist(), categories.tolist()), strict=True))
-    artifacts.write_parquet(stem.with_suffix(".tokens.parquet"), token_table(texts))
-    if head is not None:
-        top = top_classes(head, rows.features, min(KEPT, len(head.bias)))
-        _save(stem.with_suffix(".classes.npy"), top.classes)
-        _save(stem.with_suffix(".probabilities.npy"), top.probabilities)
-
-
 def token_table(texts: Mapping[str, Sequence[str]]) -> pa.Table:
     """Words of each field's texts, a text for each row, with the rows that have them."""
     found = [
@@ -254,7 +175,12 @@ def token_table(texts: Mapping[str, Sequence[str]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=_TOKENS)
 
 
-def _open(folder: Path, about: dict[str, Any]) -> WordIndex:
+def open_parts(folder: Path, about: dict[str, Any]) -> WordIndex:
+    """Map the parts that an index lists into memory.
+
+    Raises:
+        WorkspaceError: one is damaged.
+    """
     try:
         parts = tuple(_open_part(folder, part, about["classes"]) for part in about["parts"])
     except (OSError, ValueError) as error:
@@ -266,7 +192,7 @@ def _open(folder: Path, about: dict[str, Any]) -> WordIndex:
 
 
 def _open_part(folder: Path, part: dict[str, Any], classes: bool) -> WordPart:
-    path = folder / _stem_of(part["name"], part["sha256"])
+    path = folder / stem_of(part["name"], part["sha256"])
     top = None
     if classes:
         arrays = [
@@ -279,40 +205,6 @@ def _open_part(folder: Path, part: dict[str, Any], classes: bool) -> WordPart:
     return WordPart(path, part["rows"], top)
 
 
-def _described(file: FeatureFile) -> dict[str, str]:
-    return {"name": file.name, "sha256": file.sha256}
-
-
-def _stem(file: FeatureFile) -> str:
-    return _stem_of(file.name, file.sha256)
-
-
-def _stem_of(name: str, sha256: str) -> str:
+def stem_of(name: str, sha256: str) -> str:
+    """Names the files of a part, without their endings."""
     return artifacts.fingerprint(FORMAT, name, sha256)[:20]
-
-
-def _suffixes(classes: bool) -> list[str]:
-    more = [".classes.npy", ".probabilities.npy"] if classes else []
-    return [".parquet", ".tokens.parquet", *more]
-
-
-def _is_whole(folder: Path, file: FeatureFile, head: Head | None) -> bool:
-    stem = folder / _stem(file)
-    return all(stem.with_suffix(suffix).exists() for suffix in _suffixes(head is not None))
-
-
-def _rows_of(folder: Path, file: FeatureFile) -> int:
-    path = (folder / _stem(file)).with_suffix(".parquet")
-    return int(artifacts.read_parquet(path, ["picID"]).num_rows)
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    with artifacts.atomic(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array)
-
-
-def _remove_others(folder: Path, about: dict[str, Any]) -> None:
-    stems = {_stem_of(part["name"], part["sha256"]) for part in about["parts"]}
-    for path in folder.iterdir():
-        if path.is_file() and path.name != "words.json" and path.name[:20] not in stems:
-            path.unlink(missing_ok=True)

@@ -11,13 +11,13 @@ from naturalist.studies.clusters.methods import quality
 from naturalist.studies.clusters.methods import tree as cluster_tree
 from naturalist.studies.clusters.methods.clustering import (
     NOISE,
-    ClusterOptions,
     Model,
     assign,
     make_model,
     reduce_rows,
     renumber,
 )
+from naturalist.studies.clusters.options import ClusterOptions
 
 SIZES = [120, 100, 80, 60, 40, 20]
 OPTIONS = ClusterOptions(axes=16, max_count=24)

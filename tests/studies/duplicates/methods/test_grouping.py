@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from naturalist.studies.duplicates.methods import grouping as near_duplicates
 from naturalist.studies.duplicates.methods.grouping import (
     Limits,
-    NearDuplicateOptions,
     components,
     near_pairs,
     row_cosines,
 )
+from naturalist.studies.duplicates.options import NearDuplicateOptions
 
 
 def some_hashes(count, seed=0):

@@ -5,7 +5,8 @@ from tests.numeric.mixtures import mixture
 from naturalist.errors import MissingExtra
 from naturalist.studies.maps.methods import layouts
 from naturalist.studies.maps.methods import quality as map_quality
-from naturalist.studies.maps.methods.drawing import MapOptions, draw
+from naturalist.studies.maps.methods.drawing import draw
+from naturalist.studies.maps.options import DrawingOptions
 
 METHODS = sorted(layouts.LAYOUTS)
 
@@ -24,7 +25,7 @@ def test_each_method_keeps_neighbours_and_repeats(method: str, dims: int) -> Non
     if not installed(method):
         pytest.skip(f"{method} is not installed: pip install 'naturalist[{method}]'")
     points, _ = mixture(600, clusters=6)
-    options = MapOptions(dims=dims, method=method, sample=400)
+    options = DrawingOptions(dims=dims, method=method, sample=400)
     first, again = (draw(lambda: [points], len(points), options) for _ in range(2))
     assert first.coordinates.shape == (600, dims)
     assert np.array_equal(first.coordinates, again.coordinates)
@@ -41,4 +42,4 @@ def test_a_method_that_is_not_installed_is_said_before_anything_is_read(
         raise AssertionError("the features were read")
 
     with pytest.raises(MissingExtra, match=rf"pip install 'naturalist\[{method}\]'"):
-        draw(unread, 100, MapOptions(method=method))
+        draw(unread, 100, DrawingOptions(method=method))

@@ -10,7 +10,7 @@ from tests.numeric.mixtures import mixture
 from naturalist.numeric import neighbours
 from naturalist.studies.maps.methods import affinities, levels, tsne
 from naturalist.studies.maps.methods import quality as map_quality
-from naturalist.studies.maps.methods.tsne import TsneOptions
+from naturalist.studies.maps.options import TsneOptions
 
 OPTIONS = TsneOptions(perplexity=15)
 

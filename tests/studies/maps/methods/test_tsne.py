@@ -9,7 +9,7 @@ from tests.numeric.mixtures import mixture
 from naturalist.numeric import neighbours
 from naturalist.studies.maps.methods import affinities, octree, tsne
 from naturalist.studies.maps.methods import quality as map_quality
-from naturalist.studies.maps.methods.tsne import TsneOptions
+from naturalist.studies.maps.options import TsneOptions
 
 
 def by_hand(points: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

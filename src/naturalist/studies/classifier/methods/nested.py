@@ -71,6 +71,12 @@ class Nested:
         return float(np.mean([one.inside for one in self.held])) if self.held else None
 
 
+def count_fits(labels: NDArray[np.integer], sources: NDArray[np.str_], seed: int) -> int:
+    """How many pairs of held-out parts `nested` fits."""
+    count = len(left_out_at_once(labels, sources, _MOST_FOLDS, seed))
+    return count * (count - 1)
+
+
 def nested(
     features: Features,
     labels: NDArray[np.integer],

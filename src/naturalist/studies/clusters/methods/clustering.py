@@ -7,7 +7,6 @@ beyond the cluster's reach it is noise. So old rows never move when new ones com
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 from naturalist.errors import MissingExtra
 from naturalist.numeric import kmeans
 from naturalist.numeric.reduction import Reduction, fit_reduction
+from naturalist.studies.clusters.options import ClusterOptions
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]
-Method = Literal["kmeans", "hdbscan"]
 
 NOISE = -1
 _STARTS = 3
@@ -27,31 +26,6 @@ _SPREADS = 4.0
 """Robust standard deviations (1.4826 MAD) beyond the median distance: one in 30,000 if normal."""
 _NEIGHBOUR_SHARE = 0.99
 _MIN_SAMPLES = 5
-
-
-@dataclass(frozen=True)
-class ClusterOptions:
-    """How clusters are made.
-
-    Attributes:
-        method: kmeans, or hdbscan for dense groups of any shape and size.
-        count: clusters of kmeans; 0 chooses the finest count that is found again.
-        max_count: largest count that is tried.
-        floor: least agreement (adjusted Rand index) of the chosen count with clusters of halves.
-        min_size: least members of a cluster of hdbscan, among the rows that it is made from.
-        axes: principal axes that are kept.
-        rows: rows that clusters are made from, at most.
-        seed: of everything random.
-    """
-
-    method: Method = "kmeans"
-    count: int = 0
-    max_count: int = 96
-    floor: float = 0.7
-    min_size: int = 10
-    axes: int = 64
-    rows: int = 20_000
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)

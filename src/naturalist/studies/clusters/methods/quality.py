@@ -7,13 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.errors import MissingExtra
-from naturalist.studies.clusters.methods.clustering import (
-    NOISE,
-    ClusterOptions,
-    Model,
-    assign,
-    make_model,
-)
+from naturalist.studies.clusters.methods.clustering import NOISE, Model, assign, make_model
+from naturalist.studies.clusters.options import ClusterOptions
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]

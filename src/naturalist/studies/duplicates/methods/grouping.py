@@ -17,35 +17,17 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from naturalist.studies.duplicates.options import MOST_DISTANCE
+
 Hashes = NDArray[np.uint64]
 Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 HASH_BITS = 64
-MOST_DISTANCE = 15
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _CELLS = 1 << 22
 """Hash pairs that are compared at once."""
 """Vector pairs that are compared at once."""
-
-
-@dataclass(frozen=True)
-class NearDuplicateOptions:
-    """What makes two pictures near-duplicates.
-
-    Attributes:
-        max_distance: most bits in which their perceptual hashes differ, 0 to 15.
-        min_cosine: least cosine of their feature vectors, -1 to 1.
-    """
-
-    max_distance: int = 8
-    min_cosine: float = 0.85
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_distance <= MOST_DISTANCE:
-            raise ValueError(f"max_distance is {self.max_distance}: give 0 to {MOST_DISTANCE}")
-        if not -1.0 <= self.min_cosine <= 1.0:
-            raise ValueError(f"min_cosine is {self.min_cosine}: give -1 to 1")
 
 
 class Limits:

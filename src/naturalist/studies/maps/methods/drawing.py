@@ -18,10 +18,10 @@ from naturalist.progress import SILENT, Progress, stage
 from naturalist.studies.maps.methods import affinities, alignment, layouts, levels, placement, tsne
 from naturalist.studies.maps.methods import quality as map_quality
 from naturalist.studies.maps.methods.alignment import Alignment
-from naturalist.studies.maps.methods.placement import Placement, PlacementOptions, Reference
+from naturalist.studies.maps.methods.placement import Placement, Reference
 from naturalist.studies.maps.methods.quality import Quality
 from naturalist.studies.maps.methods.sampling import Sample, SampleOptions, choose
-from naturalist.studies.maps.methods.tsne import TsneOptions
+from naturalist.studies.maps.options import DrawingOptions
 
 _log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
@@ -29,35 +29,9 @@ Rows = NDArray[np.int64]
 Blocks = Callable[[], Iterable[Floats]]
 """Gives the features from the beginning, in blocks of (rows, dim), each time it is called."""
 
-AUTO_SAMPLE = 100_000
 PLACED_AT_ONCE = 50_000
 _AGAIN = 2.0
 """Early exaggeration of a map that starts from an old one: enough to let strangers part."""
-
-
-@dataclass(frozen=True)
-class MapOptions:
-    """How a map is made.
-
-    Attributes:
-        dims: 2 or 3.
-        method: tsne, umap or pacmap; own where coordinates are given.
-        sample: points that are laid out, the others being placed among them; 0 for all.
-        seed: of everything that is drawn by chance.
-        kept: principal axes that stay.
-        unit: scale features to length 1 first, so that distances follow cosines.
-        tsne: see there.
-        placement: see there.
-    """
-
-    dims: int = 2
-    method: str = "tsne"
-    sample: int = AUTO_SAMPLE
-    seed: int = 0
-    kept: int = 100
-    unit: bool = True
-    tsne: TsneOptions = field(default_factory=TsneOptions)
-    placement: PlacementOptions = field(default_factory=PlacementOptions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +141,11 @@ class _Clock:
 def draw(
     blocks: Blocks,
     rows: int,
-    options: MapOptions,
+    options: DrawingOptions,
     *,
     before: Before | None = None,
     given: Given | None = None,
-    watcher: Progress = SILENT,
+    progress: Progress = SILENT,
 ) -> Drawing:
     """Draw a map of all rows.
 
@@ -181,7 +155,7 @@ def draw(
         options: see there.
         before: an earlier map to start from and to lay the new one over.
         given: a layout to take as it is.
-        watcher: hears how far it is.
+        progress: hears how far it is.
 
     Raises:
         ValueError: there are fewer than 5 rows.
@@ -191,18 +165,18 @@ def draw(
         raise ValueError(f"{rows} rows make no map: at least 5 are needed")
     layouts.check_installed(options.method)
     clock = _Clock()
-    fitted, reduced = reduce_all(blocks, rows, options, watcher)
+    fitted, reduced = reduce_all(blocks, rows, options, progress)
     clock.lap("reduce")
     sample = _sample_of(given, rows) if given else choose_sample(reduced, options)
     chosen = sample.rows
     clock.lap("sample")
-    layout = lay_out_sample(reduced, chosen, options, before, watcher, given)
+    layout = lay_out_sample(reduced, chosen, options, before, progress, given)
     clock.lap("layout")
     layout, aligned = _lay_over(layout, chosen, options, before)
     model = MapModel(fitted, reduced[chosen], layout.coordinates)
-    placed = place_all(model, reduced, chosen, layout, options, watcher)
+    placed = place_all(model, reduced, chosen, layout, options, progress)
     clock.lap("place")
-    quality = _measure(reduced, placed.coordinates, options, watcher)
+    quality = _measure(reduced, placed.coordinates, options, progress)
     clock.lap("measure")
     sampled = np.zeros(rows, np.bool_)
     sampled[chosen] = True
@@ -223,7 +197,7 @@ def draw(
 
 
 def _lay_over(
-    layout: Layout, chosen: Rows, options: MapOptions, before: Before | None
+    layout: Layout, chosen: Rows, options: DrawingOptions, before: Before | None
 ) -> tuple[Layout, Alignment | None]:
     if before is None:
         return layout, None
@@ -238,18 +212,18 @@ def _lay_over(
 
 
 def _measure(
-    reduced: Floats, coordinates: Floats, options: MapOptions, watcher: Progress
+    reduced: Floats, coordinates: Floats, options: DrawingOptions, progress: Progress
 ) -> Quality:
     total = map_quality.PASSES * min(len(reduced), map_quality.QUERIES)
-    with stage(watcher, "measure", total, "queries") as advance:
+    with stage(progress, "measure", total, "queries") as advance:
         return map_quality.measure(reduced, coordinates, options.seed, on_progress=advance)
 
 
 def reduce_all(
-    blocks: Blocks, rows: int, options: MapOptions, watcher: Progress = SILENT
+    blocks: Blocks, rows: int, options: DrawingOptions, progress: Progress = SILENT
 ) -> tuple[Reduction, Floats]:
     """Find the principal axes of all rows and reduce them; (rows, kept) float32."""
-    with stage(watcher, "reduce", 2 * rows, "rows") as advance:
+    with stage(progress, "reduce", 2 * rows, "rows") as advance:
 
         def told() -> Iterable[Floats]:
             for block in blocks():
@@ -265,7 +239,7 @@ def reduce_all(
     return fitted, reduced
 
 
-def choose_sample(reduced: Floats, options: MapOptions) -> Sample:
+def choose_sample(reduced: Floats, options: DrawingOptions) -> Sample:
     """The points (rows, kept) that are laid out; all of them if there are not so many."""
     rows = len(reduced)
     size = min(options.sample, rows) if options.sample else rows
@@ -280,20 +254,20 @@ def _sample_of(given: Given, rows: int) -> Sample:
 def lay_out_sample(
     reduced: Floats,
     chosen: Rows,
-    options: MapOptions,
+    options: DrawingOptions,
     before: Before | None,
-    watcher: Progress,
+    progress: Progress,
     given: Given | None = None,
 ) -> Layout:
     """Lay the chosen rows of all reduced points out; `draw` says what the arguments are."""
     points = reduced[chosen]
     k = min(options.tsne.neighbours, len(points) - 1)
-    with stage(watcher, "neighbours", len(points), "points") as advance:
+    with stage(progress, "neighbours", len(points), "points") as advance:
         near = neighbours.nearest(points, k, seed=options.seed, on_progress=advance)
     if given is not None:
         return Layout(given.coordinates, near.index, near.distance, near.recall, None)
     if options.method != "tsne":
-        with stage(watcher, options.method, 1, "layouts") as advance:
+        with stage(progress, options.method, 1, "layouts") as advance:
             made = layouts.LAYOUTS[options.method](points, options.dims, options.seed)
             advance(1)
         return Layout(made, near.index, near.distance, near.recall, None)
@@ -301,12 +275,12 @@ def lay_out_sample(
     strengths = affinities.joint(near.index, affinities.conditional(near.distance, perplexity))
     steps, dims, seed = replace(options.tsne, perplexity=perplexity), options.dims, options.seed
     if before is None:
-        with stage(watcher, "t-SNE", levels.steps(len(points), steps), "steps") as advance:
+        with stage(progress, "t-SNE", levels.steps(len(points), steps), "steps") as advance:
             made = levels.lay_out(points, near.index, strengths, dims, steps, seed, advance)
     else:
         start = tsne.start_again(before.coordinates[chosen], seed)
         steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
-        with stage(watcher, "t-SNE", steps.total, "steps") as advance:
+        with stage(progress, "t-SNE", steps.total, "steps") as advance:
             made = tsne.lay_out(strengths, start, steps, advance)
     return Layout(made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made))
 
@@ -316,8 +290,8 @@ def place_all(
     reduced: Floats,
     chosen: Rows,
     layout: Layout,
-    options: MapOptions,
-    watcher: Progress,
+    options: DrawingOptions,
+    progress: Progress,
 ) -> Placement:
     """Where all rows lie: those of the layout, and all others placed among them."""
     reference = placement.make_reference(
@@ -335,7 +309,7 @@ def place_all(
         *(np.empty(len(reduced), np.float32) for _ in range(3)),
     )
     _put(found, chosen, own)
-    with stage(watcher, "place", len(rest), "points") as advance:
+    with stage(progress, "place", len(rest), "points") as advance:
         for start in range(0, len(rest), PLACED_AT_ONCE):
             part = rest[start : start + PLACED_AT_ONCE]
             _put(found, part, place_some(reference, reduced[part], options))
@@ -343,7 +317,7 @@ def place_all(
     return found
 
 
-def place_some(reference: Reference, reduced: Floats, options: MapOptions) -> Placement:
+def place_some(reference: Reference, reduced: Floats, options: DrawingOptions) -> Placement:
     """Place points; on maps that are not made by t-SNE they stay at the median of neighbours."""
     steps = options.placement.steps if options.method == "tsne" else 0
     return placement.place(reference, reduced, replace(options.placement, steps=steps))

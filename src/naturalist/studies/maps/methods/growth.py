@@ -9,30 +9,12 @@ from naturalist.numeric import neighbours
 from naturalist.studies.maps.methods import quality as map_quality
 from naturalist.studies.maps.methods.drawing import MapModel
 from naturalist.studies.maps.methods.placement import Placement
+from naturalist.studies.maps.options import MapOptions
 
 Floats = NDArray[np.float32]
 _FAR_QUANTILE = 0.99
 _FEWEST = 20
 _MOST = 5_000
-
-
-@dataclass(frozen=True)
-class DriftLimits:
-    """When a map is made anew.
-
-    Attributes:
-        far_share: most of a batch that may lie farther from the layout than 99 % of its own points
-            lie from each other.
-        distance_ks: most of `BatchDrift.distance_ks`, beyond what chance makes of so few.
-        trustworthiness: least of the batch among the points of the layout.
-        grown: points that were placed after the map was made, for each one that it had then, at
-            most.
-    """
-
-    far_share: float = 0.1
-    distance_ks: float = 0.2
-    trustworthiness: float = 0.8
-    grown: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +46,7 @@ def measure_drift(
     model: MapModel,
     reduced: Floats,
     placed: Placement,
-    limits: DriftLimits,
+    limits: MapOptions,
     *,
     grown: float,
     seed: int,
@@ -85,10 +67,10 @@ def measure_drift(
     trust, recall = _quality(model, reduced, placed, seed)
     farther, chance = _farther(own, placed.distance)
     words = _beyond(far, farther, chance, trust, limits) if len(reduced) >= _FEWEST else []
-    if grown > limits.grown:
+    if grown > limits.max_grown:
         words.append(
             f"{grown:.2f} points came later for each one that the map was made with, the limit is "
-            f"{limits.grown:g}"
+            f"{limits.max_grown:g}"
         )
     return BatchDrift(
         far_share=round(far, 4),
@@ -102,25 +84,25 @@ def measure_drift(
 
 
 def _beyond(
-    far: float, farther: float, chance: float, trust: float | None, limits: DriftLimits
+    far: float, farther: float, chance: float, trust: float | None, limits: MapOptions
 ) -> list[str]:
     """In words, what is beyond its limit; not asked of a handful, which says nothing."""
     words = []
-    if far > limits.far_share:
+    if far > limits.max_far_share:
         words.append(
             f"{far:.1%} of the batch lies far from all that the map was made of, the limit is "
-            f"{limits.far_share:.1%}"
+            f"{limits.max_far_share:.1%}"
         )
-    if farther - chance > limits.distance_ks:
+    if farther - chance > limits.max_distance_ks:
         words.append(
             f"the batch lies farther from what the map was made of than that lies from itself: "
-            f"distance_ks is {farther:.3f}, the limit is {limits.distance_ks:.3f} beyond chance "
-            f"({chance:.3f})"
+            f"distance_ks is {farther:.3f}, the limit is {limits.max_distance_ks:.3f} beyond "
+            f"chance ({chance:.3f})"
         )
-    if trust is not None and trust < limits.trustworthiness:
+    if trust is not None and trust < limits.min_batch_trustworthiness:
         words.append(
             f"trustworthiness of the batch is {trust:.3f}, the floor is "
-            f"{limits.trustworthiness:.3f}"
+            f"{limits.min_batch_trustworthiness:.3f}"
         )
     return words
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from naturalist.numeric import neighbours
 from naturalist.studies.maps.methods import affinities, tsne
-from naturalist.studies.maps.methods.tsne import TsneOptions
+from naturalist.studies.maps.options import TsneOptions
 
 Floats = NDArray[np.float32]
 Index = NDArray[np.int32]

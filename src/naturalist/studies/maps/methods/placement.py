@@ -20,28 +20,12 @@ from naturalist.numeric.compiled import compiled, in_pieces
 from naturalist.numeric.neighbours import Cells
 from naturalist.studies.maps.methods import affinities, octree
 from naturalist.studies.maps.methods.octree import Octree
+from naturalist.studies.maps.options import PlacementOptions
 
 Floats = NDArray[np.float32]
 _PIECE = 8192
 _THETA = 0.5
 _CONFIDENT_NEIGHBOURS = 10
-
-
-@dataclass(frozen=True)
-class PlacementOptions:
-    """How points are placed.
-
-    Attributes:
-        neighbours: of the layout's points, that each point looks at.
-        perplexity: about how many of them count.
-        steps: down the objective; 0 leaves each point at the median of its neighbours.
-        recall: share of the true neighbours to find.
-    """
-
-    neighbours: int = 30
-    perplexity: float = 10.0
-    steps: int = 8
-    recall: float = 0.95
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ follows the number of rows (Belkina and others, 2019); the start is made of prin
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from naturalist.errors import MissingExtra
 from naturalist.numeric.compiled import compiled, in_pieces, threads
 from naturalist.studies.maps.methods import octree
+from naturalist.studies.maps.options import TsneOptions
 
 _log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
@@ -29,38 +29,6 @@ _PIECE = 4096
 _START_SPREAD = 1e-4
 _LONGEST_STEP = 5.0
 _TOLD_EVERY = 10
-
-
-@dataclass(frozen=True)
-class TsneOptions:
-    """How a layout is made.
-
-    Attributes:
-        perplexity: about how many neighbours count for each point.
-        early_iterations: steps in which neighbours are drawn `early_exaggeration` times as much.
-        early_exaggeration: see above.
-        iterations: steps after them.
-        exaggeration: of the steps after them; 1 is plain t-SNE.
-        theta: in three dimensions, boxes of a side less than `theta` times their distance act as
-            one point; 0 is exact.
-    """
-
-    perplexity: float = 30.0
-    early_iterations: int = 250
-    early_exaggeration: float = 12.0
-    iterations: int = 500
-    exaggeration: float = 1.0
-    theta: float = 0.5
-
-    @property
-    def neighbours(self) -> int:
-        """Neighbours that each point needs."""
-        return int(3 * self.perplexity)
-
-    @property
-    def total(self) -> int:
-        """All steps."""
-        return self.early_iterations + self.iterations
 
 
 def start_from(reduced: Floats, dims: int, seed: int) -> NDArray[np.float64]:

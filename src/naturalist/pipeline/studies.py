@@ -1,0 +1,241 @@
+"""Studies of a workspace: which there are, what each is made of, and the one way to run them.
+
+A study follows from the configuration by a function here; `study` runs one as a command does, under
+the lock, and `step` runs those of a step of a run. What a study does is in `studies/`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from naturalist import backbones, ledger
+from naturalist.config import Config
+from naturalist.errors import ConfigError
+from naturalist.features import open_place
+from naturalist.layout import Layout, MapFolder
+from naturalist.pipeline.steps import Job
+from naturalist.progress import Progress
+from naturalist.running import workspace
+from naturalist.schedule import AnalysisStep
+from naturalist.studies.classifier.study import ChampionStudy
+from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
+from naturalist.studies.clusters.options import ClusterOptions
+from naturalist.studies.clusters.study import LEAST_ROWS, ClusterStudy
+from naturalist.studies.drift.options import DriftOptions
+from naturalist.studies.drift.predictions import covering_model, held_out_predictions
+from naturalist.studies.drift.rows import Chosen
+from naturalist.studies.drift.study import DriftStudy
+from naturalist.studies.duplicates.study import DuplicateStudy
+from naturalist.studies.labels.options import LabelIssueOptions
+from naturalist.studies.labels.study import LabelStudy
+from naturalist.studies.similar.study import IndexStudy
+from naturalist.studies.study import Result, Study, bring_up_to_date
+
+MakeStudy = Callable[[Config, Progress], Study[Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a run.
+
+    Attributes:
+        studies: gives its studies; none where there is nothing to study yet.
+        many: whether it may have several, which are then reported by name.
+        nothing: what is reported where there is nothing to study.
+    """
+
+    studies: Callable[[Config, Progress], Iterator[Study[Any]]]
+    many: bool = False
+    nothing: tuple[tuple[str, Any], ...] = ()
+
+    def __call__(self, job: Job) -> dict[str, Any]:
+        """Bring the studies up to date; what each did, as JSON values.
+
+        Raises:
+            MissingExtra: a package that a study needs is not installed.
+        """
+        done = {}
+        for study in self.studies(job.config, job.progress):
+            result = bring_up_to_date(study)
+            if warning := study.warning(result.report):
+                job.progress.note(warning)
+            done[study.name] = study.summary(result)
+        if self.many:
+            return done
+        return next(iter(done.values()), dict(self.nothing))
+
+
+def study(config: Config, progress: Progress, make: MakeStudy, *, rebuild: bool = False) -> Result:
+    """Bring one study of a workspace up to date, as its one writer.
+
+    Raises:
+        WorkspaceError: nothing has been made yet.
+        WorkspaceLocked: another process is writing.
+        And as the study.
+    """
+    workspace.reading(config.layout)
+    with workspace.writing(config):
+        return bring_up_to_date(make(config, progress), rebuild=rebuild)
+
+
+def clusters(
+    config: Config,
+    progress: Progress,
+    *,
+    options: ClusterOptions | None = None,
+    name: str = "default",
+) -> ClusterStudy:
+    """A clustering of the tables.
+
+    Raises:
+        ConfigError: there are no tables.
+    """
+    layout = config.layout
+    how = options or config.clusters
+    return ClusterStudy(open_place(layout.root), layout, how, progress, name, pictures=layout)
+
+
+def index(config: Config, progress: Progress) -> IndexStudy:
+    """The index of similar pictures.
+
+    Raises:
+        ConfigError: there are no tables.
+    """
+    backbone = backbones.describe(config.extract.backbone).id
+    return IndexStudy(open_place(config.layout.root), config.layout, backbone, progress)
+
+
+def duplicates(config: Config, progress: Progress) -> DuplicateStudy:
+    """Near duplicates among all pictures."""
+    spec, names = backbones.describe(config.extract.backbone), sorted(config.labels)
+    return DuplicateStudy(config.layout, spec, names, config.duplicates, progress)
+
+
+def label_issues(config: Config, progress: Progress, *, options: LabelIssueOptions) -> LabelStudy:
+    """Suspects of a wrong category; pictures that a person decided about are none."""
+    layout = config.layout
+    return LabelStudy(layout, _decided(layout), options, config.classifier, progress)
+
+
+def _decided(layout: Layout) -> list[str]:
+    with ledger.connect(layout) as connection:
+        rows = connection.execute(
+            "SELECT pic_id FROM ledger SEMI JOIN words USING (pic_id) WHERE outcome = 'accepted'"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def training_rows(config: Config) -> TrainingRows:
+    """The rows that the classifier of a workspace is made of.
+
+    Raises:
+        ConfigError: the tables cannot be learnt from.
+    """
+    return open_rows(config.layout.root, config.classifier, layout=config.layout)
+
+
+def champion(config: Config, progress: Progress) -> ChampionStudy:
+    """The classifier in use, against a challenger of the newest tables.
+
+    Raises:
+        ConfigError: the tables cannot be learnt from.
+    """
+    return ChampionStudy(training_rows(config), config.classifier, config.layout, progress)
+
+
+def newest_batch(config: Config) -> int | None:
+    """The newest batch that accepted a picture; None if none did."""
+    batches = [
+        summary.batch
+        for category in config.labels
+        for summary in ledger.batches(config.layout, category)
+        if any(counts.accepted for counts in summary.counts.values())
+    ]
+    return max(batches, default=None)
+
+
+def drift(
+    config: Config,
+    progress: Progress,
+    *,
+    batch: int | None = None,
+    source: str = "",
+    options: DriftOptions | None = None,
+) -> DriftStudy:
+    """Drift of a batch (the newest by default), of a source, or of a source in a batch.
+
+    Raises:
+        ConfigError: no picture was accepted yet.
+    """
+    layout = config.layout
+    if batch is None and not source:
+        batch = newest_batch(config)
+        if batch is None:
+            raise ConfigError("no picture was accepted yet: begin with  naturalist run")
+    model = covering_model(layout, batch)
+    return DriftStudy(
+        layout,
+        backbones.describe(config.extract.backbone),
+        list(config.labels),
+        Chosen(batch, source),
+        options or config.drift,
+        progress,
+        partial(held_out_predictions, layout.model(model)) if model else None,
+        model,
+    )
+
+
+def _one(make: MakeStudy) -> Callable[[Config, Progress], Iterator[Study[Any]]]:
+    return lambda config, progress: iter([make(config, progress)])
+
+
+def _clusters(config: Config, progress: Progress) -> Iterator[Study[Any]]:
+    made = clusters(config, progress)
+    files = made.files.files
+    if len(files) < LEAST_ROWS and sum(len(file.outline()) for file in files) < LEAST_ROWS:
+        progress.note(f"no clusters yet: they need {LEAST_ROWS} pictures")
+        return
+    yield made
+
+
+def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
+    """The configured maps.
+
+    Raises:
+        ConfigError: there are fewer than 5 pictures.
+        MissingExtra: a package that the method needs is not installed.
+    """
+    # Imported here: what makes maps takes a second to load, and most runs make none.
+    from naturalist.studies.maps.study import MapStudy, default_name
+
+    for dims in dict.fromkeys(config.map.dims):
+        how = config.map.drawing(dims)
+        name = default_name(how)
+        folder = MapFolder(config.layout.map(name))
+        table = open_place(config.layout.root, sources=False)
+        yield MapStudy(table, folder, name, how, config.map, progress=progress)
+
+
+def _champion(config: Config, progress: Progress) -> Iterator[Study[Any]]:
+    tables = config.layout.tables
+    if sum(any(tables.glob(f"{name}/*.parquet")) for name in config.labels) < 2:
+        progress.note("classifier: fewer than two categories have rows; nothing to learn yet")
+        return
+    yield champion(config, progress)
+
+
+def _drift(config: Config, progress: Progress) -> Iterator[Study[Any]]:
+    if newest_batch(config) is not None:
+        yield drift(config, progress)
+
+
+STEPS: dict[AnalysisStep, Step] = {
+    "duplicates": Step(_one(duplicates)),
+    "index": Step(_one(index)),
+    "clusters": Step(_clusters, nothing=(("changed", False),)),
+    "map": Step(_maps, many=True),
+    "classifier": Step(_champion),
+    "drift": Step(_drift),
+}
+"""What each step of the analyse stage studies."""
