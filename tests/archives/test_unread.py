@@ -42,6 +42,10 @@ def found_in(data: bytes, name: bytes = b"file") -> str:
         b"LZIP\x01",
         b"070701",
         b"xar!\0",
+        b"ALZ\x01",
+        b"EGGA",
+        b"!<arch>\n",
+        b"#!/bin/sh\n# This script was generated using Makeself 2.4.2\n",
     ],
 )
 def test_an_archive_that_is_not_read_is_told_by_its_first_bytes(start):
@@ -53,9 +57,10 @@ def test_an_archive_that_is_not_read_is_told_by_its_first_bytes(start):
     [
         "photos.z01", "photos.Z15", "photos.zip.001", "photos.7z.012", "photos.r00",
         "photos.part2.rar", "photos.tar.gz.aa", "photos.tar.partab", "photos.tgz.part2",
+        "disk.ISO", "photos.dmg", "photo.jpg.lzma",
     ],
 )  # fmt: skip
-def test_a_piece_of_a_split_archive_is_told_by_its_name(name):
+def test_what_begins_with_no_mark_is_told_by_its_name(name):
     assert found_in(os.urandom(64), name.encode()) == "unsupported_archive"
 
 
@@ -95,6 +100,26 @@ def test_a_self_extracting_zip_is_read(tmp_path: Path):
     found, error = walk(data, tmp_path, options=PICTURES, name=b"setup.exe")
     assert error is None
     assert delivered(found) == [(b"a.jpg", JPEG)]
+
+
+@pytest.mark.parametrize("outer", [zip_of, tar_of])
+@pytest.mark.parametrize(
+    ("name", "front"), [(b"setup.exe", b"MZ" + bytes(9000)), (b"d/photos.zip", b"HTTP/1.1 200 OK")]
+)
+def test_one_inside_an_archive_is_read_as_well(outer, name, front, tmp_path: Path):
+    inner = front + zip_of([(b"a.jpg", JPEG), (b"b.txt", b"text")])
+    data = outer([(name, inner), (b"run", b"MZ" + os.urandom(999)), (b"c.jpg", JPEG)])
+    found, error = walk(data, tmp_path, options=PICTURES, name=b"outer")
+    assert error is None
+    assert [(m.path, m.kind) for m in found if m.data or m.kind == "archive"] == [
+        ((name, b"a.jpg"), "file"),
+        ((name,), "archive"),
+        ((b"c.jpg",), "file"),
+    ]
+    assert [m.path for m in found if m.data is None and m.kind == "file"] == [
+        (name, b"b.txt"),
+        (b"run",),
+    ]
 
 
 def test_a_zip_with_other_bytes_in_front_is_read_where_its_name_says_zip(tmp_path: Path):

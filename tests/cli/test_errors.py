@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from cli.conftest import Naturalist
@@ -276,3 +277,13 @@ def test_a_full_disk_for_the_output_is_an_error_and_not_silence(arguments: list[
         )
     assert done.returncode == 10
     assert re.fullmatch(rb"naturalist: .*[Nn]o space left.*\n", done.stderr)
+
+
+def test_want_of_memory_in_a_query_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def query() -> None:
+        with duckdb.connect() as connection:
+            connection.execute("SET memory_limit = '20MB'; SET temp_directory = ''")
+            connection.execute("SELECT list(range) FROM range(100_000_000)").fetchall()
+
+    assert end(query) == end(failing(MemoryError())) == 10
+    assert capsys.readouterr().err.count("no memory left: run the same command again") == 2

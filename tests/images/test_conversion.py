@@ -6,6 +6,7 @@ from PIL import Image
 from tests.images.making import LIMITS, difference, encoded, photo, quarters
 
 from naturalist.images import Pixels, decode
+from naturalist.images.remarks import Doubt
 
 RAMP = np.linspace(0.0, 1.0, 64 * 48).reshape(48, 64)
 RAMP_RGB = np.repeat((RAMP * 255 + 0.5).astype(np.uint8)[:, :, None], 3, axis=2)
@@ -102,3 +103,19 @@ def test_a_palette_gives_its_colours_and_not_its_indices() -> None:
 def test_one_bit_pictures_are_black_and_white() -> None:
     pixels = read(encoded(photo(64, 48).convert("1"), "PNG"))
     assert np.unique(pixels).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(
+    ("pillow_name", "mode"), [("PNG", "RGBA"), ("PNG", "LA"), ("WEBP", "RGBA"), ("TIFF", "RGBA")]
+)
+@pytest.mark.parametrize("opacity", [0, 1])
+def test_a_picture_that_is_transparent_everywhere_leaves_a_remark(
+    pillow_name: str, mode: str, opacity: int
+) -> None:
+    image = photo(40, 30).convert(mode)
+    image.putalpha(0)
+    image.putpixel((3, 3), (*image.getpixel((3, 3))[:-1], opacity))
+    options = {"lossless": True, "exact": True} if pillow_name == "WEBP" else {}
+    picture = decode(encoded(image, pillow_name, **options), LIMITS)
+    assert picture.pixels.min() >= 254
+    assert [remark.doubt for remark in picture.remarks] == [Doubt.TRANSPARENT] * (opacity == 0)

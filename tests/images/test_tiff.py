@@ -341,3 +341,18 @@ def test_segments_are_decompressed_some_at_a_time(
         rows = None if tile else 7
         check(written(RGB, photometric="rgb", compression=compression, tile=tile,
                       rowsperstrip=rows), RGB, within=0)  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_opacity_beside_a_palette_is_flattened_over_white(order: str) -> None:
+    indices = (np.arange(12 * 10) % 256).reshape(10, 12).astype(np.uint8)
+    opacity = np.repeat(np.array([0, 255], np.uint8), 60).reshape(10, 12)
+    table = np.arange(256) * np.array([[1], [0], [2]]) % 256 * 257
+    rows = np.stack([indices, opacity], axis=2).tobytes()
+    entries = {
+        256: (3, [12]), 257: (3, [10]), 258: (3, [8, 8]), 259: (3, [1]), 262: (3, [3]),
+        277: (3, [2]), 278: (3, [10]), 320: (3, table.ravel().tolist()), 338: (3, [2]),
+    }  # fmt: skip
+    colours = (table.T // 257)[indices]
+    expected = np.where(opacity[:, :, None] == 0, 255, colours)
+    assert check(tiff_file(entries, [rows], order), expected) == ()

@@ -192,7 +192,7 @@ def _hard_link(name: bytes, link: bytes, names: _Names) -> Entry:
     if link in names:
         names.add(name)
         return _special(name, "a hard link to {link}, which has its own entry in this tar", link)
-    what = "a hard link to {link}, which is not in this tar: its bytes are missing"
+    what = "a hard link to {link}, which does not come before it in this tar: it has no bytes"
     return _special(name, what, link, Reason.BROKEN_LINK)
 
 

@@ -30,12 +30,18 @@ _SIGNATURES = (
     (0, b"\xd9\xd5\x05\xf2", "lrzip"),
     (0, b"LRZI", "lrzip"),
     (0, b"PAR2\0PKT", "PAR2"),
+    (0, b"ALZ\x01", "ALZip"),
+    (0, b"EGGA", "ALZip (EGG)"),
+    (0, b"!<arch>\n", "ar"),
     (0, b"StuffIt ", "StuffIt"),
     (0, b"SIT!", "StuffIt"),
     (0, b"7kSt", "ZPAQ"),
     (0, b"zPQ", "ZPAQ"),
     (0, b"\x02\x21\x4c\x18", "lz4 of before 2013"),
 )
+
+# These begin with no mark: disk images, and one file packed by the old LZMA program.
+_ENDINGS = {b".iso": "ISO 9660", b".dmg": "a disk image (DMG)", b".lzma": "LZMA of one file"}
 
 _ARCHIVE = r"(?:zip|7z|rar|tar|t?gz|tbz2?|bz2|t?xz|t?zst|t?lz4|lzma)"
 _PIECE = re.compile(
@@ -58,16 +64,24 @@ def split(what: str) -> PictureError:
 
 def unread_archive(head: bytes, name: bytes) -> PictureError | None:
     """Why a file of which `archive_kind` knows nothing is an archive all the same, or None."""
-    for offset, signature, what in _SIGNATURES:
-        if head.startswith(signature, offset) and (what != "LZH" or head[6:7] == b"-"):
-            return PictureError(
-                Reason.UNSUPPORTED_ARCHIVE,
-                f"{what} is not read: unpack it with another program (7z x, unar, bsdtar -xf) and "
-                "name the folder as the source",
-            )
+    if (what := _kind(head, name)) is not None:
+        return PictureError(
+            Reason.UNSUPPORTED_ARCHIVE,
+            f"{what} is not read: unpack it with another program (7z x, unar, bsdtar -xf) and "
+            "name the folder as the source",
+        )
     if head.startswith(SPLIT_ZIP_SIGNATURE) or is_piece(name):
         return split("one piece of a split archive")
     return None
+
+
+def _kind(head: bytes, name: bytes) -> str | None:
+    for offset, signature, what in _SIGNATURES:
+        if head.startswith(signature, offset) and (what != "LZH" or head[6:7] == b"-"):
+            return what
+    if head.startswith(b"#!") and b"makeself" in head.lower():
+        return "a self-extracting script (makeself)"
+    return next((what for ending, what in _ENDINGS.items() if name.lower().endswith(ending)), None)
 
 
 def is_piece(name: bytes) -> bool:

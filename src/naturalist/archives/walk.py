@@ -1,6 +1,7 @@
 """Walking an archive and the archives inside it."""
 
 import errno
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -184,6 +185,11 @@ class _Walk:
         if kind:
             self._refuse_document(head, entry.name)
             return _Nested(kind, entry, head, Joined(start, body))
+        if not is_wanted and may_hide_archive(head, entry.name.rpartition(b"/")[2]):
+            start = self._whole(entry, start, body)
+            if found := hidden_kind(io.BytesIO(start)):
+                hidden, at = found
+                return _Nested(hidden, entry, head, io.BytesIO(start[at:]))
         if choice and (error := choice.refuse_file(member.path)):
             raise error
         if wanted and not is_wanted:

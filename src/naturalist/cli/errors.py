@@ -38,22 +38,32 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED_EXIT_CODE
-    except MemoryError:
-        said = "no memory left: run the same command again with more memory or a higher limit"
-        _report("MemoryShort", said, MemoryShort.exit_code, as_json=as_json)
-        sys.exit(MemoryShort.exit_code)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        short = _shortage(error)
+        if short is None:
             raise
-        _drop_output()
-        said = "no space left: free some space and run the same command again"
-        _report("StorageFull", said, StorageFull.exit_code, as_json=as_json)
-        sys.exit(StorageFull.exit_code)
+        _report(type(short).__name__, str(short), short.exit_code, as_json=as_json)
+        sys.exit(short.exit_code)
     if code == INTERRUPTED_EXIT_CODE:
         # Typer gives this code for an interrupt while a command runs, and says nothing.
         said = "interrupted: what was finished is kept; the same command goes on from there"
         _report("Interrupted", said, INTERRUPTED_EXIT_CODE, as_json=as_json)
     sys.exit(_flush() or (code if isinstance(code, int) else 0))
+
+
+def _shortage(error: Exception) -> MemoryShort | StorageFull | None:
+    """What the machine is short of, where that is why something failed."""
+    duckdb = sys.modules.get("duckdb")
+    if isinstance(error, MemoryError) or (
+        duckdb is not None and isinstance(error, duckdb.OutOfMemoryException)
+    ):
+        return MemoryShort(
+            "no memory left: run the same command again with more memory or a higher limit"
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _drop_output()
+        return StorageFull("no space left: free some space and run the same command again")
+    return None
 
 
 def _flush() -> int:

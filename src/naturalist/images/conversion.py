@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from naturalist.images.orientation import Pixels
 from naturalist.images.remarks import Remark
-from naturalist.images.samples import as_rgb, eight_bits, scale_of
+from naturalist.images.samples import as_rgb, eight_bits, scale_of, transparency_remarks
 
 _WHITE = (255, 255, 255)
 _DEEP_BITS = {"I": 32, "F": 32}
@@ -28,7 +28,11 @@ def to_rgb(image: Image.Image, size: tuple[int, int]) -> tuple[Pixels, list[Rema
         values = values.astype(values.dtype.newbyteorder("="), copy=False)
         scale = scale_of(values, _DEEP_BITS.get(image.mode, 16))
         return as_rgb(eight_bits(values, scale)), list(scale.remarks)
-    return np.asarray(_averaged(_eight_bit_rgb(image), size)), []
+    remarks: list[Remark] = []
+    if image.mode != "LAB" and image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        remarks = transparency_remarks(_largest(image.getchannel("A")))
+    return np.asarray(_averaged(_eight_bit_rgb(image), size)), remarks
 
 
 def _averaged(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -46,6 +50,11 @@ def _eight_bit_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return _over_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _largest(band: Image.Image) -> float:
+    """The largest sample of an 8-bit band."""
+    return float(np.asarray(band).max(initial=0))
 
 
 def _from_lab(image: Image.Image) -> Image.Image:

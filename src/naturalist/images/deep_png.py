@@ -20,7 +20,14 @@ from naturalist.images.orientation import Pixels
 from naturalist.images.pillow_files import pillow_errors
 from naturalist.images.png import SIGNATURE, PngHeader, chunks, png_chunk
 from naturalist.images.remarks import Remark
-from naturalist.images.samples import Scale, as_rgb, eight_bits, over_white, scale_of
+from naturalist.images.samples import (
+    Scale,
+    as_rgb,
+    eight_bits,
+    over_white,
+    scale_of,
+    transparency_remarks,
+)
 from naturalist.reasons import Reason
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -49,14 +56,16 @@ def read_deep(data: bytes, png: PngHeader) -> tuple[Pixels, list[Remark]]:
     colours = words[:, :, :-1] if png.colour_type in _WITH_ALPHA else words
     stated = float(2**png.significant_bits - 1) if 0 < png.significant_bits < 16 else 0.0
     scale = scale_of(colours, 16, stated)
-    pixels = eight_bits(colours, scale)
+    pixels, remarks = eight_bits(colours, scale), list(scale.remarks)
     if png.colour_type in _WITH_ALPHA:
         opacity = words[:, :, -1]
-        full = scale.white if int(opacity.max(initial=0)) <= scale.white else 65535.0
+        most = int(opacity.max(initial=0))
+        remarks += transparency_remarks(most)
+        full = scale.white if most <= scale.white else 65535.0
         pixels = over_white(pixels, eight_bits(opacity, Scale(0.0, full)))
     elif key := _transparent(png):
         pixels[(colours == np.array(key, np.uint16)).all(axis=2)] = 255
-    return as_rgb(pixels), list(scale.remarks)
+    return as_rgb(pixels), remarks
 
 
 def _transparent(png: PngHeader) -> tuple[int, ...]:

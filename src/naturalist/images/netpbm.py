@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from naturalist.errors import PictureError
 from naturalist.images.orientation import Pixels
 from naturalist.images.remarks import Remark
-from naturalist.images.samples import Scale, as_rgb, eight_bits, over_white, scale_of
+from naturalist.images.samples import (
+    Scale,
+    as_rgb,
+    eight_bits,
+    over_white,
+    scale_of,
+    transparency_remarks,
+)
 from naturalist.reasons import Reason
 
 _SPACE = rb"(?:\s|#[^\n\r]*[\n\r])"
@@ -116,7 +123,9 @@ def decode_netpbm(data: bytes, header: Netpbm) -> tuple[Pixels, list[Remark]]:
     pixels = eight_bits(values, scale)
     if not header.has_alpha:
         return as_rgb(pixels), list(scale.remarks)
-    return as_rgb(over_white(pixels[:, :, :-1], pixels[:, :, -1])), list(scale.remarks)
+    opacity = pixels[:, :, -1]
+    remarks = [*scale.remarks, *transparency_remarks(float(opacity.max(initial=0)))]
+    return as_rgb(over_white(pixels[:, :, :-1], opacity)), remarks
 
 
 def _stored(data: bytes, header: Netpbm, size: int) -> bytes:

@@ -14,6 +14,7 @@ class Doubt(StrEnum):
     UNUSED_RANGE = "unused_range"
     GUESSED_RANGE = "guessed_range"
     IGNORED_BANDS = "ignored_bands"
+    TRANSPARENT = "transparent"
 
     @property
     def meaning(self) -> str:
@@ -26,6 +27,7 @@ _MEANINGS = {
     Doubt.UNUSED_RANGE: "Deep pictures use their range, or state which part (else nearly black).",
     Doubt.GUESSED_RANGE: "What is white is stated by the file or its kind, not guessed.",
     Doubt.IGNORED_BANDS: "Pictures have no bands beyond colour and transparency.",
+    Doubt.TRANSPARENT: "Pictures are not transparent everywhere (else nothing but white).",
 }
 
 

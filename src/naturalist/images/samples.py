@@ -123,6 +123,15 @@ def over_white(colour: Pixels, alpha: Pixels, *, premultiplied: bool = False) ->
     return flat
 
 
+def transparency_remarks(most: float) -> list[Remark]:
+    """A remark where the largest opacity of a picture is 0: what it shows is white everywhere."""
+    if most > 0:
+        return []
+    return [
+        Remark(Doubt.TRANSPARENT, "the opacity is 0 everywhere: shown as white, as browsers do")
+    ]
+
+
 def as_rgb(colour: Pixels) -> Pixels:
     """Uint8 (H, W, 3), C-contiguous, from (H, W), (H, W, 1) grey or (H, W, 3)."""
     if colour.ndim == 2:

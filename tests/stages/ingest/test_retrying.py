@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.images.making import encoded, photo
 from tests.tiny import collection, job, ledger_rows, make_sources, picture, steps, write_picture
 
 from naturalist.config import Config
@@ -102,6 +103,31 @@ def test_pictures_refused_by_extraction_are_extracted_again(config: Config) -> N
     with job(config) as held:
         assert steps.extract_features(held).pictures == 4
     assert refused(config) == {}
+
+
+def test_a_damaged_picture_is_accepted_when_the_limit_changed_and_it_is_asked_for(
+    config: Config,
+) -> None:
+    sound = encoded(photo(), "JPEG")
+    hole = len(sound) // 3
+    path = config.source_paths["plant"]["photos"] / "torn.jpg"
+    path.write_bytes(sound[:hole] + bytes(512) + sound[hole + 512 :])
+
+    def extracted(config: Config) -> int:
+        with job(config) as held:
+            return steps.extract_features(held).pictures
+
+    ingest(config)
+    extracted(config)
+    assert refused(config) == {"torn.jpg": "damaged"}
+    accepting = config.model_copy(
+        update={"limits": config.limits.model_copy(update={"damaged": "accept"})}
+    )
+    ingest(accepting)
+    assert extracted(accepting) == 0
+    ingest(accepting, "damaged")
+    assert extracted(accepting) > 0
+    assert refused(accepting) == {}
 
 
 @pytest.mark.parametrize("word", ["taken_down", "excluded", "sunday", ""])

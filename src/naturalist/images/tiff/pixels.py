@@ -17,6 +17,7 @@ from naturalist.images.samples import (
     from_cmyk,
     over_white,
     scale_of,
+    transparency_remarks,
 )
 from naturalist.images.tiff.layout import DIFFERENCES, FLOAT_DIFFERENCES, check_layout
 from naturalist.images.tiff.pages import (
@@ -126,20 +127,25 @@ def _undo_float_differences(rows: Rows, page: Page, grid: Grid) -> Samples:
 
 
 def _colours(samples: Samples, page: Page) -> tuple[Pixels, list[Remark]]:
-    if page.photometric == PALETTE:
-        return _from_palette(samples[:, :, 0], page), []
     stored = samples[:, :, : page.colours]
-    scale = scale_of(stored, page.bits, _stated_white(page))
-    colour = eight_bits(stored, scale)
+    if page.photometric == PALETTE:
+        scale = Scale(0.0, float(2**page.bits - 1))
+        colour = _from_palette(stored[:, :, 0], page)
+    else:
+        scale = scale_of(stored, page.bits, _stated_white(page))
+        colour = eight_bits(stored, scale)
     if page.photometric == WHITE_IS_ZERO:
         colour = 255 - colour
     elif page.photometric == CMYK:
         colour = from_cmyk(colour)
     elif page.photometric == YCBCR:
         colour = _from_ycbcr(colour, page)
+    remarks = [*scale.remarks, *_ignored_bands(page)]
     if samples.shape[2] > page.colours:
-        colour = _flattened(colour, samples[:, :, page.colours], page, scale)
-    return as_rgb(colour), [*scale.remarks, *_ignored_bands(page)]
+        opacity = samples[:, :, page.colours]
+        colour = _flattened(colour, opacity, page, scale)
+        remarks += transparency_remarks(float(opacity.max(initial=0)))
+    return as_rgb(colour), remarks
 
 
 def _flattened(colour: Pixels, opacity: Samples, page: Page, scale: Scale) -> Pixels:
