@@ -68,3 +68,37 @@ def stage(
         yield advance
     finally:
         progress.end()
+
+
+@contextlib.contextmanager
+def uncounted_stage(
+    progress: Progress, name: str, unit: str, size: int = 1
+) -> Iterator[tuple[Callable[[int | None], None], Callable[[int], None]]]:
+    """Open a stage whose total only the work can tell, and end it whatever happens.
+
+    Gives two functions: to call once with the total, which begins the stage, and with each amount
+    done.
+
+    Args:
+        progress: listens.
+        name: of the stage.
+        unit: what the listener counts.
+        size: how much of what the functions are given makes one unit (1000 bytes are a kB).
+    """
+    seen, has_begun = 0, False
+
+    def begin(total: int | None) -> None:
+        nonlocal has_begun
+        has_begun = True
+        progress.begin(name, None if total is None else total // size, unit)
+
+    def advance(amount: int) -> None:
+        nonlocal seen
+        before, seen = seen, seen + amount
+        progress.advance(seen // size - before // size)
+
+    try:
+        yield begin, advance
+    finally:
+        if has_begun:
+            progress.end()

@@ -11,6 +11,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.progress import stage
 
 app = typer.Typer(help="Networks that turn pictures into features.")
 NameArgument = Annotated[
@@ -73,17 +74,15 @@ def fetch(
     Takes Keras .h5, .tflite and SavedModel files of MobileNet v1 0.5. Example:
     naturalist backbones fetch mobilenet_v1_050_128 --from mobilenet_5_0_128_tf_no_top.h5
     """
-    progress = make_progress(quiet=quiet)
-    progress.begin("fetch", None, "bytes")
-    done = 0
+    with stage(make_progress(quiet=quiet), "fetch", None, "bytes") as advance:
+        done = 0
 
-    def advance(so_far: int, _: int | None) -> None:
-        nonlocal done
-        progress.advance(so_far - done)
-        done = so_far
+        def on_bytes(so_far: int, _: int | None) -> None:
+            nonlocal done
+            advance(so_far - done)
+            done = so_far
 
-    fetched = backbones.fetch(name, source or None, sha256=sha256 or None, progress=advance)
-    progress.end()
+        fetched = backbones.fetch(name, source or None, sha256=sha256 or None, progress=on_bytes)
     if json:
         output.print_json(asdict(fetched) | {"path": str(fetched.path)})
     else:

@@ -18,7 +18,8 @@ from naturalist.cli.options import (
     SnapshotOption,
     s3_options,
 )
-from naturalist.cli.progress import in_kilobytes, make_progress
+from naturalist.cli.progress import make_progress
+from naturalist.progress import uncounted_stage
 from naturalist.stores import open_store
 
 app = typer.Typer()
@@ -62,7 +63,8 @@ def pull(
     """
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     selection = consume.Selection(_words(categories), _words(formats), _words(parts))
-    with in_kilobytes(make_progress(quiet=quiet), "pull") as (begin, advance):
+    listening = uncounted_stage(make_progress(quiet=quiet), "pull", "kB", 1000)
+    with listening as (begin, advance):
         store = open_store(url, options)
         pulled = consume.pull(
             store, folder, selection, snapshot or None, jobs=jobs, on_begin=begin, on_bytes=advance

@@ -1,5 +1,6 @@
 """The command that shows a collection in a browser."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ from naturalist.dashboard.export import export as export_pages
 from naturalist.dashboard.place import Place, open_published, open_workspace
 from naturalist.dashboard.security import Door
 from naturalist.errors import ConfigError
+from naturalist.progress import uncounted_stage
 from naturalist.stores import S3Options
 
 app = typer.Typer()
@@ -100,20 +102,16 @@ def dashboard(
 
 
 def _export(place: Place, folder: Path, thumbnails: int, *, json: bool, quiet: bool) -> None:
-    progress = make_progress(quiet=quiet)
-    desk = open_desk(place)
-    try:
+    listening = uncounted_stage(make_progress(quiet=quiet), "export", "thumbnails")
+    with listening as (begin, advance), contextlib.closing(open_desk(place)) as desk:
         made = export_pages(
             desk,
             load_bundle(),
             folder,
             thumbnails=thumbnails,
-            on_begin=lambda total: progress.begin("export", total, "thumbnails"),
-            on_thumbnail=progress.advance,
+            on_begin=begin,
+            on_thumbnail=advance,
         )
-    finally:
-        progress.end()
-        desk.close()
     if json:
         output.print_json(vars(made))
         return

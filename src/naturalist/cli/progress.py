@@ -1,9 +1,7 @@
 """Showing progress: a bar on a terminal, a line now and then elsewhere; always on stderr."""
 
-import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich import progress as bars
@@ -19,7 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 from naturalist.cli.output import shown
-from naturalist.progress import Progress, Silent
+from naturalist.progress import Silent
 
 _LINE_EVERY_S = 15.0
 
@@ -116,21 +114,3 @@ def make_progress(*, quiet: bool) -> BarProgress | LineProgress | Silent:
     if quiet:
         return Silent()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
-
-
-@contextlib.contextmanager
-def in_kilobytes(
-    progress: Progress, stage: str
-) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-    """Give two functions that take bytes, to begin and to advance a stage counted in kB."""
-    seen = 0
-
-    def advance(size_bytes: int) -> None:
-        nonlocal seen
-        before, seen = seen, seen + size_bytes
-        progress.advance(seen // 1000 - before // 1000)
-
-    try:
-        yield lambda total: progress.begin(stage, total // 1000, "kB"), advance
-    finally:
-        progress.end()

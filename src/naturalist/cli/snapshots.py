@@ -22,6 +22,7 @@ from naturalist.cli.progress import make_progress
 from naturalist.config import load_config
 from naturalist.curation import takedown
 from naturalist.errors import ConfigError
+from naturalist.progress import uncounted_stage
 from naturalist.snapshots import File, Gone, PruneOptions, PrunePlan, Summary
 from naturalist.stores import Store, open_store
 
@@ -196,14 +197,9 @@ def prune(
     store = _open(config, url, endpoint_url, region)
     options = PruneOptions(keep, grace_days * _DAY_S)
     if yes:
-        progress = make_progress(quiet=quiet)
-        found = snapshots.prune(
-            store,
-            options,
-            on_begin=lambda total: progress.begin("prune", total, "objects"),
-            on_removed=progress.advance,
-        )
-        progress.end()
+        listening = uncounted_stage(make_progress(quiet=quiet), "prune", "objects")
+        with listening as (begin, advance):
+            found = snapshots.prune(store, options, on_begin=begin, on_removed=advance)
     else:
         found = snapshots.plan(store, options)
     if json:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError, NaturalistError, StoreError
+from naturalist.progress import stage
 
 app = typer.Typer(help="Data sets by name: what there is, and fetching it.")
 
@@ -162,11 +164,8 @@ def _fetch_all(
     entries: Sequence[Entry], options: FetchOptions, jobs: int, *, quiet: bool
 ) -> list[dict[str, Any]]:
     """Fetch sets side by side; one that fails is told, and the others go on."""
-    progress = make_progress(quiet=quiet)
-    progress.begin("fetch", None, "MB")
-    advance = _in_megabytes(progress.advance)
 
-    def one(entry: Entry) -> dict[str, Any]:
+    def one(advance: Callable[[int], None], entry: Entry) -> dict[str, Any]:
         try:
             found = catalogue.fetch(entry, options, lambda more, _: advance(more))
         except NaturalistError as error:
@@ -178,11 +177,11 @@ def _fetch_all(
             "fetched": vars(found.record),
         }
 
-    try:
-        with ThreadPoolExecutor(jobs, "naturalist-fetch") as threads:
-            return list(threads.map(one, entries))
-    finally:
-        progress.end()
+    with (
+        stage(make_progress(quiet=quiet), "fetch", None, "MB") as advance,
+        ThreadPoolExecutor(jobs, "naturalist-fetch") as threads,
+    ):
+        return list(threads.map(partial(one, _in_megabytes(advance)), entries))
 
 
 def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:

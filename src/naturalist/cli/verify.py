@@ -27,7 +27,7 @@ from naturalist.config import Config, load_config
 from naturalist.consume import Checked
 from naturalist.errors import ConfigError, VerificationFailed
 from naturalist.pipeline import runner
-from naturalist.progress import Progress
+from naturalist.progress import Progress, uncounted_stage
 from naturalist.stores import S3Options, open_store
 
 app = typer.Typer()
@@ -106,21 +106,18 @@ def _verify_workspace(settings: Config, progress: Progress, *, repair: bool, jso
 def _check(
     url: str, options: S3Options, snapshot: str, progress: Progress, *, quick: bool
 ) -> Checked:
-    begin = lambda total: progress.begin("verify", total, "files")  # noqa: E731
-    try:
+    with uncounted_stage(progress, "verify", "files") as (begin, advance):
         if consume.is_pulled(url):
             if snapshot or quick:
                 raise ConfigError("--snapshot and --quick are not for pulled folders")
-            return consume.check_pulled(Path(url), on_begin=begin, on_file=progress.advance)
+            return consume.check_pulled(Path(url), on_begin=begin, on_file=advance)
         return consume.check_published(
             open_store(url, options),
             snapshot or None,
             quick=quick,
             on_begin=begin,
-            on_file=progress.advance,
+            on_file=advance,
         )
-    finally:
-        progress.end()
 
 
 def _as_json(url: str, checked: Checked) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from naturalist.consume.loading import Collection
 from naturalist.errors import SourceError
 from naturalist.images import PictureLimits
-from naturalist.progress import Progress
+from naturalist.progress import Progress, stage
 from naturalist.running.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
 from naturalist.studies.classifier.evidence import nearest
 from naturalist.studies.classifier.fetching import FetchLimits, is_address
@@ -94,20 +94,23 @@ def predict(
     """
     dim = read_classifier(model).mixed.dim
     with_nearest = options.nearest > 0 and options.tables is not None
-    progress.begin("predict", len(names), "pictures")
-    with tempfile.TemporaryDirectory(prefix="naturalist-predict-") as scratch:
+    with (
+        stage(progress, "predict", len(names), "pictures") as advance,
+        tempfile.TemporaryDirectory(prefix="naturalist-predict-") as scratch,
+    ):
         done = _in_order(names, model, options, Path(scratch), with_features=with_nearest)
         if with_nearest:
-            yield from _with_nearest(list(_told(done, progress)), options, dim)
+            yield from _with_nearest(list(_counted(done, advance)), options, dim)
         else:
-            for one in _told(done, progress):
+            for one in _counted(done, advance):
                 yield from one.rows
-    progress.end()
 
 
-def _told(done: Iterator[TaskPredicted], progress: Progress) -> Iterator[TaskPredicted]:
+def _counted(
+    done: Iterator[TaskPredicted], advance: Callable[[int], None]
+) -> Iterator[TaskPredicted]:
     for one in done:
-        progress.advance(len(one.rows))
+        advance(len(one.rows))
         yield one
 
 

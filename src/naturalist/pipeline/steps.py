@@ -169,19 +169,19 @@ def place_and_commit(job: Job, result: IngestResult) -> None:
 
 def _drain(
     job: Job,
-    stage: str,
+    name: str,
     unit: str,
     run: Callable[[T], R],
     tasks: Iterable[T],
     total: int | None,
     amount: Callable[[R], int],
 ) -> list[R]:
-    return [result for _, result in _map(job, stage, unit, run, tasks, total, amount)]
+    return [result for _, result in _map(job, name, unit, run, tasks, total, amount)]
 
 
 def _map(
     job: Job,
-    stage: str,
+    name: str,
     unit: str,
     run: Callable[[T], R],
     tasks: Iterable[T],
@@ -189,22 +189,21 @@ def _map(
     amount: Callable[[R], int],
 ) -> Iterator[tuple[T, R]]:
     """Map a stage's function over its tasks, telling how far it is and what each node does."""
-    throughput = job.throughput.setdefault(stage, Throughput(unit))
+    throughput = job.throughput.setdefault(name, Throughput(unit))
     throughput.begin()
     has_worked = False
-    job.progress.begin(stage, total, unit)
-    for task, result in job.executor.map(run, tasks):
-        job.progress.advance(amount(result))
-        throughput.count(job.executor.latest_node, amount(result))
-        if throughput.is_due():
-            job.progress.note(throughput.told(stage))
-        yield task, result
-        has_worked = True
-    job.progress.end()
+    with stage(job.progress, name, total, unit) as advance:
+        for task, result in job.executor.map(run, tasks):
+            advance(amount(result))
+            throughput.count(job.executor.latest_node, amount(result))
+            if throughput.is_due():
+                job.progress.note(throughput.told(name))
+            yield task, result
+            has_worked = True
     throughput.end()
     if has_worked:
         artifacts.forget_folders()
-    if by_node := throughput.told(stage):
+    if by_node := throughput.told(name):
         job.progress.note(by_node)
 
 
