@@ -388,6 +388,16 @@ class Layout:
         return self.root / "site"
 
     @property
+    def review_journal(self) -> Path:
+        """What reviewers decided in the dashboard, one line an entry; never published."""
+        return self.root / "review" / "journal.jsonl"
+
+    @property
+    def reviewers(self) -> Path:
+        """Names of reviewers with the checksums of their tokens; never published."""
+        return self.root / "review" / "reviewers.json"
+
+    @property
     def outbox(self) -> Path:
         """Files that exist only to be published."""
         return self.root / "outbox"

@@ -33,11 +33,13 @@ from naturalist.cli import (
     predict,
     quality,
     review,
+    reviewers,
     search,
     setup,
     similar,
     snapshots,
     sources,
+    tags,
     takedown,
     verify,
 )
@@ -297,6 +299,8 @@ app.add_typer(setup.app)
 app.add_typer(airflow.app, name="airflow")
 app.add_typer(inspect.app)
 app.add_typer(takedown.app)
+app.add_typer(reviewers.app, name="reviewers")
+app.add_typer(tags.app)
 app.add_typer(category.app)
 app.add_typer(plan.app)
 app.add_typer(verify.app)

@@ -1,6 +1,7 @@
 """The command that takes a person's decisions about pictures."""
 
 import getpass
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,11 @@ from naturalist.curation.decisions import Decision, read_decisions
 from naturalist.curation.questions import EARLIER, conflicts_between, write_template
 from naturalist.curation.review import Reviewed
 from naturalist.curation.review import review as follow
+from naturalist.curation.reviewing.applying import apply, plan
+from naturalist.curation.reviewing.effects import Effect, effect_of
+from naturalist.curation.reviewing.journal import Journal
 from naturalist.errors import ConfigError
+from naturalist.progress import Progress
 
 app = typer.Typer()
 _SHOWN = 20
@@ -46,6 +51,10 @@ def review(
         str,
         typer.Option(help=f"With --conflicts: the right category, or {EARLIER}: what was first."),
     ] = "",
+    from_dashboard: Annotated[
+        bool,
+        typer.Option("--from-dashboard", help="Apply the decisions made in the dashboard."),
+    ] = False,
     by: Annotated[str, typer.Option(help="Who decided; you, if not said. Never published.")] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; tell what would change.")
@@ -60,28 +69,40 @@ def review(
     published with the ledger.
 
     Examples: naturalist review --template open.csv ; naturalist review open.csv --dry-run ;
-    naturalist review --conflicts plant/garden animal/zoo --keep earlier
+    naturalist review --conflicts plant/garden animal/zoo --keep earlier ;
+    naturalist review --from-dashboard --dry-run
     """
     settings = load_config(config)
-    if sum(one is not None for one in (decisions, template, conflicts)) != 1:
-        raise ConfigError("give one of: FILE with decisions, --template FILE, --conflicts A B")
+    chosen = (decisions, template, conflicts, from_dashboard or None)
+    if sum(one is not None for one in chosen) != 1:
+        raise ConfigError(
+            "give one of: FILE with decisions, --template FILE, --conflicts A B, --from-dashboard"
+        )
     if template is not None:
         asked = write_template(settings, template, most)
         _print_asked(template, asked, json=json)
         return
-    found = _decisions(settings, decisions, conflicts, keep)
-    reviewed = follow(
-        settings,
-        make_progress(quiet=quiet),
-        found,
-        by or getpass.getuser(),
-        path=str(decisions or "--conflicts"),
-        dry_run=dry_run,
-    )
-    if json:
-        output.print_json(reviewed.as_json())
+    who, progress = by or getpass.getuser(), make_progress(quiet=quiet)
+    if from_dashboard:
+        reviewed = _from_dashboard(settings, progress, who, dry_run=dry_run)
     else:
-        _print(reviewed)
+        found, name = _decisions(settings, decisions, conflicts, keep), decisions or "--conflicts"
+        reviewed = follow(settings, progress, found, who, path=str(name), dry_run=dry_run)
+    effect = effect_of(settings, reviewed) if dry_run else None
+    if json:
+        told = {"effect": effect.as_json()} if effect else {}
+        output.print_json(reviewed.as_json() | told)
+        return
+    _print(reviewed)
+    if effect:
+        _print_effect(effect)
+
+
+def _from_dashboard(settings: Config, progress: Progress, by: str, *, dry_run: bool) -> Reviewed:
+    journal = Journal(settings.layout.review_journal)
+    if dry_run:
+        return plan(settings, journal.history(), by).reviewed
+    return apply(settings, journal, by, progress, request=secrets.token_hex(8))
 
 
 def _decisions(
@@ -121,7 +142,30 @@ def _print(reviewed: Reviewed) -> None:
         f"{len(reviewed.changes):,} pictures or files {would}, {len(reviewed.new_ids):,} of them "
         "with a new id"
     )
+    for one in reviewed.left_out[:_SHOWN]:
+        output.print_text(f"left out: {one.key}: {one.why}")
     if reviewed.dry_run:
         output.print_text("nothing was changed (--dry-run)")
     elif reviewed.changes:
         output.print_text("naturalist run  makes the tables of it")
+
+
+def _print_effect(effect: Effect) -> None:
+    """What the next run does because of the decisions."""
+    rows = [
+        [one.name, one.leave, one.enter, len(one.tables), f"{one.table_bytes / 1e6:,.1f} MB"]
+        for one in effect.categories
+    ]
+    if rows:
+        output.print_table(("category", "leave", "enter", "tables to rewrite", "size"), rows)
+    for one in effect.categories:
+        if one.leave > one.allowed:
+            output.print_text(
+                f"{one.leave:,} of {one.accepted:,} pictures leave {one.name}, more than "
+                f"withdrawal_budget lets a run withdraw by itself ({one.allowed:,}); decisions of "
+                "people do not count against it"
+            )
+    output.print_text(
+        f"the next snapshot adds about {effect.snapshot_bytes / 1e6:,.1f} MB; accuracy on sources "
+        f"left out: {effect.accuracy}"
+    )

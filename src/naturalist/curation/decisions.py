@@ -25,6 +25,10 @@ class Decision:
     kind: Kind
     category: str = ""
     note: str = ""
+    by: str = ""
+    """Who decided; empty for the one who hands all decisions in."""
+    seen: str | None = None
+    """What the ledger said of it when this was decided; None does not ask."""
 
     @property
     def sha256(self) -> bytes | None:
@@ -42,6 +46,10 @@ class Mistakes:
     def add(self, line: int, said: str) -> None:
         """Remember a mistake."""
         self._found.append((line, said))
+
+    def by_line(self) -> dict[int, str]:
+        """The first mistake of each line."""
+        return dict(reversed(self._found))
 
     def raise_if_any(self) -> None:
         """Raise ConfigError with every mistake."""

@@ -45,9 +45,9 @@ def write_template(config: Config, path: Path, most: int) -> dict[str, int]:
     writer.writeheader()
     seen: set[str] = set()
     for kind, rows in (
-        ("conflict", _conflicts(config)),
-        ("label", _label_issues(config)),
-        ("cluster", _odd_in_clusters(config)),
+        ("conflict", conflicts(config)),
+        ("label", label_issues(config)),
+        ("cluster", odd_in_clusters(config)),
     ):
         fresh = [row for row in islice(rows, most) if row["picID"] not in seen]
         seen |= {row["picID"] for row in fresh}
@@ -69,7 +69,8 @@ GROUP BY sha256 ORDER BY files[1]
 """
 
 
-def _conflicts(config: Config) -> Iterator[Row]:
+def conflicts(config: Config) -> Iterator[Row]:
+    """Bytes that are in conflict, with the files that have them."""
     with ledger.connect(config.layout) as connection:
         found = ledger.query(connection, _CONFLICTS).to_pylist()
     for row in found:
@@ -87,11 +88,12 @@ def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def _label_issues(config: Config) -> Iterator[Row]:
+def label_issues(config: Config) -> Iterator[Row]:
+    """Undecided pictures whose category is suspected to be wrong, the most suspect first."""
     path = config.layout.label_issues
     if not path.exists():
         return
-    open_ones = _undecided(config)
+    open_ones = undecided(config)
     for row in artifacts.read_parquet(path).to_pylist():
         if row["picID"] in open_ones:
             said = f"suspect {row['rank']}, score {row['score']:.3f}"
@@ -103,9 +105,9 @@ def _label_issues(config: Config) -> Iterator[Row]:
             }
 
 
-def _odd_in_clusters(config: Config) -> Iterator[Row]:
+def odd_in_clusters(config: Config) -> Iterator[Row]:
     """Pictures of a category that is rare in the cluster they lie in, in mixed clusters."""
-    open_ones = _undecided(config)
+    open_ones = undecided(config)
     for path in sorted(config.layout.clusterings.glob("*/clusters.json")):
         clusters = artifacts.read_json(path)["clusters"]
         mixed = {one["cluster"]: one for one in clusters if one.get("mixed")}
@@ -123,7 +125,7 @@ def _odd_in_clusters(config: Config) -> Iterator[Row]:
                 }
 
 
-def _undecided(config: Config) -> set[str]:
+def undecided(config: Config) -> set[str]:
     """Accepted pictures about which no person has said anything."""
     with ledger.connect(config.layout) as connection:
         query = (

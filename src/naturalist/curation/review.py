@@ -7,7 +7,7 @@ then it is committed; so a kill at any moment leaves all or nothing, and the nex
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,14 @@ class Change:
     now: str
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A decision that could not be followed, and why."""
+
+    key: str
+    why: str
+
+
 @dataclass
 class Reviewed:
     """What decisions changed, or would change."""
@@ -49,10 +57,15 @@ class Reviewed:
     new_ids: dict[str, str] = field(default_factory=dict)
     """Old id, or category/source/path of a file that had none, to the new id."""
     changes: list[Change] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Only where mistakes are to be left out."""
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        return vars(self) | {"changes": [vars(change) for change in self.changes]}
+        return vars(self) | {
+            "changes": [vars(change) for change in self.changes],
+            "left_out": [vars(one) for one in self.left_out],
+        }
 
 
 def review(
@@ -63,6 +76,7 @@ def review(
     *,
     path: str = "the decisions",
     dry_run: bool = False,
+    leave_out_mistakes: bool = False,
 ) -> Reviewed:
     """Make decisions part of the ledger; the next run makes tables of them.
 
@@ -73,6 +87,7 @@ def review(
         by: who decided; never published.
         path: names the decisions in errors.
         dry_run: only tell what would change.
+        leave_out_mistakes: follow the others if one cannot be followed, and tell which.
 
     Raises:
         ConfigError: a decision cannot be followed; nothing is changed.
@@ -82,10 +97,10 @@ def review(
     if by in ledger.BY_STAGES or not by.strip():
         raise ConfigError(f"--by {by!r} is no person: say who decided")
     if dry_run:
-        return _work_out(config, decisions, by, path)[0]
+        return _work_out(config, decisions, by, path, leave_out_mistakes)[0]
     with runner.opened(config, progress) as job:
         finish_pending(job, IngestResult())
-        reviewed, settled = _work_out(config, decisions, by, path)
+        reviewed, settled = _work_out(config, decisions, by, path, leave_out_mistakes)
         if settled:
             _write(job, settled, reviewed)
     reviewed.dry_run = False
@@ -93,7 +108,7 @@ def review(
 
 
 def _work_out(
-    config: Config, decisions: Sequence[Decision], by: str, path: str
+    config: Config, decisions: Sequence[Decision], by: str, path: str, leave_out: bool
 ) -> tuple[Reviewed, list[Settled]]:
     mistakes = Mistakes(path)
     with ledger.connect(config.layout) as connection:
@@ -110,8 +125,9 @@ def _work_out(
         if digest is None or digest in done:
             continue
         done.add(digest)
-        word = Word(by, at_ns, decision.note or None)
+        word = Word(decision.by or by, at_ns, decision.note or None)
         try:
+            _refuse_outdated(decision, rows[digest], word)
             one = _settle(decision, rows[digest], word, numbers)
         except CannotSettle as error:
             mistakes.add(decision.line, f"{decision.key}: {error}")
@@ -120,8 +136,35 @@ def _work_out(
         reviewed.unchanged += one.is_nothing
         _tell(reviewed, rows[digest], one)
         settled += [] if one.is_nothing else [one]
-    mistakes.raise_if_any()
+    if leave_out:
+        keys = {decision.line: decision.key for decision in decisions}
+        reviewed.left_out = [LeftOut(keys[k], why) for k, why in mistakes.by_line().items()]
+    else:
+        mistakes.raise_if_any()
     return reviewed, settled
+
+
+def _refuse_outdated(decision: Decision, rows: Sequence[Row], word: Word) -> None:
+    """Somebody may have decided in another way since; what holds already is no matter."""
+    now = ledger_state(decision.key, rows)
+    if decision.seen in (None, now):
+        return
+    # A trial: it takes no number of a category.
+    if not _settle(decision, rows, word, lambda _: 1).is_nothing:
+        raise CannotSettle(f"it was {decision.seen} when this was decided and is {now} now")
+
+
+def ledger_state(key: str, rows: Sequence[Row]) -> str:
+    """What the ledger says of a picture, or of the files in conflict with certain bytes.
+
+    Args:
+        key: id of a picture, or `sha256:` and bytes.
+        rows: effective rows of the ledger that have its bytes.
+    """
+    own = [_outcome(row) for row in rows if row["pic_id"] == key]
+    if own:
+        return own[0]
+    return ", ".join(sorted({f"{row['category']} {_outcome(row)}" for row in rows}))
 
 
 def _digests(
@@ -208,7 +251,9 @@ class _Numbers:
         return self._last[category]
 
 
-def _settle(decision: Decision, rows: Sequence[Row], word: Word, numbers: _Numbers) -> Settled:
+def _settle(
+    decision: Decision, rows: Sequence[Row], word: Word, numbers: Callable[[str], int]
+) -> Settled:
     wanted, category = _meaning(decision)
     return settle(rows, category, word, numbers) if wanted else retire(rows, word)
 

@@ -1,0 +1,1 @@
+"""Decisions made in the dashboard: kept in a journal, applied as `naturalist review` does."""

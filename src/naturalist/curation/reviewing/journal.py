@@ -1,0 +1,132 @@
+"""The journal of reviewers' decisions: a file that only grows, one line an entry.
+
+A line is a checksum over all lines so far, a space, and the entry as JSON. An entry counts once its
+line is whole on the disk; only then is it acknowledged. A line that a kill or a power cut left torn
+at the end was never acknowledged: readers leave it out and the next writer cuts it off. Anything
+else that does not fit is damage and is reported.
+
+Several processes may write: each holds a lock on the file from reading the last entry to the end of
+its own. It is no lock of the workspace, so that people can decide while a run is writing.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from naturalist import artifacts
+from naturalist.curation.reviewing.history import Entry, History, from_json, to_json
+from naturalist.errors import WorkspaceError
+
+_START = "naturalist review 1"
+_SUM_LETTERS = 16
+
+
+class Journal:
+    """One journal; safe to use from several threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._history, self._offset, self._sum = History(), 0, _START
+
+    def history(self) -> History:
+        """Everything that was acknowledged so far; only to be read.
+
+        Raises:
+            WorkspaceError: the file is damaged.
+        """
+        with self._lock:
+            size = self._path.stat().st_size if self._path.exists() else 0
+            if size != self._offset:
+                with self._opened(os.O_RDONLY, fcntl.LOCK_SH) as handle:
+                    self._catch_up(handle)
+            return self._history
+
+    def append(self, make: Callable[[History], Entry | None]) -> Entry | None:
+        """Write the entry that `make` gives for the history as it is now; None writes nothing.
+
+        Raises:
+            WorkspaceError: the file is damaged, or the drive refuses.
+            StorageFull: there is no space left. In both cases nothing was written.
+        """
+        with self._lock, artifacts.storage_errors(str(self._path)):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not self._path.exists()
+            with self._opened(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as handle:
+                self._catch_up(handle)
+                entry = make(self._history)
+                if entry is None:
+                    return None
+                self._write(handle, entry)
+                if is_new:
+                    artifacts.sync(self._path.parent)
+                    artifacts.sync(self._path.parent.parent)
+                self._history.add(entry)
+                return entry
+
+    def _write(self, handle: int, entry: Entry) -> None:
+        text = json.dumps(to_json(entry), ensure_ascii=False, separators=(",", ":"))
+        total = _sum_of(self._sum, text)
+        line = f"{total} {text}\n".encode()
+        try:
+            # What lies behind the last whole line was never acknowledged.
+            os.ftruncate(handle, self._offset)
+            written = 0
+            while written < len(line):
+                written += os.pwrite(handle, line[written:], self._offset + written)
+            os.fsync(handle)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, self._offset)
+            raise
+        self._offset += len(line)
+        self._sum = total
+
+    @contextlib.contextmanager
+    def _opened(self, flags: int, lock: int) -> Iterator[int]:
+        handle = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, lock)
+            yield handle
+        finally:
+            os.close(handle)
+
+    def _catch_up(self, handle: int) -> None:
+        if os.fstat(handle).st_size < self._offset:
+            self._forget()
+        data = b""
+        while part := os.pread(handle, 1 << 20, self._offset + len(data)):
+            data += part
+        for line in data.split(b"\n")[:-1]:
+            self._take(line)
+            self._offset += len(line) + 1
+
+    def _take(self, line: bytes) -> None:
+        try:
+            total, _, text = line.decode().partition(" ")
+            entry = from_json(json.loads(text)) if total == _sum_of(self._sum, text) else None
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._damaged() from error
+        if entry is None or entry.number != len(self._history) + 1:
+            raise self._damaged()
+        self._history.add(entry)
+        self._sum = total
+
+    def _damaged(self) -> WorkspaceError:
+        return WorkspaceError(
+            f"{self._path} is damaged at entry {len(self._history) + 1}: restore it from a backup. "
+            "Decisions that were applied are in the ledger and are not affected"
+        )
+
+
+def _sum_of(before: str, text: str) -> str:
+    data = f"{before}\n{text}".encode()
+    return hashlib.blake2b(data, digest_size=_SUM_LETTERS // 2).hexdigest()

@@ -1,0 +1,232 @@
+"""Queues of pictures to decide about, from what is computed already; nothing is trained here.
+
+Each picture comes with the decision that its study suggests and with why it is asked about.
+Pictures that a person decided about, here or with `naturalist review`, are asked about no more.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice, zip_longest
+from typing import Any
+
+import pyarrow.compute as pc
+
+from naturalist import artifacts
+from naturalist.config import Config
+from naturalist.curation import questions
+from naturalist.curation.decisions import BY_BYTES
+from naturalist.curation.near_duplicates import Keep, thin_out
+from naturalist.curation.quality import look_for_poor
+from naturalist.errors import WorkspaceError
+
+NEXT = 50
+"""Pictures of the queue `next`."""
+_MOST = 20_000
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture to decide about.
+
+    Attributes:
+        key: its id, or `sha256:` and the bytes of files in conflict.
+        why: why it is here, for people.
+        decision: what is suggested; empty for nothing.
+        category: name of the category that is suggested.
+        related: pictures to compare it with.
+    """
+
+    key: str
+    why: str
+    decision: str = ""
+    category: str = ""
+    related: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A kind of question.
+
+    Attributes:
+        items: gives the pictures, the most pressing first.
+        command: makes what it needs.
+    """
+
+    title: str
+    about: str
+    command: str
+    items: Callable[[Config], Iterable[Item]]
+
+
+def items_of(config: Config, name: str) -> list[Item]:
+    """Pictures of a queue, each once, the most pressing first; at most 20,000.
+
+    Raises:
+        KeyError: there is no such queue.
+        WorkspaceError: a file that it needs is damaged.
+    """
+    shown = (item for item in QUEUES[name].items(config) if _is_shown(config, item.key))
+    return list({item.key: item for item in islice(shown, _MOST)}.values())
+
+
+def _is_shown(config: Config, key: str) -> bool:
+    """Whether it is no picture of a retired category, of which a study may still tell."""
+    return key.startswith(BY_BYTES) or key.rpartition("_id_")[0] in config.names
+
+
+def _conflicts(config: Config) -> Iterator[Item]:
+    for row in questions.conflicts(config):
+        suggested = str(config.names.get(row["suggested"], row["suggested"]))
+        yield Item(
+            row["picID"],
+            f"The same bytes are in several categories: {row['found_in']}",
+            "keep" if suggested else "",
+            suggested,
+        )
+
+
+def _labels(config: Config) -> Iterator[Item]:
+    for row in questions.label_issues(config):
+        said = f"Labelled {row['now']}, looks like {row['suggested']} ({row['found_in']})"
+        yield Item(row["picID"], said, "relabel", row["suggested"])
+
+
+def _mixed_clusters(config: Config) -> Iterator[Item]:
+    for row in questions.odd_in_clusters(config):
+        said = f"Labelled {row['now']} among {row['suggested']} in {row['found_in']}"
+        yield Item(row["picID"], said, "relabel", row["suggested"])
+
+
+def _unsure(config: Config) -> Iterator[Item]:
+    for row in _predictions(config, "sure"):
+        said = (
+            f"The classifier says {row['predicted']} with a probability of {row['probability']:.2f}"
+        )
+        yield Item(row["picID"], said, *_suggested(config, row))
+
+
+def _unlike(config: Config) -> Iterator[Item]:
+    for row in _predictions(config, "known"):
+        said = f"Unlike anything the classifier was trained on (score {row['outlier_score']:.2f})"
+        yield Item(row["picID"], said)
+
+
+def _next(config: Config) -> Iterator[Item]:
+    """The least certain predictions, taken in turn from every pair of category and prediction."""
+    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for row in _predictions(config, None):
+        said = f"One of the {NEXT} that teach most: probability {row['probability']:.2f}"
+        item = Item(row["picID"], said, *_suggested(config, row))
+        groups[row["category"], row["predicted"]].append(item)
+    in_turn = chain.from_iterable(zip_longest(*groups.values()))
+    yield from islice((item for item in in_turn if item is not None), NEXT)
+
+
+def _suggested(config: Config, row: Mapping[str, Any]) -> tuple[str, str]:
+    predicted = config.names.get(row["predicted"], row["predicted"])
+    same = predicted == config.names.get(row["category"], row["category"])
+    return ("keep", "") if same else ("relabel", predicted)
+
+
+def _predictions(config: Config, column: str | None) -> Iterator[dict[str, Any]]:
+    """Undecided pictures of which the champion's `column` is false, the least certain first."""
+    held = artifacts.read_json(config.layout.champion) or {}
+    path = config.layout.model(str(held.get("champion") or "none")) / "predictions.parquet"
+    if not path.exists():
+        return
+    table = artifacts.read_parquet(path)
+    if column is not None:
+        table = table.filter(pc.invert(table[column]))
+    order = ("outlier_score", "descending") if column == "known" else ("probability", "ascending")
+    open_ones = questions.undecided(config)
+    for batch in table.sort_by([order]).to_batches(max_chunksize=10_000):
+        yield from (row for row in batch.to_pylist() if row["picID"] in open_ones)
+
+
+def _near_duplicates(keep: Keep) -> Callable[[Config], Iterator[Item]]:
+    def items(config: Config) -> Iterator[Item]:
+        if not config.layout.near_duplicates.exists():
+            return
+        open_ones = questions.undecided(config)
+        try:
+            thinned = thin_out(config.layout, list(config.names), keep)
+        except WorkspaceError:
+            return
+        for one in thinned.decisions:
+            if one.key in open_ones:
+                kept = one.note.rpartition(" ")[2]
+                said = f"Nearly the same as {kept}, which is the {keep.value} of its group"
+                yield Item(one.key, said, "retire", "", (kept,))
+
+    return items
+
+
+def _poor(config: Config) -> Iterator[Item]:
+    open_ones = questions.undecided(config)
+    try:
+        quality = look_for_poor(config.layout, list(config.names))
+    except WorkspaceError:
+        return
+    for one in quality.decisions:
+        if one.key in open_ones:
+            yield Item(one.key, f"Poor quality: {one.note}", "retire")
+
+
+QUEUES: Mapping[str, Queue] = {
+    "next": Queue(
+        f"Label these {NEXT} next",
+        "Pictures whose labels teach a classifier most.",
+        "naturalist train",
+        _next,
+    ),
+    "conflicts": Queue(
+        "Conflicts",
+        "The same bytes in several categories: they are in no table until you decide.",
+        "naturalist run",
+        _conflicts,
+    ),
+    "labels": Queue(
+        "Suspect labels",
+        "Pictures whose category seems wrong.",
+        "naturalist label-issues",
+        _labels,
+    ),
+    "unsure": Queue(
+        "Unsure predictions",
+        "Pictures the classifier is not sure about.",
+        "naturalist train",
+        _unsure,
+    ),
+    "unlike": Queue(
+        "Unlike the rest",
+        "Pictures unlike anything the classifier was trained on.",
+        "naturalist train",
+        _unlike,
+    ),
+    "duplicates": Queue(
+        "Near duplicates: keep the largest",
+        "Retire the others of each group.",
+        "naturalist duplicates",
+        _near_duplicates(Keep.LARGEST),
+    ),
+    "duplicates-sharpest": Queue(
+        "Near duplicates: keep the sharpest",
+        "Retire the others of each group.",
+        "naturalist duplicates",
+        _near_duplicates(Keep.SHARPEST),
+    ),
+    "quality": Queue(
+        "Poor quality",
+        "Dark, bright, blank, blurred, tiny or oddly shaped pictures.",
+        "naturalist run",
+        _poor,
+    ),
+    "clusters": Queue(
+        "Mixed clusters",
+        "Pictures of a category that is rare in their cluster.",
+        "naturalist cluster",
+        _mixed_clusters,
+    ),
+}
+"""By name, in the order in which they are offered."""
