@@ -10,6 +10,7 @@ import { ClustersPage } from "./pages/clusters";
 import { HealthPage } from "./pages/health";
 import { ModelsPage } from "./pages/models";
 import { PicturesPage } from "./pages/pictures";
+import { ReviewPage } from "./review/page";
 import { link, useRoute } from "./route";
 import { type Theme, useTheme } from "./theme";
 import type { About } from "./types";
@@ -21,6 +22,7 @@ const PAGES = [
   ["clusters", "Clusters"],
   ["models", "Models"],
   ["pictures", "Pictures"],
+  ["review", "Review"],
 ] as const;
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 
@@ -43,7 +45,7 @@ function App() {
           {about.value?.snapshot && <small> snapshot {about.value.snapshot}</small>}
         </span>
         <nav aria-label="Pages">
-          {PAGES.map(([page, title]) => (
+          {PAGES.filter(([page]) => page !== "review" || about.value?.review || route.page === "review").map(([page, title]) => (
             <a href={link(page)} aria-current={route.page === page ? "page" : undefined}>
               {title}
             </a>
@@ -79,6 +81,8 @@ function Page(props: { page: string; query: Record<string, string>; about: About
       return <ModelsPage />;
     case "pictures":
       return <PicturesPage {...props} />;
+    case "review":
+      return <ReviewPage {...props} />;
     default:
       return (
         <div class="page">

@@ -17,6 +17,8 @@ export interface About {
   similar: boolean;
   drop: boolean;
   large: boolean;
+  /** Whether people with a token may decide; an export never has it. */
+  review?: boolean;
   samples: Record<string, unknown>[];
 }
 

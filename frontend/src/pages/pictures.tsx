@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { source } from "../data";
 import { count, size, words } from "../format";
 import { useJson } from "../load";
+import { PickedBar, type Picked, usePicked } from "../review/picking";
 import { link, remember } from "../route";
 import type { About, DuplicateGroups, FileRow, PictureRow, Similar } from "../types";
 import { Card, Empty, PictureTile, Select, Shown, Thumb } from "../ui";
@@ -15,15 +16,31 @@ const PER_PAGE = 60;
 export function PicturesPage(props: { query: Record<string, string>; about: About }) {
   if (props.query.id) return <OnePicture id={props.query.id} about={props.about} />;
   if (props.query.view === "duplicates") return <Duplicates />;
-  return <Browse query={props.query} />;
+  return <Browse query={props.query} about={props.about} />;
 }
 
-function Browse(props: { query: Record<string, string> }) {
+const SORTS = [
+  { value: "", text: "category and id" },
+  { value: "newest", text: "newest first" },
+  { value: "most-pixels", text: "most pixels first" },
+  { value: "fewest-pixels", text: "fewest pixels first" },
+  { value: "most-bytes", text: "largest file first" },
+  { value: "fewest-bytes", text: "smallest file first" },
+];
+const SIZES = [
+  { value: "small", text: "small" },
+  { value: "", text: "medium" },
+  { value: "large", text: "large" },
+];
+
+function Browse(props: { query: Record<string, string>; about: About }) {
   const [wanted, setWanted] = useState(props.query);
   const facets = useJson<Facets>("facets");
   useEffect(() => setWanted(props.query), [props.query]);
+  const picked = usePicked();
   const change = (name: string, value: string) => {
-    const next = { ...wanted, [name]: value, page: name === "page" ? value : "" };
+    const page = name === "page" ? value : name === "size" ? wanted.page : "";
+    const next = { ...wanted, [name]: value, page };
     setWanted(next);
     remember("pictures", next);
   };
@@ -31,6 +48,8 @@ function Browse(props: { query: Record<string, string> }) {
   const asked = new URLSearchParams();
   for (const key of KEYS) if (wanted[key]) asked.set(key, wanted[key]);
   if (wanted.text) asked.set("text", wanted.text);
+  const filter = asked.toString();
+  if (wanted.sort) asked.set("sort", wanted.sort);
   asked.set("limit", String(PER_PAGE));
   asked.set("offset", String((page - 1) * PER_PAGE));
   const found = useJson<{ of: number; rows: FileRow[] }>(
@@ -71,16 +90,22 @@ function Browse(props: { query: Record<string, string> }) {
       <Shown of={found}>
         {({ of, rows }) => (
           <>
-            <p class="note" role="status">
-              {count(of)} files
-            </p>
+            <div class="grid-tools">
+              <p class="note" role="status">
+                {count(of)} files
+              </p>
+              <SelectAll filter={filter} of={of} picked={picked} onPage={rows.flatMap((row) => row.pic_id ?? [])} />
+              <Select label="Sort" value={wanted.sort ?? ""} options={SORTS} onChange={(value) => change("sort", value)} />
+              <Select label="Size" value={wanted.size ?? ""} options={SIZES} onChange={(value) => change("size", value)} />
+            </div>
             {!of && <Empty what="No file is like that." />}
-            <div class="tiles">
+            <div class={`tiles ${wanted.size ? `grid-${wanted.size}` : ""}`}>
               {rows.map((row) => (
-                <FileTile row={row} />
+                <FileTile key={row.pic_id ?? `${row.source}/${row.path_text}`} row={row} picked={picked} order={rows.flatMap((one) => one.pic_id ?? [])} />
               ))}
             </div>
             <Pager page={page} of={of} onChange={(n) => change("page", String(n))} />
+            <PickedBar picked={picked} about={props.about} />
           </>
         )}
       </Shown>
@@ -88,8 +113,51 @@ function Browse(props: { query: Record<string, string> }) {
   );
 }
 
-function FileTile({ row }: { row: FileRow }) {
-  if (row.pic_id) return <PictureTile id={row.pic_id} caption={<Caption row={row} />} />;
+const MOST_SELECTED = 10_000;
+
+function SelectAll(props: { filter: string; of: number; picked: Picked; onPage: string[] }) {
+  const [busy, setBusy] = useState(false);
+  const all = async () => {
+    setBusy(true);
+    try {
+      props.picked.add((await source.json<{ ids: string[] }>(`picture-ids?${props.filter}`)).ids);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <div class="actions">
+      <button onClick={() => props.picked.add(props.onPage)}>Select this page</button>
+      {props.of > props.onPage.length && (
+        <button disabled={busy} onClick={() => void all()}>
+          {props.of > MOST_SELECTED ? `Select the first ${count(MOST_SELECTED)} in this filter` : "Select all in this filter"}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function FileTile({ row, picked, order }: { row: FileRow; picked: Picked; order: string[] }) {
+  const id = row.pic_id;
+  if (id) {
+    const on = picked.ids.has(id);
+    return (
+      <div class={on ? "pick picked" : "pick"}>
+        <input
+          type="checkbox"
+          checked={on}
+          aria-label={`Select ${id}`}
+          onClick={(event) => picked.toggle(id, order, event.shiftKey)}
+          onKeyDown={(event) => {
+            if (event.key !== " " || !event.shiftKey) return;
+            event.preventDefault();
+            picked.toggle(id, order, true);
+          }}
+        />
+        <PictureTile id={id} caption={<Caption row={row} />} />
+      </div>
+    );
+  }
   return (
     <div class="tile">
       {row.same_as?.includes("_id_") ? <Thumb id={row.same_as} /> : <span class="thumb none">{row.format ?? "no picture"}</span>}

@@ -63,6 +63,13 @@ def dashboard(
             help="What a browser must send; better set in the environment than said here.",
         ),
     ] = "",
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review",
+            help="Let reviewers decide in the page; see  naturalist reviewers. Off by default.",
+        ),
+    ] = False,
     export: Annotated[
         Path | None,
         typer.Option(
@@ -81,14 +88,17 @@ def dashboard(
     anonymous: AnonymousOption = False,
     requester_pays: RequesterPaysOption = False,
 ) -> None:
-    """Show health, map, clusters, models and pictures in the browser, read-only.
+    """Show health, map, clusters, models and pictures in the browser.
 
+    Read-only, but with --review: then people with a token can keep, relabel, retire and tag.
     On this machine alone unless --open-to-network is said. /metrics is for Prometheus, /api for
     programs. Ctrl-C ends it. Needs  pip install 'naturalist[dashboard]'. --export needs no server:
     a folder DIR below the workspace that is called site is published with the next snapshot.
     """
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     place, settings = _place(config, source, snapshot, options)
+    if review and (export is not None or source):
+        raise ConfigError("--review is for a workspace that is served: leave out --from, --export")
     if export is not None:
         _export(place, export, thumbnails, json=json, quiet=quiet)
         return
@@ -98,7 +108,7 @@ def dashboard(
     door = Door(
         host or settings.host, settings.port if port is None else port, token, open_to_network
     )
-    serving.serve(place, door, lambda url: output.print_text(_READY.format(url=url)))
+    serving.serve(place, door, lambda url: output.print_text(_READY.format(url=url)), review=review)
 
 
 def _export(place: Place, folder: Path, thumbnails: int, *, json: bool, quiet: bool) -> None:

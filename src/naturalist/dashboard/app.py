@@ -1,4 +1,4 @@
-"""The server: pages, a JSON API, columns of maps as bytes, thumbnails and metrics; read-only."""
+"""The server: pages, a JSON API, columns of maps as bytes, thumbnails and metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,10 @@ from naturalist import __version__
 from naturalist.dashboard import documents, metrics, studies
 from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
+from naturalist.dashboard.catalogue import ORDERS
 from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.review_routes import add_review
+from naturalist.dashboard.reviewing import Reviewing
 from naturalist.dashboard.security import Door, Guard
 from naturalist.dashboard.similar import Busy
 from naturalist.errors import NaturalistError, NotFound, PictureError
@@ -24,6 +27,9 @@ _PIC_ID = r"^[A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}$"
 _WORD = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
 _JPEG = "image/jpeg"
 _UPLOADS_AT_ONCE = 8
+_ORDER = f"^({'|'.join(ORDERS)})$"
+MAX_CHOSEN = 10_000
+"""Pictures that can be chosen at once by a filter."""
 
 PicId = Annotated[str, Path(pattern=_PIC_ID)]
 Name = Annotated[str, Path(pattern=_WORD)]
@@ -32,8 +38,13 @@ Count = Annotated[int, Query(ge=1, le=200)]
 Offset = Annotated[int, Query(ge=0, le=10**12)]
 
 
-def make_app(desk: Desk, bundle: Bundle | None, door: Door) -> Guard:
-    """The application, guarded; without a bundle it has no pages, only the API."""
+def make_app(
+    desk: Desk, bundle: Bundle | None, door: Door, reviewing: Reviewing | None = None
+) -> Guard:
+    """The application, guarded; without a bundle it has no pages, only the API.
+
+    Without `reviewing` there is no address that changes anything.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -51,10 +62,12 @@ def make_app(desk: Desk, bundle: Bundle | None, door: Door) -> Guard:
     )
     _add_errors(app)
     _add_pages(app, desk, bundle)
-    _add_collection(app, desk)
+    _add_collection(app, desk, reviewing)
     _add_pictures(app, desk)
     _add_maps(app, desk)
     _add_studies(app, desk)
+    if reviewing is not None:
+        add_review(app, reviewing)
     return Guard(app, door)
 
 
@@ -103,7 +116,7 @@ def _add_pages(app: FastAPI, desk: Desk, bundle: Bundle | None) -> None:
         return Response(data, media_type=kind, headers=headers)
 
 
-def _add_collection(app: FastAPI, desk: Desk) -> None:
+def _add_collection(app: FastAPI, desk: Desk, reviewing: Reviewing | None) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         return PlainTextResponse("ok\n")
@@ -115,7 +128,7 @@ def _add_collection(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/api/about")
     def about() -> Any:
-        return JSON(documents.about(desk))
+        return JSON({**documents.about(desk), "review": reviewing is not None})
 
     @app.get("/api/health")
     def health() -> Any:
@@ -132,11 +145,19 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         batch: Annotated[str, Query(pattern=r"^[0-9]{0,9}$")] = "",
         limit: Count = 60,
         offset: Offset = 0,
+        sort: Annotated[str, Query(pattern=_ORDER)] = "id",
     ) -> Any:
-        wanted = {k: v[:300] for k, v in request.query_params.items() if k != "batch"}
-        wanted["batch"] = batch
-        rows = catalogue.page(wanted, text, limit, offset)
+        wanted = _wanted(request, batch)
+        rows = catalogue.page(wanted, text, limit, offset, sort)
         return JSON({"of": catalogue.count(wanted, text), "rows": rows})
+
+    @app.get("/api/picture-ids")
+    def picture_ids(
+        request: Request,
+        text: Annotated[str, Query(max_length=300)] = "",
+        batch: Annotated[str, Query(pattern=r"^[0-9]{0,9}$")] = "",
+    ) -> Any:
+        return JSON({"ids": catalogue.ids(_wanted(request, batch), text, MAX_CHOSEN)})
 
     @app.get("/api/facets")
     def facets() -> Any:
@@ -181,6 +202,12 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         return JSON({"pictures": desk.similar.to_picture(pic_id, k)})
 
     _add_upload(app, desk)
+
+
+def _wanted(request: Request, batch: str) -> dict[str, str]:
+    """The filters of an address; a batch is a number, or nothing."""
+    wanted = {k: v[:300] for k, v in request.query_params.items() if k != "batch"}
+    return wanted | {"batch": batch}
 
 
 def _add_upload(app: FastAPI, desk: Desk) -> None:

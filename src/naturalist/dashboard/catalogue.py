@@ -49,6 +49,15 @@ CREATE TABLE sources AS
 SELECT source AS name, row_number() OVER (ORDER BY source) - 1 AS code
 FROM (SELECT DISTINCT source FROM files)
 """
+ORDERS: Mapping[str, str] = {
+    "id": "",
+    "newest": "batch DESC, ",
+    "most-pixels": "width * height DESC NULLS LAST, ",
+    "fewest-pixels": "width * height NULLS LAST, ",
+    "most-bytes": "size_bytes DESC NULLS LAST, ",
+    "fewest-bytes": "size_bytes NULLS LAST, ",
+}
+"""How files may be ordered, as SQL before that of the ledger."""
 _FILTERS = ("category", "source", "outcome", "reason", "batch", "format", "pic_id")
 Row = dict[str, Any]
 
@@ -96,6 +105,11 @@ class Catalogue:
             [path for path in rows if path.parent.name not in retired],
             [path for path in later if path.parent.parent.name not in retired],
         )
+
+    def look_again(self) -> None:
+        """Look at once whether the ledger has changed."""
+        with self._lock:
+            self._looked_at = float("-inf")
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run a query over the tables `files` and `sources`."""
@@ -166,14 +180,27 @@ class Catalogue:
                 return row["batch"], row["first"], row["last"]
         return None
 
-    def page(self, wanted: Mapping[str, str], text: str, limit: int, offset: int) -> list[Row]:
-        """Files that have all that is wanted, in the order of the ledger."""
+    def page(
+        self, wanted: Mapping[str, str], text: str, limit: int, offset: int, order: str = "id"
+    ) -> list[Row]:
+        """Files that have all that is wanted, in an order of `ORDERS`."""
         condition, values = where(wanted, text)
         return self.rows(
             f"SELECT {', '.join(_SHOWN)} FROM files WHERE {condition} "  # noqa: S608
-            "ORDER BY category, number NULLS LAST, source, path_text LIMIT ? OFFSET ?",
+            f"ORDER BY {ORDERS[order]}category, number NULLS LAST, source, path_text "
+            "LIMIT ? OFFSET ?",
             [*values, limit, offset],
         )
+
+    def ids(self, wanted: Mapping[str, str], text: str, limit: int) -> list[str]:
+        """Ids of pictures that have all that is wanted, in the order of the ledger."""
+        condition, values = where(wanted, text)
+        found = self.rows(
+            f"SELECT pic_id FROM files WHERE pic_id IS NOT NULL AND {condition} "  # noqa: S608
+            "ORDER BY category, number LIMIT ?",
+            [*values, limit],
+        )
+        return [row["pic_id"] for row in found]
 
     def count(self, wanted: Mapping[str, str], text: str) -> int:
         """How many files have all that is wanted."""

@@ -25,34 +25,39 @@ def check_installed() -> None:
             raise MissingExtra(package.replace("_", "-"), "dashboard") from error
 
 
-def serve(place: Place, door: Door, on_ready: Callable[[str], None]) -> None:
+def serve(
+    place: Place, door: Door, on_ready: Callable[[str], None], *, review: bool = False
+) -> None:
     """Answer until interrupted.
 
     Args:
         place: what is shown.
         door: where to listen; port 0 takes a free one.
         on_ready: hears the address when connections are taken.
+        review: let those decide who have a reviewer's token.
 
     Raises:
         MissingExtra: the extra `dashboard` is not installed.
         BundleMissing: the installation has no pages.
-        ConfigError: the port is taken, or the host is not this machine's.
+        ConfigError: the port is taken, the host is not this machine's, or nobody may review.
     """
     check_installed()
     import uvicorn
 
     from naturalist.dashboard.app import make_app
     from naturalist.dashboard.connections import MAX_CONNECTIONS, TimedProtocol
+    from naturalist.dashboard.reviewing import open_reviewing
 
     bundle = load_bundle()
     desk = open_desk(place)
+    reviewing = open_reviewing(desk) if review else None
     listening = _listen(door)
     shown = f"[{door.host}]" if ":" in door.host else door.host
     on_ready(f"http://{shown}:{listening.getsockname()[1]}/")
     # Whoever opens the page soon finds the first map and the ledger's index ready.
     threading.Thread(target=desk.warm_up, daemon=True).start()
     settings = uvicorn.Config(
-        make_app(desk, bundle, door),
+        make_app(desk, bundle, door, reviewing),
         log_level="warning",
         access_log=False,
         server_header=False,

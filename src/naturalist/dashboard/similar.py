@@ -16,6 +16,7 @@ from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.decoders import Decoders
 from naturalist.dashboard.place import Place
 from naturalist.errors import ConfigError
+from naturalist.ledger import Outcome
 from naturalist.stages.extract import decode_for
 from naturalist.stages.pictures import Row, read_picture
 from naturalist.stages.tables import features_of
@@ -119,10 +120,33 @@ class Similar:
             found = connection.execute(query, [pic_id])
             names = [column[0] for column in found.description or ()]
             rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-        if not rows or rows[0]["outcome"] != "accepted":
+        if not rows or rows[0]["outcome"] not in (Outcome.ACCEPTED, Outcome.CONFLICT):
             return None
         source = config.source_paths.get(rows[0]["category"], {}).get(rows[0]["source"])
-        data = read_picture(self.place.layout, source, rows[0])
+        return self._decoded(config, read_picture(self.place.layout, source, rows[0]))
+
+    def large_of_bytes(self, digest: bytes) -> bytes | None:
+        """Files in conflict with certain bytes, as one JPEG; None where none can be read.
+
+        Raises:
+            PictureError: it cannot be read any more.
+        """
+        config = self.place.config
+        if config is None:
+            return None
+        with ledger.connect(self.place.layout) as connection:
+            query = "SELECT * FROM ledger WHERE sha256 = ? AND outcome = 'conflict'"
+            found = connection.execute(query, [digest])
+            names = [column[0] for column in found.description or ()]
+            rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        for row in rows:
+            source = config.source_paths.get(row["category"], {}).get(row["source"])
+            # Members of archives without an id are not kept anywhere.
+            if row["pic_id"] is not None or (source is not None and b"\0" not in row["path"]):
+                return self._decoded(config, read_picture(self.place.layout, source, row))
+        return None
+
+    def _decoded(self, config: Config, data: bytes) -> bytes:
         # It was accepted: the larger it is decoded, the more its damage may seem.
         limits = replace(config.picture_limits, damaged="accept")
         decode = self._decoders(config).decode

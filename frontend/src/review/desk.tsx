@@ -1,0 +1,375 @@
+// One picture after another: the picture, why it is here, what is like it, and what to decide.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { count, size } from "../format";
+import { useJson } from "../load";
+import { BigPicture } from "../pages/pictures";
+import { link } from "../route";
+import type { About, Similar } from "../types";
+import { Thumb } from "../ui";
+import { type Answer, ask, fileUrl, type Item, type Me, type News, Outdated, type Standing, type Wanted } from "./client";
+import { Entries, KeyHelp, said } from "./history";
+import { outbox, useOutbox } from "./outbox";
+
+const AHEAD = 10;
+const IN_STRIP = 40;
+
+export function Desk(props: { items: Item[]; of: number; me: Me; news: News; about: About; queue: string; onNews: (news: News) => void }) {
+  const [items, setItems] = useState(props.items);
+  const [at, setAt] = useState(0);
+  const [, redraw] = useState(0);
+  const [message, setMessage] = useState("");
+  const [keysOn, setKeysOn] = useState(true);
+  const [help, setHelp] = useState(false);
+  const standings = useRef(new Map<string, Standing>());
+  const loading = useRef(false);
+  const tagBox = useRef<HTMLInputElement>(null);
+  const waiting = useOutbox();
+
+  const standingOf = (item: Item) => standings.current.get(item.key) ?? item.standing;
+  const take = (found: Record<string, Standing>) => {
+    for (const [key, one] of Object.entries(found)) {
+      const old = standings.current.get(key);
+      if (!old || old.version <= one.version) standings.current.set(key, one);
+    }
+    redraw((n) => n + 1);
+  };
+  const item = items[Math.min(at, items.length - 1)];
+  const standing = standingOf(item);
+
+  useEffect(() => {
+    take(props.news.standing);
+    const theirs = props.news.standing[item.key];
+    if (theirs && theirs.by && theirs.by !== props.me.name && theirs.version > item.standing.version) {
+      setMessage(`${theirs.by} changed this picture: ${said(theirs.decision, theirs.category)}.`);
+    }
+  }, [props.news]);
+
+  useEffect(() => {
+    const next = items[at + 1];
+    if (next?.picture && props.about.large) new Image().src = `/api/pictures/${encodeURIComponent(next.picture)}/large`;
+    if (at + AHEAD < items.length || items.length >= props.of || loading.current || props.queue === "chosen") return;
+    loading.current = true;
+    const undecided = items.filter((one) => !standingOf(one).decision).length;
+    ask<{ items: Item[] }>(`queues/${encodeURIComponent(props.queue)}?limit=100&offset=${undecided}`).then(
+      (found) => {
+        const known = new Set(items.map((one) => one.key));
+        setItems([...items, ...found.items.filter((one) => !known.has(one.key))]);
+        loading.current = found.items.length === 0;
+      },
+      () => undefined,
+    );
+  }, [at]);
+
+  const go = (to: number) => {
+    setAt(Math.max(0, Math.min(items.length - 1, to)));
+    setMessage("");
+  };
+  const pending = (answer: Answer) => props.onNews({ ...props.news, pending: answer.pending });
+
+  const send = (change: Partial<Wanted>, told: string) => {
+    const about = item;
+    outbox
+      .put("decisions", () => ({ pictures: [{ key: about.key, version: standingOf(about).version, seen: about.state, ...change }] }))
+      .then(
+        (answer) => {
+          take(answer.standing);
+          pending(answer);
+        },
+        (error: Error) => {
+          if (error instanceof Outdated) take(error.standing);
+          setMessage(`Not saved: ${error.message}`);
+          setAt(items.findIndex((one) => one.key === about.key));
+          void refresh(about);
+        },
+      );
+    setMessage(`${about.picture ?? "Files"}: ${told}`);
+  };
+  // What the ledger says may be another thing by now.
+  const refresh = (about: Item) =>
+    ask<{ items: Item[] }>("items", { keys: [about.key] }).then(
+      (found) => setItems((old) => old.map((one) => (one.key === about.key && found.items[0] ? { ...found.items[0], why: one.why, suggested: one.suggested, related: one.related } : one))),
+      () => undefined,
+    );
+  const decide = (decision: string, category = "") => {
+    send({ decision, category }, said(decision, category));
+    const next = items.findIndex((one, k) => k > at && !standingOf(one).decision);
+    if (decision) setAt(next === -1 ? Math.min(at + 1, items.length - 1) : next);
+  };
+  const keep = () => {
+    if (item.picture && !item.key.startsWith("sha256:")) return decide("keep");
+    if (item.suggested.category) return decide("keep", item.suggested.category);
+    setMessage("These files are in several categories: choose one with its number.");
+  };
+  const relabel = (category: string) => {
+    if (item.key.startsWith("sha256:")) return decide("keep", category);
+    return category === item.category ? decide("keep") : decide("relabel", category);
+  };
+  const suggestion = () => {
+    const { decision, category } = item.suggested;
+    if (!decision) return setMessage("Nothing is suggested for this picture.");
+    decide(decision, category);
+  };
+  const back = (kind: "undo" | "redo", of = 0) =>
+    outbox.put(kind, () => (of ? { of } : {})).then(
+      (answer) => {
+        take(answer.standing);
+        pending(answer);
+        const keys = Object.keys(answer.standing);
+        const found = items.findIndex((one) => one.key === keys[0]);
+        if (found >= 0) setAt(found);
+        const many = keys.length > 1 ? `${count(keys.length)} pictures` : keys[0]?.slice(0, 40);
+        setMessage(kind === "undo" ? `Undone: ${many}` : `Done again: ${many}`);
+      },
+      (error: Error) => {
+        if (error instanceof Outdated) take(error.standing);
+        setMessage(error.message);
+      },
+    );
+  const tag = (text: string) => {
+    const tags = [...new Set([...standing.tags, ...text.split(/[\s,]+/).filter(Boolean)])];
+    send({ tags }, `tags ${tags.join(", ")}`);
+  };
+
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !(target as HTMLInputElement).matches("[type=checkbox]");
+      if (event.key === "Escape" && typing) return target.blur();
+      if (!keysOn || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      const category = props.me.categories[Number(event.key) - 1];
+      const acts: Record<string, () => unknown> = {
+        ArrowRight: () => go(at + 1),
+        ArrowLeft: () => go(at - 1),
+        n: () => go(at + 1),
+        p: () => go(at - 1),
+        k: keep,
+        y: suggestion,
+        x: () => decide("retire"),
+        t: () => tagBox.current?.focus(),
+        u: () => back("undo"),
+        r: () => back("redo"),
+        "?": () => setHelp((on) => !on),
+      };
+      const act = category ? () => relabel(category) : acts[event.key];
+      if (!act) return;
+      event.preventDefault();
+      act();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  });
+
+  const first = Math.max(0, Math.min(at - 3, items.length - IN_STRIP));
+  const isFiles = item.key.startsWith("sha256:");
+  return (
+    <section aria-label="Pictures to decide about">
+      <Strip items={items.slice(first, first + IN_STRIP)} current={item.key} standingOf={standingOf} onGo={(key) => go(items.findIndex((one) => one.key === key))} />
+      <div class="desk">
+        <div>
+          <figure class="desk-picture">
+            {item.picture ? <BigPicture id={item.picture} about={props.about} /> : <FileImage digest={item.key.slice(7)} />}
+            {standing.decision && <span class="badge">{said(standing.decision, standing.category)}</span>}
+          </figure>
+          <div class="desk-actions" role="toolbar" aria-label="Decisions">
+            <button aria-pressed={standing.decision === "keep" && !isFiles} class={item.suggested.decision === "keep" ? "suggested" : ""} onClick={keep}>
+              Keep<kbd>k</kbd>
+            </button>
+            {props.me.categories.map((name, k) => (
+              <button
+                aria-pressed={standing.category === name}
+                class={item.suggested.category === name ? "suggested" : ""}
+                onClick={() => relabel(name)}
+              >
+                {name}
+                {k < 9 && <kbd>{k + 1}</kbd>}
+              </button>
+            ))}
+            <button aria-pressed={standing.decision === "retire"} class={item.suggested.decision === "retire" ? "suggested" : ""} onClick={() => decide("retire")}>
+              Retire<kbd>x</kbd>
+            </button>
+            <span class="gap" />
+            <button onClick={() => back("undo")}>
+              Undo<kbd>u</kbd>
+            </button>
+            <button onClick={() => go(at - 1)} disabled={at === 0}>
+              Previous<kbd>←</kbd>
+            </button>
+            <button onClick={() => go(at + 1)} disabled={at >= items.length - 1}>
+              Next<kbd>→</kbd>
+            </button>
+          </div>
+          <p class="desk-message" role="status" aria-live="polite">
+            {waiting.unreachable ? (
+              <strong class="state bad">The server does not answer. {count(waiting.waiting)} decisions are not saved yet; trying again …</strong>
+            ) : (
+              message
+            )}
+          </p>
+        </div>
+        <Side item={item} standing={standing} number={at + 1} of={Math.max(props.of, items.length)} about={props.about} known={props.news.tags} tagBox={tagBox} onTag={tag} onUntag={(name) => send({ tags: standing.tags.filter((one) => one !== name) }, `tag ${name} removed`)} onNote={(note) => send({ note }, "note saved")} />
+      </div>
+      <div class="desk-below">
+        <Entries news={props.news} me={props.me.name} onUndo={(number) => void back("undo", number)} />
+        <KeyHelp open={help} onOpen={setHelp} on={keysOn} onSwitch={setKeysOn} categories={props.me.categories} />
+      </div>
+    </section>
+  );
+}
+
+function Strip(props: { items: Item[]; current: string; standingOf: (item: Item) => Standing; onGo: (key: string) => void }) {
+  const row = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const there = row.current?.querySelector<HTMLElement>("[aria-current=true]");
+    if (there && row.current) row.current.scrollLeft = there.offsetLeft - row.current.offsetLeft - row.current.clientWidth / 2;
+  }, [props.current]);
+  return (
+    <div class="strip-row" ref={row} role="group" aria-label="Pictures in this queue">
+      {props.items.map((one) => {
+        const done = props.standingOf(one);
+        const name = one.picture ?? "files in conflict";
+        return (
+          <button key={one.key} aria-current={one.key === props.current ? "true" : undefined} aria-label={`${name}: ${done.decision ? said(done.decision, done.category) : "undecided"}`} onClick={() => props.onGo(one.key)}>
+            {one.picture ? <Thumb id={one.picture} note="" /> : <span class="thumb none">files</span>}
+            <span class="done">{done.decision ? said(done.decision, done.category) : " "}</span>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+function Side(props: {
+  item: Item;
+  standing: Standing;
+  number: number;
+  of: number;
+  about: About;
+  known: string[];
+  tagBox: { current: HTMLInputElement | null };
+  onTag: (text: string) => void;
+  onUntag: (name: string) => void;
+  onNote: (note: string) => void;
+}) {
+  const { item, standing } = props;
+  const [note, setNote] = useState(standing.note);
+  const [tag, setTag] = useState("");
+  useEffect(() => setNote(standing.note), [item.key, standing.note]);
+  useEffect(() => setTag(""), [item.key]);
+  return (
+    <div class="desk-side">
+      <h2>{item.picture ? <a href={link("pictures", { id: item.picture })}>{item.picture}</a> : "Files in conflict"}</h2>
+      <p class="note">
+        {count(props.number)} of {count(props.of)}
+        {standing.by && ` · last changed by ${standing.by}`}
+        {standing.decision && !standing.pending && " · applied"}
+      </p>
+      <p class="why">{item.why}</p>
+      <dl class="facts">
+        <dt>category</dt>
+        <dd>{item.categories.join(", ")}</dd>
+        <dt>source</dt>
+        <dd>{item.source}</dd>
+        <dt>path</dt>
+        <dd>
+          <code>{item.path}</code>
+        </dd>
+        <dt>picture</dt>
+        <dd>
+          {item.width} × {item.height}, {size(item.size_bytes)}
+        </dd>
+        {item.state !== "accepted" && (
+          <>
+            <dt>ledger</dt>
+            <dd>{item.state}</dd>
+          </>
+        )}
+      </dl>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (tag.trim()) props.onTag(tag);
+          setTag("");
+          props.tagBox.current?.blur();
+        }}
+      >
+        <label class="field">
+          <span>
+            Add tags <kbd>t</kbd>
+          </span>
+          <input ref={props.tagBox} type="text" list="known-tags" value={tag} pattern="[\w][\w.+\-, ]*" title="Letters, digits and . + - _ ; several tags with spaces between" onInput={(e) => setTag(e.currentTarget.value)} />
+        </label>
+        <datalist id="known-tags">
+          {props.known.map((name) => (
+            <option value={name} />
+          ))}
+        </datalist>
+      </form>
+      {standing.tags.length > 0 && (
+        <ul class="chips" aria-label="Tags">
+          {standing.tags.map((name) => (
+            <li>
+              <button onClick={() => props.onUntag(name)} aria-label={`Remove tag ${name}`}>
+                {name} ×
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <label class="field">
+        <span>Note for other reviewers (never published)</span>
+        <textarea rows={2} maxLength={1000} value={note} onInput={(e) => setNote(e.currentTarget.value)} onBlur={() => note !== standing.note && props.onNote(note)} />
+      </label>
+      <Neighbours item={item} about={props.about} />
+    </div>
+  );
+}
+
+function Neighbours(props: { item: Item; about: About }) {
+  const { item } = props;
+  const path = item.picture && props.about.similar ? `pictures/${encodeURIComponent(item.picture)}/similar?k=8` : null;
+  const like = useJson<Similar>(path);
+  const near = [...item.related.map((id) => ({ id, text: "compare" })), ...(like.value?.pictures ?? []).filter((one) => !item.related.includes(one.pic_id)).map((one) => ({ id: one.pic_id, text: one.cosine.toFixed(2) }))];
+  if (!near.length) return null;
+  return (
+    <div>
+      <h3>Looks like</h3>
+      <div class="near">
+        {near.slice(0, 8).map((one) => (
+          <a class="tile" href={link("pictures", { id: one.id })}>
+            <Thumb id={one.id} />
+            <span class="caption">
+              {one.id.split("_id_")[0]}
+              <small>{one.text}</small>
+            </span>
+          </a>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function FileImage(props: { digest: string }) {
+  const [url, setUrl] = useState("");
+  const [failed, setFailed] = useState("");
+  useEffect(() => {
+    let made = "";
+    let wanted = true;
+    setUrl("");
+    setFailed("");
+    fileUrl(props.digest).then(
+      (found) => {
+        made = found;
+        if (wanted) setUrl(found);
+        else URL.revokeObjectURL(found);
+      },
+      (error: Error) => wanted && setFailed(error.message),
+    );
+    return () => {
+      wanted = false;
+      if (made) URL.revokeObjectURL(made);
+    };
+  }, [props.digest]);
+  if (failed) return <span class="thumb none">{failed}</span>;
+  return url ? <img class="big" src={url} alt="The file in conflict" /> : <p class="loading">Loading …</p>;
+}

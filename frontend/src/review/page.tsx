@@ -1,0 +1,168 @@
+// Review: a queue of pictures to decide about, with the keyboard or the mouse.
+
+import { useEffect, useState } from "preact/hooks";
+import { source } from "../data";
+import { count } from "../format";
+import type { About } from "../types";
+import { Empty, Select, Trouble } from "../ui";
+import { ApplyPanel } from "./apply";
+import { ask, chosen, keepToken, type Item, type Me, type News, type QueueInfo, SignedOut, token } from "./client";
+import { Desk } from "./desk";
+import "./review.css";
+import { SignIn } from "./sign-in";
+
+const NEWS_MS = 3000;
+const CHOSEN: QueueInfo = { name: "chosen", title: "Pictures you chose", about: "What you selected on another page.", command: "", open: null };
+
+export function ReviewPage(props: { query: Record<string, string>; about: About }) {
+  if (!props.about.review || source.exported) {
+    return (
+      <div class="page">
+        <h1>Review</h1>
+        <div class="empty">
+          <p>These pages are read-only. To decide about pictures here, give each person a token and start the dashboard with:</p>
+          <p>
+            <code>naturalist reviewers add NAME</code>
+          </p>
+          <p>
+            <code>naturalist dashboard --review</code>
+          </p>
+        </div>
+      </div>
+    );
+  }
+  return <Reviewer {...props} />;
+}
+
+function Reviewer(props: { query: Record<string, string>; about: About }) {
+  const [me, setMe] = useState<Me | null>(null);
+  const [error, setError] = useState("");
+  const [known, setKnown] = useState(token() !== "");
+  const enter = () => {
+    ask<Me>("me").then(
+      (found) => {
+        setMe(found);
+        setError("");
+        setKnown(true);
+      },
+      (failed: Error) => {
+        if (failed instanceof SignedOut) keepToken("");
+        setKnown(!(failed instanceof SignedOut));
+        setError(failed.message);
+      },
+    );
+  };
+  useEffect(() => {
+    if (known) enter();
+  }, []);
+  const leave = () => {
+    keepToken("");
+    setMe(null);
+    setKnown(false);
+    setError("");
+  };
+  if (!known) return <SignIn error={error} onToken={(text) => { keepToken(text); enter(); }} />;
+  if (!me) return <div class="page">{error ? <Trouble text={error} /> : <p class="loading">Loading …</p>}</div>;
+  return <Queues me={me} query={props.query} about={props.about} onLeave={leave} />;
+}
+
+function Queues(props: { me: Me; query: Record<string, string>; about: About; onLeave: () => void }) {
+  const [queues, setQueues] = useState<QueueInfo[]>([]);
+  const [name, setName] = useState(props.query.queue ?? "");
+  const [items, setItems] = useState<Item[] | null>(null);
+  const [of, setOf] = useState(0);
+  const [error, setError] = useState("");
+  const [news, setNews] = useState<News>(props.me);
+  const [looking, setLooking] = useState(false);
+
+  const loadQueues = () => ask<QueueInfo[]>("queues").then(setQueues, (e: Error) => setError(e.message));
+  useEffect(() => void loadQueues(), []);
+  useEffect(() => {
+    if (props.query.queue) setName(props.query.queue);
+  }, [props.query.queue]);
+  useEffect(() => {
+    if (!name && queues.length) setName(props.query.queue ?? queues[0].name);
+  }, [queues]);
+  useEffect(() => {
+    if (!name) return;
+    let wanted = true;
+    setItems(null);
+    setError("");
+    const found = name === "chosen" ? ask<{ items: Item[] }>("items", { keys: chosen() }).then((a) => ({ ...a, of: a.items.length })) : ask<{ of: number; items: Item[] }>(`queues/${encodeURIComponent(name)}?limit=200`);
+    found.then(
+      (answer) => {
+        if (!wanted) return;
+        setItems(answer.items);
+        setOf(answer.of);
+        void loadQueues();
+      },
+      (e: Error) => wanted && setError(e.message),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [name]);
+  useEffect(() => {
+    let upto = news.upto;
+    const timer = setInterval(() => {
+      ask<News>(`news?after=${upto}`).then(
+        (found) => {
+          if (found.upto === upto && found.pending === news.pending) return;
+          upto = found.upto;
+          setNews((old) => ({ ...found, entries: [...old.entries, ...found.entries.filter((one) => one.number > old.upto)].slice(-50) }));
+          if (found.entries.length) void ask<News>(`news?after=${Math.max(0, upto - 30)}`).then(setNews, () => undefined);
+        },
+        () => undefined,
+      );
+    }, NEWS_MS);
+    return () => clearInterval(timer);
+  }, []);
+
+  const listed = chosen().length || name === "chosen" ? [...queues, { ...CHOSEN, open: chosen().length }] : queues;
+  const queue = listed.find((one) => one.name === name);
+  return (
+    <div class="page review">
+      <header class="review-head">
+        <h1>Review</h1>
+        <span class="note">
+          Signed in as <b>{props.me.name}</b>{" "}
+          <button class="plain" onClick={props.onLeave}>
+            Sign out
+          </button>
+        </span>
+        <button aria-expanded={looking} onClick={() => setLooking(!looking)}>
+          {news.pending ? `Apply ${count(news.pending)} decisions …` : "Nothing to apply"}
+        </button>
+      </header>
+      {looking && <ApplyPanel onClose={() => setLooking(false)} onApplied={() => { setNews({ ...news, pending: 0 }); void loadQueues(); }} />}
+      <div class="filters">
+        <Select
+          label="Queue"
+          value={name}
+          options={listed.map((one) => ({ value: one.name, text: one.open === null ? one.title : `${one.title} (${count(one.open)})` }))}
+          onChange={(value) => {
+            setName(value);
+            history.replaceState(null, "", `#/review?queue=${value}`);
+          }}
+        />
+        {queue && <p class="note grow">{queue.about}</p>}
+      </div>
+      {error && <Trouble text={error} />}
+      {!error && items === null && <p class="loading">Loading …</p>}
+      {items !== null && !items.length && <Nothing queue={queue} />}
+      {items !== null && items.length > 0 && <Desk key={name} items={items} of={of} me={props.me} news={news} about={props.about} queue={name} onNews={setNews} />}
+    </div>
+  );
+}
+
+function Nothing(props: { queue?: QueueInfo }) {
+  return (
+    <Empty what="There is nothing left to decide here.">
+      {props.queue?.command && (
+        <p>
+          If you expected pictures, run <code>{props.queue.command}</code> first.
+        </p>
+      )}
+    </Empty>
+  );
+}

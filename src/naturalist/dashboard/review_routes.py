@@ -1,0 +1,232 @@
+"""The addresses under /api/review, which are there only with `naturalist dashboard --review`.
+
+A reviewer's token comes in a header that no other site can make a browser send: nothing that a
+browser adds by itself, as a cookie, lets anybody write. What is sent must also come from this site
+by the browser's own account (Origin, Sec-Fetch-Site) and be JSON.
+"""
+
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, FastAPI, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from naturalist.curation.reviewing import applying
+from naturalist.curation.reviewing.history import Entry, NothingToUndo, Outdated
+from naturalist.curation.reviewing.queues import Item
+from naturalist.dashboard.answers import JSON, failed
+from naturalist.dashboard.reviewing import Reviewing
+from naturalist.errors import ConfigError
+from naturalist.progress import Silent
+
+TOKEN_HEADER = "x-reviewer-token"  # noqa: S105
+MAX_BODY_BYTES = 8_000_000
+MAX_PICTURES = 10_000
+
+Key = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}|sha256:[0-9a-f]{64})$"
+    ),
+]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+Tag = Annotated[str, StringConstraints(pattern=r"^\w[\w.+-]{0,39}$")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wanted(_Body):
+    """A decision about one picture; what is null stays as it is."""
+
+    key: Key
+    version: int = Field(ge=0)
+    seen: str = Field(max_length=20_000)
+    decision: Annotated[str, StringConstraints(pattern=r"^(|keep|relabel|retire)$")] | None = None
+    category: str = Field("", max_length=64)
+    tags: Annotated[list[Tag], Field(max_length=20)] | None = None
+    note: Annotated[str, StringConstraints(max_length=1000)] | None = None
+
+
+class Decisions(_Body):
+    """A decision about one or several pictures."""
+
+    request: Word
+    pictures: list[Wanted] = Field(min_length=1, max_length=MAX_PICTURES)
+
+
+class Undo(_Body):
+    """An undo of the latest decision, or of that of a number."""
+
+    request: Word
+    of: int = Field(0, ge=0)
+
+
+class Apply(_Body):
+    """Applying what was looked at."""
+
+    request: Word
+    upto: int = Field(ge=0)
+
+
+class Keys(_Body):
+    """Pictures that a person chose."""
+
+    keys: list[Key] = Field(max_length=MAX_PICTURES)
+
+
+B = TypeVar("B", bound=_Body)
+
+
+def add_review(app: FastAPI, reviewing: Reviewing) -> None:
+    """Add the addresses for reviewers."""
+
+    def reviewer(request: Request) -> str:
+        name = reviewing.who(request.headers.get(TOKEN_HEADER, ""))
+        if name is None:
+            raise HTTPException(401)
+        return name
+
+    _add_errors(app, reviewing)
+    _add_reading(app, reviewing, Annotated[str, Depends(reviewer)])
+    _add_writing(app, reviewing, Annotated[str, Depends(reviewer)])
+
+
+def _add_errors(app: FastAPI, reviewing: Reviewing) -> None:
+    @app.exception_handler(Outdated)
+    def outdated(_: Request, error: Exception) -> Response:
+        now = reviewing.told(error.now) if isinstance(error, Outdated) else {}
+        return JSON({"error": str(error), "standing": now}, status_code=409)
+
+    @app.exception_handler(NothingToUndo)
+    def nothing(_: Request, error: Exception) -> Response:
+        return JSON({"error": str(error), "standing": {}}, status_code=409)
+
+    @app.exception_handler(ConfigError)
+    def not_possible(_: Request, error: Exception) -> Response:
+        return failed(422, str(error))
+
+
+def _add_reading(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
+    @app.get("/api/review/me")
+    def me(by: who) -> Any:
+        categories = list(reviewing.desk.place.titles.values())
+        return JSON({"name": by, "categories": categories, **reviewing.news(10**12)})
+
+    @app.get("/api/review/queues")
+    def queues(by: who) -> Any:
+        return JSON(reviewing.queues())
+
+    @app.get("/api/review/queues/{name}")
+    def queue(
+        by: who,
+        name: str,
+        limit: Annotated[int, Query(ge=0, le=200)] = 60,
+        offset: Annotated[int, Query(ge=0, le=10**6)] = 0,
+    ) -> Any:
+        try:
+            return JSON(reviewing.queue(name, limit, offset))
+        except KeyError:
+            return failed(404, f"There is no queue {name}.")
+
+    @app.get("/api/review/news")
+    def news(by: who, after: Annotated[int, Query(ge=0)] = 0) -> Any:
+        return JSON(reviewing.news(after))
+
+    @app.get("/api/review/pending")
+    def pending(by: who) -> Any:
+        found = applying.plan(reviewing.config, reviewing.journal.history(), by)
+        document = found.as_json()
+        return JSON(document | {"changes": document["changes"][:200]})
+
+    @app.get("/api/review/files/{digest}")
+    def file(by: who, digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]) -> Response:
+        data = reviewing.desk.similar.large_of_bytes(bytes.fromhex(digest))
+        if data is None:
+            return failed(404, "The file cannot be shown.")
+        return Response(data, media_type="image/jpeg")
+
+
+def _add_writing(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
+    @app.post("/api/review/items")
+    async def items(request: Request, by: who) -> Any:
+        wanted = await _body(request, Keys)
+        chosen = [Item(key, "You chose it") for key in dict.fromkeys(wanted.keys)]
+        return JSON({"items": await run_in_threadpool(reviewing.items, chosen)})
+
+    @app.post("/api/review/decisions")
+    async def decide(request: Request, by: who) -> Any:
+        wanted = await _body(request, Decisions)
+        pictures = [one.model_dump() for one in wanted.pictures]
+        return _answer(
+            reviewing, await run_in_threadpool(reviewing.decide, by, wanted.request, pictures)
+        )
+
+    @app.post("/api/review/undo")
+    async def undo(request: Request, by: who) -> Any:
+        wanted = await _body(request, Undo)
+        return _answer(
+            reviewing, await run_in_threadpool(reviewing.undo, by, wanted.request, wanted.of)
+        )
+
+    @app.post("/api/review/redo")
+    async def redo(request: Request, by: who) -> Any:
+        wanted = await _body(request, Undo)
+        return _answer(reviewing, await run_in_threadpool(reviewing.redo, by, wanted.request))
+
+    @app.post("/api/review/apply")
+    async def apply(request: Request, by: who) -> Any:
+        wanted = await _body(request, Apply)
+        return JSON(await run_in_threadpool(_apply, reviewing, by, wanted))
+
+
+def _apply(reviewing: Reviewing, by: str, wanted: Apply) -> dict[str, Any]:
+    reviewed = applying.apply(
+        reviewing.config,
+        reviewing.journal,
+        by,
+        Silent(),
+        request=wanted.request,
+        upto=wanted.upto,
+    )
+    reviewing.desk.catalogue.look_again()
+    document = reviewed.as_json()
+    return document | {"changes": document["changes"][:200], "changed": len(reviewed.changes)}
+
+
+def _answer(reviewing: Reviewing, entry: Entry) -> JSON:
+    history = reviewing.journal.history()
+    standing = reviewing.told({key: history.of(key) for key in entry.marks})
+    return JSON(
+        {
+            "number": entry.number,
+            "kind": entry.kind,
+            "standing": standing,
+            "pending": len(history.pending()),
+        }
+    )
+
+
+async def _body(request: Request, kind: type[B]) -> B:
+    """The document that was sent, from a page of this site."""
+    headers = request.headers
+    own_site = headers.get("sec-fetch-site", "same-origin") == "same-origin"
+    # That the origin is this host's is checked before: a browser always says where it is from.
+    if "origin" not in headers or not own_site:
+        raise HTTPException(403)
+    if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HTTPException(415)
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise HTTPException(413)
+    try:
+        return kind.model_validate_json(bytes(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{where}: {first['msg']}") from error
