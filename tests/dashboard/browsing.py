@@ -21,6 +21,7 @@ from naturalist.dashboard.app import make_app
 from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.place import Place
+from naturalist.dashboard.reviewing import open_reviewing
 from naturalist.dashboard.security import Door
 from naturalist.errors import BundleMissing
 
@@ -52,14 +53,15 @@ def find_chromium() -> str:
 
 
 @contextmanager
-def served(place: Place) -> Iterator[str]:
+def served(place: Place, *, review: bool = False) -> Iterator[str]:
     """The address of a server over a place, in a thread of this process."""
     try:
         bundle = load_bundle()
     except BundleMissing as error:
         pytest.skip(str(error))
     listening = socket.create_server(("127.0.0.1", 0))
-    app = make_app(open_desk(place), bundle, Door())
+    desk = open_desk(place)
+    app = make_app(desk, bundle, Door(), open_reviewing(desk) if review else None)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { count, size } from "../format";
 import { Table, Trouble } from "../ui";
+import { many } from "./history";
 import { ask, newRequest, type Plan } from "./client";
 
 const SHOWN = 20;
@@ -21,7 +22,7 @@ export function ApplyPanel(props: { onClose: () => void; onApplied: () => void }
     ask<{ changed: number }>("apply", { request: newRequest(), upto: plan.upto })
       .then(
         (found) => {
-          setDone(`Applied: ${count(found.changed)} pictures changed. The next "naturalist run" writes the tables.`);
+          setDone(`Applied: ${many(found.changed, "picture")} changed. The next "naturalist run" writes the tables.`);
           props.onApplied();
           return look();
         },
@@ -50,7 +51,7 @@ export function ApplyPanel(props: { onClose: () => void; onApplied: () => void }
       {plan && <Effects plan={plan} />}
       {plan && plan.decided > 0 && (
         <button class="primary" disabled={busy} onClick={apply}>
-          {busy ? "Applying …" : `Apply ${count(plan.decided)} decisions`}
+          {busy ? "Applying …" : `Apply ${many(plan.decided, "decision")}`}
         </button>
       )}
     </section>
@@ -65,7 +66,7 @@ function Effects({ plan }: { plan: Plan }) {
   return (
     <>
       <p>
-        {count(plan.decided)} decisions ({who}) change {count(plan.changes.length)} pictures or files. Nothing is changed before you apply them.
+        {many(plan.decided, "decision")} ({who}) about {many(plan.changes.length, "picture")}. Nothing is changed before you apply them.
       </p>
       {plan.effect.categories.length > 0 && (
         <Table

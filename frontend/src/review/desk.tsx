@@ -8,7 +8,7 @@ import { link } from "../route";
 import type { About, Similar } from "../types";
 import { Thumb } from "../ui";
 import { type Answer, ask, fileUrl, type Item, type Me, type News, Outdated, type Standing, type Wanted } from "./client";
-import { Entries, KeyHelp, said } from "./history";
+import { Entries, KeyHelp, many, said } from "./history";
 import { outbox, useOutbox } from "./outbox";
 
 const AHEAD = 10;
@@ -188,7 +188,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
             <button aria-pressed={standing.decision === "retire"} class={item.suggested.decision === "retire" ? "suggested" : ""} onClick={() => decide("retire")}>
               Retire<kbd>x</kbd>
             </button>
-            <span class="gap" />
+            <span class="moves">
             <button onClick={() => back("undo")}>
               Undo<kbd>u</kbd>
             </button>
@@ -198,10 +198,11 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
             <button onClick={() => go(at + 1)} disabled={at >= items.length - 1}>
               Next<kbd>→</kbd>
             </button>
+            </span>
           </div>
           <p class="desk-message" role="status" aria-live="polite">
             {waiting.unreachable ? (
-              <strong class="state bad">The server does not answer. {count(waiting.waiting)} decisions are not saved yet; trying again …</strong>
+              <strong class="state bad">The server does not answer. {many(waiting.waiting, "decision")} not saved yet; trying again …</strong>
             ) : (
               message
             )}

@@ -8,6 +8,7 @@ import { Empty, Select, Trouble } from "../ui";
 import { ApplyPanel } from "./apply";
 import { ask, chosen, keepToken, type Item, type Me, type News, type QueueInfo, SignedOut, token } from "./client";
 import { Desk } from "./desk";
+import { many } from "./history";
 import "./review.css";
 import { SignIn } from "./sign-in";
 
@@ -131,7 +132,7 @@ function Queues(props: { me: Me; query: Record<string, string>; about: About; on
           </button>
         </span>
         <button aria-expanded={looking} onClick={() => setLooking(!looking)}>
-          {news.pending ? `Apply ${count(news.pending)} decisions …` : "Nothing to apply"}
+          {news.pending ? `Apply ${many(news.pending, "decision")} …` : "Nothing to apply"}
         </button>
       </header>
       {looking && <ApplyPanel onClose={() => setLooking(false)} onApplied={() => { setNews({ ...news, pending: 0 }); void loadQueues(); }} />}

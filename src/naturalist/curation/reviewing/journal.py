@@ -44,8 +44,9 @@ class Journal:
             WorkspaceError: the file is damaged.
         """
         with self._lock:
-            size = self._path.stat().st_size if self._path.exists() else 0
-            if size != self._offset:
+            if not self._path.exists():
+                self._forget()
+            elif self._path.stat().st_size != self._offset:
                 with self._opened(os.O_RDONLY, fcntl.LOCK_SH) as handle:
                     self._catch_up(handle)
             return self._history

@@ -6,7 +6,12 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from naturalist.curation.reviewing.history import History
+from naturalist.studies.exporting import no_formulas
+
+_CSV = pa.schema([(name, pa.string()) for name in ("picID", "tags", "note")])
 
 
 def marked(history: History, tag: str = "") -> list[dict[str, Any]]:
@@ -36,8 +41,14 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     """The rows of `marked` as CSV with a line of names; tags are separated by spaces."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("picID", "tags", "note"))
-    writer.writerows([row["picID"], " ".join(row["tags"]), row["note"]] for row in rows)
+    writer.writerow(_CSV.names)
+    columns = {
+        "picID": [row["picID"] for row in rows],
+        "tags": [" ".join(row["tags"]) for row in rows],
+        "note": [row["note"] for row in rows],
+    }
+    table = no_formulas(pa.table(columns, schema=_CSV))
+    writer.writerows([*row.values()] for row in table.to_pylist())
     return text.getvalue()
 
 

@@ -1,0 +1,295 @@
+"""Deciding in the dashboard: who may, what is written, and what no other site can do."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from dashboard.conftest import BUNDLE
+from naturalist.config import Config, load_config
+from naturalist.curation.reviewing import people
+from naturalist.curation.reviewing.journal import Journal
+from naturalist.dashboard.app import make_app
+from naturalist.dashboard.desk import open_desk
+from naturalist.dashboard.place import open_workspace
+from naturalist.dashboard.review_routes import MAX_BODY_BYTES
+from naturalist.dashboard.reviewing import open_reviewing
+from naturalist.dashboard.security import Door
+from naturalist.errors import ConfigError
+
+HOST = "127.0.0.1:8642"
+
+
+def copied(studied: Config, folder: Path) -> Config:
+    """A copy of the studied collection that may be changed."""
+    shutil.copytree(studied.layout.root.parent, folder)
+    text = (folder / "naturalist.toml").read_text()
+    (folder / "naturalist.toml").write_text(
+        text.replace(str(studied.layout.root.parent), str(folder))
+    )
+    return load_config(folder)
+
+
+@dataclass
+class Person:
+    """A reviewer's browser."""
+
+    client: TestClient
+    token: str
+
+    def get(self, path: str, **more: Any) -> Any:
+        return self.client.get(f"/api/review/{path}", headers={"x-reviewer-token": self.token})
+
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        given = {
+            "x-reviewer-token": self.token,
+            "origin": f"http://{HOST}",
+            "content-type": "application/json",
+        }
+        sent = {k: v for k, v in (given | headers).items() if v}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post(f"/api/review/{path}", content=data, headers=sent)
+
+    def item(self, key: str) -> dict[str, Any]:
+        (found,) = self.post("items", {"keys": [key]}).json()["items"]
+        return dict(found)
+
+    def decide(self, key: str, request: str = "", **change: Any) -> Any:
+        item = self.item(key)
+        wanted = {"key": key, "version": item["standing"]["version"], "seen": item["state"]}
+        return self.post(
+            "decisions",
+            {
+                "request": request or f"request-{key.replace('_', '-')}",
+                "pictures": [wanted | change],
+            },
+        )
+
+
+@pytest.fixture(scope="module")
+def config(studied: Config, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return copied(studied, tmp_path_factory.mktemp("reviewed") / "copy")
+
+
+@pytest.fixture
+def reviewers(config: Config) -> Iterator[tuple[Person, Person]]:
+    """Anna and Ben, on a journal that is empty."""
+    config.layout.review_journal.unlink(missing_ok=True)
+    tokens = [people.add(config.layout.reviewers, name) for name in ("anna", "ben")]
+    found = open_desk(open_workspace(config))
+    app = make_app(found, BUNDLE, Door(), open_reviewing(found))
+    client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
+    yield Person(client, tokens[0]), Person(client, tokens[1])
+    found.close()
+
+
+def entries(config: Config) -> int:
+    return len(Journal(config.layout.review_journal).history())
+
+
+def test_without_review_there_is_no_address_that_writes(client: TestClient) -> None:
+    assert client.get("/api/about").json()["review"] is False
+    schema = client.get("/api/openapi.json").json()["paths"]
+    writing = {p for p, found in schema.items() if set(found) - {"get"}}
+    assert writing == {"/api/similar"}
+    assert not [path for path in schema if path.startswith("/api/review")]
+    for path in ("decisions", "undo", "redo", "apply", "items"):
+        assert client.post(f"/api/review/{path}", json={}).status_code == 404
+
+
+def test_nobody_reviews_what_was_published_or_without_a_token(
+    studied: Config, config: Config
+) -> None:
+    desk = open_desk(open_workspace(studied))
+    with pytest.raises(ConfigError, match="naturalist reviewers add NAME"):
+        open_reviewing(desk)
+    desk.close()
+
+
+WRONG = {
+    "no token": {"x-reviewer-token": ""},
+    "another token": {"x-reviewer-token": "a" * 32},
+    "another site": {"origin": "http://evil.example"},
+    "another port": {"origin": "http://127.0.0.1:1"},
+    "no origin": {"origin": ""},
+    "opaque origin": {"origin": "null"},
+    "cross site": {"sec-fetch-site": "cross-site"},
+    "same machine, other port": {"sec-fetch-site": "same-site"},
+    "a form": {"content-type": "text/plain"},
+    "another host": {"host": "evil.example"},
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_whoever_is_not_this_page_with_a_token_changes_nothing(
+    reviewers: tuple[Person, Person], config: Config, kind: str
+) -> None:
+    anna, _ = reviewers
+    item = anna.item("plant_id_3")
+    wanted = {"key": "plant_id_3", "version": 0, "seen": item["state"], "decision": "retire"}
+    body = {"request": "request-1", "pictures": [wanted]}
+    for path, sent in (("decisions", body), ("undo", {"request": "r" * 8}), ("apply", body)):
+        answer = anna.post(path, sent, **WRONG[kind])
+        assert answer.status_code in (401, 403, 415, 421), path
+    assert entries(config) == 0
+    assert anna.post("decisions", body).status_code == 200
+
+
+def test_reading_needs_the_token_too(reviewers: tuple[Person, Person], config: Config) -> None:
+    anna, _ = reviewers
+    stranger = Person(anna.client, "")
+    for path in ("me", "queues", "queues/labels", "news", "pending", f"files/{'0' * 64}"):
+        assert stranger.get(path).status_code == 401, path
+    people.remove(config.layout.reviewers, "anna")
+    assert anna.get("me").status_code == 401
+
+
+def test_a_decision_is_in_the_journal_when_it_is_answered(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    anna, _ = reviewers
+    answer = anna.decide("plant_id_3", decision="relabel", category="animal", note="a cat")
+    assert answer.status_code == 200
+    standing = Journal(config.layout.review_journal).history().of("plant_id_3")
+    assert standing.mark.decided == ("relabel", "animal")
+    assert (standing.by, standing.seen) == ("anna", "accepted")
+    # The same request again, as after an answer that was lost, writes nothing twice.
+    body = {"key": "plant_id_3", "version": 0, "seen": "accepted", "decision": "relabel"}
+    sent = {"request": "request-plant-id-3", "pictures": [body | {"category": "animal"}]}
+    again = anna.post("decisions", sent)
+    assert (again.status_code, again.json()["number"]) == (200, 1)
+    assert entries(config) == 1
+
+
+def test_the_later_one_sees_the_earlier_ones_decision_and_does_not_overwrite_it(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    anna, ben = reviewers
+    seen = ben.item("plant_id_3")
+    anna.decide("plant_id_3", decision="retire")
+    wanted = {"key": "plant_id_3", "version": seen["standing"]["version"], "seen": seen["state"]}
+    answer = ben.post(
+        "decisions", {"request": "request-2", "pictures": [wanted | {"decision": "keep"}]}
+    )
+    assert answer.status_code == 409
+    assert "anna changed plant_id_3 since you looked: retire" in answer.json()["error"]
+    assert answer.json()["standing"]["plant_id_3"]["by"] == "anna"
+    assert ben.get("news").json()["entries"][0]["by"] == "anna"
+    assert entries(config) == 1
+    # Who has seen it may decide otherwise.
+    assert ben.decide("plant_id_3", decision="keep").status_code == 200
+
+
+def test_a_decision_on_an_older_ledger_is_refused(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    anna, _ = reviewers
+    wanted = {"key": "plant_id_3", "version": 0, "seen": "conflict", "decision": "keep"}
+    answer = anna.post("decisions", {"request": "request-1", "pictures": [wanted]})
+    assert answer.status_code == 409
+    assert "plant_id_3 is accepted by now" in answer.json()["error"]
+    assert entries(config) == 0
+
+
+def test_undo_and_redo_are_entries_of_their_own(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    anna, ben = reviewers
+    anna.decide("plant_id_3", decision="retire", tags=["blurry"])
+    assert ben.post("undo", {"request": "request-0"}).status_code == 409
+    undone = anna.post("undo", {"request": "request-1"}).json()
+    assert undone["standing"]["plant_id_3"]["decision"] == ""
+    assert undone["standing"]["plant_id_3"]["tags"] == []
+    again = anna.post("redo", {"request": "request-2"}).json()
+    assert again["standing"]["plant_id_3"]["tags"] == ["blurry"]
+    assert ben.post("undo", {"request": "request-3", "of": 1}).json()["number"] == 4
+    assert entries(config) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key": "../../etc"},
+        {"key": "plant_id_999"},
+        {"decision": "delete"},
+        {"decision": "relabel", "category": "mineral"},
+        {"tags": ["two words"]},
+        {"tags": ["<b>"]},
+        {"note": "x" * 1001},
+        {"version": -1},
+        {"by": "ben"},
+    ],
+)
+def test_what_does_not_fit_is_refused_whole(
+    reviewers: tuple[Person, Person], config: Config, wrong: dict[str, Any]
+) -> None:
+    anna, _ = reviewers
+    right = {"key": "plant_id_2", "version": 0, "seen": "accepted", "decision": "keep"}
+    base = {"key": "plant_id_3", "version": 0, "seen": "accepted"}
+    body = {"request": "request-1", "pictures": [right, base | wrong]}
+    assert anna.post("decisions", body).status_code == 422
+    assert anna.post("decisions", b"{").status_code == 422
+    assert entries(config) == 0
+
+
+def test_a_body_without_end_is_cut_off(reviewers: tuple[Person, Person]) -> None:
+    assert reviewers[0].post("decisions", b" " * (MAX_BODY_BYTES + 1)).status_code == 413
+
+
+def test_every_queue_says_why_and_leaves_out_what_is_decided(
+    reviewers: tuple[Person, Person],
+) -> None:
+    anna, _ = reviewers
+    names = [one["name"] for one in anna.get("queues").json()]
+    found = {name: anna.get(f"queues/{name}").json() for name in names}
+    assert {name for name, one in found.items() if one["of"]} >= {"labels", "duplicates", "next"}
+    for one in found.values():
+        assert all(item["why"] and item["state"] for item in one["items"])
+    (pair,) = found["duplicates"]["items"]
+    assert pair["suggested"]["decision"] == "retire"
+    assert pair["related"]
+    anna.decide(pair["key"], decision="retire")
+    assert anna.get("queues/duplicates").json()["of"] == 0
+    assert anna.get("queues/none").status_code == 404
+
+
+def test_pictures_are_sorted_and_all_ids_of_a_filter_are_given(client: TestClient) -> None:
+    found = client.get("/api/pictures?category=plant&outcome=accepted&sort=most-bytes").json()
+    sizes = [row["size_bytes"] for row in found["rows"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert client.get("/api/pictures?sort=nothing").status_code == 422
+    ids = client.get("/api/picture-ids?category=plant&outcome=accepted").json()["ids"]
+    assert sorted(ids) == sorted(row["pic_id"] for row in found["rows"])
+
+
+def test_applying_says_first_what_it_does_and_then_does_it(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    anna, ben = reviewers
+    anna.decide("plant_id_5", decision="retire")
+    ben.decide("animal_id_5", decision="relabel", category="plant")
+    plan = anna.get("pending").json()
+    assert plan["by"] == {"anna": 1, "ben": 1}
+    effect = {one["name"]: one for one in plan["effect"]["categories"]}
+    assert (effect["plant"]["leave"], effect["plant"]["enter"]) == (1, 1)
+    assert effect["animal"]["tables"] == ["image_df_1"]
+    assert plan["effect"]["snapshot_bytes"] > 0
+    ben.decide("animal_id_6", decision="retire")
+    stale = anna.post("apply", {"request": "request-1", "upto": plan["upto"]})
+    assert stale.status_code == 409
+    assert "ben decided more" in stale.json()["error"]
+    upto = anna.get("pending").json()["upto"]
+    done = anna.post("apply", {"request": "request-2", "upto": upto})
+    assert done.status_code == 200
+    assert anna.item("plant_id_5")["state"] == "refused retired"
+    assert anna.item("animal_id_5")["state"].startswith("relabelled (plant_id_")
+    assert anna.get("pending").json()["decided"] == 0
+    assert anna.post("undo", {"request": "request-3"}).status_code == 200
+    upto = anna.get("pending").json()["upto"]
+    anna.post("apply", {"request": "request-4", "upto": upto})
+    assert anna.item("plant_id_5")["state"] == "accepted"
