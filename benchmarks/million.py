@@ -1,0 +1,346 @@
+"""The whole job at the size that naturalist was made for: 1,010,408 pictures, by its own commands.
+
+    python benchmarks/million.py FOLDER --photos DIR [--photos DIR] [--share 1.0] [--only STEP]
+    python benchmarks/million.py FOLDER --table
+
+Makes the collection (million_pictures.py), then runs every command that a person would run, from
+`init` to a day with 1,000 new pictures, a takedown and a renamed category, with a real S3 server
+and one `kill -9` in each long stage. A step that has ended is not run again, so that hours can be
+spread over several sittings: results are lines of FOLDER/results.jsonl. `--table` prints them as
+Markdown. `--share 0.01` tries all of it in minutes. Memory is the sum of what all processes of a
+command hold for themselves (USS, every half second), and beside it the resident memory with pages
+of mapped files, which the system can take back.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import million_pictures
+
+PROGRAM = [sys.executable, "-m", "naturalist"]
+S3_SERVER = Path(__file__).resolve().parent.parent / "tools" / "s3_server.py"
+BUCKET, PORT = "million", 18_400
+DAY_PICTURES = 999
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command: its words, and after how many seconds it is killed once (0: never)."""
+
+    name: str
+    words: tuple[str, ...]
+    kill_after_s: float = 0.0
+    before: Callable[["Place"], None] | None = None
+    ends_with: tuple[int, ...] = (0,)
+
+
+@dataclass
+class Place:
+    """The folder of one benchmark."""
+
+    folder: Path
+    photos: list[Path]
+    share: float
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def workspace(self) -> Path:
+        """The collection."""
+        return self.folder / "workspace"
+
+    @property
+    def pictures(self) -> Path:
+        """The sources."""
+        return self.folder / "sources"
+
+    @property
+    def results(self) -> Path:
+        """A line for each step."""
+        return self.folder / "results.jsonl"
+
+
+class Memory:
+    """Samples the memory of a process and all below it."""
+
+    def __init__(self, pid: int) -> None:
+        self.own_mib = self.resident_mib = 0.0
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop sampling."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.5):
+            own = resident = 0
+            for process in _family(self._pid):
+                with contextlib.suppress(psutil.Error):
+                    used = process.memory_full_info()
+                    own, resident = own + used.uss, resident + used.rss
+            self.own_mib = max(self.own_mib, own / MIB)
+            self.resident_mib = max(self.resident_mib, resident / MIB)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def run_command(place: Place, words: tuple[str, ...], kill_after_s: float = 0.0) -> dict[str, Any]:
+    """Run one command; its output is kept in the folder, its costs are returned."""
+    start, used = time.perf_counter(), _processor_s()
+    with (place.folder / "last-output.json").open("wb") as out:
+        process = subprocess.Popen(
+            [*PROGRAM, *words], stdout=out, env=place.environment, start_new_session=True
+        )
+        memory = Memory(process.pid)
+        try:
+            process.wait(kill_after_s or None)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+            raise
+        memory.end()
+    return {
+        "code": process.returncode,
+        "wall_s": time.perf_counter() - start,
+        "processor_s": _processor_s() - used,
+        "own_mib": memory.own_mib,
+        "resident_mib": memory.resident_mib,
+    }
+
+
+def _processor_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_step(place: Place, step: Step) -> dict[str, Any]:
+    """Run a step, killed once where it says so, and give its row.
+
+    Raises:
+        SystemExit: the command failed.
+    """
+    if step.before:
+        step.before(place)
+    row: dict[str, Any] = {"step": step.name, "command": " ".join(("naturalist", *step.words))}
+    row["load"] = os.getloadavg()[0]
+    if step.kill_after_s:
+        row["killed"] = run_command(place, step.words, step.kill_after_s * max(0.1, place.share))
+    row |= run_command(place, step.words)
+    row["disk_mib"] = sum(p.stat().st_blocks * 512 for p in _tree(place.workspace)) / MIB
+    if row["code"] not in step.ends_with:
+        raise SystemExit(f"{row['command']}  ended with {row['code']}")
+    return row
+
+
+def _tree(folder: Path) -> Iterator[Path]:
+    """Files of a workspace without its pictures, which are links."""
+    for root, folders, files in os.walk(folder):
+        if Path(root) == folder and "images" in folders:
+            folders.remove("images")
+        yield from (Path(root, name) for name in files)
+
+
+def steps(place: Place) -> list[Step]:
+    """All steps, in order."""
+    here = ("-c", str(place.workspace))
+    categories = [
+        word
+        for label, name in enumerate(("plant", "animal", "human"))
+        for word in ("--category", f"{name}={label}:{place.pictures / name}")
+    ]
+    publish = ("--publish", f"s3://{BUCKET}/all", "--endpoint-url", f"http://127.0.0.1:{PORT}")
+    sample_size = str(max(100, int(30_000 * min(1.0, 4 * place.share))))
+    # A hundred queries would say little more: each command is a person's, with its start.
+    studies = [
+        Step("near duplicates", ("duplicates", *here, "--json"), 20),
+        Step("index", ("index", *here, "--json"), 60),
+        Step("clusters", ("cluster", *here, "--json"), 15),
+        Step("sample", ("sample", *here, "--size", sample_size, "--json")),
+        Step("map in 2D", ("map", *here, "--json"), 120),
+        Step("map in 3D", ("map", *here, "--dims", "3", "--json")),
+        Step("names", ("names", "clusters", *here, "--json")),
+        Step("search", ("search", "dog on grass", *here, "--json")),
+        Step("similar", ("similar", "animal_id_77", *here, "--json")),
+        Step("train", ("train", *here, "--json"), 60),
+        Step("evaluate", ("evaluate", *here, "--json")),
+        Step("label issues", ("label-issues", *here, "--json")),
+        Step("drift", ("drift", *here, "--json")),
+        Step("dashboard export", ("dashboard", *here, "--export", str(place.folder / "site"))),
+    ]
+    day = [
+        Step("1,000 new: run", ("run", *here, "--json"), before=_new_day),
+        Step("1,000 new: near duplicates", ("duplicates", *here, "--json")),
+        Step("1,000 new: index", ("index", *here, "--json")),
+        Step("1,000 new: clusters", ("cluster", *here, "--json")),
+        Step("1,000 new: map in 2D", ("map", *here, "--json")),
+        Step("1,000 new: refine", ("refine", *here, "--json")),
+        Step("1,000 new: drift", ("drift", *here, "--json")),
+        Step("nothing new", ("run", *here, "--json")),
+    ]
+    return [
+        Step("init", ("init", str(place.workspace), *categories, "--each-folder", "--yes")),
+        Step("ingest", ("ingest", *here, "--json"), 30),
+        Step("extract", ("extract", *here, "--json"), 200),
+        Step("verify", ("verify", *here, "--json"), 20),
+        Step("tables", ("tables", *here, "--json"), 10),
+        Step("run to the end", ("run", *here, "--json")),
+        Step("status", ("status", *here, "--json")),
+        *studies,
+        Step("bucket", ("bucket", "create", BUCKET, *publish[2:], "--json")),
+        Step("publish", ("publish", *here, "--json"), 30, before=_publish_to),
+        Step("pull", ("pull", publish[1], str(place.folder / "pulled"), *publish[2:]), 15),
+        *day,
+        Step("takedown", ("takedown", "plant_id_7", "--why", "asked by the owner", *here)),
+        Step("takedown: run", ("run", *here, "--json")),
+        Step("rename", ("category", "rename", "plant", "flora", *here)),
+        Step("rename: run", ("run", *here, "--json")),
+        Step("verify again", ("verify", *here, "--json")),
+    ]
+
+
+def _new_day(place: Place) -> None:
+    million_pictures.make_day(place.pictures, place.photos, 1, DAY_PICTURES)
+    config = place.workspace / "naturalist.toml"
+    text = config.read_text()
+    for category in million_pictures.COUNTS:
+        source = million_pictures.Source(category, 51, 0, 1)
+        line = f'"{source.name}" = "{place.pictures / category / source.name}"\n'
+        if line not in text:
+            head = f"[categories.{category}.sources]\n"
+            text = text.replace(head, head + line)
+    config.write_text(text)
+
+
+def _publish_to(place: Place) -> None:
+    """Name the S3 server in the configuration."""
+    config = place.workspace / "naturalist.toml"
+    text = config.read_text()
+    for name, value in (
+        ("url", f"s3://{BUCKET}/all"),
+        ("endpoint_url", f"http://127.0.0.1:{PORT}"),
+    ):
+        text = re.sub(rf'^{name} = ""', f'{name} = "{value}"', text, count=1, flags=re.MULTILINE)
+    config.write_text(text)
+
+
+@contextlib.contextmanager
+def s3_server(place: Place) -> Iterator[None]:
+    """A real server while steps run."""
+    folder = place.folder / "s3"
+    folder.mkdir(exist_ok=True)
+    server = subprocess.Popen(
+        [sys.executable, str(S3_SERVER), str(folder), "--port", str(PORT)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for line in server.stdout or ():
+            name, _, value = line.strip().removeprefix("export ").partition("=")
+            if line.strip().startswith("export "):
+                place.environment[name] = value
+            if name == "AWS_REGION":
+                break
+        yield
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def done_steps(place: Place) -> dict[str, dict[str, Any]]:
+    """Rows of the steps that have ended."""
+    if not place.results.exists():
+        return {}
+    rows = [json.loads(line) for line in place.results.read_text().splitlines()]
+    return {row["step"]: row for row in rows}
+
+
+def keep(place: Place, row: dict[str, Any]) -> None:
+    """Write down a row."""
+    with place.results.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    print(json.dumps(row), flush=True)
+
+
+def measure(place: Place, only: str) -> None:
+    """Run all steps that have not ended."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    done = done_steps(place)
+    if "make" not in done:
+        start = time.perf_counter()
+        made = million_pictures.make(place.pictures, place.photos, place.share)
+        keep(place, {"step": "make", "wall_s": time.perf_counter() - start, **made, **machine()})
+    with s3_server(place):
+        for step in steps(place):
+            if step.name not in done and only in step.name:
+                keep(place, run_step(place, step))
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on."""
+    model = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return {
+        "processor": model[0].partition(":")[2].strip() if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def table(place: Place) -> str:
+    """The rows as Markdown."""
+    lines = ["| step | s | processor s | MB of its own | MB resident |", "|---|---|---|---|---|"]
+    for name, row in done_steps(place).items():
+        if "own_mib" in row:
+            costs = [row["wall_s"], row["processor_s"], row["own_mib"], row["resident_mib"]]
+            lines.append(f"| {name} | " + " | ".join(f"{cost:,.1f}" for cost in costs) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure what is left, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--photos", type=Path, action="append", default=[])
+    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--only", default="", help="steps whose name has this in it")
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    photos = [folder.resolve() for folder in options.photos]
+    place = Place(options.folder.resolve(), photos, options.share, dict(os.environ))
+    if options.table:
+        print(table(place))
+        return
+    measure(place, options.only)
+
+
+if __name__ == "__main__":
+    main()
