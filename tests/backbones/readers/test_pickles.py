@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -132,6 +133,13 @@ def test_a_cut_or_garbled_file_is_refused_or_read_but_never_anything_else(
     except BackboneError:
         return
     assert all(isinstance(w, np.ndarray) for w in weights.values())
+
+
+@pytest.mark.parametrize("read", [read_legacy_torch, read_numpy_pickle])
+@pytest.mark.parametrize("put", [b"r\xff\xff\xff\x7f", b"p2147483647\n"])
+def test_a_few_bytes_do_not_cost_gigabytes(read: Callable[[bytes], object], put: bytes) -> None:
+    with pytest.raises(BackboneError, match="place 2147483647"):
+        read(b"\x80\x02}" + put + b".")
 
 
 def test_a_pickle_of_arrays_is_read_without_numpy_rebuilding_them() -> None:

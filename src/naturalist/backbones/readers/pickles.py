@@ -9,6 +9,7 @@ pickles of numpy arrays. Any other name in a pickle stream raises
 import collections
 import io
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -62,8 +63,15 @@ class _AllowListed(pickle.Unpickler):
         persistent: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(file)
+        self._file = file
         self._names = names
         self._persistent = persistent
+
+    def load(self) -> Any:
+        start = self._file.tell()
+        _check_memo(self._file)
+        self._file.seek(start)
+        return super().load()
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -78,6 +86,16 @@ class _AllowListed(pickle.Unpickler):
         if self._persistent is None:
             raise BackboneError("the weights file refers to data outside of itself")
         return self._persistent(pid)
+
+
+def _check_memo(file: io.BytesIO) -> None:
+    """Refuse a place of the memo that no pickler would use yet.
+
+    The unpickler makes its memo as long as the largest place says: 5 bytes would cost 64 GB.
+    """
+    for number, (operation, place, _) in enumerate(pickletools.genops(file)):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > number + 1:
+            raise ValueError(f"place {place} of the memo after {number} operations")
 
 
 class _Array:
