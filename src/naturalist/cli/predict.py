@@ -12,7 +12,8 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.config import CONFIG_NAME, Config, load_config
-from naturalist.consume import load
+from naturalist.errors import ConfigError
+from naturalist.features import FeatureTable, open_place
 from naturalist.images import PictureLimits
 from naturalist.pipeline import classifier
 from naturalist.pipeline.predicting import PredictOptions, find_pictures
@@ -108,6 +109,14 @@ def _settings(config: Path, model: str) -> Config | None:
     return None if model and Path(model).exists() and not there.exists() else load_config(config)
 
 
+def _tables(settings: Config) -> FeatureTable | None:
+    """The tables of the workspace; None while they have no rows."""
+    try:
+        return open_place(settings.layout.root)
+    except ConfigError:
+        return None
+
+
 def _options(
     settings: Config | None,
     near: int | None,
@@ -120,7 +129,7 @@ def _options(
         limits = FetchLimits(timeout_s=timeout)
         return PredictOptions(PictureLimits(), limits, workers)
     wanted = near if near is not None else _NEAREST if count <= _FEW else 0
-    tables = load(settings.layout.root) if wanted else None
+    tables = _tables(settings) if wanted else None
     if tables is not None and tables.backbone != read_classifier(model).backbone_id:
         # Vectors of two networks cannot be compared.
         typer.echo(

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist import backbones, consume, images, ledger
+from naturalist import backbones, images, ledger
 from naturalist.config import Config
-from naturalist.consume.loading import Collection
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.decoders import Decoders
 from naturalist.dashboard.place import Place
 from naturalist.errors import ConfigError
+from naturalist.features import FeatureTable, open_place
 from naturalist.ledger import Outcome
 from naturalist.stages.extract import decode_for
 from naturalist.stages.pictures import Row, read_picture
-from naturalist.stages.tables import features_of
 from naturalist.studies.similar.study import index_of
 
 Vector = NDArray[np.float32]
@@ -50,7 +49,7 @@ class Similar:
     _showing: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(_DECODED_AT_ONCE), repr=False
     )
-    _collection: tuple[str, Collection] | None = field(default=None, repr=False)
+    _known_tables: FeatureTable | None = field(default=None, repr=False)
     _made_decoders: Decoders | None = field(default=None, repr=False)
 
     @property
@@ -155,47 +154,44 @@ class Similar:
         return _jpeg(picture.pixels)
 
     def _vector(self, pic_id: str) -> Vector | None:
-        collection = self._tables()
         category = pic_id.rpartition("_id_")[0]
-        for file, part in zip(collection.tables.files, collection.parts(), strict=True):
+        for file in self._tables().files:
             if file.name.split("/")[1] != category:
                 continue
-            at = part["picID"].index(pic_id).as_py()
-            if at >= 0:
-                return np.asarray(features_of(part.slice(at, 1), collection.dim)[0], np.float32)
+            rows = file.read()
+            at = np.flatnonzero(rows.pic_ids == pic_id)
+            if len(at):
+                return np.asarray(rows.features[at[0]], np.float32)
         return None
 
     def _nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
-        collection = self._tables()
-        files = [(file.name, file.sha256) for file in collection.tables.files]
+        table = self._tables()
+        files = [(file.name, file.sha256) for file in table.files]
         index = index_of(self.place.layout, files, len(vector))
         if index is None:
-            return _nearest_in_tables(collection, vector, k)
+            return _nearest_in_tables(table, vector, k)
         rows, cosines = index.search(vector[np.newaxis], min(k, index.rows))
         named = zip(index.names(rows[0]), cosines[0].tolist(), strict=True)
         return [{"pic_id": row["picID"], "cosine": round(cosine, 4)} for row, cosine in named]
 
-    def _tables(self) -> Collection:
+    def _tables(self) -> FeatureTable:
         # Kept while the tables are the same, so that their checksums are compared once.
-        fresh = consume.load(self.place.layout.root, columns=["picID", "features"])
-        mark = fresh.fingerprint
+        fresh = open_place(self.place.layout.root, sources=False)
         with self._tables_lock:
-            if self._collection is None or self._collection[0] != mark:
-                self._collection = (mark, fresh)
-            return self._collection[1]
+            if self._known_tables is None or self._known_tables.fingerprint != fresh.fingerprint:
+                self._known_tables = fresh
+            return self._known_tables
 
 
-def _nearest_in_tables(collection: Collection, vector: Vector, k: int) -> list[dict[str, Any]]:
+def _nearest_in_tables(table: FeatureTable, vector: Vector, k: int) -> list[dict[str, Any]]:
     """Reads all tables once: exact, in flat memory."""
     wanted = vector / (np.linalg.norm(vector) or 1.0)
     best: list[tuple[float, str]] = []
-    for part in collection.parts():
-        features = features_of(part, collection.dim)
-        norms = np.linalg.norm(features, axis=1)
-        cosines = features @ wanted / np.where(norms, norms, 1.0)
+    for rows in table.rows():
+        norms = np.linalg.norm(rows.features, axis=1)
+        cosines = rows.features @ wanted / np.where(norms, norms, 1.0)
         top = np.argsort(-cosines, kind="stable")[:k]
-        names = part["picID"].take(top).to_pylist()
-        best += zip(cosines[top].tolist(), names, strict=True)
+        best += zip(cosines[top].tolist(), rows.pic_ids[top].tolist(), strict=True)
         best = sorted(best, key=lambda pair: (-pair[0], pair[1]))[:k]
     return [{"pic_id": name, "cosine": round(cosine, 4)} for cosine, name in best]
 

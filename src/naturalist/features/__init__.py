@@ -1,7 +1,7 @@
 """The one way to features: of a place (workspace, pulled, published), or of one's own vectors."""
 
 from naturalist.features.own_vectors import open_file
-from naturalist.features.rows import Names, Rows
+from naturalist.features.rows import Names, Rows, joined
 from naturalist.features.table import FeatureFile, FeatureTable, open_place
 
-__all__ = ["FeatureFile", "FeatureTable", "Names", "Rows", "open_file", "open_place"]
+__all__ = ["FeatureFile", "FeatureTable", "Names", "Rows", "joined", "open_file", "open_place"]

@@ -1,5 +1,6 @@
 """What is read of tables: rows with their features, or names and labels alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,18 @@ class Rows:
             self.categories,
             self.fingerprint,
         )
+
+
+def joined(parts: Sequence[Rows], categories: dict[str, int], fingerprint: str) -> Rows:
+    """Rows of several parts one after another; twice the features are in memory for a moment."""
+    return Rows(
+        np.concatenate([part.pic_ids for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.sources for part in parts]),
+        categories,
+        fingerprint,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from naturalist import artifacts, consume
 from naturalist.consume.places import TableFile
 from naturalist.consume.reading import COLUMNS
 from naturalist.errors import ConfigError
-from naturalist.features.rows import Names, Rows
+from naturalist.features.rows import Names, Rows, joined
 from naturalist.stages.tables import features_of
 from naturalist.stores import S3Options
 
@@ -50,6 +50,7 @@ class FeatureTable:
         what: the place or file, for messages.
         backbone: id of the network that made the features; empty if it is not known.
         has_sources: whether the source of each picture is known (not of CSV).
+        snapshot: id of the snapshot that they are of; None for a workspace or a file.
     """
 
     files: tuple[FeatureFile, ...]
@@ -58,6 +59,7 @@ class FeatureTable:
     what: str
     backbone: str = ""
     has_sources: bool = True
+    snapshot: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -71,15 +73,7 @@ class FeatureTable:
 
     def read(self) -> Rows:
         """All rows at once; twice the features are in memory for a moment (4 bytes a value)."""
-        parts = list(self.rows())
-        return Rows(
-            np.concatenate([part.pic_ids for part in parts]),
-            np.concatenate([part.features for part in parts]),
-            np.concatenate([part.labels for part in parts]),
-            np.concatenate([part.sources for part in parts]),
-            self.categories,
-            self.fingerprint,
-        )
+        return joined(list(self.rows()), self.categories, self.fingerprint)
 
     def names(self) -> Names:
         """Names and labels of all rows, without features.
@@ -150,6 +144,7 @@ def open_place(
         str(place),
         collection.backbone,
         has_sources,
+        collection.snapshot,
     )
 
 

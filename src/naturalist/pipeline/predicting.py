@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from naturalist.consume.loading import Collection
 from naturalist.errors import SourceError
+from naturalist.features import FeatureTable
 from naturalist.images import PictureLimits
 from naturalist.progress import Progress, stage
 from naturalist.running.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
@@ -49,7 +49,7 @@ class PredictOptions:
     workers: int = 0
     decode_timeout_s: float = 120.0
     nearest: int = 0
-    tables: Collection | None = None
+    tables: FeatureTable | None = None
 
 
 def find_pictures(inputs: Sequence[str]) -> list[str]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from naturalist import __version__, artifacts
 from naturalist.progress import Progress, stage
 from naturalist.schemas import PREDICTIONS
-from naturalist.stages.tables import features_of
 from naturalist.studies.classifier.card import model_card
 from naturalist.studies.classifier.methods.held_out import (
     HeldOut,
@@ -41,7 +40,7 @@ from naturalist.studies.classifier.methods.voting import MixedModel, Voters, fit
 from naturalist.studies.classifier.methods.weighting import cell_weights, cells, row_weights
 from naturalist.studies.classifier.model import Classifier, to_onnx
 from naturalist.studies.classifier.options import ClassifierOptions
-from naturalist.studies.classifier.training_rows import CellKey, TrainingRows, all_blocks
+from naturalist.studies.classifier.training_rows import CellKey, TrainingRows, all_blocks, keys_of
 
 FORMAT = 2
 """Changes when the same tables and options would give another model."""
@@ -198,7 +197,7 @@ def _fit_all(rows: TrainingRows, options: ClassifierOptions, progress: Progress)
         return fit_blocks(
             blocks,
             start.labels,
-            rows.collection.dim,
+            rows.table.dim,
             passes,
             start=start,
             on_pass=lambda number, loss: advance(1),
@@ -218,7 +217,7 @@ def _facts(
         "fingerprint": fingerprint(rows, options),
         "tables": {
             "place": rows.place,
-            "snapshot": rows.collection.snapshot,
+            "snapshot": rows.table.snapshot,
             "fingerprint": sample.fingerprint,
             "rows": rows.total,
             "near_duplicates": rows.groups is not None,
@@ -276,20 +275,17 @@ def _predicted_parts(
         advance(rows.total)
         return
     fold_of = _fold_finder(rows, held)
-    for part in rows.collection.parts():
-        labels = part["category_label"].to_numpy()
-        sources = part["source"].to_pylist()
-        folds, left_out = fold_of(part["picID"].to_pylist(), labels.tolist(), sources)
-        features = features_of(part, rows.collection.dim)
-        probabilities = np.empty((len(labels), len(held.found.labels)), np.float32)
+    for part in rows.table.rows():
+        folds, left_out = fold_of(part.pic_ids.tolist(), keys_of(part))
+        probabilities = np.empty((len(part), len(held.found.labels)), np.float32)
         for fold in np.unique(folds).tolist():
             own = folds == fold
-            scores = held.found.scorers[fold](features[own])
+            scores = held.found.scorers[fold](part.features[own])
             probabilities[own] = softmax(scores, held.temperatures[fold])
-        outlier = held.novelty.held_out_scores(features, folds)
-        pic_ids = part["picID"].combine_chunks()
-        yield _predictions(pic_ids, labels, names, held, probabilities, outlier, left_out)
-        advance(len(labels))
+        outlier = held.novelty.held_out_scores(part.features, folds)
+        pic_ids = pa.array(part.pic_ids.tolist(), pa.string())
+        yield _predictions(pic_ids, part.labels, names, held, probabilities, outlier, left_out)
+        advance(len(part))
 
 
 def _predictions_of_sample(
@@ -315,7 +311,7 @@ def _sample_weights(rows: TrainingRows, options: ClassifierOptions) -> NDArray[n
     return np.array([weights[key] * rows.counts[key] / drawn[key] for key in keys])
 
 
-FoldFinder = Callable[[list[str], list[int], list[str]], tuple[NDArray[np.int64], list[bool]]]
+FoldFinder = Callable[[list[str], list[CellKey]], tuple[NDArray[np.int64], list[bool]]]
 
 
 def _fold_finder(rows: TrainingRows, held: HeldOutRows) -> FoldFinder:
@@ -335,10 +331,7 @@ def _fold_finder(rows: TrainingRows, held: HeldOutRows) -> FoldFinder:
             by_name[str(sample.pic_ids[k])] = int(found.folds[k])
     other = next(iter(by_name.values()), 0)
 
-    def find(
-        pic_ids: list[str], labels: list[int], sources: list[str]
-    ) -> tuple[NDArray[np.int64], list[bool]]:
-        keys = list(zip(labels, sources, strict=True))
+    def find(pic_ids: list[str], keys: list[CellKey]) -> tuple[NDArray[np.int64], list[bool]]:
         folds = [
             by_source.get(key, by_name.get(name, other))
             for name, key in zip(pic_ids, keys, strict=True)

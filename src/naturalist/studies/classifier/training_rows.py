@@ -3,21 +3,16 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from naturalist import artifacts
-from naturalist.consume import load
-from naturalist.consume.loading import Collection
 from naturalist.errors import ConfigError
-from naturalist.features import Rows
+from naturalist.features import FeatureTable, Rows, joined, open_place
 from naturalist.layout import Layout
 from naturalist.schemas import NEAR_DUPLICATES
-from naturalist.stages.tables import features_of
 from naturalist.stores import S3Options
 from naturalist.studies.classifier.methods.linear import Block
 from naturalist.studies.classifier.methods.splits import Index
@@ -33,22 +28,25 @@ class TrainingRows:
     """What is known of the rows of a place.
 
     Attributes:
-        collection: the tables.
+        table: all of them.
         place: where they are.
-        backbone_id: of the features.
         sample: all rows, or as many as are evaluated, drawn so that small sources stay whole.
         counts: rows of each source of each category, in all tables.
         groups: (sample,) near duplicates have the same number; None if nobody looked for them.
         fingerprint: of tables and groups.
     """
 
-    collection: Collection
+    table: FeatureTable
     place: str
-    backbone_id: str
     sample: Rows
     counts: Mapping[CellKey, int]
     groups: Index | None
     fingerprint: str
+
+    @property
+    def backbone_id(self) -> str:
+        """Of the features."""
+        return self.table.backbone
 
     @property
     def total(self) -> int:
@@ -88,69 +86,44 @@ def open_rows(
         ConfigError: there are no rows, no sources, or fewer than two categories.
         StoreError: the store failed.
     """
-    collection = load(place, snapshot=snapshot, options=s3)
-    if "source" not in collection.columns:
-        raise ConfigError(
-            f"the tables of {place} are CSV and do not say the source of each picture, without "
-            "which no honest evaluation is possible: pull the Parquet tables"
-        )
-    counts = _count(collection)
+    table = open_place(place, snapshot=snapshot, options=s3)
+    counts = _count(table)
     if len({label for label, _ in counts}) < 2:
         raise ConfigError(
             f"the tables of {place} have rows of {len({label for label, _ in counts})} category, "
             "and a classifier needs 2: add a category to the configuration, then  naturalist run . "
             "All else works with one category"
         )
-    sample = _draw(collection, counts, options.evaluated_rows, options.seed)
+    sample = _draw(table, counts, options.evaluated_rows, options.seed)
     groups, digest = (None, "") if layout is None else _groups(layout, sample.pic_ids)
     fingerprint = artifacts.fingerprint(sample.fingerprint, digest)
-    backbone = _backbone_id(collection)
-    return TrainingRows(collection, str(place), backbone, sample, counts, groups, fingerprint)
+    return TrainingRows(table, str(place), sample, counts, groups, fingerprint)
 
 
-def _count(collection: Collection) -> dict[CellKey, int]:
+def _count(table: FeatureTable) -> dict[CellKey, int]:
     counts: Counter[CellKey] = Counter()
-    narrow = replace(collection, columns=("category_label", "source"))
-    for part in narrow.parts():
-        grouped = part.group_by(["category_label", "source"]).aggregate([([], "count_all")])
-        for row in grouped.to_pylist():
-            counts[row["category_label"], row["source"]] += row["count_all"]
+    for file in table.files:
+        counts.update(keys_of(file.outline()))
     return dict(sorted(counts.items()))
 
 
-def _backbone_id(collection: Collection) -> str:
-    metadata = pq.read_metadata(collection.fetch()[0].path).metadata or {}
-    found: bytes = metadata.get(b"backbone", b"")
-    return found.decode()
-
-
-def _draw(collection: Collection, counts: Mapping[CellKey, int], most: int, seed: int) -> Rows:
+def _draw(table: FeatureTable, counts: Mapping[CellKey, int], most: int, seed: int) -> Rows:
     """Rows drawn from every table, those of a source with equal chances, exactly as many as fit."""
     sizes = np.array(list(counts.values()))
     quota = int(sizes.max()) if sizes.sum() <= most else largest_share(sizes, most)
-    wanted = {key: min(size, quota) for key, size in counts.items()}
+    shares = {key: min(size, quota) for key, size in counts.items()}
     left = dict(counts)
     rng = np.random.default_rng(seed)
     parts = []
-    for part in collection.parts():
-        index = _drawn_from(keys_of(part), wanted, left, rng)
-        parts.append(part if len(index) == part.num_rows else part.take(pa.array(index)))
-    table = pa.concat_tables(parts)
-    known = dict(sorted(collection.labels.items(), key=lambda pair: pair[1]))
-    return Rows(
-        np.array(table["picID"].to_pylist(), np.str_),
-        features_of(table, collection.dim),
-        table["category_label"].to_numpy(),
-        np.array(table["source"].to_pylist(), np.str_),
-        known,
-        collection.fingerprint,
-    )
+    for rows in table.rows():
+        index = _drawn_from(keys_of(rows), shares, left, rng)
+        parts.append(rows if len(index) == len(rows) else rows.take(index))
+    return joined(parts, table.categories, table.fingerprint)
 
 
-def keys_of(part: pa.Table) -> list[CellKey]:
-    """Label and source of each row of a table."""
-    pairs = zip(part["category_label"].to_pylist(), part["source"].to_pylist(), strict=True)
-    return list(pairs)
+def keys_of(rows: Rows) -> list[CellKey]:
+    """Label and source of each row."""
+    return list(zip(rows.labels.tolist(), rows.sources.tolist(), strict=True))
 
 
 def _drawn_from(
@@ -197,11 +170,10 @@ def all_blocks(
     labels = np.array(sorted({label for label, _ in rows.counts}))
 
     def read() -> Iterator[Block]:
-        narrow = replace(rows.collection, columns=("category_label", "source", "features"))
-        for part in narrow.parts():
+        for part in rows.table.rows():
             own = np.array([weights[key] for key in keys_of(part)])
-            classes = np.searchsorted(labels, part["category_label"].to_numpy())
-            yield features_of(part, rows.collection.dim), classes.astype(np.int64), own
+            classes = np.searchsorted(labels, part.labels)
+            yield part.features, classes.astype(np.int64), own
 
     if rows.total > most_in_memory:
         return read

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from naturalist import artifacts, ledger
+from naturalist import ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.errors import ConfigError
+from naturalist.features.shards import finished_shards, read_previews, vectors_by_name
 from naturalist.layout import Layout, pic_number
-from naturalist.ledger import BatchSummary, Outcome
-from naturalist.stages import extract
-from naturalist.stages.tables import features_of
+from naturalist.ledger import Outcome
+from naturalist.stages.extract import Part
 
 _COLUMNS = ["pic_id", "category", "source", "outcome", "size_bytes", "format", "width", "height"]
 _MEASURES = ["blur", "brightness", "contrast"]
@@ -207,11 +207,10 @@ def _read(
     for category in pc.unique(facts["category"]).to_pylist():
         mine = facts.filter(pc.equal(facts["category"], category))
         names = mine["pic_id"].to_pylist()
-        summaries = {one.batch: one for one in ledger.batches(layout, category)}
-        for part in extract.parts(layout, category, spec):
+        for part in finished_shards(layout, category, spec):
             here = ledger.between(names, *part.numbers)
             if here:
-                parts.append(_read_part(layout, summaries[part.batch], part, mine, here, spec.dim))
+                parts.append(_read_part(layout, part, mine, here, spec.dim))
                 on_rows(len(here))
     return _joined(parts)
 
@@ -230,19 +229,18 @@ class _Part:
 
 def _read_part(
     layout: Layout,
-    summary: BatchSummary,
-    part: extract.Part,
+    part: Part,
     facts: pa.Table,
     names: Sequence[str],
     dim: int,
 ) -> _Part:
     wanted = pa.array(names, pa.string())
-    vectors = _in_order(artifacts.read_parquet(part.path), wanted)
-    previews = layout.previews(summary.category, part.batch, part.number)
-    measures = _in_order(artifacts.read_parquet(previews, ["pic_id", *_MEASURES]), wanted)
+    there, vectors = vectors_by_name(part, dim)
+    features = vectors[pc.is_in(there, wanted).to_numpy()]
+    measures = _in_order(read_previews(layout, part, ["pic_id", *_MEASURES]), wanted)
     known = facts.filter(pc.is_in(facts["pic_id"], wanted))
     values = measures.select(_MEASURES).cast(_MEASURES_SCHEMA)
-    return _Part(known, features_of(vectors, dim), values)
+    return _Part(known, features, values)
 
 
 def _in_order(table: pa.Table, names: pa.Array) -> pa.Table:

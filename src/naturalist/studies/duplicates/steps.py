@@ -17,10 +17,16 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts
 from naturalist.backbones import BackboneSpec
+from naturalist.features.shards import (
+    ShardKey,
+    finished_shards,
+    read_columns,
+    read_previews,
+    read_vectors,
+)
 from naturalist.layout import Layout
 from naturalist.progress import SILENT, Progress, stage
 from naturalist.schemas import NEAR_DUPLICATE_PAIRS, NEAR_DUPLICATE_PICTURES
-from naturalist.stages import extract
 from naturalist.stages.extract import Part
 from naturalist.studies.duplicates.methods.grouping import (
     Hashes,
@@ -37,9 +43,6 @@ FORMAT = 1
 PAIRS_AT_ONCE = 100_000
 """Pairs whose vectors are in memory at once: 400 MB of them for 512 features, at most."""
 
-PartKey = tuple[str, int, int]
-"""Category, batch, number of a features part."""
-
 
 @dataclass(frozen=True)
 class Covered:
@@ -52,7 +55,7 @@ class Covered:
     rows: int
 
     @property
-    def key(self) -> PartKey:
+    def key(self) -> ShardKey:
         """Which part it is."""
         return self.category, self.batch, self.number
 
@@ -83,7 +86,7 @@ def update(
         options: what is near.
         progress: hears how far it is.
     """
-    parts = [part for c in sorted(categories) for part in extract.parts(layout, c, spec)]
+    parts = [part for c in sorted(categories) for part in finished_shards(layout, c, spec)]
     done = read_steps(layout, spec, options)
     there = {(part.category, part.batch, part.number): part.sha256 for part in parts}
     if any(there.get(part.key) != part.sha256 for part in done.parts):
@@ -199,9 +202,8 @@ def _read_new(layout: Layout, parts: Sequence[Part]) -> tuple[pa.Table, list[Cov
 
 def _hashes_of(layout: Layout, part: Part) -> pa.Table:
     """The pictures of a part; one without a preview (another network refused it) is left out."""
-    rows = artifacts.read_parquet(part.path, ["pic_id", "source"])
-    path = layout.previews(part.category, part.batch, part.number)
-    previews = artifacts.read_parquet(path, ["pic_id", "perceptual_hash"])
+    rows = read_columns(part, ["pic_id", "source"])
+    previews = read_previews(layout, part, ["pic_id", "perceptual_hash"])
     at = pc.index_in(rows["pic_id"].combine_chunks(), previews["pic_id"].combine_chunks())
     numbers = pc.cast(pc.replace_substring_regex(rows["pic_id"], "^.*_id_", ""), pa.int64())
     columns = [
@@ -250,10 +252,10 @@ class _VectorReader:
     def __init__(
         self, layout: Layout, spec: BackboneSpec, parts: Sequence[Covered], rows: Indices
     ) -> None:
-        self._paths = [layout.features(spec.id, *part.key) for part in parts]
+        self._layout, self._spec = layout, spec
+        self._keys = [part.key for part in parts]
         self._stops = np.cumsum([part.rows for part in parts])
         self._rows = rows
-        self._dim = spec.dim
 
     def cosines(self, pairs: Pairs) -> NDArray[np.float32]:
         """Cosine of each pair, float32 (P,)."""
@@ -268,11 +270,10 @@ class _VectorReader:
 
     def _read(self, wanted: Indices) -> Vectors:
         """Vectors (N, dim) of pictures in the order of their places; each part is read once."""
-        vectors = np.empty((len(wanted), self._dim), np.float32)
+        vectors = np.empty((len(wanted), self._spec.dim), np.float32)
         which = np.searchsorted(self._stops, wanted, "right")
         for part in np.unique(which):
             here = which == part
-            table = artifacts.read_parquet(self._paths[part], ["features"])
-            values = table["features"].combine_chunks().flatten().to_numpy()
-            vectors[here] = values.reshape(-1, self._dim)[self._rows[wanted[here]]]
+            values = read_vectors(self._layout, self._spec, self._keys[part])
+            vectors[here] = values[self._rows[wanted[here]]]
         return vectors
