@@ -1,6 +1,8 @@
 """The journal of reviewers' decisions: what stands, undo and redo, several writers, torn lines."""
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -144,6 +146,36 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     history = Journal(path).history()
     assert [entry.number for entry in history.entries] == list(range(1, 46))
     assert len(history.pending()) == 45
+
+
+WRITER = """
+import itertools, sys
+from pathlib import Path
+from naturalist.curation.reviewing.history import Change
+from naturalist.curation.reviewing.journal import Journal
+journal, by = Journal(Path(sys.argv[1])), sys.argv[2]
+for number in itertools.count(1):
+    change = {f"plant_id_{number}": Change(("retire", ""), note="x" * 3000)}
+    entry = journal.append(lambda h: h.decide(by, 1, f"r{len(h)}", change, {k: h.of(k).version for k in change}, {}))
+    print(entry.number, flush=True)
+"""  # noqa: E501
+
+
+def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    acknowledged: set[int] = set()
+    for by, lines in (("anna", 7), ("ben", 23)):
+        words = [sys.executable, "-c", WRITER, str(path), by]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            told = [int(writer.stdout.readline()) for _ in range(lines)]
+            writer.kill()
+            told += [int(line) for line in writer.stdout if line.endswith("\n")]
+        acknowledged |= {*told}
+        history = Journal(path).history()
+        assert acknowledged <= {entry.number for entry in history.entries}
+        # At most one was written down and not acknowledged yet.
+        assert len(history) - max(acknowledged) <= 1
 
 
 @pytest.mark.parametrize("cut", [1, 20, 10_000])

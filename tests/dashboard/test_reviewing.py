@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+import tiny
 from dashboard.conftest import BUNDLE
 from naturalist.config import Config, load_config
 from naturalist.curation.reviewing import people
@@ -293,3 +294,28 @@ def test_applying_says_first_what_it_does_and_then_does_it(
     upto = anna.get("pending").json()["upto"]
     anna.post("apply", {"request": "request-4", "upto": upto})
     assert anna.item("plant_id_5")["state"] == "accepted"
+
+
+def test_files_in_conflict_are_shown_and_decided_about(tmp_path: Path) -> None:
+    seeds = {"plant": [1, 2, 3], "animal": [11, 12, 3]}
+    config = tiny.collection(tmp_path, tiny.make_sources(tmp_path / "in", seeds))
+    tiny.make_all(config)
+    token = people.add(config.layout.reviewers, "anna")
+    desk = open_desk(open_workspace(config))
+    app = make_app(desk, BUNDLE, Door(), open_reviewing(desk))
+    anna = Person(TestClient(app, base_url=f"http://{HOST}"), token)
+    (item,) = anna.get("queues/conflicts").json()["items"]
+    assert (item["picture"], item["categories"]) == (None, ["animal", "plant"])
+    picture = anna.get(f"files/{item['key'].removeprefix('sha256:')}")
+    assert (picture.status_code, picture.content[:3]) == (200, b"\xff\xd8\xff")
+    wanted = {"key": item["key"], "version": 0, "seen": item["state"], "decision": "keep"}
+    body = {"request": "request-1", "pictures": [wanted]}
+    assert "choose one of" in anna.post("decisions", body).json()["error"]
+    body["pictures"] = [wanted | {"category": "plant"}]
+    assert anna.post("decisions", body).status_code == 200
+    upto = anna.get("pending").json()["upto"]
+    done = anna.post("apply", {"request": "request-2", "upto": upto}).json()
+    assert done["left_out"] == []
+    assert done["new_ids"]
+    assert anna.get("queues/conflicts").json()["of"] == 0
+    desk.close()

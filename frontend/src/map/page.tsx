@@ -273,7 +273,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       {(picture || chosen.length > 0) && atlas && (
         <aside class="panel right" aria-label="Chosen pictures">
           {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={(id) => show(id, true)} onClose={() => void show("", false)} onChoose={chooseIds} />}
-          {chosen.length > 0 && <Chosen rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
+          {chosen.length > 0 && <Chosen review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
         </aside>
       )}
     </div>

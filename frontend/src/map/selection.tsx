@@ -4,12 +4,15 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Bars } from "../charts/bars";
 import { count } from "../format";
 import { css, named } from "../palette";
+import { reviewThese } from "../review/client";
 import { Select, Thumb, cell, download } from "../ui";
 import type { Atlas } from "./atlas";
 
 const PER_PAGE = 48;
 
 export function Chosen(props: {
+  /** Whether people may decide in the page. */
+  review: boolean;
   rows: number[];
   by: string;
   atlas: Atlas;
@@ -74,6 +77,7 @@ export function Chosen(props: {
           onChange={setDecision}
         />
         <button onClick={saveDecisions}>Save decisions</button>
+        {props.review && <button onClick={async () => reviewThese(await atlas.picIds(rows))}>Review one by one</button>}
       </div>
       <p class="note">
         Take them with <code>naturalist review decisions.csv</code>

@@ -167,10 +167,18 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
       <Strip items={items.slice(first, first + IN_STRIP)} current={item.key} standingOf={standingOf} onGo={(key) => go(items.findIndex((one) => one.key === key))} />
       <div class="desk">
         <div>
-          <figure class="desk-picture">
-            {item.picture ? <BigPicture id={item.picture} about={props.about} /> : <FileImage digest={item.key.slice(7)} />}
-            {standing.decision && <span class="badge">{said(standing.decision, standing.category)}</span>}
-          </figure>
+          <div class={item.related.length ? "pair" : ""}>
+            <figure class="desk-picture">
+              {item.picture ? <Large id={item.picture} about={props.about} /> : <FileImage digest={item.key.slice(7)} />}
+              {standing.decision && <span class="badge">{said(standing.decision, standing.category)}</span>}
+            </figure>
+            {item.related.slice(0, 1).map((id) => (
+              <figure class="desk-picture" key={id}>
+                <Large id={id} about={props.about} />
+                <figcaption class="badge">Compare: {id}</figcaption>
+              </figure>
+            ))}
+          </div>
           <div class="desk-actions" role="toolbar" aria-label="Decisions">
             <button aria-pressed={standing.decision === "keep" && !isFiles} class={item.suggested.decision === "keep" ? "suggested" : ""} onClick={keep}>
               Keep<kbd>k</kbd>
@@ -215,6 +223,18 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
         <KeyHelp open={help} onOpen={setHelp} on={keysOn} onSwitch={setKeysOn} categories={props.me.categories} />
       </div>
     </section>
+  );
+}
+
+/** The thumbnail at once, and the picture over it as soon as it is there. */
+function Large(props: { id: string; about: About }) {
+  return (
+    <>
+      <span class="behind" aria-hidden="true" key={props.id}>
+        <Thumb id={props.id} />
+      </span>
+      <BigPicture key={`${props.id} large`} {...props} />
+    </>
   );
 }
 

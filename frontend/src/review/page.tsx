@@ -1,6 +1,6 @@
 // Review: a queue of pictures to decide about, with the keyboard or the mouse.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { source } from "../data";
 import { count } from "../format";
 import type { About } from "../types";
@@ -76,7 +76,30 @@ function Queues(props: { me: Me; query: Record<string, string>; about: About; on
   const [news, setNews] = useState<News>(props.me);
   const [looking, setLooking] = useState(false);
 
-  const loadQueues = () => ask<QueueInfo[]>("queues").then(setQueues, (e: Error) => setError(e.message));
+  const counting = useRef(false);
+  const loadQueues = () =>
+    ask<QueueInfo[]>("queues").then(
+      (found) => {
+        setQueues(found);
+        void countOpen(found);
+      },
+      (e: Error) => setError(e.message),
+    );
+  // Some take seconds on a large collection: one after another, and nobody waits for them.
+  const countOpen = async (found: QueueInfo[]) => {
+    if (counting.current) return;
+    counting.current = true;
+    try {
+      for (const one of found.filter((queue) => queue.open === null)) {
+        const { of: open } = await ask<{ of: number }>(`queues/${one.name}?limit=0`);
+        setQueues((old) => old.map((queue) => (queue.name === one.name ? { ...queue, open } : queue)));
+      }
+    } catch {
+      // The list stays without some numbers.
+    } finally {
+      counting.current = false;
+    }
+  };
   useEffect(() => void loadQueues(), []);
   useEffect(() => {
     if (props.query.queue) setName(props.query.queue);
