@@ -23,6 +23,15 @@ def assert_refused(made: OnS3, said: str) -> None:
             assert not path.is_file() or secret.encode() not in path.read_bytes(), path
 
 
+def assert_a_run_reads_nothing(made: OnS3, said: str) -> None:
+    """A run ends with 7 and these words before the first file is read."""
+    made.add("plant", range(500, 501))
+    before = sorted(made.folder.rglob("ledger/**/*"))
+    ended = made.collection.call("run")
+    assert (ended.code, said in ended.err, "ingest" in ended.err) == (7, True, False)
+    assert sorted(made.folder.rglob("ledger/**/*")) == before
+
+
 def test_a_wrong_secret(made: OnS3, aws_chain: pytest.MonkeyPatch) -> None:
     aws_chain.setenv("AWS_SECRET_ACCESS_KEY", WRONG)
     assert_refused(made, "the secret key is wrong: check the credentials")
@@ -58,6 +67,7 @@ def test_credentials_that_may_read_but_not_write(
     policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     s3_server.client().put_bucket_policy(Bucket=bucket, Policy=policy)
     assert_refused(made, "these credentials may not do that: ask the owner of the bucket")
+    assert_a_run_reads_nothing(made, "checking that objects can be written")
     s3_server.client().delete_bucket_policy(Bucket=bucket)
     assert made.publish().code == 0
     made.check()
@@ -66,3 +76,4 @@ def test_credentials_that_may_read_but_not_write(
 def test_a_server_that_is_not_there(made: OnS3, aws_chain: pytest.MonkeyPatch) -> None:
     aws_chain.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert_refused(made, "the server does not answer: check the endpoint")
+    assert_a_run_reads_nothing(made, "the server does not answer: check the endpoint")

@@ -46,6 +46,11 @@ def test_a_file_that_was_put_comes_back_with_its_checksum(store: Store, picture:
     assert found == info == store.head(picture.key)
 
 
+def test_finding_out_whether_it_can_be_written_to_leaves_nothing(store: Store) -> None:
+    store.check_writable()
+    assert list(store.list()) == []
+
+
 def test_another_process_sees_what_was_put(
     store: Store, reopen: Callable[[], Store], picture: Upload
 ) -> None:

@@ -1,13 +1,14 @@
 """The folder store: what is particular to files."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from naturalist.artifacts import sha256_file
-from naturalist.errors import ConfigError, StoreError
-from naturalist.stores import open_store
+from naturalist.errors import ConfigError, StorageFull, StoreError
+from naturalist.stores import local, open_store
 from naturalist.stores.local import LocalStore
 
 
@@ -88,3 +89,13 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(StoreError, match="locked"):
         LocalStore(tmp_path / "locked").put_bytes("k", b"x")
+
+
+def test_a_full_drive_is_found_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(local.shutil, "disk_usage", lambda _path: usage._replace(free=9 << 20))
+    with pytest.raises(StorageFull, match="only 9 MB are free"):
+        LocalStore(tmp_path / "store").check_writable()
+    assert visible_files(tmp_path) == []

@@ -79,8 +79,10 @@ def begin(request: Request) -> None:
     Raises:
         WorkspaceLocked: somebody else was writing to it for all of `airflow.wait_s`.
         SourceError: a source is missing.
+        StoreError: the place to publish to takes nothing.
     """
     with _job(request) as job:
+        steps.check_publishing(job.config)
         for source in job.config.sources:
             check_source(source)
         accounts.open_account(job.config, request.run)

@@ -106,6 +106,7 @@ def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
     The report is written to the workspace also when the run fails.
 
     Raises:
+        StoreError: the place to publish to takes nothing; no file was read.
         FailureBudgetExceeded: tables are made, nothing is published.
         VerificationFailed: a hard check failed; what it guards is not made.
         NaturalistError: any other trouble of the run; run again to go on.
@@ -129,6 +130,7 @@ def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
 
 
 def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
+    steps.check_publishing(job.config)
     _timed(
         report,
         "ingest",

@@ -363,6 +363,19 @@ def _ids(table: Path) -> list[str]:
     return names
 
 
+def check_publishing(config: Config) -> None:
+    """Find out whether the configured place takes what will be published, before hours of work.
+
+    Raises:
+        StoreError: it cannot be reached, or may not be written to.
+        StorageFull: it has no space.
+        ConfigError: the address is of no known kind.
+        MissingExtra: a package that it needs is not installed.
+    """
+    if config.publish_url:
+        open_store(config.publish_url, config.s3_options).check_writable()
+
+
 def publish_snapshot(job: Job) -> publish.Published | None:
     """Publish to the configured address; None if there is none.
 

@@ -11,13 +11,14 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from naturalist.artifacts import sha256_file, storage_errors, sync
-from naturalist.errors import StoreError
+from naturalist.errors import StorageFull, StoreError
 from naturalist.stores.keys import RESERVED_SEGMENT, check_key, check_prefix
 from naturalist.stores.partial import download
 from naturalist.stores.protocol import ObjectInfo, OnDone, Upload
@@ -33,6 +34,8 @@ from naturalist.stores.refusals import (
 
 _CHUNK_BYTES = 1 << 20
 _DIGEST_ATTRIBUTE = "user.naturalist.sha256"
+_LEAST_FREE_BYTES = 64 << 20
+"""Less than this is no space to publish to."""
 _STALE_AFTER_S = 24 * 3600
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _NO_ATTRIBUTE = (errno.ENODATA, errno.ENOTSUP)
@@ -48,6 +51,16 @@ class LocalStore:
 
     def __repr__(self) -> str:
         return f"LocalStore({str(self._root)!r})"
+
+    def check_writable(self) -> None:
+        """See `Store.check_writable`."""
+        with self._errors("a new file"), self._temporary() as temporary:
+            free_bytes = shutil.disk_usage(temporary.parent).free
+        if free_bytes < _LEAST_FREE_BYTES:
+            raise StorageFull(
+                f"only {free_bytes >> 20:,} MB are free on the drive of {self._root}: make room "
+                "there, or choose another place in publish.url"
+            )
 
     def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
         """See `Store.put_file`."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_PARTS = 10_000
 _MIB = 1 << 20
 _LOOK_BACK = 256
+_TRIED_KEY = "naturalist-may-write"
 _log = logging.getLogger(__name__)
 
 
@@ -84,6 +85,16 @@ def abort_unfinished(place: Place, key: str) -> None:
     """Remove what unfinished uploads of a key left at the server."""
     for begun in _unfinished(place, key):
         _abort(begun)
+
+
+def begin_and_drop(place: Place) -> None:
+    """Begin an upload and abort it: needs the permission to write, and leaves no object.
+
+    Raises:
+        ClientError, BotoCoreError: as botocore raises them.
+    """
+    answer = place.connection.client.create_multipart_upload(**place.arguments(_TRIED_KEY))
+    _abort(_Begun(place, _TRIED_KEY, answer["UploadId"]))
 
 
 def _begin(place: Place, upload: Upload) -> _Begun:

@@ -43,6 +43,15 @@ class Store(Protocol):
 
     url: str
 
+    def check_writable(self) -> None:
+        """Find out whether objects can be stored now; no object is made.
+
+        Raises:
+            StoreError: the store cannot be reached, or these credentials may not write there.
+            StorageFull: there is no space.
+        """
+        ...
+
     def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
         """Store a file, whole or not at all, its checksum verified at the store.
 

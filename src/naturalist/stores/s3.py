@@ -24,6 +24,7 @@ from naturalist.stores.conditions import REFUSED, learn_conditions
 from naturalist.stores.connection import S3Options, connect
 from naturalist.stores.fast_lane import open_fast_lane
 from naturalist.stores.keys import check_prefix, is_key
+from naturalist.stores.multipart import begin_and_drop
 from naturalist.stores.outages import Patience, outlast
 from naturalist.stores.partial import download
 from naturalist.stores.place import (
@@ -89,6 +90,12 @@ class S3Store:
 
     def __repr__(self) -> str:
         return f"S3Store({self.url!r})"
+
+    def check_writable(self) -> None:
+        """See `Store.check_writable`; begins an upload in parts and drops it."""
+        doing = "checking that objects can be written"
+        with s3_errors(doing, self.url):
+            self._patiently(lambda: begin_and_drop(self._place), doing)
 
     def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
         """See `Store.put_file`."""

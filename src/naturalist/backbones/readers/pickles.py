@@ -94,7 +94,8 @@ def _check_memo(file: io.BytesIO) -> None:
     The unpickler makes its memo as long as the largest place says: 5 bytes would cost 64 GB.
     """
     for number, (operation, place, _) in enumerate(pickletools.genops(file)):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > number + 1:
+        is_put = operation.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        if is_put and place is not None and place > number + 1:
             raise ValueError(f"place {place} of the memo after {number} operations")
 
 
