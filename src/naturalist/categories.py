@@ -107,7 +107,7 @@ def of_marker(layout: Layout, marker: Mapping[str, Any]) -> Categories:
     A workspace that was made before categories were remembered has those of its ledger.
     """
     if _FIELD not in marker:
-        return Categories(tuple(Category(key, key, None) for key in _keys_on_disk(layout)))
+        return Categories(tuple(Category(key, key, None) for key in keys_on_disk(layout)))
     listed = (one | {"former_names": tuple(one["former_names"])} for one in marker[_FIELD])
     return Categories(tuple(Category(**one) for one in listed))
 
@@ -129,7 +129,8 @@ def has_pictures(layout: Layout, key: str) -> bool:
     return any((layout.ledger / key).glob("[0-9]*.parquet"))
 
 
-def _keys_on_disk(layout: Layout) -> list[str]:
+def keys_on_disk(layout: Layout) -> list[str]:
+    """The keys of the categories that have a ledger, sorted."""
     if not layout.ledger.is_dir():
         return []
     return sorted(p.name for p in layout.ledger.iterdir() if p.is_dir() and p.name[0] != ".")

@@ -271,7 +271,7 @@ def load(
         place: the address or folder.
         columns: columns that `arrow`, `polars` and `pandas` give: picID, category_label, source
             (not in a folder that only CSV was pulled into), features, and those that came along
-            with the pictures; None for all.
+            with the pictures; None for all. picID is the pic_id of the ledger and of previews.
         categories: categories to take; None for all.
         snapshot: id of a snapshot such as "000012"; None for the newest.
         options: how to reach an S3 server; ``S3Options(anonymous=True)`` for a public bucket.

@@ -190,9 +190,7 @@ def _counts_of(value: dict[str, Any]) -> dict[str, SourceCounts]:
 
 def categories(layout: Layout) -> list[str]:
     """Categories that the ledger knows, sorted."""
-    if not layout.ledger.is_dir():
-        return []
-    return sorted(p.name for p in layout.ledger.iterdir() if p.is_dir() and p.name[0] != ".")
+    return remembered.keys_on_disk(layout)
 
 
 def last_batch(layout: Layout) -> int:

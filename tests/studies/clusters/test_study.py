@@ -123,6 +123,22 @@ def test_clusters_are_made_anew_when_new_pictures_do_not_fit_and_keep_their_ids(
     assert len(kept) >= 3
 
 
+@pytest.mark.parametrize(("growth", "is_remade"), [(0.2, True), (0.3, False)])
+def test_clusters_are_made_anew_when_so_much_was_added_over_all_runs(
+    tmp_path: Path, growth: float, is_remade: bool
+) -> None:
+    features, _ = directions([90, 80, 70, 60])
+    chosen = np.random.default_rng(0).permutation(len(features))
+    options = replace(OPTIONS, remake_growth=growth)
+    # 240 rows, then 30 more twice: an eighth each time, a quarter together.
+    for count in (240, 270, 300):
+        files = write_vectors(tmp_path / "v.parquet", features[chosen[:count]])
+        found = study(files, tmp_path, options=options)
+        assert ("remade" in found) == (is_remade and count == 300)
+    why = found.get("remade", {}).get("why", "")
+    assert why == ("60 rows were added to the 240 that it was made for" if is_remade else "")
+
+
 def test_clusters_are_made_anew_when_the_features_of_known_pictures_are_others(
     tmp_path: Path,
 ) -> None:
