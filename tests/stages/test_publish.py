@@ -242,6 +242,8 @@ def test_of_two_publishers_at_the_same_time_one_wins_and_the_other_is_told(
         except Conflict:
             told += 1
             assert read(store) == DAY_2
+            newest = max(info.key for info in store.list("snapshots/"))
+            assert pointer_of(store)["key"] == newest
         else:
             assert read(store) == DAY_1
             assert pointer_of(store)["snapshot"] == f"{2 + bool(first):06d}"

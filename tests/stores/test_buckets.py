@@ -264,6 +264,20 @@ def test_an_audit_tells_what_is_public_and_what_it_costs(
     assert "NaturalistRead: s3:GetObject" in after.public_by[0]
 
 
+def test_an_audit_finds_an_empty_bucket_and_a_folder_that_a_policy_opens(
+    bucket: str, s3_options: S3Options
+) -> None:
+    grant_everyone(bucket, "shared", s3_options)
+    empty = audit_bucket(bucket, PRICES, s3_options)
+    assert (empty.is_public, empty.anonymous_can_read) == (True, None)
+    store = S3Store(bucket, "", s3_options)
+    for key in ("a", "private/a", "shared/a"):
+        store.put_bytes(key, b"x")
+    assert audit_bucket(bucket, PRICES, s3_options).anonymous_can_read
+    store.delete(["shared/a"])
+    assert not audit_bucket(bucket, PRICES, s3_options).anonymous_can_read
+
+
 def test_an_audit_of_a_new_bucket_of_ours_finds_it_in_order(
     new: str, s3_options: S3Options
 ) -> None:

@@ -17,7 +17,7 @@ from naturalist.running.executors import Executor
 from naturalist.stages import packing
 from naturalist.stages.packing import Form, PackTask
 from naturalist.stages.publish import Item, keyed
-from naturalist.stores import Store, Upload
+from naturalist.stores import ObjectInfo, Store, Upload
 
 INDEX_PREFIX = "picture_index/"
 
@@ -30,6 +30,12 @@ class SentPictures:
     sent_files: int = 0
     sent_bytes: int = 0
     left_out: int = 0
+
+    def count(self, upload: Upload, info: ObjectInfo, was_sent: bool) -> None:
+        """Hear of a file that is safe in the store."""
+        if was_sent:
+            self.sent_files += 1
+            self.sent_bytes += info.size_bytes
 
 
 def send_pictures(
@@ -46,11 +52,8 @@ def send_pictures(
         progress, "pictures", sum(task.shard.rows for task in missing), "pictures"
     ) as advance:
         for task, _ in executor.map(packing.run, missing):
-            for batch in (picture_uploads(task), [index_upload(task)]):
-                uploads = list(batch)
-                store.put_files(uploads)
-                result.sent_files += len(uploads)
-                result.sent_bytes += sum(upload.path.stat().st_size for upload in uploads)
+            for uploads in (picture_uploads(task), [index_upload(task)]):
+                store.put_files(uploads, result.count)
             packing.discard(task)
             advance(task.shard.rows)
     for task in tasks:

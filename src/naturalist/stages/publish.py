@@ -4,6 +4,7 @@ Keys hold the hash of the bytes, so a published object never changes under its n
 of any snapshot sees what it names and nothing else.
 """
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from naturalist import __version__, artifacts, ledger, metadata, snapshots
 from naturalist.backbones import BackboneSpec
+from naturalist.errors import Conflict, StoreError
 from naturalist.layout import Layout
 from naturalist.schemas import PRIVATE_AMENDMENT_COLUMNS, PRIVATE_LEDGER_COLUMNS, data_dictionary
 from naturalist.snapshots import FORMAT, LATEST, maintenance
@@ -280,7 +282,7 @@ def publish(
     if changed:
         maintenance.check_unpruned(store, prunes_before)
         condition = {"if_match": latest.version} if latest else {"if_absent": True}
-        store.put_bytes(LATEST, _encode(snapshot), **condition)
+        _point_to(store, snapshot, condition)
     sizes = {entry["key"]: entry["size_bytes"] for entry in entries}
     return Published(
         snapshot=snapshot["snapshot"],
@@ -315,6 +317,23 @@ def _snapshot(
     key = f"{snapshots.FOLDER}{name}.json"
     store.put_bytes(key, data, if_absent=True)
     return {"snapshot": name, "key": key, "sha256": hashlib.sha256(data).hexdigest()}, True
+
+
+def _point_to(store: Store, snapshot: dict[str, Any], condition: dict[str, Any]) -> None:
+    """Make a snapshot the latest one; it goes again where another publisher was faster.
+
+    Raises:
+        Conflict: another publisher was faster. Our snapshot would look newer than theirs.
+    """
+    try:
+        store.put_bytes(LATEST, _encode(snapshot), **condition)
+    except Conflict as error:
+        with contextlib.suppress(StoreError):
+            store.delete([snapshot["key"]])
+        raise Conflict(
+            f"somebody else published to {store.url} at the same time, and was faster: run the "
+            "same command again; what was sent already is not sent again"
+        ) from error
 
 
 def _encode(value: Mapping[str, Any]) -> bytes:

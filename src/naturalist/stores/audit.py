@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,7 @@ from naturalist.stores.prices import Prices
 from naturalist.stores.s3_errors import error_code, s3_errors
 from naturalist.stores.sharing import is_public, policy_statements
 
+_TRIED_FOLDERS = 20
 _ABSENT = (
     "NoSuchPublicAccessBlockConfiguration",
     "NoSuchLifecycleConfiguration",
@@ -34,7 +36,7 @@ class Audit:
     anonymous_can_list: bool
     """Found by trying, without credentials."""
     anonymous_can_read: bool | None
-    """Found by trying on one object; None in an empty bucket."""
+    """Found by trying on one object of each of up to 20 folders; None in an empty bucket."""
     blocked: tuple[str, ...] | None
     """The switches of the public access block that are shut."""
     versioning: bool | None
@@ -47,8 +49,18 @@ class Audit:
 
     @property
     def is_public(self) -> bool:
-        """Whether everyone can list or read at least something."""
-        return self.anonymous_can_list or bool(self.anonymous_can_read)
+        """Whether everyone can list or read something, or could as soon as there is something."""
+        return (
+            self.anonymous_can_list
+            or bool(self.anonymous_can_read)
+            or (self.contents.objects == 0 and self._is_opened)
+        )
+
+    @property
+    def _is_opened(self) -> bool:
+        """Whether settings open it that no switch of the public access block overrules."""
+        shut = {"IgnorePublicAcls", "RestrictPublicBuckets"}
+        return bool(self.public_by) and not shut <= set(self.blocked or ())
 
 
 def audit_bucket(bucket: str, prices: Prices, options: S3Options | None = None) -> Audit:
@@ -134,14 +146,24 @@ def _public_by(connection: Connection, bucket: str) -> tuple[str, ...]:
 
 
 def _from_outside(connection: Connection, bucket: str) -> tuple[bool, bool | None]:
-    """Whether somebody without credentials can list the bucket, and read one of its objects."""
+    """Whether somebody without credentials can list the bucket, and read an object in it."""
     outside = connect(replace(connection.options, anonymous=True)).client
     can_list = _succeeds(lambda: outside.list_objects_v2(Bucket=bucket, MaxKeys=1))
-    inside = connection.client.list_objects_v2(Bucket=bucket, MaxKeys=1).get("Contents", [])
-    if not inside:
+    keys = _some_keys(connection, bucket)
+    if not keys:
         return can_list, None
-    key = inside[0]["Key"]
-    return can_list, _succeeds(lambda: outside.head_object(Bucket=bucket, Key=key))
+    return can_list, any(
+        _succeeds(partial(outside.head_object, Bucket=bucket, Key=key)) for key in keys
+    )
+
+
+def _some_keys(connection: Connection, bucket: str) -> list[str]:
+    """The first key at the top of a bucket and in each of its folders: a policy may open one."""
+    first = partial(connection.client.list_objects_v2, Bucket=bucket)
+    top = first(Delimiter="/", MaxKeys=_TRIED_FOLDERS)
+    below = [first(Prefix=one["Prefix"], MaxKeys=1) for one in top.get("CommonPrefixes", [])]
+    found = [answer.get("Contents", [])[:1] for answer in (top, *below)]
+    return [one["Key"] for some in found for one in some]
 
 
 def _succeeds(request: Callable[[], object]) -> bool:
