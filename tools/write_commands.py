@@ -19,7 +19,7 @@ HEAD = """\
 # Commands
 
 `make docs` writes this page from what `naturalist COMMAND --help` prints. To change it, change the
-docstrings in `src/naturalist/cli/`. Exit codes are in the [README](../README.md#exit-codes).
+docstrings in `src/naturalist/cli/`. Exit codes: [README](../README.md#exit-codes).
 """
 PLAIN = {"COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1"}
 

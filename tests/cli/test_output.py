@@ -239,9 +239,9 @@ def test_progress_off_a_terminal_is_lines_on_stderr(naturalist: Naturalist, tmp_
     assert ended.code == 0
     lines = ended.err.splitlines()
     for stage in ("ingest", "place", "extract", "verify-features", "tables", "publish"):
-        assert any(line.startswith(f"{stage}: begins of ") for line in lines)
+        assert any(line.startswith(f"{stage}: ") for line in lines)
         assert any(line.startswith(f"{stage}: ") and "/s" in line for line in lines)
-    assert "extract: begins of 8 pictures" in lines
+    assert "extract: 8 pictures" in lines
     assert harmless(ended.err)
     report = one_document(ended)
     assert report["changed"]
@@ -269,7 +269,7 @@ def test_a_long_stage_says_how_fast_it_is_and_how_much_is_left(
         progress.advance(100)
     progress.end()
     assert capsys.readouterr().err.splitlines() == [
-        "extract: begins of 1,000 pictures",
-        "extract: 200 pictures, 10/s, 80 s left of 1,000",
-        "extract: 300 pictures, 8/s, 93 s left of 1,000 in 40.0 s",
+        "extract: 1,000 pictures",
+        "extract: 200 of 1,000 pictures, 10/s, 80 s left",
+        "extract: 300 of 1,000 pictures, 8/s, 93 s left, took 40.0 s",
     ]

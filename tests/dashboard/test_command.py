@@ -55,7 +55,7 @@ def test_without_pages_the_command_says_how_to_get_them(
 def test_an_export_is_one_json_document(
     naturalist: Naturalist, studied: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("naturalist.cli.dashboard.load_bundle", lambda: bundle.Bundle(b"", b""))
+    monkeypatch.setattr("naturalist.dashboard.bundle.load_bundle", lambda: bundle.Bundle(b"", b""))
     folder = str(studied.layout.root.parent)
     ended = naturalist("dashboard", "-c", folder, "--export", str(tmp_path / "site"), "--json")
     assert ended.code == 0

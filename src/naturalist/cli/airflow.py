@@ -10,15 +10,13 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import CONFIG_NAME, load_config
-from naturalist.orchestration.dag_file import airflow_home, dag_id, write_dag_file
 
-app = typer.Typer(help="Let Apache Airflow do the work, every day.")
+app = typer.Typer(help="Write a DAG file for daily runs with Apache Airflow.")
 
 
 @app.callback()
 def _group() -> None:
-    """Let Apache Airflow do the work, every day."""
+    """Write a DAG file for daily runs with Apache Airflow."""
 
 
 @app.command(epilog=EXIT_CODES)
@@ -26,14 +24,21 @@ def init(
     config: ConfigOption = DEFAULT_CONFIG,
     home: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Airflow's home; $AIRFLOW_HOME or ~/airflow by default."),
+        typer.Option(
+            metavar="DIR", help="Airflow's home folder (default: $AIRFLOW_HOME or ~/airflow)."
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the DAG file of a collection, and tell the commands that start Airflow.
+    """Write a DAG file for daily runs with Apache Airflow.
 
-    The file has three lines and goes into the folder `dags` of Airflow's home.
+    Prints the commands that start Airflow. The file goes into the folder `dags` of Airflow's home.
+
+    Example: naturalist airflow init -c garden
     """
+    from naturalist.config import CONFIG_NAME, load_config
+    from naturalist.orchestration.dag_file import airflow_home, dag_id, write_dag_file
+
     settings = load_config(config)
     chosen = home.absolute() if home else airflow_home()
     config_file = config / CONFIG_NAME if config.is_dir() else config

@@ -6,30 +6,33 @@ from typing import Annotated
 
 import typer
 
-from naturalist import backbones
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.progress import stage
 
-app = typer.Typer(help="Networks that turn pictures into features.")
+app = typer.Typer(help="List, download and benchmark networks.")
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="As `naturalist backbones list` shows it.")
+    str, typer.Argument(metavar="NAME", help="Name, as listed by `naturalist backbones list`.")
 ]
 
 
 @app.callback()
 def _group() -> None:
-    """Networks that turn pictures into features: see, fetch, add and measure them."""
+    """List, download and benchmark networks."""
 
 
 @app.command("list", epilog=EXIT_CODES)
 def list_all(json: JsonOption = False) -> None:
-    """List the backbones, and what is missing to use each of them.
+    """List the backbones and what each still needs before it can be used.
 
-    The name goes into naturalist.toml, [extract] backbone.
+    Put the name of your choice into naturalist.toml: [extract] backbone.
+
+    Example: naturalist backbones list
     """
+    from naturalist import backbones
+
     listed = backbones.listing()
     if json:
         output.print_json(
@@ -50,7 +53,14 @@ def list_all(json: JsonOption = False) -> None:
 
 @app.command(epilog=EXIT_CODES)
 def show(name: NameArgument, json: JsonOption = False) -> None:
-    """Show everything that a backbone's vectors depend on: this is written beside each of them."""
+    """Show the specification of a backbone: everything that its vectors depend on.
+
+    The same specification is stored with the vectors.
+
+    Example: naturalist backbones show mobilenet_v1_050_128
+    """
+    from naturalist import backbones
+
     spec = backbones.describe(name)
     facts = spec.as_dict() | {"id": spec.id, "fingerprint": spec.fingerprint}
     if json:
@@ -63,17 +73,23 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
 def fetch(
     name: NameArgument,
     source: Annotated[
-        str, typer.Option("--from", metavar="PATH_OR_URL", help="Another file than the default.")
+        str,
+        typer.Option(
+            "--from", metavar="PATH_OR_URL", help="File or URL to use instead of the default."
+        ),
     ] = "",
     sha256: Annotated[str, typer.Option(help="Refuse a file with any other sha256.")] = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring a backbone's weights to this machine and try them.
+    """Download or import the weights of a backbone and test them.
 
-    Takes Keras .h5, .tflite and SavedModel files of MobileNet v1 0.5. Example:
-    naturalist backbones fetch mobilenet_v1_050_128 --from mobilenet_5_0_128_tf_no_top.h5
+    Accepts Keras .h5, .tflite and SavedModel files of MobileNet v1 0.5.
+
+    Example: naturalist backbones fetch mobilenet_v1_050_128 --from mobilenet_5_0_128_tf_no_top.h5
     """
+    from naturalist import backbones
+
     with stage(make_progress(quiet=quiet), "fetch", None, "bytes") as advance:
         done = 0
 
@@ -92,14 +108,22 @@ def fetch(
 @app.command(epilog=EXIT_CODES)
 def add(
     descriptor: Annotated[
-        Path, typer.Argument(metavar="FILE.toml", help="Says how pictures enter the ONNX file.")
+        Path,
+        typer.Argument(
+            metavar="FILE.toml",
+            help="Descriptor file: how pictures are prepared for the ONNX file.",
+        ),
     ],
     json: JsonOption = False,
 ) -> None:
-    """Add any ONNX file as a backbone, by a descriptor of a few lines (docs/backbones.md).
+    """Add an ONNX file of your own as a backbone.
+
+    A short descriptor says how pictures are prepared (docs/backbones.md).
 
     Example: naturalist backbones add my-network.toml
     """
+    from naturalist import backbones
+
     spec = backbones.add(descriptor)
     if json:
         output.print_json(spec.as_dict() | {"id": spec.id})
@@ -110,14 +134,20 @@ def add(
 @app.command(epilog=EXIT_CODES)
 def bench(
     name: NameArgument,
-    threads: Annotated[list[int] | None, typer.Option(min=1, help="Threads to try.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="For each measurement.")] = 1.0,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Numbers of threads to measure.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Duration of each measurement, in seconds.")
+    ] = 1.0,
     json: JsonOption = False,
 ) -> None:
-    """Measure a backbone on this machine, by batch size and threads.
+    """Measure the speed of a backbone on this machine, by batch size and threads.
 
     Example: naturalist backbones bench efficientnet_lite0
     """
+    from naturalist import backbones
+
     found = backbones.bench(name, threads=threads or [1], seconds=seconds)
     if json:
         output.print_json(asdict(found))

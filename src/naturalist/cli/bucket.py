@@ -1,10 +1,13 @@
 """Commands for the owner of a bucket: create, delete, policy, audit."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from naturalist.cli import output
+from naturalist.cli.defaults import STALE_UPLOAD_DAYS
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     EndpointOption,
@@ -15,21 +18,21 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.errors import ConfigError
-from naturalist.stores import S3Options
-from naturalist.stores.audit import Audit, audit_bucket
-from naturalist.stores.buckets import BucketOptions, create_bucket, delete_bucket
-from naturalist.stores.prices import prices_for
-from naturalist.stores.sharing import grant_accounts, grant_everyone, links_below, revoke
+
+if TYPE_CHECKING:
+    from naturalist.stores import S3Options
+    from naturalist.stores.audit import Audit
 
 app = typer.Typer(
     name="bucket",
-    help="Make, share, examine and delete an S3 bucket.\n\nCredentials come from the ordinary AWS "
+    help="Create, share, audit and delete an S3 bucket.\n\nCredentials come from the ordinary AWS "
     "chain: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role.",
 )
 _HOUR_S = 3600
 
 BucketArgument = Annotated[
-    str, typer.Argument(metavar="BUCKET", help="Its name, or s3://NAME.", show_default=False)
+    str,
+    typer.Argument(metavar="BUCKET", help="Name of the bucket, or s3://NAME.", show_default=False),
 ]
 
 
@@ -37,24 +40,33 @@ BucketArgument = Annotated[
 def create(
     bucket: BucketArgument,
     versioning: Annotated[
-        bool, typer.Option("--versioning/--no-versioning", help="Keep overwritten objects.")
+        bool,
+        typer.Option(
+            "--versioning/--no-versioning", help="Keep old versions of overwritten objects."
+        ),
     ] = True,
     encryption: Annotated[
         bool,
-        typer.Option("--encryption/--no-encryption", help="Encrypt with the server's own keys."),
+        typer.Option(
+            "--encryption/--no-encryption", help="Encrypt objects with keys managed by the server."
+        ),
     ] = True,
     stale_upload_days: Annotated[
-        int, typer.Option(min=1, help="Unfinished uploads are aborted after so many days.")
-    ] = BucketOptions.stale_upload_days,
+        int, typer.Option(min=1, help="Delete incomplete uploads after this many days.")
+    ] = STALE_UPLOAD_DAYS,
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Make a bucket that is private, versioned, encrypted, and clears away unfinished uploads.
+    """Create a private, versioned, encrypted S3 bucket.
 
-    Example: naturalist bucket create my-pictures --region eu-west-1. Settings that the server does
-    not know are named. To let others read it: naturalist bucket policy.
+    Incomplete uploads are deleted automatically. Settings that the server does not support are
+    listed. To let others read the bucket, use `naturalist bucket policy`.
+
+    Example: naturalist bucket create my-pictures --region eu-west-1
     """
+    from naturalist.stores.buckets import BucketOptions, create_bucket
+
     wanted = BucketOptions(versioning, encryption, stale_upload_days=stale_upload_days)
     made = create_bucket(_name(bucket), s3_options(endpoint_url, region), wanted)
     if json:
@@ -73,18 +85,22 @@ def delete(
         str,
         typer.Option(
             metavar="BUCKET",
-            help="The name once more: needed unless naturalist made the bucket and it is empty.",
+            help="Name of the bucket again: required unless naturalist created it and it is empty.",
         ),
     ] = "",
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Delete a bucket with everything in it: objects, old versions, unfinished uploads.
+    """Delete a bucket and everything in it: objects, old versions, incomplete uploads.
 
-    Without --confirm nothing is deleted from a bucket that holds anything, or that naturalist did
-    not make: the command says what is in it and ends with exit code 7. This cannot be undone.
+    Without --confirm, a bucket that is not empty or was not created by naturalist is left alone:
+    the command lists its contents and ends with exit code 7. Deletion cannot be undone.
+
+    Example: naturalist bucket delete my-pictures --confirm my-pictures
     """
+    from naturalist.stores.buckets import delete_bucket
+
     name, again = _name(bucket), _name(confirm) if confirm else None
     gone = delete_bucket(name, s3_options(endpoint_url, region), confirmed_name=again)
     if json:
@@ -97,36 +113,39 @@ def delete(
 def policy(
     bucket: BucketArgument,
     everyone: Annotated[
-        bool, typer.Option("--everyone", help="Everybody may read and list, without credentials.")
+        bool, typer.Option("--everyone", help="Let everyone read and list, without credentials.")
     ] = False,
     account: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ID",
-            help="Only these may: 12 digits of an AWS account, or the ARN of a user or role; may "
-            "be repeated.",
+            help="Let an AWS account (12 digits) or the ARN of a user or role read. Repeatable.",
         ),
     ] = None,
     links: Annotated[
-        bool, typer.Option("--links", help="Print a link to each object that works for anybody.")
+        bool,
+        typer.Option("--links", help="Print a temporary link per object that works for anyone."),
     ] = False,
     revoke: Annotated[
-        bool, typer.Option("--revoke", help="Take back what --everyone and --account granted.")
+        bool, typer.Option("--revoke", help="Revoke access granted with --everyone and --account.")
     ] = False,
     prefix: Annotated[
-        str, typer.Option(help="Only what is below this prefix, as in garden/tables.")
+        str, typer.Option(help="Only objects below this prefix, such as garden/tables.")
     ] = "",
     hours: Annotated[
-        float, typer.Option(min=0.001, max=168, help="How long links work, at most 168 (7 days).")
+        float,
+        typer.Option(min=0.001, max=168, help="Hours until links expire, at most 168 (7 days)."),
     ] = 24,
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Say who may read a bucket. Take one of --everyone, --account, --links, --revoke.
+    """Set who may read a bucket: use one of --everyone, --account, --links, --revoke.
 
-    Each replaces what was granted before; statements of the policy that naturalist did not write
-    stay. Links need no policy, cannot be taken back, and end with the session that made them.
+    Each replaces the access granted before; policy statements that naturalist did not write are
+    kept. Links need no policy, cannot be revoked, and expire with the session that created them.
+
+    Example: naturalist bucket policy my-pictures --everyone --prefix garden
     """
     if sum([everyone, bool(account), links, revoke]) != 1:
         raise ConfigError("take exactly one of --everyone, --account, --links and --revoke")
@@ -154,11 +173,16 @@ def audit(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Tell what of a bucket is public, how it is secured, and what keeping it costs.
+    """Show which parts of a bucket are public, how it is secured and what it costs.
 
-    Whether it is public is also tried from outside, without credentials. Access lists of single
-    objects are not looked at. Costs are estimates from a table of prices that you can edit.
+    Public access is also tested from outside, without credentials. Access lists of single objects
+    are not checked. Costs are estimates from a price table that you can edit.
+
+    Example: naturalist bucket audit my-pictures
     """
+    from naturalist.stores.audit import audit_bucket
+    from naturalist.stores.prices import prices_for
+
     name, options = _name(bucket), s3_options(endpoint_url, region)
     found = audit_bucket(name, prices_for(f"s3://{name}", options, price_table, prices), options)
     if json:
@@ -181,6 +205,8 @@ def _name(bucket: str) -> str:
 def _grant(
     name: str, accounts: tuple[str, ...], prefix: str, options: S3Options, *, everyone: bool
 ) -> str:
+    from naturalist.stores.sharing import grant_accounts, grant_everyone, revoke
+
     if everyone:
         grant_everyone(name, prefix, options)
         return "everyone"
@@ -192,6 +218,8 @@ def _grant(
 
 
 def _print_links(name: str, prefix: str, hours: float, options: S3Options, *, json: bool) -> None:
+    from naturalist.stores.sharing import links_below
+
     made = links_below(name, prefix, max(1, round(hours * _HOUR_S)), options)
     if json:
         output.print_json([vars(link) for link in made])

@@ -1,21 +1,23 @@
 """Commands for the categories of a workspace: list, rename, relabel, retire, restore."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import load_config
-from naturalist.curation import categories
-from naturalist.curation.categories import Change
 from naturalist.errors import ConfigError
+
+if TYPE_CHECKING:
+    from naturalist.curation.categories import Change
 
 app = typer.Typer(
     name="category",
-    help="List the categories of a workspace; rename, relabel, retire and restore them.\n\n"
-    "`naturalist run` refuses a configuration that does this without a word.",
+    help="List, rename, relabel and retire categories.\n\n"
+    "Use these commands: `naturalist run` refuses such a change made in naturalist.toml alone.",
 )
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the category.")]
@@ -24,10 +26,13 @@ _NEXT = "naturalist run  brings tables and published data up to date"
 
 @app.command("list", epilog=EXIT_CODES)
 def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """List every category that the workspace knows, retired ones too.
+    """List all categories of the workspace, including retired ones.
 
     Example: naturalist category list -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.curation import categories
+
     rows = categories.listing(load_config(config))
     if json:
         output.print_json({"categories": rows})
@@ -42,17 +47,19 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 @app.command(epilog=EXIT_CODES)
 def rename(
     name: NameArgument,
-    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="Its new name.")],
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="New name of the category.")],
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Give a category another name, in the workspace and in naturalist.toml.
+    """Rename a category, in the workspace and in naturalist.toml.
 
-    Its pictures keep their ids and folders (plant_id_7 stays plant_id_7), so that nobody's notes
-    break; tables, studies and published data show the new name.
+    Its pictures keep their ids and folders (plant_id_7 stays plant_id_7), so references to them
+    stay valid. Tables, studies and published data show the new name.
 
     Example: naturalist category rename plant flora -c garden
     """
+    from naturalist.curation import categories
+
     change = categories.rename(config, name, new_name)
     _print(change, f"{name} is now {new_name}; {_NEXT}", json=json)
 
@@ -61,17 +68,22 @@ def rename(
 def relabel(
     pairs: Annotated[
         list[str],
-        typer.Argument(metavar="NAME LABEL...", help="Categories and their new labels."),
+        typer.Argument(
+            metavar="NAME LABEL...",
+            help="Categories with their new labels, such as plant 1 animal 0.",
+        ),
     ],
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Give categories other labels, in the workspace and in naturalist.toml.
+    """Change the labels of categories, in the workspace and in naturalist.toml.
 
-    The next run writes their tables again. Train classifiers again afterwards.
+    The next run rewrites their tables. Train classifiers again afterwards.
 
     Example: naturalist category relabel plant 1 animal 0 -c garden
     """
+    from naturalist.curation import categories
+
     labels = _labels(pairs)
     change = categories.relabel(config, labels)
     texts = ", ".join(f"{name} has label {label}" for name, label in labels.items())
@@ -82,13 +94,16 @@ def relabel(
 def retire(
     name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
-    """Leave a category out of tables, studies, pages and published data from now on.
+    """Exclude a category from tables, studies, pages and published data from now on.
 
-    Nothing of it is deleted, and `restore` takes it back. It may stay in naturalist.toml or be
-    removed there. Snapshots published before still hold it: `naturalist snapshots prune`.
+    Nothing is deleted, and `restore` brings the category back. You may keep it in naturalist.toml
+    or remove it there. Earlier snapshots still contain it; remove those with `naturalist snapshots
+    prune`.
 
     Example: naturalist category retire human -c garden
     """
+    from naturalist.curation import categories
+
     change = categories.retire(config, name)
     _print(change, f"{name} is retired; {_NEXT}", json=json)
 
@@ -97,10 +112,13 @@ def retire(
 def restore(
     name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
-    """Take a retired category back, with the ids that its pictures had.
+    """Restore a retired category with the ids its pictures had.
 
     Example: naturalist category restore human -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.curation import categories
+
     change = categories.restore(config, name)
     configured = any(section.name == name for section in load_config(config).category)
     hint = "" if configured else f"; name it in {config} again before the next run"

@@ -1,8 +1,10 @@
 """Commands that make and judge classifiers: train, evaluate, refine."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,12 +22,12 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import CONFIG_NAME, load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import classifier, studies
-from naturalist.pipeline.classifier import Elsewhere
-from naturalist.stores import S3Options
-from naturalist.studies.classifier.options import ClassifierOptions
+
+if TYPE_CHECKING:
+    from naturalist.pipeline.classifier import Elsewhere
+    from naturalist.stores import S3Options
+    from naturalist.studies.classifier.options import ClassifierOptions
 
 app = typer.Typer()
 
@@ -34,12 +36,12 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         metavar="PLACE",
-        help="Tables of a published collection (s3://bucket/prefix or folder) or of a pulled one, "
-        "instead of the workspace's; takes --out.",
+        help="Train on a published collection (s3://bucket/prefix or folder) or a downloaded"
+        " one; needs --out.",
     ),
 ]
 OutOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="With --from: folder that the model goes to.")
+    Path | None, typer.Option(metavar="DIR", help="With --from: folder for the model.")
 ]
 
 
@@ -55,14 +57,17 @@ def train(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a classifier of the tables: nearest pictures and a linear model, as one ONNX file.
+    """Train a classifier on the tables.
 
-    It is judged by models that never saw the source of what they predict. The first model of a
-    workspace is its champion; later ones become it by `naturalist refine`. With the same tables
-    and settings ([classifier] of -c, with --from too) nothing is done again.
+    It combines nearest neighbours and a linear model in one ONNX file, and is evaluated by leaving
+    sources out. The first model of a workspace becomes its champion; later ones through `naturalist
+    refine`. With unchanged tables and settings, the existing model is kept.
 
     Example: naturalist train --from s3://bucket/garden --out models
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import classifier
+
     there = _elsewhere(place, out, snapshot, s3_options(endpoint_url, region, anonymous=anonymous))
     if there is None:
         found = classifier.train(load_config(config), make_progress(quiet=quiet))
@@ -88,11 +93,16 @@ def train(
 
 def _options(config: Path) -> ClassifierOptions:
     """The settings of a configuration; the defaults where there is none."""
+    from naturalist.config import CONFIG_NAME, load_config
+    from naturalist.studies.classifier.options import ClassifierOptions
+
     there = config / CONFIG_NAME if config.is_dir() else config
     return load_config(config).classifier if there.exists() else ClassifierOptions()
 
 
 def _elsewhere(place: str, out: Path | None, snapshot: str, s3: S3Options) -> Elsewhere | None:
+    from naturalist.pipeline.classifier import Elsewhere
+
     if bool(place) != (out is not None):
         raise ConfigError("--from PLACE and --out DIR go together: give both, or neither")
     return None if out is None else Elsewhere(place, out, snapshot or None, s3)
@@ -110,12 +120,16 @@ def evaluate(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say how good the classifier of these tables is on pictures from sources it never saw.
+    """Measure the classifier on sources it never saw.
 
-    Leaves out every source in turn, beside a random split; writes a report with plots
-    (report.md), evaluation.json and the model card. Trains the model if it is not there. What it
-    says of a new source is tried on every source that there is.
+    Leaves out each source in turn and compares with a random split. Writes report.md with plots,
+    evaluation.json and the model card. Trains the model first if there is none.
+
+    Example: naturalist evaluate -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import classifier
+
     there = _elsewhere(place, out, snapshot, s3_options(endpoint_url, region, anonymous=anonymous))
     if there is None:
         found = classifier.evaluate(load_config(config), make_progress(quiet=quiet))
@@ -175,13 +189,18 @@ def _accuracies(found: Mapping[str, Any]) -> Iterator[str]:
 def refine(
     config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Make a challenger of the newest tables, and the champion of it if it is better.
+    """Train a new model and promote it if it is better.
 
-    Both are judged on the same pictures, by models that never saw the source of these, and on
-    pictures of sources that came after the champion. It is promoted if no category is worse beyond
-    classifier.margin and something is better; why is in `naturalist models list`. A step of the
-    daily run with analyse.steps = ["classifier"].
+    Trains a challenger on the newest tables and compares it with the champion on the same pictures,
+    each predicted by a model that never saw their source. It is promoted if something improves and
+    no category gets worse by more than classifier.margin; `naturalist models list` shows the
+    reason. Add "classifier" to analyse.steps to do this in every run.
+
+    Example: naturalist refine -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import studies
+
     found = studies.study(load_config(config), make_progress(quiet=quiet), studies.champion).report
     if json:
         output.print_json(found)

@@ -1,9 +1,11 @@
 """The command that clusters features."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -20,15 +22,13 @@ from naturalist.cli.options import (
     VectorsOption,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
-from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
-from naturalist.features import FeatureTable, open_file, open_place
-from naturalist.layout import Layout
-from naturalist.pipeline import studies
-from naturalist.studies.clusters.options import ClusterOptions, Method
-from naturalist.studies.clusters.study import ClusterStudy
-from naturalist.studies.study import bring_up_to_date
+from naturalist.studies.clusters.options import Method
+
+if TYPE_CHECKING:
+    from naturalist.features import FeatureTable
+    from naturalist.layout import Layout
+    from naturalist.studies.clusters.options import ClusterOptions
 
 app = typer.Typer()
 _METHODS: tuple[Method, ...] = get_args(Method)
@@ -42,17 +42,19 @@ def cluster(
         str,
         typer.Option(
             metavar="NAME",
-            help="kmeans puts every picture into a cluster; hdbscan finds dense groups, rare ones "
-            "too, and calls the rest noise. clusters.method by default.",
+            help="kmeans assigns every picture to a cluster; hdbscan finds dense groups, "
+            "including rare ones, and marks the rest as noise (default: clusters.method).",
         ),
     ] = "",
     count: Annotated[
         int | None,
         typer.Option(
-            min=0, max=512, help="Clusters of kmeans; 0 takes the finest count that is found again."
+            min=0,
+            max=512,
+            help="Number of clusters for kmeans (0 = the largest number that is stable).",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed.")] = None,
     rebuild: Annotated[
         bool,
         typer.Option("--rebuild", help="Recluster from scratch; report how many pictures moved."),
@@ -63,14 +65,22 @@ def cluster(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Cluster the features, and show each cluster by its numbers, pictures and words.
+    """Cluster the features and describe each cluster.
 
-    A second call places new pictures into the clusters that are there and moves no old one, until
-    they no longer fit. Results: clusters/NAME in the workspace (or in --out): members.parquet,
-    clusters.json, a contact sheet for each cluster.
+    Later calls assign new pictures to the existing clusters and move no old picture, until the
+    clusters no longer fit. Writes members.parquet, clusters.json and a contact sheet per cluster to
+    clusters/NAME in the workspace (or to --out).
 
     Example: naturalist cluster --method hdbscan --name dense
     """
+    from naturalist.config import load_config
+    from naturalist.config.sources import NAME
+    from naturalist.layout import Layout
+    from naturalist.pipeline import studies
+    from naturalist.studies.clusters.options import ClusterOptions
+    from naturalist.studies.clusters.study import ClusterStudy
+    from naturalist.studies.study import bring_up_to_date
+
     if not NAME.fullmatch(name):
         raise ConfigError(f"--name {name!r}: use letters, digits, and . _ + - inside, at most 100")
     progress = make_progress(quiet=quiet)
@@ -98,6 +108,9 @@ def elsewhere(place: str, vectors: Path | None, out: Path | None) -> tuple[Featu
     Raises:
         ConfigError: --out is not said, or both --from and --vectors are.
     """
+    from naturalist.features import open_file, open_place
+    from naturalist.layout import Layout
+
     if place and vectors:
         raise ConfigError("--from and --vectors exclude each other: say where the features are")
     if out is None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from naturalist import consume
 from naturalist.cli import output
+from naturalist.cli.defaults import DOWNLOADS
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     AnonymousOption,
@@ -20,7 +20,6 @@ from naturalist.cli.options import (
 )
 from naturalist.cli.progress import make_progress
 from naturalist.progress import uncounted_stage
-from naturalist.stores import open_store
 
 app = typer.Typer()
 
@@ -30,7 +29,7 @@ def pull(
     url: Annotated[
         str, typer.Argument(metavar="URL", help="s3://bucket/prefix, or a published folder.")
     ],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to pull into.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to download to.")],
     categories: Annotated[
         str, typer.Option(metavar="NAMES", help="Only these categories, separated by commas.")
     ] = "",
@@ -41,14 +40,14 @@ def pull(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Only these folders, such as tables,ledger. By default all but the pictures and "
-            "previews.",
+            help="Only these folders, such as tables,ledger (default: all except pictures and "
+            "previews).",
         ),
     ] = "",
     snapshot: SnapshotOption = "",
     jobs: Annotated[
-        int, typer.Option(min=1, max=64, help="Files that are fetched at once.")
-    ] = consume.JOBS,
+        int, typer.Option(min=1, max=64, help="Number of parallel downloads.")
+    ] = DOWNLOADS,
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     anonymous: AnonymousOption = False,
@@ -56,12 +55,18 @@ def pull(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch a published collection into DIR, under plain names, every file verified.
+    """Download a published collection.
 
-    Run it again to go on after an interruption, or to fetch what a newer snapshot changed: only
-    that is fetched, and files that the snapshot no longer names are removed.
+    Every file is verified. Run it again to resume, or to update to a newer snapshot: only changed
+    files are downloaded, and files that the snapshot no longer lists are deleted.
+
+    Example: naturalist pull s3://bucket/garden garden --anonymous
     """
+    from naturalist.stores import open_store
+
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
+    from naturalist import consume
+
     selection = consume.Selection(_words(categories), _words(formats), _words(parts))
     listening = uncounted_stage(make_progress(quiet=quiet), "pull", "kB", 1000)
     with listening as (begin, advance):

@@ -1,12 +1,15 @@
 """The command that shows a collection in a browser."""
 
+from __future__ import annotations
+
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from naturalist.cli import output
+from naturalist.cli.defaults import THUMBNAILS
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
@@ -21,18 +24,13 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
-from naturalist.config.dashboard import DashboardSection
-from naturalist.dashboard import serving
-from naturalist.dashboard.bundle import load_bundle
-from naturalist.dashboard.desk import open_desk
-from naturalist.dashboard.export import THUMBNAILS
-from naturalist.dashboard.export import export as export_pages
-from naturalist.dashboard.place import Place, open_published, open_workspace
-from naturalist.dashboard.security import Door
 from naturalist.errors import ConfigError
 from naturalist.progress import uncounted_stage
-from naturalist.stores import S3Options
+
+if TYPE_CHECKING:
+    from naturalist.config.dashboard import DashboardSection
+    from naturalist.dashboard.place import Place
+    from naturalist.stores import S3Options
 
 app = typer.Typer()
 
@@ -45,22 +43,27 @@ def dashboard(
         typer.Option(
             "--from",
             metavar="PLACE",
-            help="Show a published collection (folder or s3://bucket/prefix) or a pulled folder.",
+            help="Show a published collection (folder or s3://bucket/prefix) or a downloaded one.",
         ),
     ] = "",
-    host: Annotated[str, typer.Option(help="Where to listen; dashboard.host if not said.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on (default: dashboard.host).")] = "",
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="0 takes a free one; dashboard.port if not said."),
+        typer.Option(
+            min=0, max=65535, help="Port to listen on (0 = any free port; default: dashboard.port)."
+        ),
     ] = None,
     open_to_network: Annotated[
-        bool, typer.Option("--open-to-network", help="Let other machines in; needs a token.")
+        bool,
+        typer.Option(
+            "--open-to-network", help="Accept connections from other machines; needs a token."
+        ),
     ] = False,
     token: Annotated[
         str,
         typer.Option(
             envvar="NATURALIST_DASHBOARD_TOKEN",
-            help="What a browser must send; better set in the environment than said here.",
+            help="Access token that browsers must send; prefer the environment variable.",
         ),
     ] = "",
     review: Annotated[
@@ -74,11 +77,11 @@ def dashboard(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Serve nothing; write the same pages into DIR, to open without a server.",
+            help="Write the pages as static files into DIR instead of serving them.",
         ),
     ] = None,
     thumbnails: Annotated[
-        int, typer.Option(min=0, metavar="N", help="With --export: most thumbnails to take along.")
+        int, typer.Option(min=0, metavar="N", help="With --export: maximum number of thumbnails.")
     ] = THUMBNAILS,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -88,13 +91,19 @@ def dashboard(
     anonymous: AnonymousOption = False,
     requester_pays: RequesterPaysOption = False,
 ) -> None:
-    """Show health, map, clusters, models and pictures in the browser.
+    """Show the collection in the browser.
 
-    Read-only, but with --review: then people with a token can keep, relabel, retire and tag.
-    On this machine alone unless --open-to-network is said. /metrics is for Prometheus, /api for
-    programs. Ctrl-C ends it. Needs  pip install 'naturalist[dashboard]'. --export needs no server:
-    a folder DIR below the workspace that is called site is published with the next snapshot.
+    Shows health, map, clusters, models and pictures. Read-only, unless --review lets people with a
+    token keep, relabel, retire and tag pictures. Listens on this machine only, unless
+    --open-to-network is given. /metrics is for Prometheus, /api for programs. Stop it with Ctrl-C.
+    Needs  pip install 'naturalist[dashboard]'. --export writes static pages that need no server; a
+    folder named `site` in the workspace is published with the next snapshot.
+
+    Example: naturalist dashboard -c garden
     """
+    from naturalist.dashboard import serving
+    from naturalist.dashboard.security import Door
+
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     place, settings = _place(config, source, snapshot, options)
     if review and (export is not None or source):
@@ -112,6 +121,10 @@ def dashboard(
 
 
 def _export(place: Place, folder: Path, thumbnails: int, *, json: bool, quiet: bool) -> None:
+    from naturalist.dashboard.bundle import load_bundle
+    from naturalist.dashboard.desk import open_desk
+    from naturalist.dashboard.export import export as export_pages
+
     listening = uncounted_stage(make_progress(quiet=quiet), "export", "thumbnails")
     with listening as (begin, advance), contextlib.closing(open_desk(place)) as desk:
         made = export_pages(
@@ -137,6 +150,10 @@ _READY = "{url}   (Ctrl-C ends it)"
 def _place(
     config: Path, source: str, snapshot: str, options: S3Options
 ) -> tuple[Place, DashboardSection]:
+    from naturalist.config import load_config
+    from naturalist.config.dashboard import DashboardSection
+    from naturalist.dashboard.place import open_published, open_workspace
+
     if source:
         return open_published(source, snapshot or None, options), DashboardSection()
     if snapshot:

@@ -1,9 +1,11 @@
 """The command that tells whether new pictures are like those from before."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -11,11 +13,11 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
 from naturalist.errors import ConfigError
-from naturalist.pipeline import studies
-from naturalist.studies.drift.options import Against, DriftOptions
-from naturalist.studies.drift.wording import VERDICTS
+from naturalist.studies.drift.options import Against
+
+if TYPE_CHECKING:
+    from naturalist.studies.drift.options import DriftOptions
 
 app = typer.Typer()
 _QUESTIONS: tuple[Against, ...] = get_args(Against)
@@ -25,7 +27,7 @@ _QUESTIONS: tuple[Against, ...] = get_args(Against)
 def drift(
     config: ConfigOption = DEFAULT_CONFIG,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="The batch to look at; the newest by default.")
+        int | None, typer.Option(min=1, help="Batch to examine (default: the newest).")
     ] = None,
     source: Annotated[
         str,
@@ -46,14 +48,17 @@ def drift(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Tell whether a batch is like what was before it, in words, numbers and pictures.
+    """Compare a batch with the batches before it.
 
-    Compares features, measures of quality, file facts and predictions; the thresholds are those of
-    [drift]. The verdict (drift, none, too_few) is in the report and in --json; the exit code is 0
-    whatever it is.
+    Compares features, quality measures, file properties and predictions, with the thresholds in
+    [drift]. The verdict (drift, none, too_few) is in the report and in --json; it does not change
+    the exit code.
 
     Example: naturalist drift --batch 12
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import studies
+
     settings = load_config(config)
     options = _options(settings.drift, against)
     drift_study = partial(studies.drift, batch=batch, source=source, options=options)
@@ -73,6 +78,8 @@ def _options(options: DriftOptions, against: str) -> DriftOptions:
 
 
 def _print(report: dict[str, Any], path: Path) -> None:
+    from naturalist.studies.drift.wording import VERDICTS
+
     what = f"batch {report['batch']}" if report["batch"] is not None else "source"
     what += f" {report['source']}" if report["source"] else ""
     rows, reference = report["rows"], report["reference"]

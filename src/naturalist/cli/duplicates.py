@@ -1,20 +1,22 @@
 """The command that finds near duplicates."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from naturalist.cli import output
+from naturalist.cli.defaults import Keep
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
-from naturalist.curation.measured import write_decisions
-from naturalist.curation.near_duplicates import Keep, Thinned, thin_out
 from naturalist.errors import ConfigError
-from naturalist.layout import Layout
-from naturalist.pipeline import studies
+
+if TYPE_CHECKING:
+    from naturalist.curation.near_duplicates import Thinned
+    from naturalist.layout import Layout
 
 app = typer.Typer()
 _SHOWN = 10
@@ -25,37 +27,45 @@ def duplicates(
     config: ConfigOption = DEFAULT_CONFIG,
     keep: Annotated[
         Keep | None,
-        typer.Option(help="Picture of each group that stays, if the others are retired."),
+        typer.Option(help="Picture of each group to keep when the others are retired."),
     ] = None,
     decisions: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="With --keep: write a file that retires the others, for review."
+            metavar="FILE",
+            help="With --keep: write a decisions file that retires the others, for naturalist "
+            "review.",
         ),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Group pictures that are nearly the same: smaller, recompressed, brighter, a little cropped.
+    """Group near-duplicate pictures.
 
-    Perceptual hashes propose pairs and feature vectors confirm them; [duplicates] says how near is
-    near. Pictures with equal bytes are one picture since they were ingested. Nothing is removed:
-    groups are for honest splits (all of a group on one side) and for a person to look at. Groups
-    that span categories come first, because a label is wrong there.
+    Finds pictures that are resized, recompressed, brightened or slightly cropped copies: perceptual
+    hashes propose pairs and feature vectors confirm them; [duplicates] sets the thresholds.
+    (Pictures with identical bytes were merged on ingest.) Nothing is removed: use the groups for
+    splits without leakage, and to review. Groups that span categories come first, since one of the
+    labels is wrong.
 
     With --keep, one picture of each group stays: the largest, the sharpest, the first, or the first
-    of each source. What would be retired is counted, and written with --decisions; groups that span
-    categories are left to a person.
+    of each source. --decisions writes a file that retires the others; groups that span categories
+    are left to you.
 
-    Examples: naturalist duplicates, then look at duplicates/sheet.png in the workspace ; naturalist
-    duplicates --keep largest --decisions thin.csv, then naturalist review thin.csv
+    Example: naturalist duplicates --keep largest --decisions thin.csv
     """
+    from naturalist.config import load_config
+    from naturalist.curation.measured import write_decisions
+    from naturalist.curation.near_duplicates import Keep as Rule
+    from naturalist.curation.near_duplicates import thin_out
+    from naturalist.pipeline import studies
+
     if decisions is not None and keep is None:
         raise ConfigError("--decisions goes with --keep: say which picture of a group stays")
     settings = load_config(config)
     report = studies.study(settings, make_progress(quiet=quiet), studies.duplicates).report
     layout = settings.layout
-    thinned = None if keep is None else thin_out(layout, sorted(settings.labels), keep)
+    thinned = None if keep is None else thin_out(layout, sorted(settings.labels), Rule(keep))
     if thinned is not None and decisions is not None:
         write_decisions(decisions, thinned.decisions)
     if json:

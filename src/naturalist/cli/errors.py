@@ -18,10 +18,23 @@ from naturalist.errors import (
     StorageFull,
 )
 
-EXIT_CODES = """\
-Exit codes: 0 done; 1 other error; 2 bad configuration or usage; 3 a budget is exceeded;
-4 verification failed; 5 workspace unusable or locked; 6 source or drive missing; 7 store failed;
-8 backbone unusable; 9 optional package missing; 10 no space or memory left; 130 interrupted."""
+EXIT_CODES = "Exit codes: see `naturalist help exit-codes`."
+
+EXIT_MEANINGS = {
+    0: "Success.",
+    1: "Another error; the message says which.",
+    2: "The configuration or an argument is wrong. Correct it and run the command again.",
+    3: "Too many pictures failed (failure_budget) or would leave the tables "
+    "(withdrawal_budget). Check them, then accept them with the option that the message names.",
+    4: "Verification failed: the report names the damaged pictures or files.",
+    5: "The workspace is unusable or locked by another process.",
+    6: "A source or a drive is missing or unreadable. Mount it, or correct its path.",
+    7: "The object store refused or failed. Check address, credentials and permissions.",
+    8: "The backbone or its weights cannot be used.",
+    9: "An optional package is missing. Install the extra that the message names.",
+    10: "No disk space or memory left. Free some and run the command again.",
+    INTERRUPTED_EXIT_CODE: "Interrupted. Finished work is kept; run the command again to continue.",
+}
 
 
 def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
@@ -33,7 +46,8 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         _report(type(error).__name__, str(error), error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except TyperException as error:
-        said = f"{error.format_message().rstrip('.')}; see --help"
+        message = error.format_message().rstrip(".")
+        said = f"{message}{' See' if message.endswith('?') else '; see'} --help"
         _report("UsageError", said, ConfigError.exit_code, as_json=as_json)
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):

@@ -16,13 +16,7 @@ from naturalist.cli.options import (
     VectorsOption,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
 from naturalist.errors import ConfigError
-from naturalist.features import open_file, open_place
-from naturalist.layout import Layout
-from naturalist.running import workspace
-from naturalist.studies import exporting
-from naturalist.studies.exporting import Beside
 
 app = typer.Typer()
 _PROJECTOR_ROWS = 10_000
@@ -45,36 +39,43 @@ def export(
         typer.Option(
             "--map",
             metavar="NAME|FILE",
-            help="Map whose coordinates go along, or your own: a Parquet file with picID, x, y "
+            help="Map to export coordinates of, or your own: a Parquet file with picID, x, y "
             "(and z).",
         ),
     ] = "tsne-2d",
     clusters: Annotated[
-        str, typer.Option(metavar="NAME", help="Clustering that goes along.")
+        str, typer.Option(metavar="NAME", help="Clustering to export.")
     ] = "default",
     rows: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Most pictures, drawn evenly; 0 for all. The projector gets 10,000 by default, "
-            "for it draws no more.",
+            help="Maximum number of pictures, sampled evenly (0 = all; default for projector: "
+            "10,000, its limit).",
         ),
     ] = None,
     thumbnails: Annotated[
-        bool, typer.Option("--thumbnails", help="Let thumbnails go along (not with csv).")
+        bool, typer.Option("--thumbnails", help="Include thumbnails (not with csv).")
     ] = False,
     place: FromOption = "",
     vectors: VectorsOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write features, clusters and coordinates for TensorBoard, Embedding Atlas or as CSV.
+    """Export features for TensorBoard, Embedding Atlas or CSV.
 
-    Coordinates and clusters are there if a map and clusters have been made. CSV has no features:
-    the tables of the collection are CSV already.
+    Includes coordinates and clusters if a map and clusters exist. CSV has no features, because the
+    tables of the collection are CSV already.
 
     Example: naturalist export atlas --for atlas --thumbnails
     """
+    from naturalist.config import load_config
+    from naturalist.features import open_file, open_place
+    from naturalist.layout import Layout
+    from naturalist.running import workspace
+    from naturalist.studies import exporting
+    from naturalist.studies.exporting import Beside
+
     if form not in get_args(exporting.Form):
         raise ConfigError(f"--for {form!r}: choose one of {', '.join(get_args(exporting.Form))}")
     if place and vectors:

@@ -5,13 +5,10 @@ from typing import Annotated
 import typer
 
 from naturalist.cli import output
+from naturalist.cli.defaults import OUTCOMES
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import load_config
-from naturalist.curation import ledger_query
 from naturalist.errors import ConfigError
-from naturalist.ledger import Outcome
-from naturalist.pipeline import status
 from naturalist.reasons import Reason
 
 app = typer.Typer()
@@ -20,10 +17,15 @@ _SHOWN = 100
 
 @app.command("status", epilog=EXIT_CODES)
 def show_status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """Tell what the workspace holds, by category.
+    """Show counts per category.
 
-    Costs no more for a million pictures than for a hundred, and may be asked while a run is going.
+    Takes the same short time for a million pictures as for a hundred, also during a run.
+
+    Example: naturalist status -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import status
+
     held = status.collection_status(load_config(config))
     if json:
         output.print_json(held)
@@ -35,14 +37,12 @@ def show_status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False)
 def ledger(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
-    refused: Annotated[
-        bool, typer.Option("--refused", help="Only files that were refused.")
-    ] = False,
-    outcome: Annotated[str, typer.Option(help=f"Only this outcome: {', '.join(Outcome)}.")] = "",
-    reason: Annotated[str, typer.Option(help="Only this reason; --reasons lists them.")] = "",
+    refused: Annotated[bool, typer.Option("--refused", help="Show only refused files.")] = False,
+    outcome: Annotated[str, typer.Option(help=f"Only this outcome: {', '.join(OUTCOMES)}.")] = "",
+    reason: Annotated[str, typer.Option(help="Show only this reason (see --reasons).")] = "",
     category: Annotated[str, typer.Option(help="Only this category.")] = "",
     source: Annotated[str, typer.Option(help="Only this source.")] = "",
-    pic_id: Annotated[str, typer.Option(help="Only this picture: where did it come from?")] = "",
+    pic_id: Annotated[str, typer.Option(help="Show only this picture: where it came from.")] = "",
     limit: Annotated[
         int | None,
         typer.Option(
@@ -51,21 +51,26 @@ def ledger(
         ),
     ] = None,
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="List the reasons for a refusal and their meanings.")
+        bool, typer.Option("--reasons", help="List the reasons for refusal and what they mean.")
     ] = False,
 ) -> None:
-    """Show the ledger: one row for every file ever seen, with what became of it and why.
+    """Show the ledger: one row per file ever seen.
 
-    Examples: naturalist ledger --refused ; naturalist ledger --pic-id plant_id_7 . In JSON,
-    `path_hex` holds the exact bytes of the path.
+    Each row says what happened to the file and why. In JSON, `path_hex` holds the exact bytes of
+    the path.
+
+    Examples: naturalist ledger --refused ; naturalist ledger --pic-id plant_id_7
     """
+    from naturalist.config import load_config
+    from naturalist.curation import ledger_query
+
     if reasons:
         _print_reasons(json=json)
         return
     if refused:
-        if outcome not in ("", Outcome.REFUSED):
+        if outcome not in ("", "refused"):
             raise ConfigError(f"--refused and --outcome {outcome!r}: no file is both")
-        outcome = Outcome.REFUSED.value
+        outcome = "refused"
     _check_words(outcome, reason)
     wanted = ledger_query.Filter(
         outcome=outcome,
@@ -100,8 +105,8 @@ def ledger(
 
 
 def _check_words(outcome: str, reason: str) -> None:
-    if outcome and outcome not in list(Outcome):
-        raise ConfigError(f"--outcome {outcome!r}: choose one of {', '.join(Outcome)}")
+    if outcome and outcome not in OUTCOMES:
+        raise ConfigError(f"--outcome {outcome!r}: choose one of {', '.join(OUTCOMES)}")
     if reason and reason not in list(Reason):
         raise ConfigError(f"--reason {reason!r}: choose one of {', '.join(Reason)}")
 

@@ -1,20 +1,21 @@
 """The command that looks for wrong categories."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from naturalist.artifacts import read_parquet
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
 from naturalist.errors import ConfigError
-from naturalist.layout import Layout
-from naturalist.pipeline import studies
 from naturalist.studies.labels.options import Judge, LabelIssueOptions
+
+if TYPE_CHECKING:
+    from naturalist.layout import Layout
 
 app = typer.Typer()
 _JUDGES: dict[str, Judge] = {name: name for name in get_args(Judge)}
@@ -27,24 +28,28 @@ def label_issues(
     judge: Annotated[
         str,
         typer.Option(
-            help="folds: trained on other pictures of all sources; sources: trained without the "
-            "picture's source; both."
+            help="Model that judges a picture: folds (trained on other pictures of all sources),"
+            " sources (trained without the picture's source), or both."
         ),
     ] = LabelIssueOptions.judge,
     shown: Annotated[
-        int, typer.Option(min=1, max=600, help="Pictures on the contact sheet.")
+        int, typer.Option(min=1, max=600, help="Number of pictures on the contact sheet.")
     ] = LabelIssueOptions.shown,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Rank the pictures whose category is suspected to be wrong, by confident learning.
+    """Rank pictures whose label may be wrong.
 
-    Nothing is changed: look at the contact sheet, and decide with `naturalist review --template`.
-    Pictures that were decided about are suspects no more. Also names sources that a classifier
-    which never saw them takes for something else as a whole.
+    Uses confident learning. Nothing is changed: check the contact sheet, then decide with
+    `naturalist review --template`. Pictures with a decision are not listed again. Also lists
+    sources that a classifier which never saw them assigns to another category as a whole.
 
     Example: naturalist label-issues, then naturalist review --template open.csv
     """
+    from naturalist.artifacts import read_parquet
+    from naturalist.config import load_config
+    from naturalist.pipeline import studies
+
     if judge not in _JUDGES:
         raise ConfigError(f"--judge {judge!r}: choose one of {', '.join(_JUDGES)}")
     settings = load_config(config)
@@ -64,6 +69,8 @@ def _sheet(layout: Layout) -> Any:
 
 
 def _print(report: dict[str, Any], layout: Layout) -> None:
+    from naturalist.artifacts import read_parquet
+
     for sentence in report["words"]:
         output.print_text(sentence)
     rows = [

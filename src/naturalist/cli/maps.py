@@ -1,5 +1,7 @@
 """Commands that make maps and samples of all pictures."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,14 +15,11 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
-from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
-from naturalist.features import open_place
-from naturalist.layout import MapFolder, SampleFolder
-from naturalist.running import workspace
-from naturalist.studies.maps.options import MapOptions
-from naturalist.studies.study import bring_up_to_date
+
+if TYPE_CHECKING:
+    from naturalist.layout import MapFolder, SampleFolder
+    from naturalist.studies.maps.options import MapOptions
 
 if TYPE_CHECKING:
     from naturalist.features import FeatureTable
@@ -41,46 +40,52 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         metavar="PLACE",
-        help="A published or pulled collection, or a workspace, instead of the configuration's.",
+        help="Read a published or downloaded collection, or another workspace; needs --out.",
     ),
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder for the result; needed with --from."),
+    typer.Option("--out", metavar="DIR", help="Folder for the result; required with --from."),
 ]
 
 
 @app.command("map", epilog=EXIT_CODES)
 def make_map(
     dims: Annotated[
-        int | None, typer.Option(min=2, max=3, help="2 for a flat map, 3 for space; 2 by default.")
+        int | None, typer.Option(min=2, max=3, help="Dimensions: 2 or 3 (default 2).")
     ] = None,
     method: Annotated[
         Method | None,
-        typer.Option(help="By default as configured; umap and pacmap need extras of these names."),
+        typer.Option(
+            help="Layout method (default: map.method); umap and pacmap need the extras of these "
+            "names."
+        ),
     ] = None,
     sample: Annotated[
         str,
         typer.Option(
             metavar="N|auto|all",
-            help="Pictures that are laid out; the others are placed among them. auto is 100,000.",
+            help="Number of pictures to lay out; the others are placed between them. auto = "
+            "100,000.",
         ),
     ] = "",
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed, the same map.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Random seed; the same seed gives the same map.")
+    ] = None,
     name: Annotated[
-        str, typer.Option(help="Name of the map; as in tsne-2d if none is given.")
+        str, typer.Option(help="Name of the map (default: method and dimensions, such as tsne-2d).")
     ] = "",
     coordinates: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Your own layout, .parquet or .csv with picID, x, y (and z): it is measured, and "
-            "pictures that are not in it are placed among its own.",
+            help="Your own layout, .parquet or .csv with picID, x, y (and z). It is evaluated, "
+            "and pictures missing from it are added.",
         ),
     ] = None,
     rebuild: Annotated[
         bool,
-        typer.Option("--rebuild", help="Lay it out again, starting from the map that is there."),
+        typer.Option("--rebuild", help="Recompute the layout, starting from the existing map."),
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     place: FromOption = "",
@@ -88,16 +93,18 @@ def make_map(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a map of all pictures in two or three dimensions, or bring one up to date.
+    """Map all pictures in two or three dimensions.
 
-    Pictures with similar features lie near each other. A map that is there takes new pictures in
-    without moving the old ones; where they no longer fit, it is made anew, started from the old one
-    and laid over it. The result is points.parquet, map.json with what was measured, and map.png.
+    Pictures with similar features are close to each other. An existing map takes in new pictures
+    without moving the old ones. When they no longer fit, it is recomputed from the old map and
+    aligned with it. Writes points.parquet, map.json (measurements) and map.png.
 
     Example: naturalist map --dims 3 -c garden
     """
+    from naturalist.layout import MapFolder
     from naturalist.studies.maps.own_coordinates import read_coordinates
     from naturalist.studies.maps.study import MapStudy, default_name
+    from naturalist.studies.study import bring_up_to_date
 
     settings, opened, root = _place(config, place, out, "map")
     own = None
@@ -119,6 +126,11 @@ def make_map(
 
 def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOptions, Any, Path]:
     """The settings, a context that gives the features, and where results of a kind lie."""
+    from naturalist.config import load_config
+    from naturalist.features import open_place
+    from naturalist.running import workspace
+    from naturalist.studies.maps.options import MapOptions
+
     if place:
         if out is None:
             raise ConfigError("--from reads another place: say with  --out DIR  where to write")
@@ -128,7 +140,7 @@ def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOp
     root = settings.layout.maps if kind == "map" else settings.layout.samples
 
     @contextmanager
-    def held() -> "Iterator[FeatureTable]":
+    def held() -> Iterator[FeatureTable]:
         with workspace.writing(settings):
             yield open_place(settings.layout.root, sources=False)
 
@@ -136,8 +148,10 @@ def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOp
 
 
 def _reading(place: str) -> Any:
+    from naturalist.features import open_place
+
     @contextmanager
-    def read() -> "Iterator[FeatureTable]":
+    def read() -> Iterator[FeatureTable]:
         yield open_place(place, sources=False)
 
     return read
@@ -165,6 +179,8 @@ def _sample_words(text: str) -> int | str:
 
 
 def _checked_name(name: str) -> str:
+    from naturalist.config.sources import NAME
+
     if not NAME.fullmatch(name):
         raise ConfigError(
             f"--name {name}: use letters, digits, and . _ + - inside, at most 100 characters"
@@ -214,17 +230,28 @@ class Choice(StrEnum):
 
 @app.command("sample", epilog=EXIT_CODES)
 def make_sample(
-    size: Annotated[int, typer.Option("--size", min=5, help="Pictures to choose.")] = 30_000,
+    size: Annotated[
+        int,
+        typer.Option(
+            "--size",
+            min=5,
+            help="Number of pictures to choose (default: a tenth of the collection, at most "
+            "30,000).",
+        ),
+    ] = 30_000,
     method: Annotated[
         Choice,
         typer.Option(
-            help="aware keeps rare clusters and thins dense ones; sketch takes boxes of equal side "
-            "(geometric sketching); uniform is chance."
+            help="aware keeps rare clusters and thins out dense ones; sketch covers the feature "
+            "space evenly (geometric sketching); uniform is random."
         ),
     ] = Choice.AWARE,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same sample.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed; the same seed gives the same sample.")
+    ] = 0,
     name: Annotated[
-        str, typer.Option(help="Name of the sample; as in aware-30000 if none is given.")
+        str,
+        typer.Option(help="Name of the sample (default: method and size, such as aware-30000)."),
     ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     place: FromOption = "",
@@ -232,13 +259,15 @@ def make_sample(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Choose pictures that stand for all, and report what is kept of every cluster and category.
+    """Choose a representative sample of the pictures.
 
-    The report compares the sample with uniform samples of the same size. The result is
-    members.parquet (with how many pictures each stands for) and sample.json.
+    Reports how much of each cluster and category is kept, compared with random samples of the same
+    size. Writes members.parquet (with the number of pictures each member represents) and
+    sample.json.
 
     Example: naturalist sample --size 5000 -c garden
     """
+    from naturalist.layout import SampleFolder
     from naturalist.studies.maps import samples
     from naturalist.studies.maps.methods.sampling import SampleOptions
 

@@ -1,17 +1,19 @@
 """The command about columns that come along with pictures."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naturalist import artifacts
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import Config, load_config
-from naturalist.metadata import Summary
-from naturalist.pipeline import metadata as pipeline_metadata
+
+if TYPE_CHECKING:
+    from naturalist.config import Config
+    from naturalist.metadata import Summary
 
 app = typer.Typer()
 _SHOWN = 100
@@ -30,13 +32,16 @@ def metadata(
         int, typer.Option(min=0, help=f"Maximum problems to list (0 = all; default {_SHOWN}).")
     ] = _SHOWN,
 ) -> None:
-    """Match rows of metadata files with pictures, and show what was matched and what was not.
+    """Match rows of metadata files with pictures.
 
-    Files and folder names are those that the configuration names ([[category.source.metadata]],
-    folders). A run does this too, after the tables are verified.
+    Shows what matched and what did not. Files and folder patterns are those of the configuration
+    ([[category.source.metadata]], folders). Every run does this too, after it verified the tables.
 
     Examples: naturalist metadata ; naturalist metadata --problems
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import metadata as pipeline_metadata
+
     settings = load_config(config)
     summary = pipeline_metadata.collect(settings, make_progress(quiet=quiet))
     if json:
@@ -75,6 +80,8 @@ def _print(summary: Summary) -> None:
 
 
 def _problems(settings: Config, limit: int) -> list[dict[str, object]]:
+    from naturalist import artifacts
+
     path = settings.layout.metadata_problems
     if not path.exists():
         return []

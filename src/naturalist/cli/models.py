@@ -5,34 +5,35 @@ from typing import Annotated, Any
 
 import typer
 
-from naturalist import artifacts
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import load_config
-from naturalist.pipeline import classifier
-from naturalist.studies.classifier import champions
-from naturalist.studies.classifier.exporting import export_model
 
-app = typer.Typer(help="Classifiers of a workspace.")
+app = typer.Typer(help="List, show, promote and export classifiers.")
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Its id, as `naturalist models list` shows it.")
+    str,
+    typer.Argument(metavar="MODEL", help="Id of a model, as listed by `naturalist models list`."),
 ]
-ReasonOption = Annotated[str, typer.Option(help="Why; it is written into the history.")]
+ReasonOption = Annotated[str, typer.Option(help="Reason, stored in the history.")]
 
 
 @app.callback()
 def _group() -> None:
-    """Classifiers of a workspace: see, choose, go back, take along."""
+    """List, show, promote and export classifiers."""
 
 
 @app.command("list", epilog=EXIT_CODES)
 def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """List the models, which of them is the champion, and what was decided about them.
+    """List the models, the current champion, and past decisions.
 
-    The champion is the model that `naturalist predict` uses. Example: naturalist models list
+    The champion is the model that `naturalist predict` uses.
+
+    Example: naturalist models list
     """
+    from naturalist.config import load_config
+    from naturalist.studies.classifier import champions
+
     layout = load_config(config).layout
     found, decided = champions.models(layout), champions.history(layout)
     if json:
@@ -58,12 +59,19 @@ def _accuracy(model: dict[str, Any]) -> str:
 @app.command(epilog=EXIT_CODES)
 def show(
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="Its id; the champion by default.")
+        str, typer.Argument(metavar="[MODEL]", help="Id of a model (default: the champion).")
     ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Show the card of a model: its data, how good it is, what it is for, where it fails."""
+    """Show the card of a model: data, accuracy, intended use, known failures.
+
+    Example: naturalist models show
+    """
+    from naturalist import artifacts
+    from naturalist.config import load_config
+    from naturalist.studies.classifier import champions
+
     folder = champions.model_folder(load_config(config).layout, model)
     if json:
         evaluation = artifacts.read_json(folder / "evaluation.json")
@@ -79,10 +87,15 @@ def promote(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Make a model the champion, whatever the comparison said.
+    """Make a model the champion, regardless of the comparison.
 
-    `naturalist models list` shows the ids, and `rollback` takes it back.
+    `naturalist models list` shows the ids, and `naturalist models rollback` undoes it.
+
+    Example: naturalist models promote 3f2a91c0 --reason "better on owls"
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import classifier
+
     _print_decision(classifier.promote(load_config(config), model, reason), json=json)
 
 
@@ -92,10 +105,15 @@ def rollback(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Go back to the champion before this one.
+    """Return to the previous champion.
 
-    When new predictions turn out worse than the old ones; twice goes back two champions.
+    Use it when new predictions are worse than before. Twice goes back two champions.
+
+    Example: naturalist models rollback --reason "worse on birds"
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import classifier
+
     _print_decision(classifier.roll_back(load_config(config), reason), json=json)
 
 
@@ -110,23 +128,30 @@ def _print_decision(entry: dict[str, Any], *, json: bool) -> None:
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="File to write.")],
     model: Annotated[
-        str, typer.Option(help="Id, file or folder of a model; the champion by default.")
+        str, typer.Option(help="Id, file or folder of a model (default: the champion).")
     ] = "",
     prepared: Annotated[
         bool,
         typer.Option(
             "--prepared",
-            help="Take pictures as the backbone prepares them, instead of one of any size.",
+            help="Let the exported file take pictures prepared for the backbone, instead of "
+            "pictures of any size.",
         ),
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Write one ONNX file from picture to probabilities, which runs without naturalist.
+    """Export a model as one ONNX file, from picture to probabilities.
 
-    It takes `picture`, uint8 (height, width, 3), RGB, of any size, and gives `probabilities`,
-    `outlier_score` and `known`; the names of the categories are in its metadata.
+    The file runs without naturalist. Input: `picture`, uint8 (height, width, 3), RGB, of any size.
+    Outputs: `probabilities`, `outlier_score` and `known`. Category names are in its metadata.
+
+    Example: naturalist models export garden.onnx
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import classifier
+    from naturalist.studies.classifier.exporting import export_model
+
     layout = load_config(config).layout if not model or not Path(model).exists() else None
     path = Path(model) if layout is None else classifier.chosen_model(layout, model)
     told = export_model(path, file, any_size=not prepared)

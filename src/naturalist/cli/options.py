@@ -1,58 +1,64 @@
 """Options that several commands take."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naturalist.config import CONFIG_NAME
-from naturalist.config.executor import ExecutorKind
-from naturalist.stores import S3Options
+from naturalist.cli.defaults import CONFIG_NAME, Executor
+
+if TYPE_CHECKING:
+    from naturalist.stores import S3Options
 
 DEFAULT_CONFIG = Path(CONFIG_NAME)
 ConfigOption = Annotated[
     Path,
     typer.Option(
-        "-c", "--config", help=f"Configuration file, or the folder that has {CONFIG_NAME}."
+        "-c", "--config", help=f"Configuration file, or the folder that contains {CONFIG_NAME}."
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
+    bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else.")
 ]
 FullScanOption = Annotated[
     bool,
     typer.Option(
         "--full-scan",
-        help="Look at every file, whatever ingest.unchanged_folders says.",
+        help="Check every file, also in unchanged folders (overrides ingest.unchanged_folders).",
     ),
 ]
 AcceptWithdrawalsOption = Annotated[
     bool,
     typer.Option(
         "--accept-withdrawals",
-        help="Let more pictures leave the tables than withdrawal_budget allows.",
+        help="Allow more pictures to leave the tables than withdrawal_budget.",
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
 SnapshotOption = Annotated[
-    str, typer.Option(metavar="ID", help="Id of a snapshot, as in 000012; the newest by default.")
+    str, typer.Option(metavar="ID", help="Id of a snapshot, such as 000012 (default: the newest).")
 ]
 EndpointOption = Annotated[
-    str, typer.Option(metavar="URL", help="Address of an S3 server that is not AWS.")
+    str, typer.Option(metavar="URL", help="URL of an S3 server other than AWS.")
 ]
 RegionOption = Annotated[str, typer.Option(help="Region of the bucket.")]
 AnonymousOption = Annotated[
     bool, typer.Option("--anonymous", help="Send no credentials: for public buckets.")
 ]
 RequesterPaysOption = Annotated[
-    bool, typer.Option("--requester-pays", help="Agree to pay for requests and traffic.")
+    bool,
+    typer.Option(
+        "--requester-pays", help="Pay for requests and traffic yourself (requester-pays buckets)."
+    ),
 ]
 
 
 def s3_options(
     endpoint_url: str, region: str, *, anonymous: bool = False, requester_pays: bool = False
-) -> S3Options:
+) -> "S3Options":
     """How to reach a bucket that the configuration does not name, from a command's options."""
+    from naturalist.stores import S3Options
+
     return S3Options(
         endpoint_url=endpoint_url or None,
         region=region or None,
@@ -63,26 +69,25 @@ def s3_options(
 
 PricesOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE", help="Your own table of prices; the one that comes along by default."
-    ),
+    typer.Option(metavar="FILE", help="Your own price table (default: the built-in one)."),
 ]
 PriceTableOption = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="Which of its stores: aws, r2, own; by the address if not said."
+        metavar="NAME",
+        help="Store in the price table: aws, r2 or own (default: chosen by the URL).",
     ),
 ]
 ExecutorOption = Annotated[
-    ExecutorKind | None,
-    typer.Option(help="Who does the work, instead of what executor.kind says."),
+    Executor | None,
+    typer.Option(help="Executor to use (overrides executor.kind)."),
 ]
 RayAddressOption = Annotated[
     str,
     typer.Option(
         metavar="ADDRESS",
-        help="With --executor ray: local, auto, or host:port of the head node; "
-        "executor.ray_address by default.",
+        help="With --executor ray: local, auto, or host:port of the head node (default: "
+        "executor.ray_address).",
     ),
 ]
 NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the result.")]
@@ -91,7 +96,7 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         metavar="PLACE",
-        help="Read a published or pulled collection, or another workspace; needs --out.",
+        help="Read a published or downloaded collection, or another workspace; needs --out.",
     ),
 ]
 OutOption = Annotated[
@@ -101,7 +106,7 @@ VectorsOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Your own vectors: .npy, or .parquet with a column features (and picID, category, "
-        "source where you have them); needs --out.",
+        help="Your own vectors: .npy, or .parquet with a column features (optional: picID, "
+        "category, source); needs --out.",
     ),
 ]

@@ -3,11 +3,10 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def print_json(value: Any) -> None:
@@ -26,6 +25,10 @@ def print_json_list(values: Iterable[Any]) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
     """Print a table, numbers to the right; markup and control characters are shown as text."""
+    # Imported here because most of the command line starts without it.
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     listed = [list(row) for row in rows]
     for at, column in enumerate(columns):
@@ -45,7 +48,9 @@ def print_text(text: str) -> None:
     print(shown(text), flush=True)
 
 
-def _console() -> Console:
+def _console() -> "Console":
+    from rich.console import Console
+
     width = None if "COLUMNS" in os.environ else _terminal_width()
     return Console(width=width, markup=False, highlight=False, emoji=False)
 

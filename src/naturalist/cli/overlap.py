@@ -1,15 +1,17 @@
 """The command that says which pictures sources share."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import load_config
-from naturalist.curation.overlap import Overlap, find_overlap
-from naturalist.running import workspace
+
+if TYPE_CHECKING:
+    from naturalist.curation.overlap import Overlap
 
 app = typer.Typer()
 _SHOWN = 50
@@ -19,28 +21,32 @@ _SHOWN = 50
 def overlap(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CATEGORY/SOURCE]...", help="Sources to compare; all by default."),
+        typer.Argument(metavar="[CATEGORY/SOURCE]...", help="Sources to compare (default: all)."),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     by: Annotated[
         str,
         typer.Option(
             metavar="COLUMN",
-            help="Also look for near duplicates across values of a column that came along, as in "
-            "--by split.",
+            help="Also find near duplicates across the values of a metadata column, as in --by "
+            "split.",
         ),
     ] = "",
     json: JsonOption = False,
 ) -> None:
-    """Show which pictures sources share, exactly and nearly, and what that spoils.
+    """Show which pictures sources have in common.
 
-    Sources that share pictures are not independent: judging a classifier on one of them while it
-    learns from the other is judging it on what it knows. Near duplicates are those that naturalist
-    duplicates found.
+    Sources that share pictures are not independent: if a classifier learns from one and is tested
+    on the other, its accuracy is overestimated. Near duplicates are those that `naturalist
+    duplicates` found.
 
     Examples: naturalist overlap ; naturalist overlap animal/animals10 animal/translated-animals10 ;
     naturalist overlap --by split
     """
+    from naturalist.config import load_config
+    from naturalist.curation.overlap import find_overlap
+    from naturalist.running import workspace
+
     settings = load_config(config)
     workspace.reading(settings.layout)
     found = find_overlap(settings.layout, sorted(settings.labels), sources or [], by)

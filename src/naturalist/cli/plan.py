@@ -8,12 +8,7 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, PricesOption, PriceTableOption
-from naturalist.config import load_config
 from naturalist.errors import ConfigError
-from naturalist.planning import capacity
-from naturalist.planning.capacity import GB, MB, Wanted
-from naturalist.running.executors import worker_count
-from naturalist.stores.prices import load_prices
 
 app = typer.Typer()
 
@@ -21,42 +16,56 @@ app = typer.Typer()
 @app.command(epilog=EXIT_CODES)
 def plan(
     pictures: Annotated[
-        str, typer.Option(metavar="NUMBER", help="How many, as in 1000000, 1_000_000 or 100e6.")
+        str,
+        typer.Option(
+            metavar="NUMBER", help="Number of pictures, such as 1000000, 1_000_000 or 100e6."
+        ),
     ],
-    machines: Annotated[int, typer.Option(help="Machines of one kind.")] = 1,
-    cores: Annotated[int, typer.Option(help="Cores of each; this machine's by default.")] = 0,
+    machines: Annotated[int, typer.Option(help="Number of machines.")] = 1,
+    cores: Annotated[
+        int, typer.Option(help="Cores per machine (default: those of this machine).")
+    ] = 0,
     keep_pictures: Annotated[
         bool,
-        typer.Option("--keep-pictures", help="The workspace holds the pictures' bytes (no links)."),
+        typer.Option(
+            "--keep-pictures",
+            help="Assume that the workspace stores copies of the pictures, not links.",
+        ),
     ] = False,
     publish_pictures: Annotated[
-        bool, typer.Option("--publish-pictures", help="Pictures are published too, as tars.")
+        bool,
+        typer.Option(
+            "--publish-pictures", help="Assume that pictures are published too, as tar files."
+        ),
     ] = False,
     like: Annotated[
         Path | None,
-        typer.Option(
-            metavar="CONFIG", help="Take rates and sizes from this collection's runs and files."
-        ),
+        typer.Option(metavar="CONFIG", help="Use rates and sizes measured in this collection."),
     ] = None,
     rates: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Your own table of rates; the one that comes along by default."
-        ),
+        typer.Option(metavar="FILE", help="Your own table of rates (default: the built-in one)."),
     ] = None,
     machine_hour: Annotated[
-        float, typer.Option(metavar="PRICE", help="Price of a machine for an hour.")
+        float, typer.Option(metavar="PRICE", help="Price of one machine per hour.")
     ] = 0.0,
     prices: PricesOption = None,
     price_table: PriceTableOption = "aws",
     json: JsonOption = False,
 ) -> None:
-    """Reckon time, disk, memory, requests and money for so many pictures on so many machines.
+    """Estimate time, disk, memory and cost of a collection.
 
-    Nothing is tried out and nothing is written. What is assumed stands beside the numbers.
+    For a number of pictures and machines. Runs no test and writes nothing. The assumptions are
+    printed with the numbers.
 
     Example: naturalist plan --pictures 100e6 --machines 8 --cores 16 --like naturalist.toml
     """
+    from naturalist.config import load_config
+    from naturalist.planning import capacity
+    from naturalist.planning.capacity import Wanted
+    from naturalist.running.executors import worker_count
+    from naturalist.stores.prices import load_prices
+
     found = capacity.load_rates(rates)
     if like is not None:
         found = capacity.rates_of(load_config(like), found)
@@ -85,6 +94,8 @@ def _number(text: str) -> int:
 
 
 def _print(planned: dict[str, Any]) -> None:
+    from naturalist.planning.capacity import MB
+
     wanted = planned["wanted"]
     many = f"{wanted['machines']:,} machine{'s' * (wanted['machines'] > 1)}"
     output.print_text(
@@ -130,4 +141,6 @@ def _print_publish(planned: dict[str, Any]) -> None:
 
 
 def _size(size_bytes: float) -> str:
+    from naturalist.planning.capacity import GB, MB
+
     return f"{size_bytes / GB:,.1f} GB" if size_bytes >= GB else f"{size_bytes / MB:,.0f} MB"

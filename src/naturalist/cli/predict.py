@@ -1,9 +1,11 @@
 """The command that says what pictures show."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,15 +13,13 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import CONFIG_NAME, Config, load_config
 from naturalist.errors import ConfigError
-from naturalist.features import FeatureTable, open_place
-from naturalist.images import PictureLimits
-from naturalist.pipeline import classifier
-from naturalist.pipeline.predicting import PredictOptions, find_pictures
-from naturalist.pipeline.predicting import predict as predict_pictures
 from naturalist.studies.classifier.fetching import FetchLimits
-from naturalist.studies.classifier.model import read_classifier
+
+if TYPE_CHECKING:
+    from naturalist.config import Config
+    from naturalist.features import FeatureTable
+    from naturalist.pipeline.predicting import PredictOptions
 
 app = typer.Typer()
 
@@ -32,7 +32,7 @@ _DOUBTS = {"sure": "", "unsure": "  unsure", "unlike": "  unlike anything seen"}
 def predict(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="FILE|DIR|URL...", help="Pictures, folders of them, addresses."),
+        typer.Argument(metavar="FILE|DIR|URL...", help="Pictures, folders of pictures, or URLs."),
     ],
     config: ConfigOption = DEFAULT_CONFIG,
     model: Annotated[
@@ -40,7 +40,7 @@ def predict(
         typer.Option(
             metavar="MODEL",
             help="Id of a model of the workspace, or a model.onnx or its folder, which needs no "
-            "workspace. The champion by default.",
+            "workspace (default: the champion).",
         ),
     ] = "",
     near: Annotated[
@@ -54,29 +54,30 @@ def predict(
             f"{_FEW} pictures, where there are tables; 0 names none.",
         ),
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Worker processes; 0 is one for each core.")
-    ] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes (0 = one per core).")] = 0,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="Longest time for an address.")
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Timeout per URL, in seconds.")
     ] = FetchLimits.timeout_s,
     only_sure: Annotated[
         bool,
-        typer.Option(
-            "--only-sure", help="Leave out pictures whose category is unsure, or unlike anything."
-        ),
+        typer.Option("--only-sure", help="Leave out pictures whose decision is unsure or unlike."),
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say which category each picture shows, how surely, and whether it is like anything seen.
+    """Predict the category of pictures.
 
-    A picture that cannot be read has a row with the reason. `decision` is sure, unsure (its
-    probability is low), or unlike (nothing in training is like it, so its category means little);
-    what each is worth is in the report of `naturalist evaluate`. Nothing is written.
+    Each row has the category, its probability and a decision: sure, unsure (low probability), or
+    unlike (no similar picture in the training data, so the category means little). The report of
+    `naturalist evaluate` says how reliable each is. A picture that cannot be read gets a row with
+    the reason.
 
     Example: naturalist predict holiday/ https://example.org/cat.jpg --json
     """
+    from naturalist.pipeline import classifier
+    from naturalist.pipeline.predicting import find_pictures
+    from naturalist.pipeline.predicting import predict as predict_pictures
+
     settings = _settings(config, model)
     names = find_pictures(inputs)
     path = Path(model) if settings is None else classifier.chosen_model(settings.layout, model)
@@ -105,12 +106,16 @@ def _sure(rows: Iterator[dict[str, Any]], left_out: Counter[str]) -> Iterator[di
 
 def _settings(config: Path, model: str) -> Config | None:
     """The workspace; None where the model is a file and there is no workspace here."""
+    from naturalist.config import CONFIG_NAME, load_config
+
     there = config / CONFIG_NAME if config.is_dir() else config
     return None if model and Path(model).exists() and not there.exists() else load_config(config)
 
 
 def _tables(settings: Config) -> FeatureTable | None:
     """The tables of the workspace; None while they have no rows."""
+    from naturalist.features import open_place
+
     try:
         return open_place(settings.layout.root)
     except ConfigError:
@@ -125,6 +130,10 @@ def _options(
     timeout: float,
     model: Path,
 ) -> PredictOptions:
+    from naturalist.images import PictureLimits
+    from naturalist.pipeline.predicting import PredictOptions
+    from naturalist.studies.classifier.model import read_classifier
+
     if settings is None:
         limits = FetchLimits(timeout_s=timeout)
         return PredictOptions(PictureLimits(), limits, workers)

@@ -2,69 +2,42 @@
 
 import sys
 import time
-from typing import Any
-
-from rich import progress as bars
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from naturalist.cli.output import shown
-from naturalist.progress import Silent
+from naturalist.progress import Progress, Silent
 
 _LINE_EVERY_S = 15.0
 
 
-class _RateColumn(ProgressColumn):
-    def render(self, task: Any) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "")
+def counted(done: int, total: int | None, unit: str, rate: float) -> str:
+    """Progress in words, as in: 200 of 1,000 pictures, 34/s, 24 s left.
+
+    Args:
+        done: units that are done.
+        total: units there are in all, None if that is not known.
+        unit: what is counted, in the plural.
+        rate: units per second; 0 when it is not known yet.
+    """
+    of = "" if total is None or done >= total else f" of {total:,}"
+    text = f"{done:,}{of} {unit}"
+    if rate > 0:
+        text += f", {_rate(rate, unit)}"
+        if of and total is not None:
+            text += f", {_time(max(1.0, (total - done) / rate))} left"
+    return text
 
 
-class BarProgress:
-    """A bar for each stage, on a terminal."""
+def _rate(rate: float, unit: str) -> str:
+    """Units per second; slow work per minute or hour, so that the number is not 0."""
+    if rate >= 1:
+        return f"{rate:,.0f} kB/s" if unit == "kB" else f"{rate:,.0f}/s"
+    return f"{60 * rate:,.0f}/min" if rate >= 1 / 60 else f"{3600 * rate:,.1f}/h"
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._progress: bars.Progress | None = None
 
-    def begin(self, stage: str, total: int | None, unit: str) -> None:
-        """Show a new bar."""
-        if total == 0:
-            return
-        self._progress = bars.Progress(
-            SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description:<16}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _RateColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
-        self._task = self._progress.add_task(stage, total=total, unit=unit)
-        self._progress.start()
-
-    def advance(self, amount: int) -> None:
-        """Move the bar."""
-        if self._progress is not None:
-            self._progress.advance(self._task, amount)
-
-    def end(self) -> None:
-        """Leave the bar as it is."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-
-    def note(self, text: str) -> None:
-        """Print a line."""
-        self._console.print(shown(text), markup=False)
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 class LineProgress:
@@ -79,8 +52,7 @@ class LineProgress:
         self._done = 0
         self._start = self._last = time.monotonic()
         if total != 0:
-            of = f" of {total:,} {unit}" if total is not None else ""
-            self.note(f"{stage}: begins{of}")
+            self.note(stage if total is None else f"{stage}: {total:,} {unit}")
 
     def advance(self, amount: int) -> None:
         """Count, and print a line if the last one is old."""
@@ -92,25 +64,30 @@ class LineProgress:
 
     def _counted(self, now: float) -> str:
         rate = self._done / max(now - self._start, 1e-9)
-        text = f"{self._done:,} {self._unit}, {rate:,.0f}/s"
-        if self._total and rate and self._done < self._total:
-            left_s = (self._total - self._done) / rate
-            text += f", {left_s:,.0f} s left of {self._total:,}"
-        return text
+        return counted(self._done, self._total, self._unit, rate)
 
     def end(self) -> None:
         """Print what was done."""
         if self._done:
             now = time.monotonic()
-            self.note(f"{self._stage}: {self._counted(now)} in {now - self._start:,.1f} s")
+            self.note(f"{self._stage}: {self._counted(now)}, took {_time_taken(now - self._start)}")
 
     def note(self, text: str) -> None:
         """Print a line."""
         print(shown(text), file=sys.stderr, flush=True)
 
 
-def make_progress(*, quiet: bool) -> BarProgress | LineProgress | Silent:
+def _time_taken(seconds: float) -> str:
+    return f"{seconds:,.1f} s" if seconds < 120 else _time(seconds)
+
+
+def make_progress(*, quiet: bool) -> Progress:
     """Choose how to show progress on this stderr."""
     if quiet:
         return Silent()
-    return BarProgress() if sys.stderr.isatty() else LineProgress()
+    if not sys.stderr.isatty():
+        return LineProgress()
+    # Imported here because it needs rich, and most of the command line starts without it.
+    from naturalist.cli.bars import BarProgress
+
+    return BarProgress()

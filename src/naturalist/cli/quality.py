@@ -1,19 +1,20 @@
 """The command that looks for poor pictures."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naturalist import artifacts
 from naturalist.cli import output
+from naturalist.cli.defaults import QUALITY_CHECKS
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import load_config
-from naturalist.curation.measured import write_decisions
-from naturalist.curation.quality import CHECKS, Quality, draw_sheet, look_for_poor
 from naturalist.errors import ConfigError
-from naturalist.running import workspace
+
+if TYPE_CHECKING:
+    from naturalist.curation.quality import Quality
 
 app = typer.Typer()
 
@@ -26,26 +27,38 @@ def quality(
         typer.Option(
             metavar="NAME[=LIMIT]",
             help=f"Only this check, by a value or a share: dark=0.1, blurred=1%. Checks: "
-            f"{', '.join(CHECKS)}. By default all, with their own limits.",
+            f"{', '.join(QUALITY_CHECKS)}. By default all, with their own limits.",
         ),
     ] = None,
     decisions: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a file that retires them, for naturalist review."),
+        typer.Option(
+            metavar="FILE", help="Write a decisions file that retires them, for naturalist review."
+        ),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the poorest of each check, as a PNG.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a contact sheet (PNG) with the worst pictures of each check.",
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Count pictures that are dark, bright, blank, blurred, tiny, of an odd shape or nearly empty.
+    """Count dark, blurred, blank and odd pictures.
 
-    The measures were taken when the pictures were extracted, so nothing is read again. Nothing
-    changes: look at the sheet, then at the file of decisions, and follow it with naturalist review.
+    Uses the measures taken during extraction, so no picture is read again. Changes nothing: check
+    the sheet and the decisions file, then apply it with `naturalist review`.
 
     Examples: naturalist quality --sheet poor.png ; naturalist quality --check blurred=1% --check
     tiny=64 --decisions poor.csv
     """
+    from naturalist import artifacts
+    from naturalist.config import load_config
+    from naturalist.curation.measured import write_decisions
+    from naturalist.curation.quality import draw_sheet, look_for_poor
+    from naturalist.running import workspace
+
     settings = load_config(config)
     workspace.reading(settings.layout)
     found = look_for_poor(settings.layout, sorted(settings.labels), _limits(check or []))
@@ -71,6 +84,8 @@ def quality(
 
 
 def _limits(checks: list[str]) -> dict[str, str] | None:
+    from naturalist.curation.quality import CHECKS
+
     limits = {}
     for text in checks:
         name, equals, limit = text.partition("=")
@@ -81,6 +96,8 @@ def _limits(checks: list[str]) -> dict[str, str] | None:
 
 
 def _print(found: Quality) -> None:
+    from naturalist.curation.quality import CHECKS
+
     rows = [
         [name, f"{count:,}", f"{'<' if CHECKS[name].end == 'low' else '>'} {found.limits[name]:g}",
          CHECKS[name].meaning]

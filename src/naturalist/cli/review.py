@@ -1,26 +1,27 @@
 """The command that takes a person's decisions about pictures."""
 
+from __future__ import annotations
+
 import getpass
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from naturalist.cli import output
+from naturalist.cli.defaults import EARLIER
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import Config, load_config
-from naturalist.curation.decisions import Decision, read_decisions
-from naturalist.curation.questions import EARLIER, conflicts_between, write_template
-from naturalist.curation.review import Reviewed
-from naturalist.curation.review import review as follow
-from naturalist.curation.reviewing.applying import apply, plan
-from naturalist.curation.reviewing.effects import Effect, effect_of
-from naturalist.curation.reviewing.journal import Journal
 from naturalist.errors import ConfigError
 from naturalist.progress import Progress
+
+if TYPE_CHECKING:
+    from naturalist.config import Config
+    from naturalist.curation.decisions import Decision
+    from naturalist.curation.review import Reviewed
+    from naturalist.curation.reviewing.effects import Effect
 
 app = typer.Typer()
 _SHOWN = 20
@@ -35,10 +36,13 @@ def review(
     config: ConfigOption = DEFAULT_CONFIG,
     template: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the open questions there, to be answered."),
+        typer.Option(
+            metavar="FILE",
+            help="Write a decisions file with the open questions, for you to fill in.",
+        ),
     ] = None,
     most: Annotated[
-        int, typer.Option(min=1, help="Questions of each kind in the template, at most.")
+        int, typer.Option(min=1, help="Maximum number of questions of each kind in the template.")
     ] = 200,
     conflicts: Annotated[
         tuple[str, str] | None,
@@ -49,29 +53,39 @@ def review(
     ] = None,
     keep: Annotated[
         str,
-        typer.Option(help=f"With --conflicts: the right category, or {EARLIER}: what was first."),
+        typer.Option(
+            help=f"With --conflicts: the correct category, or {EARLIER} (the category that had "
+            "the file first)."
+        ),
     ] = "",
     from_dashboard: Annotated[
         bool,
         typer.Option("--from-dashboard", help="Apply the decisions made in the dashboard."),
     ] = False,
-    by: Annotated[str, typer.Option(help="Who decided; you, if not said. Never published.")] = "",
+    by: Annotated[
+        str, typer.Option(help="Who decided (default: your user name). Never published.")
+    ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; tell what would change.")
+        bool, typer.Option("--dry-run", help="Show what would change, without changing it.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Follow decisions about pictures: keep, relabel (to `category`) or retire.
+    """Apply decisions: keep, relabel or retire pictures.
 
-    They are kept in the ledger with who and when, all of them or none, and hold from the next
-    `naturalist run` on. A later decision on the same picture takes an earlier one back. A note is
-    published with the ledger.
+    All decisions of a file are applied or none. They are stored in the ledger with who and when,
+    and take effect with the next `naturalist run`. A later decision on a picture replaces an
+    earlier one. Notes are published with the ledger.
 
     Examples: naturalist review --template open.csv ; naturalist review open.csv --dry-run ;
-    naturalist review --conflicts plant/garden animal/zoo --keep earlier ;
-    naturalist review --from-dashboard --dry-run
+    naturalist review --conflicts plant/garden animal/zoo --keep earlier ; naturalist review
+    --from-dashboard --dry-run
     """
+    from naturalist.config import load_config
+    from naturalist.curation.questions import write_template
+    from naturalist.curation.review import review as follow
+    from naturalist.curation.reviewing.effects import effect_of
+
     settings = load_config(config)
     chosen = (decisions, template, conflicts, from_dashboard or None)
     if sum(one is not None for one in chosen) != 1:
@@ -99,6 +113,9 @@ def review(
 
 
 def _from_dashboard(settings: Config, progress: Progress, by: str, *, dry_run: bool) -> Reviewed:
+    from naturalist.curation.reviewing.applying import apply, plan
+    from naturalist.curation.reviewing.journal import Journal
+
     journal = Journal(settings.layout.review_journal)
     if dry_run:
         return plan(settings, journal.history(), by).reviewed
@@ -108,6 +125,9 @@ def _from_dashboard(settings: Config, progress: Progress, by: str, *, dry_run: b
 def _decisions(
     settings: Config, path: Path | None, conflicts: tuple[str, str] | None, keep: str
 ) -> list[Decision]:
+    from naturalist.curation.decisions import read_decisions
+    from naturalist.curation.questions import conflicts_between
+
     if conflicts is None:
         if keep:
             raise ConfigError("--keep goes with --conflicts; in a file write the decision there")

@@ -7,14 +7,11 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import load_config
-from naturalist.curation.reviewing import people
-from naturalist.running import workspace
 
 app = typer.Typer(
     name="reviewers",
-    help="List, add and remove the people who may decide in the dashboard.\n\n"
-    "`naturalist dashboard --review` lets those in who have a token.",
+    help="List, add and remove people who may decide.\n\n"
+    "They sign in to `naturalist dashboard --review` with a token.",
 )
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the person.")]
@@ -26,6 +23,9 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 
     Example: naturalist reviewers list -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.curation.reviewing import people
+
     found = people.names(load_config(config).layout.reviewers)
     if json:
         output.print_json({"reviewers": found})
@@ -37,10 +37,16 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 def add(
     name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
-    """Add a reviewer, or give one a new token. The token is shown once and not stored.
+    """Add a reviewer, or give one a new token.
+
+    The token is shown once and not stored.
 
     Example: naturalist reviewers add anna -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.curation.reviewing import people
+    from naturalist.running import workspace
+
     settings = load_config(config)
     workspace.reading(settings.layout)
     token = people.add(settings.layout.reviewers, name)
@@ -57,10 +63,15 @@ def add(
 def remove(
     name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
-    """Remove a reviewer: the token is refused from now on, earlier decisions stay.
+    """Remove a reviewer.
+
+    The token is refused from now on; earlier decisions stay.
 
     Example: naturalist reviewers remove anna -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.curation.reviewing import people
+
     people.remove(load_config(config).layout.reviewers, name)
     if json:
         output.print_json({"removed": name})

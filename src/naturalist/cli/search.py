@@ -10,8 +10,6 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
-from naturalist.curation import concepts, naming, searching
 
 app = typer.Typer()
 
@@ -24,7 +22,7 @@ class NamedKind(StrEnum):
     duplicates = "duplicates"
 
 
-concept_app = typer.Typer(help="Concepts: words that you teach by examples.", epilog=EXIT_CODES)
+concept_app = typer.Typer(help="Teach your own search words by examples.", epilog=EXIT_CODES)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the concept.")]
 
 
@@ -34,7 +32,7 @@ def search(
         str,
         typer.Argument(
             metavar="WORDS",
-            help='What pictures should show, as in "owl on snow" or "owl not snow".',
+            help='What to search for, such as "owl on snow" or "owl not snow".',
         ),
     ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
@@ -45,11 +43,11 @@ def search(
         str,
         typer.Option(
             metavar="SQL",
-            help='Only pictures that meet this, on columns of ledger and metadata: "width > 1000".',
+            help='Filter on columns of ledger and metadata, such as "width > 1000".',
         ),
     ] = "",
     like: Annotated[
-        str, typer.Option(metavar="ID|FILE", help="Also rank by likeness to this picture.")
+        str, typer.Option(metavar="ID|FILE", help="Also rank by similarity to this picture.")
     ] = "",
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a contact sheet (PNG) to FILE.")
@@ -57,12 +55,16 @@ def search(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Search pictures by words: network classes, words of paths, and your concepts.
+    """Search pictures by words.
 
-    Works without internet. Says which words it does not know instead of guessing.
+    Searches class names of the network, words in paths, and your concepts. Works offline. Words
+    that it does not know are reported.
 
     Example: naturalist search "owl on snow" -k 50 --sheet owls.png
     """
+    from naturalist.config import load_config
+    from naturalist.curation import searching
+
     settings = load_config(config)
     request = searching.Request(query, k, category, source, where, like)
     result = searching.search_words(settings, request, make_progress(quiet=quiet))
@@ -77,10 +79,11 @@ def search(
 @app.command(epilog=EXIT_CODES)
 def names(
     of: Annotated[
-        NamedKind, typer.Argument(help="What has the groups to name.", show_choices=True)
+        NamedKind, typer.Argument(help="Groups to name.", show_choices=True)
     ] = NamedKind.clusters,
     name: Annotated[
-        str, typer.Option(help="Name of the clustering or map; default and tsne-2d by default.")
+        str,
+        typer.Option(help="Name of the clustering (default: default) or map (default: tsne-2d)."),
     ] = "",
     level: Annotated[
         int, typer.Option(min=0, max=6, help="Zoom level of the regions of a map (0 = coarsest).")
@@ -89,13 +92,16 @@ def names(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Name clusters, map regions or near duplicates by what their pictures have in common.
+    """Name clusters, map regions or near-duplicate groups.
 
-    Names come from concepts, words of paths, classes of the network and categories, with the share
-    of the group that they are true of. A group without clear evidence gets no name.
+    Names come from concepts, words in paths, classes of the network and categories; each is shown
+    with the share of the group it applies to. A group without clear evidence gets no name.
 
     Example: naturalist names map --level 2
     """
+    from naturalist.config import load_config
+    from naturalist.curation import naming
+
     settings = load_config(config)
     result = naming.name_all(settings, of.value, name, level, make_progress(quiet=quiet))
     if json:
@@ -118,6 +124,8 @@ def _name_cells(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _print(result: dict[str, Any], sheet: Path | None) -> None:
+    from naturalist.curation import searching
+
     for word in result["words"]:
         if word["known_to_network"] and not word["excluded"]:
             output.print_text(f"{word['word']}: {word['class_names']}")
@@ -140,9 +148,11 @@ def _print(result: dict[str, Any], sheet: Path | None) -> None:
 def make(
     name: NameArgument,
     yes: Annotated[
-        str, typer.Option(metavar="ID,...", help="Pictures that show it, separated by commas.")
+        str, typer.Option(metavar="ID,...", help="Example pictures (comma-separated ids).")
     ] = "",
-    no: Annotated[str, typer.Option(metavar="ID,...", help="Pictures that do not show it.")] = "",
+    no: Annotated[
+        str, typer.Option(metavar="ID,...", help="Counterexamples (comma-separated ids).")
+    ] = "",
     ask: Annotated[
         int, typer.Option(min=0, max=1000, help="Number of pictures to propose for labelling next.")
     ] = 10,
@@ -154,13 +164,16 @@ def make(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a concept from a few examples, or add examples to one.
+    """Create a concept from a few examples, or add examples to one.
 
-    Prints which pictures to label next: some near the border, and some drawn from those that match,
-    whose answers estimate the precision.
+    Prints which pictures to label next: some near the boundary, and a random selection of matches
+    for estimating the precision.
 
     Example: naturalist concept make owl --yes animal_id_3,animal_id_9 --no animal_id_12
     """
+    from naturalist.config import load_config
+    from naturalist.curation import concepts, searching
+
     settings = load_config(config)
     result = concepts.make_concept(
         settings, name, _ids(yes), _ids(no), ask, make_progress(quiet=quiet)
@@ -181,8 +194,13 @@ def make(
 def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """List the concepts of the workspace.
 
-    Each with its number of examples and when it was made.
+    Shows the number of examples of each and when it was created.
+
+    Example: naturalist concept list
     """
+    from naturalist.config import load_config
+    from naturalist.curation import concepts
+
     found = concepts.list_concepts(load_config(config))
     if json:
         output.print_json_list(found)
@@ -204,7 +222,13 @@ def show(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show a concept: examples, estimated precision, and the pictures that match best."""
+    """Show a concept: examples, estimated precision and best matches.
+
+    Example: naturalist concept show owl
+    """
+    from naturalist.config import load_config
+    from naturalist.curation import concepts
+
     result = concepts.show_concept(load_config(config), name, make_progress(quiet=quiet))
     if json:
         output.print_json(result)
@@ -225,7 +249,7 @@ def apply(
         ),
     ] = None,
     category: Annotated[
-        str, typer.Option(help="With --decisions, the category to propose for the matches.")
+        str, typer.Option(help="With --decisions: category to assign to the matches.")
     ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -233,10 +257,13 @@ def apply(
 ) -> None:
     """Score all pictures by a concept and save scores and matches as Parquet.
 
-    With --decisions, also propose a category for the matches, for a person to look at and review.
+    With --decisions, also writes a file that assigns the matches to a category, for you to review.
 
     Example: naturalist concept apply owl --decisions owls.csv --category animal
     """
+    from naturalist.config import load_config
+    from naturalist.curation import concepts
+
     result = concepts.apply_concept(
         load_config(config),
         name,
@@ -262,10 +289,15 @@ def apply(
 def drop(
     name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
-    """Remove a concept and its saved scores.
+    """Delete a concept and its saved scores.
 
-    Its examples are lost; pictures and tables stay as they are.
+    Its examples are lost. Pictures and tables stay as they are.
+
+    Example: naturalist concept drop owl
     """
+    from naturalist.config import load_config
+    from naturalist.curation import concepts
+
     dropped = concepts.drop_concept(load_config(config), name)
     if json:
         output.print_json({"dropped": dropped})

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from naturalist import backbones
 from naturalist.cli import output
+from naturalist.cli.defaults import BACKBONE
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     AnonymousOption,
@@ -17,19 +17,7 @@ from naturalist.cli.options import (
     RegionOption,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import CONFIG_NAME, NewCategory, load_config, write_config
-from naturalist.config.proposing import (
-    described,
-    look_at,
-    parse_category,
-)
-from naturalist.config.proposing import (
-    from_catalogue as taken_from_catalogue,
-)
-from naturalist.config.s3 import S3Section
-from naturalist.demo import build_demo_pictures
 from naturalist.errors import ConfigError
-from naturalist.pipeline import runner, status
 
 app = typer.Typer()
 
@@ -41,7 +29,7 @@ def init(
         list[str] | None,
         typer.Argument(
             metavar="[PATH]...",
-            help="Folders, archives or s3:// addresses to look at and to propose categories for.",
+            help="Folders, archives or s3:// URLs to scan for categories and sources.",
         ),
     ] = None,
     category: Annotated[
@@ -56,34 +44,39 @@ def init(
         bool,
         typer.Option(
             "--each-folder",
-            help="Make a source of each folder and archive in the folders that --category names.",
+            help="Treat each subfolder and archive of the folders in --category as a source of "
+            "its own.",
         ),
     ] = False,
     from_catalogue: Annotated[
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Take the sets of these categories of the catalogue (animal,plant,human, or all) "
-            "as sources; naturalist sources fetches them.",
+            help="Use the catalogue's data sets of these categories (animal,plant,human, or all)"
+            " as sources; download them with naturalist sources.",
         ),
     ] = None,
     sets: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the sets of the catalogue are fetched to.")
+        Path, typer.Option(metavar="DIR", help="Folder for data sets of the catalogue.")
     ] = Path("sources"),
     publish: Annotated[
-        str, typer.Option(metavar="FOLDER_OR_URL", help="Where tables are published; may be empty.")
+        str,
+        typer.Option(
+            metavar="FOLDER_OR_URL",
+            help="Where to publish tables: a folder or s3:// URL (default: nowhere).",
+        ),
     ] = "",
     name: Annotated[
-        str, typer.Option(help="Name of the collection; the folder's by default.")
+        str, typer.Option(help="Name of the collection (default: name of the folder).")
     ] = "",
     backbone: Annotated[
         str,
         typer.Option(
-            help="Network for the features: fast, balanced, quality, or one of naturalist "
-            "backbones list."
+            help="Network for the features: fast, balanced, quality, or a name from `naturalist "
+            "backbones list`."
         ),
-    ] = backbones.DEFAULT,
-    yes: Annotated[bool, typer.Option("--yes", help="Write what is proposed without asking.")] = (
+    ] = BACKBONE,
+    yes: Annotated[bool, typer.Option("--yes", help="Write the proposal without asking.")] = (
         False
     ),
     endpoint_url: EndpointOption = "",
@@ -91,15 +84,26 @@ def init(
     anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Begin a collection: write a commented naturalist.toml into DIR.
+    """Create a collection: write a commented naturalist.toml.
 
-    With PATHs, looks at them first: counts pictures, proposes categories and sources for the
-    layouts category/source/..., train|valid|test/category/..., a folder of categories, and plain
-    folders, shows them, and asks. Nothing is copied yet; the first `naturalist run` does that.
+    With PATHs, counts their pictures and proposes categories and sources, for the layouts
+    category/source/..., train|valid|test/category/..., one folder per category, and plain folders;
+    then asks before it writes. Copies nothing: `naturalist run` does.
 
     Examples: naturalist init garden /data/photos ; naturalist init garden --category
     plant=0:/data/flowers --category animal=1:/data/zoo.zip
     """
+    from naturalist.config import write_config
+    from naturalist.config.proposing import (
+        described,
+        look_at,
+        parse_category,
+    )
+    from naturalist.config.proposing import (
+        from_catalogue as taken_from_catalogue,
+    )
+    from naturalist.config.s3 import S3Section
+
     s3 = S3Section(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     named = [parse_category(text, s3, each_folder=each_folder) for text in category or ()]
     if from_catalogue is not None:
@@ -141,15 +145,22 @@ def _agrees(*, json: bool) -> bool:
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the demo.")],
     photos: Annotated[
-        Path | None, typer.Option(help="Your own pictures: a folder with one folder per category.")
+        Path | None,
+        typer.Option(help="Use your own pictures: a folder with one subfolder per category."),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Build a small collection of real pictures, do the whole job on it, and show what was made.
+    """Build and run a small collection of real pictures.
+
+    Runs every stage and shows the results.
 
     Examples: naturalist demo garden ; naturalist demo garden --photos my-photos
     """
+    from naturalist.config import CONFIG_NAME, NewCategory, load_config, write_config
+    from naturalist.demo import build_demo_pictures
+    from naturalist.pipeline import runner, status
+
     path = folder / CONFIG_NAME
     if path.exists() and load_config(path).name != _DEMO:
         raise ConfigError(f"{folder} holds another collection: choose another folder for the demo")
@@ -159,7 +170,7 @@ def demo(
             NewCategory(name, pictures.labels[name], tuple(path.resolve() for path in sources))
             for name, sources in pictures.categories.items()
         ]
-        write_config(folder, categories, str(folder / "published"), _DEMO, backbones.DEFAULT)
+        write_config(folder, categories, str(folder / "published"), _DEMO, BACKBONE)
     settings = load_config(path)
     report = runner.run(settings, make_progress(quiet=quiet), runner.RunOptions())
     held = status.collection_status(settings)

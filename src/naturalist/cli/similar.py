@@ -18,11 +18,6 @@ from naturalist.cli.options import (
     VectorsOption,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
-from naturalist.pipeline import similar as looking
-from naturalist.pipeline import studies
-from naturalist.studies.similar.study import IndexStudy, open_index
-from naturalist.studies.study import bring_up_to_date
 
 app = typer.Typer()
 _ELSEWHERE = "own"
@@ -32,11 +27,16 @@ _ELSEWHERE = "own"
 def index(
     config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Bring the index of similar pictures up to date, and measure its recall.
+    """Update the index of similar pictures.
 
-    It is made once; later calls add what is new. `naturalist similar` does it by itself, and
-    `analyse.steps = ["index"]` makes it part of every run.
+    Builds it on the first call, adds new pictures later, and measures its recall. `naturalist
+    similar` updates it when needed; analyse.steps = ["index"] makes it part of every run.
+
+    Example: naturalist index -c garden
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import studies
+
     settings = load_config(config)
     found = studies.study(settings, make_progress(quiet=quiet), studies.index).as_json
     if json:
@@ -55,24 +55,31 @@ def similar(
     picture: Annotated[
         str,
         typer.Argument(
-            metavar="PICTURE|FILE", help="A picture of the collection, as plant_id_7, or a file."
+            metavar="PICTURE|FILE",
+            help="A picture of the collection, such as plant_id_7, or a file.",
         ),
     ],
     config: ConfigOption = DEFAULT_CONFIG,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many to show.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Number of pictures to show.")] = 10,
     place: FromOption = "",
     vectors: VectorsOption = None,
     out: OutOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show the pictures that are most like a picture, by the cosine of their features.
+    """Find the pictures most similar to a picture.
 
-    A file is turned into features by the network of the collection; it is not taken in. With --from
-    and --vectors, name one of the pictures there; --out keeps the index.
+    Similarity is the cosine of the features. For a file, the features are computed with the network
+    of the collection; the file is not added to it. With --from and --vectors, name a picture of
+    that collection; --out keeps the index.
 
     Example: naturalist similar plant_id_7 -k 5
     """
+    from naturalist.config import load_config
+    from naturalist.pipeline import similar as looking
+    from naturalist.studies.similar.study import IndexStudy, open_index
+    from naturalist.studies.study import bring_up_to_date
+
     progress = make_progress(quiet=quiet)
     if place or vectors:
         files, layout = elsewhere(place, vectors, out)

@@ -1,12 +1,14 @@
 """Commands for the snapshots of a published collection: list, diff, rollback, prune."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naturalist import snapshots
 from naturalist.cli import output
+from naturalist.cli.defaults import KEPT_SNAPSHOTS, PRUNE_GRACE_S
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
@@ -19,29 +21,32 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import load_config
-from naturalist.curation import takedown
 from naturalist.errors import ConfigError
 from naturalist.progress import uncounted_stage
-from naturalist.snapshots import File, Gone, PruneOptions, PrunePlan, Summary
-from naturalist.stores import Store, open_store
+
+if TYPE_CHECKING:
+    from naturalist.snapshots import File, PrunePlan, Summary
+    from naturalist.stores import Store
 
 app = typer.Typer(
     name="snapshots",
-    help="List and compare what was published, go back to it, and remove what is old.\n\n"
-    "Those of the store in publish.url, or at --url.",
+    help="List, compare, roll back and prune snapshots.\n\n"
+    "They are read from publish.url, or from --url.",
 )
 
 _DAY_S = 24 * 3600
 
 UrlOption = Annotated[
-    str, typer.Option(metavar="URL", help="The published collection; publish.url by default.")
+    str, typer.Option(metavar="URL", help="The published collection (default: publish.url).")
 ]
 
 
 def _open(
     config: Path, url: str, endpoint_url: str, region: str, *, anonymous: bool = False
 ) -> Store:
+    from naturalist.config import load_config
+    from naturalist.stores import open_store
+
     if url:
         options = s3_options(endpoint_url, region, anonymous=anonymous)
         return open_store(url, options)
@@ -66,6 +71,8 @@ def list_all(
 
     Example: naturalist snapshots list --url s3://bucket/prefix --anonymous
     """
+    from naturalist import snapshots
+
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
     found = snapshots.summaries(store)
     if json:
@@ -91,10 +98,12 @@ def show_diff(
     anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show which files were added, removed and changed from snapshot A to snapshot B.
+    """Show which files were added, removed and changed between snapshots A and B.
 
     Example: naturalist snapshots diff 000011 000012
     """
+    from naturalist import snapshots
+
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
     found = snapshots.diff(snapshots.read(store, before), snapshots.read(store, after))
     changes = [("changed", new) for _, new in found.changed]
@@ -124,20 +133,25 @@ def _entry(file: File) -> dict[str, object]:
 @app.command(epilog=EXIT_CODES)
 def rollback(
     snapshot: Annotated[str, typer.Argument(metavar="ID", help="Id of the snapshot.")],
-    why: Annotated[str, typer.Option(help="The reason, kept in the store's log.")] = "",
+    why: Annotated[str, typer.Option(help="Reason, stored in the store's log.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     url: UrlOption = "",
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Point `latest` back to an older snapshot, for all readers at once, and hold it there.
+    """Point `latest` to an older snapshot, for all readers, and hold it there.
 
-    Runs publish nothing until `naturalist snapshots release`. A snapshot with pictures that were
-    taken down since, or with a retired category, is refused.
+    Runs publish nothing until `naturalist snapshots release`. Refused for a snapshot that contains
+    pictures taken down since, or a retired category.
 
     Example: naturalist snapshots rollback 000003 --why "wrong labels since then"
     """
+    from naturalist import snapshots
+    from naturalist.config import load_config
+    from naturalist.curation import takedown
+    from naturalist.snapshots import Gone
+
     gone = Gone() if url else takedown.gone(load_config(config))
     done = snapshots.roll_back(_open(config, url, endpoint_url, region), snapshot, why, gone)
     if json:
@@ -159,10 +173,12 @@ def release(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Lift the hold of a rollback: the next publish moves `latest` on.
+    """Release a rollback: the next publish moves `latest` on.
 
     Example: naturalist snapshots release
     """
+    from naturalist import snapshots
+
     hold = snapshots.release(_open(config, url, endpoint_url, region))
     if json:
         output.print_json({"released": hold is not None} | (vars(hold) if hold else {}))
@@ -175,12 +191,17 @@ def release(
 @app.command(epilog=EXIT_CODES)
 def prune(
     keep: Annotated[
-        int, typer.Option(min=1, help="So many of the newest snapshots stay.")
-    ] = PruneOptions.keep,
+        int, typer.Option(min=1, help="Number of newest snapshots to keep.")
+    ] = KEPT_SNAPSHOTS,
     grace_days: Annotated[
-        float, typer.Option(min=0, help="What is younger than so many days stays.")
-    ] = PruneOptions.grace_s / _DAY_S,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; else only tell.")] = False,
+        float, typer.Option(min=0, help="Keep everything younger than this many days.")
+    ] = PRUNE_GRACE_S / _DAY_S,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="Delete; without it the command only shows what it would delete."
+        ),
+    ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     url: UrlOption = "",
     endpoint_url: EndpointOption = "",
@@ -188,14 +209,18 @@ def prune(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Remove old snapshots, and the files that no kept snapshot names.
+    """Delete old snapshots and the files that only they use.
 
-    Tells what would go, unless --yes is given. What `latest` points to always stays. Publishing at
-    the same time is safe. In a bucket with versioning, old versions stay until its lifecycle rule
-    removes them.
+    Only shows what would be deleted, unless --yes is given. The snapshot that `latest` points to
+    always stays. Safe while others publish. In a versioned bucket, old object versions remain until
+    its lifecycle rule removes them.
+
+    Example: naturalist snapshots prune --keep 10 --yes
     """
+    from naturalist import snapshots
+
     store = _open(config, url, endpoint_url, region)
-    options = PruneOptions(keep, grace_days * _DAY_S)
+    options = snapshots.PruneOptions(keep, grace_days * _DAY_S)
     if yes:
         listening = uncounted_stage(make_progress(quiet=quiet), "prune", "objects")
         with listening as (begin, advance):

@@ -1,17 +1,16 @@
 """The commands about data sets that can be fetched by name: list, show, fetch, status."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naturalist import catalogue
-from naturalist.catalogue import Entry, FetchOptions
-from naturalist.catalogue.records import licence_of
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, QuietOption
@@ -19,11 +18,12 @@ from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError, NaturalistError, StoreError
 from naturalist.progress import stage
 
-app = typer.Typer(help="Data sets by name: what there is, and fetching it.")
+if TYPE_CHECKING:
+    from naturalist.catalogue import Entry, FetchOptions
 
-FolderOption = Annotated[
-    Path, typer.Option("--to", metavar="DIR", help="Folder that sets are fetched to.")
-]
+app = typer.Typer(help="List and download known data sets.")
+
+FolderOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder for data sets.")]
 _FOLDER = Path("sources")
 _NOT_LOOKED_UP = "(from memory: check at the source)"
 
@@ -34,10 +34,12 @@ def list_sets(
     folder: FolderOption = _FOLDER,
     json: JsonOption = False,
 ) -> None:
-    """List the sets of the catalogue: 37 of plants, animals and humans.
+    """List the data sets of the catalogue: 37 of plants, animals and humans.
 
     Example: naturalist sources list --category plant
     """
+    from naturalist import catalogue
+
     entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
     if json:
         output.print_json([_as_json(entry, folder) for entry in entries])
@@ -50,10 +52,15 @@ def list_sets(
 
 
 def _is_here(entry: Entry, folder: Path) -> bool:
+    from naturalist import catalogue
+
     return catalogue.read_record(catalogue.path_of(folder, entry)) is not None
 
 
 def _as_json(entry: Entry, folder: Path) -> dict[str, Any]:
+    from naturalist import catalogue
+    from naturalist.catalogue.records import licence_of
+
     path = catalogue.path_of(folder, entry)
     record = catalogue.read_record(path)
     return vars(entry) | {
@@ -66,14 +73,17 @@ def _as_json(entry: Entry, folder: Path) -> dict[str, Any]:
 
 @app.command(epilog=EXIT_CODES)
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, or an address.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name in the catalogue, or a URL.")],
     folder: FolderOption = _FOLDER,
     json: JsonOption = False,
 ) -> None:
-    """Show what is known of a set.
+    """Show what is known about a data set.
 
     Example: naturalist sources show animals10
     """
+    from naturalist import catalogue
+    from naturalist.catalogue.records import licence_of
+
     entry = catalogue.resolve(name)
     if json:
         output.print_json(_as_json(entry, folder))
@@ -100,37 +110,45 @@ def fetch(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Names of the catalogue, kaggle:owner/name, hf:owner/name, or https:// addresses "
-            "of archives.",
+            help="Names in the catalogue, kaggle:owner/name, hf:owner/name, or https:// URLs of "
+            "archives.",
         ),
     ] = None,
     category: Annotated[
         str,
-        typer.Option(help="Fetch all sets of this category; of an address, where it belongs."),
+        typer.Option(
+            help="Download all data sets of this category; with a URL: the category it belongs to."
+        ),
     ] = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="Fetch all sets of the catalogue.")
+        bool, typer.Option("--all", help="Download all data sets of the catalogue.")
     ] = False,
     newest: Annotated[
-        bool, typer.Option("--newest", help="Ask for a newer version of sets that are here.")
+        bool, typer.Option("--newest", help="Check for newer versions of downloaded data sets.")
     ] = False,
     sha256: Annotated[
-        str, typer.Option(metavar="HEX", help="SHA-256 of the one archive; others are refused.")
+        str,
+        typer.Option(
+            metavar="HEX", help="Expected SHA-256 of the archive; any other file is rejected."
+        ),
     ] = "",
-    jobs: Annotated[int, typer.Option(min=1, max=4, help="Sets that are fetched at once.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, max=4, help="Number of parallel downloads.")] = 2,
     folder: FolderOption = _FOLDER,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch sets, each as the archive that its host packs, which is a source as it is.
+    """Download data sets, each as one archive that serves as a source.
 
-    Run it again to go on where it broke off; what is here is not fetched again. A set that cannot
-    be had does not stop the others. Tokens come from where Kaggle's and Hugging Face's own clients
-    look: KAGGLE_API_TOKEN, KAGGLE_USERNAME and KAGGLE_KEY, ~/.kaggle/kaggle.json, HF_TOKEN.
+    Run it again to resume; existing files are not downloaded again. If one data set is not
+    available, the others are still downloaded. Credentials are read where the clients of Kaggle and
+    Hugging Face keep them: KAGGLE_API_TOKEN, KAGGLE_USERNAME and KAGGLE_KEY, ~/.kaggle/kaggle.json,
+    HF_TOKEN.
 
     Examples: naturalist sources fetch animals10 lfwpeople ; naturalist sources fetch --category
     plant ; naturalist sources fetch kaggle:owner/name --category animal
     """
+    from naturalist.catalogue import FetchOptions
+
     entries = _chosen(names or [], category, everything=everything)
     if sha256 and len(entries) != 1:
         raise ConfigError("--sha256 is of one archive: name one set")
@@ -149,6 +167,8 @@ def fetch(
 
 
 def _chosen(names: Sequence[str], category: str, *, everything: bool) -> list[Entry]:
+    from naturalist import catalogue
+
     if names:
         return [catalogue.resolve(name, category) for name in names]
     if not (category or everything):
@@ -164,6 +184,7 @@ def _fetch_all(
     entries: Sequence[Entry], options: FetchOptions, jobs: int, *, quiet: bool
 ) -> list[dict[str, Any]]:
     """Fetch sets side by side; one that fails is told, and the others go on."""
+    from naturalist import catalogue
 
     def one(advance: Callable[[int], None], entry: Entry) -> dict[str, Any]:
         try:
@@ -208,10 +229,14 @@ def _line(one: dict[str, Any]) -> str:
 
 @app.command(epilog=EXIT_CODES)
 def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
-    """Show which sets are here, in which version, and how large they are.
+    """Show which data sets are downloaded, with version and size.
 
-    Nothing is asked of their hosts. Example: naturalist sources status --to /data/sets
+    Uses no network.
+
+    Example: naturalist sources status --to /data/sets
     """
+    from naturalist import catalogue
+
     found = catalogue.records(folder)
     if json:
         output.print_json([vars(record) | {"path": str(path)} for path, record in found])

@@ -7,9 +7,6 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from naturalist.config import load_config
-from naturalist.curation.reviewing.journal import Journal
-from naturalist.curation.reviewing.marked import as_csv, marked
 
 app = typer.Typer()
 _SHOWN = 50
@@ -22,12 +19,17 @@ def tags(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """List the tags and notes that reviewers gave in the dashboard. They are never published.
+    """List tags and notes given in the dashboard.
 
-    The CSV can be joined with the tables by picID, or given to a source as metadata.
+    They are never published. The CSV can be joined with the tables by picID, or used as metadata of
+    a source.
 
     Example: naturalist tags --tag blurry --csv > blurry.csv
     """
+    from naturalist.config import load_config
+    from naturalist.curation.reviewing.journal import Journal
+    from naturalist.curation.reviewing.marked import as_csv, marked
+
     rows = marked(Journal(load_config(config).layout.review_journal).history(), tag)
     if json:
         output.print_json({"pictures": rows})

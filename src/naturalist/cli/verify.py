@@ -1,11 +1,12 @@
 """The command that verifies: a workspace, a published collection, or a pulled folder."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naturalist import consume
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
@@ -23,12 +24,13 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.config import Config, load_config
-from naturalist.consume import Checked
 from naturalist.errors import ConfigError, VerificationFailed
-from naturalist.pipeline import runner
 from naturalist.progress import Progress, uncounted_stage
-from naturalist.stores import S3Options, open_store
+
+if TYPE_CHECKING:
+    from naturalist.config import Config
+    from naturalist.consume import Checked
+    from naturalist.stores import S3Options
 
 app = typer.Typer()
 
@@ -39,19 +41,21 @@ def verify(
         str,
         typer.Argument(
             metavar="[URL]",
-            help="A published collection or a pulled folder; without it the workspace is verified.",
+            help="A published or downloaded collection (default: verify the workspace).",
         ),
     ] = "",
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="With URL: believe recorded checksums, read nothing back."),
+        typer.Option(
+            "--quick", help="With URL: compare recorded checksums only, without downloading files."
+        ),
     ] = False,
     repair: Annotated[
         bool,
         typer.Option(
             "--repair",
-            help="Of the workspace: make damaged features and tables again, and move damaged "
-            "studies into its folder `damaged`.",
+            help="Rebuild damaged features and tables of the workspace, and move damaged studies"
+            " to its folder `damaged`.",
         ),
     ] = False,
     snapshot: SnapshotOption = "",
@@ -65,13 +69,16 @@ def verify(
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
 ) -> None:
-    """Check again everything that was made in the workspace, or every file of a collection at URL.
+    """Verify the workspace or a published collection.
 
-    In the workspace that is the ledger, features, previews, tables, and what studies made. Its
-    findings are in reports/verification.md and .json. At URL every file of the
-    snapshot is read back and compared with the size and SHA-256 that it was published with.
-    Exit code 4 if a hard check fails or a file is not what it was.
+    Checks the ledger, features, previews, tables and study results of the workspace, and writes
+    reports/verification.md and .json. With URL, downloads every file of the snapshot and compares
+    its size and SHA-256. Ends with exit code 4 if a check fails.
+
+    Examples: naturalist verify -c garden ; naturalist verify s3://bucket/garden --anonymous
     """
+    from naturalist.config import load_config
+
     progress = make_progress(quiet=quiet)
     if not url:
         settings = load_config(config).worked_on_by(executor, ray_address)
@@ -93,6 +100,8 @@ def verify(
 
 
 def _verify_workspace(settings: Config, progress: Progress, *, repair: bool, json: bool) -> None:
+    from naturalist.pipeline import runner
+
     report = (runner.repair if repair else runner.verify)(settings, progress)
     if json:
         output.print_json(report)
@@ -106,6 +115,9 @@ def _verify_workspace(settings: Config, progress: Progress, *, repair: bool, jso
 def _check(
     url: str, options: S3Options, snapshot: str, progress: Progress, *, quick: bool
 ) -> Checked:
+    from naturalist import consume
+    from naturalist.stores import open_store
+
     with uncounted_stage(progress, "verify", "files") as (begin, advance):
         if consume.is_pulled(url):
             if snapshot or quick:

@@ -248,7 +248,7 @@ class Config(Section):
         copy._day, copy._new_images, copy._sources = day, new_images, None
         return copy
 
-    def worked_on_by(self, kind: ExecutorKind | None, ray_address: str) -> "Config":
+    def worked_on_by(self, kind: str | None, ray_address: str) -> "Config":
         """The same configuration with another executor; None and "" leave what is configured.
 
         Raises:
@@ -256,7 +256,7 @@ class Config(Section):
         """
         changes: dict[str, object] = {}
         if kind is not None:
-            changes["kind"] = kind
+            changes["kind"] = ExecutorKind(kind)
         if ray_address:
             try:
                 changes["ray_address"] = usable_ray_address(ray_address)

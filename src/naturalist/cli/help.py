@@ -1,0 +1,41 @@
+"""Help on topics that no single command owns."""
+
+from typing import Annotated
+
+import typer
+
+from naturalist.cli import output
+from naturalist.cli.errors import EXIT_CODES, EXIT_MEANINGS
+from naturalist.cli.options import JsonOption
+from naturalist.errors import ConfigError
+
+app = typer.Typer()
+
+_TOPICS = {"exit-codes": "what the exit code of a command means"}
+
+
+@app.command("help", epilog=EXIT_CODES)
+def show(
+    topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="Topic to explain.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Show help on exit codes and other topics.
+
+    Without a topic, lists the topics. For one command, use `naturalist COMMAND --help`.
+
+    Example: naturalist help exit-codes
+    """
+    if topic and topic not in _TOPICS:
+        raise ConfigError(
+            f"there is no help topic {topic!r}; topics: {', '.join(_TOPICS)}. "
+            f"For a command: naturalist COMMAND --help"
+        )
+    if json:
+        codes = [{"exit_code": code, "meaning": text} for code, text in EXIT_MEANINGS.items()]
+        output.print_json({"exit_codes": codes} if topic else {"topics": _TOPICS})
+    elif topic:
+        output.print_table(
+            ("code", "meaning"), [(str(code), text) for code, text in EXIT_MEANINGS.items()]
+        )
+    else:
+        output.print_table(("topic", "about"), _TOPICS.items())
