@@ -38,7 +38,7 @@ def test_pull_says_what_it_fetched(
     assert done.code == 0
     assert "snapshot 000001" in done.out
     assert "removed 0" in done.out
-    assert re.search(r"pull: [\d,]+ kB, [\d,]+/s in ", done.err)
+    assert re.search(r"pull: [\d,]+ kB, [\d,]+ kB/s, took ", done.err)
     assert (tmp_path / "here/tables/plant/image_df_1.parquet").exists()
 
 
