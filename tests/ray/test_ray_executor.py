@@ -51,13 +51,25 @@ def adds_node(ray_driver: Cluster) -> Iterator[AddsNode]:
         ray_driver.drop("with-gpu")
 
 
+def test_what_no_node_has_is_waited_for_no_longer_than_allowed(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NATURALIST_DEVICE", "cuda")
+    executor = make(gpus_per_task=0.5, wait_s=1.0)
+    with pytest.raises(
+        NaturalistError, match=r"had a GPU for . s \(executor.wait_s\): start a node"
+    ):
+        list(executor.map(gpus, [WithNetwork()]))
+
+
 def test_a_task_with_a_network_waits_for_a_gpu_and_gets_it(
     make: Make, adds_node: AddsNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NATURALIST_DEVICE", "cuda")
     executor = make(adds_node, gpus_per_task=0.5)
     ((_, found),) = executor.map(gpus, [WithNetwork()])
-    assert adds_node.notes[0] == "the cluster has no GPU to give now: waiting for a node"
+    said = "the cluster has no GPU to give now: waiting for a node since 0 s, 600 s at most"
+    assert adds_node.notes[0] == said
     assert found == ("0", "cuda")
     assert executor.latest_node == "with-gpu"
     # What runs no network asks for none, and goes to the other nodes too.

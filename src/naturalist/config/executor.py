@@ -50,3 +50,4 @@ class ExecutorSection(Section):
     ray_address: Annotated[str, AfterValidator(usable_ray_address)] = "local"
     exchange: Annotated[str, AfterValidator(usable_exchange)] = ""
     gpus_per_task: Annotated[float, Field(gt=0, le=16)] = 1.0
+    wait_s: Annotated[float, Field(gt=0)] = 600.0

@@ -91,7 +91,7 @@ def make_executor(config: Config, progress: Progress) -> Executor:
     here = ProcessExecutor(workers, folder, timeout_s)
     if chosen.kind is not ExecutorKind.RAY:
         return here
-    options = RayOptions(chosen.ray_address, workers, chosen.gpus_per_task)
+    options = RayOptions(chosen.ray_address, workers, chosen.gpus_per_task, chosen.wait_s)
     if config.exchange is None:
         return RayExecutor(options, folder, timeout_s, progress)
     place = exchange.place_in(config.exchange, config.layout)

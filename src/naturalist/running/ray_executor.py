@@ -10,7 +10,7 @@ import os
 import pickle
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ _LOSSES = 5
 """How often the node or the worker of one task may be lost, before the task is at fault."""
 _SLOWER = 3.0
 _PATIENCE_S = 10.0
+_SAY_EVERY_S = 60.0
 """A task is late when it takes this much more than so many times the median."""
 
 T = TypeVar("T")
@@ -41,11 +42,13 @@ class RayOptions:
         address: `local`, `auto`, or host:port of the head node.
         workers: tasks at once in a local cluster; in another one its CPUs decide.
         gpus_per_task: share of a GPU for a task that runs a network, where networks run on GPUs.
+        wait_s: longest time without a node that has what tasks ask for.
     """
 
     address: str = ray_connection.LOCAL
     workers: int = 1
     gpus_per_task: float = 1.0
+    wait_s: float = 600.0
 
 
 @dataclass(eq=False)
@@ -86,7 +89,7 @@ class RayExecutor:
         self._slots = 1
         self._looked_s = 0.0
         self._gpus_asked = 0.0
-        self._missing: list[str] = []
+        self._shortage = _Shortage(options.wait_s, progress)
         self._left_over: list[Any] = []
 
     def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
@@ -207,7 +210,7 @@ class RayExecutor:
             if before:
                 self._progress.note(f"node {self._nodes[node]} has joined")
         self._names |= self._nodes
-        self._tell_what_is_missing(resources)
+        self._shortage.look(resources, {"CPU": 1.0, "GPU": self._gpus_asked})
 
     @contextlib.contextmanager
     def _cluster_errors(self) -> Iterator[None]:
@@ -218,14 +221,6 @@ class RayExecutor:
                 f"the Ray cluster does not answer any more ({_first_line(error)}): what was "
                 "finished is kept; see to its head node, and run the same command again"
             ) from error
-
-    def _tell_what_is_missing(self, resources: dict[str, float]) -> None:
-        needed = {"CPU": 1.0, "GPU": self._gpus_asked}
-        missing = [kind for kind, amount in needed.items() if resources.get(kind, 0) < amount]
-        if missing and missing != self._missing:
-            kinds = " and no ".join(missing)
-            self._progress.note(f"the cluster has no {kinds} to give now: waiting for a node")
-        self._missing = missing
 
     def _help_late_ones(self, running: dict[Any, _Work], pace: "_Pace") -> None:
         """Begin the latest tasks once more on other nodes, when there is nothing else to do."""
@@ -246,6 +241,48 @@ class RayExecutor:
         self._ending.close()
         self._ray = None
         self._nodes = {}
+
+
+class _Shortage:
+    """What no node of the cluster has though tasks ask for it, and how long that may last."""
+
+    def __init__(self, wait_s: float, progress: Progress) -> None:
+        self._wait_s = wait_s
+        self._progress = progress
+        self._missing = ""
+        self._since_s = self._said_s = 0.0
+
+    def look(self, resources: Mapping[str, float], needed: Mapping[str, float]) -> None:
+        """Say what is missing at once and then every minute.
+
+        Args:
+            resources: of all nodes, by kind.
+            needed: what one task asks for, by kind.
+
+        Raises:
+            NaturalistError: it was missing for too long.
+        """
+        missing = " and no ".join(
+            kind for kind, amount in needed.items() if resources.get(kind, 0.0) < amount
+        )
+        now_s = time.monotonic()
+        if missing != self._missing:
+            self._missing, self._since_s, self._said_s = missing, now_s, now_s - _SAY_EVERY_S
+        if not missing:
+            return
+        waited_s = now_s - self._since_s
+        if waited_s > self._wait_s:
+            raise NaturalistError(
+                f"no node of the Ray cluster had a {missing.replace('no ', 'a ')} for "
+                f"{waited_s:,.0f} s (executor.wait_s): start a node that has one, and run the same "
+                "command again; what was finished is kept"
+            )
+        if now_s - self._said_s >= _SAY_EVERY_S:
+            self._said_s = now_s
+            self._progress.note(
+                f"the cluster has no {missing} to give now: waiting for a node since "
+                f"{waited_s:,.0f} s, {self._wait_s:,.0f} s at most"
+            )
 
 
 @dataclass
