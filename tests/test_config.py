@@ -200,9 +200,9 @@ MISTAKES = [
     ("name", 'name = "garden"', 'name = "gar den"', "letters, digits"),
     ("name", 'name = "garden"', 'name = ""', "letters, digits"),
     ("name", 'name = "garden"', 'name = "../up"', "letters, digits"),
-    ("name", 'name = "garden"', "", "required"),
-    ("name", 'name = "garden"', "name = 5", "string"),
-    ("nmae", 'name = "garden"', 'name = "garden"\nnmae = "x"', "no such setting"),
+    ("name", 'name = "garden"', "", "missing"),
+    ("name", 'name = "garden"', "name = 5", "text in quotes"),
+    ("nmae", 'name = "garden"', 'name = "garden"\nnmae = "x"', "unknown setting"),
     ("format", 'name = "garden"', 'name = "garden"\nformat = 2', "1"),
     ("workspace", 'name = "garden"', 'name = "garden"\nworkspace = 3', "path"),
     ("workspace", 'name = "garden"', 'name = "garden"\nworkspace = "a\\u0000"', "null"),
@@ -215,17 +215,22 @@ MISTAKES = [
     ("category.1.name", SECOND, 'name = "1animal"\nlabel = 1', "begin with a letter"),
     ("category.1.name", SECOND, 'name = "../x"\nlabel = 1', "begin with a letter"),
     ("category.1.label", SECOND, 'name = "animal"\nlabel = -1', "0"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = 1.5', "integer"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = true', "integer"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = "1"', "integer"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = 1.5', "whole number"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = true', "whole number"),
+    ("category.1.label", SECOND, 'name = "animal"\nlabel = "1"', "whole number"),
     ("category.1.label", SECOND, 'name = "animal"\nlabel = 4294967296', "2147483647"),
-    ("category.1.label", SECOND, 'name = "animal"', "required"),
-    ("category.1.sources", SECOND, f'{SECOND}\nsources = ["x"]', "no such setting"),
+    ("category.1.label", SECOND, 'name = "animal"', "missing"),
+    ("category.1.sources", SECOND, f'{SECOND}\nsources = ["x"]', "unknown setting"),
     ("category.0.source.0.name", 'name = "flowers"', 'name = "a/b"', "letters, digits"),
-    ("category.0.source.0.path", 'path = "../flowers"', "", "required"),
+    ("category.0.source.0.path", 'path = "../flowers"', "", "missing"),
     ("category.0.source.0.path", 'path = "../flowers"', 'path = "~nobody-here"', "home"),
     ("category.0.source.0.path", 'path = "../flowers"', 'path = "a\\u0000b"', "null"),
-    ("category.0.source.0.licence", 'name = "flowers"', 'name = "flowers"\nlicence = 4', "string"),
+    (
+        "category.0.source.0.licence",
+        'name = "flowers"',
+        'name = "flowers"\nlicence = 4',
+        "text in quotes",
+    ),
     ("category.1", 'name = "dogs"', 'name = "cats"', "two sources are named 'cats'"),
     ("the file as a whole", SECOND, 'name = "Plant"\nlabel = 1', "two categories are named"),
     ("the file as a whole", SECOND, 'name = "animal"\nlabel = 0', "two categories have label 0"),
@@ -233,24 +238,24 @@ MISTAKES = [
 SECTIONS = [
     ("images.mode", '[images]\nmode = "symlink"', "'copy'"),
     ("images.roots", "[images]\nroots = []", "at least 1"),
-    ("images.roots", '[images]\nroots = "images"', "tuple"),
+    ("images.roots", '[images]\nroots = "images"', "a list in [ ]"),
     ("images.roots", '[images]\nroots = [""]', "empty"),
     ("images.roots", '[images]\nroots = ["a", "a"]', "twice"),
     ("ingest.files_per_batch", "[ingest]\nfiles_per_batch = 0", "greater than 0"),
-    ("extract.workers", "[extract]\nworkers = -1", "greater than or equal to 0"),
-    ("extract.workers", "[extract]\nworkers = true", "integer"),
-    ("extract.shard_size", '[extract]\nshard_size = "many"', "integer"),
-    ("extract.shard_size", '[extract]\nshard_size = "10"', "integer"),
+    ("extract.workers", "[extract]\nworkers = -1", "at least 0"),
+    ("extract.workers", "[extract]\nworkers = true", "whole number"),
+    ("extract.shard_size", '[extract]\nshard_size = "many"', "whole number"),
+    ("extract.shard_size", '[extract]\nshard_size = "10"', "whole number"),
     ("extract.backbone", '[extract]\nbackbone = "resnet50000"', "colour_histogram"),
-    ("extract.backbone", "[extract]\nbackbone = 3", "string"),
-    ("verify.sample_share", "[verify]\nsample_share = 2", "less than or equal to 1"),
+    ("extract.backbone", "[extract]\nbackbone = 3", "text in quotes"),
+    ("verify.sample_share", "[verify]\nsample_share = 2", "at most 1"),
     ("tables.rows_per_table", "[tables]\nrows_per_table = 0", "greater than 0"),
-    ("publish.url", "[publish]\nurl = 1", "string"),
+    ("publish.url", "[publish]\nurl = 1", "text in quotes"),
     ("publish.url", '[publish]\nurl = "~nobody-here/x"', "home"),
     ("limits.max_archive_ratio", "[limits]\nmax_archive_ratio = 1", "greater than 1"),
     ("limits.decode_timeout_s", "[limits]\ndecode_timeout_s = 0", "greater than 0"),
-    ("limits.max_pixel", "[limits]\nmax_pixel = 5", "no such setting"),
-    ("tabels", "[tabels]\nrows_per_table = 5", "no such setting"),
+    ("limits.max_pixel", "[limits]\nmax_pixel = 5", "unknown setting"),
+    ("tabels", "[tabels]\nrows_per_table = 5", "unknown setting"),
 ]
 
 
@@ -271,6 +276,27 @@ def test_a_mistake_in_a_section_is_explained_in_a_line_that_names_the_setting(
     (line,) = mistakes(tmp_path, f"{TWO}{section}\n")
     assert line.startswith((f"{setting}: ", f"{setting}."))
     assert word in line
+
+
+def test_a_mistake_is_told_with_its_line_its_value_and_the_likely_name(tmp_path: Path) -> None:
+    text = TWO.replace('name = "garden"', 'name = "garden"\nfailure_bugdet = 0.1')
+    text += '[executor]\nkind = "rya"\n[extract]\nshard_size = "many"\n'
+    text = text.replace('path = "../flowers"', "path = 3")
+    lines = [line.strip() for line in text.splitlines()]
+    slips = [
+        ("category.0.source.0.path: must be a path in quotes, not 3", "path = 3"),
+        ("executor.kind: must be 'processes' or 'ray', not \"rya\"; did you mean ray?", lines[-3]),
+        ('extract.shard_size: must be a whole number, not "many"', lines[-1]),
+        ("failure_bugdet: unknown setting; did you mean failure_budget?", "failure_bugdet = 0.1"),
+    ]
+    expected = [f"{told} (line {lines.index(line) + 1})" for told, line in slips]
+    assert sorted(mistakes(tmp_path, text)) == expected
+
+
+def test_text_without_quotes_gets_a_hint(tmp_path: Path) -> None:
+    path = write(tmp_path, TWO.replace('name = "garden"', "name = garden"))
+    with pytest.raises(ConfigError, match='Put text in quotes: name = "garden"'):
+        load_config(path)
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from naturalist.config.explaining import explain, explain_syntax
 from naturalist.config.models import Config
 from naturalist.errors import ConfigError
 from naturalist.stages.ingest.options import Mode, Source
@@ -30,17 +31,17 @@ def load_config(path: Path) -> Config:
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
         raise ConfigError(
-            f"there is no {path}: make one with  naturalist init DIR --category NAME=LABEL:SOURCE "
-            "(once for each category), or name yours with  -c FILE"
+            f"there is no {path}: create one with  naturalist init DIR --category "
+            "NAME=LABEL:SOURCE  (one --category for each), or name yours with  -c FILE"
         ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     try:
         config = Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+        raise ConfigError(explain_syntax(path, text, error)) from error
     except ValidationError as error:
-        raise ConfigError(_explain(path, error)) from error
+        raise ConfigError(explain(path, text, Config, error)) from error
     config = config.in_folder(path.resolve().parent)
     _check_apart(path, config)
     _check_categories_apart(path, config)
@@ -118,14 +119,3 @@ def _check_remote_apart(path: Path, source: Source, folder: RemoteFolder, config
             'nothing is moved out of buckets: choose images.mode = "reference" (pictures stay '
             'there) or "copy"'
         )
-
-
-def _explain(path: Path, error: ValidationError) -> str:
-    lines = [f"{path} has {error.error_count()} mistake(s):"]
-    for one in error.errors():
-        where = ".".join(str(part) for part in one["loc"]) or "the file as a whole"
-        message = one["msg"].removeprefix("Value error, ")
-        if one["type"] == "extra_forbidden":
-            message = "there is no such setting"
-        lines.append(f"  {where}: {message}")
-    return "\n".join(lines)

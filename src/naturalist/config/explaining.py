@@ -1,0 +1,170 @@
+"""What is wrong in a configuration file: setting, value, what is allowed, and the line."""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+Location = tuple[str | int, ...]
+
+_TABLE = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
+_SETTING = re.compile(r"\s*([\w\"'.-]+?)\s*=")
+_BARE_WORD = re.compile(r"\s*([\w.-]+)\s*=\s*([^\s\"'\[\]{}#0-9+-][^\"'\[\]{}#=]*?)\s*(#.*)?$")
+_WHOLE_FILE = "the file as a whole"
+
+
+def explain(path: Path, text: str, model: type[BaseModel], error: ValidationError) -> str:
+    """One line for each setting that is wrong, in the order of the file's sections.
+
+    Args:
+        path: the file, as the person named it.
+        text: what is in it.
+        model: the whole configuration.
+        error: what was found when the file was validated against `model`.
+    """
+    lines = lines_of(text)
+    found: dict[Location, str] = {}
+    for one in error.errors():
+        where = _setting(model, one["loc"])
+        found.setdefault(where, _message(model, where, one) + _line(lines, where))
+    count = f"{len(found)} error{'s' if len(found) > 1 else ''}"
+    told = [
+        f"  {'.'.join(map(str, at)) or _WHOLE_FILE}: {message}" for at, message in found.items()
+    ]
+    return "\n".join([f"{path} has {count}:", *told])
+
+
+def explain_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    """What is wrong in a file that is not TOML; the usual slip is text without quotes."""
+    hint = ""
+    at = re.search(r"at line (\d+)", str(error))
+    line = text.splitlines()[int(at[1]) - 1] if at else ""
+    if bare := _BARE_WORD.match(line):
+        hint = f'. Put text in quotes: {bare[1]} = "{bare[2]}"'
+    return f"{path} is not valid TOML: {error}{hint}"
+
+
+def lines_of(text: str) -> dict[Location, int]:
+    """The line, from 1, of every table and setting of a TOML file with one setting a line."""
+    found: dict[Location, int] = {}
+    counts: dict[Location, int] = {}
+    table: Location = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _TABLE.match(line):
+            table = _resolved(header[2], counts, is_array=header[1] == "[[")
+            found.setdefault(table, number)
+        elif setting := _SETTING.match(line):
+            found.setdefault((*table, *_keys(setting[1])), number)
+    return found
+
+
+def _keys(dotted: str) -> list[str]:
+    return [key.strip().strip("\"'") for key in dotted.split(".")]
+
+
+def _resolved(dotted: str, counts: dict[Location, int], *, is_array: bool) -> Location:
+    """The location of a table; tables of arrays have their number in it, from 0."""
+    *outer, last = _keys(dotted)
+    at: Location = ()
+    for key in outer:
+        at = (*at, key)
+        if at in counts:
+            at = (*at, counts[at])
+    at = (*at, last)
+    if is_array:
+        counts[at] = counts.get(at, -1) + 1
+        at = (*at, counts[at])
+    return at
+
+
+def _line(lines: dict[Location, int], where: Location) -> str:
+    """The line of a setting, or of the table that it is missing in."""
+    for end in range(len(where), 0, -1):
+        if where[:end] in lines:
+            return f" (line {lines[where[:end]]})"
+    return ""
+
+
+def _setting(model: type[BaseModel], loc: Location) -> Location:
+    """The part of a location that names a setting; what follows are names of checks."""
+    current: type[BaseModel] | None = model
+    for at, part in enumerate(loc):
+        if isinstance(part, int):
+            continue
+        if current is None:
+            return loc[:at]
+        if part not in current.model_fields:
+            return loc[: at + 1]
+        current = _model_in(current.model_fields[part].annotation)
+    return loc
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a setting holds, or a list of; None for a plain value."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _siblings(model: type[BaseModel], where: Location) -> list[str]:
+    """The settings that exist beside a location."""
+    current: type[BaseModel] | None = model
+    for part in where[:-1]:
+        if isinstance(part, str) and current is not None:
+            current = _model_in(current.model_fields[part].annotation)
+    return list(current.model_fields) if current is not None else []
+
+
+def _message(model: type[BaseModel], where: Location, error: Any) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "unknown setting" + _suggestion(str(where[-1]), _siblings(model, where))
+    if kind == "missing":
+        return "required, but missing"
+    shown = _shown(error["input"])
+    if kind in ("literal_error", "enum"):
+        choices = re.findall(r"'([^']*)'", context["expected"])
+        hint = _suggestion(str(error["input"]), choices)
+        return f"must be {context['expected']}, not {shown}{hint}"
+    for names, allowed in _ALLOWED:
+        if kind in names:
+            return f"must be {allowed.format_map(context)}, not {shown}"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+_ALLOWED: Sequence[tuple[tuple[str, ...], str]] = (
+    (("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    (("float_type", "float_parsing", "finite_number"), "a number"),
+    (("bool_type", "bool_parsing"), "true or false"),
+    (("string_type",), "text in quotes"),
+    (("path_type",), "a path in quotes"),
+    (("list_type", "tuple_type"), "a list in [ ]"),
+    (("dict_type", "model_type", "model_attributes_type"), "a section of its own"),
+    (("greater_than",), "greater than {gt}"),
+    (("greater_than_equal",), "at least {ge}"),
+    (("less_than",), "less than {lt}"),
+    (("less_than_equal",), "at most {le}"),
+    (("too_short",), "a list of at least {min_length}"),
+    (("string_too_short",), "at least {min_length} characters long"),
+)
+
+
+def _shown(value: Any) -> str:
+    """A value as TOML has it, shortened."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and not value:
+        return "an empty list"
+    if isinstance(value, list | tuple | dict):
+        return "a list" if not isinstance(value, dict) else "a section"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _suggestion(word: str, choices: Sequence[str]) -> str:
+    near = get_close_matches(word, choices, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
