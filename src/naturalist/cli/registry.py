@@ -64,6 +64,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("bucket", "bucket", "Create, share, audit and delete an S3 bucket."),
     ),
     "Operate": (
+        Entry("doctor", "doctor", "Check what works on this machine, and how to fix the rest."),
         Entry("ingest", "stages", "Register new files of all sources."),
         Entry("extract", "stages", "Compute the features of new pictures."),
         Entry("verify", "verify", "Verify the workspace or a published collection."),
