@@ -61,7 +61,9 @@ def served(place: Place, *, review: bool = False) -> Iterator[str]:
         pytest.skip(str(error))
     listening = socket.create_server(("127.0.0.1", 0))
     desk = open_desk(place)
-    app = make_app(desk, bundle, Door(), open_reviewing(desk) if review else None)
+    app = make_app(
+        desk, bundle, Door(), open_reviewing(desk, place.layout.root.parent) if review else None
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

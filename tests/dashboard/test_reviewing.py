@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,10 +83,17 @@ def config(studied: Config, tmp_path_factory: pytest.TempPathFactory) -> Config:
 @pytest.fixture
 def reviewers(config: Config) -> Iterator[tuple[Person, Person]]:
     """Anna and Ben, on a journal that is empty."""
+    with served_to(config) as found:
+        yield found
+
+
+@contextmanager
+def served_to(config: Config) -> Iterator[tuple[Person, Person]]:
+    """Anna and Ben as clients of a collection, on a journal that is empty."""
     config.layout.review_journal.unlink(missing_ok=True)
     tokens = [people.add(config.layout.reviewers, name) for name in ("anna", "ben")]
     found = open_desk(open_workspace(config))
-    app = make_app(found, BUNDLE, Door(), open_reviewing(found))
+    app = make_app(found, BUNDLE, Door(), open_reviewing(found, config.layout.root.parent))
     client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
     yield Person(client, tokens[0]), Person(client, tokens[1])
     found.close()
@@ -108,7 +118,7 @@ def test_nobody_reviews_what_was_published_or_without_a_token(
 ) -> None:
     desk = open_desk(open_workspace(studied))
     with pytest.raises(ConfigError, match="naturalist reviewers add NAME"):
-        open_reviewing(desk)
+        open_reviewing(desk, config.layout.root.parent)
     desk.close()
 
 
@@ -134,7 +144,12 @@ def test_whoever_is_not_this_page_with_a_token_changes_nothing(
     item = anna.item("plant_id_3")
     wanted = {"key": "plant_id_3", "version": 0, "seen": item["state"], "decision": "retire"}
     body = {"request": "request-1", "pictures": [wanted]}
-    for path, sent in (("decisions", body), ("undo", {"request": "r" * 8}), ("apply", body)):
+    for path, sent in (
+        ("decisions", body),
+        ("undo", {"request": "r" * 8}),
+        ("apply", body),
+        ("job", {"kind": "refine"}),
+    ):
         answer = anna.post(path, sent, **WRONG[kind])
         assert answer.status_code in (401, 403, 415, 421), path
     assert entries(config) == 0
@@ -144,7 +159,7 @@ def test_whoever_is_not_this_page_with_a_token_changes_nothing(
 def test_reading_needs_the_token_too(reviewers: tuple[Person, Person], config: Config) -> None:
     anna, _ = reviewers
     stranger = Person(anna.client, "")
-    for path in ("me", "queues", "queues/labels", "news", "pending", f"files/{'0' * 64}"):
+    for path in ("me", "queues", "queues/labels", "news", "pending", "job", f"files/{'0' * 64}"):
         assert stranger.get(path).status_code == 401, path
     people.remove(config.layout.reviewers, "anna")
     assert anna.get("me").status_code == 401
@@ -296,13 +311,42 @@ def test_applying_says_first_what_it_does_and_then_does_it(
     assert anna.item("plant_id_5")["state"] == "accepted"
 
 
+def test_a_job_runs_apart_one_at_a_time_and_tells_how_it_ended(
+    studied: Config, tmp_path: Path
+) -> None:
+    with served_to(copied(studied, tmp_path / "copy")) as (anna, ben):
+        _start_and_stop(anna, ben)
+
+
+def _start_and_stop(anna: Person, ben: Person) -> None:
+    assert anna.get("job").json()["kind"] is None
+    assert anna.post("job", {"kind": "run --help"}).status_code == 422
+    assert anna.post("job", {"kind": "duplicates"}).json()["by"] == "anna"
+    refused = ben.post("job", {"kind": "refine"})
+    assert (refused.status_code, "still running" in refused.json()["error"]) == (422, True)
+    ended = _ended(ben)
+    assert (ended["kind"], ended["exit_code"]) == ("duplicates", 0), ended
+    assert ended["lines"]
+    anna.post("job", {"kind": "duplicates"})
+    anna.post("job/stop", {})
+    assert _ended(anna)["exit_code"] in (130, -signal.SIGTERM)
+
+
+def _ended(person: Person) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while (state := person.get("job").json())["exit_code"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return dict(state)
+
+
 def test_files_in_conflict_are_shown_and_decided_about(tmp_path: Path) -> None:
     seeds = {"plant": [1, 2, 3], "animal": [11, 12, 3]}
     config = tiny.collection(tmp_path, tiny.make_sources(tmp_path / "in", seeds))
     tiny.make_all(config)
     token = people.add(config.layout.reviewers, "anna")
     desk = open_desk(open_workspace(config))
-    app = make_app(desk, BUNDLE, Door(), open_reviewing(desk))
+    app = make_app(desk, BUNDLE, Door(), open_reviewing(desk, config.layout.root.parent))
     anna = Person(TestClient(app, base_url=f"http://{HOST}"), token)
     (item,) = anna.get("queues/conflicts").json()["items"]
     assert (item["picture"], item["categories"]) == (None, ["animal", "plant"])

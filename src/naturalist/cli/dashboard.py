@@ -101,6 +101,7 @@ def dashboard(
 
     Example: naturalist dashboard -c garden
     """
+    from naturalist.config.reading import file_of
     from naturalist.dashboard import serving
     from naturalist.dashboard.security import Door
 
@@ -117,7 +118,12 @@ def dashboard(
     door = Door(
         host or settings.host, settings.port if port is None else port, token, open_to_network
     )
-    serving.serve(place, door, lambda url: output.print_text(_READY.format(url=url)), review=review)
+    serving.serve(
+        place,
+        door,
+        lambda url: output.print_text(_READY.format(url=url)),
+        review=file_of(config) if review else None,
+    )
 
 
 def _export(place: Place, folder: Path, thumbnails: int, *, json: bool, quiet: bool) -> None:

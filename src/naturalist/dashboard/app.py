@@ -49,6 +49,8 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        if reviewing is not None:
+            reviewing.jobs.close()
         desk.close()
 
     app = FastAPI(

@@ -65,6 +65,16 @@ class Undo(_Body):
     of: int = Field(0, ge=0)
 
 
+class Start(_Body):
+    """A job to start; see `jobs.JOBS`."""
+
+    kind: str = Field(max_length=40)
+
+
+class Nothing(_Body):
+    """No more than the address says."""
+
+
 class Apply(_Body):
     """Applying what was looked at."""
 
@@ -93,6 +103,7 @@ def add_review(app: FastAPI, reviewing: Reviewing) -> None:
     _add_errors(app, reviewing)
     _add_reading(app, reviewing, Annotated[str, Depends(reviewer)])
     _add_writing(app, reviewing, Annotated[str, Depends(reviewer)])
+    _add_jobs(app, reviewing, Annotated[str, Depends(reviewer)])
 
 
 def _add_errors(app: FastAPI, reviewing: Reviewing) -> None:
@@ -181,6 +192,22 @@ def _add_writing(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
     async def apply(request: Request, by: who) -> Any:
         wanted = await _body(request, Apply)
         return JSON(await run_in_threadpool(_apply, reviewing, by, wanted))
+
+
+def _add_jobs(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
+    @app.get("/api/review/job")
+    def job(by: who) -> Any:
+        return JSON(reviewing.jobs.state())
+
+    @app.post("/api/review/job")
+    async def start(request: Request, by: who) -> Any:
+        wanted = await _body(request, Start)
+        return JSON(await run_in_threadpool(reviewing.jobs.start, wanted.kind, by))
+
+    @app.post("/api/review/job/stop")
+    async def stop(request: Request, by: who) -> Any:
+        await _body(request, Nothing)
+        return JSON(await run_in_threadpool(reviewing.jobs.stop))
 
 
 def _apply(reviewing: Reviewing, by: str, wanted: Apply) -> dict[str, Any]:

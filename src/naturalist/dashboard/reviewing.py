@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from naturalist.config import Config
@@ -24,6 +25,7 @@ from naturalist.curation.reviewing.journal import Journal
 from naturalist.curation.reviewing.marked import all_tags
 from naturalist.curation.reviewing.queues import QUEUES, Item, items_of
 from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.jobs import Jobs
 from naturalist.errors import ConfigError
 
 Document = dict[str, Any]
@@ -41,6 +43,7 @@ class Reviewing:
     desk: Desk
     config: Config
     journal: Journal
+    jobs: Jobs
     _queues: dict[str, tuple[Any, list[Item]]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -287,8 +290,12 @@ class Reviewing:
         return self.desk.catalogue.signature(), tuple(times)
 
 
-def open_reviewing(desk: Desk) -> Reviewing:
+def open_reviewing(desk: Desk, config_file: Path) -> Reviewing:
     """What answers reviewers of a workspace.
+
+    Args:
+        desk: everything else about it.
+        config_file: its configuration, for the commands that reviewers may start.
 
     Raises:
         ConfigError: it is no workspace, or nobody has a token.
@@ -300,7 +307,7 @@ def open_reviewing(desk: Desk) -> Reviewing:
         raise ConfigError(
             "nobody may decide yet: give a person a token with  naturalist reviewers add NAME"
         )
-    return Reviewing(desk, config, Journal(config.layout.review_journal))
+    return Reviewing(desk, config, Journal(config.layout.review_journal), Jobs(config_file))
 
 
 def _time(at_ns: int) -> str:

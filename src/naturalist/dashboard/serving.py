@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.desk import open_desk
@@ -26,7 +27,7 @@ def check_installed() -> None:
 
 
 def serve(
-    place: Place, door: Door, on_ready: Callable[[str], None], *, review: bool = False
+    place: Place, door: Door, on_ready: Callable[[str], None], *, review: Path | None = None
 ) -> None:
     """Answer until interrupted.
 
@@ -34,7 +35,7 @@ def serve(
         place: what is shown.
         door: where to listen; port 0 takes a free one.
         on_ready: hears the address when connections are taken.
-        review: let those decide who have a reviewer's token.
+        review: let those decide who have a reviewer's token; the configuration file.
 
     Raises:
         MissingExtra: the extra `dashboard` is not installed.
@@ -50,7 +51,7 @@ def serve(
 
     bundle = load_bundle()
     desk = open_desk(place)
-    reviewing = open_reviewing(desk) if review else None
+    reviewing = open_reviewing(desk, review) if review else None
     listening = _listen(door)
     shown = f"[{door.host}]" if ":" in door.host else door.host
     on_ready(f"http://{shown}:{listening.getsockname()[1]}/")
