@@ -174,6 +174,18 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         visit.check()
 
 
+def test_keys_pressed_at_once_are_about_one_picture_each(browser: Browser, server: Server) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        keys = ["x", "k", "x", "k"]
+        visit.page.evaluate(
+            "keys => keys.forEach(key => dispatchEvent(new KeyboardEvent('keydown', {key})))", keys
+        )
+        history = server.wait_for(len(keys))
+        assert len(history.pending()) == len(keys)
+        decided = [next(iter(entry.marks.values())).decision for entry in history.entries]
+        assert decided == ["retire", "keep", "retire", "keep"]
+
+
 def test_two_browsers_at_once_overwrite_nothing(browser: Browser, server: Server) -> None:
     with signed_in(browser, server, "anna") as anna, signed_in(browser, server, "ben") as ben:
         key = current(anna.page)

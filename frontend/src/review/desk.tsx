@@ -1,6 +1,6 @@
 // One picture after another: the picture, why it is here, what is like it, and what to decide.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { count, size } from "../format";
 import { useJson } from "../load";
 import { BigPicture } from "../pages/pictures";
@@ -15,9 +15,18 @@ const AHEAD = 10;
 const IN_STRIP = 40;
 
 export function Desk(props: { items: Item[]; of: number; me: Me; news: News; about: About; queue: string; onNews: (news: News) => void }) {
-  const [items, setItems] = useState(props.items);
-  const [at, setAt] = useState(0);
   const [, redraw] = useState(0);
+  // Not states: a second key may be pressed before the page is drawn again, and is about the next.
+  const place = useRef({ items: props.items, at: 0 });
+  const setItems = (change: (old: Item[]) => Item[]) => {
+    place.current.items = change(place.current.items);
+    redraw((n) => n + 1);
+  };
+  const setAt = (to: number) => {
+    place.current.at = Math.max(0, Math.min(place.current.items.length - 1, to));
+    redraw((n) => n + 1);
+  };
+  const here = () => place.current.items[place.current.at];
   const [message, setMessage] = useState("");
   const [keysOn, setKeysOn] = useState(true);
   const [help, setHelp] = useState(false);
@@ -34,7 +43,8 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
     }
     redraw((n) => n + 1);
   };
-  const item = items[Math.min(at, items.length - 1)];
+  const { items, at } = place.current;
+  const item = here();
   const standing = standingOf(item);
 
   useEffect(() => {
@@ -53,8 +63,10 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
     const undecided = items.filter((one) => !standingOf(one).decision).length;
     ask<{ items: Item[] }>(`queues/${encodeURIComponent(props.queue)}?limit=100&offset=${undecided}`).then(
       (found) => {
-        const known = new Set(items.map((one) => one.key));
-        setItems([...items, ...found.items.filter((one) => !known.has(one.key))]);
+        setItems((old) => {
+          const known = new Set(old.map((one) => one.key));
+          return [...old, ...found.items.filter((one) => !known.has(one.key))];
+        });
         loading.current = found.items.length === 0;
       },
       () => undefined,
@@ -62,13 +74,14 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
   }, [at]);
 
   const go = (to: number) => {
-    setAt(Math.max(0, Math.min(items.length - 1, to)));
+    setAt(to);
     setMessage("");
   };
+  const step = (by: number) => go(place.current.at + by);
   const pending = (answer: Answer) => props.onNews({ ...props.news, pending: answer.pending });
 
   const send = (change: Partial<Wanted>, told: string) => {
-    const about = item;
+    const about = here();
     outbox
       .put("decisions", () => ({ pictures: [{ key: about.key, version: standingOf(about).version, seen: about.state, ...change }] }))
       .then(
@@ -79,7 +92,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
         (error: Error) => {
           if (error instanceof Outdated) take(error.standing);
           setMessage(`Not saved: ${error.message}`);
-          setAt(items.findIndex((one) => one.key === about.key));
+          setAt(place.current.items.findIndex((one) => one.key === about.key));
           void refresh(about);
         },
       );
@@ -93,20 +106,23 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
     );
   const decide = (decision: string, category = "") => {
     send({ decision, category }, said(decision, category));
-    const next = items.findIndex((one, k) => k > at && !standingOf(one).decision);
-    if (decision) setAt(next === -1 ? Math.min(at + 1, items.length - 1) : next);
+    const { items: all, at: now } = place.current;
+    const next = all.findIndex((one, k) => k > now && !standingOf(one).decision);
+    if (decision) setAt(next === -1 ? now + 1 : next);
   };
   const keep = () => {
+    const item = here();
     if (item.picture && !item.key.startsWith("sha256:")) return decide("keep");
     if (item.suggested.category) return decide("keep", item.suggested.category);
     setMessage("These files are in several categories: choose one with its number.");
   };
   const relabel = (category: string) => {
+    const item = here();
     if (item.key.startsWith("sha256:")) return decide("keep", category);
     return category === item.category ? decide("keep") : decide("relabel", category);
   };
   const suggestion = () => {
-    const { decision, category } = item.suggested;
+    const { decision, category } = here().suggested;
     if (!decision) return setMessage("Nothing is suggested for this picture.");
     decide(decision, category);
   };
@@ -116,7 +132,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
         take(answer.standing);
         pending(answer);
         const keys = Object.keys(answer.standing);
-        const found = items.findIndex((one) => one.key === keys[0]);
+        const found = place.current.items.findIndex((one) => one.key === keys[0]);
         if (found >= 0) setAt(found);
         const many = keys.length > 1 ? `${count(keys.length)} pictures` : keys[0]?.slice(0, 40);
         setMessage(kind === "undo" ? `Undone: ${many}` : `Done again: ${many}`);
@@ -127,22 +143,22 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
       },
     );
   const tag = (text: string) => {
-    const tags = [...new Set([...standing.tags, ...text.split(/[\s,]+/).filter(Boolean)])];
+    const tags = [...new Set([...standingOf(here()).tags, ...text.split(/[\s,]+/).filter(Boolean)])];
     send({ tags }, `tags ${tags.join(", ")}`);
   };
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
-      const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !(target as HTMLInputElement).matches("[type=checkbox]");
+      const typing = target.tagName !== undefined && /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !(target as HTMLInputElement).matches("[type=checkbox]");
       if (event.key === "Escape" && typing) return target.blur();
       if (!keysOn || typing || event.ctrlKey || event.metaKey || event.altKey) return;
       const category = props.me.categories[Number(event.key) - 1];
       const acts: Record<string, () => unknown> = {
-        ArrowRight: () => go(at + 1),
-        ArrowLeft: () => go(at - 1),
-        n: () => go(at + 1),
-        p: () => go(at - 1),
+        ArrowRight: () => step(1),
+        ArrowLeft: () => step(-1),
+        n: () => step(1),
+        p: () => step(-1),
         k: keep,
         y: suggestion,
         x: () => decide("retire"),
@@ -200,10 +216,10 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
             <button onClick={() => back("undo")}>
               Undo<kbd>u</kbd>
             </button>
-            <button onClick={() => go(at - 1)} disabled={at === 0}>
+            <button onClick={() => step(-1)} disabled={at === 0}>
               Previous<kbd>←</kbd>
             </button>
-            <button onClick={() => go(at + 1)} disabled={at >= items.length - 1}>
+            <button onClick={() => step(1)} disabled={at >= items.length - 1}>
               Next<kbd>→</kbd>
             </button>
             </span>
