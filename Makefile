@@ -92,8 +92,9 @@ imports: $(VENV)/.dev ## check that imports point down only
 docs: $(VENV)/.test ## write docs/commands.md from --help
 	@$(BIN)/python tools/write_commands.py docs/commands.md
 
-docs-check: $(VENV)/.test ## check that docs/commands.md is current
+docs-check: $(VENV)/.test ## check that docs/commands.md and the types of the pages are current
 	@$(BIN)/python tools/write_commands.py --check docs/commands.md
+	@$(BIN)/python tools/check_types.py
 
 wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has nothing else
 	@rm -rf dist $(WHEEL_VENV)

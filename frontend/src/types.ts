@@ -134,8 +134,8 @@ export interface Verification {
 }
 
 export interface Drift {
-  batch?: number | string;
-  reference?: string;
+  batch?: number | null;
+  reference?: { question: string; rows: number };
   rows?: number;
   at?: string;
   verdict?: string;
@@ -197,16 +197,16 @@ export interface HealthDoc {
 export interface Cluster {
   cluster: number;
   size: number;
-  purity: number;
-  category: string;
+  purity: number | null;
+  category: string | null;
   categories?: Record<string, number>;
   sources?: Record<string, number>;
   medoids?: string[];
   boundary?: string[];
-  stability?: number;
+  stability?: number | null;
   single_source?: boolean;
   mixed?: boolean;
-  sheet?: string;
+  sheet?: string | null;
 }
 
 export interface Clustering {
@@ -214,7 +214,7 @@ export interface Clustering {
   method?: string;
   rows?: number;
   noise?: number;
-  metrics?: Record<string, number>;
+  metrics?: Record<string, number | null>;
   clusters: Cluster[];
 }
 

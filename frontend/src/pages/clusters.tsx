@@ -40,7 +40,7 @@ export function ClustersPage(props: { query: Record<string, string>; about: Abou
               <Figure value={count(doc.clusters.length)} what={`clusters${doc.method ? ` by ${doc.method}` : ""}`} />
               {doc.noise !== undefined && doc.rows ? <Figure value={share(doc.noise / doc.rows)} what="of the pictures are in no cluster" /> : null}
               {Object.entries(doc.metrics ?? {})
-                .filter(([, value]) => typeof value === "number")
+                .filter((pair): pair is [string, number] => typeof pair[1] === "number")
                 .map(([metric, value]) => (
                   <Figure value={decimal(value)} what={words(metric)} />
                 ))}
@@ -67,7 +67,7 @@ function OneCluster({ one, name, about }: { one: Cluster; name: string; about: A
       title={`Cluster ${one.cluster}`}
       note={
         <>
-          {count(one.size)} pictures, {share(one.purity ?? 0)} {one.category}
+          {count(one.size)} pictures{one.purity === null ? "" : `, ${share(one.purity)} ${one.category}`}
           {one.mixed && <em class="state warn">mixed</em>}
           {one.single_source && <em class="state">one source only</em>}
         </>

@@ -6,15 +6,60 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import TypedDict
 
 from naturalist import artifacts, categories
 from naturalist.dashboard.place import NAME, Place
 from naturalist.errors import NaturalistError, WorkspaceError
 from naturalist.ledger import Withheld
+from naturalist.studies.labels.report import LabelReport
 
 Document = dict[str, Any]
 _SHEET = re.compile(r"[A-Za-z0-9_-]{1,40}\.png")
 _ISSUES_SHOWN = 500
+
+
+class LabelIssue(TypedDict):
+    """A row of the table of label issues."""
+
+    picID: str
+    category: str
+    suggested: str
+    score: float
+    rank: int
+
+
+class LabelIssues(TypedDict):
+    """Pictures whose category is suspected to be wrong, and the report of the study."""
+
+    rows: int
+    summary: LabelReport | dict[str, Any]
+    issues: list[LabelIssue]
+
+
+class GroupMember(TypedDict):
+    """A row of the table of near duplicates."""
+
+    picID: str
+    group: str
+    distance: int
+    cosine: float
+
+
+class DuplicateGroup(TypedDict):
+    """Pictures that are nearly the same."""
+
+    group: str
+    members: list[GroupMember]
+
+
+class DuplicateGroups(TypedDict):
+    """Some groups of near duplicates, and of how many."""
+
+    of: int
+    pictures: int
+    groups: list[DuplicateGroup]
+    summary: dict[str, Any]
 
 
 def clusterings(place: Place) -> list[str]:
@@ -103,7 +148,7 @@ def _model(place: Place, name: str) -> Document:
         return {"id": name, "error": str(error)}
 
 
-def label_issues(place: Place) -> Document | None:
+def label_issues(place: Place) -> LabelIssues | None:
     """Pictures whose category is suspected to be wrong, the most suspect first.
 
     Raises:
@@ -118,7 +163,7 @@ def label_issues(place: Place) -> Document | None:
     return {"rows": table.num_rows, "summary": summary, "issues": shown}
 
 
-def duplicate_groups(place: Place, limit: int, offset: int) -> Document | None:
+def duplicate_groups(place: Place, limit: int, offset: int) -> DuplicateGroups | None:
     """Groups of near duplicates, the largest first.
 
     Raises:
@@ -127,12 +172,12 @@ def duplicate_groups(place: Place, limit: int, offset: int) -> Document | None:
     path = place.layout.near_duplicates
     if not path.exists():
         return None
-    members: dict[str, list[Document]] = {}
+    members: dict[str, list[GroupMember]] = {}
     for row in _shown_rows(place, path).to_pylist():
         members.setdefault(row["group"], []).append(row)
     members = {group: rows for group, rows in members.items() if len(rows) > 1}
     ordered = sorted(members.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    groups: list[Document] = [
+    groups: list[DuplicateGroup] = [
         {"group": group, "members": sorted(rows, key=lambda row: row["distance"])}
         for group, rows in ordered[offset : offset + limit]
     ]

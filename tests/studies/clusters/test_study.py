@@ -20,8 +20,10 @@ from naturalist.studies.clusters import model as cluster_model
 from naturalist.studies.clusters import study as clusters
 from naturalist.studies.clusters.methods.clustering import NOISE
 from naturalist.studies.clusters.options import ClusterOptions
+from naturalist.studies.clusters.report import ClusterReport
 from naturalist.studies.clusters.study import ClusterStudy
 from naturalist.studies.study import bring_up_to_date
+from report_shapes import assert_declared
 
 OPTIONS = ClusterOptions(axes=16, max_count=24, count=4)
 
@@ -37,7 +39,9 @@ def write_vectors(path: Path, features: np.ndarray, **columns: Any) -> FeatureTa
 def study(files: FeatureTable, folder: Path, **more: Any) -> dict[str, Any]:
     rebuild, options = more.pop("rebuild", False), more.pop("options", OPTIONS)
     made = ClusterStudy(files, Layout(folder), options, Silent(), **more)
-    return bring_up_to_date(made, rebuild=rebuild).as_json
+    result = bring_up_to_date(made, rebuild=rebuild)
+    assert_declared(ClusterReport, result.report)
+    return result.as_json
 
 
 def members(folder: Path) -> pa.Table:

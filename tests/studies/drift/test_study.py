@@ -18,9 +18,11 @@ from naturalist.errors import ConfigError
 from naturalist.pipeline import studies
 from naturalist.studies.drift.comparison import Predicted, Report
 from naturalist.studies.drift.options import DriftOptions
+from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.drift.rows import Chosen
 from naturalist.studies.drift.study import DriftStudy
 from naturalist.studies.study import bring_up_to_date
+from report_shapes import assert_declared
 
 QUICK = DriftOptions(permutations=100, least_rows=10)
 EVERYTHING = replace(QUICK, against="everything")
@@ -65,7 +67,9 @@ def config(first_batch: Path) -> Iterator[Config]:
 def _study(config: Config, chosen: Chosen, options: DriftOptions = QUICK) -> Report:
     spec = backbones.describe(config.extract.backbone)
     study = DriftStudy(config.layout, spec, list(config.labels), chosen, options)
-    return bring_up_to_date(study).report
+    report = bring_up_to_date(study).report
+    assert_declared(DriftReport, report)
+    return report
 
 
 def _more(config: Config, name: str, seeds: range, low: int = 0, high: int = 256) -> None:

@@ -21,6 +21,8 @@ from naturalist.pipeline.analyse import analyse
 from naturalist.progress import Silent
 from naturalist.schemas import NEAR_DUPLICATES
 from naturalist.studies.duplicates import steps as near_duplicate_steps
+from naturalist.studies.duplicates.report import DuplicateReport
+from report_shapes import assert_declared
 
 
 def scene(seed: int) -> Image.Image:
@@ -57,7 +59,9 @@ def config(tmp_path: Path) -> Config:
 
 
 def find(config: Config) -> dict[str, object]:
-    return studies.study(config, Silent(), studies.duplicates).report
+    report = studies.study(config, Silent(), studies.duplicates).report
+    assert_declared(DuplicateReport, report)
+    return report
 
 
 def groups(config: Config) -> dict[str, str]:

@@ -20,13 +20,17 @@ from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import open_rows
 from naturalist.studies.labels.methods.suspects import find_suspects
 from naturalist.studies.labels.options import LabelIssueOptions
+from naturalist.studies.labels.report import LabelReport
 from naturalist.studies.labels.study import combine, judge
 from naturalist.studies.study import Report
+from report_shapes import assert_declared
 
 
 def label_issues(config: Config, options: LabelIssueOptions) -> Report:
     made = partial(studies.label_issues, options=options)
-    return studies.study(config, Silent(), made).report
+    report = studies.study(config, Silent(), made).report
+    assert_declared(LabelReport, report)
+    return report
 
 
 def test_planted_wrong_labels_of_photos_are_ranked_first(photo_workspace: Path) -> None:

@@ -13,12 +13,16 @@ from naturalist.features import FeatureTable, Rows, open_file, open_place
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.studies.similar import study as similar
+from naturalist.studies.similar.report import IndexReport
 from naturalist.studies.study import bring_up_to_date
+from report_shapes import assert_declared
 
 
 def update(files: FeatureTable, layout: Layout, backbone: str, progress: Silent) -> dict[str, Any]:
     study = similar.IndexStudy(files, layout, backbone, progress)
-    return bring_up_to_date(study).as_json
+    result = bring_up_to_date(study)
+    assert_declared(IndexReport, result.report)
+    return result.as_json
 
 
 def indexed(place: Path, out: Path) -> dict:

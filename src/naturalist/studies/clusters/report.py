@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from naturalist.studies.clusters.methods import quality
 from naturalist.studies.clusters.methods.clustering import NOISE
@@ -19,6 +20,64 @@ ONE_SOURCE_FROM = 0.95
 SHOWN = 6
 _FOREIGN_BELOW = 0.2
 _CANDIDATES = 200
+
+
+class ClusterEntry(TypedDict):
+    """One cluster; `category` and `purity` are None where categories are not known."""
+
+    cluster: int
+    size: int
+    category: str | None
+    purity: float | None
+    categories: dict[str, int]
+    sources: dict[str, int]
+    medoids: list[str]
+    boundary: list[str]
+    single_source: bool
+    mixed: bool
+    words: list[str]
+    stability: float | None
+    parent: int | None
+    sheet: str | None
+
+
+class LabelCandidate(TypedDict):
+    """A picture whose category is rare in its cluster."""
+
+    picID: str
+    category: str
+    suggested: str
+    cluster: int
+    score: float
+
+
+class ClusterReport(TypedDict):
+    """What `clusters.json` holds; the dashboard's types are checked against it."""
+
+    name: str
+    method: str
+    seed: int
+    made_at: str
+    made_from: dict[str, int]
+    axes: dict[str, float]
+    criterion: dict[str, Any]
+    stability: float | None
+    by_cluster: dict[Any, float]
+    silhouette: float | None
+    added: dict[str, int]
+    remade: NotRequired[dict[str, Any]]
+    rows: int
+    options: str
+    files: list[list[Any]]
+    model: str
+    largest_id: int
+    noise_when_made: int
+    noise: int
+    metrics: dict[str, float | None]
+    clusters: list[ClusterEntry]
+    hierarchy: list[dict[str, Any]]
+    label_candidates: list[LabelCandidate]
+    words: list[str]
 
 
 @dataclass(frozen=True, eq=False)

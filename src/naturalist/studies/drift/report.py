@@ -1,0 +1,89 @@
+"""What `reports/drift/NAME.json` holds; the dashboard's types are checked against it."""
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+Verdict = Literal["drift", "none", "too_few"]
+
+
+class Compared(TypedDict):
+    """How many pictures of either side were compared."""
+
+    new: int
+    before: int
+
+
+class Reference(TypedDict):
+    """What the pictures were compared with."""
+
+    question: str
+    against: str
+    rows: int
+    compared: Compared
+
+
+class Share(TypedDict):
+    """The share of a source among the new pictures and among those from before."""
+
+    source: str
+    share: float
+    share_before: float
+
+
+class DriftTest(TypedDict):
+    """One test."""
+
+    what: str
+    method: str
+    statistic: float
+    p_value: float
+    effect: float
+    adjusted_p: float
+    flagged: bool
+
+
+class SourceDrift(TypedDict):
+    """One source of the batch; `p_value` is None where it could not be tested."""
+
+    source: str
+    kind: Literal["known", "new"]
+    rows: int
+    reference_rows: int
+    distance: NotRequired[float]
+    ordinary: NotRequired[list[float]]
+    p_value: float | None
+    effect: float | None
+    flagged: bool
+
+
+class CategoryDrift(TypedDict):
+    """One category: the smallest p-value of its sources, times their number."""
+
+    category: str
+    rows: int
+    p_value: float | None
+    effect: float
+    flagged: bool
+
+
+class DriftReport(TypedDict):
+    """A study of drift."""
+
+    name: str
+    batch: int | None
+    source: str
+    model: str
+    at: str
+    fingerprint: str
+    rows: int
+    reference: Reference
+    options: dict[str, Any]
+    mix: list[Share]
+    verdict: Verdict
+    tests: list[DriftTest]
+    by_source: list[SourceDrift]
+    by_category: list[CategoryDrift]
+    words: list[str]
+    pictures: list[str]
+    sheet: str

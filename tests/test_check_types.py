@@ -1,0 +1,34 @@
+"""The dashboard's types are those of the reports, and the tool that says so finds differences."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from check_types import check  # noqa: E402
+
+TYPES = (ROOT / "frontend" / "src" / "types.ts").read_text()
+
+
+def test_the_pages_read_what_the_program_declares() -> None:
+    assert check(TYPES) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("single_source?: boolean;", "one_source?: boolean;", "Cluster.one_source: the program"),
+        ("  purity: number | null;", "  purity: number;", "Cluster.purity: the pages have number"),
+        ("suggested: string; score: number;", "suggested: string; score: string;", "score: the"),
+        ("words?: string[];", "words?: string;", "Drift.words: the pages have string"),
+        ("members: { picID: string;", "members: { pic_id: string;", "members[].pic_id"),
+        ("export interface Clustering {", "export interface Groups {", "no such interface"),
+    ],
+)
+def test_a_difference_is_named(old: str, new: str, found: str) -> None:
+    assert old in TYPES
+    said = "\n".join(check(TYPES.replace(old, new)))
+    assert found in said

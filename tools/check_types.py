@@ -1,0 +1,178 @@
+"""Check the types of the dashboard's pages against the reports that the program declares.
+
+Usage: python tools/check_types.py [frontend/src/types.ts]
+
+An interface may leave out what no page reads, and may call a key optional that is always there.
+What it names has to exist, under the same name and with the same type, null included.
+"""
+
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NotRequired, Union, get_args, get_origin
+
+from typing_extensions import get_type_hints
+
+from naturalist.dashboard.studies import DuplicateGroups, LabelIssues
+from naturalist.studies.clusters.report import ClusterEntry, ClusterReport
+from naturalist.studies.drift.report import DriftReport
+
+FILE = Path("frontend/src/types.ts")
+DECLARED: dict[str, Any] = {
+    "Cluster": ClusterEntry,
+    "Clustering": ClusterReport,
+    "Drift": DriftReport,
+    "DuplicateGroups": DuplicateGroups,
+    "LabelIssues": LabelIssues,
+}
+_INTERFACE = re.compile(r"^export interface (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_TOKEN = re.compile(r"\s*(\w+|\"[^\"]*\"|\[\]|[{}()<>|:;?,])")
+_PLAIN: dict[Any, str] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+    Any: "unknown",
+}
+
+Shape = frozenset[Any]
+"""Alternatives: names of plain types, ("list", shape), ("map", shape), ("object", fields)."""
+
+
+class Reader:
+    """Reads a type of TypeScript, of the few kinds that documents have."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = _TOKEN.findall(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+        self._at = 0
+
+    def _next(self, expected: str = "") -> str:
+        token: str = self._tokens[self._at]
+        if expected and token != expected:
+            raise SystemExit(f"{FILE}: {expected!r} expected, not {token!r}")
+        self._at += 1
+        return token
+
+    def _is(self, *tokens: str) -> bool:
+        return self._at < len(self._tokens) and self._tokens[self._at] in tokens
+
+    def fields(self) -> dict[str, Shape]:
+        """Fields up to a closing brace, or the end."""
+        found = {}
+        while self._at < len(self._tokens) and not self._is("}"):
+            name = self._next()
+            if self._is("?"):
+                self._next()
+            self._next(":")
+            found[name] = self.shape()
+            self._next(";") if self._is(";") else None
+        return found
+
+    def shape(self) -> Shape:
+        """A type with its alternatives."""
+        found: set[Any] = set()
+        while True:
+            found |= self._one()
+            if not self._is("|"):
+                return frozenset(found)
+            self._next()
+
+    def _one(self) -> set[Any]:
+        token = self._next()
+        if token == "{":
+            inner: set[Any] = {("object", tuple(self.fields().items()))}
+            self._next("}")
+        elif token == "(":
+            inner = set(self.shape())
+            self._next(")")
+        elif token == "Record":
+            self._next("<")
+            self.shape()
+            self._next(",")
+            inner = {("map", self.shape())}
+            self._next(">")
+        else:
+            inner = {token if token in _PLAIN.values() else ("name", token)}
+            inner = {"string"} if token.startswith('"') else inner
+        while self._is("[]"):
+            self._next()
+            inner = {("list", frozenset(inner))}
+        return inner
+
+
+def declared(hint: Any) -> Shape:
+    """The shape of a Python type."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin is NotRequired:
+        return declared(inside[0])
+    if origin in (Union, types.UnionType):
+        return frozenset().union(*map(declared, inside))
+    if origin is Literal:
+        return frozenset(_PLAIN[type(value)] for value in inside)
+    if origin is list:
+        return frozenset({("list", declared(inside[0]))})
+    if origin is dict:
+        return frozenset({("map", declared(inside[1]))})
+    if hint in _PLAIN:
+        return frozenset({_PLAIN[hint]})
+    fields = get_type_hints(hint)
+    return frozenset({("object", tuple((name, declared(one)) for name, one in fields.items()))})
+
+
+def differences(shown: Shape, made: Shape, known: dict[str, Any], at: str) -> Iterator[str]:
+    """Where a type of the pages is not that of the program, in words."""
+    if "unknown" in shown | made:
+        return
+    plain = [frozenset(one for one in shape if isinstance(one, str)) for shape in (shown, made)]
+    if plain[0] != plain[1]:
+        words = [" | ".join(sorted(names)) or "no plain type" for names in plain]
+        yield f"{at}: the pages have {words[0]}, the program makes {words[1]}"
+    made_by_kind = {one[0]: one[1] for one in made if isinstance(one, tuple)}
+    for one in shown:
+        if not isinstance(one, tuple):
+            continue
+        kind, inside = one
+        if kind == "name":
+            kind, inside = "object", tuple(known[inside].items())
+        if kind == "map" and "object" in made_by_kind:
+            continue  # read by key, whatever the keys are
+        if kind not in made_by_kind:
+            yield f"{at}: the pages have a {kind}, the program makes none"
+        elif kind == "object":
+            fields = dict(made_by_kind[kind])
+            for name, shape in inside:
+                if name not in fields:
+                    yield f"{at}.{name}: the program makes no such key"
+                else:
+                    yield from differences(shape, fields[name], known, f"{at}.{name}")
+        else:
+            yield from differences(inside, made_by_kind[kind], known, f"{at}[]")
+
+
+def check(text: str) -> list[str]:
+    """Every difference of a file of types from the reports of the same names."""
+    bodies = dict(_INTERFACE.findall(text))
+    shown = DECLARED.keys() & bodies.keys()
+    inside = " ".join(bodies[name] for name in shown)
+    needed = {name for name in bodies if name in shown or re.search(rf"\b{name}\b", inside)}
+    known = {name: Reader(bodies[name]).fields() for name in needed}
+    found = [f"{name}: the pages have no such interface" for name in DECLARED.keys() - known.keys()]
+    for name in sorted(DECLARED.keys() & known.keys()):
+        page = frozenset({("object", tuple(known[name].items()))})
+        found += differences(page, declared(DECLARED[name]), known, name)
+    return found
+
+
+def main() -> None:
+    """Print the differences and exit with 1 if there are any."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
+    found = check(path.read_text())
+    print("\n".join(found) or f"{path}: as the program declares it")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
