@@ -72,6 +72,7 @@ class ClusterReport(TypedDict):
     model: str
     largest_id: int
     noise_when_made: int
+    noise_sheet: NotRequired[str | None]
     noise: int
     metrics: dict[str, float | None]
     clusters: list[ClusterEntry]
