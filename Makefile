@@ -58,7 +58,7 @@ s3-server: $(VENV)/.test ## run an S3 server on this machine, to try publishing 
 	@exec $(BIN)/python tools/s3_server.py "$(S3_DIR)"
 
 test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name --long")
-	@$(BIN)/pytest -q -n $(JOBS) $(ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal $(ARGS)
 
 test-airflow: $(AIRFLOW_VENV)/.installed ## run the tests on a real Airflow, in an environment of its own
 	@$(AIRFLOW_VENV)/bin/pytest -q tests/airflow $(ARGS)

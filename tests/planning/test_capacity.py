@@ -38,7 +38,8 @@ def test_more_machines_never_take_longer_and_never_less_than_their_share(picture
 @given(st.integers(1, 10**8), st.integers(2, 10))
 def test_time_and_disk_grow_as_the_pictures_do(pictures, times):
     few, more = planned(pictures=pictures), planned(pictures=pictures * times)
-    assert more["one_machine_s"] == pytest.approx(times * few["one_machine_s"])
+    work_s = [p["one_machine_s"] - p["publish"]["duration_s"] for p in (few, more)]
+    assert work_s[1] == pytest.approx(times * work_s[0])
     for kind, size in few["disk_bytes"].items():
         assert more["disk_bytes"][kind] == pytest.approx(times * size)
 
@@ -63,7 +64,21 @@ def test_money_is_that_of_the_prices():
     sent, money = found["publish"], found["money"]
     assert money["requests"] == pytest.approx(sent["write_requests"] / 1000 * PRICES.put_1000)
     assert money["month"] == pytest.approx(sent["size_bytes"] / 1e9 * PRICES.storage_gb_month)
-    assert money["machines"] == pytest.approx(found["machines_s"] / 3600 * 2 * 0.5)
+    worked_s = found["machines_s"] - sent["duration_s"]
+    assert money["machines"] == pytest.approx(worked_s / 3600 * 2 * 0.5)
+
+
+def test_publishing_is_part_of_the_whole_and_near_duplicates_grow_faster_than_the_pictures():
+    few, many = planned(pictures=10**6), planned(pictures=10**8)
+    assert many["stages"][-1]["stage"] == "publish"
+    assert many["stages"][-1]["machines_s"] == many["publish"]["duration_s"]
+    assert many["machines_s"] == sum(stage["machines_s"] for stage in many["stages"])
+    times = {
+        one["study"]: one["s"] / two["s"]
+        for one, two in zip(many["studies"], few["studies"], strict=True)
+    }
+    assert times.pop("near duplicates") == pytest.approx(290, rel=0.02)
+    assert set(times.values()) == {100.0}
 
 
 @pytest.mark.parametrize("name", ["pictures", "machines", "cores"])
@@ -108,7 +123,7 @@ def test_the_rates_that_come_along_pass_their_own_check(tmp_path):
     path.write_text(STANDARD)
     assert replace(load_rates(path), origin=RATES.origin) == RATES
     assert set(tomllib.loads(STANDARD)) == {
-        "divided", "undivided", "bytes", "memory", "machines",
+        "divided", "undivided", "studies", "growth", "bytes", "memory", "machines",
     }  # fmt: skip
 
 

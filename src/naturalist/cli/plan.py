@@ -104,7 +104,7 @@ def _print(planned: dict[str, Any]) -> None:
     rows = [
         [
             stage["stage"],
-            f"{stage['rate']:,.0f}/s " + ("a core" if stage["divided"] else "in one process"),
+            _rate(stage),
             output.duration(stage["one_machine_s"]),
             output.duration(stage["machines_s"]),
         ]
@@ -112,6 +112,9 @@ def _print(planned: dict[str, Any]) -> None:
     ]
     totals = [output.duration(planned[key]) for key in ("one_machine_s", "machines_s")]
     output.print_table(("stage", "rate", "on one", f"on {many}"), [*rows, ["all", "", *totals]])
+    output.print_text("")
+    studies = [[one["study"], output.duration(one["s"])] for one in planned["studies"]]
+    output.print_table(("study of all, once", "time"), studies)
     output.print_text(
         f"\nlater, a run with nothing new: {output.duration(planned['nothing_new_s'])}\n"
     )
@@ -127,6 +130,12 @@ def _print(planned: dict[str, Any]) -> None:
     output.print_text("\nassumed:")
     for sentence in planned["assumptions"]:
         output.print_text(f"- {sentence}")
+
+
+def _rate(stage: dict[str, Any]) -> str:
+    if stage["unit"] == "MB":
+        return f"{stage['rate']:,.1f} MB/s to the store"
+    return f"{stage['rate']:,.0f}/s " + ("a core" if stage["divided"] else "in one process")
 
 
 def _print_publish(planned: dict[str, Any]) -> None:

@@ -31,6 +31,8 @@ _FROM_REPORTS = {
 _LEAST_PICTURES = 1_000
 """Of a run whose report says something about rates; a smaller one is all start-up."""
 MB, GB = 10**6, 10**9
+_STUDIED = 1_000_000
+"""Pictures with which the rates of studies were measured."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Rates:
 
     divided: Mapping[str, float]
     undivided: Mapping[str, float]
+    studies: Mapping[str, float]
+    growth: Mapping[str, float]
     bytes: Mapping[str, float]
     memory: Mapping[str, float]
     machines: Mapping[str, float]
@@ -178,10 +182,10 @@ def _measured_bytes(config: Config) -> dict[str, float]:
 
 def plan(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
     """Reckon time, disk, memory, requests and money, and say what is assumed; JSON values."""
-    stages = [*_stages(wanted, rates)]
     publish = _publish(wanted, rates, prices)
+    stages = [*_stages(wanted, rates), _sending(publish)]
     total_s = sum(stage["machines_s"] for stage in stages)
-    hours = total_s / 3600 * wanted.machines
+    hours = (total_s - publish["duration_s"]) / 3600 * wanted.machines
     disk = {kind: size * wanted.pictures for kind, size in rates.bytes.items()}
     if not wanted.keep_pictures:
         del disk["pictures"]
@@ -191,6 +195,7 @@ def plan(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
         "stages": stages,
         "one_machine_s": sum(stage["one_machine_s"] for stage in stages),
         "machines_s": total_s,
+        "studies": [*_studies(wanted, rates)],
         "nothing_new_s": sum(wanted.pictures / rates.undivided[name] for name in ("list", "plan")),
         "disk_bytes": disk,
         "memory_mb": _memory(wanted, rates),
@@ -216,9 +221,32 @@ def _stages(wanted: Wanted, rates: Rates) -> Iterator[dict[str, Any]]:
             "stage": name.replace("_", "-"),
             "divided": is_divided,
             "rate": rate,
+            "unit": "pictures",
             "one_machine_s": wanted.pictures / rate / one,
             "machines_s": wanted.pictures / rate / many,
         }
+
+
+def _sending(publish: Mapping[str, Any]) -> dict[str, Any]:
+    """Publishing as a stage: the line to the store decides, not the machines."""
+    seconds = publish["duration_s"]
+    rate = publish["size_bytes"] / MB / seconds if seconds else 0.0
+    return {
+        "stage": "publish",
+        "divided": False,
+        "rate": rate,
+        "unit": "MB",
+        "one_machine_s": seconds,
+        "machines_s": seconds,
+    }
+
+
+def _studies(wanted: Wanted, rates: Rates) -> Iterator[dict[str, Any]]:
+    """Each study made once of all pictures, by one process; later ones take in what is new."""
+    millions = wanted.pictures / _STUDIED
+    for name, rate in rates.studies.items():
+        power = rates.growth[name] if millions > 1 else 1.0
+        yield {"study": name.replace("_", " "), "s": _STUDIED / rate * millions**power}
 
 
 def _memory(wanted: Wanted, rates: Rates) -> dict[str, float]:
@@ -273,7 +301,7 @@ def _assumptions(wanted: Wanted, rates: Rates, prices: Prices) -> list[str]:
         ),
         (
             "listing, entering in the ledger and planning are done by one process, whatever the "
-            "number of machines"
+            "number of machines; so is each study, of which none is part of `all`"
         ),
         (
             f"a picture has {rates.bytes['pictures']:,.0f} bytes on average; drives and network "
