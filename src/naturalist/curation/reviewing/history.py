@@ -7,7 +7,7 @@ A picture is named by its id, or, where files in conflict have none, by ``sha256
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 EntryKind = Literal["decide", "undo", "redo", "apply"]
@@ -15,7 +15,7 @@ NO_DECISION = ("", "")
 _RETIRED = "refused retired"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mark:
     """What stands about one picture.
 
@@ -52,7 +52,7 @@ class Change:
         return Mark(decision, category, tags, mark.note if self.note is None else self.note)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the journal.
 
@@ -74,7 +74,7 @@ class Entry:
     of: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What stands about one picture, and since which entry.
 
@@ -138,6 +138,7 @@ class History:
         self._before: dict[int, dict[str, Standing]] = {}
         self._undone: dict[int, int] = {}
         self._requests: dict[tuple[str, str], Entry] = {}
+        self._pending: dict[str, tuple[str, str]] | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -152,8 +153,10 @@ class History:
 
     def pending(self) -> dict[str, tuple[str, str]]:
         """Decisions that the ledger does not hold yet, by picture, the oldest first."""
-        found = [(one.version, key, one.pending) for key, one in self.pictures() if one.pending]
-        return {key: decided for _, key, decided in sorted(found) if decided}
+        if self._pending is None:
+            found = [(one.version, key, one.pending) for key, one in self.pictures() if one.pending]
+            self._pending = {key: decided for _, key, decided in sorted(found) if decided}
+        return self._pending
 
     def answered(self, by: str, request: str) -> Entry | None:
         """The entry that a request made earlier; None for a new one."""
@@ -161,6 +164,7 @@ class History:
 
     def add(self, entry: Entry) -> None:
         """Take the next entry."""
+        self._pending = None
         self.entries.append(entry)
         self._requests[entry.by, entry.request] = entry
         if entry.kind == "apply":
@@ -288,11 +292,14 @@ def _told(later: Mapping[str, Standing]) -> str:
 
 # lines
 
+_FIELDS = tuple(one.name for one in fields(Entry))
+
 
 def to_json(entry: Entry) -> dict[str, Any]:
     """An entry as JSON values."""
-    marks = {key: vars(mark) | {"tags": list(mark.tags)} for key, mark in entry.marks.items()}
-    return vars(entry) | {"marks": marks, "seen": dict(entry.seen)}
+    marks = {key: asdict(mark) for key, mark in entry.marks.items()}
+    told = {name: getattr(entry, name) for name in _FIELDS}
+    return told | {"marks": marks, "seen": dict(entry.seen)}
 
 
 def from_json(value: Mapping[str, Any]) -> Entry:
