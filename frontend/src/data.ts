@@ -6,7 +6,13 @@ export interface Source {
   json<T>(path: string): Promise<T>;
   bytes(path: string): Promise<ArrayBuffer>;
   thumbnail(picId: string): Promise<string>;
+  /** Squares of many pictures at once; null for a picture that has none. */
+  squares(picIds: string[]): Promise<(ImageData | null)[]>;
 }
+
+/** Edge of such a square in pixels, and how many are asked for at once. */
+export const SQUARE = 96;
+export const SQUARES = 40;
 
 export class NotThere extends Error {}
 
@@ -36,6 +42,16 @@ class Server implements Source {
 
   async thumbnail(picId: string): Promise<string> {
     return `/api/pictures/${encodeURIComponent(picId)}/thumbnail`;
+  }
+
+  async squares(picIds: string[]): Promise<(ImageData | null)[]> {
+    const answer = await this.ask(`sprites?ids=${picIds.join(",")}`);
+    const missing = new Set((answer.headers.get("x-missing") ?? "").split(",").filter(Boolean).map(Number));
+    const strip = await createImageBitmap(await answer.blob());
+    const pen = new OffscreenCanvas(strip.width, SQUARE).getContext("2d", { willReadFrequently: true })!;
+    pen.drawImage(strip, 0, 0);
+    strip.close();
+    return picIds.map((_, k) => (missing.has(k) ? null : pen.getImageData(k * SQUARE, 0, SQUARE, SQUARE)));
   }
 
   private async ask(path: string): Promise<Response> {
@@ -80,6 +96,21 @@ class Exported implements Source {
     if (pack === undefined) throw new NotThere("no thumbnail was exported");
     const held = await this.json<Record<string, string>>(`thumbnails/${pack}`);
     return `data:image/jpeg;base64,${held[picId]}`;
+  }
+
+  async squares(picIds: string[]): Promise<(ImageData | null)[]> {
+    return Promise.all(picIds.map((id) => this.square(id).catch(() => null)));
+  }
+
+  private async square(picId: string): Promise<ImageData> {
+    const image = new Image();
+    image.src = await this.thumbnail(picId);
+    await image.decode();
+    const edge = Math.min(image.naturalWidth, image.naturalHeight);
+    const [left, top] = [(image.naturalWidth - edge) / 2, (image.naturalHeight - edge) / 2];
+    const pen = new OffscreenCanvas(SQUARE, SQUARE).getContext("2d", { willReadFrequently: true })!;
+    pen.drawImage(image, left, top, edge, edge, 0, 0, SQUARE, SQUARE);
+    return pen.getImageData(0, 0, SQUARE, SQUARE);
   }
 
   private text(path: string): Promise<string> {

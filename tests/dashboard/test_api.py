@@ -1,7 +1,10 @@
+import io
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 import tiny
@@ -112,6 +115,24 @@ def test_thumbnails_are_jpegs_that_a_browser_may_keep(client: TestClient) -> Non
     answer = client.get("/api/pictures/plant_id_1/thumbnail")
     assert answer.content[:2] == b"\xff\xd8"
     assert "immutable" in answer.headers["cache-control"]
+
+
+def test_many_thumbnails_come_as_one_strip_in_the_order_asked_for(client: TestClient) -> None:
+    names = ["human_id_2", "plant_id_99999", "animal_id_1"]
+    answer = client.get("/api/sprites", params={"ids": ",".join(names)})
+    assert (answer.headers["content-type"], answer.headers["x-missing"]) == ("image/webp", "1")
+    strip = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB")).astype(int)
+    assert strip.shape == (96, 288, 3)
+    middle = strip[:, ::2].reshape(96, 3, 48, 3).mean(axis=(0, 2))
+    # The pictures of a category have its colour, what is missing is grey.
+    assert middle[0].argmax() == 2
+    assert np.ptp(middle[1]) < 4
+    assert middle[2].argmax() == 0
+
+
+@pytest.mark.parametrize("ids", ["", "../x", "plant_id_1,", ",".join(["plant_id_1"] * 49)])
+def test_a_strip_of_what_is_no_list_of_ids_is_refused(client: TestClient, ids: str) -> None:
+    assert client.get("/api/sprites", params={"ids": ids}).status_code == 422
 
 
 def test_every_accepted_picture_has_its_own_thumbnail(client: TestClient, studied: Config) -> None:

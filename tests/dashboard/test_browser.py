@@ -81,6 +81,22 @@ def test_a_picture_is_shown_on_hover_and_everything_on_click(visit: Visit) -> No
         expect(detail).to_contain_text(said)
 
 
+def test_points_become_pictures_where_there_is_room(visit: Visit) -> None:
+    page = visit.map()
+    page.wait_for_function("() => +document.querySelector('canvas').dataset.pictures > 40")
+    with_pictures = _coloured(_pixels(page))
+    shot(page, "pictures-on-the-map")
+    page.get_by_role("button", name="Pictures", exact=True).click()
+    page.wait_for_function("() => document.querySelector('canvas').dataset.pictures === '0'")
+    assert _coloured(_pixels(page)) < with_pictures / 4
+    page.reload()
+    page.wait_for_selector(".integrity")
+    pressed = page.get_by_role("button", name="Pictures", exact=True)
+    expect(pressed).to_have_attribute("aria-pressed", "false")
+    page = visit.map("?m=tsne-3d")
+    page.wait_for_function("() => +document.querySelector('canvas').dataset.pictures > 20")
+
+
 def test_the_map_stays_on_the_screen_however_much_is_said_of_a_picture(visit: Visit) -> None:
     page = visit.map("?p=plant_id_3")
     expect(page.locator(".detail")).to_contain_text("SHA-256")
@@ -326,6 +342,7 @@ def test_an_exported_folder_opens_without_a_server(
         expect(page.locator(".hover")).to_contain_text("plant_id_3")
         assert page.locator(".hover img").evaluate("image => image.naturalWidth") > 20
         assert _coloured(_pixels(page)) > 50
+        page.wait_for_function("() => +document.querySelector('canvas').dataset.pictures > 1")
         shot(page, "exported")
         visit.strangers[:] = [u for u in visit.strangers if not u.startswith(tmp_path.as_uri())]
         visit.check()

@@ -9,26 +9,28 @@ export interface Camera {
   /** Look at a point from near by. */
   visit(at: number[]): void;
   reset(): void;
+  /** How many times nearer one is than where everything is seen. */
+  nearer(): number;
   save(): string;
   restore(text: string): void;
 }
 
-const FULL = 0.84;
+const FULL = 0.9;
 
-/** Looks straight down: `scale` is how many times the map is larger than the screen. */
+/** Looks straight down: at a `scale` of 1 the map just fits into the screen. */
 export class FlatCamera implements Camera {
   private x = 0.5;
   private y = 0.5;
   private scale = FULL;
   private middle = [0.5, 0.5];
 
-  constructor(extent: number[]) {
+  constructor(private extent: number[]) {
     this.middle = [extent[0] / 2, extent[1] / 2];
     this.reset();
   }
 
   view(width: number, height: number): View {
-    const unit = Math.min(width, height) * this.scale;
+    const unit = this.fit(width, height) * this.scale;
     const [sx, sy] = [(2 * unit) / width, (2 * unit) / height];
     // prettier-ignore
     const matrix = new Float32Array([
@@ -41,15 +43,15 @@ export class FlatCamera implements Camera {
   }
 
   drag(dx: number, dy: number, width: number, height: number): void {
-    const unit = Math.min(width, height) * this.scale;
+    const unit = this.fit(width, height) * this.scale;
     this.x -= dx / unit;
     this.y += dy / unit;
   }
 
   zoom(factor: number, x: number, y: number, width: number, height: number): void {
-    const before = Math.min(width, height) * this.scale;
+    const before = this.fit(width, height) * this.scale;
     this.scale = Math.min(400, Math.max(0.3, this.scale * factor));
-    const after = Math.min(width, height) * this.scale;
+    const after = this.fit(width, height) * this.scale;
     this.x += (x - width / 2) * (1 / before - 1 / after);
     this.y -= (y - height / 2) * (1 / before - 1 / after);
   }
@@ -62,6 +64,15 @@ export class FlatCamera implements Camera {
   reset(): void {
     [this.x, this.y] = this.middle;
     this.scale = FULL;
+  }
+
+  nearer(): number {
+    return this.scale / FULL;
+  }
+
+  /** Pixels of a unit of the map, where the map just fits into the screen. */
+  private fit(width: number, height: number): number {
+    return Math.min(width / Math.max(0.05, this.extent[0]), height / Math.max(0.05, this.extent[1]));
   }
 
   save(): string {
@@ -135,6 +146,10 @@ export class OrbitCamera implements Camera {
   reset(): void {
     this.target = this.extent.map((v) => v / 2);
     [this.yaw, this.pitch, this.distance] = [0.6, 0.35, FAR];
+  }
+
+  nearer(): number {
+    return FAR / this.distance;
   }
 
   save(): string {

@@ -54,6 +54,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const [outline, setOutline] = useState<Polygon>([]);
   const [drawn, setDrawn] = useState(0);
   const [ring, setRing] = useState<{ x: number; y: number } | null>(null);
+  const [pictures, setPictures] = useState(query.i !== "0");
   const [open, setOpen] = useState(() => innerWidth > 720);
   const focus = useRef(-1);
   const view = useRef(query.v ?? "");
@@ -65,14 +66,18 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     // Before the points are there, the camera is not the one that the address names.
     if (!stage.current || !atlas) return;
     view.current = stage.current.camera.save();
-    const asked = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), p: picture, v: view.current };
+    const asked = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), p: picture, i: pictures ? "" : "0", v: view.current };
     remember("map", asked);
-  }, [atlas, name, colour, filters, picture]);
+  }, [atlas, name, colour, filters, picture, pictures]);
 
   const show = useCallback(
     async (id: string, visit: boolean) => {
       setPicture(id);
       focus.current = atlas && id ? await atlas.rowOf(id) : -1;
+      if (stage.current) {
+        stage.current.focus = focus.current;
+        stage.current.refresh();
+      }
       if (visit && focus.current >= 0 && atlas && stage.current) {
         stage.current.camera.visit(atlas.at(focus.current));
         stage.current.moved();
@@ -108,7 +113,10 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         },
         resized: () => hears.current.place(),
         outline: setOutline,
-        drew: setDrawn,
+        drew: (points, shown) => {
+          setDrawn(points);
+          if (canvas.current) canvas.current.dataset.pictures = String(shown);
+        },
       });
     } catch (error) {
       setTrouble((error as Error).message);
@@ -136,6 +144,21 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   useEffect(() => {
     if (stage.current) stage.current.tool = tool;
   }, [tool]);
+
+  useEffect(() => {
+    if (!stage.current) return;
+    stage.current.pictures = pictures;
+    stage.current.refresh();
+  }, [pictures, atlas]);
+
+  useEffect(() => {
+    if (!atlas) return;
+    // Clusters are finer than categories: a rare one shows by a picture of its own.
+    atlas.codes(atlas.column("cluster") ? "cluster" : "category").then(
+      (groups) => stage.current?.represent(groups),
+      () => undefined,
+    );
+  }, [atlas]);
 
   useEffect(() => {
     if (!atlas) return;
@@ -192,6 +215,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       p: () => setTool("pan"),
       l: () => setTool("lasso"),
       b: () => setTool("box"),
+      i: () => setPictures(!pictures),
       Enter: async () => {
         const { width, height } = at.screen();
         const row = at.pick(width / 2, height / 2, Math.max(width, height));
@@ -232,7 +256,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
           ref={canvas}
           tabIndex={0}
           role="application"
-          aria-label={`Map ${name}: ${count(atlas?.rows ?? 0)} pictures. Arrow keys move, plus and minus zoom, Enter opens the picture nearest to the middle, L lasso, B box, P pan, 0 everything.`}
+          aria-label={`Map ${name}: ${count(atlas?.rows ?? 0)} pictures. Arrow keys move, plus and minus zoom, Enter opens the picture nearest to the middle, L lasso, B box, P pan, I pictures, 0 everything.`}
           class={tool}
           onKeyDown={keys}
         />
@@ -249,6 +273,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
               {{ pan: atlas?.dims === 3 ? "Turn" : "Move", lasso: "Lasso", box: "Box" }[one]}
             </button>
           ))}
+          <button aria-pressed={pictures} title="Show pictures where there is room (I)" onClick={() => setPictures(!pictures)}>Pictures</button>
           <button aria-label="Zoom in" onClick={() => stage.current?.zoom(1.4)}>+</button>
           <button aria-label="Zoom out" onClick={() => stage.current?.zoom(0.7)}>−</button>
           <button onClick={() => { stage.current?.camera.reset(); stage.current?.moved(); }}>All</button>

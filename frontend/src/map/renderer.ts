@@ -4,6 +4,7 @@
 // comes later, and so that the first k of them are a fair sample: while the picture moves on a slow
 // machine, only as many are drawn as keep it fluid.
 
+import { linked } from "./link";
 import { FRAGMENT, VERTEX } from "./shaders";
 
 export interface View {
@@ -19,13 +20,15 @@ export class Renderer {
   private uniforms: Record<string, WebGLUniformLocation | null>;
   private positions: WebGLBuffer;
   private styles: WebGLBuffer;
-  private palette: WebGLTexture;
+  readonly palette: WebGLTexture;
   private style = new Uint8Array(0);
   private order: Uint32Array = new Uint32Array(0);
   private rows = 0;
   private dims = 2;
   choosing = false;
   pointSize = 3;
+  /** How many times nearer one is than where everything is seen. */
+  nearer = 1;
   private pending: { sync: WebGLSync; since: number } | null = null;
   background: [number, number, number] = [1, 1, 1];
 
@@ -33,7 +36,7 @@ export class Renderer {
     const gl = canvas.getContext("webgl2", { antialias: false, alpha: false, powerPreference: "high-performance" });
     if (!gl) throw new Error("This browser does not draw with WebGL 2, which the map needs.");
     this.gl = gl;
-    this.program = link(gl);
+    this.program = linked(gl, VERTEX, FRAGMENT, ["position", "style"]);
     const names = ["matrix", "size", "near", "deep", "choosing", "palette", "opacity", "round_", "background"];
     this.uniforms = Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(this.program, n)]));
     this.positions = gl.createBuffer()!;
@@ -91,18 +94,20 @@ export class Renderer {
     const { gl, uniforms } = this;
     const deep = this.dims === 3;
     const ratio = this.canvas.width / Math.max(1, this.canvas.clientWidth);
-    const size = this.pointSize * ratio;
+    const size = this.pointSize * ratio * Math.min(2.5, Math.max(1, this.nearer ** 0.35));
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(...this.background, 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     if (!this.rows) return;
     gl.useProgram(this.program);
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this.palette);
     gl.uniformMatrix4fv(uniforms.matrix, false, view.matrix);
     gl.uniform1f(uniforms.size, size);
     gl.uniform1f(uniforms.near, view.near);
     gl.uniform1i(uniforms.deep, deep ? 1 : 0);
     gl.uniform1i(uniforms.choosing, this.choosing ? 1 : 0);
-    gl.uniform1f(uniforms.opacity, this.rows > 300_000 ? 0.6 : 0.85);
+    gl.uniform1f(uniforms.opacity, this.opacity(size));
     gl.uniform1i(uniforms.round_, size > 2.5 ? 1 : 0);
     gl.uniform3f(uniforms.background, ...this.background);
     this.bind(0, "position", this.positions, this.dims, gl.UNSIGNED_SHORT, true);
@@ -116,8 +121,19 @@ export class Renderer {
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     }
     gl.drawArrays(gl.POINTS, 0, Math.min(most, this.rows));
+  }
+
+  /** The frame is whole: from now on `took` says how long the card works on it. */
+  finish(): void {
+    const { gl } = this;
     this.pending = { sync: gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0)!, since: performance.now() };
     gl.flush();
+  }
+
+  /** Where points lie one above another, none is opaque: what is dense then looks dense. */
+  private opacity(size: number): number {
+    const room = this.canvas.width * this.canvas.height * this.nearer ** 2;
+    return Math.min(0.85, Math.max(0.22, (0.5 * room) / (this.rows * size * size)));
   }
 
   /** Milliseconds that the last frame took; null while the card is still drawing it. */
@@ -158,21 +174,4 @@ export function shuffled(rows: number): Uint32Array {
 
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
-}
-
-function link(gl: WebGL2RenderingContext): WebGLProgram {
-  const program = gl.createProgram()!;
-  for (const [kind, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
-    const shader = gl.createShader(kind)!;
-    gl.shaderSource(shader, text);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-  }
-  gl.bindAttribLocation(program, 0, "position");
-  gl.bindAttribLocation(program, 1, "style");
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
-    throw new Error(`The map cannot be drawn: ${gl.getProgramInfoLog(program) ?? "unknown"}`);
-  }
-  return program;
 }

@@ -41,3 +41,42 @@ void main() {
   pixel = deep ? vec4(mix(background, colour.rgb, colour.a), 1.0)
                : vec4(colour.rgb, 1.0) * (opacity * colour.a);
 }`;
+
+// Pictures: a quad for each, its square cut out of one texture, with a frame in the colour of its point.
+
+export const PICTURE_VERTEX = `#version 300 es
+in vec3 place; // middle and edge, in CSS pixels
+in vec2 look; // slot of the texture; index of its colour
+uniform vec2 screen;
+uniform sampler2D palette;
+out vec2 inside;
+flat out vec2 corner;
+flat out float frame;
+flat out vec3 colour;
+void main() {
+  vec2 unit = vec2(float(gl_VertexID & 1), float(gl_VertexID >> 1));
+  vec2 at = place.xy + (unit - 0.5) * place.z;
+  gl_Position = vec4(2.0 * at.x / screen.x - 1.0, 1.0 - 2.0 * at.y / screen.y, 0.0, 1.0);
+  inside = unit;
+  frame = 2.5 / place.z;
+  corner = vec2(mod(look.x, 20.0), floor(look.x / 20.0));
+  colour = texelFetch(palette, ivec2(int(look.y + 0.5), 0), 0).rgb;
+}`;
+
+export const PICTURE_FRAGMENT = `#version 300 es
+precision highp float;
+in vec2 inside;
+flat in vec2 corner;
+flat in float frame;
+flat in vec3 colour;
+uniform sampler2D squares;
+out vec4 pixel;
+void main() {
+  vec2 edge = min(inside, 1.0 - inside);
+  if (min(edge.x, edge.y) < frame) {
+    pixel = vec4(colour, 1.0);
+    return;
+  }
+  vec2 within = clamp(inside, 0.006, 0.994);
+  pixel = vec4(texture(squares, (corner + within) / 20.0).rgb, 1.0);
+}`;

@@ -2,8 +2,11 @@
 
 import type { Atlas } from "./atlas";
 import { FlatCamera, OrbitCamera, type Camera } from "./cameras";
+import { choosePictures, keysOf, pictureAt, placePictures, thinned, type Chosen } from "./choosing";
+import { source } from "../data";
 import { Grid, pick, within, type Polygon } from "./picking";
-import { Renderer } from "./renderer";
+import { Renderer, type View } from "./renderer";
+import { Sprites, type Placed } from "./sprites";
 
 export type Tool = "pan" | "lasso" | "box";
 
@@ -14,17 +17,32 @@ export interface Hears {
   moved(): void;
   resized(): void;
   outline(polygon: Polygon): void;
-  drew(points: number): void;
+  drew(points: number, pictures: number): void;
 }
 
 const REACH = 12;
 const FLUID_MS = 50;
 const FEWEST = 20_000;
+/** Above so many points, pictures come where one is nearer than this. */
+const MANY = 100_000;
+const NEARER = 1.8;
+/** Choosing anew goes over all points: so often at most while the picture moves. */
+const CHOOSE_MS = 200;
 
 export class Stage {
   readonly renderer: Renderer;
   camera: Camera;
   tool: Tool = "pan";
+  /** Whether points are shown as pictures where there is room. */
+  pictures = true;
+  /** A row that is shown as a picture in any case, -1 for none. */
+  focus = -1;
+  private sprites: Sprites;
+  private keys: Float32Array = new Float32Array(0);
+  private colours: Uint8Array = new Uint8Array(0);
+  private chosen: Chosen = { rows: [], edge: 0, every: false };
+  private chosenAt = 0;
+  private placed: Placed[] = [];
   private grid: Grid | null = null;
   private shown: Uint8Array = new Uint8Array(0);
   private atlas: Atlas | null = null;
@@ -41,6 +59,7 @@ export class Stage {
 
   constructor(private canvas: HTMLCanvasElement, private hears: Hears) {
     this.renderer = new Renderer(canvas);
+    this.sprites = new Sprites(this.renderer.gl, (rows) => this.squares(rows), () => this.draw());
     this.camera = new FlatCamera([1, 1]);
     this.observer = new ResizeObserver(() => {
       this.draw();
@@ -57,6 +76,14 @@ export class Stage {
     this.camera = atlas.dims === 3 ? new OrbitCamera(atlas.extent()) : new FlatCamera(atlas.extent());
     this.grid = atlas.dims === 2 ? new Grid(atlas.positions) : null;
     this.shown = new Uint8Array(atlas.rows).fill(1);
+    this.represent(null);
+  }
+
+  /** Say of which group each row is, so that rare groups are among the pictures. */
+  represent(groups: ArrayLike<number> | null): void {
+    this.keys = keysOf(this.atlas?.rows ?? 0, groups);
+    this.chosenAt = 0;
+    this.draw();
   }
 
   /** Colour indices, and 0 hidden, 1 shown, 2 chosen for each row. */
@@ -64,6 +91,8 @@ export class Stage {
     this.shown = shown;
     this.renderer.choosing = choosing;
     this.renderer.setStyles(colours, shown);
+    this.colours = colours;
+    this.chosenAt = 0;
     this.draw();
   }
 
@@ -84,6 +113,12 @@ export class Stage {
     requestAnimationFrame(attempt);
   }
 
+  /** Choose the pictures anew and draw. */
+  refresh(): void {
+    this.chosenAt = 0;
+    this.draw();
+  }
+
   /** Where a row is on the screen; null if it is behind the camera. */
   place(row: number): { x: number; y: number } | null {
     if (!this.atlas || row < 0) return null;
@@ -101,6 +136,8 @@ export class Stage {
   /** The shown point nearest to a place on the screen. */
   pick(x: number, y: number, reach = REACH): number {
     if (!this.atlas) return -1;
+    const picture = pictureAt(this.placed, x, y);
+    if (picture >= 0) return picture;
     const screen = this.screen();
     const view = this.camera.view(screen.width, screen.height);
     return pick(this.atlas.positions, this.atlas.dims, this.shown, this.grid, view, screen, { x, y }, reach);
@@ -123,6 +160,7 @@ export class Stage {
     clearTimeout(this.rest);
     this.rest = window.setTimeout(() => {
       this.moving = false;
+      this.chosenAt = 0;
       this.draw();
     }, 160);
     this.hears.moved();
@@ -137,16 +175,48 @@ export class Stage {
     this.stop.abort();
     this.observer.disconnect();
     clearTimeout(this.rest);
+    this.sprites.close();
     this.renderer.destroy();
   }
 
   private frame(): void {
     if (!this.atlas) return;
-    const { width, height } = this.screen();
+    const screen = this.screen();
+    const view = this.camera.view(screen.width, screen.height);
     this.renderer.resize();
+    this.renderer.nearer = this.camera.nearer();
     this.drawn = Math.min(this.moving ? this.fluid : Infinity, this.atlas.rows);
-    this.renderer.draw(this.camera.view(width, height), this.drawn);
-    this.hears.drew(this.drawn);
+    this.renderer.draw(view, this.drawn);
+    this.choose(view);
+    const { positions, dims } = this.atlas;
+    const { rows, edge } = this.chosen;
+    this.placed = placePictures(positions, dims, rows, edge, view, screen).filter((one) => this.sprites.has(one.row));
+    const pictures = this.sprites.draw(this.placed, this.colours, this.renderer.palette, screen);
+    this.renderer.finish();
+    this.hears.drew(this.drawn, pictures);
+  }
+
+  /** Choose which points are pictures; while the map moves, those that were stay for a while. */
+  private choose(view: View): void {
+    const now = performance.now();
+    const wait = this.moving && this.shown.length > MANY ? Infinity : CHOOSE_MS;
+    if (this.chosenAt && (!this.moving || now - this.chosenAt < wait)) return;
+    this.chosenAt = now;
+    const { positions, dims, rows } = this.atlas!;
+    if (!this.pictures || (rows > MANY && this.camera.nearer() < NEARER)) {
+      this.chosen = { rows: [], edge: 0, every: false };
+      return;
+    }
+    const screen = this.screen();
+    const found = choosePictures(positions, dims, this.shown, this.keys, view, screen);
+    if (!found.every) found.rows = thinned(placePictures(positions, dims, found.rows, found.edge, view, screen), this.keys);
+    if (this.focus >= 0 && this.shown[this.focus]) found.rows = [...found.rows.filter((row) => row !== this.focus), this.focus];
+    this.chosen = found;
+    this.sprites.want(found.rows);
+  }
+
+  private async squares(rows: number[]): Promise<(ImageData | null)[]> {
+    return source.squares(await this.atlas!.picIds(rows));
   }
 
   /** Choose how many points a moving picture has, by how long the last frame took. */

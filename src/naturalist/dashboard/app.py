@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from naturalist import __version__
-from naturalist.dashboard import documents, metrics, studies
+from naturalist.dashboard import documents, metrics, sprites, studies
 from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
 from naturalist.dashboard.catalogue import ORDERS
@@ -24,6 +24,7 @@ from naturalist.errors import NaturalistError, NotFound, PictureError
 
 _FOREVER = "private, max-age=604800, immutable"
 _PIC_ID = r"^[A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}$"
+_PIC_IDS = rf"^{_PIC_ID[1:-1]}(,{_PIC_ID[1:-1]}){{0,{sprites.MOST - 1}}}$"
 _WORD = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
 _JPEG = "image/jpeg"
 _UPLOADS_AT_ONCE = 8
@@ -189,6 +190,13 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         if data is None:
             return failed(404, f"There is no thumbnail of {pic_id}.")
         return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
+
+    @app.get("/api/sprites")
+    def strip(ids: Annotated[str, Query(pattern=_PIC_IDS)]) -> Response:
+        found = [desk.thumbnails.get(name) for name in ids.split(",")]
+        missing = ",".join(str(at) for at, jpeg in enumerate(found) if jpeg is None)
+        headers = {"cache-control": _FOREVER, "x-missing": missing}
+        return Response(sprites.strip(found), media_type="image/webp", headers=headers)
 
     @app.get("/api/pictures/{pic_id}/large")
     def large(pic_id: PicId) -> Response:
