@@ -10,12 +10,18 @@ written, `train` and `evaluate` of the program make a model and its report of th
 tried on the unseen ones. Printed are promised and measured accuracy, whether the intervals hold,
 the calibration error, what the decisions are worth, and the duel of a champion of PHOTOS with a
 challenger of both. Accuracies are means over sources.
+
+Drift is asked of the same divisions: of each unseen source as a new batch, filed rightly and under
+each wrong category; of its pictures under the name of a known source; and of held-back parts of
+known sources, which are the false alarms.
 """
 
 import argparse
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +44,16 @@ from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.refining import challenge
 from naturalist.studies.classifier.training import model_id, train
 from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
+from naturalist.studies.drift.comparison import compare_pictures
+from naturalist.studies.drift.options import DriftOptions
+from naturalist.studies.drift.predictions import unseen_answers
+from naturalist.studies.drift.rows import Found, Pictures
 
 BATCH = 16
 ROWS_PER_TABLE = 1_000
 OPTIONS = ClassifierOptions()
+DRIFT = DriftOptions()
+FALL = 0.1
 Mask = NDArray[np.bool_]
 
 
@@ -148,6 +160,7 @@ def tried(photos: Photos, seen: Mask, scratch: Path) -> dict:
         for label, name in sorted(set(zip(labels.tolist(), sources.tolist(), strict=True)))
     }
     return {
+        "drift": drift_verdicts(photos, seen, out, right),
         "promised": promised,
         "by_source": by_source,
         "over_sources": float(np.mean(list(by_source.values()))),
@@ -157,6 +170,66 @@ def tried(photos: Photos, seen: Mask, scratch: Path) -> dict:
         "caught": flagged(~answer.sure | ~answer.known, ~right, weights),
         "caught_at_5": caught_at(answer.probabilities.max(axis=1), right, weights, 0.05),
     }
+
+
+def pictures(photos: Photos, rows: NDArray[np.int64], group: str = "") -> Pictures:
+    """Photos as drift sees them, all under another category and source if one is given."""
+    own = zip(photos.categories[rows].tolist(), photos.sources[rows].tolist(), strict=True)
+    names = [f"{photos.categories[row]}_id_{row + 1}" for row in rows.tolist()]
+    groups = [group or "/".join(pair) for pair in own]
+    return Pictures(np.array(names), np.array(groups), photos.features[rows], {}, {})
+
+
+def compared(new: Pictures, before: Pictures, model: Path | None) -> dict:
+    counts = (dict(Counter(side.groups.tolist())) for side in (new, before))
+    ask = partial(unseen_answers, model, "photos") if model else None
+    return compare_pictures(Found(new, before, *counts), DRIFT, None, ask)[0]
+
+
+def drift_verdicts(photos: Photos, seen: Mask, model: Path, right: Mask) -> list[tuple]:
+    """Kind of batch, verdict, and whether the model lost 10 points on it, of many batches."""
+    before, unseen = pictures(photos, np.flatnonzero(seen)), np.flatnonzero(~seen)
+    table = artifacts.read_parquet(model / "predictions.parquet", ["category", "predicted"])
+    usual = np.mean(table["category"].to_numpy() == table["predicted"].to_numpy())
+    groups = np.array([f"{photos.categories[k]}/{photos.sources[k]}" for k in unseen.tolist()])
+    told = []
+    for group in np.unique(groups).tolist():
+        mine, (category, name) = groups == group, group.split("/", 1)
+        rows, fell = unseen[mine], bool(right[mine].mean() <= usual - FALL)
+        if len(rows) < DRIFT.least_rows:
+            continue
+        for other in np.unique(photos.categories).tolist():
+            found = compared(pictures(photos, rows, f"{other}/unseen {name}"), before, model)
+            kind = "new source" if other == category else "new source, wrong category"
+            told.append((kind, found["verdict"], fell or other != category))
+        for known in np.unique(before.groups).tolist():
+            if known.startswith(f"{category}/"):
+                found = compared(pictures(photos, rows, known), before, None)
+                told.append(("unseen source under a known name", found["verdict"], fell))
+    return told + held_back_verdicts(photos, np.flatnonzero(seen))
+
+
+def held_back_verdicts(photos: Photos, seen: NDArray[np.int64]) -> list[tuple]:
+    """The same for a random third of each known source beside all the rest."""
+    rng, groups, told = np.random.default_rng(5), pictures(photos, seen).groups, []
+    for group in np.unique(groups).tolist():
+        mine = rng.permutation(np.flatnonzero(groups == group))
+        part = np.isin(np.arange(len(seen)), mine[: len(mine) // 3])
+        if part.sum() >= DRIFT.least_rows:
+            found = compared(pictures(photos, seen[part]), pictures(photos, seen[~part]), None)
+            told.append(("held-back third of a known source", found["verdict"], False))
+    return told
+
+
+def show_drift(told: list[tuple]) -> None:
+    """Print how many batches of each kind got which verdict."""
+    print("\n| batch | drift | new source | no drift | no drift where 10 points were lost |")
+    print("|---" * 5 + "|")
+    for kind in dict.fromkeys(one[0] for one in told):
+        counts = Counter(one[1] for one in told if one[0] == kind)
+        missed = sum(one[1] == "none" and one[2] for one in told if one[0] == kind)
+        shown = " | ".join(str(counts[verdict]) for verdict in ("drift", "new_source", "none"))
+        print(f"| {kind}, {sum(counts.values())} | {shown} | {missed} |", flush=True)
 
 
 def flagged(flag: Mask, rows: Mask, weights: NDArray[np.float64]) -> float:
@@ -229,11 +302,12 @@ def main() -> None:
         "mean holds | single sources inside | calibration error | right flagged | wrong flagged | "
         "wrong flagged at 5 % |\n" + "|---" * 11 + "|"
     )
-    shown, errors, worst = [], [], []
+    shown, errors, worst, drifts = [], [], [], []
     for name, seen in divisions(photos, options.draws):
         with tempfile.TemporaryDirectory(prefix="truth-") as scratch:
             found = tried(photos, seen, Path(scratch))
         shown.append(show(name, found))
+        drifts += found["drift"]
         errors.append((found["ece"], found["caught_at_5"]))
         if name == "first folder":
             worst = sorted(found["by_source"].items(), key=lambda one: one[1])
@@ -244,6 +318,7 @@ def main() -> None:
     print("calibration error {:.3f}, wrong flagged at 5 % {:.3f}".format(*np.mean(errors, axis=0)))
     for (_, source), accuracy in worst:
         print(f"  {source}: {accuracy:.3f}")
+    show_drift(drifts)
     if photos.folder.any():
         with tempfile.TemporaryDirectory(prefix="truth-") as scratch:
             print(duel(photos, Path(scratch)))

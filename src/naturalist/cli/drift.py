@@ -51,8 +51,9 @@ def drift(
     """Compare a batch with the batches before it.
 
     Compares features, quality measures, file properties and predictions, with the thresholds in
-    [drift]. The verdict (drift, none, too_few) is in the report and in --json; it does not change
-    the exit code.
+    [drift]. The verdict (drift, new_source, none, first, too_few) is in the report and in --json;
+    it does not change the exit code. A batch with a new source in it is never called "no drift":
+    the report says how many pictures to look at to know the accuracy on it.
 
     Example: naturalist drift --batch 12
     """
@@ -83,9 +84,10 @@ def _print(report: dict[str, Any], path: Path) -> None:
     what = f"batch {report['batch']}" if report["batch"] is not None else "source"
     what += f" {report['source']}" if report["source"] else ""
     rows, reference = report["rows"], report["reference"]
+    beside = f" beside {reference['rows']:,} from before: {reference['question']}"
     output.print_text(
         f"{what}: {VERDICTS[report['verdict']]}\n"
-        f"{rows:,} pictures beside {reference['rows']:,} from before: {reference['question']}"
+        f"{rows:,} pictures{beside if reference['rows'] else ''}"
     )
     for sentence in report["words"]:
         output.print_text(f"- {sentence}")

@@ -9,7 +9,12 @@ from naturalist import artifacts
 from naturalist.layout import Layout
 from naturalist.schemas import PREDICTIONS
 from naturalist.studies.drift import predictions as drift_predictions
-from naturalist.studies.drift.predictions import covering_model, held_out_predictions
+from naturalist.studies.drift.predictions import (
+    covering_model,
+    held_out_predictions,
+    unseen_answers,
+)
+from naturalist.studies.drift.rows import Found, Pictures
 
 
 @pytest.fixture
@@ -57,3 +62,16 @@ def test_stored_predictions_come_in_the_order_that_was_asked_for(layout: Layout)
     assert found.categories.tolist() == ["plant", "animal"]
     assert found.numbers["probability of the category"].tolist() == pytest.approx([0.5, 0.1])
     assert held_out_predictions(layout.model("old"), names) is None
+
+
+def test_stored_answers_about_a_new_source_are_set_beside_earlier_sources(layout: Layout) -> None:
+    def pictures(numbers: list[int], group: str) -> Pictures:
+        names = np.array([f"plant_id_{k}" for k in numbers])
+        return Pictures(names, np.full(len(names), group), np.zeros((len(names), 2)), {}, {})
+
+    new, before = pictures([5, 4], "plant/new"), pictures([1, 2, 9], "plant/old")
+    found = unseen_answers(layout.model("new"), "any", Found(new, before, {}, {}))
+    assert found is not None
+    assert found.categories.tolist() == ["plant", "plant"]
+    assert found.usual == {"plant/old": 0.5}
+    assert not found.unlike.any()

@@ -144,13 +144,17 @@ def test_the_same_question_again_changes_nothing_and_a_takedown_asks_anew(config
 
 def test_the_first_batch_has_nothing_to_be_compared_with(config: Config) -> None:
     report = _study(config, Chosen(1))
-    assert report["verdict"] == "too_few"
-    assert report["words"] == ["there is nothing before it to compare it with"]
+    assert report["verdict"] == "first"
+    assert report["words"] == ["it is the first there is; the next batch will be compared with it"]
 
 
 def test_a_new_source_with_too_few_earlier_ones_is_told_and_not_judged(config: Config) -> None:
     report = _study(config, Chosen(None, "plant/meadow"))
-    assert report["verdict"] == "too_few"
+    assert report["verdict"] == "new_source"
+    (said,) = [one for one in report["words"] if one.startswith("new source plant/meadow")]
+    assert "too few pictures or earlier sources" in said
+    assert "look at 21 pictures" in said
+    assert not any("nothing changed" in one or "refine" in one for one in report["words"])
     assert report["name"] == "plant-meadow"
 
 
@@ -199,8 +203,9 @@ def test_the_step_of_a_run_tells_the_newest_batch(config: Config) -> None:
 def test_a_source_of_photos_left_out_is_as_different_as_sources_are(photo_copy: Path) -> None:
     config = load_config(photo_copy)
     report = _study(config, Chosen(None, "animal/pavan555+DeepLearning4OpenCV"))
-    assert report["verdict"] == "none"
+    assert report["verdict"] == "new_source"
     (row,) = report["by_source"]
     assert row["kind"] == "new"
+    assert row["found_from"] > row["distance"]
     assert len(row["ordinary"]) == 5
     assert row["p_value"] > 0.05

@@ -5,7 +5,8 @@ Which question is asked is chosen by `DriftOptions.against`:
 - `sources`: *have the sources changed?* Pictures of a source are compared with earlier pictures of
   the same source, however the sources are mixed. A source that is new has no such pictures: its
   distance from the others of its category is compared with the distances that there are between
-  the earlier sources. An ordinary batch passes.
+  the earlier sources, and its pictures are shown to a classifier that never saw it. An ordinary
+  batch passes; with a new source in it the verdict is never "none".
 - `everything`: *is the batch a random draw of all that was before it?* Batches come from few
   sources, so the honest answer is nearly always no.
 """
@@ -32,6 +33,7 @@ from naturalist.studies.drift.methods.two_samples import (
 )
 from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.rows import Found, Pictures
+from naturalist.studies.drift.unseen import Ask, Recognised, Unseen, labels_to_know, recognised
 
 Predict = Callable[[NDArray[np.str_]], "Predicted | None"]
 """Says what a classifier that did not see their sources makes of pictures; None if it cannot."""
@@ -117,9 +119,15 @@ class _Study:
 
 
 def compare_pictures(
-    found: Found, options: DriftOptions, predict: Predict | None = None
+    found: Found, options: DriftOptions, predict: Predict | None = None, ask: Ask | None = None
 ) -> tuple[Report, list[str]]:
     """Compare new pictures with those from before: the report, and the pictures to blame.
+
+    Args:
+        found: the pictures.
+        options: how.
+        predict: gives predictions of known sources, if a classifier knows these pictures.
+        ask: gives answers about new sources by a classifier that never saw them.
 
     Raises:
         MissingExtra: SciPy is not installed.
@@ -143,26 +151,31 @@ def compare_pictures(
     by_source: list[dict[str, Any]] = []
     if names:
         tests, by_source = _compare_known(study, names, strata, predict)
-    new_tests, new_sources = _compare_new(study)
+    fresh = sorted(set(found.new_counts) - set(found.before_counts))
+    new_tests, new_sources = _compare_new(study, ask(found) if ask and fresh else None)
     tests += new_tests
     by_source += new_sources
-    if not tests:
+    if not tests and not fresh:
         return report | _nothing(found, options), []
     _flag(tests, options)
-    _flag_sources(by_source, options)
+    _flag_sources(by_source, tests, options)
     drifted = any(test.flagged for test in tests)
+    told = [test.as_json() for test in tests]
     return report | {
-        "verdict": "drift" if drifted else "none",
-        "tests": [test.as_json() for test in tests],
+        # No test of a new source says that the classifier works on it.
+        "verdict": "drift" if drifted else "new_source" if fresh else "none",
+        "tests": told,
         "by_source": by_source,
         "by_category": _by_category(by_source),
-        "words": drift_words.words(found, [t.as_json() for t in tests], by_source, strata),
+        "words": drift_words.words(
+            found, [t.as_json() for t in tests], by_source, strata, predict is not None
+        ),
     }, _to_blame(tests, found.new, options.pictures)
 
 
 def _nothing(found: Found, options: DriftOptions) -> Report:
     return {
-        "verdict": "too_few",
+        "verdict": "too_few" if found.before_counts else "first",
         "tests": [],
         "by_source": [],
         "by_category": [],
@@ -237,42 +250,77 @@ def _by_source(study: _Study, names: list[str], compared: Compared) -> list[dict
     ]
 
 
-def _compare_new(study: _Study) -> tuple[list[_Test], list[dict[str, Any]]]:
-    fresh = study.new_sources()
-    if not fresh:
+def _compare_new(study: _Study, answers: Unseen | None) -> tuple[list[_Test], list[dict[str, Any]]]:
+    """Tests and facts of each source that is new; too small a one has facts only."""
+    if study.options.against == "everything":
         return [], []
-    ordinary = _ordinary_distances(study)
-    tests, told = [], []
+    counts = study.found.new_counts
+    fresh = sorted(set(counts) - set(study.found.before_counts))
+    tested = study.new_sources()
+    ordinary = _ordinary_distances(study) if tested else []
+    tests: list[_Test] = []
+    facts: list[dict[str, Any]] = []
     for name in fresh:
-        mine = (study.groups == name) & study.is_new
-        like = _like(study, name)
-        row = {
+        row: dict[str, Any] = {
             "source": name,
             "kind": "new",
-            "rows": study.found.new_counts[name],
-            "reference_rows": int(like.sum()),
+            "rows": counts[name],
+            "reference_rows": int(_like(study, name).sum()),
             "p_value": None,
             "effect": None,
+            "labels_to_know": labels_to_know(counts[name]),
         }
-        told.append(row)
-        if like.sum() < study.options.least_rows:
-            continue
-        distance = distance_between(study.embedding[mine], study.embedding[like])
-        spread = beyond_spread(distance, ordinary)
-        row |= {"distance": round(distance, 4), "ordinary": [round(d, 4) for d in ordinary]}
-        if spread.p_value is None:
-            continue
-        row |= {"p_value": round(spread.p_value, 6), "effect": round(spread.effect, 4)}
-        blame = np.full(len(study.found.new), np.nan)
-        way = study.embedding[mine].mean(axis=0) - study.embedding[like].mean(axis=0)
-        old = study.embedding[like] @ way
-        scores = (study.embedding[mine] @ way - old.mean()) / max(float(old.std()), _FEW_LEFT)
-        blame[mine[: len(blame)]] = scores
-        method = "spread between sources"
-        tests.append(
-            _Test(f"new source {name}", method, distance, spread.p_value, spread.effect, blame)
-        )
-    return tests, told
+        facts.append(row)
+        if name in tested:
+            tests += _far_away(study, name, ordinary, row)
+            tests += _unrecognised(study, name, answers, row)
+    return tests, facts
+
+
+def _far_away(study: _Study, name: str, ordinary: list[float], row: dict[str, Any]) -> list[_Test]:
+    """Is the source further from its category than earlier sources are? Adds facts to `row`."""
+    like = _like(study, name)
+    if like.sum() < study.options.least_rows:
+        return []
+    mine = (study.groups == name) & study.is_new
+    distance = distance_between(study.embedding[mine], study.embedding[like])
+    spread = beyond_spread(distance, ordinary, study.options.alpha)
+    row |= {"distance": round(distance, 4), "ordinary": [round(d, 4) for d in ordinary]}
+    if spread.p_value is None or spread.found_from is None:
+        return []
+    row |= {"p_value": round(spread.p_value, 6), "effect": round(spread.effect, 4)}
+    row["found_from"] = round(spread.found_from, 4)
+    blame = np.full(len(study.found.new), np.nan)
+    way = study.embedding[mine].mean(axis=0) - study.embedding[like].mean(axis=0)
+    old = study.embedding[like] @ way
+    scores = (study.embedding[mine] @ way - old.mean()) / max(float(old.std()), _FEW_LEFT)
+    blame[mine[: len(blame)]] = scores
+    method, what = "spread between sources", f"new source {name}"
+    return [_Test(what, method, distance, spread.p_value, spread.effect, blame)]
+
+
+def _unrecognised(
+    study: _Study, name: str, answers: Unseen | None, row: dict[str, Any]
+) -> list[_Test]:
+    """Does a classifier that never saw the source fail on it, as it is filed?"""
+    new = study.found.new
+    mine = new.groups == name
+    found: Recognised | None = None
+    if answers is not None:
+        found = recognised(answers, mine, name.split("/", 1)[0])
+    if found is None:
+        return []
+    row |= found.as_json()
+    if found.p_value is None:
+        return []
+    blame = np.full(len(new), np.nan)
+    blame[mine] = found.wrong
+    what, method = _recognised_test(name), "binomial, 10 points below left-out sources"
+    return [_Test(what, method, found.share, found.p_value, found.effect, blame)]
+
+
+def _recognised_test(source: str) -> str:
+    return f"new source {source}, recognised"
 
 
 def _like(study: _Study, name: str) -> Mask:
@@ -299,19 +347,27 @@ def _ordinary_distances(study: _Study) -> list[float]:
 
 
 def _flag(tests: list[_Test], options: DriftOptions) -> None:
-    adjusted = holm(np.array([test.p_value for test in tests]))
+    adjusted = holm(np.array([test.p_value for test in tests], np.float64))
     for test, p in zip(tests, adjusted.tolist(), strict=True):
         test.adjusted_p = p
         test.flagged = p <= options.alpha and test.effect >= options.least_effect
 
 
-def _flag_sources(by_source: list[dict[str, Any]], options: DriftOptions) -> None:
+def _flag_sources(
+    by_source: list[dict[str, Any]], tests: list[_Test], options: DriftOptions
+) -> None:
     known = [row for row in by_source if row["p_value"] is not None]
     adjusted = holm(np.array([row["p_value"] for row in known], np.float64))
     for row in by_source:
         row["flagged"] = False
     for row, p in zip(known, adjusted.tolist(), strict=True):
         row["flagged"] = bool(p <= options.alpha and row["effect"] >= options.least_effect)
+    failing = {test.what for test in tests if test.flagged}
+    for row in by_source:
+        if row["kind"] == "new":
+            row["far_away"] = row["flagged"]
+            row["unrecognised"] = _recognised_test(row["source"]) in failing
+            row["flagged"] = row["far_away"] or row["unrecognised"]
 
 
 def _by_category(by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:

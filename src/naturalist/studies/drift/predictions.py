@@ -17,9 +17,13 @@ from numpy.typing import NDArray
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout, pic_id
 from naturalist.studies.classifier import champions
+from naturalist.studies.classifier.model import predict, read_classifier
 from naturalist.studies.drift.comparison import Predicted
+from naturalist.studies.drift.rows import Found, Pictures
+from naturalist.studies.drift.unseen import Unseen
 
 _COLUMNS = ["picID", "predicted", "given_probability", "outlier_score"]
+_UNSEEN_COLUMNS = ["picID", "category", "predicted", "known", "held_out"]
 
 
 def covering_model(layout: Layout, batch: int | None) -> str:
@@ -67,3 +71,54 @@ def held_out_predictions(model: Path, names: NDArray[np.str_]) -> Predicted | No
             "outlier score": rows["outlier_score"].to_numpy().astype(np.float64),
         },
     )
+
+
+def unseen_answers(model: Path, backbone_id: str, found: Found) -> Unseen | None:
+    """What a model that never saw the sources of the new pictures says of them.
+
+    Pictures that the model was trained with have stored answers, made without their source; it is
+    asked about others. Both are compared with stored answers about earlier sources.
+
+    Args:
+        model: its folder.
+        backbone_id: of the features.
+        found: the pictures; None is answered if the model takes the features of another backbone.
+    """
+    table = artifacts.read_parquet(model / "predictions.parquet", _UNSEEN_COLUMNS)
+    usual = _recognised_by_source(table, found.before)
+    places = _places(table, found.new)
+    stored = ~np.isnan(places)
+    categories = np.full(len(found.new), "", dtype=object)
+    unlike = np.zeros(len(found.new), np.bool_)
+    rows = table.take(pa.array(places[stored].astype(np.int64)))
+    left_out = rows["held_out"].to_numpy()
+    categories[stored] = np.where(left_out, np.array(rows["predicted"].to_pylist(), object), "")
+    unlike[stored] = ~rows["known"].to_numpy()
+    if not stored.all():
+        classifier = read_classifier(model / "model.onnx")
+        if classifier.backbone_id != backbone_id:
+            return None
+        said = predict(classifier, found.new.features[~stored])
+        best = said.probabilities.argmax(axis=1)
+        categories[~stored] = np.array(classifier.categories, object)[best]
+        unlike[~stored] = ~said.known
+    return Unseen(categories.astype(np.str_), unlike, usual)
+
+
+def _places(table: pa.Table, pictures: Pictures) -> NDArray[np.float64]:
+    """The row of each picture in stored predictions; NaN where there is none."""
+    names = pa.array(pictures.pic_ids.tolist(), pa.string())
+    places = pc.index_in(names, value_set=table["picID"].combine_chunks())
+    found: NDArray[np.float64] = places.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _recognised_by_source(table: pa.Table, before: Pictures) -> dict[str, float]:
+    """Of each earlier source that was left out, the share that was recognised."""
+    places = _places(table, before)
+    there = ~np.isnan(places)
+    rows = table.take(pa.array(places[there].astype(np.int64)))
+    right = pc.equal(rows["category"], rows["predicted"]).to_numpy()
+    held, groups = rows["held_out"].to_numpy(), before.groups[there]
+    names = np.unique(groups[held]).tolist()
+    return {name: float(right[held & (groups == name)].mean()) for name in names}

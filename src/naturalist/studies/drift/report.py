@@ -4,7 +4,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-Verdict = Literal["drift", "none", "too_few"]
+Verdict = Literal["drift", "new_source", "none", "first", "too_few"]
 
 
 class Compared(TypedDict):
@@ -44,7 +44,11 @@ class DriftTest(TypedDict):
 
 
 class SourceDrift(TypedDict):
-    """One source of the batch; `p_value` is None where it could not be tested."""
+    """One source of the batch; `p_value` is None where its distance could not be tested.
+
+    The keys that may be absent are of new sources; `recognised` and what follows it are there
+    where a classifier that never saw the source was asked.
+    """
 
     source: str
     kind: Literal["known", "new"]
@@ -55,6 +59,13 @@ class SourceDrift(TypedDict):
     p_value: float | None
     effect: float | None
     flagged: bool
+    found_from: NotRequired[float]
+    labels_to_know: NotRequired[int]
+    recognised: NotRequired[float]
+    recognised_usually: NotRequired[float | None]
+    unlike: NotRequired[float]
+    far_away: NotRequired[bool]
+    unrecognised: NotRequired[bool]
 
 
 class CategoryDrift(TypedDict):

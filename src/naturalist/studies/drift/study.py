@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,18 @@ from naturalist import artifacts, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.layout import Layout
 from naturalist.progress import SILENT, Progress, stage
+from naturalist.studies.classifier import champions
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.drift import wording as drift_words
 from naturalist.studies.drift.comparison import Predict, Report, compare_pictures
 from naturalist.studies.drift.options import DriftOptions
+from naturalist.studies.drift.predictions import unseen_answers
 from naturalist.studies.drift.rows import Chosen, Found, Pictures, find
+from naturalist.studies.drift.unseen import Ask
 from naturalist.studies.study import Outgrown, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the same pictures would give another report."""
 _OTHERS_SHOWN = 12
 
@@ -67,9 +70,22 @@ class DriftStudy(WholeStudy):
         ]
         gone = [ledger.not_accepted(layout, category) for category in sorted(self.categories)]
         options = asdict(self.options)
+        models = [self.model, self._asked]
         return artifacts.fingerprint(
-            FORMAT, self.spec.fingerprint, asdict(chosen), options, self.model, held, gone
+            FORMAT, self.spec.fingerprint, asdict(chosen), options, models, held, gone
         )
+
+    @cached_property
+    def _asked(self) -> str:
+        """The model that is asked about new sources; "" if there is none."""
+        return self.model or champions.champion(self.layout) or ""
+
+    @property
+    def _ask(self) -> Ask | None:
+        model = self.layout.model(self._asked)
+        if not self._asked or not (model / "predictions.parquet").exists():
+            return None
+        return partial(unseen_answers, model, self.spec.id)
 
     def current(self) -> Report | None:
         """The report that is there, if ledger, options and model are the same."""
@@ -95,7 +111,7 @@ class DriftStudy(WholeStudy):
                 options.seed,
                 advance,
             )
-            report, order = compare_pictures(found, options, self.predict)
+            report, order = compare_pictures(found, options, self.predict, self._ask)
         report |= {
             "name": chosen.name,
             "batch": chosen.batch,
@@ -116,10 +132,11 @@ class DriftStudy(WholeStudy):
         return {key: result.report[key] for key in ("batch", "verdict", "words")}
 
     def warning(self, report: Report) -> str:
-        """Drift fails no run: it is reported."""
-        if report["verdict"] != "drift":
+        """Drift and new sources fail no run: they are reported."""
+        what = {"drift": "drift", "new_source": "a new source"}.get(report["verdict"])
+        if what is None:
             return ""
-        return f"drift in batch {report['batch']}: {'; '.join(report['words'])}"
+        return f"{what} in batch {report['batch']}: {'; '.join(report['words'])}"
 
 
 def _sheet(layout: Layout, found: Found, report: Report, chosen: Chosen) -> bytes:

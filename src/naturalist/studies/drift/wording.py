@@ -16,7 +16,9 @@ QUESTIONS = {
 }
 VERDICTS = {
     "drift": "drift",
+    "new_source": "new source: how well the classifier does on it is unknown",
     "none": "no drift",
+    "first": "nothing before it to compare it with",
     "too_few": "too few pictures to say",
 }
 _DIRECTIONS = {
@@ -47,7 +49,7 @@ def mix(new: Mapping[str, int], before: Mapping[str, int]) -> list[dict[str, Any
 def too_few(found: Found, least: int) -> list[str]:
     """Why nothing can be said."""
     if not found.before_counts:
-        return ["there is nothing before it to compare it with"]
+        return ["it is the first there is; the next batch will be compared with it"]
     said = f"no source has {least} pictures both here and before, and for new sources there are too"
     return [f"{said} few earlier ones to say how much sources differ"]
 
@@ -57,6 +59,7 @@ def words(
     tests: Sequence[dict[str, Any]],
     by_source: Sequence[dict[str, Any]],
     strata: Codes,
+    has_classifier: bool,
 ) -> list[str]:
     """Sentences on everything that was flagged, and on what is new without being drift."""
     said = [_of_test(test, found, strata) for test in tests if test["flagged"]]
@@ -66,14 +69,26 @@ def words(
     if where and said:
         named = ", ".join(f"{row['source']} (effect {row['effect']:.2f})" for row in where)
         said.append(f"the features changed most in {named}")
-    if not said:
+    known = bool((strata >= 0).any())
+    if known and not said:
         said.append("nothing changed that is more than chance and large enough to matter")
-    if not any(test["what"] == "predicted category" for test in tests):
-        said.append(
-            "predictions were not compared: no classifier was trained with these pictures "
-            "(naturalist refine)"
-        )
+    if known and not any(test["what"] == "predicted category" for test in tests):
+        said.append(_no_predictions(has_classifier))
+    if not known and found.new_counts.keys() & found.before_counts.keys():
+        said.append("of the sources that were there before, too few pictures came to compare")
     return [*said, *_of_new_sources(by_source), *_of_mix(found)]
+
+
+def _no_predictions(has_classifier: bool) -> str:
+    if has_classifier:
+        return (
+            "predictions were not compared: the classifier has no held-out predictions of some "
+            "of these pictures"
+        )
+    return (
+        "predictions were not compared: no classifier was trained with these pictures "
+        "(naturalist refine)"
+    )
 
 
 def _of_test(test: dict[str, Any], found: Found, strata: Codes) -> str:
@@ -144,19 +159,44 @@ def _of_words(
 
 
 def _of_new_sources(by_source: Sequence[dict[str, Any]]) -> list[str]:
-    said = []
-    for row in by_source:
-        if row["kind"] != "new":
-            continue
-        if row["p_value"] is None:
-            rest = "there are too few earlier sources of its like to say whether it is ordinary"
-        else:
-            usual = float(np.median(row["ordinary"]))
-            beside = f"{row['distance']:.2f} from its category, earlier sources {usual:.2f}"
-            verdict = "further away than sources differ" if row["flagged"] else "as sources differ"
-            rest = f"{verdict} ({beside})"
-        said.append(f"new source {row['source']}, {row['rows']:,} pictures: {rest}")
-    return said
+    return [_of_new_source(row) for row in by_source if row["kind"] == "new"]
+
+
+def _of_new_source(row: Mapping[str, Any]) -> str:
+    """How far it is, what would have been noticed, how it is recognised, and what to do."""
+    said = [f"new source {row['source']}, {row['rows']:,} pictures: {_of_distance(row)}"]
+    if "recognised" in row:
+        said.append(_of_recognition(row))
+    else:
+        said.append("there is no answer about it by a classifier that never saw it")
+    doubt = (
+        "either it is filed under the wrong category or the classifier fails on it"
+        if row["unrecognised"]
+        else "that it is filed rightly no test can say, so the accuracy on it is unknown"
+    )
+    said.append(
+        f"{doubt}: look at {row['labels_to_know']:,} pictures drawn at random, which gives the "
+        "accuracy to within 10 points (9 of 10 cases)"
+    )
+    return "; ".join(said)
+
+
+def _of_distance(row: Mapping[str, Any]) -> str:
+    if row["p_value"] is None:
+        return "there are too few pictures or earlier sources to say whether it is ordinary"
+    usual = float(np.median(row["ordinary"]))
+    beside = f"{row['distance']:.2f} from its category, earlier sources {usual:.2f}"
+    if row["far_away"]:
+        return f"unlike anything before, further away than sources differ ({beside})"
+    power = f"with {len(row['ordinary'])} earlier distances {row['found_from']:.2f} would stand out"
+    return f"no further away than sources differ ({beside}; {power})"
+
+
+def _of_recognition(row: Mapping[str, Any]) -> str:
+    said = f"a classifier that never saw it recognises {row['recognised']:.0%} of it as it is filed"
+    if row["recognised_usually"] is not None:
+        said += f", of earlier sources {row['recognised_usually']:.0%}"
+    return f"{said}, and finds {row['unlike']:.0%} unlike its training pictures"
 
 
 def _of_mix(found: Found) -> list[str]:

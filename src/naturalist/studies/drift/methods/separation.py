@@ -141,12 +141,15 @@ class Spread:
         ordinary: the same for each earlier group and the others of its kind.
         p_value: of "it is one more ordinary group"; None if there are too few to say.
         effect: 0 to 1: how much of the distance is beyond the ordinary one.
+        found_from: the power: a group that is so far away is called different in half of the
+            cases; None if there are too few to say.
     """
 
     distance: float
     ordinary: tuple[float, ...]
     p_value: float | None
     effect: float
+    found_from: float | None = None
 
 
 def distance_between(one: Floats, other: Floats) -> float:
@@ -162,11 +165,11 @@ def _variance_of_mean(rows: Floats) -> float:
     return float(rows.var(axis=0, ddof=1, dtype=np.float64).sum() / len(rows))
 
 
-def beyond_spread(distance: float, ordinary: Sequence[float]) -> Spread:
+def beyond_spread(distance: float, ordinary: Sequence[float], alpha: float = 0.01) -> Spread:
     """Whether a distance is larger than one more distance of the ordinary kind would be.
 
     A prediction interval for logarithms of distances, which are taken to be normally distributed;
-    one-sided. At least 4 ordinary ones are needed.
+    one-sided. At least 4 ordinary ones are needed. `alpha` decides about `found_from` alone.
 
     Raises:
         MissingExtra: SciPy is not installed.
@@ -182,4 +185,6 @@ def beyond_spread(distance: float, ordinary: Sequence[float]) -> Spread:
     t = (np.log(distance) - logs.mean()) / max(float(expected), 1e-12)
     usual = float(np.exp(logs.mean()))
     effect = max(0.0, (distance - usual) / distance)
-    return Spread(distance, tuple(ordinary), float(stats.t.sf(t, len(logs) - 1)), effect)
+    reach = stats.t.isf(alpha, len(logs) - 1) * max(float(expected), 1e-12)
+    p_value, found_from = float(stats.t.sf(t, len(logs) - 1)), float(np.exp(logs.mean() + reach))
+    return Spread(distance, tuple(ordinary), p_value, effect, found_from)
