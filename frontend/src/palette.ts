@@ -1,16 +1,22 @@
-// Colours that people with any kind of colour vision can tell apart: Okabe and Ito's set for
-// names (jfly.uni-koeln.de/color), viridis for numbers.
+// Twelve colours for names, viridis for numbers. The twelve follow Okabe and Ito's set
+// (jfly.uni-koeln.de/color), made to be seen on a light and on a dark page: each has a contrast of at
+// least 2.3 to both. The pictures of maps have the same (src/naturalist/studies/maps/picture.py).
 
 export type Rgb = [number, number, number];
 
 const NAMED: Rgb[] = [
   [0, 158, 115],
-  [230, 159, 0],
-  [0, 114, 178],
-  [204, 121, 167],
-  [213, 94, 0],
-  [86, 180, 233],
-  [240, 228, 66],
+  [221, 132, 0],
+  [0, 114, 190],
+  [208, 110, 175],
+  [196, 62, 20],
+  [80, 165, 230],
+  [140, 125, 0],
+  [120, 85, 215],
+  [130, 80, 60],
+  [0, 135, 150],
+  [190, 20, 110],
+  [120, 185, 40],
 ];
 const VIRIDIS: Rgb[] = [
   [68, 1, 84],
@@ -25,14 +31,15 @@ const VIRIDIS: Rgb[] = [
 ];
 const UNKNOWN: Rgb = [150, 150, 150];
 export const UNKNOWN_CODE = 255;
-const CYCLE = 21;
+/** Colours for names, before they begin anew: the twelve, lighter ones, darker ones. */
+export const CYCLE = 36;
 
-/** Colour of the n-th name; after the seven of the set come lighter and darker ones. */
+/** Colour of the n-th name; after the twelve of the set come lighter and darker ones. */
 export function named(n: number): Rgb {
   const [base, round] = [NAMED[n % NAMED.length], Math.floor((n % CYCLE) / NAMED.length)];
   if (round === 0) return base;
   const towards = round === 1 ? 255 : 0;
-  return base.map((v) => Math.round(v + (towards - v) * 0.42)) as Rgb;
+  return base.map((v) => Math.round(v + (towards - v) * 0.38)) as Rgb;
 }
 
 /** Colour of a share from 0 to 1. */

@@ -97,6 +97,25 @@ def test_points_become_pictures_where_there_is_room(visit: Visit) -> None:
     page.wait_for_function("() => +document.querySelector('canvas').dataset.pictures > 20")
 
 
+def test_groups_have_their_names_on_the_map(visit: Visit) -> None:
+    page = visit.map("?c=category")
+    expect(page.locator("svg.over text").first).to_contain_text("cluster")
+    page.get_by_label("Colour by").select_option("prediction")
+    expect(page.locator("svg.over text", has_text="plant")).to_have_count(1)
+
+
+def test_what_was_found_is_shown_whatever_the_filters_hid(visit: Visit) -> None:
+    page = visit.map("?f=category:2;batch:0")
+    before = page.locator("canvas").bounding_box()
+    page.get_by_label("Find a picture").fill("plant_id_3")
+    page.keyboard.press("Enter")
+    expect(page.locator(".detail h2")).to_have_text("plant_id_3")
+    expect(page.locator(".panel .note", has_text="was taken off")).to_be_visible()
+    expect(page).to_have_url(re.compile("f=batch%3A0"))
+    # What is beside the map lies above it: nothing moves under the pointer.
+    assert page.locator("canvas").bounding_box() == before
+
+
 def test_the_map_stays_on_the_screen_however_much_is_said_of_a_picture(visit: Visit) -> None:
     page = visit.map("?p=plant_id_3")
     expect(page.locator(".detail")).to_contain_text("SHA-256")

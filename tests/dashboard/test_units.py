@@ -1,5 +1,7 @@
 import datetime as dt
+import re
 import zoneinfo
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from naturalist.dashboard import bundle, cron, metrics
 from naturalist.dashboard.columns import coded, scaled
 from naturalist.dashboard.maps import quantised
 from naturalist.errors import BundleMissing
+from naturalist.studies.clusters import names as clustering_names
+from naturalist.studies.maps import picture
 
 NOW = dt.datetime(2026, 11, 25, 22, 30, tzinfo=dt.UTC)
 
@@ -120,3 +124,20 @@ def test_a_metric_that_nothing_is_known_of_is_not_there() -> None:
         "# TYPE naturalist_run_in_progress gauge",
         "naturalist_run_in_progress 0.0",
     ]
+
+
+def test_the_page_and_pictures_of_maps_have_one_palette() -> None:
+    text = (Path(__file__).parents[2] / "frontend" / "src" / "palette.ts").read_text()
+    block = text.partition("const NAMED")[2].partition("];")[0]
+    page = [tuple(map(int, found)) for found in re.findall(r"\[(\d+), (\d+), (\d+)\]", block)]
+    drawn = [tuple(int(text[i : i + 2], 16) for i in (1, 3, 5)) for text in picture._COLOURS]
+    assert len(page) == 12
+    assert page == drawn
+
+
+def test_names_of_clusters_are_those_of_the_clusters_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "members.parquet").write_bytes(b"first")
+    clustering_names.write(tmp_path, {0: "bird", 3: "plant"})
+    assert clustering_names.read(tmp_path) == {0: "bird", 3: "plant"}
+    (tmp_path / "members.parquet").write_bytes(b"made anew")
+    assert clustering_names.read(tmp_path) == {}

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { count, decimal } from "../format";
-import { css, named, scale } from "../palette";
+import { CYCLE, css, named, scale } from "../palette";
 import type { ColumnInfo } from "../types";
 import type { Atlas, Filter } from "./atlas";
 
@@ -123,7 +123,7 @@ function Names({ atlas, column, coloured, mask, filter, onChange }: Part) {
                   set(next);
                 }}
               />
-              {coloured && <i style={{ background: code === missing ? "rgb(150 150 150)" : css(named(code % 21)) }} />}
+              {coloured && <i style={{ background: code === missing ? "rgb(150 150 150)" : css(named(code % CYCLE)) }} />}
               <span>{code === missing ? "none" : column.names[code]}</span>
               <small>{count(counts.get(code) ?? 0)}</small>
             </label>

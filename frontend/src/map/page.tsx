@@ -11,6 +11,7 @@ import { type Filter, Atlas, readFilters, writeFilters } from "./atlas";
 import { Detail } from "./detail";
 import { Filters } from "./filters";
 import { Integrity } from "./integrity";
+import { anchorsOf, type Name } from "./names";
 import type { Polygon } from "./picking";
 import { Search } from "./search";
 import { Chosen } from "./selection";
@@ -51,9 +52,11 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const [picture, setPicture] = useState(query.p ?? "");
   const [hover, setHover] = useState<Hover | null>(null);
   const [tool, setTool] = useState<Tool>("pan");
+  const [names, setNames] = useState<Name[]>([]);
   const [outline, setOutline] = useState<Polygon>([]);
   const [drawn, setDrawn] = useState(0);
   const [ring, setRing] = useState<{ x: number; y: number } | null>(null);
+  const [lifted, setLifted] = useState(false);
   const [pictures, setPictures] = useState(query.i !== "0");
   const [open, setOpen] = useState(() => innerWidth > 720);
   const focus = useRef(-1);
@@ -113,6 +116,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         },
         resized: () => hears.current.place(),
         outline: setOutline,
+        named: (found) => setNames((held) => (JSON.stringify(held) === JSON.stringify(found) ? held : found)),
         drew: (points, shown) => {
           setDrawn(points);
           if (canvas.current) canvas.current.dataset.pictures = String(shown);
@@ -192,6 +196,23 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     };
   }, [atlas, mask, colour, chosen, background]);
 
+  useEffect(() => {
+    if (!atlas || mask.length !== atlas.rows) return;
+    let wanted = true;
+    const column = namedBy(atlas, colour);
+    atlas.codes(column).then(
+      (codes) => {
+        if (!wanted || !stage.current) return;
+        stage.current.anchors = anchorsOf(atlas.positions, atlas.dims, codes, atlas.meaning(column)!.names, mask);
+        stage.current.draw();
+      },
+      () => undefined,
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [atlas, mask, colour]);
+
   useEffect(keep, [keep]);
   useEffect(() => {
     if (atlas && query.p) void show(query.p, !query.v);
@@ -232,9 +253,27 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     move();
   };
 
+  /** What was found is shown: filters that would hide it are taken off. */
+  const lift = async (rows: number[]) => {
+    if (!atlas || !filters.length || rows.every((row) => row < 0 || mask[row])) return;
+    const kept: Filter[] = [];
+    for (const filter of filters) {
+      const own = await atlas.mask([filter]);
+      if (rows.every((row) => row < 0 || own[row])) kept.push(filter);
+    }
+    setFilters(kept);
+    setLifted(true);
+  };
+
+  const find = async (id: string) => {
+    if (atlas) await lift([await atlas.rowOf(id)]);
+    await show(id, true);
+  };
+
   const chooseIds = async (ids: string[], by: string) => {
     if (!atlas) return;
     const rows = (await Promise.all(ids.map((id) => atlas.rowOf(id)))).filter((row) => row >= 0);
+    await lift(rows);
     setChosen(rows);
     setChosenBy(by);
     if (ids[0]) await show(ids[0], false);
@@ -243,13 +282,14 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   // Pointing at points draws this part again and again; a million values are counted only anew
   // when they changed.
   const shownCount = useMemo(() => mask.reduce((sum, one) => sum + one, 0), [mask]);
+  const beside = !!atlas && (!!picture || chosen.length > 0);
   const used = atlas?.column(colour) ? colour : "category";
   const legend = useMemo(
-    () => atlas && <Filters atlas={atlas} colour={used} mask={mask} filters={filters} onChange={setFilters} />,
+    () => atlas && <Filters atlas={atlas} colour={used} mask={mask} filters={filters} onChange={(found) => { setLifted(false); setFilters(found); }} />,
     [atlas, used, mask, filters],
   );
   return (
-    <div class={open ? "map open" : "map"}>
+    <div class={`map${open ? " open" : ""}${beside ? " beside" : ""}`}>
       <h1 class="hidden">Map</h1>
       <div class="canvas">
         <canvas
@@ -262,6 +302,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         />
         <svg class="over" aria-hidden="true">
           {outline.length > 1 && <polygon points={outline.map((p) => `${p.x},${p.y}`).join(" ")} />}
+          {names.map((one) => <text x={one.x} y={one.y}>{one.text}</text>)}
           {ring && focus.current >= 0 && <circle cx={ring.x} cy={ring.y} r={11} />}
         </svg>
         {!atlas && !trouble && <p class="loading">Loading the map …</p>}
@@ -289,20 +330,29 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         )}
         {atlas && (
           <>
-            <Search atlas={atlas} about={about} onShow={(id) => show(id, true)} onFilter={(f) => setFilters([...filters.filter((o) => o.column !== f.column), f])} onChoose={chooseIds} />
+            <Search atlas={atlas} about={about} onShow={find} onFilter={(f) => { setLifted(false); setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
+            {lifted && <p class="note" role="status">A filter that hid what you asked for was taken off.</p>}
             <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
             {legend}
           </>
         )}
       </aside>
-      {(picture || chosen.length > 0) && atlas && (
+      {beside && atlas && (
         <aside class="panel right" aria-label="Chosen pictures">
-          {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={(id) => show(id, true)} onClose={() => void show("", false)} onChoose={chooseIds} />}
+          {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={find} onClose={() => void show("", false)} onChoose={chooseIds} />}
           {chosen.length > 0 && <Chosen review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
         </aside>
       )}
     </div>
   );
+}
+
+/** Whose names stand on the map: the groups that colour it, else clusters. */
+function namedBy(atlas: Atlas, colour: string): string {
+  if (["category", "prediction", "cluster"].includes(colour) && atlas.column(colour)) {
+    return colour === "category" && atlas.column("cluster") ? "cluster" : colour;
+  }
+  return atlas.column("cluster") ? "cluster" : "category";
 }
 
 async function point(atlas: Atlas | null, row: number, x: number, y: number, set: (hover: Hover | null) => void) {

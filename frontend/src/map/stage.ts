@@ -4,6 +4,7 @@ import type { Atlas } from "./atlas";
 import { FlatCamera, OrbitCamera, type Camera } from "./cameras";
 import { choosePictures, keysOf, pictureAt, placePictures, thinned, type Chosen } from "./choosing";
 import { source } from "../data";
+import { placeNames, type Anchor, type Name } from "./names";
 import { Grid, pick, within, type Polygon } from "./picking";
 import { Renderer, type View } from "./renderer";
 import { Sprites, type Placed } from "./sprites";
@@ -18,6 +19,7 @@ export interface Hears {
   resized(): void;
   outline(polygon: Polygon): void;
   drew(points: number, pictures: number): void;
+  named(names: Name[]): void;
 }
 
 const REACH = 12;
@@ -37,6 +39,8 @@ export class Stage {
   pictures = true;
   /** A row that is shown as a picture in any case, -1 for none. */
   focus = -1;
+  /** Names of groups, the largest first. */
+  anchors: Anchor[] = [];
   private sprites: Sprites;
   private keys: Float32Array = new Float32Array(0);
   private colours: Uint8Array = new Uint8Array(0);
@@ -194,6 +198,7 @@ export class Stage {
     const pictures = this.sprites.draw(this.placed, this.colours, this.renderer.palette, screen);
     this.renderer.finish();
     this.hears.drew(this.drawn, pictures);
+    this.hears.named(placeNames(this.anchors, view, screen, this.camera.nearer()));
   }
 
   /** Choose which points are pictures; while the map moves, those that were stay for a while. */

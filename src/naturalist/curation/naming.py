@@ -16,6 +16,7 @@ from naturalist.errors import ConfigError
 from naturalist.layout import Layout, MapFolder
 from naturalist.ledger import Withheld
 from naturalist.progress import Progress
+from naturalist.studies.clusters import names as clustering_names
 from naturalist.studies.words.concept_files import read_concepts
 from naturalist.studies.words.index import WordPart
 from naturalist.studies.words.methods.nouns import read_nouns
@@ -35,6 +36,8 @@ def name_all(
     config: Config, kind: Kind, name: str, level: int, progress: Progress
 ) -> dict[str, Any]:
     """Names of the groups of a clustering, a map or the near duplicates; the largest 500 of them.
+
+    Those of clusters are kept beside them, for the dashboard.
 
     Args:
         config: the collection.
@@ -58,6 +61,9 @@ def name_all(
         words.part,
     )
     entries = [{"group": label, **one} for label, one in zip(labels, found, strict=True)]
+    if kind == "clusters":
+        best = {int(one["group"]): one["names"][0]["name"] for one in entries if one["names"]}
+        clustering_names.write(config.layout.clustering(name), best)
     named = sum(1 for one in entries if one["names"])
     return {"of": kind, "name": name, "groups": len(entries), "named": named, "entries": entries}
 

@@ -18,7 +18,7 @@ from naturalist.dashboard import columns
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.columns import Column, Finder, Keys
 from naturalist.dashboard.place import NAME, Place
-from naturalist.dashboard.studies import champion_of
+from naturalist.dashboard.studies import champion_of, cluster_names
 from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
 from naturalist.ledger import Withheld
@@ -114,7 +114,7 @@ class Maps:
             return None
         path = self.place.layout.map(name) / "points.parquet"
         status = path.stat()
-        signature = (status.st_mtime_ns, status.st_size, self.catalogue.signature())
+        signature = (status.st_mtime_ns, status.st_size, self._named(), self.catalogue.signature())
         with self._lock:
             kept = self._kept.get(name)
             if kept is None or kept.signature != signature:
@@ -257,11 +257,17 @@ class Maps:
         names = [path.parent.name for path in found if not self.place.shows_retired(path)]
         return "default" if "default" in names else next(iter(names), None)
 
+    def _named(self) -> int:
+        """Changes when names of clusters are found."""
+        path = self.place.layout.clustering(self._clustering() or "") / "names.json"
+        return path.stat().st_mtime_ns if path.exists() else 0
+
     def _cluster(self, points: Points) -> list[Column]:
         path = self.place.layout.clustering(self._clustering() or "") / "members.parquet"
         found = columns.spread([path], ["cluster"], points.finder, len(points), self.categories)
         codes = found["cluster"]
-        names = [f"cluster {n}" for n in range(int(codes.max(initial=-1)) + 1)]
+        known = cluster_names(self.place, self._clustering() or "")
+        names = [known.get(n, f"cluster {n}") for n in range(int(codes.max(initial=-1)) + 1)]
         about = "Points without a cluster are noise: no cluster holds them."
         return [columns.coded("cluster", "Cluster", codes, names, about)]
 

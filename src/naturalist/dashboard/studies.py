@@ -1,6 +1,7 @@
 """Clusters, models, duplicates and suspects of wrong labels, as the studies wrote them."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from naturalist import artifacts, categories
 from naturalist.dashboard.place import NAME, Place
 from naturalist.errors import NaturalistError, WorkspaceError
 from naturalist.ledger import Withheld
+from naturalist.studies.clusters import names as clustering_names
 from naturalist.studies.labels.report import LabelReport
 
 Document = dict[str, Any]
@@ -86,7 +88,16 @@ def clustering(place: Place, name: str) -> Document | None:
     found = _object(path)
     clusters = [one for one in found.get("clusters", []) if isinstance(one, dict)]
     clusters.sort(key=lambda one: (not one.get("mixed"), -(one.get("size") or 0)))
+    names = cluster_names(place, name)
+    clusters = [one | {"title": names.get(one.get("cluster", -1), "")} for one in clusters]
     return found | {"name": name, "clusters": clusters}
+
+
+def cluster_names(place: Place, name: str) -> dict[int, str]:
+    """Names that `naturalist names` found for the clusters that are there now; else none."""
+    found = clustering_names.read(place.layout.clustering(name))
+    shown = Counter(found.values())
+    return {k: f"{text} {k}" if shown[text] > 1 else text for k, text in found.items()}
 
 
 def sheet(place: Place, name: str, cluster: int) -> Path | None:

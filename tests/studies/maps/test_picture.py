@@ -44,7 +44,7 @@ def test_few_points_are_dots_of_the_colour_of_their_category() -> None:
     names = {k: f"category {k}" for k in range(10)}
     labels = (np.arange(300) % 10).astype(np.int32)
     drawn = pixels(draw_map(points, labels, names, "title", "note"))
-    blue = np.array([0x00, 0x72, 0xB2])
+    blue = np.array([0x00, 0x72, 0xBE])
     assert (np.abs(drawn.astype(int) - blue).sum(axis=2) < 6).any()
 
 

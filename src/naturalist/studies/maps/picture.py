@@ -2,7 +2,7 @@
 
 Few points are drawn as dots, in an order that chance decides. Many are counted in small squares:
 the colour of a square is the mix of its categories, its strength the rank of its count. Colours are
-those of Okabe and Ito, which colour-blind people can tell apart; names stand on the map too.
+those of the dashboard (frontend/src/palette.ts); names stand on the map too.
 """
 
 import io
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from naturalist.errors import MissingExtra
 
 Floats = NDArray[np.float32]
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#B8A800", "#000000")
+_COLOURS = (
+    "#009E73", "#DD8400", "#0072BE", "#D06EAF", "#C43E14", "#50A5E6",
+    "#8C7D00", "#7855D7", "#82503C", "#008796", "#BE146E", "#78B928",
+)  # fmt: skip
 _MANY = 20_000
 _SQUARES = 700
 _INK = "#222222"
@@ -55,7 +58,7 @@ def draw_map(
     figure = Figure(figsize=(8, 8.4) if flat else (10, 10.6), dpi=150, facecolor="white")
     canvas: Any = FigureCanvasAgg(figure)
     held = {label: name for label, name in names.items() if (labels == label).any()}
-    colours = {label: _rgb(k) for k, label in enumerate(held)}
+    colours = {label: _rgb(k) for k, label in enumerate(names)}
     if flat:
         axes = figure.add_axes((0.02, 0.06, 0.96, 0.82))
         _panel(axes, coordinates, labels, held, colours, seed, named=True)

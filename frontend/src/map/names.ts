@@ -1,0 +1,75 @@
+// Names on the map: where each group is densest, as many as find room.
+
+import type { View } from "./renderer";
+import type { Screen } from "./picking";
+
+const STEPS = 65536;
+const MOST_GROUPS = 500;
+const FROM_AFAR = 14;
+const LETTER = 7.6;
+const HEIGHT = 20;
+
+export interface Anchor {
+  text: string;
+  size: number;
+  /** 0 to 1 on each axis. */
+  at: number[];
+}
+
+export interface Name {
+  text: string;
+  x: number;
+  y: number;
+}
+
+/** Where the names of groups belong: the middle of the cell of a grid that has most of the group's shown points. */
+export function anchorsOf(positions: Uint16Array, dims: number, codes: ArrayLike<number>, names: string[], shown: Uint8Array): Anchor[] {
+  if (names.length > MOST_GROUPS) return [];
+  const across = dims === 2 ? 16 : 8;
+  const cells = across ** dims;
+  const counts = new Uint32Array(names.length * cells);
+  const cellOf = (row: number) => {
+    let cell = 0;
+    for (let axis = 0; axis < dims; axis++) cell = cell * across + Math.floor((positions[row * dims + axis] * across) / STEPS);
+    return cell;
+  };
+  for (let row = 0; row < shown.length; row++) if (shown[row] && codes[row] < names.length) counts[codes[row] * cells + cellOf(row)] += 1;
+  const best = names.map((_, code) => {
+    const own = counts.subarray(code * cells, (code + 1) * cells);
+    let top = 0;
+    for (let cell = 1; cell < cells; cell++) if (own[cell] > own[top]) top = cell;
+    return { top, size: own.reduce((sum, n) => sum + n, 0) };
+  });
+  const sums = new Float64Array(names.length * (dims + 1));
+  for (let row = 0; row < shown.length; row++) {
+    const code = codes[row];
+    if (!shown[row] || code >= names.length || cellOf(row) !== best[code].top) continue;
+    for (let axis = 0; axis < dims; axis++) sums[code * (dims + 1) + axis] += positions[row * dims + axis] / (STEPS - 1);
+    sums[code * (dims + 1) + dims] += 1;
+  }
+  return names
+    .map((text, code) => ({
+      text,
+      size: best[code].size,
+      at: Array.from({ length: dims }, (_, axis) => sums[code * (dims + 1) + axis] / Math.max(1, sums[code * (dims + 1) + dims])),
+    }))
+    .filter((one) => one.size > 0)
+    .sort((a, b) => b.size - a.size);
+}
+
+/** The names that find room on the screen, those of large groups first; more of them from near by. */
+export function placeNames(anchors: Anchor[], view: View, screen: Screen, nearer: number): Name[] {
+  const m = view.matrix;
+  const kept: (Name & { half: number })[] = [];
+  for (const { text, at } of anchors.slice(0, Math.ceil(FROM_AFAR * Math.max(1, nearer)))) {
+    const z = at[2] ?? 0;
+    const depth = m[3] * at[0] + m[7] * at[1] + m[11] * z + m[15];
+    if (depth <= 0) continue;
+    const x = (((m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / depth + 1) / 2) * screen.width;
+    const y = ((1 - (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / depth) / 2) * screen.height;
+    const half = (text.length * LETTER) / 2 + 4;
+    if (x < half || x > screen.width - half || y < HEIGHT || y > screen.height - HEIGHT) continue;
+    if (kept.every((other) => Math.abs(other.x - x) > other.half + half || Math.abs(other.y - y) > HEIGHT)) kept.push({ text, x, y, half });
+  }
+  return kept.map(({ text, x, y }) => ({ text, x, y }));
+}
