@@ -1,8 +1,10 @@
-"""The headers of the pages of a Parquet file, read before any page is decompressed.
+"""The headers of a Parquet file: of its columns, and of all pages before one is decompressed.
 
 What the footer says of sizes is a claim of whoever wrote the file; readers of Parquet allocate what
-the page headers say. Both have to be looked at before a stranger's file is read. Source: Apache
-Parquet format 2.11 (PageHeader in parquet.thrift) and the Thrift compact protocol.
+the page headers say. Both have to be looked at before a stranger's file is read. pyarrow is not
+asked for the sizes of a column: where the footer contradicts itself, it ends the process. Source:
+Apache Parquet format 2.11 (FileMetaData and PageHeader in parquet.thrift) and the Thrift compact
+protocol.
 """
 
 from collections.abc import Iterator
@@ -14,12 +16,74 @@ _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY = 1, 2, 3, 7, 8
 _INTEGERS = (4, 5, 6)
 _LISTS = (9, 10)
 _STRUCT = 12
+_ROW_GROUPS = 4
 
-Value = int | dict[int, "Value"] | None
+_MAX_LISTED = 4_096
+"""Structures in one list; columns of a row group are fewer."""
+
+Value = int | dict[int, "Value"] | list[dict[int, "Value"]] | None
 
 
 class BrokenHeader(ValueError):
-    """Bytes that are no page header."""
+    """Bytes that are no header of Parquet."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What the footer says of one column in one row group."""
+
+    values: int
+    uncompressed_bytes: int
+    compressed_bytes: int
+    start: int
+    """Offset of its first page."""
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """What the footer says of one row group."""
+
+    rows: int
+    chunks: tuple[Chunk, ...]
+
+
+def row_groups(footer: memoryview) -> Iterator[RowGroup]:
+    """The row groups of a file, one at a time.
+
+    Args:
+        footer: the bytes of its FileMetaData.
+
+    Raises:
+        BrokenHeader: they are no FileMetaData, or a column has no sizes.
+    """
+    reader = _Reader(footer, 0)
+    for number, kind in reader.fields():
+        if number == _ROW_GROUPS and kind in _LISTS:
+            size, inner = reader.list_head()
+            if size and inner != _STRUCT:
+                raise BrokenHeader(f"row groups of kind {inner}")
+            yield from (_row_group(reader.struct(1)) for _ in range(size))
+        else:
+            reader.value(kind, 0)
+
+
+def _row_group(fields: dict[int, Value]) -> RowGroup:
+    columns = fields.get(1)
+    if not isinstance(columns, list):
+        raise BrokenHeader("a row group has no columns")
+    return RowGroup(_integer(fields, 3), tuple(_chunk(one.get(3)) for one in columns))
+
+
+def _chunk(fields: Value) -> Chunk:
+    if not isinstance(fields, dict):
+        raise BrokenHeader("a column has no sizes")
+    offsets = [_integer(fields, 9), _integer(fields, 11) if 11 in fields else 0]
+    return Chunk(
+        values=_integer(fields, 5),
+        uncompressed_bytes=_integer(fields, 6),
+        compressed_bytes=_integer(fields, 7),
+        start=min((offset for offset in offsets if offset), default=0),
+    )
 
 
 @dataclass(frozen=True)
@@ -65,7 +129,7 @@ def _values(header: dict[int, Value]) -> int:
 def _integer(fields: dict[int, Value], number: int) -> int:
     value = fields.get(number)
     if not isinstance(value, int) or value < 0:
-        raise BrokenHeader(f"field {number} of a page header is {value!r}")
+        raise BrokenHeader(f"field {number} of a header is {value!r}")
     return value
 
 
@@ -79,16 +143,19 @@ class _Reader:
     def struct(self, depth: int = 0) -> dict[int, Value]:
         """The integers and structures of a structure, by number of field."""
         if depth > _MAX_DEPTH:
-            raise BrokenHeader("a page header is nested too deeply")
-        fields: dict[int, Value] = {}
+            raise BrokenHeader("a header is nested too deeply")
+        return {number: self.value(kind, depth) for number, kind in self.fields()}
+
+    def fields(self) -> Iterator[tuple[int, int]]:
+        """Number and kind of each field; its value must be read before the next one."""
         number = 0
         while head := self._byte():
             delta, kind = head >> 4, head & 15
             number = number + delta if delta else self._integer()
-            fields[number] = self._value(kind, depth)
-        return fields
+            yield number, kind
 
-    def _value(self, kind: int, depth: int) -> Value:
+    def value(self, kind: int, depth: int) -> Value:
+        """An integer, a structure or a list of structures; None for anything else."""
         if kind in (_TRUE, _FALSE):
             return int(kind == _TRUE)
         if kind in _INTEGERS:
@@ -96,23 +163,33 @@ class _Reader:
         if kind == _STRUCT:
             return self.struct(depth + 1)
         if kind in _LISTS:
-            self._list(depth)
-        elif kind == _BINARY:
+            return self._list(depth)
+        if kind == _BINARY:
             self._skip(self._varint())
         elif kind in (_BYTE, _DOUBLE):
             self._skip(1 if kind == _BYTE else 8)
         else:
-            raise BrokenHeader(f"a page header has a field of kind {kind}")
+            raise BrokenHeader(f"a header has a field of kind {kind}")
         return None
 
-    def _list(self, depth: int) -> None:
+    def list_head(self) -> tuple[int, int]:
+        """How many values a list has, and their kind."""
         head = self._byte()
         size, kind = head >> 4, head & 15
-        for _ in range(self._varint() if size == 15 else size):
+        return (self._varint() if size == 15 else size), kind
+
+    def _list(self, depth: int) -> list[dict[int, Value]] | None:
+        size, kind = self.list_head()
+        if kind == _STRUCT:
+            if size > _MAX_LISTED:
+                raise BrokenHeader(f"a list of {size:,} structures")
+            return [self.struct(depth + 1) for _ in range(size)]
+        for _ in range(size):
             if kind in (_TRUE, _FALSE):
                 self._byte()
             else:
-                self._value(kind, depth + 1)
+                self.value(kind, depth + 1)
+        return None
 
     def _integer(self) -> int:
         value = self._varint()
@@ -125,11 +202,11 @@ class _Reader:
             value |= (byte & 127) << shift
             if byte < 128:
                 return value
-        raise BrokenHeader("a number in a page header is too long")
+        raise BrokenHeader("a number in a header is too long")
 
     def _byte(self) -> int:
         if self.position >= len(self._data):
-            raise BrokenHeader("a page header ends too early")
+            raise BrokenHeader("a header ends too early")
         byte = self._data[self.position]
         self.position += 1
         return byte
@@ -137,4 +214,4 @@ class _Reader:
     def _skip(self, count: int) -> None:
         self.position += count
         if self.position > len(self._data):
-            raise BrokenHeader("a page header ends too early")
+            raise BrokenHeader("a header ends too early")

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 
 from naturalist.errors import StoreError
 from naturalist.schemas import MAX_ROWS_PER_TABLE
-from naturalist.snapshots.pages import BrokenHeader, pages
+from naturalist.snapshots.pages import BrokenHeader, Chunk, pages, row_groups
 from naturalist.snapshots.schema import MAX_DIM
 
 _FOOTER_BYTES = 8
@@ -182,24 +183,29 @@ def _matches(found: pa.DataType, expected: pa.DataType) -> bool:
 
 def _check_sizes(file: pq.ParquetFile, data: memoryview, bounds: Bounds) -> None:
     """Add up what the rows take once they are read; no page may hold more than its column says."""
-    metadata, widths = file.metadata, _widths(file)
-    allowed = min(bounds.decoded_bytes, memory_bytes())
+    columns, allowed = _columns(file), min(bounds.decoded_bytes, memory_bytes())
     decoded = rows = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        rows += group.num_rows
-        for at in range(group.num_columns):
-            chunk = group.column(at)
-            decoded += chunk.num_values * widths[at]
-            if chunk.physical_type == _TEXT:
-                decoded += chunk.total_uncompressed_size
-            if chunk.num_values > group.num_rows * _repeats(file, at):
-                raise BrokenHeader(f"{chunk.path_in_schema} has more values than its rows can have")
+    for group in row_groups(_footer(data)):
+        if len(group.chunks) != len(columns):
+            raise BrokenHeader(f"a row group has {len(group.chunks):,} of {len(columns):,} columns")
+        rows += group.rows
+        for column, chunk in zip(columns, group.chunks, strict=True):
+            decoded += chunk.values * column.width
+            if column.is_text:
+                decoded += chunk.uncompressed_bytes
+            if chunk.values > group.rows * column.repeats:
+                raise BrokenHeader(f"{column.path} has more values than its rows can have")
         if decoded > allowed:
             raise BrokenHeader(f"its rows take more than {allowed:,} bytes once they are read")
-        for at in range(group.num_columns):
-            _check_pages(group.column(at), data)
-    if rows != metadata.num_rows:
-        raise BrokenHeader(f"its row groups have {rows:,} rows, and it {metadata.num_rows:,}")
+        for column, chunk in zip(columns, group.chunks, strict=True):
+            _check_pages(column.path, chunk, data)
+    if rows != file.metadata.num_rows:
+        raise BrokenHeader(f"its row groups have {rows:,} rows, and it {file.metadata.num_rows:,}")
+
+
+def _footer(data: memoryview) -> memoryview:
+    size_bytes = int.from_bytes(data[-_FOOTER_BYTES:-4], "little")
+    return data[-_FOOTER_BYTES - size_bytes : -_FOOTER_BYTES]
 
 
 def memory_bytes() -> int:
@@ -207,29 +213,39 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _check_pages(chunk: pq.ColumnChunkMetaData, data: memoryview) -> None:
-    if not chunk.total_compressed_size:
+def _check_pages(path: str, chunk: Chunk, data: memoryview) -> None:
+    if not chunk.compressed_bytes:
         return
-    offsets = [chunk.data_page_offset, chunk.dictionary_page_offset]
-    start = min(offset for offset in offsets if offset)
     size_bytes = values = 0
-    for page in pages(data, start, start + chunk.total_compressed_size):
+    for page in pages(data, chunk.start, chunk.start + chunk.compressed_bytes):
         size_bytes += page.uncompressed_bytes
         values += page.values
-        if size_bytes > chunk.total_uncompressed_size or values > chunk.num_values:
-            raise BrokenHeader(f"pages of {chunk.path_in_schema} hold more than the footer says")
+        if size_bytes > chunk.uncompressed_bytes or values > chunk.values:
+            raise BrokenHeader(f"pages of {path} hold more than the footer says")
 
 
-def _widths(file: pq.ParquetFile) -> list[int]:
-    """Bytes that one value of each column takes in memory; texts and lists count their offsets."""
-    return [
-        {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT96": 12}.get(kind, 8)
-        for kind in (file.schema.column(k).physical_type for k in range(len(file.schema)))
-    ]
+class _Column(NamedTuple):
+    """A column as the schema has it."""
+
+    path: str
+    is_text: bool
+    width: int
+    """Bytes that one value takes in memory; texts and lists count their offsets."""
+    repeats: int
+    """Values that it may have in one row: 1, or the size of its list."""
+
+
+def _columns(file: pq.ParquetFile) -> list[_Column]:
+    found = []
+    for at in range(len(file.schema)):
+        column = file.schema.column(at)
+        kind = column.physical_type
+        width = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT96": 12}.get(kind, 8)
+        found.append(_Column(column.path, kind == _TEXT, width, _repeats(file, at)))
+    return found
 
 
 def _repeats(file: pq.ParquetFile, at: int) -> int:
-    """Values that a column may have in one row: 1, or the size of its list."""
     column = file.schema.column(at)
     if not column.max_repetition_level:
         return 1
