@@ -92,11 +92,18 @@ def tokens(config: Config) -> dict[str, str]:
     return {name: people.add(config.layout.reviewers, name) for name in ("anna", "ben")}
 
 
-@pytest.fixture
-def server(config: Config, tokens: dict[str, str]) -> Iterator[Server]:
-    """In a thread of this process; nothing is decided yet."""
+@pytest.fixture(scope="module")
+def origin_of_reviewers(config: Config) -> Iterator[str]:
+    """The address of one server for all tests, in a thread of this process."""
+    people.add(config.layout.reviewers, "anna")
     with served(open_workspace(config), review=True) as origin:
-        yield Server(config, origin, tokens)
+        yield origin
+
+
+@pytest.fixture
+def server(config: Config, origin_of_reviewers: str, tokens: dict[str, str]) -> Server:
+    """A server to which nothing was sent yet."""
+    return Server(config, origin_of_reviewers, tokens)
 
 
 @pytest.fixture

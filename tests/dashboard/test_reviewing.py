@@ -80,23 +80,33 @@ def config(studied: Config, tmp_path_factory: pytest.TempPathFactory) -> Config:
     return copied(studied, tmp_path_factory.mktemp("reviewed") / "copy")
 
 
-@pytest.fixture
-def reviewers(config: Config) -> Iterator[tuple[Person, Person]]:
-    """Anna and Ben, on a journal that is empty."""
+@pytest.fixture(scope="module")
+def both(config: Config) -> Iterator[tuple[Person, Person]]:
+    """Anna and Ben as clients of one server."""
     with served_to(config) as found:
         yield found
 
 
+@pytest.fixture
+def reviewers(config: Config, both: tuple[Person, Person]) -> tuple[Person, Person]:
+    """Anna and Ben, on a journal that is empty."""
+    config.layout.review_journal.unlink(missing_ok=True)
+    for person, name in zip(both, ("anna", "ben"), strict=True):
+        person.token = people.add(config.layout.reviewers, name)
+    return both
+
+
 @contextmanager
 def served_to(config: Config) -> Iterator[tuple[Person, Person]]:
-    """Anna and Ben as clients of a collection, on a journal that is empty."""
-    config.layout.review_journal.unlink(missing_ok=True)
+    """Anna and Ben as clients of a collection."""
     tokens = [people.add(config.layout.reviewers, name) for name in ("anna", "ben")]
-    found = open_desk(open_workspace(config))
-    app = make_app(found, BUNDLE, Door(), open_reviewing(found, config.layout.root.parent))
+    desk = open_desk(open_workspace(config))
+    reviewing = open_reviewing(desk, config.layout.root.parent)
+    app = make_app(desk, BUNDLE, Door(), reviewing)
     client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
     yield Person(client, tokens[0]), Person(client, tokens[1])
-    found.close()
+    reviewing.jobs.close()
+    desk.close()
 
 
 def entries(config: Config) -> int:
