@@ -79,7 +79,7 @@ class Unlucky:
     folder: Path
     key: str = "unlucky"
 
-    def blame(self, index: int, reason: Reason) -> "Unlucky":
+    def suspect(self, index: int, reason: Reason) -> "Unlucky":
         raise AssertionError(f"item {index} is blamed for {reason}")
 
 

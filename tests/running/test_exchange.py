@@ -161,7 +161,7 @@ def test_a_picture_that_was_blamed_is_refused_on_the_other_machine_too(config: C
         def map(self, run: Any, tasks: Any) -> Iterator[Any]:
             for task in tasks:
                 assert run is run_away
-                seen.append(task.blame(0, Reason.DECODER_CRASHED))
+                seen.append(task.suspect(0, Reason.DECODER_CRASHED))
                 yield task, run(seen[-1])
 
     read_every_picture(config, Blaming())

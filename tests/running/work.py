@@ -38,7 +38,7 @@ class Items:
     items: tuple[str, ...]
     blamed: tuple[tuple[int, Reason], ...] = ()
 
-    def blame(self, index: int, reason: Reason) -> "Items":
+    def suspect(self, index: int, reason: Reason) -> "Items":
         return replace(self, blamed=(*self.blamed, (index, reason)))
 
 

@@ -259,7 +259,7 @@ def test_a_blamed_picture_is_refused_unopened(folder: Path) -> None:
     config = ingested(folder)
     with job(config):
         for task in plan(config):
-            blamed = task.blame(1, Reason.DECODER_CRASHED) if task.category == "plant" else task
+            blamed = task.suspect(1, Reason.DECODER_CRASHED) if task.category == "plant" else task
             extract.run(blamed)
     assert refusals(config) == {
         "plant_id_2": "decoder_crashed",

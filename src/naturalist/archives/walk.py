@@ -103,8 +103,8 @@ def find_archive(file: IO[bytes], name: bytes) -> tuple[Kind, int] | None:
     kind, _ = kind_from(head, file.read)
     if kind is not None:
         return kind, 0
-    if may_hide_archive(head, name) and (found := hidden_kind(file)) is not None:
-        return found
+    if may_hide_archive(head, name) and (result := hidden_kind(file)) is not None:
+        return result
     if (error := unread_archive(head, name)) is not None:
         raise error
     return None

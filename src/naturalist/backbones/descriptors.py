@@ -60,20 +60,20 @@ class Added(BaseModel):
     @property
     def spec(self) -> BackboneSpec:
         """The backbone's identity; how pixels enter is part of it, through the graph's name."""
-        told = self.descriptor
-        entry = told.model_dump(include=_ENTRY_FIELDS)
+        reported = self.descriptor
+        entry = reported.model_dump(include=_ENTRY_FIELDS)
         digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
-        rule = RULES[told.resize]
+        rule = RULES[reported.resize]
         return BackboneSpec(
-            name=told.name,
+            name=reported.name,
             dim=self.dim,
-            side=told.side,
+            side=reported.side,
             weights_sha256=self.weights_sha256,
             graph=f"{GRAPH}-{digest[:12]}",
-            preprocessing=told.resize,
+            preprocessing=reported.resize,
             fit=rule.fit,
             full_decode=rule.full_decode,
-            licence=told.licence,
+            licence=reported.licence,
             projection=self.projection_sha256
             and f"random-orthogonal-{self.dim}-{self.projection_sha256[:12]}",
         )

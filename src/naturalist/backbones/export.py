@@ -69,7 +69,7 @@ def _describe(
     network: Any, recipe: dict[str, Any], folder: Path, name: str, project_to: int | None
 ) -> Path:
     """Write timm's recipe as a descriptor beside the model."""
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "name": name,
         "file": f"{name}.onnx",
         "side": recipe["input_size"][1],
@@ -79,9 +79,9 @@ def _describe(
         "licence": network.pretrained_cfg.get("license") or "unknown",
     }
     if project_to is not None:
-        told["project_to"] = project_to
+        reported["project_to"] = project_to
     descriptor = folder / f"{name}.toml"
     # JSON's strings, numbers and lists of numbers are written the same way in TOML.
-    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in told.items())
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in reported.items())
     artifacts.write_bytes(descriptor, text.encode())
     return descriptor

@@ -72,8 +72,8 @@ def _at(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _fields(model: type[Any]) -> Mapping[str, Any]:
     if issubclass(model, BaseModel):
         return model.model_fields
-    found: Mapping[str, Any] = model.__pydantic_fields__
-    return found
+    result: Mapping[str, Any] = model.__pydantic_fields__
+    return result
 
 
 def _kinds(model: type[Any]) -> dict[str, Any]:

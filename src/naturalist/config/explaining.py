@@ -32,10 +32,10 @@ def explain(path: Path, text: str, model: type[BaseModel], error: ValidationErro
         where = _setting(model, one["loc"])
         found.setdefault(where, _message(model, where, one) + _line(lines, where))
     count = f"{len(found)} error{'s' if len(found) > 1 else ''}"
-    told = [
+    reported = [
         f"  {'.'.join(map(str, at)) or _WHOLE_FILE}: {message}" for at, message in found.items()
     ]
-    return "\n".join([f"{path} has {count}:", *told])
+    return "\n".join([f"{path} has {count}:", *reported])
 
 
 def explain_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
@@ -50,16 +50,16 @@ def explain_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str
 
 def lines_of(text: str) -> dict[Location, int]:
     """The line, from 1, of every table and setting of a TOML file with one setting a line."""
-    found: dict[Location, int] = {}
+    result: dict[Location, int] = {}
     counts: dict[Location, int] = {}
     table: Location = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := _TABLE.match(line):
             table = _resolved(header[2], counts, is_array=header[1] == "[[")
-            found.setdefault(table, number)
+            result.setdefault(table, number)
         elif setting := _SETTING.match(line):
-            found.setdefault((*table, *_keys(setting[1])), number)
-    return found
+            result.setdefault((*table, *_keys(setting[1])), number)
+    return result
 
 
 def _keys(dotted: str) -> list[str]:

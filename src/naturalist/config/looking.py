@@ -128,26 +128,26 @@ def look(location: Path | RemoteFolder) -> Folder:
 
 
 def _look_local(path: Path, depth: int) -> Folder:
-    found = Folder(path)
+    result = Folder(path)
     try:
         with os.scandir(path) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except PermissionError:
-        return found
+        return result
     for entry in entries:
         if _SKIPPED.fullmatch(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
             child = _look_local(Path(entry.path), depth + 1)
             if depth < _DEPTH:
-                found.children[entry.name] = child
+                result.children[entry.name] = child
             else:
-                found.pictures += child.total
+                result.pictures += child.total
         elif _ARCHIVES.fullmatch(entry.name):
-            found.children[entry.name] = _look_at_archive(Path(entry.path))
+            result.children[entry.name] = _look_at_archive(Path(entry.path))
         else:
-            _count(found, entry.name)
-    return found
+            _count(result, entry.name)
+    return result
 
 
 def _count(folder: Folder, name: str) -> None:
@@ -159,22 +159,22 @@ def _count(folder: Folder, name: str) -> None:
 
 def _look_at_archive(path: Path) -> Folder:
     """An archive; the pictures of a zip are counted, those of others are not known."""
-    found = Folder(path, is_archive=True)
+    result = Folder(path, is_archive=True)
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as packed:
-                _add_names(found, packed.namelist())
+                _add_names(result, packed.namelist())
         except zipfile.BadZipFile:
-            return found
-    return found
+            return result
+    return result
 
 
 def _look_remote(location: RemoteFolder) -> Folder:
-    found = Folder(location.url)
-    _add_names(found, (file.key for file in list_remote(location)))
-    if not found.children and not found.pictures:
+    result = Folder(location.url)
+    _add_names(result, (file.key for file in list_remote(location)))
+    if not result.children and not result.pictures:
         raise ConfigError(f"nothing is below {location.url}: correct the address")
-    return found
+    return result
 
 
 def _add_names(root: Folder, names: "Iterator[str] | Sequence[str]") -> None:

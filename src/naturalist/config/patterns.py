@@ -131,10 +131,10 @@ def new_images(folder: Path, categories: Iterable[str]) -> dict[str, Match]:
         ConfigError: it has no folder of that kind.
     """
     name = f"new-{_cleaned(folder.name)}+{_digest(str(folder))}"
-    found = {c: Match(name, folder / c) for c in categories if (folder / c).exists()}
-    if not found:
+    result = {c: Match(name, folder / c) for c in categories if (folder / c).exists()}
+    if not result:
         raise ConfigError(
             f"new images: {folder} is not there, or has no folder named after a category "
             f"({', '.join(categories)})"
         )
-    return found
+    return result

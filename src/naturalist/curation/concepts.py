@@ -211,13 +211,13 @@ def _fitted(
 
 
 def _vectors(words: Words, pic_ids: Sequence[str]) -> dict[str, Floats]:
-    found = {}
+    result = {}
     for name in pic_ids:
         known = words.vectors.vector(name)
         if known is None:
             raise ConfigError(f"{name} is no picture in the tables: name them as in plant_id_7")
-        found[name] = np.asarray(known[0], np.float32)
-    return found
+        result[name] = np.asarray(known[0], np.float32)
+    return result
 
 
 def _stack(vectors: list[Floats]) -> Floats:

@@ -77,9 +77,9 @@ def read_decisions(path: Path, categories: Mapping[str, str]) -> list[Decision]:
         why = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read the decisions in {path}: {why}") from error
     mistakes = Mistakes(str(path))
-    found = list(_parsed(text, categories, mistakes))
+    result = list(_parsed(text, categories, mistakes))
     mistakes.raise_if_any()
-    return found
+    return result
 
 
 def _parsed(text: str, categories: Mapping[str, str], mistakes: Mistakes) -> Iterator[Decision]:

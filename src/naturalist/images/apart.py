@@ -219,8 +219,8 @@ def _answer(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], memory
     except MemoryError as error:
         return {"memory": str(error)}, memoryview(b"")
     pixels = np.ascontiguousarray(picture.pixels)
-    told = {f.name: getattr(picture, f.name) for f in fields(picture) if f.name != "pixels"}
-    return told | {"shape": pixels.shape}, pixels.data.cast("B")
+    reported = {f.name: getattr(picture, f.name) for f in fields(picture) if f.name != "pixels"}
+    return reported | {"shape": pixels.shape}, pixels.data.cast("B")
 
 
 def main() -> None:

@@ -78,8 +78,8 @@ class KnownFiles:
         at = np.minimum(np.searchsorted(self._high, high), len(self._high) - 1)
         # Two keys with equal first halves: the second is taken for new and examined again,
         # which is slow and right.
-        found: list[bool] = ((self._high[at] == high) & (self._low[at] == low)).tolist()
-        return found
+        result: list[bool] = ((self._high[at] == high) & (self._low[at] == low)).tolist()
+        return result
 
 
 def _keys(path: Path, losses: Path | None) -> pa.ChunkedArray:

@@ -59,16 +59,16 @@ def find_files(rules: SourceRules, rule: FileRule, scratch: Path) -> list[Metada
     Raises:
         SourceError: there is none.
     """
-    found = sorted(_inside(rules, rule, scratch), key=lambda file: file.name)
-    if not found:
+    result = sorted(_inside(rules, rule, scratch), key=lambda file: file.name)
+    if not result:
         beside = rules.beside / Path(rule.file).expanduser()
         if not beside.is_file():
             raise SourceError(
                 f"{rules.where}: there is no metadata file {rule.file!r}, neither in the source "
                 f"({rules.location}) nor at {beside}. Correct the setting file of its metadata"
             )
-        found = [MetadataFile(beside, str(beside), "")]
-    return found
+        result = [MetadataFile(beside, str(beside), "")]
+    return result
 
 
 def _inside(rules: SourceRules, rule: FileRule, scratch: Path) -> Iterator[MetadataFile]:

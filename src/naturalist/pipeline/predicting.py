@@ -60,15 +60,15 @@ def find_pictures(inputs: Sequence[str]) -> list[str]:
     Raises:
         SourceError: there is no such file or folder.
     """
-    found: list[str] = []
+    result: list[str] = []
     for name in inputs:
         if is_address(name) or Path(name).is_file():
-            found.append(name)
+            result.append(name)
         elif Path(name).is_dir():
-            found += _in_folder(name)
+            result += _in_folder(name)
         else:
             raise SourceError(f"there is no {name}: give files, folders or http(s) addresses")
-    return found
+    return result
 
 
 def _in_folder(name: str) -> Iterator[str]:

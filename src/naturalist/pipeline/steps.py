@@ -197,13 +197,13 @@ def _map(
             advance(amount(result))
             throughput.count(job.executor.latest_node, amount(result))
             if throughput.is_due():
-                job.progress.note(throughput.told(name))
+                job.progress.note(throughput.report(name))
             yield task, result
             has_worked = True
     throughput.end()
     if has_worked:
         artifacts.forget_folders()
-    if by_node := throughput.told(name):
+    if by_node := throughput.report(name):
         job.progress.note(by_node)
 
 

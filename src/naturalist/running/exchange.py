@@ -46,9 +46,9 @@ class AwayTask:
         """Names the task among those under way."""
         return self.task.key
 
-    def blame(self, index: int, reason: Reason) -> "AwayTask":
+    def suspect(self, index: int, reason: Reason) -> "AwayTask":
         """See `Blamable.blame`."""
-        return replace(self, task=self.task.blame(index, reason))
+        return replace(self, task=self.task.suspect(index, reason))
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _packed(task: Any) -> ExamineTask | ExtractTask | None:
     if isinstance(task, ExamineTask):
         return task if isinstance(task.source.path, RemoteFolder) else None
     if isinstance(task, ExtractTask):
-        along = extract.along_of(task)
+        along = extract.attached_rows(task)
         return replace(task, along=along) if extract.is_remote(task, along) else None
     return None
 

@@ -50,7 +50,7 @@ class Blamable(Protocol):
     def key(self) -> str:
         """Name of the task's trail."""
 
-    def blame(self, index: int, reason: Reason) -> Self:
+    def suspect(self, index: int, reason: Reason) -> Self:
         """The same task with item `index` refused unopened."""
 
 
@@ -170,7 +170,7 @@ class ProcessExecutor:
                     raise _killed(task, index) from error
                 if index == last:
                     timed_out, crashed = Reason.DECODER_TIMED_OUT, Reason.DECODER_CRASHED
-                    task = task.blame(index, timed_out if hung else crashed)
+                    task = task.suspect(index, timed_out if hung else crashed)
                 last = index
             except MemoryError as error:
                 raise MemoryShort(

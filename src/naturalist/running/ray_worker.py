@@ -46,7 +46,7 @@ class PackedTask:
     data: bytes
     blamed: tuple[tuple[int, Reason], ...] = ()
 
-    def blame(self, index: int, reason: Reason) -> "PackedTask":
+    def suspect(self, index: int, reason: Reason) -> "PackedTask":
         """See `Blamable.blame`."""
         return replace(self, blamed=(*self.blamed, (index, reason)))
 
@@ -73,7 +73,7 @@ def run_packed(environment: tuple[tuple[str, str], ...], packed: PackedTask) -> 
     # Both ends are processes of one run: no file and no stranger's bytes are unpickled.
     run, task = pickle.loads(packed.data)  # noqa: S301
     for index, reason in packed.blamed:
-        task = task.blame(index, reason)
+        task = task.suspect(index, reason)
     return pickle.dumps(run(task))
 
 

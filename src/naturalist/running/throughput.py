@@ -53,7 +53,7 @@ class Throughput:
             for node, amount in sorted(self._amounts.items())
         }
 
-    def told(self, stage: str) -> str:
+    def report(self, stage: str) -> str:
         """One line for people; empty if no node was counted."""
         shares = [
             f"{node} {done[self.unit]:,} {self.unit} ({done['per_s']:,.0f}/s)"

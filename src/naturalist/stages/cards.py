@@ -249,12 +249,12 @@ def _folder(file: CardFile) -> str:
 
 
 def _based_on(source: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"@type": "sc:Dataset", "name": source["name"]}
+    result = {"@type": "sc:Dataset", "name": source["name"]}
     if source["licence"]:
-        found["license"] = source["licence"]
+        result["license"] = source["licence"]
     if source["origin"]:
-        found["url" if _is_link(source["origin"]) else "description"] = source["origin"]
-    return found
+        result["url" if _is_link(source["origin"]) else "description"] = source["origin"]
+    return result
 
 
 def _file_object(file: CardFile) -> dict[str, Any]:

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Along:
+class AttachedRows:
     """What the ledger says of a shard, for machines that do not have the workspace."""
 
     rows: tuple[Row, ...]
@@ -56,7 +56,7 @@ class ExtractTask:
     limits: PictureLimits
     network_batch: int
     blamed: tuple[tuple[int, Reason], ...] = ()
-    along: "Along | None" = None
+    along: "AttachedRows | None" = None
 
     @property
     def key(self) -> str:
@@ -65,9 +65,9 @@ class ExtractTask:
 
     def item_name(self, index: int) -> str:
         """The id of the picture at `index`."""
-        return str(along_of(self).rows[index]["pic_id"])
+        return str(attached_rows(self).rows[index]["pic_id"])
 
-    def blame(self, index: int, reason: Reason) -> "ExtractTask":
+    def suspect(self, index: int, reason: Reason) -> "ExtractTask":
         """The same task, with one more picture refused unopened."""
         return replace(self, blamed=(*self.blamed, (index, reason)))
 
@@ -175,7 +175,7 @@ def run(task: ExtractTask) -> Extracted:
     start = time.perf_counter()
     layout = Layout(task.root)
     backbone = opened(task.backbone)
-    along = along_of(task)
+    along = attached_rows(task)
     rows = along.rows
     refusals = _known_refusals(task, along)
     collected = _Collected(backbone, task.network_batch)
@@ -197,7 +197,7 @@ def run(task: ExtractTask) -> Extracted:
     return Extracted(len(rows), len(collected.refusals), duration_s)
 
 
-def along_of(task: ExtractTask) -> Along:
+def attached_rows(task: ExtractTask) -> AttachedRows:
     """What the ledger says of a task's shard; the task has it along, or its workspace does."""
     if task.along is not None:
         return task.along
@@ -205,10 +205,10 @@ def along_of(task: ExtractTask) -> Along:
     rows = ledger.shard_rows(layout, task.category, task.batch, task.shard).to_pylist()
     lost = ledger.losses(layout, task.category, task.batch)
     mine = {row["pic_id"]: lost[row["pic_id"]] for row in rows if row["pic_id"] in lost}
-    return Along(tuple(rows), mine)
+    return AttachedRows(tuple(rows), mine)
 
 
-def is_remote(task: ExtractTask, along: Along) -> bool:
+def is_remote(task: ExtractTask, along: AttachedRows) -> bool:
     """Whether all pictures of a task are read in buckets."""
     return all(
         row["image_root"] is None and isinstance(task.sources.get(row["source"]), RemoteFolder)
@@ -225,7 +225,7 @@ def files_of(task: ExtractTask) -> list[Path]:
     return [refusals, previews, receipt_path(previews), features, receipt_path(features)]
 
 
-def _known_refusals(task: ExtractTask, along: Along) -> dict[int, PictureError]:
+def _known_refusals(task: ExtractTask, along: AttachedRows) -> dict[int, PictureError]:
     """Pictures that need not be opened: lost before they were placed, or blamed for a crash."""
     lost = along.lost
     known = {i: lost[row["pic_id"]] for i, row in enumerate(along.rows) if row["pic_id"] in lost}
@@ -403,13 +403,13 @@ def previews_fingerprint(shard: Shard) -> str:
 
 def _write_previews(task: ExtractTask, layout: Layout, previews: Sequence[Row]) -> None:
     path = layout.previews(task.category, task.batch, task.number)
-    wanted = previews_fingerprint(task.shard)
-    if artifacts.is_done(path, wanted):
+    expected = previews_fingerprint(task.shard)
+    if artifacts.is_done(path, expected):
         return
     table = pa.Table.from_pylist(list(previews), PREVIEWS)
     artifacts.write_parquet(path, table, group_rows=_PREVIEW_GROUP_ROWS)
     digest = {path.name: artifacts.sha256_file(path)}
-    artifacts.write_receipt(path, artifacts.Receipt(wanted, table.num_rows, digest))
+    artifacts.write_receipt(path, artifacts.Receipt(expected, table.num_rows, digest))
 
 
 def _features_table(
@@ -453,15 +453,15 @@ _PARTS = artifacts.FolderMemo[list[Part]]()
 
 
 def _read_parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
-    found = []
+    result = []
     for summary in ledger.batches(layout, category):
         for number, shard in enumerate(summary.shards):
             path = layout.features(spec.id, category, summary.batch, number)
             receipt = artifacts.read_receipt(path)
             if receipt is None or receipt.fingerprint != fingerprint(shard, spec):
                 continue
-            found.append(_part(path, category, summary.batch, number, shard, receipt))
-    return found
+            result.append(_part(path, category, summary.batch, number, shard, receipt))
+    return result
 
 
 def _part(

@@ -275,9 +275,9 @@ def check_path(path: Path) -> Path:
 def done_tables(layout: Layout, category: str) -> list[tuple[Path, artifacts.Receipt]]:
     """Finished tables of a category with their receipts, in order."""
     paths = (layout.tables / category).glob("image_df_*.parquet")
-    found = []
+    result = []
     for path in sorted(paths, key=lambda p: int(p.stem.rpartition("_")[2])):
         receipt = artifacts.read_receipt(path)
         if receipt is not None:
-            found.append((path, receipt))
-    return found
+            result.append((path, receipt))
+    return result

@@ -204,11 +204,11 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if req.full_url.startswith("https://") and not newurl.startswith("https://"):
             raise StoreError(f"{req.full_url} sends on to {newurl}, which is not encrypted")
-        found = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if found is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+        result = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if result is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
             # A token is for the host that it was made for.
-            found.headers.pop("Authorization", None)
-        return found
+            result.headers.pop("Authorization", None)
+        return result
 
 
 def _open(request: urllib.request.Request) -> Any:

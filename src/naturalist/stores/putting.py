@@ -144,9 +144,9 @@ class Putter:
     def _by_fast_lane(self, upload: Upload, data: bytes) -> tuple[str | None, str | None] | None:
         if self.lane is None:
             return None
-        told = description(upload.key, upload.sha256)
+        reported = description(upload.key, upload.sha256)
         headers = {
-            "content-type": told["ContentType"],
+            "content-type": reported["ContentType"],
             "x-amz-checksum-sha256": sha256_base64(upload.sha256),
             f"x-amz-meta-{DIGEST_METADATA}": upload.sha256,
         }

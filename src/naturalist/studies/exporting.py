@@ -46,13 +46,13 @@ class Beside:
 
     def join(self, names: pa.Array) -> dict[str, pa.Array]:
         """The further columns for these names; null where a name is not known."""
-        found = {}
+        result = {}
         for table in self.tables:
             at = pc.index_in(names, table["picID"].combine_chunks())
             for column in table.column_names:
                 if column != "picID":
-                    found[column] = table[column].combine_chunks().take(at)
-        return found
+                    result[column] = table[column].combine_chunks().take(at)
+        return result
 
 
 def read_clusters(layout: Layout, name: str) -> pa.Table | None:

@@ -16,14 +16,14 @@ def read_thumbnails(layout: Layout, pic_ids: Iterable[str]) -> dict[str, bytes]:
     wanted = defaultdict(list)
     for name in pic_ids:
         wanted[name.rpartition("_id_")[0]].append(name)
-    found: dict[str, bytes] = {}
+    result: dict[str, bytes] = {}
     for category, names in wanted.items():
         for path, here in _parts_with(layout, category, names):
             table = artifacts.read_parquet(path, ["pic_id", "thumbnail"])
             rows = table.filter(pc.is_in(table["pic_id"], pa.array(here, pa.string())))
             pairs = zip(rows["pic_id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True)
-            found.update(pairs)
-    return found
+            result.update(pairs)
+    return result
 
 
 def _parts_with(

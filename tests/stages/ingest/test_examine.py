@@ -336,7 +336,7 @@ def test_findings_are_those_of_exactly_their_task(place: Place) -> None:
 def test_a_blamed_entry_is_refused_unopened_and_the_others_are_examined(place: Place) -> None:
     for name in ("a.png", "b.png", "c.png"):
         place.put(name, picture(ord(name[0])))
-    task = place.task().blame(1, Reason.DECODER_CRASHED)
+    task = place.task().suspect(1, Reason.DECODER_CRASHED)
     (place.source.path / "b.png").unlink()
     rows = findings(task)
     assert [(row["path"], row["reason"]) for row in rows] == [

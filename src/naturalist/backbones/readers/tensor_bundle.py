@@ -38,7 +38,7 @@ def read_bundle(index: bytes, shards: Mapping[int, bytes]) -> dict[str, NDArray[
         if _one(_message(entries[b""]), 2):
             raise ValueError("written by a big-endian machine")
         names = _full_names(entries, shards)
-        found = {}
+        result = {}
         for key, value in entries.items():
             fields = _message(value)
             if key and _one(fields, 1) == _FLOAT:
@@ -47,8 +47,8 @@ def read_bundle(index: bytes, shards: Mapping[int, bytes]) -> dict[str, NDArray[
                 ]
                 array = np.frombuffer(_bytes_of(fields, shards), "<f4").reshape(shape)
                 name = key.decode()
-                found[names.get(name, name)] = array
-        return found
+                result[names.get(name, name)] = array
+        return result
     except (struct.error, LookupError, ValueError, TypeError) as error:
         raise BackboneError(f"the SavedModel's variables cannot be read: {error!r}") from error
 

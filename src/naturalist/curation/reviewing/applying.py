@@ -46,11 +46,11 @@ class Plan:
 
 def pending_decisions(history: History) -> list[Decision]:
     """Decisions that the ledger does not hold yet, the oldest first."""
-    found = []
+    result = []
     for line, (key, (kind, category)) in enumerate(history.pending().items(), start=1):
         one = history.of(key)
-        found.append(Decision(line, key, Kind(kind), category, by=one.by, seen=one.seen or None))
-    return found
+        result.append(Decision(line, key, Kind(kind), category, by=one.by, seen=one.seen or None))
+    return result
 
 
 def plan(config: Config, history: History, by: str) -> Plan:

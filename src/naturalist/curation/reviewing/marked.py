@@ -21,11 +21,11 @@ def marked(history: History, tag: str = "") -> list[dict[str, Any]]:
         history: everything that was decided.
         tag: only pictures that have it; empty for all.
     """
-    found = []
+    result = []
     for key, one in sorted(history.pictures(), key=lambda pair: pair[1].version):
         if (tag in one.mark.tags) if tag else (one.mark.tags or one.mark.note):
             at = dt.datetime.fromtimestamp(one.at_ns / 1e9, dt.UTC).isoformat(timespec="seconds")
-            found.append(
+            result.append(
                 {
                     "picID": key,
                     "tags": list(one.mark.tags),
@@ -34,7 +34,7 @@ def marked(history: History, tag: str = "") -> list[dict[str, Any]]:
                     "at": at,
                 }
             )
-    return found
+    return result
 
 
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:

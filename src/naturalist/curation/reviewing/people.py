@@ -58,11 +58,11 @@ def remove(path: Path, name: str) -> None:
 
 def who(path: Path, token: str) -> str | None:
     """Whose token it is; None if nobody's."""
-    given, found = _sum(token), None
+    given, result = _sum(token), None
     for name, one in _read(path).items():
         if hmac.compare_digest(str(one.get("sha256", "")), given):
-            found = name
-    return found
+            result = name
+    return result
 
 
 def _sum(token: str) -> str:

@@ -210,7 +210,7 @@ def _from_ycbcr(colour: Pixels, page: Page) -> Pixels:
     red, green, blue = _three(weights, _REC_601)
     levels = page.directory.values(_REFERENCE)
     reference = [float(v) for v in levels[:6]] if len(levels) >= 6 else list(_FULL_RANGE)
-    found = np.empty_like(colour)
+    result = np.empty_like(colour)
     for start in range(0, len(colour), _ROWS_AT_ONCE):
         part = colour[start : start + _ROWS_AT_ONCE].astype(np.float32)
         y, cb, cr = (_level(part[:, :, k], reference, k) for k in range(3))
@@ -218,8 +218,8 @@ def _from_ycbcr(colour: Pixels, page: Page) -> Pixels:
         b = y + cb * (2 - 2 * blue)
         g = (y - blue * b - red * r) / green
         rgb = np.stack([r, g, b], axis=2)
-        found[start : start + _ROWS_AT_ONCE] = np.clip(np.rint(rgb), 0, 255)
-    return found
+        result[start : start + _ROWS_AT_ONCE] = np.clip(np.rint(rgb), 0, 255)
+    return result
 
 
 def _three(values: NDArray[Any], default: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -244,15 +244,15 @@ def _write_pending(
 
 def _superseded(layout: Layout, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     """Rows of the ledger that new ones replace, of the categories that it has."""
-    found: dict[str, pa.Table] = {}
+    result: dict[str, pa.Table] = {}
     known = tables.keys() & set(ledger.categories(layout))
     if not known:
-        return found
+        return result
     with ledger.connect(layout) as connection:
         for category in known:
             connection.register("asked", tables[category])
-            found[category] = ledger.query(connection, _SUPERSEDED)
-    return found
+            result[category] = ledger.query(connection, _SUPERSEDED)
+    return result
 
 
 _SUPERSEDED = """

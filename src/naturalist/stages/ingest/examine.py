@@ -86,7 +86,7 @@ class ExamineTask:
         path = os.fsdecode(self.entries[index].path).encode("utf-8", "backslashreplace").decode()
         return f"{self.source.category}/{self.source.name}/{path}"
 
-    def blame(self, index: int, reason: Reason) -> "ExamineTask":
+    def suspect(self, index: int, reason: Reason) -> "ExamineTask":
         """The same task, with one more entry refused unopened."""
         blamed = (*self.blamed, (index, reason))
         return ExamineTask(self.root, self.source, self.entries, self.limits, blamed)

@@ -108,14 +108,14 @@ class _Present:
 
 def _bytes_of_touched(layout: Layout, category: str, seen: KnownFiles) -> set[bytes] | None:
     """What is in known files whose time changed; None if that was not written down."""
-    found: set[bytes] = set()
+    result: set[bytes] = set()
     for path in sorted(layout.touched(category).glob("*.parquet")):
         table = artifacts.read_parquet(path)
         if "sha256" not in table.column_names:
             return None
         is_there = seen.contains(table["seen_key"].to_pylist())
-        found.update(table["sha256"].filter(pa.array(is_there)).to_pylist())
-    return found
+        result.update(table["sha256"].filter(pa.array(is_there)).to_pylist())
+    return result
 
 
 def _key(source: str, path: bytes) -> bytes:

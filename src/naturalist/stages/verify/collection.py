@@ -44,8 +44,8 @@ def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
             digests.append([path.parent.name, path.name, receipt.sha256[path.name]])
             ranges.add(receipt)
     gone = [name for c in ledger.categories(layout) for name in ledger.not_accepted(layout, c)]
-    wanted = artifacts.fingerprint(FORMAT, MAX_NORM_Z, _LEAST_SPREAD, _MIN_ROWS, digests, gone)
-    return [*held, *_known_or_found(layout, backbone_id, wanted, files, gone, ranges)]
+    expected = artifacts.fingerprint(FORMAT, MAX_NORM_Z, _LEAST_SPREAD, _MIN_ROWS, digests, gone)
+    return [*held, *_known_or_found(layout, backbone_id, expected, files, gone, ranges)]
 
 
 def _known_or_found(

@@ -16,14 +16,14 @@ Action = Literal["promote", "refuse", "rollback"]
 
 def champion(layout: Layout) -> str | None:
     """The id of the model in use; None if there is none yet."""
-    found: str | None = _read(layout)["champion"]
-    return found
+    result: str | None = _read(layout)["champion"]
+    return result
 
 
 def history(layout: Layout) -> list[dict[str, Any]]:
     """All decisions, the oldest first."""
-    found: list[dict[str, Any]] = _read(layout)["history"]
-    return found
+    result: list[dict[str, Any]] = _read(layout)["history"]
+    return result
 
 
 def _read(layout: Layout) -> dict[str, Any]:

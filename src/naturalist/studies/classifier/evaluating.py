@@ -59,13 +59,13 @@ def evaluate(
     """
     model = artifacts.read_json(folder / "model.json")
     held = held or hold_out(rows, options, progress)
-    found = document(rows, options, held, progress)
-    write_plots(found, folder)
-    artifacts.write_bytes(folder / "report.md", report(model, found).encode())
-    artifacts.write_bytes(folder / "card.md", model_card(model, found).encode())
-    artifacts.write_json(folder / "evaluation.json", found)
+    result = document(rows, options, held, progress)
+    write_plots(result, folder)
+    artifacts.write_bytes(folder / "report.md", report(model, result).encode())
+    artifacts.write_bytes(folder / "card.md", model_card(model, result).encode())
+    artifacts.write_json(folder / "evaluation.json", result)
     artifacts.write_json(folder / "model.json", model | {"evaluated": True})
-    return found
+    return result
 
 
 def document(

@@ -46,7 +46,7 @@ class PredictTask:
         """Names the task among those under way."""
         return f"predict-{self.number:08d}"
 
-    def blame(self, index: int, reason: Reason) -> "PredictTask":
+    def suspect(self, index: int, reason: Reason) -> "PredictTask":
         """The same task, with one more picture refused unopened."""
         return replace(self, blamed=(*self.blamed, (index, reason)))
 

@@ -80,10 +80,12 @@ def refine(
     now = champions.champion(layout)
     make(rows, options, layout.model(name), progress)
     if now == name:
-        return _told(layout, name, "none", "the champion was made again: its folder was not whole")
+        return _decision(
+            layout, name, "none", "the champion was made again: its folder was not whole"
+        )
     if now is None:
         champions.record(layout, name, "promote", champions.FIRST)
-        return _told(layout, name, "promote", champions.FIRST)
+        return _decision(layout, name, "promote", champions.FIRST)
     return challenge(rows, options, layout, name, margin=margin)
 
 
@@ -94,10 +96,12 @@ def settled(
     name = model_id(rows, options)
     folder = layout.model(name)
     if champions.champion(layout) == name and is_trained(folder) and is_evaluated(folder):
-        return _told(layout, name, "none", "the champion is of these tables and options already")
+        return _decision(
+            layout, name, "none", "the champion is of these tables and options already"
+        )
     reason = champions.refused_by(layout, name)
     if reason is not None and is_trained(folder):
-        return _told(layout, name, "none", f"refused already: {reason}")
+        return _decision(layout, name, "none", f"refused already: {reason}")
     return None
 
 
@@ -125,10 +129,10 @@ def challenge(
     action: champions.Action = "promote" if verdict.promote else "refuse"
     champions.record(layout, challenger, action, verdict.reason, compared_with=now.name)
     champions.remove_refused(layout, KEPT_REFUSED)
-    return _told(layout, challenger, action, verdict.reason) | {"comparison": facts}
+    return _decision(layout, challenger, action, verdict.reason) | {"comparison": facts}
 
 
-def _told(layout: Layout, model: str, action: str, reason: str) -> dict[str, Any]:
+def _decision(layout: Layout, model: str, action: str, reason: str) -> dict[str, Any]:
     now = champions.champion(layout)
     return {"model": model, "action": action, "reason": reason, "champion": now}
 
@@ -200,8 +204,8 @@ def _predictions(folder: Path, wanted: pa.Array) -> pa.Table:
 
 
 def _categories(folder: Path) -> list[str]:
-    found: list[str] = artifacts.read_json(folder / "model.json")["categories"]
-    return found
+    result: list[str] = artifacts.read_json(folder / "model.json")["categories"]
+    return result
 
 
 def _facts(

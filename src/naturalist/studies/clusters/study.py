@@ -100,12 +100,12 @@ class ClusterStudy:
         return artifacts.fingerprint(FORMAT, self.options.of_model, self.files.dim)
 
     @property
-    def _wanted(self) -> str:
+    def _expected(self) -> str:
         return artifacts.fingerprint(FORMAT, self._made_by, self.files.fingerprint)
 
     def current(self) -> Report | None:
         """The content of `clusters.json`, if it is up to date."""
-        if not artifacts.is_done(self._path, self._wanted):
+        if not artifacts.is_done(self._path, self._expected):
             return None
         return dict(artifacts.read_json(self._path.with_name("clusters.json")))
 
@@ -159,7 +159,7 @@ class ClusterStudy:
         _report(about, members, model)
         write_sheets(path.parent, about, members, self.pictures, self.progress)
         artifacts.write_json(path.with_name("clusters.json"), about)
-        artifacts.write_receipt(path, _receipt(path, about["model"], self._wanted, len(members)))
+        artifacts.write_receipt(path, _receipt(path, about["model"], self._expected, len(members)))
         cluster_model.remove_others(path.parent, about["model"])
         return about
 

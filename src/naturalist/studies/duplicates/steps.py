@@ -102,19 +102,19 @@ def update(
 
 def read_steps(layout: Layout, spec: BackboneSpec, options: NearDuplicateOptions) -> Steps:
     """The steps that were made with these options, from the first on, up to one that is not."""
-    found = Steps()
+    result = Steps()
     for number in range(1, 1_000_000):
         receipt = artifacts.read_receipt(layout.near_duplicate_step(number))
-        before = found.fingerprints[-1] if found.fingerprints else ""
+        before = result.fingerprints[-1] if result.fingerprints else ""
         if receipt is None:
             break
         mine = [Covered(**part) for part in receipt.facts["parts"]]
         if receipt.fingerprint != _fingerprint(spec, options, before, mine):
             break
-        found.parts += mine
-        found.fingerprints.append(receipt.fingerprint)
-        found.pairs += receipt.facts["pairs"]
-    return found
+        result.parts += mine
+        result.fingerprints.append(receipt.fingerprint)
+        result.pairs += receipt.facts["pairs"]
+    return result
 
 
 def _fingerprint(
@@ -261,12 +261,12 @@ class _VectorReader:
         """Cosine of each pair, float32 (P,)."""
         wanted, at = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
         vectors = self._read(wanted)
-        found = np.empty(len(pairs), np.float32)
+        result = np.empty(len(pairs), np.float32)
         step = 1 << 14
         for start in range(0, len(pairs), step):
             part = np.arange(start, min(start + step, len(pairs)))
-            found[part] = row_cosines(vectors[at[part]], vectors[at[part + len(pairs)]])
-        return found
+            result[part] = row_cosines(vectors[at[part]], vectors[at[part + len(pairs)]])
+        return result
 
     def _read(self, wanted: Indices) -> Vectors:
         """Vectors (N, dim) of pictures in the order of their places; each part is read once."""

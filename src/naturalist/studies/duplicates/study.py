@@ -68,20 +68,20 @@ class DuplicateStudy(WholeStudy):
         return {c: ledger.not_accepted(self.layout, c) for c in self.categories}
 
     @property
-    def _wanted(self) -> str:
+    def _expected(self) -> str:
         return artifacts.fingerprint(FORMAT, self._steps.fingerprints, self._withheld)
 
     def current(self) -> Report | None:
         """The report of the groups that are there, if they are of the same comparisons."""
         receipt = artifacts.read_receipt(self.layout.near_duplicates)
-        if receipt is None or receipt.fingerprint != self._wanted:
+        if receipt is None or receipt.fingerprint != self._expected:
             return None
         return receipt.facts
 
     def make(self, outgrown: Outgrown[None] | None) -> Report:
         """Write groups, contact sheet and report."""
         del outgrown
-        made = _write(self.layout, self._steps, self.categories, self._withheld, self._wanted)
+        made = _write(self.layout, self._steps, self.categories, self._withheld, self._expected)
         return made.facts
 
     def summary(self, result: Result) -> Report:

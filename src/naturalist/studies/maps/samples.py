@@ -66,8 +66,8 @@ def make_sample(
             f"a sample of {options.size:,} pictures, and there are {len(names):,}: "
             "choose fewer with  --size"
         )
-    wanted = artifacts.fingerprint(names.fingerprint, asdict(options), uniform_seeds)
-    if artifacts.is_done(folder.members, wanted):
+    expected = artifacts.fingerprint(names.fingerprint, asdict(options), uniform_seeds)
+    if artifacts.is_done(folder.members, expected):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
     blocks = _reduced_blocks(table, len(names), progress)
@@ -84,7 +84,7 @@ def make_sample(
         "cells": sample.cells,
         "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "program": __version__,
-        "fingerprint": wanted,
+        "fingerprint": expected,
         "backbone": names.backbone,
         "options": asdict(options),
         "integrity": report,
@@ -123,12 +123,12 @@ def _reduced_blocks(table: FeatureTable, rows: int, progress: Progress) -> Block
     read = table.blocks
     with stage(progress, "reduce", rows, "rows") as advance:
 
-        def told() -> Iterator[NDArray[np.float32]]:
+        def counted() -> Iterator[NDArray[np.float32]]:
             for block in read():
                 yield block
                 advance(len(block))
 
-        fitted = fit_reduction(told())
+        fitted = fit_reduction(counted())
     again = functools.partial(_reduce, read, fitted)
     if rows > KEPT_IN_MEMORY:
         return again

@@ -90,13 +90,13 @@ class MapStudy:
         return artifacts.fingerprint(options, self.names.backbone, self.names.dim, *own)
 
     @property
-    def wanted(self) -> str:
+    def expected(self) -> str:
         """Fingerprint of the map of the tables as they are."""
         return artifacts.fingerprint(self.names.fingerprint, self.made_by)
 
     def current(self) -> Report | None:
         """What `map.json` holds, if it is up to date."""
-        if not artifacts.is_done(self.folder.points, self.wanted):
+        if not artifacts.is_done(self.folder.points, self.expected):
             return None
         summary: Report = artifacts.read_json(self.folder.summary)
         return summary
@@ -302,7 +302,7 @@ def _summary(study: MapStudy, points: Points, before: dict[str, Any]) -> dict[st
         "sampled": int(points.sampled.sum()),
         "made_at": before.get("made_at", _now()),
         "updated_at": _now(),
-        "fingerprint": study.wanted,
+        "fingerprint": study.expected,
         "made_by": study.made_by,
         "program": __version__,
         "backbone": study.names.backbone,
@@ -353,7 +353,7 @@ def _finish(
     )
     summary["duration_s"] = round(time.perf_counter() - study.start, 3)
     summary["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    map_files.write_map(study.folder, points, model, picture, summary, study.wanted)
+    map_files.write_map(study.folder, points, model, picture, summary, study.expected)
     return summary
 
 

@@ -95,14 +95,14 @@ def read_concept(layout: Layout, name: str) -> SavedConcept:
 
 def read_concepts(layout: Layout, backbone: str = "") -> dict[str, SavedConcept]:
     """All concepts by name, or those for the vectors of one backbone."""
-    found = {}
+    result = {}
     for path in sorted(layout.concepts.glob("*.json")):
         value = artifacts.read_json(path)
         if isinstance(value, dict) and value.get("format") == FORMAT:
             saved = _saved(value)
             if backbone in ("", saved.backbone):
-                found[saved.name] = saved
-    return found
+                result[saved.name] = saved
+    return result
 
 
 def remove_concept(layout: Layout, name: str) -> None:

@@ -127,13 +127,13 @@ class WordIndex:
         """picID, category and source of rows numbered through all parts."""
         wanted = np.asarray(rows, np.int64)
         parts = np.searchsorted(self.starts, wanted, side="right") - 1
-        found: list[dict[str, str]] = [{} for _ in wanted]
+        result: list[dict[str, str]] = [{} for _ in wanted]
         for number in np.unique(parts).tolist():
             mine = np.flatnonzero(parts == number)
             names = self.parts[number].names.take(pa.array(wanted[mine] - self.starts[number]))
             for place, row in zip(mine.tolist(), names.to_pylist(), strict=True):
-                found[place] = row
-        return found
+                result[place] = row
+        return result
 
 
 def open_word_index(layout: Layout, backbone: str) -> WordIndex:

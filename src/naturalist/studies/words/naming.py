@@ -61,12 +61,12 @@ def name_groups(
         own = np.where(own < 0, groups, own)
         _add(sums, part, own, concepts, vectors, number)
     total = _evidence(sums, np.arange(groups + 1))
-    found = []
+    result = []
     for group in range(groups):
         here = _evidence(sums, np.array([group]))
         names = names_of(here, _without(total, here), nouns)
-        found.append({"pictures": here.pictures, "names": [one.as_json() for one in names]})
-    return found
+        result.append({"pictures": here.pictures, "names": [one.as_json() for one in names]})
+    return result
 
 
 def _add(

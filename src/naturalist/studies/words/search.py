@@ -120,14 +120,14 @@ def prepared(
         concepts: those of the workspace, by name.
         classes: whether the network's classes are known.
     """
-    found = []
+    result = []
     for term in terms:
         meaning = meaning_of(nouns, term.text)
         if not classes:
             meaning = Meaning(meaning.word, meaning.base, meaning.synsets)
         concept = concepts.get(term.text.casefold())
-        found.append(Searched(term, meaning, concept, TokenMatcher(nouns, meaning)))
-    return found
+        result.append(Searched(term, meaning, concept, TokenMatcher(nouns, meaning)))
+    return result
 
 
 def search(

@@ -197,9 +197,9 @@ def learned(
     scorer = learn(features[rows], local.astype(np.int64), cell[drawn], weights[drawn] * stands_for)
 
     def of_all_classes(asked: Features) -> NDArray[np.float32]:
-        found = np.full((len(asked), count), _NEVER, np.float32)
-        found[:, present] = scorer(asked)
-        return found
+        result = np.full((len(asked), count), _NEVER, np.float32)
+        result[:, present] = scorer(asked)
+        return result
 
     return of_all_classes
 

@@ -67,8 +67,8 @@ class LinearModel:
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (N, classes) of features (N, dim), before the temperature."""
-        found: NDArray[np.float32] = features @ self.weights.T + self.bias
-        return found
+        result: NDArray[np.float32] = features @ self.weights.T + self.bias
+        return result
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated probabilities (N, classes) of features (N, dim); each row sums to 1."""

@@ -48,13 +48,13 @@ def by_cell(
         held_out: (N,) whether the model had not seen the source.
         count: number of classes.
     """
-    found = []
+    result = []
     for category in np.unique(truth).tolist():
         own = truth == category
         for name in np.unique(sources[own]).tolist():
             rows = own & (sources == name)
             counts = np.bincount(predicted[rows], minlength=count)
-            found.append(
+            result.append(
                 Cell(
                     str(name),
                     category,
@@ -64,7 +64,7 @@ def by_cell(
                     bool(held_out[rows].all()),
                 )
             )
-    return found
+    return result
 
 
 def balanced_accuracy(cells: list[Cell]) -> float:
@@ -78,10 +78,10 @@ def balanced_accuracy(cells: list[Cell]) -> float:
 
 def accuracies(cells: list[Cell]) -> dict[int, list[float]]:
     """Accuracy of each source, by category."""
-    found: dict[int, list[float]] = {}
+    result: dict[int, list[float]] = {}
     for cell in cells:
-        found.setdefault(cell.category, []).append(cell.accuracy)
-    return found
+        result.setdefault(cell.category, []).append(cell.accuracy)
+    return result
 
 
 def confusion(truth: Index, predicted: Index, count: int) -> Index:
@@ -149,8 +149,8 @@ def log_loss(probabilities: NDArray[np.floating[Any]], truth: Index, weights: Fl
 def losses(probabilities: NDArray[np.floating[Any]], truth: Index) -> Floats:
     """Negative logarithm (N,) of the probability of each row's true class, floored at 1e-6."""
     own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    found: Floats = -np.log(np.maximum(own, 1e-6))
-    return found
+    result: Floats = -np.log(np.maximum(own, 1e-6))
+    return result
 
 
 def selective(

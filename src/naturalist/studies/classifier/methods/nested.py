@@ -173,12 +173,12 @@ class _Trial:
 
 
 def _by_cell(classes: Index, sources: NDArray[np.str_], right: NDArray[np.bool_]) -> Accuracies:
-    found: Accuracies = {}
+    result: Accuracies = {}
     for category in np.unique(classes).tolist():
         for name in np.unique(sources[classes == category]).tolist():
             rows = (classes == category) & (sources == name)
-            found[category, str(name)] = float(right[rows].mean())
-    return found
+            result[category, str(name)] = float(right[rows].mean())
+    return result
 
 
 def _held(alone: Sequence[Accuracies], pairs: Pairs, level: float, chance: float) -> list[Held]:

@@ -99,19 +99,19 @@ class FittedNovelty:
 def unit(features: Features) -> Features:
     """Feature vectors (N, dim) at length 1; a vector of zeros stays."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
-    found: Features = features / np.maximum(norms, np.float32(1e-12))
-    return found
+    result: Features = features / np.maximum(norms, np.float32(1e-12))
+    return result
 
 
 def distances(features: Features, reference: Features, neighbours: int) -> NDArray[np.float32]:
     """One minus the cosine (N,) to the k-th nearest vector of a reference of unit vectors."""
     k = min(neighbours, len(reference))
-    found = np.empty(len(features), np.float32)
+    result = np.empty(len(features), np.float32)
     for start in range(0, len(features), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)
         cosines = unit(features[part]) @ reference.T
-        found[part] = 1 - np.partition(cosines, -k, axis=1)[:, -k]
-    return found
+        result[part] = 1 - np.partition(cosines, -k, axis=1)[:, -k]
+    return result
 
 
 def fit_novelty(
@@ -158,8 +158,8 @@ def quantiles_of(
     share = np.cumsum(weights[order])
     wanted = (np.arange(_STEPS) + 0.5) / _STEPS * share[-1]
     at = np.minimum(np.searchsorted(share, wanted), len(order) - 1)
-    found: NDArray[np.float32] = own[rows][order][at]
-    return found
+    result: NDArray[np.float32] = own[rows][order][at]
+    return result
 
 
 def false_alarms(
@@ -177,7 +177,7 @@ def false_alarms(
         rate: the rate that the threshold aims at.
     """
     possible = can_be_left_out(labels, sources)
-    found = {}
+    result = {}
     for name in np.unique(sources[possible]).tolist():
         rest = possible & (sources != name)
         if not rest.any():
@@ -187,5 +187,5 @@ def false_alarms(
         ]
         for label in np.unique(labels[possible & (sources == name)]).tolist():
             rows = possible & (sources == name) & (labels == label)
-            found[label, str(name)] = float((own[rows] > limit).mean())
-    return found
+            result[label, str(name)] = float((own[rows] > limit).mean())
+    return result

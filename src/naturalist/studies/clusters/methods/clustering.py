@@ -49,8 +49,8 @@ class Model:
     @property
     def ids(self) -> Labels:
         """(clusters,) int32, ascending ids."""
-        found: Labels = np.unique(self.owners[self.owners >= 0])
-        return found
+        result: Labels = np.unique(self.owners[self.owners >= 0])
+        return result
 
 
 @dataclass(frozen=True, eq=False)

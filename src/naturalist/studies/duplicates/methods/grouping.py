@@ -235,10 +235,10 @@ def _block_masks(blocks: int) -> Hashes:
 
 def _equal_blocks(differing: Hashes, masks: Hashes) -> Indices:
     """Bit b says whether two hashes, given by their exclusive or, have block b in common."""
-    found = np.zeros(len(differing), np.int64)
+    result = np.zeros(len(differing), np.int64)
     for bit, mask in enumerate(masks):
-        found |= ((differing & mask) == 0).astype(np.int64) << bit
-    return found
+        result |= ((differing & mask) == 0).astype(np.int64) << bit
+    return result
 
 
 def _first_choices(blocks: int, choices: list[tuple[int, ...]]) -> Indices:

@@ -27,14 +27,14 @@ def conditional(distance: Floats, perplexity: float) -> Floats:
     Returns:
         (rows, k) float32; each row sums to 1.
     """
-    found = np.empty(distance.shape, np.float32)
+    result = np.empty(distance.shape, np.float32)
     wanted = np.log(min(perplexity, distance.shape[1] / 1.01))
 
     def work(start: int, end: int) -> None:
-        _calibrate(distance[start:end], wanted, found[start:end])
+        _calibrate(distance[start:end], wanted, result[start:end])
 
     in_pieces(len(distance), _PIECE, work)
-    return found
+    return result
 
 
 def joint(index: NDArray[np.int32], probabilities: Floats) -> Any:

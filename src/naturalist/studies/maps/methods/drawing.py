@@ -225,15 +225,15 @@ def reduce_all(
     """Find the principal axes of all rows and reduce them; (rows, kept) float32."""
     with stage(progress, "reduce", 2 * rows, "rows") as advance:
 
-        def told() -> Iterable[Floats]:
+        def counted() -> Iterable[Floats]:
             for block in blocks():
                 yield block
                 advance(len(block))
 
-        fitted = reduction.fit_reduction(told(), options.kept, unit=options.unit)
+        fitted = reduction.fit_reduction(counted(), options.kept, unit=options.unit)
         reduced = np.empty((rows, fitted.axes.shape[1]), np.float32)
         start = 0
-        for block in told():
+        for block in counted():
             reduced[start : start + len(block)] = fitted(block)
             start += len(block)
     return fitted, reduced
@@ -304,17 +304,17 @@ def place_all(
     others = np.ones(len(reduced), np.bool_)
     others[chosen] = False
     rest = np.flatnonzero(others)
-    found = Placement(
+    result = Placement(
         np.empty((len(reduced), options.dims), np.float32),
         *(np.empty(len(reduced), np.float32) for _ in range(3)),
     )
-    _put(found, chosen, own)
+    _put(result, chosen, own)
     with stage(progress, "place", len(rest), "points") as advance:
         for start in range(0, len(rest), PLACED_AT_ONCE):
             part = rest[start : start + PLACED_AT_ONCE]
-            _put(found, part, place_some(reference, reduced[part], options))
+            _put(result, part, place_some(reference, reduced[part], options))
             advance(len(part))
-    return found
+    return result
 
 
 def place_some(reference: Reference, reduced: Floats, options: DrawingOptions) -> Placement:

@@ -103,13 +103,13 @@ def _apart(cells: Cells) -> NDArray[np.bool_]:
     sizes = np.bincount(cells.labels, minlength=count)
     spread = np.bincount(cells.labels, cells.distances, count) / np.maximum(sizes, 1)
     held = np.flatnonzero(sizes)
-    found = np.zeros(count, np.bool_)
+    result = np.zeros(count, np.bool_)
     if len(held) > 1:
         _, away = neighbours.exact(
             cells.centroids[held], cells.centroids[held], 1, np.arange(len(held))
         )
-        found[held] = away[:, 0] > 2 * np.sqrt(spread[held])
-    return found
+        result[held] = away[:, 0] > 2 * np.sqrt(spread[held])
+    return result
 
 
 def _radius(few: Floats, queries: Floats, rows: int) -> float:
@@ -120,10 +120,10 @@ def _radius(few: Floats, queries: Floats, rows: int) -> float:
 
 
 def _within(few: Floats, block: Floats, radius: float) -> NDArray[np.bool_]:
-    found = np.empty((len(few), len(block)), np.bool_)
+    result = np.empty((len(few), len(block)), np.bool_)
     for start, _, squares in kmeans.squared_distances(block, few):
-        found[:, start : start + len(squares)] = radius**2 >= squares.T
-    return found
+        result[:, start : start + len(squares)] = radius**2 >= squares.T
+    return result
 
 
 def compare(whole: Survey, blocks: Blocks, sample: Sample, seed: int = 0) -> dict[str, Any]:

@@ -139,13 +139,13 @@ def _forces(
 
 
 def _pulls(links: tuple[Any, Any, Floats], points: Floats) -> NDArray[np.float64]:
-    found = np.empty((len(points), 3))
+    result = np.empty((len(points), 3))
 
     def work(first: int, last: int) -> None:
-        _pull(*links, points, first, last, found)
+        _pull(*links, points, first, last, result)
 
     in_pieces(len(points), _PIECE, work)
-    return found
+    return result
 
 
 def kl_divergence(affinities: Any, coordinates: Floats, theta: float = 0.2) -> float:

@@ -176,13 +176,13 @@ class Nouns:
         return self.below(self.classes.tolist())
 
     def _reached(self, synsets: Iterable[int], links: "Lists") -> NDArray[np.bool_]:
-        found = np.zeros(len(self.physical), bool)
+        result = np.zeros(len(self.physical), bool)
         level = np.array(sorted(set(synsets)), np.int64)
         while len(level):
-            found[level] = True
+            result[level] = True
             level = links.all_of(level)
-            level = np.unique(level[~found[level]])
-        return found
+            level = np.unique(level[~result[level]])
+        return result
 
 
 @dataclass(frozen=True, eq=False)

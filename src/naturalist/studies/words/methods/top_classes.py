@@ -52,12 +52,12 @@ class TopClasses:
         """(rows,) float32: the summed probability of the chosen ones of `count` classes."""
         wanted = np.zeros(count, np.float32)
         wanted[chosen] = 1
-        found = np.empty(len(self), np.float32)
+        result = np.empty(len(self), np.float32)
         for start in range(0, len(self), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             kept = self.probabilities[part].astype(np.float32)
-            found[part] = np.einsum("rk,rk->r", wanted[self.classes[part]], kept)
-        return found
+            result[part] = np.einsum("rk,rk->r", wanted[self.classes[part]], kept)
+        return result
 
     def means(self, rows: NDArray[np.int64], count: int) -> Floats:
         """(count,) float32: mean probability of each class over some rows."""
