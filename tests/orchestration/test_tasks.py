@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -55,8 +56,13 @@ def latest(config: Config) -> dict[str, str]:
     return value
 
 
-def test_a_run_of_many_tasks_makes_the_tables_of_the_command_line(request_: Request) -> None:
-    report = do_day(request_, NAMES)
+def test_a_run_of_many_tasks_makes_the_tables_of_the_command_line(
+    request_: Request, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        report = do_day(request_, NAMES)
+    assert re.search(r"shard 000001-00002: 2 rows; 2 of 2 done, \d+ rows/s", caplog.text)
+    assert re.search(r"image_df_1: 4 rows; 1 of 1 done", caplog.text)
     config = config_of(request_)
     assert tables(config) == tables(by_hand(request_))
     assert len(tables(config)) == 6
@@ -146,7 +152,9 @@ def test_too_many_failures_stop_the_run_before_the_upload(
     request_: Request, tmp_path: Path
 ) -> None:
     (tmp_path / "sources/plant/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(FailureBudgetExceeded, match="1 of 12 new pictures"):
+    with pytest.raises(
+        FailureBudgetExceeded, match=r"1 of 12 new pictures.*run with the parameter accept_failures"
+    ):
         do_day(request_, NAMES)
     report = tasks.end(request_)
     assert report is not None

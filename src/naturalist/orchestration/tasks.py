@@ -7,8 +7,9 @@ leaves. Only names of batches and groups, and paths, are returned.
 import contextlib
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from naturalist import backbones
 from naturalist.config import Config
@@ -26,10 +27,24 @@ from naturalist.stages import extract, publish, tables
 from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.verify import features as feature_checks
 from naturalist.stages.verify import tables as table_checks
+from naturalist.stages.verify.verdicts import Checked, hard
 from naturalist.stores import Upload, open_store
 
 _LOG = logging.getLogger(__name__)
+_BY_PARAMETER = (
+    "trigger a new run with the parameter accept_failures. After the first two, clear this task; "
+    "clearing cannot set a parameter"
+)
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Done(NamedTuple):
+    """What the log says of a task that is done."""
+
+    name: str
+    rows: int
+    remark: str = ""
 
 
 class _Logged:
@@ -68,9 +83,18 @@ def _executor(config: Config, workers: int | None) -> Executor:
     return ProcessExecutor(worker_count(workers), folder, config.limits.decode_timeout_s)
 
 
-def _do(job: Job, run: Callable[[T], object], tasks: Iterable[T]) -> None:
-    done = sum(1 for _ in job.executor.map(run, tasks))
-    _LOG.info("%d done", done)
+def _do(job: Job, run: Callable[[T], R], tasks: Sequence[T], told: Callable[[T, R], Done]) -> None:
+    """Run tasks one by one or side by side, with a line in the log for each that is done."""
+    started_s = time.monotonic()
+    rows = 0
+    for number, (task, result) in enumerate(job.executor.map(run, tasks), 1):
+        done = told(task, result)
+        rows += done.rows
+        rate = rows / max(time.monotonic() - started_s, 1e-3)
+        _LOG.info(
+            "%s: %d rows%s; %d of %d done, %.0f rows/s",
+            *(done.name, done.rows, done.remark, number, len(tasks), rate),
+        )
 
 
 def begin(request: Request) -> None:
@@ -133,7 +157,12 @@ def extract_group(request: Request, category: str, group: str) -> None:
     workers = request.config().airflow.workers_per_task
     with _job(request, shared=True, workers=workers) as job:
         tasks = _extract_tasks(job.config, category)
-        _do(job, extract.run, _chosen(tasks, group))
+        _do(job, extract.run, _chosen(tasks, group), _extracted)
+
+
+def _extracted(task: extract.ExtractTask, result: extract.Extracted) -> Done:
+    refused = f", {result.refused} refused" if result.refused else ""
+    return Done(f"shard {shard_name(task.batch, task.number)}", result.pictures, refused)
 
 
 def _chosen(tasks: dict[str, T], group: str) -> list[T]:
@@ -181,7 +210,19 @@ def plan_verification(request: Request, category: str) -> list[str]:
 def verify_group(request: Request, category: str, group: str) -> None:
     """Verify the features parts of a group; what they find is judged in the storage standby."""
     with _job(request, shared=True) as job:
-        _do(job, feature_checks.run, _chosen(_check_tasks(job.config, category), group))
+        chosen = _chosen(_check_tasks(job.config, category), group)
+        _do(job, feature_checks.run, chosen, _features_checked)
+
+
+def _features_checked(task: feature_checks.FeatureCheckTask, result: Checked) -> Done:
+    name = f"shard {shard_name(task.part.batch, task.part.number)}"
+    return Done(name, result.rows, _findings(result))
+
+
+def _findings(result: Checked) -> str:
+    errors = len(hard(result.verdicts))
+    warnings = len(result.verdicts) - errors
+    return f", {errors} errors, {warnings} warnings" if result.verdicts else ""
 
 
 def storage_standby(request: Request) -> None:
@@ -224,7 +265,8 @@ def plan_labelling(request: Request, category: str) -> list[str]:
 def label_group(request: Request, category: str, group: str) -> None:
     """Write the tables of a group, as CSV and Parquet."""
     with _job(request, shared=True) as job:
-        _do(job, tables.run, _chosen(_table_tasks(job.config, category), group))
+        chosen = _chosen(_table_tasks(job.config, category), group)
+        _do(job, tables.run, chosen, lambda task, made: Done(task.path.stem, made.rows))
 
 
 def table_verification_standby(request: Request) -> None:
@@ -256,7 +298,12 @@ def plan_table_verification(request: Request, category: str) -> list[str]:
 def verify_table_group(request: Request, category: str, group: str) -> None:
     """Verify the tables of a group file by file; judged in the standby before the upload."""
     with _job(request, shared=True) as job:
-        _do(job, table_checks.run, _chosen(_table_check_tasks(job.config, category), group))
+        chosen = _chosen(_table_check_tasks(job.config, category), group)
+        _do(job, table_checks.run, chosen, _table_checked)
+
+
+def _table_checked(task: table_checks.TableCheckTask, result: Checked) -> Done:
+    return Done(task.path.stem, result.rows, _findings(result))
 
 
 def pre_upload_standby(request: Request) -> None:
@@ -272,7 +319,7 @@ def pre_upload_standby(request: Request) -> None:
         runner.report_verification(job, steps.verify_features(job), steps.verify_tables(job))
         steps.collect_metadata(job)
         if not request.accept_failures:
-            budget.check(job.config)
+            budget.check(job.config, _BY_PARAMETER)
 
 
 # upload

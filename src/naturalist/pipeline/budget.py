@@ -9,6 +9,8 @@ from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
 from naturalist.reasons import Reason
 
+_BY_OPTION = "run once with --accept-failures"
+
 
 @dataclass(frozen=True)
 class Spent:
@@ -39,8 +41,12 @@ def spent(config: Config) -> Spent:
     return Spent(failures, good + sum(failures.values()))
 
 
-def check(config: Config) -> None:
+def check(config: Config, to_accept: str = _BY_OPTION) -> None:
     """Refuse to call a run good that lost too much.
+
+    Args:
+        config: of the workspace.
+        to_accept: how to publish all the same, where the run is not one of the command line.
 
     Raises:
         FailureBudgetExceeded: more failures than `failure_budget` allows.
@@ -53,8 +59,8 @@ def check(config: Config) -> None:
         f"{sum(found.failures.values())} of {found.pictures} new pictures could not be used "
         f"({found.share:.1%}; failure_budget is {config.failure_budget:.1%}): {reasons}. "
         "See them with  naturalist ledger --refused . All else was finished; nothing was "
-        "published. To go on: mend the files, raise failure_budget, or run once with "
-        "--accept-failures"
+        "published. To go on: mend the files, raise failure_budget, or "
+        f"{to_accept}"
     )
 
 
