@@ -204,7 +204,8 @@ def test_a_store_that_fails_anywhere_shows_readers_the_old_or_the_new_and_is_men
             send(store, items_of(folder, first))
         with pytest.raises(Broken):
             send(FailingStore(store, failing_at, too_late=too_late), items_of(folder, DAY_2))
-        assert read(store) in ([DAY_2] if too_late and failing_at == calls - 1 else [first])
+        # The last call, after `latest` has moved, looks for a Delta log.
+        assert read(store) == (DAY_2 if failing_at + too_late >= calls - 1 else first)
         send(store, items_of(folder, DAY_2))
         assert read(store) == DAY_2
         keys = [info.key for info in store.list() if info.key.startswith(("tables", "d."))]
@@ -233,7 +234,7 @@ def test_of_two_publishers_at_the_same_time_one_wins_and_the_other_is_told(
     mine, theirs = items_of(folder, DAY_1), items_of(folder / "theirs", DAY_2)
     calls = count_calls(folder, first, DAY_1)
     told = 0
-    for at in range(calls):
+    for at in range(calls - 1):  # at the last one, `latest` has moved
         store = LocalStore(folder / f"store-{at}")
         if first:
             send(store, items_of(folder, first))

@@ -19,6 +19,7 @@ from naturalist.layout import Layout
 from naturalist.ledger import Outcome
 from naturalist.pipeline import sending, steps
 from naturalist.pipeline.steps import Job
+from naturalist.snapshots import delta
 from naturalist.stages.packing import Form, PackTask
 from naturalist.stages.publish import Item
 from naturalist.stores import Store, open_store
@@ -27,6 +28,7 @@ from naturalist.stores.prices import Prices, put_requests
 _KEYS_IN_A_LISTING = 1000
 _INDEX_BYTES_OF_A_PICTURE = 100
 _SNAPSHOT_BYTES_OF_A_FILE = 300
+_COMMIT_BYTES_OF_A_TABLE = 250
 _LOOK_REQUESTS = 3
 """What the store asks before it puts a single object: is it there, really not, is the bucket."""
 
@@ -91,7 +93,8 @@ def estimate_publish(job: Job, prices: Prices) -> Estimate:
     for task, sizes in _picture_sizes(config.layout, shards):
         pictures += len(sizes)
         load += _shard(task.form, sizes, chunk_bytes)
-    load += _ending(len(items) + len(looked), is_new=bool(new or shards))
+    tables = [item for item in items if delta.is_table(item.name)]
+    load += _ending(len(items) + len(looked), len(tables), is_new=bool(new or shards))
     return Estimate(
         objects=load.objects,
         size_bytes=load.size_bytes,
@@ -158,9 +161,11 @@ def _wanted_sizes(task: PackTask, rows: pa.Table) -> list[int]:
     return sizes
 
 
-def _ending(files: int, *, is_new: bool) -> Load:
-    """Reading what `latest` names; the snapshot, the pointer, and what is asked before both."""
-    looking = Load(writes=2, reads=4)
+def _ending(files: int, tables: int, *, is_new: bool) -> Load:
+    """Reading what `latest` names; the snapshot, the pointer, the Delta commit, and their looks."""
+    looking = Load(writes=3, reads=5)
     if not is_new:
         return looking
-    return looking + Load(2, files * _SNAPSHOT_BYTES_OF_A_FILE, writes=3)
+    snapshot = Load(2, files * _SNAPSHOT_BYTES_OF_A_FILE, writes=3)
+    commit = Load(1, tables * _COMMIT_BYTES_OF_A_TABLE, writes=1, reads=1)
+    return looking + snapshot + (commit if tables else Load())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from naturalist.snapshots import maintenance
+from naturalist.snapshots import delta, maintenance
 from naturalist.snapshots.pictures import with_pictures
 from naturalist.snapshots.reading import FOLDER, ids, newest, read
 from naturalist.snapshots.schema import LATEST
@@ -80,7 +80,7 @@ def plan(store: Store, options: PruneOptions) -> PrunePlan:
     garbage: list[ObjectInfo] = []
     in_grace = foreign = 0
     for info in store.list():
-        if info.key in named or info.key in _OURS or info.key.startswith(FOLDER):
+        if info.key in named or info.key in _OURS or info.key.startswith((FOLDER, delta.LOG)):
             continue
         if not _HASH_IN_NAME.fullmatch(PurePosixPath(info.key).name):
             foreign += 1
@@ -125,6 +125,9 @@ def prune(
     """
     newest(store)  # where nothing is published, nothing is written either
     with maintenance.held(store, "prune", prunes=True) as lease:
+        latest = newest(store)[0]
+        # A killed publisher may have left the log at a snapshot whose tables go now.
+        delta.follow(store, latest.id, latest.files)
         found = plan(store, options)
         keys = [f"{FOLDER}{one}.json" for one in found.snapshots]
         on_begin(len(keys) + len(found.objects))

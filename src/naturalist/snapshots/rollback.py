@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from naturalist.errors import ConfigError, NotFound, StoreError
-from naturalist.snapshots import maintenance
+from naturalist.snapshots import delta, maintenance
 from naturalist.snapshots.pictures import with_pictures
 from naturalist.snapshots.reading import Snapshot, ids, newest, read
 from naturalist.snapshots.schema import (
@@ -85,6 +85,7 @@ def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()
         _check_complete(store, wanted)
         hold = None if wanted.id == ids(store)[-1] else _hold(why)
         store.put_bytes(LATEST, pointer_to(wanted, hold), if_match=version)
+        delta.follow(store, wanted.id, wanted.files)
         lease.record("rollback", before=current.id, after=wanted.id, why=why)
     return RolledBack(current.id, wanted.id, changed=True)
 

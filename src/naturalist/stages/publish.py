@@ -1,5 +1,7 @@
 """The publish stage: data first, verified at the store, then the snapshot, then `latest`.
 
+The Delta Lake log beside the tables follows last.
+
 Keys hold the hash of the bytes, so a published object never changes under its name, and a reader
 of any snapshot sees what it names and nothing else.
 """
@@ -21,7 +23,7 @@ from naturalist.backbones import BackboneSpec
 from naturalist.errors import Conflict, StoreError
 from naturalist.layout import Layout
 from naturalist.schemas import PRIVATE_AMENDMENT_COLUMNS, PRIVATE_LEDGER_COLUMNS, data_dictionary
-from naturalist.snapshots import FORMAT, LATEST, maintenance
+from naturalist.snapshots import FORMAT, LATEST, File, delta, maintenance
 from naturalist.stages import tables
 from naturalist.stages.cards import CARD, CROISSANT, CardFile, croissant, data_card
 from naturalist.stores import ObjectInfo, Store, Upload
@@ -283,6 +285,7 @@ def publish(
         maintenance.check_unpruned(store, prunes_before)
         condition = {"if_match": latest.version} if latest else {"if_absent": True}
         _point_to(store, snapshot, condition)
+    delta.follow(store, snapshot["snapshot"], map(_file, entries))
     sizes = {entry["key"]: entry["size_bytes"] for entry in entries}
     return Published(
         snapshot=snapshot["snapshot"],
@@ -292,6 +295,10 @@ def publish(
         sent_bytes=sum(sizes[key] for key in sent),
         changed=changed,
     )
+
+
+def _file(entry: Mapping[str, Any]) -> File:
+    return File(entry["name"], entry["key"], entry["size_bytes"], entry["sha256"])
 
 
 def _snapshot(
