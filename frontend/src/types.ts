@@ -196,6 +196,8 @@ export interface HealthDoc {
 
 export interface Cluster {
   cluster: number;
+  /** Its name, empty without one. */
+  title?: string;
   size: number;
   purity: number | null;
   category: string | null;

@@ -81,7 +81,7 @@ export function Table(props: {
           {props.rows.map((row) => (
             <tr>
               {row.map((cell, k) => (
-                <td class={kind(k)}>{cell}</td>
+                <td class={kind(k)} data-label={props.head[k]}>{cell}</td>
               ))}
             </tr>
           ))}

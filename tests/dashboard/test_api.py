@@ -1,3 +1,4 @@
+import datetime as dt
 import io
 
 import numpy as np
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 import tiny
 from dashboard.studied import HOSTILE, SCRIPT
 from naturalist.config import Config
+from naturalist.dashboard import health as health_of
 from naturalist.dashboard.desk import Desk
 
 
@@ -32,6 +34,13 @@ def test_health_counts_what_the_ledger_has(client: TestClient, studied: Config) 
     assert health["consistency"]["passed"] is True
     assert health["freshness"]["snapshot"]["id"] == "000001"
     assert health["freshness"]["next_run"]["at"]
+
+
+def test_a_schedule_that_begins_no_run_promises_none() -> None:
+    begun = [{"started_at": "2026-11-21T07:03:00+00:00"}]
+    assert health_of._scheduled(begun, "0 7 * * *", dt.UTC)
+    assert not health_of._scheduled(begun, "0 19 * * *", dt.UTC)
+    assert not health_of._scheduled([], "0 7 * * *", dt.UTC)
 
 
 def test_health_raises_alerts_for_a_failed_run_and_drift(client: TestClient) -> None:

@@ -97,6 +97,27 @@ def test_points_become_pictures_where_there_is_room(visit: Visit) -> None:
     page.wait_for_function("() => +document.querySelector('canvas').dataset.pictures > 20")
 
 
+def test_pages_speak_in_words_and_nothing_is_cut_off_on_a_phone(
+    browser: Browser, origin: str
+) -> None:
+    with visiting(browser, origin, "phone", "dark") as visit:
+        page = visit.open("health")
+        table = page.get_by_role("region", name="Stages of the last run")
+        expect(table).to_contain_text("40 pictures, 0 refused")
+        cut = "node => node.scrollWidth - node.clientWidth"
+        assert table.evaluate(cut) <= 0
+        page = visit.open("clusters")
+        card = page.locator(".card").first
+        expect(card).to_contain_text("doubtful: mixes categories")
+        pictures, words = card.locator(".tiles").first, card.locator(".note")
+        at = [one.bounding_box() for one in (pictures, words)]
+        assert at[0] is not None
+        assert at[1] is not None
+        assert at[0]["y"] < at[1]["y"]
+        page.get_by_text("All measures and what they mean").click()
+        expect(page.get_by_role("region", name="Measures")).to_contain_text("no better than chance")
+
+
 def test_groups_have_their_names_on_the_map(visit: Visit) -> None:
     page = visit.map("?c=category")
     expect(page.locator("svg.over text").first).to_contain_text("cluster")

@@ -7,7 +7,7 @@ import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
 import type { About, Cluster, Clustering } from "../types";
-import { Card, Empty, Figure, PictureTile, Shown } from "../ui";
+import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
 
 export function ClustersPage(props: { query: Record<string, string>; about: About }) {
   const names = props.about.clusterings;
@@ -39,12 +39,9 @@ export function ClustersPage(props: { query: Record<string, string>; about: Abou
             <div class="figures">
               <Figure value={count(doc.clusters.length)} what={`clusters${doc.method ? ` by ${doc.method}` : ""}`} />
               {doc.noise !== undefined && doc.rows ? <Figure value={share(doc.noise / doc.rows)} what="of the pictures are in no cluster" /> : null}
-              {Object.entries(doc.metrics ?? {})
-                .filter((pair): pair is [string, number] => typeof pair[1] === "number")
-                .map(([metric, value]) => (
-                  <Figure value={decimal(value)} what={words(metric)} />
-                ))}
+              {doc.metrics?.ari != null && <Figure value={`${decimal(doc.metrics.ari, 2)} of 1`} what="how well clusters match your categories" />}
             </div>
+            <Measures metrics={doc.metrics ?? {}} />
             <div class="cards">
               {doc.clusters.map((one) => (
                 <OneCluster one={one} name={name} about={props.about} />
@@ -63,21 +60,18 @@ function OneCluster({ one, name, about }: { one: Cluster; name: string; about: A
   const sources = Object.entries(one.sources ?? {}).sort((a, b) => b[1] - a[1]);
   const map = about.maps[0];
   return (
-    <Card
-      title={`Cluster ${one.cluster}`}
-      note={
-        <>
-          {count(one.size)} pictures{one.purity === null ? "" : `, ${share(one.purity)} ${one.category}`}
-          {one.mixed && <em class="state warn">mixed</em>}
-          {one.single_source && <em class="state">one source only</em>}
-        </>
-      }
-    >
+    <Card title={one.title || `Cluster ${one.cluster}`}>
       <div class="tiles small">
-        {(one.medoids ?? []).slice(0, 6).map((id) => (
-          <PictureTile id={id} />
+        {(one.medoids ?? []).slice(0, 8).map((id) => (
+          <PictureTile id={id} caption={<></>} />
         ))}
       </div>
+      <p class="note">
+        {sentence(one, sources.length)}
+        {doubts(one, sources.length).map((text) => (
+          <em class="state warn">{text}</em>
+        ))}
+      </p>
       <Bars
         label={`Categories of cluster ${one.cluster}`}
         bars={categories.map(([label, n]) => ({ label, value: n, text: count(n), colour: categoryColour(label, order) }))}
@@ -105,4 +99,57 @@ function OneCluster({ one, name, about }: { one: Cluster; name: string; about: A
       </p>
     </Card>
   );
+}
+
+/** One sentence about a cluster: how many pictures, of what, from where. */
+function sentence(one: Cluster, sources: number): string {
+  const part = one.purity ?? 0;
+  const much = part >= 1 ? "all" : part >= 0.95 ? "nearly all" : part >= 0.5 ? `${share(part, 0)}` : `at most ${share(part, 0)}`;
+  const from = sources === 1 ? "from one source" : `from ${count(sources)} sources`;
+  const named = one.title ? ` (cluster ${one.cluster})` : "";
+  return `${count(one.size)} pictures${named}, ${much} filed as ${one.category}, ${from}.`;
+}
+
+const UNSTABLE = 0.5;
+
+/** Why somebody should look before believing in a cluster. */
+function doubts(one: Cluster, sources: number): string[] {
+  const found: string[] = [];
+  if (one.mixed) found.push("doubtful: mixes categories");
+  if (one.single_source) found.push(sources > 1 ? "doubtful: nearly all from one source" : "doubtful: one source only");
+  if (one.stability != null && one.stability < UNSTABLE) found.push("doubtful: other pictures of the same kind would give another cluster");
+  return found;
+}
+
+const MEANING: Record<string, [string, string]> = {
+  ari: ["Match with categories (adjusted Rand index)", "1: clusters are the categories. 0: no better than chance."],
+  nmi: ["Shared information (NMI)", "1: a picture's cluster tells its category and the other way round."],
+  homogeneity: ["One category a cluster (homogeneity)", "1: no cluster mixes categories."],
+  completeness: ["One cluster a category (completeness)", "1: no category is spread over several clusters; fine clusters lower it, which is no fault."],
+  purity: ["Purity", "Share of pictures that have the most frequent category of their cluster."],
+  silhouette: ["Separation (silhouette)", "1: clusters lie far apart. Near 0: they touch, as is usual for photographs."],
+  stability: ["Stability", "How alike the clusters are when they are made of a part of the pictures. 1: the same."],
+};
+
+function Measures({ metrics }: { metrics: Record<string, number | null> }) {
+  const numbers = Object.entries(metrics).filter((one): one is [string, number] => typeof one[1] === "number");
+  if (!numbers.length) return null;
+  const rows = numbers.map(([name, value]) => {
+    const [base, rest] = MEANING[name] ? [name, ""] : split(name);
+    const [title, meaning] = MEANING[base] ?? [words(name), ""];
+    return [title + rest, decimal(value, 3), meaning];
+  });
+  return (
+    <details class="measures">
+      <summary>All measures and what they mean</summary>
+      <Table caption="Measures of the clusters" head={["measure", "value", "how to read it"]} rows={rows} numeric={[1]} />
+    </details>
+  );
+}
+
+/** A measure with what it was taken of: ari_clustered_sources. */
+function split(name: string): [string, string] {
+  const [base, ...of] = name.split("_");
+  const said = of.map((one) => ({ clustered: "pictures in clusters only", sources: "each source weighs the same" })[one] ?? one);
+  return [base, of.length ? `: ${said.join(", ")}` : ""];
 }

@@ -21,11 +21,11 @@ export function HealthPage({ about }: { about: About }) {
           <>
             <Alerts doc={doc} />
             <Headline doc={doc} />
-            <div class="cards">
+            <div class="cards packed">
               <Stages doc={doc} />
               <History doc={doc} />
-              <Growing doc={doc} order={about.categories.map((c) => c.name)} />
               <Sources doc={doc} />
+              <Growing doc={doc} order={about.categories.map((c) => c.name)} />
               <Failures doc={doc} />
               <Verified doc={doc} />
               <Drifts reports={doc.drift} />
@@ -120,11 +120,39 @@ function median(values: number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
+const SAID: Record<string, (value: number) => string> = {
+  pictures: (n) => `${count(n)} pictures`,
+  refused: (n) => `${count(n)} refused`,
+  shards: (n) => `${count(n)} files of features`,
+  rows: (n) => `${count(n)} rows`,
+  written: (n) => `${count(n)} tables written`,
+  checked: (n) => `${count(n)} files checked`,
+  hard: (n) => `${count(n)} hard findings`,
+  soft: (n) => `${count(n)} soft findings`,
+  files: (n) => `${count(n)} files in the snapshot`,
+  size_bytes: (n) => `${size(n)} in all`,
+  sent_files: (n) => `${count(n)} files sent`,
+  sent_bytes: (n) => `${size(n)} sent`,
+  mended_files: (n) => `${count(n)} files mended`,
+  mended: (n) => `${count(n)} mended`,
+  overwritten: (n) => `${count(n)} files overwritten by their owners`,
+  restored: (n) => `${count(n)} restored`,
+  retired: (n) => `${count(n)} retired`,
+};
+
+/** What a stage did, in words; what it did not do is left out, but for findings. */
 function summary(facts: Record<string, unknown>): string {
-  return Object.entries(facts)
-    .filter(([name, value]) => name !== "duration_s" && typeof value === "number")
-    .map(([name, value]) => `${words(name)} ${decimal(value as number)}`)
-    .join(", ");
+  const batches = Array.isArray(facts.batches) ? [facts.batches.length ? `batch ${facts.batches.join(", ")}` : "no new batch"] : [];
+  const said = Object.entries(facts)
+    .filter(([name, value]) => name !== "duration_s" && typeof value === "number" && (value !== 0 || ["hard", "refused", "pictures"].includes(name)))
+    .map(([name, value]) => (SAID[name] ?? ((n: number) => `${words(name)} ${name.endsWith("_bytes") ? size(n) : decimal(n)}`))(value as number));
+  return [...batches, ...added(facts.added), ...said].join(", ");
+}
+
+function added(by: unknown): string[] {
+  if (!by || typeof by !== "object") return [];
+  const sum = Object.values(by as Record<string, { accepted?: number }>).reduce((total, one) => total + (one?.accepted ?? 0), 0);
+  return sum ? [`${count(sum)} pictures added`] : [];
 }
 
 function History({ doc }: { doc: HealthDoc }) {

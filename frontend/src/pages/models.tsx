@@ -22,7 +22,7 @@ export function ModelsPage() {
             <>
               {champion ? <Champion model={champion} isChampion={champion.id === doc.champion} /> : <Empty what="No classifier has been trained yet." command="naturalist train" />}
               {champion && (
-                <div class="cards">
+                <div class="cards packed">
                   <History doc={doc} />
                 </div>
               )}
@@ -58,7 +58,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
         {e.calibration?.ece != null && <Figure value={decimal(e.calibration.ece)} what="calibration error (ECE)" />}
       </div>
       {!model.evaluation && <Empty what="This model has not been evaluated." command="naturalist evaluate" />}
-      <div class="cards">
+      <div class="cards packed">
         {e.confusion && (
           <Card title="Confusion" note="On sources that were left out.">
             <Confusion {...e.confusion} />

@@ -28,6 +28,8 @@ T = TypeVar("T")
 Document = dict[str, Any]
 
 _RUNS_SHOWN = 60
+_PUNCTUAL = dt.timedelta(minutes=15)
+"""A run that begins so soon after it was due was begun by a schedule."""
 _EXAMPLES = 3
 _STORAGE_FOR_S = 300.0
 _SNAPSHOT_FOR_S = 60.0
@@ -118,7 +120,7 @@ class Health:
                 "duration_s": last.get("duration_s"),
             }
         config = self.place.config
-        if config is not None and config.airflow.schedule:
+        if config is not None and _scheduled(runs, config.airflow.schedule, config.airflow.zone):
             due = cron.next_run(config.airflow.schedule, now.astimezone(config.airflow.zone))
             found["next_run"] = {
                 "at": due.isoformat(timespec="seconds") if due else None,
@@ -346,3 +348,14 @@ def _time(text: Any) -> dt.datetime | None:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+def _scheduled(runs: list[Document], schedule: str, zone: dt.tzinfo) -> bool:
+    """Whether one of the runs began when the schedule says: a schedule alone begins nothing."""
+    if not schedule:
+        return False
+    for at in (_time(run.get("started_at")) for run in runs):
+        due = cron.next_run(schedule, at.astimezone(zone) - _PUNCTUAL) if at else None
+        if at and due and due <= at:
+            return True
+    return False
