@@ -188,7 +188,7 @@ def test_from_the_catalogue_to_a_published_collection_with_its_classes_as_a_colu
     assert shown["licence"] == "unknown: look it up at the source"
     fetched = naturalist("sources", "fetch", "animals10", "-q")
     assert (fetched.code, fetched.err) == (0, "")
-    (held,) = naturalist("sources", "status", "--json").json
+    (held,) = naturalist("sources", "status", "--json").json["sets"]
     assert held["handle"] == HANDLE
     made = naturalist(
         "init", "c", "--from-catalogue", "animal", "--publish", "out", "--backbone",

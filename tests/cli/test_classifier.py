@@ -27,12 +27,14 @@ def test_from_tables_to_a_champion_and_its_predictions(
     refined = naturalist("refine", *place)
     assert "nothing new" in refined.out
     face = next(iter(sorted((photos / "human").rglob("*.jpg"))))
-    (row,) = naturalist("predict", str(face), *place, "--json").json
+    (row,) = naturalist("predict", str(face), *place, "--json").json["rows"]
     assert row["category"] == "human"
     assert row["path"] == str(face)
     assert row["decision"] in ("sure", "unsure", "unlike")
-    every = naturalist("predict", str(face.parent), *place, "--json", "-q").json
-    sure = naturalist("predict", str(face.parent), *place, "--json", "-q", "--only-sure").json
+    every = naturalist("predict", str(face.parent), *place, "--json", "-q").json["rows"]
+    sure = naturalist("predict", str(face.parent), *place, "--json", "-q", "--only-sure").json[
+        "rows"
+    ]
     assert sure == [one for one in every if one["decision"] == "sure"]
     assert 0 < len(sure) < len(every)
     assert row["nearest"][0]["category"] == "human"
@@ -59,7 +61,7 @@ def _nearest_need_the_same_network(
     ended = naturalist("predict", str(face), *place, "--json")
     path.write_bytes(kept[0])
     receipt.write_bytes(kept[1])
-    assert not ended.json[0].get("nearest")
+    assert not ended.json["rows"][0].get("nearest")
     assert "another network" in ended.err
 
 

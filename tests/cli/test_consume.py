@@ -174,7 +174,7 @@ def test_snapshots_are_listed(naturalist: Naturalist, grown: PublishedCollection
     assert done.code == 0
     assert "000001" in done.out
     assert "latest" in done.out.splitlines()[2]
-    as_json = naturalist("snapshots", "list", "--url", grown.url, "--json").json
+    as_json = naturalist("snapshots", "list", "--url", grown.url, "--json").json["snapshots"]
     assert [(one["id"], one["is_latest"]) for one in as_json] == [
         ("000001", False),
         ("000002", True),
@@ -222,7 +222,7 @@ def test_the_store_is_that_of_the_configuration(
         "--category", f"animal=1:{grown.folder / 'sources/animal'}",
     )  # fmt: skip
     assert made.code == 0
-    found = naturalist("snapshots", "list", "-c", str(tmp_path / "new"), "--json").json
+    found = naturalist("snapshots", "list", "-c", str(tmp_path / "new"), "--json").json["snapshots"]
     assert len(found) == 2
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from cli.conftest import Naturalist
 from naturalist import errors
+from naturalist.cli import output
 from naturalist.cli.errors import EXIT_MEANINGS, run_and_exit
 from naturalist.errors import MissingExtra, NaturalistError
 from naturalist.running import workspace
@@ -74,9 +75,13 @@ def test_every_error_is_one_json_document_when_that_was_asked_for(
     kind: type[NaturalistError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = make(kind)
+    output.set_command("verify")
     assert end(failing(error), as_json=True) == kind.exit_code
     assert json.loads(capsys.readouterr().out) == {
-        "error": {"type": kind.__name__, "message": str(error), "exit_code": kind.exit_code}
+        "envelope": 1,
+        "command": "verify",
+        "ok": False,
+        "error": {"type": kind.__name__, "message": str(error), "exit_code": kind.exit_code},
     }
 
 

@@ -52,7 +52,7 @@ def ledger(naturalist: Naturalist, made: Path) -> Any:
     def call(*arguments: str) -> list[dict[str, Any]]:
         ended = naturalist("ledger", "--json", "-c", str(made), *arguments)
         assert (ended.code, ended.err) == (0, "")
-        rows: list[dict[str, Any]] = ended.json
+        rows: list[dict[str, Any]] = ended.json["rows"]
         return rows
 
     return call
@@ -124,8 +124,8 @@ def test_a_limit_of_a_hundred_is_a_limit_like_any_other(
         (sources["plant"]["photos"] / f"{n}.txt").write_bytes(b"x")
     make_all(collection(tmp_path, sources))
     path = str(config_file(tmp_path, sources))
-    assert len(naturalist("ledger", "--json", "-c", path).json) == 121
-    assert len(naturalist("ledger", "--json", "--limit", "100", "-c", path).json) == 100
+    assert len(naturalist("ledger", "--json", "-c", path).json["rows"]) == 121
+    assert len(naturalist("ledger", "--json", "--limit", "100", "-c", path).json["rows"]) == 100
     assert "100 of 121 rows" in naturalist("ledger", "-c", path).out
 
 
@@ -192,7 +192,7 @@ def test_status_shows_the_sum_and_the_reasons(naturalist: Naturalist, made: Path
 
 
 def test_the_reasons_are_listed_with_their_meanings(naturalist: Naturalist) -> None:
-    listed = naturalist("ledger", "--reasons", "--json").json
+    listed = naturalist("ledger", "--reasons", "--json").json["reasons"]
     assert [one["reason"] for one in listed] == [reason.value for reason in Reason]
     assert all(one["meaning"].endswith(".") for one in listed)
     shown = naturalist("ledger", "--reasons").out
@@ -273,3 +273,23 @@ def test_a_long_stage_says_how_fast_it_is_and_how_much_is_left(
         "extract: 200 of 1,000 pictures, 10/s, 80 s left",
         "extract: 300 of 1,000 pictures, 8/s, 93 s left, took 40.0 s",
     ]
+
+
+def test_every_document_has_the_envelope_and_one_name_for_a_thing(
+    naturalist: Naturalist, made: Path
+) -> None:
+    path = str(made)
+    documents = [
+        (naturalist("ledger", "--json", "--limit", "2", "-c", path), "ledger", True),
+        (naturalist("ledger", "--json", "--reason", "too_large", "-c", path), "ledger", True),
+        (naturalist("backbones", "list", "--json"), "backbones list", True),
+        (naturalist("status", "--json", "-c", "/nowhere"), "status", False),
+        (naturalist("--nonsense", "--json"), "naturalist", False),
+    ]
+    for ended, command, ok in documents:
+        document = one_document(ended)
+        assert list(document)[:3] == ["envelope", "command", "ok"]
+        assert (document["envelope"], document["command"], document["ok"]) == (1, command, ok)
+    row, _ = documents[0][0].json["rows"]
+    assert row["path"] == row["path_text"]
+    assert documents[1][0].json["rows"] == []

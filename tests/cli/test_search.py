@@ -110,7 +110,7 @@ def test_a_concept_is_made_listed_shown_searched_applied_improved_and_dropped(
     asked = [*made.json["ask"]["uncertain"], *made.json["ask"]["likely"]]
     assert asked
     assert not set(asked) & set(tulips)
-    listed = naturalist("concept", "list", "-c", str(photo_copy), "--json").json
+    listed = naturalist("concept", "list", "-c", str(photo_copy), "--json").json["concepts"]
     assert [one["concept"] for one in listed] == ["red tulip"]
     found = hits(naturalist, photo_copy, "red tulip", "-k", "10")
     assert found[0]["why"][0]["by"] == "concept"

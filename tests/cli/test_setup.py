@@ -40,7 +40,7 @@ def test_init_writes_a_configuration_and_says_what_comes_next(
 
 def test_init_answers_in_json(naturalist: Naturalist, tmp_path: Path) -> None:
     ended = init(naturalist, tmp_path / "garden", "--json")
-    assert ended.json == {"config": str(tmp_path / "garden" / CONFIG_NAME)}
+    assert ended.json["config"] == str(tmp_path / "garden" / CONFIG_NAME)
 
 
 @pytest.mark.parametrize("name", ODD)

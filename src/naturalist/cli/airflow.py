@@ -45,7 +45,10 @@ def init(
     path = write_dag_file(settings, config_file, chosen / "dags")
     commands = _commands(chosen, dag_id(settings))
     if json:
-        output.print_json({"dag_file": str(path), "dag_id": dag_id(settings), "commands": commands})
+        output.print_json(
+            {"dag_file": str(path), "dag_id": dag_id(settings), "commands": commands},
+            outputs=[path],
+        )
         return
     output.print_text(f"wrote {path}\n")
     if not _is_installed():

@@ -10,6 +10,7 @@ from naturalist import __version__
 from naturalist.cli import output
 from naturalist.cli.errors import run_and_exit
 from naturalist.cli.lazy import CommandGroup
+from naturalist.cli.registry import command_name
 
 app = typer.Typer(
     name="naturalist",
@@ -30,6 +31,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding does not know is shown by its numbers.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
+    output.set_command(command_name(arguments))
     run_and_exit(
         lambda: app(arguments, prog_name="naturalist", standalone_mode=False),
         as_json="--json" in arguments,

@@ -36,10 +36,12 @@ def list_all(json: JsonOption = False) -> None:
     listed = backbones.listing()
     if json:
         output.print_json(
-            [
-                {"name": b.name, "state": b.state, "spec": b.spec and b.spec.as_dict()}
-                for b in listed
-            ]
+            {
+                "backbones": [
+                    {"name": b.name, "state": b.state, "spec": b.spec and b.spec.as_dict()}
+                    for b in listed
+                ]
+            }
         )
         return
     rows = [

@@ -97,7 +97,7 @@ def cluster(
         clusters = partial(studies.clusters, options=options, name=name)
         found = studies.study(settings, progress, clusters, rebuild=rebuild).as_json
     if json:
-        output.print_json(found)
+        output.print_json(found, outputs=[layout.clustering(name)])
     else:
         _print(found, layout.clustering(name))
 

@@ -65,7 +65,7 @@ def drift(
     drift_study = partial(studies.drift, batch=batch, source=source, options=options)
     report = studies.study(settings, make_progress(quiet=quiet), drift_study).report
     if json:
-        output.print_json(report)
+        output.print_json(report, outputs=[settings.layout.drift(report["name"])])
     else:
         _print(report, settings.layout.drift(report["name"]))
 

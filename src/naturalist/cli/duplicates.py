@@ -70,7 +70,10 @@ def duplicates(
         write_decisions(decisions, thinned.decisions)
     if json:
         files = {"table": str(layout.near_duplicates), "sheet": str(layout.near_duplicate_sheet)}
-        output.print_json(report | files | ({"keep": _facts(thinned)} if thinned else {}))
+        output.print_json(
+            report | files | ({"keep": _facts(thinned)} if thinned else {}),
+            outputs=list(files.values()),
+        )
         return
     _print(report, layout)
     if thinned is not None:

@@ -104,6 +104,6 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def _report(kind: str, message: str, code: int, *, as_json: bool) -> None:
     if as_json:
-        print_json({"error": {"type": kind, "message": message, "exit_code": code}})
+        print_json({"ok": False, "error": {"type": kind, "message": message, "exit_code": code}})
     shown = "\n".join(printable(line) for line in message.split("\n"))
     print(f"naturalist: {shown}", file=sys.stderr)

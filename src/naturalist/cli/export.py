@@ -102,7 +102,7 @@ def export(
         pictures=layout if thumbnails and not vectors else None,
     )
     if json:
-        output.print_json(vars(done) | {"folder": str(folder)})
+        output.print_json(vars(done) | {"folder": str(folder)}, outputs=[folder])
         return
     output.print_text(
         f"{done.rows:,} of {done.of:,} pictures in {folder}: {', '.join(done.files)}\n"

@@ -82,7 +82,7 @@ def ledger(
     settings = load_config(config)
     ledger_query.check_names(settings, wanted)
     if json:
-        output.print_json_list(ledger_query.rows(settings, wanted, limit or 0))
+        output.print_json_list("rows", ledger_query.rows(settings, wanted, limit or 0))
         return
     total = ledger_query.count(settings, wanted)
     shown = [
@@ -114,7 +114,11 @@ def _check_words(outcome: str, reason: str) -> None:
 def _print_reasons(*, json: bool) -> None:
     if json:
         output.print_json(
-            [{"reason": r, "meaning": r.meaning, "is_failure": r.is_failure} for r in Reason]
+            {
+                "reasons": [
+                    {"reason": r, "meaning": r.meaning, "is_failure": r.is_failure} for r in Reason
+                ]
+            }
         )
         return
     rows = [[r.value, "yes" if r.is_failure else "no", r.meaning] for r in Reason]

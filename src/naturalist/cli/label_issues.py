@@ -59,7 +59,7 @@ def label_issues(
     if json:
         suspects = read_parquet(layout.label_issues).to_pylist()
         files = {"table": str(layout.label_issues), "sheet": str(_sheet(layout))}
-        output.print_json(report | files | {"listed": suspects})
+        output.print_json(report | files | {"listed": suspects}, outputs=list(files.values()))
     else:
         _print(report, layout)
 

@@ -119,7 +119,7 @@ def make_map(
         study = MapStudy(table, folder, named, how, settings, own, make_progress(quiet=quiet))
         made = bring_up_to_date(study, rebuild=rebuild).as_json
     if json:
-        output.print_json(made)
+        output.print_json(made, outputs=[folder.root])
         return
     _print_map(made, folder)
 
@@ -280,7 +280,7 @@ def make_sample(
             table, folder, named, options, settings, progress=make_progress(quiet=quiet)
         )
     if json:
-        output.print_json(made)
+        output.print_json(made, outputs=[folder.root])
         return
     _print_sample(made, folder)
 

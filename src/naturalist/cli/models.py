@@ -156,7 +156,7 @@ def export(
     path = Path(model) if layout is None else classifier.chosen_model(layout, model)
     told = export_model(path, file, any_size=not prepared)
     if json:
-        output.print_json(told)
+        output.print_json(told, outputs=[file])
     else:
         output.print_text(
             f"{file}: {told['size_bytes'] / 1e6:,.1f} MB, takes {told['input']}, categories "

@@ -3,24 +3,64 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON document."""
-    print(json.dumps(value, indent=1, ensure_ascii=True))
+ENVELOPE = 1
+"""Version of the keys that every document has (docs/json.md)."""
+
+_command: ContextVar[str] = ContextVar("command", default="naturalist")
+_ONE_NAME = {"picID": "pic_id", "path_text": "path", "made_at": "created_at"}
 
 
-def print_json_list(values: Iterable[Any]) -> None:
-    """Print one JSON document, a list, as its values come."""
-    separator = "["
+def set_command(name: str) -> None:
+    """Name the command, as in `snapshots list`, for the documents that it prints."""
+    _command.set(name)
+
+
+def print_json(value: Mapping[str, Any], *, outputs: Sequence[Path | str] = ()) -> None:
+    """Print one JSON document: `value` inside the envelope.
+
+    Args:
+        value: the result. Its own `ok` stands; without one the command has succeeded.
+        outputs: files and folders that the command wrote.
+    """
+    print(json.dumps(_enveloped(value, outputs), indent=1, ensure_ascii=True))
+
+
+def print_json_list(key: str, values: Iterable[Any]) -> None:
+    """Print one JSON document with a list under `key`, as its values come."""
+    opening = json.dumps(_enveloped({}), indent=1).removesuffix("\n}")
+    print(f'{opening},\n "{key}": [', end="")
+    separator = ""
     for value in values:
-        print(separator, json.dumps(value, ensure_ascii=True), sep="\n", end="")
+        print(separator, json.dumps(_with_one_name(value), ensure_ascii=True), sep="\n", end="")
         separator = ","
-    print("[]" if separator == "[" else "\n]")
+    print("\n ]\n}")
+
+
+def _enveloped(value: Mapping[str, Any], outputs: Sequence[Path | str] = ()) -> dict[str, Any]:
+    head: dict[str, Any] = {"envelope": ENVELOPE, "command": _command.get(), "ok": True}
+    written = {"outputs": [str(path) for path in outputs]} if outputs else {}
+    return {**head, **_with_one_name(value), **written}
+
+
+def _with_one_name(value: Any) -> Any:
+    """The same value, where a thing with several names has the common one too."""
+    if isinstance(value, Mapping):
+        named = {key: _with_one_name(one) for key, one in value.items()}
+        for old, new in _ONE_NAME.items():
+            if old in named:
+                named.setdefault(new, named[old])
+        return named
+    if isinstance(value, list | tuple):
+        return [_with_one_name(one) for one in value]
+    return value
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:

@@ -14,13 +14,14 @@ class Entry(NamedTuple):
     module: str  # below naturalist.cli
     summary: str
     app: str = "app"  # name of the typer application in that module
+    is_group: bool = False
 
 
 SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Start": (
         Entry("demo", "setup", "Build and run a small collection of real pictures."),
         Entry("init", "setup", "Create a collection: write a commented naturalist.toml."),
-        Entry("sources", "sources", "List and download known data sets."),
+        Entry("sources", "sources", "List and download known data sets.", is_group=True),
         Entry("run", "stages", "Run every stage that has work to do."),
     ),
     "Look": (
@@ -34,7 +35,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Study": (
         Entry("cluster", "clusters", "Cluster the features and describe each cluster."),
         Entry("names", "search", "Name clusters, map regions or near-duplicate groups."),
-        Entry("concept", "search", "Teach your own search words by examples.", "concept_app"),
+        Entry(
+            "concept",
+            "search",
+            "Teach your own search words by examples.",
+            "concept_app",
+            is_group=True,
+        ),
         Entry("index", "similar", "Update the index of similar pictures."),
         Entry("sample", "maps", "Choose a representative sample of the pictures."),
         Entry("drift", "drift", "Compare a batch with the batches before it."),
@@ -42,7 +49,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("evaluate", "classifier", "Measure the classifier on sources it never saw."),
         Entry("refine", "classifier", "Train a new model and promote it if it is better."),
         Entry("predict", "predict", "Predict the category of pictures."),
-        Entry("models", "models", "List, show, promote and export classifiers."),
+        Entry("models", "models", "List, show, promote and export classifiers.", is_group=True),
     ),
     "Curate": (
         Entry("duplicates", "duplicates", "Group near-duplicate pictures."),
@@ -50,18 +57,24 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("overlap", "overlap", "Show which pictures sources have in common."),
         Entry("label-issues", "label_issues", "Rank pictures whose label may be wrong."),
         Entry("review", "review", "Apply decisions: keep, relabel or retire pictures."),
-        Entry("reviewers", "reviewers", "List, add and remove people who may decide."),
+        Entry(
+            "reviewers", "reviewers", "List, add and remove people who may decide.", is_group=True
+        ),
         Entry("tags", "tags", "List tags and notes given in the dashboard."),
-        Entry("category", "category", "List, rename, relabel and retire categories."),
+        Entry(
+            "category", "category", "List, rename, relabel and retire categories.", is_group=True
+        ),
         Entry("takedown", "takedown", "Remove pictures from everything published from now on."),
         Entry("metadata", "metadata", "Match rows of metadata files with pictures."),
     ),
     "Share": (
         Entry("publish", "stages", "Publish tables, ledger and reports."),
         Entry("pull", "consume", "Download a published collection."),
-        Entry("snapshots", "snapshots", "List, compare, roll back and prune snapshots."),
+        Entry(
+            "snapshots", "snapshots", "List, compare, roll back and prune snapshots.", is_group=True
+        ),
         Entry("export", "export", "Export features for TensorBoard, Embedding Atlas or CSV."),
-        Entry("bucket", "bucket", "Create, share, audit and delete an S3 bucket."),
+        Entry("bucket", "bucket", "Create, share, audit and delete an S3 bucket.", is_group=True),
     ),
     "Operate": (
         Entry("doctor", "doctor", "Check what works on this machine, and how to fix the rest."),
@@ -70,8 +83,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("verify", "verify", "Verify the workspace or a published collection."),
         Entry("tables", "stages", "Write tables that are missing or outdated."),
         Entry("plan", "plan", "Estimate time, disk, memory and cost of a collection."),
-        Entry("backbones", "backbones", "List, download and benchmark networks."),
-        Entry("airflow", "airflow", "Write a DAG file for daily runs with Apache Airflow."),
+        Entry("backbones", "backbones", "List, download and benchmark networks.", is_group=True),
+        Entry(
+            "airflow",
+            "airflow",
+            "Write a DAG file for daily runs with Apache Airflow.",
+            is_group=True,
+        ),
         Entry("help", "help", "Show help on exit codes and other topics."),
     ),
 }
@@ -79,3 +97,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
 ENTRIES: dict[str, Entry] = {
     entry.name: entry for entries in SECTIONS.values() for entry in entries
 }
+
+
+def command_name(arguments: list[str]) -> str:
+    """The command in a list of arguments, as in `snapshots list`; `naturalist` if there is none."""
+    first, *rest = [*arguments[:2], ""]
+    if first not in ENTRIES:
+        return "naturalist"
+    if ENTRIES[first].is_group and rest[0] and not rest[0].startswith("-"):
+        return f"{first} {rest[0]}"
+    return first

@@ -139,7 +139,7 @@ def _decisions(
 
 def _print_asked(path: Path, asked: dict[str, int], *, json: bool) -> None:
     if json:
-        output.print_json({"template": str(path), "questions": asked})
+        output.print_json({"template": str(path), "questions": asked}, outputs=[path])
         return
     counted = ", ".join(f"{count:,} of kind {kind}" for kind, count in asked.items())
     output.print_text(

@@ -203,7 +203,7 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
 
     found = concepts.list_concepts(load_config(config))
     if json:
-        output.print_json_list(found)
+        output.print_json_list("concepts", found)
         return
     if not found:
         output.print_text("no concepts yet: naturalist concept make NAME --yes ID,ID,...")

@@ -118,7 +118,7 @@ def init(
     path = write_config(folder, proposal.categories, publish, name, backbone, s3)
     if json:
         more = {} if proposal.is_empty else {"categories": proposal.as_json()}
-        output.print_json({"config": str(path)} | more)
+        output.print_json({"config": str(path)} | more, outputs=[path])
         return
     for hint in proposal.hints:
         output.print_text(hint)

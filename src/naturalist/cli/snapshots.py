@@ -76,7 +76,7 @@ def list_all(
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
     found = snapshots.summaries(store)
     if json:
-        output.print_json([vars(one) for one in found])
+        output.print_json({"snapshots": [vars(one) for one in found]})
         return
     columns = ("snapshot", "", "made at", "files", "MB", "table rows", "made by")
     output.print_table(columns, [_row(one) for one in found])

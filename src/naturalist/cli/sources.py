@@ -42,7 +42,7 @@ def list_sets(
 
     entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
     if json:
-        output.print_json([_as_json(entry, folder) for entry in entries])
+        output.print_json({"sets": [_as_json(entry, folder) for entry in entries]})
         return
     rows = [
         [entry.category, entry.name, entry.handle, "yes" if _is_here(entry, folder) else ""]
@@ -239,7 +239,7 @@ def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
 
     found = catalogue.records(folder)
     if json:
-        output.print_json([vars(record) | {"path": str(path)} for path, record in found])
+        output.print_json({"sets": [vars(record) | {"path": str(path)} for path, record in found]})
         return
     rows = [
         [
