@@ -145,7 +145,7 @@ def test_a_sample_is_chosen_and_compared_with_uniform_ones(
         (["map", "--dims", "4"], "--dims"),
         (["map", "--method", "mds"], "--method"),
         (["map", "--name", "../up"], "--name ../up"),
-        (["sample", "--size", "1000"], "there are 240: choose fewer with  --size"),
+        (["sample", "--size", "1000"], "the collection has 240. Choose fewer with  --size"),
         (["sample", "--size", "2"], "--size"),
     ],
 )

@@ -231,14 +231,14 @@ class Choice(StrEnum):
 @app.command("sample", epilog=EXIT_CODES)
 def make_sample(
     size: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--size",
             min=5,
             help="Number of pictures to choose (default: a tenth of the collection, at most "
             "30,000).",
         ),
-    ] = 30_000,
+    ] = None,
     method: Annotated[
         Choice,
         typer.Option(
@@ -272,10 +272,11 @@ def make_sample(
     from naturalist.studies.maps.methods.sampling import SampleOptions
 
     settings, opened, root = _place(config, place, out, "sample")
-    named = _checked_name(name or f"{method.value}-{size}")
-    folder = SampleFolder(out or root / named)
-    options = SampleOptions(size, method.value, seed)
     with opened() as table:
+        size = size or samples.default_size(len(table.names()))
+        named = _checked_name(name or f"{method.value}-{size}")
+        folder = SampleFolder(out or root / named)
+        options = SampleOptions(size, method.value, seed)
         made = samples.make_sample(
             table, folder, named, options, settings, progress=make_progress(quiet=quiet)
         )
@@ -288,7 +289,7 @@ def make_sample(
 def _print_sample(made: dict[str, Any], folder: SampleFolder) -> None:
     found, uniform = made["integrity"]["sample"], made["integrity"]["uniform"]
     if not made["changed"]:
-        output.print_text("nothing new: the sample was there already")
+        output.print_text("nothing new: the sample exists already")
     both = {
         word: (found[word], one)
         for word, one in uniform.items()
@@ -305,7 +306,7 @@ def _print_sample(made: dict[str, Any], folder: SampleFolder) -> None:
     output.print_text(f"\nkept of each category: {kept}")
     output.print_text(
         f"{found['clusters']:,} clusters, {found['rare_clusters']:,} of them rare, "
-        f"{found['clusters_without_members']:,} without members"
+        f"{found['clusters_without_members']:,} without a picture in the sample"
     )
     output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))
     output.print_text(

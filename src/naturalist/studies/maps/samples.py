@@ -23,7 +23,7 @@ from naturalist.schemas import SAMPLE
 from naturalist.studies.maps.methods import integrity, sampling
 from naturalist.studies.maps.methods.sampling import Blocks, Sample, SampleOptions
 from naturalist.studies.maps.options import MapOptions
-from naturalist.studies.maps.thresholds import below_thresholds, verdict
+from naturalist.studies.maps.thresholds import below_thresholds, verdict, worse_than_random
 
 _log = logging.getLogger(__name__)
 KEPT_IN_MEMORY = 2_000_000
@@ -63,8 +63,8 @@ def make_sample(
     names = table.names()
     if options.size > len(names):
         raise ConfigError(
-            f"a sample of {options.size:,} pictures, and there are {len(names):,}: "
-            "choose fewer with  --size"
+            f"cannot sample {options.size:,} pictures: the collection has {len(names):,}. "
+            "Choose fewer with  --size"
         )
     expected = artifacts.fingerprint(names.fingerprint, asdict(options), uniform_seeds)
     if artifacts.is_done(folder.members, expected):
@@ -88,12 +88,25 @@ def make_sample(
         "backbone": names.backbone,
         "options": asdict(options),
         "integrity": report,
-        "verdict": verdict(below_thresholds(report["sample"], thresholds)),
+        "verdict": verdict(_shortcomings(report, options, thresholds)),
         "duration_s": round(time.perf_counter() - start, 3),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
     _write(folder, names, sample, summary)
     return summary | {"changed": True}
+
+
+def default_size(pictures: int) -> int:
+    """A tenth of a collection, at most 30,000 and at least 5 where there are so many."""
+    return min(max(pictures // 10, 5), 30_000, pictures)
+
+
+def _shortcomings(
+    report: dict[str, Any], options: SampleOptions, thresholds: MapOptions
+) -> list[str]:
+    below = below_thresholds(report["sample"], thresholds)
+    # A random sample is outside its own 95 % intervals now and then.
+    return below if options.method == "uniform" else below + worse_than_random(report)
 
 
 def report_integrity(

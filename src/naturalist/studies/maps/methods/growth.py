@@ -101,7 +101,7 @@ def _beyond(
         )
     if trust is not None and trust < limits.min_batch_trustworthiness:
         words.append(
-            f"trustworthiness of the batch is {trust:.3f}, the floor is "
+            f"trustworthiness of the batch is {trust:.3f}, the threshold is "
             f"{limits.min_batch_trustworthiness:.3f}"
         )
     return words
