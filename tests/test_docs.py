@@ -88,3 +88,9 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
     missing = [link for link in links if not (page.parent / link).exists()]
     assert not missing
+
+
+def test_texts_that_people_see_have_no_refused_idioms() -> None:
+    tool = [sys.executable, str(ROOT / "tools/check_words.py")]
+    done = subprocess.run(tool, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

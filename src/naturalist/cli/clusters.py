@@ -137,7 +137,7 @@ def _print(found: dict[str, Any], folder: Path) -> None:
         output.print_text("nothing new: the clusters are those of the tables as they are")
     elif remade:
         output.print_text(
-            f"made anew because {remade['why']}: {remade['moved']:,} of {remade['of']:,} pictures "
+            f"rebuilt because {remade['why']}: {remade['moved']:,} of {remade['of']:,} pictures "
             "changed their cluster"
         )
     for sentence in found["words"]:

@@ -47,7 +47,7 @@ def ledger(
         int | None,
         typer.Option(
             min=0,
-            help=f"Most rows to show; 0 shows all. {_SHOWN} unless said, with --json all.",
+            help=f"Maximum rows to show (0 = all; default {_SHOWN}, with --json all).",
         ),
     ] = None,
     reasons: Annotated[

@@ -204,7 +204,7 @@ def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
         moved = placed["moved"]
         why = (moved["because"] or {"words": ["it was asked for"]})["words"][0]
         output.print_text(
-            f"made anew ({why}): points moved by {moved['median']:.1%} of the map's size (median), "
+            f"rebuilt ({why}): points moved by {moved['median']:.1%} of the map's size (median), "
             f"95 % of them by less than {moved['p95']:.1%}"
         )
     output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))

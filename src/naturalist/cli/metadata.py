@@ -1,4 +1,4 @@
-"""The command about columns that come along with pictures."""
+"""The command about columns that are joined to tables with pictures."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def print_run(report: Mapping[str, Any]) -> None:
         if (one := stages.get(name)) and one["checked"]:
             print_text(
                 f"verify   {one['rows']:,} {name.removeprefix('verify-')[:-1]} rows checked: "
-                f"{one['hard']} hard, {one['soft']} soft findings"
+                f"{one['hard']} errors, {one['soft']} warnings"
             )
     if (one := stages.get("tables")) and one["written"]:
         print_text(f"tables   {one['written']:,} written, {one['rows']:,} rows")

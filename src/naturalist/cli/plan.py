@@ -1,4 +1,4 @@
-"""The command that reckons what a collection of some size would take."""
+"""The command that estimates what a collection of some size would take."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -108,7 +108,7 @@ def _verify_workspace(settings: Config, progress: Progress, *, repair: bool, jso
         return
     for name in report.get("repaired", {}).get("taken_away", ()):
         output.print_text(f"taken away: {name}")
-    output.print_text(f"all hard checks passed; {len(report['soft'])} soft findings")
+    output.print_text(f"no errors, {len(report['soft'])} warnings")
     output.print_text(str(settings.layout.verification_page))
 
 

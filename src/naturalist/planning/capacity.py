@@ -46,7 +46,7 @@ class Rates:
     bytes: Mapping[str, float]
     memory: Mapping[str, float]
     machines: Mapping[str, float]
-    origin: str = "the rates that come along"
+    origin: str = "the built-in rates"
 
     def with_hour(self, price: float) -> "Rates":
         """The same rates with another price of a machine for an hour.
@@ -135,14 +135,14 @@ def rates_of(config: Config, rates: Rates) -> Rates:
     if not measured:
         raise WorkspaceError(
             f"{layout.runs} has no report of a run with {_LEAST_PICTURES:,} new pictures or more: "
-            "plan with the rates that come along, without --like"
+            "plan with the built-in rates, without --like"
         )
     return replace(
         rates,
         divided=dict(rates.divided) | measured,
         bytes=dict(rates.bytes) | _measured_bytes(config),
         origin=f"the runs of {config.name} with {workers} workers ({', '.join(measured)} and "
-        "bytes), else the rates that come along",
+        "bytes), else the built-in rates",
     )
 
 

@@ -32,9 +32,9 @@ _TASKS_PER_WORKER = 2
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _CRASHES_ELSEWHERE = 3
 """Crashes in a row, each at another picture, after which no picture is at fault."""
-_ENDED_WITHOUT_A_WORD = (
-    "a worker process ended without a word, again and again, and no one picture is at fault: it "
-    "was killed (out of memory?) or crashed. What was finished is kept: run again, with fewer "
+_KEEPS_CRASHING = (
+    "worker processes keep crashing and no single picture is to blame: each was "
+    "killed (out of memory?) or crashed. What was finished is kept: run again, with fewer "
     "workers if memory is short"
 )
 
@@ -165,7 +165,7 @@ class ProcessExecutor:
                 index = position.index if position is not None else -1
                 crashes = 0 if index == last else crashes + 1
                 if index < 0 or not isinstance(task, Blamable) or crashes > _CRASHES_ELSEWHERE:
-                    raise NaturalistError(_ENDED_WITHOUT_A_WORD) from error
+                    raise NaturalistError(_KEEPS_CRASHING) from error
                 if index == last and not hung and _were_killed(workers):
                     raise _killed(task, index) from error
                 if index == last:

@@ -178,7 +178,7 @@ def _what_changed(task: TableTask, receipt: artifacts.Receipt) -> str:
         )
         if then != now
     ]
-    return "; ".join(said) or "features it was made from were made anew"
+    return "; ".join(said) or "features it was made from have changed"
 
 
 def run(task: TableTask) -> Tabled:

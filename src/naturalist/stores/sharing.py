@@ -185,6 +185,6 @@ def _principal(account: str) -> str:
     if _ARN.fullmatch(account):
         return account
     raise ConfigError(
-        f"{account!r} is no account: give its 12 digits, or the ARN of a user or role "
+        f"{account!r} is not an AWS account ID (12 digits) or the ARN of a user or role "
         "(arn:aws:iam::123456789012:role/name)"
     )

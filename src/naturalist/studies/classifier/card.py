@@ -87,7 +87,7 @@ def _performance(model: Mapping[str, Any], evaluation: Mapping[str, Any] | None)
 def of(part: Mapping[str, Any] | None) -> str:
     """An accuracy with its interval, in words."""
     if part is None or part["balanced_accuracy"] is None:
-        return "cannot be told: no category has a second source to leave out"
+        return "not available: each category has only one source"
     said = percent(part["balanced_accuracy"])
     if part["interval"] is None:
         return said

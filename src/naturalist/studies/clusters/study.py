@@ -181,7 +181,7 @@ def _read_before(path: Path, options: str) -> Before | None:
             return None
         return Before(cluster_model.read(path.with_name(about["model"])), about, members)
     except (WorkspaceError, KeyError, TypeError, ValueError) as error:
-        _LOG.warning("%s: the clustering is damaged and made anew (%s)", path.parent, error)
+        _LOG.warning("%s: the clustering is damaged and is rebuilt (%s)", path.parent, error)
         return None
 
 

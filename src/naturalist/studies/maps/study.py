@@ -72,7 +72,7 @@ class MapStudy:
         """
         names = self.table.names()
         if len(names) < _SMALLEST:
-            raise ConfigError(f"{len(names)} pictures make no map: at least {_SMALLEST} are needed")
+            raise ConfigError(f"a map needs at least {_SMALLEST} pictures; found {len(names)}")
         return names
 
     @cached_property
@@ -114,7 +114,7 @@ class MapStudy:
         if len(fresh):
             batch, drift = _place_fresh(self, kept, points, fresh)
             if drift.remake:
-                _log.info("the map %s is made anew: %s", self.name, "; ".join(drift.words))
+                _log.info("the map %s is recomputed: %s", self.name, "; ".join(drift.words))
                 return Outgrown(kept, batch)
             batches.append(batch)
         summary = _summary(self, points, kept.summary)

@@ -37,7 +37,9 @@ def head_of(backbone: str) -> Head:
     """
     entry = entry_of(backbone)
     if entry is None or entry.spec.projection is None or not has_head(backbone):
-        raise BackboneError(f"the classes of {backbone} cannot be told from its stored features")
+        raise BackboneError(
+            f"class scores of {backbone} are not available from its stored features"
+        )
     names = _HEADS[entry.spec.graph]
     data = read_checked(weights_path(backbone), backbones.describe(backbone).weights_sha256)
     weights = read_legacy_torch(data)

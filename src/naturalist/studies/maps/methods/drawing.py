@@ -162,7 +162,7 @@ def draw(
         MissingExtra: a package that the method needs is not installed.
     """
     if rows < 5:
-        raise ValueError(f"{rows} rows make no map: at least 5 are needed")
+        raise ValueError(f"a map needs at least 5 rows; found {rows}")
     layouts.check_installed(options.method)
     clock = _Clock()
     fitted, reduced = reduce_all(blocks, rows, options, progress)
