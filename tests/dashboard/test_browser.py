@@ -15,12 +15,14 @@ import tiny
 from dashboard.browsing import Visit, axe_violations, served, shot, visiting
 from dashboard.studied import HOSTILE, studied_collection
 from naturalist.config import Config, load_config
+from naturalist.curation import searching
 from naturalist.curation.decisions import read_decisions
 from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.desk import open_desk
 from naturalist.dashboard.export import export
 from naturalist.dashboard.place import open_workspace
 from naturalist.pipeline.studies import STEPS
+from naturalist.progress import SILENT
 
 PAGES = {
     "health": "health",
@@ -350,6 +352,7 @@ def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_co
     with tiny.job(config) as job:
         for step in ("index", "clusters", "map"):
             STEPS[step](job)
+    searching.update_words(config, SILENT)
     with served(open_workspace(config)) as url, visiting(browser, url) as visit:
         for name in ("health", "clusters", "models", "pictures", "pictures?id=human_id_7"):
             page = visit.open(name)
@@ -362,6 +365,13 @@ def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_co
         source = config.source_paths["animal"][row["source"]]
         assert isinstance(source, Path)
         page.locator("input[type=file]").set_input_files(source / row["path_text"])
+        expect(page.locator(".detail h2")).to_have_text("animal_id_5")
+        page.get_by_label("Find a picture").fill("bird")
+        page.keyboard.press("Enter")
+        expect(page.locator(".chosen .note").first).to_have_text("found by the words bird")
+        page.get_by_label("Find a picture").fill(Path(row["path_text"]).name)
+        page.keyboard.press("Enter")
+        expect(page.locator(".chosen .note").first).to_contain_text("in their path")
         expect(page.locator(".detail h2")).to_have_text("animal_id_5")
         shot(page, "photos-map")
         visit.check()

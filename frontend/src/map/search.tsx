@@ -1,9 +1,11 @@
 // Search: by id, by source, or by a picture that is dropped on the page.
 
 import { useEffect, useState } from "preact/hooks";
-import { similarTo } from "../data";
+import { similarTo, source } from "../data";
 import type { About } from "../types";
 import type { Atlas, Filter } from "./atlas";
+
+const PATHS = 500;
 
 interface Props {
   atlas: Atlas;
@@ -31,8 +33,27 @@ export function Search(props: Props) {
       return;
     }
     const codes = sources.flatMap((name, k) => (name.toLowerCase().includes(wanted.toLowerCase()) ? [k] : []));
-    setSaid(codes.length ? `${codes.length} sources` : `No source is named like ${wanted}.`);
-    if (codes.length) props.onFilter({ column: "source", codes });
+    if (codes.length) {
+      setSaid(`${codes.length} sources`);
+      props.onFilter({ column: "source", codes });
+      return;
+    }
+    if (source.exported) return setSaid(`No source is named like ${wanted}.`);
+    setSaid(`Looking for ${wanted} …`);
+    setSaid(await beyond(wanted));
+  };
+
+  /** Words that describe pictures, else parts of paths; says what was found. */
+  const beyond = async (wanted: string): Promise<string> => {
+    const asked = encodeURIComponent(wanted);
+    const [words, paths] = await Promise.all([
+      source.json<{ ids: string[]; messages: string[] }>(`words?text=${asked}`).catch((error: Error) => ({ ids: [], messages: [error.message] })),
+      source.json<{ ids: string[] }>(`picture-ids?text=${asked}&outcome=accepted`).catch(() => ({ ids: [] as string[] })),
+    ]);
+    if (words.ids.length) await props.onChoose(words.ids, `found by the words ${wanted}`);
+    else if (paths.ids.length) await props.onChoose(paths.ids.slice(0, PATHS), `${wanted} in their path`);
+    else return [`Nothing is found for ${wanted}.`, ...words.messages].join(" ");
+    return words.ids.length ? `${words.ids.length} pictures by words, the best first.` : `${paths.ids.length} pictures by their path.`;
   };
 
   const drop = async (file: File) => {
@@ -72,7 +93,7 @@ export function Search(props: Props) {
       }}
     >
       <label class="field">
-        <span>Find a picture or a source</span>
+        <span>Find a picture or a source, by words, id or path</span>
         <input type="search" value={text} placeholder={`${props.atlas.categories[0] ?? "plant"}_id_7`} list="sources" onInput={(e) => setText(e.currentTarget.value)} />
       </label>
       <datalist id="sources">

@@ -75,8 +75,10 @@ class Words:
         return self.vectors.parts[number].vectors
 
 
-def open_words(config: Config, progress: Progress) -> Words:
+def open_words(config: Config, progress: Progress, *, update: bool = True) -> Words:
     """The indexes, brought up to date if nobody else is writing to the workspace.
+
+    Without `update` they are used as they are, and nothing is written.
 
     Raises:
         ConfigError: there are no tables.
@@ -84,9 +86,12 @@ def open_words(config: Config, progress: Progress) -> Words:
     """
     layout, backbone = config.layout, backbones.describe(config.extract.backbone).id
     workspace.reading(layout)
+    if not update and not (layout.words(backbone) / "words.json").exists():
+        raise ConfigError("there is no index of words yet: run  naturalist search  once")
     try:
-        with workspace.writing(config):
-            update_words(config, progress)
+        if update:
+            with workspace.writing(config):
+                update_words(config, progress)
     except WorkspaceLocked:
         if not (layout.words(backbone) / "words.json").exists():
             raise
@@ -120,15 +125,19 @@ def _key(part: dict[str, Any]) -> tuple[str, str]:
     return part["name"], part["sha256"]
 
 
-def search_words(config: Config, request: Request, progress: Progress) -> dict[str, Any]:
+def search_words(
+    config: Config, request: Request, progress: Progress, *, update: bool = True
+) -> dict[str, Any]:
     """The pictures that show what a query says, with what speaks for each.
+
+    Without `update` the index of words is used as it is, and nothing is written.
 
     Raises:
         ConfigError: the query says nothing, or a name or condition in the request is wrong.
         WorkspaceLocked: somebody else is writing, and there is no index yet.
     """
     check_names(config, Filter(category=request.category, source=request.source))
-    words = open_words(config, progress)
+    words = open_words(config, progress, update=update)
     layout, spec = config.layout, backbones.describe(config.extract.backbone)
     saved = read_concepts(layout, spec.id)
     concepts = {name: one.concept for name, one in saved.items()}

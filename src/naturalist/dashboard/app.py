@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from naturalist import __version__
+from naturalist.curation import searching
 from naturalist.dashboard import documents, metrics, sprites, studies
 from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
@@ -20,7 +21,8 @@ from naturalist.dashboard.review_routes import add_review
 from naturalist.dashboard.reviewing import Reviewing
 from naturalist.dashboard.security import Door, Guard
 from naturalist.dashboard.similar import Busy
-from naturalist.errors import NaturalistError, NotFound, PictureError
+from naturalist.errors import ConfigError, NaturalistError, NotFound, PictureError
+from naturalist.progress import SILENT
 
 _FOREVER = "private, max-age=604800, immutable"
 _PIC_ID = r"^[A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}$"
@@ -29,6 +31,7 @@ _WORD = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
 _JPEG = "image/jpeg"
 _UPLOADS_AT_ONCE = 8
 _ORDER = f"^({'|'.join(ORDERS)})$"
+_WORDS_FOUND = 200
 MAX_CHOSEN = 10_000
 """Pictures that can be chosen at once by a filter."""
 
@@ -190,6 +193,19 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         if data is None:
             return failed(404, f"There is no thumbnail of {pic_id}.")
         return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
+
+    @app.get("/api/words")
+    def words(text: Annotated[str, Query(min_length=1, max_length=200)]) -> Any:
+        if desk.place.config is None:
+            return failed(404, "Only a workspace can be searched by words.")
+        request = searching.Request(text, k=_WORDS_FOUND)
+        try:
+            found = searching.search_words(desk.place.config, request, SILENT, update=False)
+        except ConfigError as error:
+            # Words that say nothing may still be part of a path, which the page asks for too.
+            return JSON({"ids": [], "messages": [str(error)]})
+        ids = [hit["picID"] for hit in found["hits"]]
+        return JSON({"ids": ids, "messages": found["messages"]})
 
     @app.get("/api/sprites")
     def strip(ids: Annotated[str, Query(pattern=_PIC_IDS)]) -> Response:
