@@ -72,7 +72,7 @@ def test_a_taken_down_picture_stays_in_the_ledger_with_the_reason(
 ) -> None:
     here = ["-c", str(made.folder)]
     assert naturalist("takedown", *here, GONE, "--why", "asked by the owner").code == 0
-    (row,) = json.loads(naturalist("ledger", *here, "--pic-id", GONE, "--json").out)
+    (row,) = json.loads(naturalist("ledger", *here, "--pic-id", GONE, "--json").out)["rows"]
     assert (row["outcome"], row["reason"], row["detail"]) == (
         "refused",
         "taken_down",
