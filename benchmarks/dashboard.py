@@ -167,6 +167,7 @@ def write_previews(
             "blur": pa.array(np.ones(len(ids), np.float32)),
             "brightness": pa.array(np.ones(len(ids), np.float32)),
             "contrast": pa.array(np.ones(len(ids), np.float32)),
+            "damage": pa.array(np.zeros(len(ids), np.float32)),
         },
         schema=PREVIEWS,
     )
