@@ -15,7 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from naturalist.layout import Layout
-from naturalist.studies.classifier.methods.held_out import calibrate_held_out, held_out_scores
+from naturalist.studies.classifier.methods.held_out import (
+    calibrate_held_out,
+    held_out_scores,
+    learnt,
+)
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import open_rows
 from naturalist.studies.labels.methods.suspects import find_suspects
@@ -37,11 +41,12 @@ def planted(rows, share, kind, seed):
 
 def judged(rows, given, sources, options):
     how = options.held_out(rows.sample.categories)
-    told = []
+    told, seen = [], np.ones(len(given), bool)
     for names in (np.full(len(given), "all"), sources):
         held = held_out_scores(rows.sample.features, given, names, groups=rows.groups, options=how)
         told.append(calibrate_held_out(held, given, names, how.fit).astype(np.float64))
-    return told
+        seen &= learnt(held, given)
+    return *told, seen
 
 
 def main():
@@ -59,12 +64,12 @@ def main():
         found = {judge: [] for judge in ("both", "folds", "sources")}
         for seed in range(arguments.seeds):
             given, sources, wrong = planted(rows, arguments.share, kind, seed)
-            folds, outside = judged(rows, given, sources, options)
+            folds, outside, seen = judged(rows, given, sources, options)
             is_wrong = np.zeros(len(given), bool)
             is_wrong[wrong] = True
             classes = np.searchsorted(np.unique(given), given)
             for judge, results in found.items():
-                suspects = find_suspects(classes, combine(folds, outside, judge))
+                suspects = find_suspects(classes, combine(folds, outside, judge), seen)
                 hits = is_wrong[suspects.order]
                 ks = [20, 50, 100, len(wrong), 2 * len(wrong), suspects.count]
                 results.append([[hits[:k].mean(), hits[:k].sum() / len(wrong), k] for k in ks])

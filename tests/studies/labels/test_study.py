@@ -40,8 +40,9 @@ def test_planted_wrong_labels_of_photos_are_ranked_first(photo_workspace: Path) 
     wrong = rng.permutation(len(labels))[:30]
     labels[wrong] = (labels[wrong] + rng.integers(1, 3, 30)) % 3
     planted = replace(rows, sample=replace(rows.sample, labels=labels))
-    folds, sources, _ = judge(planted, ClassifierOptions(), Silent())
+    folds, sources, _, judged = judge(planted, ClassifierOptions(), Silent())
     found = find_suspects(labels, combine(folds, sources, "both"))
+    assert judged.all()
     first = set(found.order[:30].tolist())
     # By chance it would be one or two.
     assert len(first & set(wrong.tolist())) >= 18
@@ -91,6 +92,6 @@ def test_a_category_with_one_source_cannot_be_judged_without_having_learnt_it(
     sources = rows.sample.sources.copy()
     sources[rows.sample.labels == 0] = "only"
     lonely = replace(rows, sample=replace(rows.sample, sources=sources))
-    _, _, held = judge(lonely, ClassifierOptions(), Silent())
+    _, _, held, _ = judge(lonely, ClassifierOptions(), Silent())
     assert not held.held_out[rows.sample.labels == 0].any()
     assert held.held_out[rows.sample.labels == 1].all()

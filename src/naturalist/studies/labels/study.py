@@ -30,6 +30,7 @@ from naturalist.studies.classifier.methods.held_out import (
     HeldOut,
     calibrate_held_out,
     held_out_scores,
+    learnt,
     linear,
 )
 from naturalist.studies.classifier.options import ClassifierOptions
@@ -40,7 +41,7 @@ from naturalist.studies.labels.options import Judge, LabelIssueOptions
 from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
 
-FORMAT = 1
+FORMAT = 2
 Probabilities = NDArray[np.float64]
 _DOUBTED = 0.5
 _LEAST = 1e-6
@@ -92,12 +93,13 @@ class LabelStudy(WholeStudy):
         """
         del outgrown
         rows, options, known = self._rows, self.options, set(self.decided)
-        folds, sources, held = judge(rows, self.fits, self.progress)
+        folds, sources, held, judged = judge(rows, self.fits, self.progress)
         probabilities = combine(folds, sources, options.judge)
         given = np.searchsorted(held.labels, rows.sample.labels)
-        found = find_suspects(given, probabilities)
+        found = find_suspects(given, probabilities, judged)
         table = _table(rows, found, given, known)
         report = _report(rows, table, found, sources, held, options)
+        report["words"] += _not_judged(rows, judged)
         report |= {
             "fingerprint": self._wanted,
             "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -116,13 +118,15 @@ class LabelStudy(WholeStudy):
 
 def judge(
     rows: TrainingRows, fits: ClassifierOptions, progress: Progress
-) -> tuple[Probabilities, Probabilities, HeldOut]:
+) -> tuple[Probabilities, Probabilities, HeldOut, NDArray[np.bool_]]:
     """What both judges say of the sample: probabilities (rows, classes) of folds and of sources.
 
-    The third value is the raw answer of the second judge: what could be held out, and what not.
+    The third value is the raw answer of the second judge: what could be held out, and what not. The
+    fourth tells of each row whether both judges had seen other pictures of its category.
     """
     sample, how = rows.sample, fits.held_out(rows.sample.categories)
     told = []
+    judged = np.ones(len(sample), np.bool_)
     # With one source in all, nothing can be left out but folds of pictures.
     for sources in (np.full(len(sample), "all"), sample.sources):
         with stage(progress, "judging labels", len(sample), "rows") as advance:
@@ -135,8 +139,20 @@ def judge(
                 learner=linear(how.fit),
                 on_fold=partial(_count_rows, advance),
             )
+        judged &= learnt(held, sample.labels)
         told.append(calibrate_held_out(held, sample.labels, sources, how.fit).astype(np.float64))
-    return told[0], told[1], held
+    return told[0], told[1], held, judged
+
+
+def _not_judged(rows: TrainingRows, judged: NDArray[np.bool_]) -> list[str]:
+    """Categories of which pictures are left out of the ranking."""
+    labels, known = rows.sample.labels, np.unique(rows.sample.labels)
+    return [
+        f"{name}: {count:,} pictures could not be judged, since there are no other pictures of "
+        "the category to learn it from but near duplicates"
+        for name, label in zip(rows.categories, known, strict=True)
+        if (count := int(((labels == label) & ~judged).sum()))
+    ]
 
 
 def _count_rows(advance: Callable[[int], None], fold: int, rows: int) -> None:

@@ -57,3 +57,19 @@ def test_every_row_has_one_place_and_suspects_come_before_all_others(seed: int, 
     for part in (found.order[: found.count], found.order[found.count :]):
         assert (np.diff(found.scores[part]) <= 0).all()
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
+
+
+@pytest.mark.parametrize("learnt", [0.0, 1e-9, 0.02])
+def test_a_class_that_is_hardly_learnt_makes_no_suspects_of_the_rest(learnt: float) -> None:
+    given, probabilities, wrong = _rows(3, 10)
+    rare = np.full((400, 1), 0.03)
+    probabilities = np.concatenate([probabilities * 0.97, rare], axis=1)
+    one = [[1 - learnt, 0.0, 0.0, learnt]]
+    judged = np.array([True] * 400 + [learnt > 0])
+    found = find_suspects(np.append(given, 3), np.concatenate([probabilities, one]), judged)
+    assert found.count <= 30
+    assert len(set(found.order[:10].tolist()) & set(wrong.tolist())) >= 8
+    assert not (found.suggested[found.order[: found.count]] == 3).any()
+    if not learnt:
+        assert 400 not in found.order[: found.count]
+        assert found.scores[400] == 0

@@ -86,6 +86,12 @@ class HeldOut:
         return np.searchsorted(self.labels, labels).astype(np.int64)
 
 
+def learnt(held: HeldOut, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Whether the model of each row's fold had rows of that row's class to learn from: (N,)."""
+    own = held.scores[np.arange(len(labels)), held.classes(labels)]
+    return np.asarray(own > _NEVER)
+
+
 def linear(options: FitOptions) -> Learner:
     """The linear classifier as a learner."""
 

@@ -2,7 +2,9 @@
 
 A row is a suspect if a classifier that did not see it finds another label at least as probable as
 it finds that label, on average, for rows that carry it; so a classifier that is never sure of one
-label, or always sure of another, is judged by its own measure. Source: C. G. Northcutt, L. Jiang
+label, or always sure of another, is judged by its own measure. Here the other label must be more
+probable than the given one as well. A label that a classifier could not learn without the row, as
+of a category with one picture, is neither doubted nor suggested. Source: C. G. Northcutt, L. Jiang
 and I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
 """
 
@@ -24,8 +26,10 @@ class Suspects:
         count: how many of them are suspects.
         suggested: (rows,) the class that each row seems to be, by place.
         scores: (rows,) 0 to 1 by place: half of 1 plus the margin between the suggested class and
-            the given one; over 0.5 the suggested class is more probable.
-        thresholds: (classes,) the mean probability of each class in the rows that are given it.
+            the given one; over 0.5 the suggested class is more probable. It is no probability that
+            the label is wrong. Rows that could not be judged have 0.
+        thresholds: (classes,) the mean probability of each class in the rows that are given it
+            and could be judged; infinite for a class without such rows.
         confident: (classes, classes) rows given the first class that are surely of the second.
     """
 
@@ -37,31 +41,44 @@ class Suspects:
     confident: NDArray[np.int64]
 
 
-def find_suspects(given: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Suspects:
+def find_suspects(
+    given: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    judged: NDArray[np.bool_] | None = None,
+) -> Suspects:
     """Rank all rows by how likely their label is wrong.
 
     Args:
         given: (rows,) the class that each row is given, from 0.
         probabilities: (rows, classes) by a classifier that did not see the row.
+        judged: (rows,) whether that classifier saw other rows of the class; all by default.
     """
     rows, classes = probabilities.shape
     probability = probabilities.astype(np.float64)
     own = probability[np.arange(rows), given]
-    totals = np.bincount(given, own, classes)
-    counts = np.bincount(given, minlength=classes)
-    # A class that no row is given can be no row's true one.
+    judged = np.ones(rows, np.bool_) if judged is None else judged
+    totals = np.bincount(given[judged], own[judged], classes)
+    counts = np.bincount(given[judged], minlength=classes)
+    # A class that no row is given, or that was not learnt, can be no row's true one.
     thresholds = np.where(counts > 0, totals / np.maximum(counts, 1), np.inf)
     # A mean of equal numbers may be a little more than they are.
     surely = np.where(probability >= thresholds - _ROUNDING, probability, -1.0)
-    is_sure = surely.max(axis=1) >= 0
+    # No row is surely of another class that is less probable than by chance.
+    is_other = np.arange(classes) != np.asarray(given)[:, None]
+    surely[is_other & (probability < 1 / classes)] = -1.0
+    is_sure = judged & (surely.max(axis=1) >= 0)
     confident = np.zeros((classes, classes), np.int64)
     best = surely.argmax(axis=1)
+    # Half of the rows are below their own mean, and would be suspects of a class that hardly any
+    # row is given with confidence.
+    is_sure &= probability[np.arange(rows), best] >= own - _ROUNDING
     np.add.at(confident, (given[is_sure], best[is_sure]), 1)
     others = probability.copy()
     others[np.arange(rows), given] = -1.0
     is_suspect = is_sure & (best != given)
     suggested = np.where(is_suspect, best, others.argmax(axis=1))
-    scores = (1 + probability[np.arange(rows), suggested] - own) / 2
+    margin = (1 + probability[np.arange(rows), suggested] - own) / 2
+    scores = np.where(judged, margin, 0.0)
     order = np.lexsort((np.arange(rows), -scores, ~is_suspect))
     return Suspects(
         order.astype(np.int64),
