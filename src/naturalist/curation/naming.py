@@ -16,6 +16,7 @@ from naturalist.errors import ConfigError
 from naturalist.layout import Layout, MapFolder
 from naturalist.ledger import Withheld
 from naturalist.progress import Progress
+from naturalist.running import workspace
 from naturalist.studies.clusters import names as clustering_names
 from naturalist.studies.words.concept_files import read_concepts
 from naturalist.studies.words.index import WordPart
@@ -48,6 +49,7 @@ def name_all(
 
     Raises:
         ConfigError: there is no such clustering or map, or no near duplicates were looked for.
+        WorkspaceLocked: somebody else is writing, so that names of clusters cannot be kept.
     """
     name = name or _USUAL[kind]
     ids, groups, labels = _kept(*_groups(config.layout, kind, name, level))
@@ -63,7 +65,8 @@ def name_all(
     entries = [{"group": label, **one} for label, one in zip(labels, found, strict=True)]
     if kind == "clusters":
         best = {int(one["group"]): one["names"][0]["name"] for one in entries if one["names"]}
-        clustering_names.write(config.layout.clustering(name), best)
+        with workspace.writing(config):
+            clustering_names.write(config.layout.clustering(name), best)
     named = sum(1 for one in entries if one["names"])
     return {"of": kind, "name": name, "groups": len(entries), "named": named, "entries": entries}
 

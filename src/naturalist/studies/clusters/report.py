@@ -23,7 +23,10 @@ _CANDIDATES = 200
 
 
 class ClusterEntry(TypedDict):
-    """One cluster; `category` and `purity` are None where categories are not known."""
+    """One cluster; `category` and `purity` are None where categories are not known.
+
+    `title`, the name that `naturalist names` found, is added where the dashboard serves it.
+    """
 
     cluster: int
     size: int
@@ -39,6 +42,7 @@ class ClusterEntry(TypedDict):
     stability: float | None
     parent: int | None
     sheet: str | None
+    title: NotRequired[str]
 
 
 class LabelCandidate(TypedDict):
