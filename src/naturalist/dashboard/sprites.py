@@ -5,25 +5,39 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageOps
 
+from naturalist import images
+from naturalist.errors import PictureError
+from naturalist.images import PictureLimits
+
 TILE = 96
 """Edge of a square, in pixels."""
 MOST = 48
 """Thumbnails in one strip."""
 _QUALITY = 78
+_LIMITS = PictureLimits(
+    max_pixels=1 << 20, max_whole_pixels=1 << 20, max_scans=16, damaged="accept"
+)
+"""A thumbnail of ours has 128 x 128 pixels at most, in one scan; others may publish anything."""
 
 
 def strip(thumbnails: Sequence[bytes | None]) -> bytes:
-    """A WebP of squares from left to right; the place of a missing thumbnail stays grey.
+    """A WebP of squares from left to right; the place of one that cannot be shown stays grey.
 
     Args:
         thumbnails: (pictures,) JPEG files, None where there is none.
     """
     sheet = Image.new("RGB", (TILE * max(1, len(thumbnails)), TILE), (128, 128, 128))
     for at, jpeg in enumerate(thumbnails):
-        if jpeg is not None:
-            with Image.open(io.BytesIO(jpeg)) as picture:
-                square = ImageOps.fit(picture.convert("RGB"), (TILE, TILE))
+        if jpeg is not None and (square := _square(jpeg)) is not None:
             sheet.paste(square, (at * TILE, 0))
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=_QUALITY, method=1)
     return buffer.getvalue()
+
+
+def _square(jpeg: bytes) -> Image.Image | None:
+    try:
+        pixels = images.decode(jpeg, _LIMITS, shorter=TILE).pixels
+    except PictureError:
+        return None
+    return ImageOps.fit(Image.fromarray(pixels), (TILE, TILE))
