@@ -42,7 +42,7 @@ def test_an_unread_archive_says_how_to_unpack_it(naturalist: Naturalist, tmp_pat
     path, plants = _config(tmp_path)
     (plants / "photos.rar").write_bytes(b"Rar!\x1a\x07\x00" + bytes(50))
     assert naturalist("ingest", "-c", str(path)).code == 3
-    rows = naturalist("ledger", "-c", str(path), "--refused", "--json").json
+    rows = naturalist("ledger", "-c", str(path), "--refused", "--json").json["rows"]
     assert [(row["path_text"], row["reason"]) for row in rows] == [
         ("photos.rar", "unsupported_archive")
     ]

@@ -54,8 +54,8 @@ def test_a_map_is_made_then_grown_and_each_time_it_says_so(
     grow(folder, 126)
     grown = naturalist(*words)
     assert "12 new pictures were placed, none was moved" in grown.out
-    assert "verdict: every measure" in grown.out
-    assert "made anew" in naturalist(*words, "--rebuild").out
+    assert "verdict: all measures reach" in grown.out
+    assert "rebuilt" in naturalist(*words, "--rebuild").out
 
 
 def test_the_step_brings_every_configured_map_up_to_date(folder: Path) -> None:

@@ -36,7 +36,7 @@ def test_open_questions_are_written_answered_and_followed(
     done = naturalist("review", str(path), "-c", str(workspace), "--by", "ada", "--json").json
     assert done["new_ids"] == {"plant/photos/0002.png": "plant_id_3"}
     told = naturalist("ledger", "-c", str(workspace), "--outcome", "conflict", "--json").json
-    assert told == []
+    assert told["rows"] == []
     status = naturalist("status", "-c", str(workspace), "--json").json["categories"]
     assert (status["plant"]["accepted"], status["animal"]["duplicates"]) == (3, 1)
     assert "1 of which hold already" in naturalist("review", str(path), "-c", str(workspace)).out

@@ -159,7 +159,7 @@ def test_moving_out_of_a_folder_that_may_not_be_written_says_so_and_loses_nothin
     assert not [p for p in source.rglob("*") if p.is_file()]
 
 
-def test_a_store_that_may_not_be_written_ends_with_its_own_code_and_keeps_the_rest(
+def test_a_store_that_may_not_be_written_ends_with_its_own_code_before_anything_is_done(
     small: Done, tmp_path: Path, unprivileged: list[str]
 ) -> None:
     collection = write_collection(tmp_path / "collection", small.sources)
@@ -170,6 +170,7 @@ def test_a_store_that_may_not_be_written_ends_with_its_own_code_and_keeps_the_re
     finally:
         collection.published.chmod(0o755)
     assert "Traceback" not in ran.err
-    assert collection.tables() == small.collection.tables()
+    assert collection.tables() == {}
     collection.run()
+    assert collection.tables() == small.collection.tables()
     assert collection.snapshot()

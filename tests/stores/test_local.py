@@ -95,7 +95,7 @@ def test_a_full_drive_is_found_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(local.shutil, "disk_usage", lambda _path: usage._replace(free=9 << 20))
-    with pytest.raises(StorageFull, match="only 9 MB are free"):
+    monkeypatch.setattr(local.shutil, "disk_usage", lambda _path: usage._replace(free=9 << 10))
+    with pytest.raises(StorageFull, match="only 9 kB are free"):
         LocalStore(tmp_path / "store").check_writable()
-    assert visible_files(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,13 @@ def print_json(value: Mapping[str, Any], *, outputs: Sequence[Path | str] = ()) 
 
 def print_json_list(key: str, values: Iterable[Any]) -> None:
     """Print one JSON document with a list under `key`, as its values come."""
+    remaining = iter(values)
+    # What is wrong comes with the first value, and must be the only document then.
+    first = list(islice(remaining, 1))
     opening = json.dumps(_enveloped({}), indent=1).removesuffix("\n}")
     print(f'{opening},\n "{key}": [', end="")
     separator = ""
-    for value in values:
+    for value in chain(first, remaining):
         print(separator, json.dumps(_with_one_name(value), ensure_ascii=True), sep="\n", end="")
         separator = ","
     print("\n ]\n}")

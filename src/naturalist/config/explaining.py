@@ -2,14 +2,17 @@
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
+from pydantic.fields import FieldInfo
 
 Location = tuple[str | int, ...]
+Fields = Mapping[str, FieldInfo]
 
 _TABLE = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
 _SETTING = re.compile(r"\s*([\w\"'.-]+?)\s*=")
@@ -91,32 +94,34 @@ def _line(lines: dict[Location, int], where: Location) -> str:
 
 def _setting(model: type[BaseModel], loc: Location) -> Location:
     """The part of a location that names a setting; what follows are names of checks."""
-    current: type[BaseModel] | None = model
+    fields: Fields | None = model.model_fields
     for at, part in enumerate(loc):
         if isinstance(part, int):
             continue
-        if current is None:
+        if fields is None:
             return loc[:at]
-        if part not in current.model_fields:
+        if part not in fields:
             return loc[: at + 1]
-        current = _model_in(current.model_fields[part].annotation)
+        fields = _fields_in(fields[part].annotation)
     return loc
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section that a setting holds, or a list of; None for a plain value."""
+def _fields_in(annotation: Any) -> Fields | None:
+    """The settings of the section that a setting holds, or a list of; None for a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+        return annotation.model_fields
+    if is_pydantic_dataclass(annotation):
+        return annotation.__pydantic_fields__
+    return next(filter(None, map(_fields_in, get_args(annotation))), None)
 
 
 def _siblings(model: type[BaseModel], where: Location) -> list[str]:
     """The settings that exist beside a location."""
-    current: type[BaseModel] | None = model
+    fields: Fields | None = model.model_fields
     for part in where[:-1]:
-        if isinstance(part, str) and current is not None:
-            current = _model_in(current.model_fields[part].annotation)
-    return list(current.model_fields) if current is not None else []
+        if isinstance(part, str) and fields is not None:
+            fields = _fields_in(fields[part].annotation)
+    return list(fields or ())
 
 
 def _message(model: type[BaseModel], where: Location, error: Any) -> str:

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -34,7 +35,7 @@ from naturalist.stores.refusals import (
 
 _CHUNK_BYTES = 1 << 20
 _DIGEST_ATTRIBUTE = "user.naturalist.sha256"
-_LEAST_FREE_BYTES = 64 << 20
+_LEAST_FREE_BYTES = 128 << 10
 """Less than this is no space to publish to."""
 _STALE_AFTER_S = 24 * 3600
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -54,11 +55,12 @@ class LocalStore:
 
     def check_writable(self) -> None:
         """See `Store.check_writable`."""
-        with self._errors("a new file"), self._temporary() as temporary:
-            free_bytes = shutil.disk_usage(temporary.parent).free
+        there = next(path for path in (self._root, *self._root.parents) if path.exists())
+        with self._errors("a new file"), tempfile.TemporaryFile(dir=there):
+            free_bytes = shutil.disk_usage(there).free
         if free_bytes < _LEAST_FREE_BYTES:
             raise StorageFull(
-                f"only {free_bytes >> 20:,} MB are free on the drive of {self._root}: make room "
+                f"only {free_bytes >> 10:,} kB are free on the drive of {self._root}: make room "
                 "there, or choose another place in publish.url"
             )
 
