@@ -1,6 +1,6 @@
 // The map: all points at once, and everything that is asked of them.
 
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../format";
 import { paletteOf } from "../palette";
 import { remember } from "../route";
@@ -145,7 +145,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   }, [name]);
   const later = useRef(0);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (stage.current) stage.current.tool = tool;
   }, [tool]);
 
