@@ -389,7 +389,11 @@ def peak_mb(pid: int) -> float:
 def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", default="200000,1000000")
+    parser.add_argument(
+        "--points",
+        default="200000,1000000",
+        help="sizes; below 100000 no point may lie where it hovers",
+    )
     parser.add_argument("--embedding-atlas", type=Path, metavar="PROGRAM")
     parser.add_argument("--folder", type=Path, help="where workspaces are made, and kept")
     parser.add_argument("--out", type=Path)
@@ -412,7 +416,7 @@ def main() -> None:
             found: dict[str, Any] = {}
             result["points"][str(points)] = found
             with naturalist(folder) as (url, pid):
-                view = f"{url}?v={view_of_pictures(folder, points)}"
+                view = f"{url}?v={view_of_pictures(folder, points)}&i=0"
                 found["naturalist"] = measure(browser, url, pid, points, hover=view)
             if asked.embedding_atlas:
                 with embedding_atlas(asked.embedding_atlas, folder) as (url, pid):

@@ -193,7 +193,7 @@ class Layout:
         """Table `k` (from 1) of a category, as Parquet; the CSV lies beside it."""
         return self.tables / category / f"image_df_{k}.parquet"
 
-    # columns that come along with pictures
+    # metadata columns of pictures
 
     @property
     def metadata(self) -> Path:

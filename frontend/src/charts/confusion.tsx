@@ -22,7 +22,7 @@ export function Confusion(props: { categories: string[]; matrix: number[][] }) {
               <tr>
                 <th scope="row">{props.categories[i]}</th>
                 {row.map((n, j) => (
-                  <td class={i === j ? "right" : "wrong"}>
+                  <td class={i === j ? "right" : "wrong"} data-label={`as ${props.categories[j]}`}>
                     <span class="shade" style={{ opacity: (n / total) ** 0.6 }} aria-hidden="true" />
                     <span class="over">
                       {count(n)} <small>{share(n / total)}</small>

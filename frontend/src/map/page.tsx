@@ -127,18 +127,18 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       return;
     }
     stage.current = made;
-    let wanted = true;
+    let current = true;
     Atlas.load(name, about.categories.map((c) => c.name)).then(
       (loaded) => {
-        if (!wanted) return;
+        if (!current) return;
         made.show(loaded);
         made.camera.restore(view.current);
         setAtlas(loaded);
       },
-      (error: Error) => wanted && setTrouble(error.message),
+      (error: Error) => current && setTrouble(error.message),
     );
     return () => {
-      wanted = false;
+      current = false;
       made.destroy();
       stage.current = null;
     };
@@ -166,23 +166,23 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
 
   useEffect(() => {
     if (!atlas) return;
-    let wanted = true;
+    let current = true;
     atlas.mask(filters).then(
-      (found) => wanted && setMask(found),
+      (found) => current && setMask(found),
       (error: Error) => setTrouble(error.message),
     );
     return () => {
-      wanted = false;
+      current = false;
     };
   }, [atlas, filters]);
 
   useEffect(() => {
     if (!atlas || mask.length !== atlas.rows || !stage.current) return;
-    let wanted = true;
+    let current = true;
     const column = atlas.column(colour) ? colour : "category";
     atlas.colours(column).then(
       (colours) => {
-        if (!wanted || !stage.current) return;
+        if (!current || !stage.current) return;
         const shown = mask.slice();
         for (const row of chosen) if (shown[row]) shown[row] = 2;
         stage.current.renderer.setPalette(paletteOf(atlas.column(column)!.kind === "scale" ? "scale" : "code"));
@@ -192,24 +192,24 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       (error: Error) => setTrouble(error.message),
     );
     return () => {
-      wanted = false;
+      current = false;
     };
   }, [atlas, mask, colour, chosen, background]);
 
   useEffect(() => {
     if (!atlas || mask.length !== atlas.rows) return;
-    let wanted = true;
+    let current = true;
     const column = namedBy(atlas, colour);
     atlas.codes(column).then(
       (codes) => {
-        if (!wanted || !stage.current) return;
+        if (!current || !stage.current) return;
         stage.current.anchors = anchorsOf(atlas.positions, atlas.dims, codes, atlas.meaning(column)!.names, mask);
         stage.current.draw();
       },
       () => undefined,
     );
     return () => {
-      wanted = false;
+      current = false;
     };
   }, [atlas, mask, colour]);
 

@@ -24,35 +24,35 @@ export function Search(props: Props) {
   }, [props.atlas]);
 
   const look = async () => {
-    const wanted = text.trim();
-    if (!wanted) return;
-    if (/_id_\d+$/.test(wanted)) {
-      const row = await props.atlas.rowOf(wanted);
-      setSaid(row < 0 ? `The map has no picture ${wanted}.` : "");
-      if (row >= 0) props.onShow(wanted);
+    const query = text.trim();
+    if (!query) return;
+    if (/_id_\d+$/.test(query)) {
+      const row = await props.atlas.rowOf(query);
+      setSaid(row < 0 ? `The map has no picture ${query}.` : "");
+      if (row >= 0) props.onShow(query);
       return;
     }
-    const codes = sources.flatMap((name, k) => (name.toLowerCase().includes(wanted.toLowerCase()) ? [k] : []));
+    const codes = sources.flatMap((name, k) => (name.toLowerCase().includes(query.toLowerCase()) ? [k] : []));
     if (codes.length) {
       setSaid(`${codes.length} sources`);
       props.onFilter({ column: "source", codes });
       return;
     }
-    if (source.exported) return setSaid(`No source is named like ${wanted}.`);
-    setSaid(`Looking for ${wanted} …`);
-    setSaid(await beyond(wanted));
+    if (source.exported) return setSaid(`No source is named like ${query}.`);
+    setSaid(`Looking for ${query} …`);
+    setSaid(await searchPictures(query));
   };
 
   /** Words that describe pictures, else parts of paths; says what was found. */
-  const beyond = async (wanted: string): Promise<string> => {
-    const asked = encodeURIComponent(wanted);
+  const searchPictures = async (query: string): Promise<string> => {
+    const encoded = encodeURIComponent(query);
     const [words, paths] = await Promise.all([
-      source.json<{ ids: string[]; messages: string[] }>(`words?text=${asked}`).catch((error: Error) => ({ ids: [], messages: [error.message] })),
-      source.json<{ ids: string[] }>(`picture-ids?text=${asked}&outcome=accepted`).catch(() => ({ ids: [] as string[] })),
+      source.json<{ ids: string[]; messages: string[] }>(`words?text=${encoded}`).catch((error: Error) => ({ ids: [], messages: [error.message] })),
+      source.json<{ ids: string[] }>(`picture-ids?text=${encoded}&outcome=accepted`).catch(() => ({ ids: [] as string[] })),
     ]);
-    if (words.ids.length) await props.onChoose(words.ids, `found by the words ${wanted}`);
-    else if (paths.ids.length) await props.onChoose(paths.ids.slice(0, PATHS), `${wanted} in their path`);
-    else return [`Nothing is found for ${wanted}.`, ...words.messages].join(" ");
+    if (words.ids.length) await props.onChoose(words.ids, `found by the words ${query}`);
+    else if (paths.ids.length) await props.onChoose(paths.ids.slice(0, PATHS), `${query} in their path`);
+    else return [`Nothing is found for ${query}.`, ...words.messages].join(" ");
     return words.ids.length ? `${words.ids.length} pictures by words, the best first.` : `${paths.ids.length} pictures by their path.`;
   };
 

@@ -31,7 +31,7 @@ export class Sprites {
   private held = new Map<number, number>();
   private gone = new Set<number>();
   private loading = new Set<number>();
-  private wanted: number[] = [];
+  private needed: number[] = [];
   private requests = 0;
   private closed = false;
 
@@ -64,10 +64,10 @@ export class Sprites {
     return this.held.has(row);
   }
 
-  /** Ask for the pictures of these rows, and keep them while they are wanted. */
+  /** Ask for the pictures of these rows, and keep them while they are needed. */
   want(rows: number[]): void {
-    this.wanted = rows.slice(0, SLOTS - 2 * SQUARES);
-    for (const row of this.wanted) {
+    this.needed = rows.slice(0, SLOTS - 2 * SQUARES);
+    for (const row of this.needed) {
       const slot = this.held.get(row);
       if (slot === undefined) continue;
       this.held.delete(row);
@@ -112,7 +112,7 @@ export class Sprites {
 
   private pump(): void {
     while (this.requests < AT_ONCE && !this.closed) {
-      const missing = this.wanted.filter((row) => !this.held.has(row) && !this.gone.has(row) && !this.loading.has(row));
+      const missing = this.needed.filter((row) => !this.held.has(row) && !this.gone.has(row) && !this.loading.has(row));
       if (!missing.length) return;
       // Neighbours in the table lie in the same file of previews.
       const rows = missing.sort((a, b) => a - b).slice(0, SQUARES);

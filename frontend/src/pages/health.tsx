@@ -95,7 +95,7 @@ function Stages({ doc }: { doc: HealthDoc }) {
     const facts = last.stages?.[name];
     const before = doc.runs.slice(0, -1).map((run) => seconds(run, name)).filter((s) => s > 0);
     const usual = median(before);
-    const state = facts ? "done" : last.outcome === "done" ? "not asked for" : "not reached";
+    const state = facts ? "done" : last.outcome === "done" ? "not configured" : "not reached";
     return [
       name,
       <span class={`state ${facts ? "good" : ""}`}>{state}</span>,
@@ -127,8 +127,8 @@ const SAID: Record<string, (value: number) => string> = {
   rows: (n) => `${count(n)} rows`,
   written: (n) => `${count(n)} tables written`,
   checked: (n) => `${count(n)} files checked`,
-  hard: (n) => `${count(n)} hard findings`,
-  soft: (n) => `${count(n)} soft findings`,
+  hard: (n) => `${count(n)} errors`,
+  soft: (n) => `${count(n)} warnings`,
   files: (n) => `${count(n)} files in the snapshot`,
   size_bytes: (n) => `${size(n)} in all`,
   sent_files: (n) => `${count(n)} files sent`,
@@ -282,7 +282,7 @@ function Verified({ doc }: { doc: HealthDoc }) {
   return (
     <Card title="Verification" note={`${moment(report.at)}: ${report.checks.length} checks`}>
       <p class={`verdict ${report.passed ? "good" : "bad"}`}>
-        {report.passed ? "All hard checks passed." : `${count(report.hard)} hard findings.`} {count(report.soft)} soft findings.
+        {report.passed ? "All checks passed." : `${count(report.hard)} errors.`} {count(report.soft)} warnings.
       </p>
       {found.length > 0 && (
         <Table caption="Checks with findings" head={["check", "kind", "findings", "what it asks"]} rows={found.map((c) => [words(c.check), c.severity, count(c.findings), c.asks])} numeric={[2]} />

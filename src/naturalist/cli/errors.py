@@ -56,6 +56,8 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         short = _shortage(error)
         if short is None:
             raise
+        if isinstance(short, StorageFull):
+            _drop_output()
         _report(type(short).__name__, str(short), short.exit_code, as_json=as_json)
         sys.exit(short.exit_code)
     if code == INTERRUPTED_EXIT_CODE:
@@ -75,7 +77,6 @@ def _shortage(error: Exception) -> MemoryShort | StorageFull | None:
             "no memory left: run the same command again with more memory or a higher limit"
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        _drop_output()
         return StorageFull("no space left: free some space and run the same command again")
     return None
 

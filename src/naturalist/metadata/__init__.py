@@ -1,4 +1,4 @@
-"""Columns that come along with pictures: from files beside them, and from folder names.
+"""Metadata columns of pictures: from files beside them, and from folder names.
 
 A source may have rules (`SourceRules`) that name metadata files and say how their rows find their
 pictures. `collect` reads all of them, matches rows with pictures through the ledger, gives every

@@ -106,7 +106,7 @@ def begin(request: Request) -> None:
         StoreError: the place to publish to takes nothing.
     """
     with _job(request) as job:
-        steps.check_publishing(job.config)
+        runner.check_publishing(job.config)
         for source in job.config.sources:
             check_source(source)
         accounts.open_account(job.config, request.run)
@@ -309,7 +309,7 @@ def _table_checked(task: table_checks.TableCheckTask, result: Checked) -> Done:
 def pre_upload_standby(request: Request) -> None:
     """Wait for all categories, write the report, and decide whether this may be published.
 
-    Columns that come along with pictures are brought up to date, too.
+    Metadata columns of pictures are brought up to date, too.
 
     Raises:
         VerificationFailed: a hard check failed.

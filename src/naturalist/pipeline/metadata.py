@@ -1,4 +1,4 @@
-"""Bringing the columns that come along with pictures up to date, by itself."""
+"""Bringing the metadata columns of pictures up to date, by itself."""
 
 from naturalist.config import Config
 from naturalist.metadata import Summary

@@ -40,7 +40,7 @@ def write_verification(
 
 
 def _as_markdown(report: dict[str, Any], verdicts: list[Verdict]) -> str:
-    said = "All hard checks passed." if report["passed"] else "**Hard checks failed.**"
+    said = "All checks passed." if report["passed"] else "**Checks failed.**"
     lines = [f"# Verification of {report['collection']}", "", said, ""]
     lines += [f"Backbone: `{report['backbone']['id']}`", ""]
     lines += [

@@ -26,6 +26,7 @@ from naturalist.stages.verify.ledger import check_ledger
 from naturalist.stages.verify.rolling import check_share
 from naturalist.stages.verify.studies import check_studies
 from naturalist.stages.verify.verdicts import Verdict, hard
+from naturalist.stores import open_store
 
 _NAMED = 5
 
@@ -130,7 +131,7 @@ def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
 
 
 def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
-    steps.check_publishing(job.config)
+    check_publishing(job.config)
     _timed(
         report,
         "ingest",
@@ -185,6 +186,19 @@ def timed(stage: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     return result, facts | {"duration_s": seconds}
 
 
+def check_publishing(config: Config) -> None:
+    """Find out whether the configured place takes what will be published, before hours of work.
+
+    Raises:
+        StoreError: it cannot be reached, or may not be written to.
+        StorageFull: it has no space.
+        ConfigError: the address is of no known kind.
+        MissingExtra: a package that it needs is not installed.
+    """
+    if config.publish_url:
+        open_store(config.publish_url, config.s3_options).check_writable()
+
+
 def publish(job: Job, *, accept_failures: bool = False, mend: bool = False) -> Published | None:
     """Publish if the failure budget allows it, and note which batches are good now.
 
@@ -226,7 +240,7 @@ def _failed(failed: Sequence[Verdict], also: str) -> VerificationFailed:
     named = "; ".join(f"{v.check}: {v.pic_id or v.file}: {v.detail}" for v in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     return VerificationFailed(
-        f"{len(failed)} hard checks failed: {named}{more}. {also}. To make again what can be made "
+        f"{len(failed)} checks failed: {named}{more}. {also}. To make again what can be made "
         "again (features, tables, studies):  naturalist verify --repair"
     )
 

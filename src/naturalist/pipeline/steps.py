@@ -330,7 +330,7 @@ def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
 
 
 def collect_metadata(job: Job) -> metadata.Summary | None:
-    """Bring the columns that come along with pictures up to date; None if no source has any.
+    """Bring the metadata columns of pictures up to date; None if no source has any.
 
     Raises:
         ConfigError: a rule does not fit its metadata file.
@@ -361,19 +361,6 @@ def _table_rows(config: Config) -> list[metadata.TableRows]:
 def _ids(table: Path) -> list[str]:
     names: list[str] = artifacts.read_parquet(table, ["picID"])["picID"].to_pylist()
     return names
-
-
-def check_publishing(config: Config) -> None:
-    """Find out whether the configured place takes what will be published, before hours of work.
-
-    Raises:
-        StoreError: it cannot be reached, or may not be written to.
-        StorageFull: it has no space.
-        ConfigError: the address is of no known kind.
-        MissingExtra: a package that it needs is not installed.
-    """
-    if config.publish_url:
-        open_store(config.publish_url, config.s3_options).check_writable()
 
 
 def publish_snapshot(job: Job) -> publish.Published | None:
