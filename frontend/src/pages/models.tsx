@@ -60,7 +60,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
       {!model.evaluation && <Empty what="This model has not been evaluated." command="naturalist evaluate" />}
       <div class="cards packed">
         {e.confusion && (
-          <Card title="Confusion" note="On sources that were left out.">
+          <Card title="Confusion" note={honest != null ? "On sources that were left out." : "On a random split: no source could be left out."}>
             <Confusion {...e.confusion} />
           </Card>
         )}
