@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from naturalist import artifacts, ledger
 from naturalist.categories import Categories, Category, in_marker
-from naturalist.features import open_place
+from naturalist.features import open_features
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.schemas import table_schema
@@ -113,14 +113,14 @@ def scikit_learn(folder: Path) -> dict:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
-    rows = open_place(folder).read()
+    rows = open_features(folder).read()
     standard = StandardScaler(copy=False).fit_transform(rows.features)
     model = LogisticRegression(max_iter=100).fit(standard, rows.labels)
     return {"iterations": int(model.n_iter_[0])}
 
 
 def reading(folder: Path) -> dict:
-    return {"rows": len(open_place(folder).read())}
+    return {"rows": len(open_features(folder).read())}
 
 
 def alone(work: Callable[..., dict], *arguments: object) -> dict:
@@ -220,7 +220,7 @@ def others() -> dict[str, Callable]:
 
 def learners(workspace: Path) -> dict:
     warnings.filterwarnings("ignore")
-    rows = open_place(workspace).read()
+    rows = open_features(workspace).read()
     found = {}
     for balance in ("none", "categories", "sources"):
         for penalty in (0.01, 0.1, 1.0, 10.0):
@@ -291,7 +291,7 @@ def made_up(draws: int) -> dict[str, dict[str, dict[str, float]]]:
 
 def finer_sources(workspace: Path) -> tuple:
     """Features, labels, and as source of each picture the folder that it lies in."""
-    rows = open_place(workspace).read()
+    rows = open_features(workspace).read()
     layout = Layout(workspace)
     folder_of = {}
     for category in rows.categories:

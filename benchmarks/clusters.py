@@ -93,10 +93,10 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 def photo_features(workspace: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     from naturalist import ledger
-    from naturalist.features import open_place
+    from naturalist.features import open_features
     from naturalist.layout import Layout
 
-    rows = open_place(workspace).read()
+    rows = open_features(workspace).read()
     with ledger.connect(Layout(workspace)) as connection:
         query = "SELECT pic_id, path_text FROM ledger WHERE outcome = 'accepted'"
         listed = ledger.query(connection, query).to_pylist()

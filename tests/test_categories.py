@@ -89,7 +89,7 @@ def test_keys_never_change_and_names_stay_unique(steps: list[tuple[str, str]]) -
             continue
     assert [one.key for one in known.known] == ["plant", "animal"]
     assert len({one.name for one in known.known}) == 2
-    assert all(known.keys_by_word[one.name] == one.key for one in known.known)
+    assert all(known.keys_by_any_name[one.name] == one.key for one in known.known)
 
 
 def test_what_is_written_is_read_back(tmp_path) -> None:

@@ -17,10 +17,10 @@ from dashboard.test_export import documents
 from naturalist.config import Config, load_config
 from naturalist.dashboard.app import make_app
 from naturalist.dashboard.bundle import Bundle
-from naturalist.dashboard.desk import open_desk
+from naturalist.dashboard.collection import open_workspace
+from naturalist.dashboard.context import open_context
 from naturalist.dashboard.export import export
-from naturalist.dashboard.place import open_workspace
-from naturalist.dashboard.security import Door
+from naturalist.dashboard.security import ListenOptions
 
 __all__ = ["naturalist"]
 
@@ -50,7 +50,7 @@ def retire(naturalist: Naturalist, config: Config) -> tuple[str, str]:
 
 
 def client_of(config: Config) -> TestClient:
-    app = make_app(open_desk(open_workspace(config)), BUNDLE, Door())
+    app = make_app(open_context(open_workspace(config)), BUNDLE, ListenOptions())
     return TestClient(app, base_url="http://127.0.0.1:8642")
 
 
@@ -78,9 +78,9 @@ def assert_not_shown(config: Config) -> None:
 
 def assert_not_exported(config: Config, folder: Path) -> None:
     """No file of exported pages names one of its pictures."""
-    desk = open_desk(open_workspace(config))
-    export(desk, BUNDLE, folder)
-    desk.close()
+    context = open_context(open_workspace(config))
+    export(context, BUNDLE, folder)
+    context.close()
     for path, said in documents(folder).items():
         assert not GONE.search(said), (path, GONE.findall(said)[:3])
 

@@ -62,11 +62,11 @@ class Server implements Source {
       throw new Error("The server does not answer: is  naturalist dashboard  still running?");
     }
     if (answer.ok) return answer;
-    const said = await answer
+    const message = await answer
       .json()
       .then((body: { error?: string }) => body.error)
       .catch(() => undefined);
-    const text = said ?? `The server answered ${answer.status}.`;
+    const text = message ?? `The server answered ${answer.status}.`;
     throw answer.status === 404 ? new NotThere(text) : new Error(text);
   }
 }

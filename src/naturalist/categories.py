@@ -84,7 +84,7 @@ class Categories:
         return next(key for key in free if key.lower() not in taken)
 
     @property
-    def keys_by_word(self) -> dict[str, str]:
+    def keys_by_any_name(self) -> dict[str, str]:
         """The key of each category that is not retired, by its former names, key and name."""
         words = {name: one.key for one in self.active for name in one.former_names}
         words |= {one.key: one.key for one in self.active}

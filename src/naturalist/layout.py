@@ -67,7 +67,7 @@ class Layout:
         return self.root / "lease.json"
 
     @property
-    def found_sources(self) -> Path:
+    def matched_sources(self) -> Path:
         """Where the sources are that patterns in the configuration have matched."""
         return self.root / "sources.json"
 

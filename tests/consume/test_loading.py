@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import naturalist
 from naturalist import artifacts
 from naturalist.consume import Arrays, Collection, batches, loading
-from naturalist.consume.places import TableFile
+from naturalist.consume.locations import TableFile
 from naturalist.errors import ConfigError, MissingExtra, NotFound, StoreError
 from naturalist.schemas import table_schema
 from published import PublishedCollection

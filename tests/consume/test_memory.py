@@ -11,7 +11,7 @@ import pytest
 
 from naturalist import artifacts
 from naturalist.consume import Collection
-from naturalist.consume.places import TableFile, Tables
+from naturalist.consume.locations import TableFile, Tables
 from naturalist.schemas import table_schema
 
 pytestmark = pytest.mark.skipif(

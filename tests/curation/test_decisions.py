@@ -4,7 +4,7 @@ import pytest
 
 from naturalist.curation.decisions import Decision, read_decisions
 from naturalist.errors import ConfigError
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 
 CATEGORIES = {"animal": "animal", "plant": "plant"}
 DIGEST = "sha256:" + "0a" * 32

@@ -25,7 +25,7 @@ from naturalist.pipeline.describing import describe
 from naturalist.progress import Silent
 from naturalist.schemas import CLUSTER_MEMBERS, LABEL_ISSUES
 from naturalist.stages.ingest import batches
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 from naturalist.stages.pictures import read_picture
 
 CATEGORIES = ("animal", "human", "plant")

@@ -29,7 +29,7 @@ from naturalist.curation.reviewing.journal import Journal
 from naturalist.curation.reviewing.queues import items_of
 from naturalist.errors import ConfigError, StorageFull, WorkspaceError
 from naturalist.progress import Silent
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 
 KEYS = ("plant_id_1", "plant_id_2", "animal_id_1")
 RETIRE, KEEP = ("retire", ""), ("keep", "")

@@ -19,10 +19,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from naturalist.dashboard.app import make_app
 from naturalist.dashboard.bundle import load_bundle
-from naturalist.dashboard.desk import open_desk
-from naturalist.dashboard.place import Place
+from naturalist.dashboard.collection import Collection
+from naturalist.dashboard.context import open_context
 from naturalist.dashboard.reviewing import open_reviewing
-from naturalist.dashboard.security import Door
+from naturalist.dashboard.security import ListenOptions
 from naturalist.errors import BundleMissing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,16 +53,19 @@ def find_chromium() -> str:
 
 
 @contextmanager
-def served(place: Place, *, review: bool = False) -> Iterator[str]:
+def served(place: Collection, *, review: bool = False) -> Iterator[str]:
     """The address of a server over a place, in a thread of this process."""
     try:
         bundle = load_bundle()
     except BundleMissing as error:
         pytest.skip(str(error))
     listening = socket.create_server(("127.0.0.1", 0))
-    desk = open_desk(place)
+    context = open_context(place)
     app = make_app(
-        desk, bundle, Door(), open_reviewing(desk, place.layout.root.parent) if review else None
+        context,
+        bundle,
+        ListenOptions(),
+        open_reviewing(context, place.layout.root.parent) if review else None,
     )
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

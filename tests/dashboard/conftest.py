@@ -11,9 +11,9 @@ from dashboard.studied import studied_collection
 from naturalist.config import Config
 from naturalist.dashboard.app import make_app
 from naturalist.dashboard.bundle import Bundle
-from naturalist.dashboard.desk import Desk, open_desk
-from naturalist.dashboard.place import Place, open_workspace
-from naturalist.dashboard.security import Door
+from naturalist.dashboard.collection import Collection, open_workspace
+from naturalist.dashboard.context import DashboardContext, open_context
+from naturalist.dashboard.security import ListenOptions
 
 BUNDLE = Bundle(b"script", b"style")
 
@@ -25,29 +25,33 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 @pytest.fixture(scope="session")
-def desk(studied: Config) -> Iterator[Desk]:
+def context(studied: Config) -> Iterator[DashboardContext]:
     """What answers about it."""
-    found = open_desk(open_workspace(studied))
+    found = open_context(open_workspace(studied))
     yield found
     found.close()
 
 
 @pytest.fixture
-def client(desk: Desk) -> TestClient:
+def client(context: DashboardContext) -> TestClient:
     """A browser's view of the server, on loopback."""
-    return client_of(desk)
+    return client_of(context)
 
 
-def client_of(desk: Desk, door: Door | None = None, host: str = "127.0.0.1:8642") -> TestClient:
-    """A client that asks under a host name; the desk stays open."""
+def client_of(
+    context: DashboardContext, listen: ListenOptions | None = None, host: str = "127.0.0.1:8642"
+) -> TestClient:
+    """A client that asks under a host name; the context stays open."""
     return TestClient(
-        make_app(desk, BUNDLE, door or Door()), base_url=f"http://{host}", follow_redirects=False
+        make_app(context, BUNDLE, listen or ListenOptions()),
+        base_url=f"http://{host}",
+        follow_redirects=False,
     )
 
 
-def client_of_place(place: Place) -> TestClient:
+def client_of_place(place: Collection) -> TestClient:
     """A client of a place of its own."""
-    return client_of(open_desk(place))
+    return client_of(open_context(place))
 
 
 @pytest.fixture(scope="session")

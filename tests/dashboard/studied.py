@@ -14,7 +14,7 @@ from PIL import Image
 import tiny
 from naturalist import artifacts
 from naturalist.config import Config
-from naturalist.features import Rows, open_place
+from naturalist.features import Rows, open_features
 from naturalist.layout import Layout
 from naturalist.schemas import (
     CLUSTER_MEMBERS,
@@ -72,7 +72,7 @@ def studied_collection(folder: Path, each: int = 8, **more: Any) -> Config:
 def add_studies(config: Config) -> None:
     """Write what the studies would."""
     layout = Layout(config.layout.root.absolute())
-    rows = open_place(layout.root).read()
+    rows = open_features(layout.root).read()
     rng = np.random.default_rng(0)
     clusters = rng.integers(0, CLUSTERS, len(rows)).astype(np.int32)
     clusters[:2] = -1

@@ -12,7 +12,7 @@ import tiny
 from dashboard.studied import HOSTILE, SCRIPT
 from naturalist.config import Config
 from naturalist.dashboard import health as health_of
-from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.context import DashboardContext
 
 
 def test_about_names_what_there_is(client: TestClient) -> None:
@@ -246,7 +246,7 @@ def test_numbers_that_json_does_not_have_become_null(client: TestClient) -> None
 def test_the_index_follows_the_ledger(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     from dashboard.conftest import client_of_place
     from naturalist.dashboard import catalogue
-    from naturalist.dashboard.place import open_workspace
+    from naturalist.dashboard.collection import open_workspace
 
     monkeypatch.setattr(catalogue, "_LOOKED_AT_S", 0.0)
     sources = tiny.make_sources(tmp_path, {"plant": [1, 2], "animal": [3]})
@@ -259,12 +259,12 @@ def test_the_index_follows_the_ledger(tmp_path, monkeypatch) -> None:  # type: i
     assert client.get("/api/pictures").json()["of"] == 4
 
 
-def test_points_that_the_map_lacks_are_no_trouble(desk: Desk) -> None:
-    points = desk.maps.get("tsne-2d")
+def test_points_that_the_map_lacks_are_no_trouble(context: DashboardContext) -> None:
+    points = context.maps.get("tsne-2d")
     assert points is not None
     ids = pa.array(["plant_id_1", "plant_id_12345678", "mineral_id_1", "no id"])
     from naturalist.dashboard.columns import keys_of
 
-    rows = points.finder.find(keys_of(ids, desk.maps.categories))
+    rows = points.finder.find(keys_of(ids, context.maps.categories))
     assert rows[0] >= 0
     assert rows[1:].tolist() == [-1, -1, -1]

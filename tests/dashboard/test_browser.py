@@ -18,9 +18,9 @@ from naturalist.config import Config, load_config
 from naturalist.curation import searching
 from naturalist.curation.decisions import read_decisions
 from naturalist.dashboard.bundle import load_bundle
-from naturalist.dashboard.desk import open_desk
+from naturalist.dashboard.collection import open_workspace
+from naturalist.dashboard.context import open_context
 from naturalist.dashboard.export import export
-from naturalist.dashboard.place import open_workspace
 from naturalist.pipeline.studies import STEPS
 from naturalist.progress import SILENT
 
@@ -380,9 +380,9 @@ def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_co
 def test_an_exported_folder_opens_without_a_server(
     browser: Browser, studied: Config, tmp_path: Path
 ) -> None:
-    desk = open_desk(open_workspace(studied))
-    export(desk, load_bundle(), tmp_path / "site")
-    desk.close()
+    context = open_context(open_workspace(studied))
+    export(context, load_bundle(), tmp_path / "site")
+    context.close()
     origin = (tmp_path / "site").as_uri() + "/index.html"
     with visiting(browser, origin) as visit:
         for name in ("health", "clusters", "models", "pictures?view=duplicates"):

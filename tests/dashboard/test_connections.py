@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from naturalist.config import Config
 from naturalist.dashboard import similar as answering
+from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.connections import TimedProtocol
-from naturalist.dashboard.desk import Desk, open_desk
-from naturalist.dashboard.place import open_workspace
+from naturalist.dashboard.context import DashboardContext, open_context
 
 WITHIN_S = 30
 
@@ -95,7 +95,7 @@ def test_whole_requests_are_answered_one_after_another_on_one_connection() -> No
 def test_a_picture_that_is_decoded_for_ever_blocks_nobody_else(
     studied: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = open_desk(open_workspace(studied))
+    context = open_context(open_workspace(studied))
     begun, go_on = threading.Semaphore(0), threading.Event()
     decode = answering.decode_for
 
@@ -105,26 +105,26 @@ def test_a_picture_that_is_decoded_for_ever_blocks_nobody_else(
         return decode(*arguments)
 
     monkeypatch.setattr(answering, "decode_for", wait)
-    data = stored_picture(desk, studied)
+    data = stored_picture(context, studied)
     threads = [
-        threading.Thread(target=lambda: desk.similar.to_bytes(data, 3), daemon=True)
+        threading.Thread(target=lambda: context.similar.to_bytes(data, 3), daemon=True)
         for _ in range(2)
     ]
     for thread in threads:
         thread.start()
         assert begun.acquire(timeout=WITHIN_S)
-    assert desk.similar.to_picture("plant_id_1", 3)
+    assert context.similar.to_picture("plant_id_1", 3)
     with pytest.raises(answering.Busy, match="try again"):
-        desk.similar.to_bytes(data, 3)
+        context.similar.to_bytes(data, 3)
     go_on.set()
     for thread in threads:
         thread.join(WITHIN_S)
-    assert desk.similar.to_bytes(data, 3)
-    desk.close()
+    assert context.similar.to_bytes(data, 3)
+    context.close()
 
 
-def stored_picture(desk: Desk, config: Config) -> bytes:
-    row = desk.catalogue.picture("plant_id_1")
+def stored_picture(context: DashboardContext, config: Config) -> bytes:
+    row = context.catalogue.picture("plant_id_1")
     assert row is not None
     return Path(config.source_paths["plant"][row["source"]], row["path_text"]).read_bytes()
 

@@ -11,9 +11,9 @@ from naturalist import snapshots
 from naturalist.config import Config
 from naturalist.curation.takedown import take_down
 from naturalist.dashboard.bundle import Bundle
-from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.collection import open_workspace
+from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.export import export
-from naturalist.dashboard.place import open_workspace
 from naturalist.errors import ConfigError
 from naturalist.pipeline import steps
 from naturalist.stores import open_store
@@ -35,8 +35,8 @@ def documents(folder: Path) -> dict[str, str]:
     return found
 
 
-def test_an_export_has_what_the_pages_ask_for(desk: Desk, tmp_path: Path) -> None:
-    made = export(desk, BUNDLE, tmp_path / "site")
+def test_an_export_has_what_the_pages_ask_for(context: DashboardContext, tmp_path: Path) -> None:
+    made = export(context, BUNDLE, tmp_path / "site")
     found = documents(tmp_path / "site")
     assert {"about", "health", "models", "label-issues", "clusterings/default"} <= set(found)
     assert "maps/tsne-3d/columns/prediction" in found
@@ -45,9 +45,9 @@ def test_an_export_has_what_the_pages_ask_for(desk: Desk, tmp_path: Path) -> Non
 
 
 def test_an_export_names_no_path_of_this_machine(
-    desk: Desk, studied: Config, tmp_path: Path
+    context: DashboardContext, studied: Config, tmp_path: Path
 ) -> None:
-    export(desk, BUNDLE, tmp_path / "site")
+    export(context, BUNDLE, tmp_path / "site")
     private = [str(studied.layout.root), str(studied.layout.root.parent)]
     for path in (tmp_path / "site").rglob("*"):
         if path.is_file():
@@ -56,33 +56,37 @@ def test_an_export_names_no_path_of_this_machine(
     assert json.loads(documents(tmp_path / "site")["health"])["runs"][1].get("error") is None
 
 
-def test_no_payload_ends_its_script(desk: Desk, tmp_path: Path) -> None:
-    export(desk, BUNDLE, tmp_path / "site")
+def test_no_payload_ends_its_script(context: DashboardContext, tmp_path: Path) -> None:
+    export(context, BUNDLE, tmp_path / "site")
     found = documents(tmp_path / "site")
     assert json.loads(found["models"])["history"][0]["reason"] == SCRIPT
     assert SCRIPT not in (tmp_path / "site" / "index.html").read_text()
 
 
-def test_fewer_thumbnails_are_taken_along_when_asked(desk: Desk, tmp_path: Path) -> None:
-    made = export(desk, BUNDLE, tmp_path / "site", thumbnails=10)
+def test_fewer_thumbnails_are_taken_along_when_asked(
+    context: DashboardContext, tmp_path: Path
+) -> None:
+    made = export(context, BUNDLE, tmp_path / "site", thumbnails=10)
     assert made.thumbnails == 10
 
 
-def test_an_earlier_export_is_exchanged_and_nothing_else(desk: Desk, tmp_path: Path) -> None:
-    export(desk, BUNDLE, tmp_path / "site")
+def test_an_earlier_export_is_exchanged_and_nothing_else(
+    context: DashboardContext, tmp_path: Path
+) -> None:
+    export(context, BUNDLE, tmp_path / "site")
     (tmp_path / "site" / "stale.js").write_text("")
-    export(desk, BUNDLE, tmp_path / "site")
+    export(context, BUNDLE, tmp_path / "site")
     assert not (tmp_path / "site" / "stale.js").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
     with pytest.raises(ConfigError, match="no export"):
-        export(desk, BUNDLE, tmp_path / "mine")
+        export(context, BUNDLE, tmp_path / "mine")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_studies_and_the_site_go_with_the_next_snapshot(tmp_path: Path) -> None:
     config = studied_collection(tmp_path, each=2)
-    desk = _with_site(config)
+    context = _with_site(config)
     with tiny.job(config) as job:
         steps.publish_snapshot(job)
     store = open_store(config.publish_url)
@@ -96,8 +100,8 @@ def test_studies_and_the_site_go_with_the_next_snapshot(tmp_path: Path) -> None:
     assert len(folders) == 1
     assert files["site/index.html"].key.endswith("/index.html")
 
-    gone = next(iter(desk.catalogue.accepted_ids()))
-    desk.close()
+    gone = next(iter(context.catalogue.accepted_ids()))
+    context.close()
     take_down(config, [gone], "asked by the owner", "a person")
     tiny.make_all(config)
     names = {file.name for file in snapshots.read(store).files}
@@ -107,18 +111,20 @@ def test_studies_and_the_site_go_with_the_next_snapshot(tmp_path: Path) -> None:
     with_site.close()
 
 
-def _with_site(config: Config) -> Desk:
-    from naturalist.dashboard.desk import open_desk
+def _with_site(config: Config) -> DashboardContext:
+    from naturalist.dashboard.context import open_context
 
-    desk = open_desk(open_workspace(config))
-    export(desk, BUNDLE, config.layout.site)
-    return desk
+    context = open_context(open_workspace(config))
+    export(context, BUNDLE, config.layout.site)
+    return context
 
 
-def test_what_a_killed_export_left_is_removed_by_the_next_one(desk: Desk, tmp_path: Path) -> None:
+def test_what_a_killed_export_left_is_removed_by_the_next_one(
+    context: DashboardContext, tmp_path: Path
+) -> None:
     left = tmp_path / ".site.0123abcd.tmp"
     (left / "data").mkdir(parents=True)
     os.utime(left, (1, 1))
     for _ in range(2):
-        export(desk, BUNDLE, tmp_path / "site")
+        export(context, BUNDLE, tmp_path / "site")
         assert [path.name for path in tmp_path.iterdir()] == ["site"]

@@ -19,11 +19,11 @@ from naturalist.config import Config, load_config
 from naturalist.curation.reviewing import people
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.dashboard.app import make_app
-from naturalist.dashboard.desk import open_desk
-from naturalist.dashboard.place import open_workspace
+from naturalist.dashboard.collection import open_workspace
+from naturalist.dashboard.context import open_context
 from naturalist.dashboard.review_routes import MAX_BODY_BYTES
 from naturalist.dashboard.reviewing import open_reviewing
-from naturalist.dashboard.security import Door
+from naturalist.dashboard.security import ListenOptions
 from naturalist.errors import ConfigError
 
 HOST = "127.0.0.1:8642"
@@ -100,13 +100,13 @@ def reviewers(config: Config, both: tuple[Person, Person]) -> tuple[Person, Pers
 def served_to(config: Config) -> Iterator[tuple[Person, Person]]:
     """Anna and Ben as clients of a collection."""
     tokens = [people.add(config.layout.reviewers, name) for name in ("anna", "ben")]
-    desk = open_desk(open_workspace(config))
-    reviewing = open_reviewing(desk, config.layout.root.parent)
-    app = make_app(desk, BUNDLE, Door(), reviewing)
+    context = open_context(open_workspace(config))
+    reviewing = open_reviewing(context, config.layout.root.parent)
+    app = make_app(context, BUNDLE, ListenOptions(), reviewing)
     client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
     yield Person(client, tokens[0]), Person(client, tokens[1])
     reviewing.jobs.close()
-    desk.close()
+    context.close()
 
 
 def entries(config: Config) -> int:
@@ -126,10 +126,10 @@ def test_without_review_there_is_no_address_that_writes(client: TestClient) -> N
 def test_nobody_reviews_what_was_published_or_without_a_token(
     studied: Config, config: Config
 ) -> None:
-    desk = open_desk(open_workspace(studied))
+    context = open_context(open_workspace(studied))
     with pytest.raises(ConfigError, match="naturalist reviewers add NAME"):
-        open_reviewing(desk, config.layout.root.parent)
-    desk.close()
+        open_reviewing(context, config.layout.root.parent)
+    context.close()
 
 
 WRONG = {
@@ -355,8 +355,10 @@ def test_files_in_conflict_are_shown_and_decided_about(tmp_path: Path) -> None:
     config = tiny.collection(tmp_path, tiny.make_sources(tmp_path / "in", seeds))
     tiny.make_all(config)
     token = people.add(config.layout.reviewers, "anna")
-    desk = open_desk(open_workspace(config))
-    app = make_app(desk, BUNDLE, Door(), open_reviewing(desk, config.layout.root.parent))
+    context = open_context(open_workspace(config))
+    app = make_app(
+        context, BUNDLE, ListenOptions(), open_reviewing(context, config.layout.root.parent)
+    )
     anna = Person(TestClient(app, base_url=f"http://{HOST}"), token)
     (item,) = anna.get("queues/conflicts").json()["items"]
     assert (item["picture"], item["categories"]) == (None, ["animal", "plant"])
@@ -372,4 +374,4 @@ def test_files_in_conflict_are_shown_and_decided_about(tmp_path: Path) -> None:
     assert done["left_out"] == []
     assert done["new_ids"]
     assert anna.get("queues/conflicts").json()["of"] == 0
-    desk.close()
+    context.close()

@@ -4,8 +4,8 @@ import pytest
 
 import tiny
 from naturalist.dashboard import similar as answering
-from naturalist.dashboard.desk import open_desk
-from naturalist.dashboard.place import open_workspace
+from naturalist.dashboard.collection import open_workspace
+from naturalist.dashboard.context import open_context
 from naturalist.pipeline import studies
 from naturalist.progress import Silent
 
@@ -16,17 +16,17 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     sources = tiny.make_sources(tmp_path / "in", {"plant": range(7), "animal": range(10, 15)})
     config = tiny.collection(tmp_path, sources)
     tiny.make_all(config)
-    desk = open_desk(open_workspace(config))
-    from_tables = desk.similar.to_picture("plant_id_3", 5)
+    context = open_context(open_workspace(config))
+    from_tables = context.similar.to_picture("plant_id_3", 5)
     studies.study(config, Silent(), studies.index)
     with monkeypatch.context() as patched:
         patched.delattr(answering, "_nearest_in_tables")
-        from_index = desk.similar.to_picture("plant_id_3", 5)
+        from_index = context.similar.to_picture("plant_id_3", 5)
     assert [one["pic_id"] for one in from_index] == [one["pic_id"] for one in from_tables]
     assert from_index[0]["cosine"] == pytest.approx(from_tables[0]["cosine"], abs=2e-3)
     # A picture that came later is found although the index does not have it yet.
     tiny.write_picture(tmp_path / "in/plant/9999.png", 9999)
     tiny.make_all(config)
-    near = desk.similar.to_picture("plant_id_3", 12)
+    near = context.similar.to_picture("plant_id_3", 12)
     assert "plant_id_8" in {one["pic_id"] for one in near}
-    desk.close()
+    context.close()

@@ -6,14 +6,14 @@ from tests import tiny
 
 import naturalist
 from naturalist.errors import ConfigError
-from naturalist.features import open_place
+from naturalist.features import open_features
 
 
 def test_the_rows_are_those_of_the_tables_with_their_sources(tmp_path: Path) -> None:
     sources = tiny.make_sources(tmp_path / "in", {"plant": range(7), "animal": range(10, 13)})
     config = tiny.collection(tmp_path, sources)
     tiny.make_all(config)
-    rows = open_place(config.layout.root).read()
+    rows = open_features(config.layout.root).read()
     features, labels, pic_ids = naturalist.load(config.layout.root).numpy()
     assert np.array_equal(rows.features, features)
     assert np.array_equal(rows.labels, labels)
@@ -27,11 +27,11 @@ def test_the_fingerprint_changes_with_the_tables(tmp_path: Path) -> None:
     sources = tiny.make_sources(tmp_path / "in", {"plant": range(3), "animal": range(10, 13)})
     config = tiny.collection(tmp_path, sources)
     tiny.make_all(config)
-    before = open_place(config.layout.root).read().fingerprint
-    assert open_place(config.layout.root).read().fingerprint == before
+    before = open_features(config.layout.root).read().fingerprint
+    assert open_features(config.layout.root).read().fingerprint == before
     tiny.write_picture(tmp_path / "in/plant/9999.png", 9999)
     tiny.make_all(config)
-    assert open_place(config.layout.root).read().fingerprint != before
+    assert open_features(config.layout.root).read().fingerprint != before
 
 
 def test_a_workspace_without_tables_says_what_to_do(tmp_path: Path) -> None:
@@ -39,4 +39,4 @@ def test_a_workspace_without_tables_says_what_to_do(tmp_path: Path) -> None:
     config = tiny.collection(tmp_path, sources)
     tiny.ingest(config)
     with pytest.raises(ConfigError, match="naturalist run"):
-        open_place(config.layout.root).read()
+        open_features(config.layout.root).read()

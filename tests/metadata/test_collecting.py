@@ -22,7 +22,7 @@ from naturalist.errors import ConfigError, SourceError
 from naturalist.metadata import Summary
 from naturalist.pipeline import steps
 from naturalist.progress import Silent
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 
 
 def _config(folder: Path, source: Path, **rules: Any) -> Config:

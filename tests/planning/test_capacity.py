@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tiny
 from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
-from naturalist.planning.capacity import Wanted, load_rates, plan, rates_of
+from naturalist.planning.capacity import Workload, load_rates, plan, rates_of
 from naturalist.stores.prices import load_prices
 
 RATES = load_rates()
@@ -22,7 +22,7 @@ STANDARD = resources.files("naturalist.planning").joinpath("rates.toml").read_te
 
 
 def planned(**wanted):
-    return plan(Wanted(**wanted), RATES, PRICES)
+    return plan(Workload(**wanted), RATES, PRICES)
 
 
 @given(st.integers(1, 10**9), st.integers(1, 100), st.integers(1, 64))
@@ -60,7 +60,7 @@ def test_published_objects_are_counted_one_by_one():
 
 
 def test_money_is_that_of_the_prices():
-    found = plan(Wanted(10**6, machines=2), RATES.with_hour(0.5), PRICES)
+    found = plan(Workload(10**6, machines=2), RATES.with_hour(0.5), PRICES)
     sent, money = found["publish"], found["money"]
     assert money["requests"] == pytest.approx(sent["write_requests"] / 1000 * PRICES.put_1000)
     assert money["month"] == pytest.approx(sent["size_bytes"] / 1e9 * PRICES.storage_gb_month)
@@ -84,7 +84,7 @@ def test_publishing_is_part_of_the_whole_and_near_duplicates_grow_faster_than_th
 @pytest.mark.parametrize("name", ["pictures", "machines", "cores"])
 def test_less_than_one_of_anything_is_refused_by_name(name):
     with pytest.raises(ConfigError, match=f"--{name}"):
-        Wanted(**{"pictures": 1} | {name: 0})
+        Workload(**{"pictures": 1} | {name: 0})
 
 
 def test_a_negative_price_is_refused():
@@ -97,7 +97,7 @@ def test_own_rates_are_read_and_named_as_an_assumption(tmp_path):
     path.write_text(STANDARD.replace("extract = 630", "extract = 63"))
     own = load_rates(path)
     assert own.divided["extract"] == 63
-    assert str(path) in plan(Wanted(1000), own, PRICES)["assumptions"][0]
+    assert str(path) in plan(Workload(1000), own, PRICES)["assumptions"][0]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.numeric.mixtures import directions
 
 from naturalist.errors import ConfigError
-from naturalist.features import FeatureTable, open_file, open_place
+from naturalist.features import FeatureTable, open_features, open_file
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.studies import exporting
@@ -71,7 +71,7 @@ def test_the_projector_gets_vectors_and_metadata_line_by_line(
 def test_thumbnails_lie_on_the_sprite_in_the_order_of_the_rows(
     photo_workspace: Path, tmp_path: Path
 ) -> None:
-    files = open_place(photo_workspace)
+    files = open_features(photo_workspace)
     layout = Layout(photo_workspace)
     export(files, Beside(), tmp_path, "projector", Silent(), rows=50, pictures=layout)
     with Image.open(tmp_path / "sprite.png") as sprite:

@@ -23,11 +23,11 @@ export function Curve(props: {
   const y = (v: number) => 8 + (1 - (v - low) / (1 - low)) * (h - below - 8);
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   const every = Math.ceil(props.spots.length / MARKED);
-  const said = props.spots.filter((_, k) => k % every === 0);
+  const labelled = props.spots.filter((_, k) => k % every === 0);
   const path = props.spots.map((s, k) => `${k ? "L" : "M"}${x(s.x)} ${y(s.y)}`).join("");
   return (
     <figure class="chart square">
-      <svg viewBox={`0 0 ${w} ${h}`} role="img" aria-label={`${props.label}: ${said.map((s) => s.text).join("; ")}`}>
+      <svg viewBox={`0 0 ${w} ${h}`} role="img" aria-label={`${props.label}: ${labelled.map((s) => s.text).join("; ")}`}>
         {ticks.map((t) => (
           <g>
             <line class="grid" x1={x(0)} x2={x(1)} y1={y(low + t * (1 - low))} y2={y(low + t * (1 - low))} />

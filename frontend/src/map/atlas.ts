@@ -181,11 +181,11 @@ export function writeFilters(filters: Filter[]): string {
 export function readFilters(text: string | undefined): Filter[] {
   const found: Filter[] = [];
   for (const part of (text ?? "").split(";")) {
-    const [column, said] = part.split(":", 2);
-    if (!column || said === undefined) continue;
-    const range = /^(\d+)-(\d+)$/.exec(said);
+    const [column, value] = part.split(":", 2);
+    if (!column || value === undefined) continue;
+    const range = /^(\d+)-(\d+)$/.exec(value);
     if (range) found.push({ column, range: [Number(range[1]), Number(range[2])] });
-    else found.push({ column, codes: said.split(",").filter(Boolean).map(Number) });
+    else found.push({ column, codes: value.split(",").filter(Boolean).map(Number) });
   }
   return found;
 }

@@ -28,7 +28,7 @@ export function keysOf(rows: number, groups: ArrayLike<number> | null): Float32A
   return keys;
 }
 
-export interface Chosen {
+export interface PictureChoice {
   rows: number[];
   /** Of a picture, in CSS pixels. */
   edge: number;
@@ -44,7 +44,7 @@ export function choosePictures(
   keys: Float32Array,
   view: View,
   screen: Screen,
-): Chosen {
+): PictureChoice {
   const cell = dims === 2 ? flatCell(view, screen) : CELL * 1.3;
   const best = new Map<number, number>();
   const all: number[] = [];

@@ -10,7 +10,7 @@ import { Empty, Shown, Thumb } from "../ui";
 import type { Atlas } from "./atlas";
 import { around } from "./picking";
 
-const SAID = ["category", "prediction", "correctness", "confidence", "outlier", "cluster", "batch", "sampled", "placement", "blur", "brightness", "contrast"];
+const SHOWN = ["category", "prediction", "correctness", "confidence", "outlier", "cluster", "batch", "sampled", "placement", "blur", "brightness", "contrast"];
 
 export function Detail(props: {
   id: string;
@@ -32,7 +32,7 @@ export function Detail(props: {
     const look = async () => {
       const at = await atlas.rowOf(id);
       if (at < 0) return wanted && (setFacts([]), setNear([]));
-      const names = SAID.filter((name) => atlas.column(name));
+      const names = SHOWN.filter((name) => atlas.column(name));
       await Promise.all([...names, "source"].map((name) => atlas.codes(name)));
       const found = [...names, "source"].map((name): [string, string] => [atlas.column(name)!.title, atlas.text(name, at) ?? ""]);
       const beside = await atlas.picIds(around(atlas.positions, atlas.dims, props.mask, at, 8));

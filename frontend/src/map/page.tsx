@@ -14,7 +14,7 @@ import { Integrity } from "./integrity";
 import { anchorsOf, type Name } from "./names";
 import type { Polygon } from "./picking";
 import { Search } from "./search";
-import { Chosen } from "./selection";
+import { SelectedPictures } from "./selection";
 import { Stage, type Tool } from "./stage";
 
 interface Hover {
@@ -69,8 +69,8 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     // Before the points are there, the camera is not the one that the address names.
     if (!stage.current || !atlas) return;
     view.current = stage.current.camera.save();
-    const asked = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), p: picture, i: pictures ? "" : "0", v: view.current };
-    remember("map", asked);
+    const state = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), p: picture, i: pictures ? "" : "0", v: view.current };
+    remember("map", state);
   }, [atlas, name, colour, filters, picture, pictures]);
 
   const show = useCallback(
@@ -90,31 +90,31 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     [atlas, place],
   );
 
-  // What the stage hears must see the newest state without making a new stage.
-  const hears = useRef({ show, keep, place, atlas, chosen });
-  hears.current = { show, keep, place, atlas, chosen };
+  // What the stage calls must see the newest state without making a new stage.
+  const handlers = useRef({ show, keep, place, atlas, chosen });
+  handlers.current = { show, keep, place, atlas, chosen };
 
   useEffect(() => {
     if (!canvas.current) return;
     let made: Stage;
     try {
       made = new Stage(canvas.current, {
-        hover: (row, x, y) => void point(hears.current.atlas, row, x, y, setHover),
+        hover: (row, x, y) => void point(handlers.current.atlas, row, x, y, setHover),
         click: async (row) => {
-          const held = hears.current.atlas;
-          await hears.current.show(row >= 0 && held ? await held.picId(row) : "", false);
+          const held = handlers.current.atlas;
+          await handlers.current.show(row >= 0 && held ? await held.picId(row) : "", false);
         },
         choose: (rows, more) => {
-          setChosen(more ? [...new Set([...hears.current.chosen, ...rows])] : rows);
+          setChosen(more ? [...new Set([...handlers.current.chosen, ...rows])] : rows);
           setChosenBy("drawn on the map");
         },
         moved: () => {
           setHover(null);
-          hears.current.place();
+          handlers.current.place();
           clearTimeout(later.current);
-          later.current = window.setTimeout(() => hears.current.keep(), 250);
+          later.current = window.setTimeout(() => handlers.current.keep(), 250);
         },
-        resized: () => hears.current.place(),
+        resized: () => handlers.current.place(),
         outline: setOutline,
         named: (found) => setNames((held) => (JSON.stringify(held) === JSON.stringify(found) ? held : found)),
         drew: (points, shown) => {
@@ -340,7 +340,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       {beside && atlas && (
         <aside class="panel right" aria-label="Chosen pictures">
           {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={find} onClose={() => void show("", false)} onChoose={chooseIds} />}
-          {chosen.length > 0 && <Chosen review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
+          {chosen.length > 0 && <SelectedPictures review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
         </aside>
       )}
     </div>
@@ -361,13 +361,13 @@ async function point(atlas: Atlas | null, row: number, x: number, y: number, set
 }
 
 function HoverCard({ hover, atlas, colour }: { hover: Hover; atlas: Atlas | null; colour: string }) {
-  const said = atlas?.text(colour, hover.row);
+  const label = atlas?.text(colour, hover.row);
   const left = hover.x > innerWidth / 2 - 100;
   return (
     <div class={`hover${left ? " left" : ""}${hover.y > innerHeight * 0.6 ? " up" : ""}`} style={{ left: `${hover.x}px`, top: `${hover.y}px` }} role="status">
       <Thumb id={hover.id} />
       <b>{hover.id}</b>
-      {said && <small>{`${atlas?.column(colour)?.title}: ${said}`}</small>}
+      {label && <small>{`${atlas?.column(colour)?.title}: ${label}`}</small>}
     </div>
   );
 }

@@ -17,7 +17,7 @@ interface Props {
 
 export function Search(props: Props) {
   const [text, setText] = useState("");
-  const [said, setSaid] = useState("");
+  const [message, setMessage] = useState("");
   const [sources, setSources] = useState<string[]>([]);
   useEffect(() => {
     props.atlas.codes("source").then(() => setSources(props.atlas.meaning("source")?.names ?? []), () => undefined);
@@ -28,19 +28,19 @@ export function Search(props: Props) {
     if (!query) return;
     if (/_id_\d+$/.test(query)) {
       const row = await props.atlas.rowOf(query);
-      setSaid(row < 0 ? `The map has no picture ${query}.` : "");
+      setMessage(row < 0 ? `The map has no picture ${query}.` : "");
       if (row >= 0) props.onShow(query);
       return;
     }
     const codes = sources.flatMap((name, k) => (name.toLowerCase().includes(query.toLowerCase()) ? [k] : []));
     if (codes.length) {
-      setSaid(`${codes.length} sources`);
+      setMessage(`${codes.length} sources`);
       props.onFilter({ column: "source", codes });
       return;
     }
-    if (source.exported) return setSaid(`No source is named like ${query}.`);
-    setSaid(`Looking for ${query} …`);
-    setSaid(await searchPictures(query));
+    if (source.exported) return setMessage(`No source is named like ${query}.`);
+    setMessage(`Looking for ${query} …`);
+    setMessage(await searchPictures(query));
   };
 
   /** Words that describe pictures, else parts of paths; says what was found. */
@@ -57,13 +57,13 @@ export function Search(props: Props) {
   };
 
   const drop = async (file: File) => {
-    setSaid(`Looking for pictures like ${file.name} …`);
+    setMessage(`Looking for pictures like ${file.name} …`);
     try {
       const near = await similarTo(file);
       await props.onChoose(near.map((one) => one.pic_id), `nearest to ${file.name}`);
-      setSaid(near.length ? `The nearest has cosine ${near[0].cosine.toFixed(3)}.` : "Nothing is like it.");
+      setMessage(near.length ? `The nearest has cosine ${near[0].cosine.toFixed(3)}.` : "Nothing is like it.");
     } catch (error) {
-      setSaid((error as Error).message);
+      setMessage((error as Error).message);
     }
   };
 
@@ -115,7 +115,7 @@ export function Search(props: Props) {
         </label>
       )}
       <p class="note" role="status">
-        {said}
+        {message}
       </p>
     </form>
   );

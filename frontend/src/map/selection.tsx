@@ -10,7 +10,7 @@ import type { Atlas } from "./atlas";
 
 const PER_PAGE = 48;
 
-export function Chosen(props: {
+export function SelectedPictures(props: {
   /** Whether people may decide in the page. */
   review: boolean;
   rows: number[];

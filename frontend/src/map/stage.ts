@@ -2,7 +2,7 @@
 
 import type { Atlas } from "./atlas";
 import { FlatCamera, OrbitCamera, type Camera } from "./cameras";
-import { choosePictures, keysOf, pictureAt, placePictures, thinned, type Chosen } from "./choosing";
+import { choosePictures, keysOf, pictureAt, placePictures, thinned, type PictureChoice } from "./choosing";
 import { source } from "../data";
 import { placeNames, type Anchor, type Name } from "./names";
 import { Grid, pick, within, type Polygon } from "./picking";
@@ -11,7 +11,7 @@ import { Sprites, type Placed } from "./sprites";
 
 export type Tool = "pan" | "lasso" | "box";
 
-export interface Hears {
+export interface StageEvents {
   hover(row: number, x: number, y: number): void;
   click(row: number): void;
   choose(rows: number[], more: boolean): void;
@@ -44,7 +44,7 @@ export class Stage {
   private sprites: Sprites;
   private keys: Float32Array = new Float32Array(0);
   private colours: Uint8Array = new Uint8Array(0);
-  private chosen: Chosen = { rows: [], edge: 0, every: false };
+  private chosen: PictureChoice = { rows: [], edge: 0, every: false };
   private chosenAt = 0;
   private placed: Placed[] = [];
   private grid: Grid | null = null;
@@ -61,13 +61,13 @@ export class Stage {
   private stop = new AbortController();
   private observer: ResizeObserver;
 
-  constructor(private canvas: HTMLCanvasElement, private hears: Hears) {
+  constructor(private canvas: HTMLCanvasElement, private events: StageEvents) {
     this.renderer = new Renderer(canvas);
     this.sprites = new Sprites(this.renderer.gl, (rows) => this.squares(rows), () => this.draw());
     this.camera = new FlatCamera([1, 1]);
     this.observer = new ResizeObserver(() => {
       this.draw();
-      this.hears.resized();
+      this.events.resized();
     });
     this.observer.observe(canvas);
     this.listen();
@@ -167,7 +167,7 @@ export class Stage {
       this.chosenAt = 0;
       this.draw();
     }, 160);
-    this.hears.moved();
+    this.events.moved();
     this.draw();
   }
 
@@ -197,8 +197,8 @@ export class Stage {
     this.placed = placePictures(positions, dims, rows, edge, view, screen).filter((one) => this.sprites.has(one.row));
     const pictures = this.sprites.draw(this.placed, this.colours, this.renderer.palette, screen);
     this.renderer.finish();
-    this.hears.drew(this.drawn, pictures);
-    this.hears.named(placeNames(this.anchors, view, screen, this.camera.nearer()));
+    this.events.drew(this.drawn, pictures);
+    this.events.named(placeNames(this.anchors, view, screen, this.camera.nearer()));
   }
 
   /** Choose which points are pictures; while the map moves, those that were stay for a while. */
@@ -239,7 +239,7 @@ export class Stage {
     on("pointermove", (e) => this.move(e));
     on("pointerup", (e) => this.up(e));
     on("pointercancel", (e) => this.pointers.delete(e.pointerId));
-    on("pointerleave", () => this.hears.hover(-1, 0, 0));
+    on("pointerleave", () => this.events.hover(-1, 0, 0));
     on("contextmenu", (e) => e.preventDefault());
     on("wheel", (e) => {
       e.preventDefault();
@@ -259,7 +259,7 @@ export class Stage {
   private move(e: PointerEvent): void {
     const before = this.pointers.get(e.pointerId);
     if (!before) {
-      this.hears.hover(this.pick(e.offsetX, e.offsetY), e.offsetX, e.offsetY);
+      this.events.hover(this.pick(e.offsetX, e.offsetY), e.offsetX, e.offsetY);
       return;
     }
     const [dx, dy] = [e.offsetX - before.x, e.offsetY - before.y];
@@ -290,19 +290,19 @@ export class Stage {
       const from = this.path[0];
       this.path = [from, { x, y: from.y }, { x, y }, { x: from.x, y }];
     }
-    this.hears.outline(this.path);
+    this.events.outline(this.path);
   }
 
   private up(e: PointerEvent): void {
     if (!this.pointers.delete(e.pointerId) || this.pointers.size) return;
-    if (this.travelled < 5) this.hears.click(this.pick(e.offsetX, e.offsetY));
+    if (this.travelled < 5) this.events.click(this.pick(e.offsetX, e.offsetY));
     else if (this.path.length > 2 && this.atlas) {
       const screen = this.screen();
       const view = this.camera.view(screen.width, screen.height);
       const rows = within(this.atlas.positions, this.atlas.dims, this.shown, view, screen, this.path);
-      this.hears.choose(rows, e.shiftKey);
+      this.events.choose(rows, e.shiftKey);
     }
     this.path = [];
-    this.hears.outline([]);
+    this.events.outline([]);
   }
 }

@@ -150,6 +150,6 @@ function Measures({ metrics }: { metrics: Record<string, number | null> }) {
 /** A measure with what it was taken of: ari_clustered_sources. */
 function split(name: string): [string, string] {
   const [base, ...of] = name.split("_");
-  const said = of.map((one) => ({ clustered: "pictures in clusters only", sources: "each source weighs the same" })[one] ?? one);
-  return [base, of.length ? `: ${said.join(", ")}` : ""];
+  const names = of.map((one) => ({ clustered: "pictures in clusters only", sources: "each source weighs the same" })[one] ?? one);
+  return [base, of.length ? `: ${names.join(", ")}` : ""];
 }

@@ -120,7 +120,7 @@ function median(values: number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-const SAID: Record<string, (value: number) => string> = {
+const PHRASES: Record<string, (value: number) => string> = {
   pictures: (n) => `${count(n)} pictures`,
   refused: (n) => `${count(n)} refused`,
   shards: (n) => `${count(n)} files of features`,
@@ -143,10 +143,10 @@ const SAID: Record<string, (value: number) => string> = {
 /** What a stage did, in words; what it did not do is left out, but for findings. */
 function summary(facts: Record<string, unknown>): string {
   const batches = Array.isArray(facts.batches) ? [facts.batches.length ? `batch ${facts.batches.join(", ")}` : "no new batch"] : [];
-  const said = Object.entries(facts)
+  const phrases = Object.entries(facts)
     .filter(([name, value]) => name !== "duration_s" && typeof value === "number" && (value !== 0 || ["hard", "refused", "pictures"].includes(name)))
-    .map(([name, value]) => (SAID[name] ?? ((n: number) => `${words(name)} ${name.endsWith("_bytes") ? size(n) : decimal(n)}`))(value as number));
-  return [...batches, ...added(facts.added), ...said].join(", ");
+    .map(([name, value]) => (PHRASES[name] ?? ((n: number) => `${words(name)} ${name.endsWith("_bytes") ? size(n) : decimal(n)}`))(value as number));
+  return [...batches, ...added(facts.added), ...phrases].join(", ");
 }
 
 function added(by: unknown): string[] {

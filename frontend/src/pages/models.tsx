@@ -87,7 +87,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
           <Card title="What would help">
             <ul>
               {(e.advice ?? []).map((one) => (
-                <li>{said(one)}</li>
+                <li>{asText(one)}</li>
               ))}
             </ul>
             {!!e.leaning?.length && <p class="note">It leans most on {e.leaning.slice(0, LEANING).map(leansOn).join(", ")}</p>}
@@ -100,11 +100,11 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
 
 function leansOn(one: unknown): string {
   const known = one as { source?: string; category?: string };
-  if (!known?.source) return said(one);
+  if (!known?.source) return asText(one);
   return known.category ? `${known.source} (${known.category})` : known.source;
 }
 
-function said(one: unknown): string {
+function asText(one: unknown): string {
   if (typeof one === "string") return one;
   if (one && typeof one === "object") {
     return Object.values(one)

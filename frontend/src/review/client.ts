@@ -93,7 +93,7 @@ export interface Answer {
 }
 
 /** What is wanted for one picture; what is left out stays as it is. */
-export interface Wanted {
+export interface RequestedDecision {
   key: string;
   version: number;
   seen: string;
@@ -156,17 +156,17 @@ async function send(path: string, body?: unknown): Promise<Response> {
   }
   if (answer.ok) return answer;
   if (answer.status === 401) throw new SignedOut("This token is not valid.");
-  const told = (await answer.json().catch(() => ({}))) as { error?: string; standing?: Record<string, Standing> };
-  const text = told.error ?? `The server answered ${answer.status}.`;
-  if (answer.status === 409) throw new Outdated(text, told.standing ?? {});
+  const refused = (await answer.json().catch(() => ({}))) as { error?: string; standing?: Record<string, Standing> };
+  const text = refused.error ?? `The server answered ${answer.status}.`;
+  if (answer.status === 409) throw new Outdated(text, refused.standing ?? {});
   throw new Error(text);
 }
 
 /** Decide about many pictures at once, as they are now. */
-export async function decideAll(ids: string[], change: Omit<Wanted, "key" | "version" | "seen"> & { addTag?: string }): Promise<Answer> {
+export async function decideAll(ids: string[], change: Omit<RequestedDecision, "key" | "version" | "seen"> & { addTag?: string }): Promise<Answer> {
   const { items } = await ask<{ items: Item[] }>("items", { keys: ids });
   const { addTag, ...rest } = change;
-  const pictures: Wanted[] = items.map((one) => ({
+  const pictures: RequestedDecision[] = items.map((one) => ({
     key: one.key,
     version: one.standing.version,
     seen: one.state,

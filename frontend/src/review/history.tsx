@@ -8,7 +8,7 @@ export function many(n: number, one: string): string {
   return `${count(n)} ${one}${n === 1 ? "" : "s"}`;
 }
 
-export function said(decision: string, category: string): string {
+export function decisionText(decision: string, category: string): string {
   if (!decision) return "no decision";
   if (decision === "retire") return "retire";
   if (decision === "keep") return category ? `keep as ${category}` : "keep";
@@ -27,7 +27,7 @@ export function Entries(props: { news: News; me: string; onUndo: (number: number
         {entries.map((one) => (
           <li key={one.number}>
             <span>
-              <b>{one.by === props.me ? "You" : one.by}</b> {KINDS[one.kind] ?? said(one.decision, one.category)} · {one.pictures > 1 ? `${count(one.pictures)} pictures` : one.first.slice(0, 40)} <small>{moment(one.at)}</small>
+              <b>{one.by === props.me ? "You" : one.by}</b> {KINDS[one.kind] ?? decisionText(one.decision, one.category)} · {one.pictures > 1 ? `${count(one.pictures)} pictures` : one.first.slice(0, 40)} <small>{moment(one.at)}</small>
             </span>
             {one.kind === "decide" && one.stands && (
               <button class="plain" onClick={() => props.onUndo(one.number)} aria-label={`Undo decision ${one.number} about ${one.first.slice(0, 40)}`}>

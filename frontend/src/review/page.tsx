@@ -7,7 +7,7 @@ import type { About } from "../types";
 import { Empty, Select, Trouble } from "../ui";
 import { ApplyPanel } from "./apply";
 import { ask, chosen, keepToken, type Item, type Me, type News, type QueueInfo, SignedOut, token } from "./client";
-import { Desk } from "./desk";
+import { ReviewPanel } from "./panel";
 import { Jobs } from "./jobs";
 import { many } from "./history";
 import "./review.css";
@@ -175,8 +175,8 @@ function Queues(props: { me: Me; query: Record<string, string>; about: About; on
       {error && <Trouble text={error} />}
       {!error && items === null && <p class="loading">Loading …</p>}
       {items !== null && !items.length && <Nothing queue={queue} />}
-      {items !== null && items.length > 0 && <Desk key={name} items={items} of={of} me={props.me} news={news} about={props.about} queue={name} onNews={setNews} />}
-      <div class="desk-below">
+      {items !== null && items.length > 0 && <ReviewPanel key={name} items={items} of={of} me={props.me} news={news} about={props.about} queue={name} onNews={setNews} />}
+      <div class="panel-below">
         <Jobs onEnded={() => void loadQueues()} />
       </div>
     </div>

@@ -88,7 +88,7 @@ export function PickedBar(props: { picked: Picked; about: About }) {
           <button onClick={props.picked.clear}>Clear</button>
         </>
       )}
-      <p class="desk-message" role="status">
+      <p class="panel-message" role="status">
         {message}
         {!ids.length && (
           <button class="plain" onClick={() => setMessage("")} aria-label="Close the message">

@@ -110,11 +110,11 @@ def load(
         from naturalist.backbones.networks.colour_histogram import ColourHistogram
 
         return ColourHistogram(spec)
-    from naturalist.backbones.session import OnnxBackbone, chosen_device
+    from naturalist.backbones.session import OnnxBackbone, resolve_device
 
     model = model_of(name, home)
     prepare = RULES[spec.preprocessing].prepare
-    return OnnxBackbone(spec, model, prepare, threads, chosen_device(device))
+    return OnnxBackbone(spec, model, prepare, threads, resolve_device(device))
 
 
 def model_of(name: str, home: Path | None = None) -> bytes:

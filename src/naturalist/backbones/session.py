@@ -66,7 +66,7 @@ def open_session(model: bytes, *, threads: int = 1, device: Device = "cpu") -> o
     return session
 
 
-def chosen_device(device: Device | None) -> Device:
+def resolve_device(device: Device | None) -> Device:
     """Return `device`, or what $NATURALIST_DEVICE says, or the CPU.
 
     Raises:

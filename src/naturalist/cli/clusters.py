@@ -108,14 +108,14 @@ def elsewhere(place: str, vectors: Path | None, out: Path | None) -> tuple[Featu
     Raises:
         ConfigError: --out is not said, or both --from and --vectors are.
     """
-    from naturalist.features import open_file, open_place
+    from naturalist.features import open_features, open_file
     from naturalist.layout import Layout
 
     if place and vectors:
         raise ConfigError("--from and --vectors exclude each other: say where the features are")
     if out is None:
         raise ConfigError("say with --out DIR where to write: the features are not the workspace's")
-    files = open_file(vectors) if vectors else open_place(place)
+    files = open_file(vectors) if vectors else open_features(place)
     return files, Layout(out)
 
 

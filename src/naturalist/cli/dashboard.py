@@ -29,7 +29,7 @@ from naturalist.progress import uncounted_stage
 
 if TYPE_CHECKING:
     from naturalist.config.dashboard import DashboardSection
-    from naturalist.dashboard.place import Place
+    from naturalist.dashboard.collection import Collection
     from naturalist.stores import S3Options
 
 app = typer.Typer()
@@ -103,7 +103,7 @@ def dashboard(
     """
     from naturalist.config.reading import file_of
     from naturalist.dashboard import serving
-    from naturalist.dashboard.security import Door
+    from naturalist.dashboard.security import ListenOptions
 
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     place, settings = _place(config, source, snapshot, options)
@@ -115,26 +115,26 @@ def dashboard(
     if json:
         raise ConfigError("--json is for --export: a server has /api")
     serving.check_installed()
-    door = Door(
+    listen = ListenOptions(
         host or settings.host, settings.port if port is None else port, token, open_to_network
     )
     serving.serve(
         place,
-        door,
+        listen,
         lambda url: output.print_text(_READY.format(url=url)),
         review=file_of(config) if review else None,
     )
 
 
-def _export(place: Place, folder: Path, thumbnails: int, *, json: bool, quiet: bool) -> None:
+def _export(place: Collection, folder: Path, thumbnails: int, *, json: bool, quiet: bool) -> None:
     from naturalist.dashboard.bundle import load_bundle
-    from naturalist.dashboard.desk import open_desk
+    from naturalist.dashboard.context import open_context
     from naturalist.dashboard.export import export as export_pages
 
     listening = uncounted_stage(make_progress(quiet=quiet), "export", "thumbnails")
-    with listening as (begin, advance), contextlib.closing(open_desk(place)) as desk:
+    with listening as (begin, advance), contextlib.closing(open_context(place)) as context:
         made = export_pages(
-            desk,
+            context,
             load_bundle(),
             folder,
             thumbnails=thumbnails,
@@ -155,10 +155,10 @@ _READY = "{url}   (Ctrl-C ends it)"
 
 def _place(
     config: Path, source: str, snapshot: str, options: S3Options
-) -> tuple[Place, DashboardSection]:
+) -> tuple[Collection, DashboardSection]:
     from naturalist.config import load_config
     from naturalist.config.dashboard import DashboardSection
-    from naturalist.dashboard.place import open_published, open_workspace
+    from naturalist.dashboard.collection import open_published, open_workspace
 
     if source:
         return open_published(source, snapshot or None, options), DashboardSection()

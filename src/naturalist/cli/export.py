@@ -70,7 +70,7 @@ def export(
     Example: naturalist export atlas --for atlas --thumbnails
     """
     from naturalist.config import load_config
-    from naturalist.features import open_file, open_place
+    from naturalist.features import open_features, open_file
     from naturalist.layout import Layout
     from naturalist.running import workspace
     from naturalist.studies import exporting
@@ -82,11 +82,11 @@ def export(
         raise ConfigError("--from and --vectors exclude each other: say where the features are")
     if place or vectors:
         layout = Layout(Path(place) if place and "://" not in place else folder)
-        files = open_file(vectors) if vectors else open_place(place)
+        files = open_file(vectors) if vectors else open_features(place)
     else:
         layout = load_config(config).layout
         workspace.reading(layout)
-        files = open_place(layout.root)
+        files = open_features(layout.root)
     found = (
         exporting.read_clusters(layout, clusters),
         exporting.read_coordinates(layout, coordinates),

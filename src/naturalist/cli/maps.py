@@ -127,7 +127,7 @@ def make_map(
 def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOptions, Any, Path]:
     """The settings, a context that gives the features, and where results of a kind lie."""
     from naturalist.config import load_config
-    from naturalist.features import open_place
+    from naturalist.features import open_features
     from naturalist.running import workspace
     from naturalist.studies.maps.options import MapOptions
 
@@ -142,17 +142,17 @@ def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOp
     @contextmanager
     def held() -> Iterator[FeatureTable]:
         with workspace.writing(settings):
-            yield open_place(settings.layout.root, sources=False)
+            yield open_features(settings.layout.root, sources=False)
 
     return settings.map, held, root
 
 
 def _reading(place: str) -> Any:
-    from naturalist.features import open_place
+    from naturalist.features import open_features
 
     @contextmanager
     def read() -> Iterator[FeatureTable]:
-        yield open_place(place, sources=False)
+        yield open_features(place, sources=False)
 
     return read
 

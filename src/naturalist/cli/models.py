@@ -153,7 +153,7 @@ def export(
     from naturalist.studies.classifier.exporting import export_model
 
     layout = load_config(config).layout if not model or not Path(model).exists() else None
-    path = Path(model) if layout is None else classifier.chosen_model(layout, model)
+    path = Path(model) if layout is None else classifier.resolve_model(layout, model)
     told = export_model(path, file, any_size=not prepared)
     if json:
         output.print_json(told, outputs=[file])

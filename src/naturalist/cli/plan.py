@@ -62,7 +62,7 @@ def plan(
     """
     from naturalist.config import load_config
     from naturalist.planning import capacity
-    from naturalist.planning.capacity import Wanted
+    from naturalist.planning.capacity import Workload
     from naturalist.running.executors import worker_count
     from naturalist.stores.prices import load_prices
 
@@ -71,7 +71,7 @@ def plan(
         found = capacity.rates_of(load_config(like), found)
     if machine_hour:
         found = found.with_hour(machine_hour)
-    wanted = Wanted(
+    wanted = Workload(
         pictures=_number(pictures),
         machines=machines,
         cores=cores or worker_count(0),

@@ -80,7 +80,7 @@ def predict(
 
     settings = _settings(config, model)
     names = find_pictures(inputs)
-    path = Path(model) if settings is None else classifier.chosen_model(settings.layout, model)
+    path = Path(model) if settings is None else classifier.resolve_model(settings.layout, model)
     path = path / "model.onnx" if path.is_dir() else path
     options = _options(settings, near, len(names), workers, timeout, path)
     rows = predict_pictures(names, path, options, make_progress(quiet=quiet))
@@ -114,10 +114,10 @@ def _settings(config: Path, model: str) -> Config | None:
 
 def _tables(settings: Config) -> FeatureTable | None:
     """The tables of the workspace; None while they have no rows."""
-    from naturalist.features import open_place
+    from naturalist.features import open_features
 
     try:
-        return open_place(settings.layout.root)
+        return open_features(settings.layout.root)
     except ConfigError:
         return None
 

@@ -94,7 +94,7 @@ def review(
         )
     if template is not None:
         asked = write_template(settings, template, most)
-        _print_asked(template, asked, json=json)
+        _print_questions(template, asked, json=json)
         return
     who, progress = by or getpass.getuser(), make_progress(quiet=quiet)
     if from_dashboard:
@@ -131,13 +131,13 @@ def _decisions(
     if conflicts is None:
         if keep:
             raise ConfigError("--keep goes with --conflicts; in a file write the decision there")
-        return read_decisions(path, settings.keys_by_word) if path else []
+        return read_decisions(path, settings.keys_by_any_name) if path else []
     if not keep:
         raise ConfigError(f"--conflicts needs --keep: {EARLIER}, or one of the two categories")
     return conflicts_between(settings, *conflicts, keep)
 
 
-def _print_asked(path: Path, asked: dict[str, int], *, json: bool) -> None:
+def _print_questions(path: Path, asked: dict[str, int], *, json: bool) -> None:
     if json:
         output.print_json({"template": str(path), "questions": asked}, outputs=[path])
         return

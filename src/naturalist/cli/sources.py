@@ -149,7 +149,7 @@ def fetch(
     """
     from naturalist.catalogue import FetchOptions
 
-    entries = _chosen(names or [], category, everything=everything)
+    entries = _selected(names or [], category, everything=everything)
     if sha256 and len(entries) != 1:
         raise ConfigError("--sha256 is of one archive: name one set")
     options = FetchOptions(folder, sha256 or None, newest)
@@ -166,7 +166,7 @@ def fetch(
         )
 
 
-def _chosen(names: Sequence[str], category: str, *, everything: bool) -> list[Entry]:
+def _selected(names: Sequence[str], category: str, *, everything: bool) -> list[Entry]:
     from naturalist import catalogue
 
     if names:

@@ -79,7 +79,7 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class FoundSource:
+class ProposedSource:
     """A source that is proposed.
 
     Attributes:
@@ -98,11 +98,11 @@ class FoundSource:
 
 
 @dataclass(frozen=True)
-class FoundCategory:
+class ProposedCategory:
     """A category that is proposed."""
 
     name: str
-    sources: tuple[FoundSource, ...]
+    sources: tuple[ProposedSource, ...]
 
     @property
     def pictures(self) -> int:
@@ -219,13 +219,13 @@ def layout_of(folder: Folder) -> LayoutName:
     return "category/source" if 2 * len(deep) >= len(below) else "category"
 
 
-def propose(folders: Sequence[Folder]) -> list[FoundCategory]:
+def propose(folders: Sequence[Folder]) -> list[ProposedCategory]:
     """Categories and sources for folders; categories of one name are put together.
 
     Raises:
         ConfigError: there are no pictures.
     """
-    merged: dict[str, list[FoundSource]] = {}
+    merged: dict[str, list[ProposedSource]] = {}
     for folder in folders:
         for name, sources in _categories(folder):
             merged.setdefault(category_name(name), []).extend(sources)
@@ -235,10 +235,10 @@ def propose(folders: Sequence[Folder]) -> list[FoundCategory]:
             f"no pictures were found in {names}: name folders with pictures, or say it by "
             "--category NAME=LABEL:SOURCE"
         )
-    return [FoundCategory(name, tuple(sources)) for name, sources in sorted(merged.items())]
+    return [ProposedCategory(name, tuple(sources)) for name, sources in sorted(merged.items())]
 
 
-def _categories(folder: Folder) -> Iterator[tuple[str, list[FoundSource]]]:
+def _categories(folder: Folder) -> Iterator[tuple[str, list[ProposedSource]]]:
     layout, name_of_all = layout_of(folder), folder.name
     folder = unwrapped(folder)
     if layout == "split/category":
@@ -251,7 +251,7 @@ def _categories(folder: Folder) -> Iterator[tuple[str, list[FoundSource]]]:
             yield Folder(name, is_archive=child.is_archive).name, list(sources_of(child))
 
 
-def sources_of(folder: Folder) -> Iterator[FoundSource]:
+def sources_of(folder: Folder) -> Iterator[ProposedSource]:
     """The sources of a category's folder: its folders and archives if pictures lie in those only.
 
     Folders named like splits, and folders with pictures in the midst of others, are parts of one
@@ -265,8 +265,8 @@ def sources_of(folder: Folder) -> Iterator[FoundSource]:
         yield from map(_source, below.values())
 
 
-def _source(folder: Folder) -> FoundSource:
-    return FoundSource(
+def _source(folder: Folder) -> ProposedSource:
+    return ProposedSource(
         folder.location, folder.total, _folder_names(folder), tuple(sorted(folder.tables))
     )
 
@@ -282,7 +282,7 @@ def _folder_names(folder: Folder) -> str:
     return "{class}/..."
 
 
-def _of_splits(folder: Folder) -> Iterator[tuple[str, list[FoundSource]]]:
+def _of_splits(folder: Folder) -> Iterator[tuple[str, list[ProposedSource]]]:
     """Categories below folders of splits: the whole is a source of each, by a pattern of files."""
     names = sorted({name for child in folder.filled.values() for name in child.filled})
     for name in names:
@@ -293,7 +293,7 @@ def _of_splits(folder: Folder) -> Iterator[tuple[str, list[FoundSource]]]:
         pattern = re.sub(r"[\\*?\[\]!]", "?", name)
         yield (
             name,
-            [FoundSource(folder.location, total, "{split}/...", include=(f"/*/{pattern}/",))],
+            [ProposedSource(folder.location, total, "{split}/...", include=(f"/*/{pattern}/",))],
         )
 
 

@@ -36,7 +36,7 @@ from naturalist.metadata import SourceRules
 from naturalist.schedule import AirflowSection, AnalyseSection
 from naturalist.schemas import MAX_ROWS_PER_TABLE
 from naturalist.stages.extract import ExtractOptions
-from naturalist.stages.ingest import found_sources
+from naturalist.stages.ingest import matched_sources
 from naturalist.stages.ingest.options import FileLimits, IngestOptions, Mode, Source
 from naturalist.stages.packing import Form
 from naturalist.stages.pictures import Location
@@ -227,9 +227,9 @@ class Config(Section):
         return {key: section.name for key, section in self.active.items()}
 
     @property
-    def keys_by_word(self) -> dict[str, str]:
+    def keys_by_any_name(self) -> dict[str, str]:
         """The key of each category that is not retired, by every name that it has or had."""
-        return self._categories.keys_by_word | {name: key for key, name in self.names.items()}
+        return self._categories.keys_by_any_name | {name: key for key, name in self.names.items()}
 
     @property
     def image_roots(self) -> tuple[str, ...]:
@@ -302,7 +302,7 @@ class Config(Section):
             yield match.name, match.path
 
     @property
-    def found_sources(self) -> tuple[Source, ...]:
+    def matched_sources(self) -> tuple[Source, ...]:
         """Those of the sources that the configuration does not name one by one."""
         named = {(key, s.name) for key, c in self.active.items() for s in c.source}
         return tuple(s for s in self.sources if (s.category, s.name) not in named)
@@ -310,7 +310,7 @@ class Config(Section):
     @property
     def known_sources(self) -> tuple[Source, ...]:
         """All sources, and those that earlier runs found: pictures may be read in any of them."""
-        known = {(s.category, s.name): s for s in found_sources.recall(self.layout)}
+        known = {(s.category, s.name): s for s in matched_sources.recall(self.layout)}
         known |= {(s.category, s.name): s for s in self._named_sources()}
         known |= {(s.category, s.name): s for s in self.sources}
         return tuple(known.values())

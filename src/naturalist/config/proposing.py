@@ -11,9 +11,9 @@ from naturalist.catalogue.records import licence_of
 from naturalist.config import patterns
 from naturalist.config.looking import (
     Folder,
-    FoundCategory,
-    FoundSource,
     LayoutName,
+    ProposedCategory,
+    ProposedSource,
     layout_of,
     look,
     propose,
@@ -201,7 +201,7 @@ def _hints(named: Sequence[NewCategory]) -> list[str]:
     return hints
 
 
-def _labelled(found: Sequence[FoundCategory], named: Sequence[NewCategory]) -> list[NewCategory]:
+def _labelled(found: Sequence[ProposedCategory], named: Sequence[NewCategory]) -> list[NewCategory]:
     """Categories with labels: those that were named first, the others numbered after them."""
     by_name = {one.name: one for one in named}
     taken = {one.label for one in named}
@@ -216,7 +216,7 @@ def _labelled(found: Sequence[FoundCategory], named: Sequence[NewCategory]) -> l
     return list(by_name.values())
 
 
-def new_source(found: FoundSource) -> NewSource:
+def new_source(found: ProposedSource) -> NewSource:
     """A source as it is written, with what might come along as comments."""
     hints = []
     if found.folders:

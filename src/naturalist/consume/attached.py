@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naturalist.consume.places import TableFile
+from naturalist.consume.locations import TableFile
 from naturalist.consume.reading import read, read_beside
 from naturalist.metadata import arrow_type
 

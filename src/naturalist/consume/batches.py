@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.consume import reading
-from naturalist.consume.places import TableFile
+from naturalist.consume.locations import TableFile
 from naturalist.stages.tables import features_of
 
 _COLUMNS = ("picID", "category_label", "features")

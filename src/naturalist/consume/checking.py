@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from naturalist import artifacts, snapshots
-from naturalist.consume.folder import place_of, read_manifest
+from naturalist.consume.folder import path_of, read_manifest
 from naturalist.consume.reading import check_header
 from naturalist.errors import ConfigError, StoreError
 from naturalist.snapshots import File, Snapshot, with_pictures
@@ -143,7 +143,7 @@ def _object(store: Store, file: File, *, quick: bool) -> Finding | None:
 
 
 def _local(folder: Path, file: File) -> Finding | None:
-    path = place_of(folder, file)
+    path = path_of(folder, file)
     try:
         info = ObjectInfo(file.key, path.stat().st_size, artifacts.sha256_file(path), None)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

@@ -24,7 +24,7 @@ from naturalist.snapshots.schema import (
     FileEntry,
     Id,
     Published,
-    Word,
+    ShortText,
     check,
     decode,
 )
@@ -84,7 +84,7 @@ def staging(folder: Path) -> Path:
     return folder / RESERVED_SEGMENT / "pull"
 
 
-def place_of(folder: Path, file: File) -> Path:
+def path_of(folder: Path, file: File) -> Path:
     """Where a file belongs.
 
     Raises:
@@ -106,7 +106,7 @@ def place_of(folder: Path, file: File) -> Path:
 def is_untouched(folder: Path, here: Here) -> bool:
     """Whether a file has the size and time stamp that it was put in place with."""
     try:
-        status = place_of(folder, here.file).stat()
+        status = path_of(folder, here.file).stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     return (status.st_size, status.st_mtime_ns) == (here.file.size_bytes, here.mtime_ns)
@@ -148,9 +148,9 @@ class _HereEntry(FileEntry):
 
 
 class _SelectionEntry(Published):
-    categories: list[Word]
-    formats: list[Word]
-    parts: list[Word]
+    categories: list[ShortText]
+    formats: list[ShortText]
+    parts: list[ShortText]
 
 
 class _ManifestDocument(Published):

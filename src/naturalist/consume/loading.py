@@ -16,7 +16,7 @@ from naturalist import artifacts
 from naturalist.consume import reading
 from naturalist.consume.attached import columns_of, read_with_columns
 from naturalist.consume.batches import Arrays, in_order, read_arrays, shuffled
-from naturalist.consume.places import TableFile, Tables, find_tables
+from naturalist.consume.locations import TableFile, Tables, find_tables
 from naturalist.consume.selection import check_words
 from naturalist.errors import ConfigError, MissingExtra
 from naturalist.schemas import table_schema

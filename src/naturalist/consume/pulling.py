@@ -20,7 +20,7 @@ from naturalist.consume.folder import (
     Manifest,
     is_untouched,
     mark_incomplete,
-    place_of,
+    path_of,
     read_manifest,
     staging,
     write_manifest,
@@ -99,7 +99,7 @@ def pull(
     wanted = selection.of(store, snapshot)
     description = _description(store, snapshot, wanted)
     for file in wanted:
-        place_of(folder, file)  # before anything is made
+        path_of(folder, file)  # before anything is made
     with _held(folder):
         manifest = read_manifest(folder)
         _check_collection(folder, snapshot, manifest)
@@ -182,7 +182,7 @@ def _check_free(folder: Path, plan: _Plan, manifest: Manifest | None, descriptio
     own = manifest.files if manifest else {}
     foreign = [
         str(path)
-        for path in (place_of(folder, file) for file in plan.missing if file.name not in own)
+        for path in (path_of(folder, file) for file in plan.missing if file.name not in own)
         if path.is_symlink() or path.exists()
     ]
     made_here = folder / cards.CROISSANT
@@ -212,7 +212,7 @@ def _find(folder: Path, file: File, known: Here | None) -> Here | None:
     """The file if its bytes are here; read only if its time stamp does not vouch for them."""
     if known is not None and known.file.sha256 == file.sha256 and is_untouched(folder, known):
         return Here(file, known.mtime_ns)
-    path = place_of(folder, file)
+    path = path_of(folder, file)
     if not path.is_file() or path.stat().st_size != file.size_bytes:
         return None
     here = Here(file, path.stat().st_mtime_ns)
@@ -253,14 +253,14 @@ def _exchange(folder: Path, plan: _Plan) -> dict[str, Here]:
     placed = {}
     with artifacts.storage_errors(str(folder)):
         for file in plan.missing:
-            staged, path = _staged(folder, file), place_of(folder, file)
+            staged, path = _staged(folder, file), path_of(folder, file)
             path.parent.mkdir(parents=True, exist_ok=True)
             staged.replace(path)
             placed[file.name] = Here(file, path.stat().st_mtime_ns)
-        for parent in {place_of(folder, file).parent for file in plan.missing}:
+        for parent in {path_of(folder, file).parent for file in plan.missing}:
             artifacts.sync(parent)
         for file in plan.surplus:
-            _remove(folder, place_of(folder, file))
+            _remove(folder, path_of(folder, file))
     return placed
 
 

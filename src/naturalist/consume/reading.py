@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from naturalist import artifacts
-from naturalist.consume.places import TableFile
+from naturalist.consume.locations import TableFile
 from naturalist.consume.selection import TABLES
 from naturalist.errors import StoreError
 from naturalist.schemas import CSV_DELIMITER, FEATURE_PREFIX, table_schema

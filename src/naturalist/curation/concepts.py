@@ -30,7 +30,7 @@ from naturalist.studies.words.methods.concepts import (
     cross_validate,
     fit_concept,
     interval_of_share,
-    next_to_ask,
+    most_informative,
 )
 
 Floats = NDArray[np.float32]
@@ -83,7 +83,7 @@ def make_concept(
     model, quality = _fitted(words, labels, out, name)
     scored = _scored(words, model, out)
     threshold = quality.threshold if quality else 0.5
-    asked = _asked(words, scored, threshold, set(labels), ask)
+    asked = _questions(words, scored, threshold, set(labels), ask)
     saved = SavedConcept(
         name=name,
         backbone=backbone,
@@ -256,7 +256,7 @@ def _names(words: Words, rows: NDArray[np.int64]) -> dict[str, pa.Array]:
     return {key: table[key].combine_chunks() for key in ("picID", "category")}
 
 
-def _asked(
+def _questions(
     words: Words, scored: Scored, threshold: float, known: set[str], count: int
 ) -> dict[str, list[str]]:
     """Pictures whose answers would tell most: half about the border, half about the precision."""
@@ -266,7 +266,7 @@ def _asked(
     named = words.index.described(scored.rows[pool].tolist())
     pool = pool[[one["picID"] not in known for one in named]]
     vectors = _rows_of(words, scored.rows[pool])
-    uncertain = pool[next_to_ask(vectors, scored.scores[pool], threshold, count - count // 2)]
+    uncertain = pool[most_informative(vectors, scored.scores[pool], threshold, count - count // 2)]
     rest = np.setdiff1d(pool[scored.scores[pool] >= threshold], uncertain)
     rng = np.random.default_rng(len(known))
     likely = rng.permutation(rest)[: count // 2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naturalist.errors import ConfigError
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 
 COLUMNS = ("picID", "decision", "category", "note")
 """Columns that are read; `category` and `note` may be missing."""
@@ -41,22 +41,22 @@ class Mistakes:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._found: list[tuple[int, str]] = []
+        self._mistakes: list[tuple[int, str]] = []
 
     def add(self, line: int, said: str) -> None:
         """Remember a mistake."""
-        self._found.append((line, said))
+        self._mistakes.append((line, said))
 
     def by_line(self) -> dict[int, str]:
         """The first mistake of each line."""
-        return dict(reversed(self._found))
+        return dict(reversed(self._mistakes))
 
     def raise_if_any(self) -> None:
         """Raise ConfigError with every mistake."""
-        if not self._found:
+        if not self._mistakes:
             return
-        listed = [f"line {line}: {said}" for line, said in sorted(self._found)[:_SHOWN]]
-        more = len(self._found) - len(listed)
+        listed = [f"line {line}: {said}" for line, said in sorted(self._mistakes)[:_SHOWN]]
+        more = len(self._mistakes) - len(listed)
         listed += [f"and {more} more"] if more > 0 else []
         raise ConfigError(f"{self._path}: nothing was changed. " + "; ".join(listed))
 

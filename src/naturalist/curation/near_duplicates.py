@@ -9,7 +9,7 @@ from naturalist import artifacts, ledger
 from naturalist.curation.decisions import Decision
 from naturalist.curation.measured import measured
 from naturalist.layout import Layout
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 
 
 class Keep(StrEnum):

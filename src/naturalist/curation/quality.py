@@ -14,7 +14,7 @@ from naturalist.curation.decisions import Decision
 from naturalist.curation.measured import measured
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.thumbnails import read_thumbnails
 

@@ -12,7 +12,7 @@ from naturalist.config import Config
 from naturalist.curation.decisions import BY_BYTES, Decision
 from naturalist.errors import ConfigError
 from naturalist.running import workspace
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 
 EARLIER = "earlier"
 """Keeps, of pictures in conflict, those that were there first."""
@@ -129,7 +129,7 @@ def undecided(config: Config) -> set[str]:
     """Accepted pictures about which no person has said anything."""
     with ledger.connect(config.layout) as connection:
         query = (
-            "SELECT pic_id FROM ledger ANTI JOIN words USING (pic_id) "
+            "SELECT pic_id FROM ledger ANTI JOIN decisions USING (pic_id) "
             "WHERE outcome = 'accepted' AND pic_id IS NOT NULL"
         )
         return {row[0] for row in connection.execute(query).fetchall()}
@@ -158,7 +158,7 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
         ConfigError: there is no such conflict, or in one of them nothing was there first.
     """
     workspace.reading(config.layout)
-    if keep != EARLIER and keep not in config.keys_by_word:
+    if keep != EARLIER and keep not in config.keys_by_any_name:
         allowed = ", ".join([EARLIER, *config.names.values()])
         raise ConfigError(f"--keep {keep!r}: choose one of {allowed}")
     with ledger.connect(config.layout) as connection:
@@ -172,7 +172,7 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
     note = f"all conflicts between {one} and {other}"
     made = []
     for line, row in enumerate(mine, start=1):
-        category = _earlier(row["rows"]) if keep == EARLIER else config.keys_by_word[keep]
+        category = _earlier(row["rows"]) if keep == EARLIER else config.keys_by_any_name[keep]
         if category is None:
             raise ConfigError(
                 f"of {row['sha256'].hex()[:12]} none was there earlier: give a category with "

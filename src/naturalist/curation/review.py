@@ -25,7 +25,14 @@ from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.stages.ingest import batches
 from naturalist.stages.ingest.assign import Assigned
-from naturalist.stages.ingest.settle import CannotSettle, Kind, Settled, Word, retire, settle
+from naturalist.stages.ingest.resolve import (
+    CannotResolve,
+    DecisionRecord,
+    Kind,
+    Resolution,
+    resolve,
+    retire,
+)
 
 Row = dict[str, Any]
 
@@ -100,16 +107,16 @@ def review(
         return _work_out(config, decisions, by, path, leave_out_mistakes)[0]
     with runner.opened(config, progress) as job:
         finish_pending(job, IngestResult())
-        reviewed, settled = _work_out(config, decisions, by, path, leave_out_mistakes)
-        if settled:
-            _write(job, settled, reviewed)
+        reviewed, resolutions = _work_out(config, decisions, by, path, leave_out_mistakes)
+        if resolutions:
+            _write(job, resolutions, reviewed)
     reviewed.dry_run = False
     return reviewed
 
 
 def _work_out(
     config: Config, decisions: Sequence[Decision], by: str, path: str, leave_out: bool
-) -> tuple[Reviewed, list[Settled]]:
+) -> tuple[Reviewed, list[Resolution]]:
     mistakes = Mistakes(path)
     with ledger.connect(config.layout) as connection:
         digests = _digests(connection, decisions, mistakes)
@@ -118,40 +125,40 @@ def _work_out(
     _refuse_contradictions(decisions, digests, mistakes)
     numbers = _Numbers(config)
     at_ns = max(time.time_ns(), (newest[0] if newest else 0) + 1)
-    reviewed, settled = Reviewed(dry_run=True), []
+    reviewed, resolutions = Reviewed(dry_run=True), []
     done: set[bytes] = set()
     for decision in decisions:
         digest = digests.get(decision.line)
         if digest is None or digest in done:
             continue
         done.add(digest)
-        word = Word(decision.by or by, at_ns, decision.note or None)
+        record = DecisionRecord(decision.by or by, at_ns, decision.note or None)
         try:
-            _refuse_outdated(decision, rows[digest], word)
-            one = _settle(decision, rows[digest], word, numbers)
-        except CannotSettle as error:
+            _refuse_outdated(decision, rows[digest], record)
+            one = _resolve(decision, rows[digest], record, numbers)
+        except CannotResolve as error:
             mistakes.add(decision.line, f"{decision.key}: {error}")
             continue
         reviewed.decided += 1
         reviewed.unchanged += one.is_nothing
-        _tell(reviewed, rows[digest], one)
-        settled += [] if one.is_nothing else [one]
+        _report(reviewed, rows[digest], one)
+        resolutions += [] if one.is_nothing else [one]
     if leave_out:
         keys = {decision.line: decision.key for decision in decisions}
         reviewed.left_out = [LeftOut(keys[k], why) for k, why in mistakes.by_line().items()]
     else:
         mistakes.raise_if_any()
-    return reviewed, settled
+    return reviewed, resolutions
 
 
-def _refuse_outdated(decision: Decision, rows: Sequence[Row], word: Word) -> None:
+def _refuse_outdated(decision: Decision, rows: Sequence[Row], record: DecisionRecord) -> None:
     """Somebody may have decided in another way since; what holds already is no matter."""
     now = ledger_state(decision.key, rows)
     if decision.seen in (None, now):
         return
     # A trial: it takes no number of a category.
-    if not _settle(decision, rows, word, lambda _: 1).is_nothing:
-        raise CannotSettle(f"it was {decision.seen} when this was decided and is {now} now")
+    if not _resolve(decision, rows, record, lambda _: 1).is_nothing:
+        raise CannotResolve(f"it was {decision.seen} when this was decided and is {now} now")
 
 
 def ledger_state(key: str, rows: Sequence[Row]) -> str:
@@ -197,11 +204,11 @@ def _digests(
 
 
 _ROWS = """
-SELECT l.*, o.origin, w.word
+SELECT l.*, o.origin, d.decision
 FROM ledger l SEMI JOIN asked_bytes USING (sha256)
 LEFT JOIN (SELECT pic_id, same_as AS origin FROM ledger_rows
            WHERE pic_id IS NOT NULL AND occurrence < 0) o USING (pic_id)
-LEFT JOIN words w USING (pic_id)
+LEFT JOIN decisions d USING (pic_id)
 ORDER BY l.batch, l.category, l.source, l.path, l.occurrence
 """
 
@@ -251,25 +258,25 @@ class _Numbers:
         return self._last[category]
 
 
-def _settle(
-    decision: Decision, rows: Sequence[Row], word: Word, numbers: Callable[[str], int]
-) -> Settled:
+def _resolve(
+    decision: Decision, rows: Sequence[Row], record: DecisionRecord, numbers: Callable[[str], int]
+) -> Resolution:
     wanted, category = _meaning(decision)
-    return settle(rows, category, word, numbers) if wanted else retire(rows, word)
+    return resolve(rows, category, record, numbers) if wanted else retire(rows, record)
 
 
-def _tell(reviewed: Reviewed, rows: Sequence[Row], settled: Settled) -> None:
+def _report(reviewed: Reviewed, rows: Sequence[Row], resolution: Resolution) -> None:
     before = {_name(row): _outcome(row) for row in rows}
-    bases = {id(made): base for made, base in settled.moved}
-    for row in settled.rows:
+    bases = {id(made): base for made, base in resolution.moved}
+    for row in resolution.rows:
         if row["pic_id"] is not None:
             base = bases.get(id(row))
             reviewed.new_ids[_name(base) if base else file_of(row)] = row["pic_id"]
         name = row["pic_id"] or _name(row)
         was = before.get(file_of(row), "") if row["occurrence"] >= 0 else ""
         reviewed.changes.append(Change(name, was, _outcome(row)))
-    fresh = {row["pic_id"] for row in settled.rows}
-    for _, amendment in settled.amendments:
+    fresh = {row["pic_id"] for row in resolution.rows}
+    for _, amendment in resolution.amendments:
         if amendment["pic_id"] not in fresh:
             name = amendment["pic_id"]
             now = _outcome(amendment)
@@ -290,12 +297,12 @@ def _outcome(row: Row) -> str:
 # writing
 
 
-def _write(job: Job, settled: Sequence[Settled], reviewed: Reviewed) -> None:
+def _write(job: Job, resolutions: Sequence[Resolution], reviewed: Reviewed) -> None:
     config = job.config
     batch = ledger.last_batch(config.layout) + 1
-    fetch(config, settled)
+    fetch(config, resolutions)
     decided = Assigned()
-    for one in settled:
+    for one in resolutions:
         for row in one.rows:
             decided.rows[row["category"]].append(row | {"batch": batch})
         for category, amendment in one.amendments:
@@ -305,7 +312,7 @@ def _write(job: Job, settled: Sequence[Settled], reviewed: Reviewed) -> None:
         summaries = ledger.batches(config.layout, category)
         last = summaries[-1].last_number if summaries else 0
         decided.last_numbers[category] = max([last, *numbers])
-    stamp = min((a["at_ns"] for one in settled for _, a in one.amendments), default=0)
+    stamp = min((a["at_ns"] for one in resolutions for _, a in one.amendments), default=0)
     batches.write_decided(
         config.layout, decided, batch, config.extract.shard_size, f"review-{stamp}"
     )

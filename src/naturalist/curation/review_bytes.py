@@ -13,22 +13,22 @@ from naturalist.images import EXTENSIONS
 from naturalist.layout import pic_number
 from naturalist.stages.ingest.examine import ExamineTask, examine
 from naturalist.stages.ingest.listing import Entry
+from naturalist.stages.ingest.resolve import Resolution
 from naturalist.stages.ingest.roots import RootChooser
-from naturalist.stages.ingest.settle import Settled
 from naturalist.stages.pictures import Location, path_in_source, read_in_source, read_picture
 from naturalist.stores.remote import RemoteFolder
 
 Row = dict[str, Any]
 
 
-def fetch(config: Config, settled: Sequence[Settled]) -> None:
+def fetch(config: Config, resolutions: Sequence[Resolution]) -> None:
     """Have the bytes of every new picture where placing expects them, before it is written down."""
-    for one in settled:
+    for one in resolutions:
         for made, base in one.moved:
             roots = config.ingest_options.roots_of(made["category"])
             made["image_root"] = base["image_root"] if base["image_root"] in roots else roots[0]
             _copy(config, made, base)
-    coming = [row for one in settled for row in one.placed]
+    coming = [row for one in resolutions for row in one.placed]
     if not coming:
         return
     sources = {(s.category, s.name): s for s in config.known_sources}

@@ -17,7 +17,7 @@ from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.curation.ledger_query import Filter, check_names
 from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
-from naturalist.features import open_place
+from naturalist.features import open_features
 from naturalist.layout import Layout
 from naturalist.pipeline import similar as looking
 from naturalist.progress import Progress
@@ -37,7 +37,7 @@ from naturalist.studies.words.index import (
 )
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import parse
-from naturalist.studies.words.search import Found, prepared, search
+from naturalist.studies.words.search import Matches, prepared, search
 from naturalist.studies.words.study import WordStudy
 
 
@@ -113,7 +113,7 @@ def update_words(config: Config, progress: Progress) -> WordIndex:
     Raises:
         ConfigError: there are no tables.
     """
-    files = open_place(config.layout.root)
+    files = open_features(config.layout.root)
     spec = backbones.describe(config.extract.backbone)
     bring_up_to_date(IndexStudy(files, config.layout, spec.id, progress))
     make_head = partial(head_of, spec.name) if has_head(spec.name) else None
@@ -287,7 +287,7 @@ def _like(config: Config, index: Index, like: str) -> Floats | None:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
 
-def _messages(found: Found, has_classes: bool, network: str) -> list[str]:
+def _messages(found: Matches, has_classes: bool, network: str) -> list[str]:
     """What a person should know about the words, above all which ones mean nothing here."""
     messages = []
     if not has_classes:
@@ -314,7 +314,7 @@ def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     return f"{start}{held}; or give examples:  naturalist concept make {name} --yes ID,ID,..."
 
 
-def _hits(layout: Layout, index: WordIndex, found: Found) -> list[dict[str, Any]]:
+def _hits(layout: Layout, index: WordIndex, found: Matches) -> list[dict[str, Any]]:
     named = index.described(found.rows)
     paths = paths_of(layout, [one["picID"] for one in named])
     return [

@@ -16,10 +16,10 @@ from naturalist.dashboard import documents, metrics, sprites, studies
 from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
 from naturalist.dashboard.catalogue import ORDERS
-from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.review_routes import add_review
 from naturalist.dashboard.reviewing import Reviewing
-from naturalist.dashboard.security import Door, Guard
+from naturalist.dashboard.security import ListenOptions, SecurityMiddleware
 from naturalist.dashboard.similar import Busy
 from naturalist.errors import ConfigError, NaturalistError, NotFound, PictureError
 from naturalist.progress import SILENT
@@ -31,8 +31,8 @@ _WORD = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
 _JPEG = "image/jpeg"
 _UPLOADS_AT_ONCE = 8
 _ORDER = f"^({'|'.join(ORDERS)})$"
-_WORDS_FOUND = 200
-MAX_CHOSEN = 10_000
+_WORD_MATCHES = 200
+MAX_SELECTED = 10_000
 """Pictures that can be chosen at once by a filter."""
 
 PicId = Annotated[str, Path(pattern=_PIC_ID)]
@@ -43,8 +43,11 @@ Offset = Annotated[int, Query(ge=0, le=10**12)]
 
 
 def make_app(
-    desk: Desk, bundle: Bundle | None, door: Door, reviewing: Reviewing | None = None
-) -> Guard:
+    context: DashboardContext,
+    bundle: Bundle | None,
+    listen: ListenOptions,
+    reviewing: Reviewing | None = None,
+) -> SecurityMiddleware:
     """The application, guarded; without a bundle it has no pages, only the API.
 
     Without `reviewing` there is no address that changes anything.
@@ -55,7 +58,7 @@ def make_app(
         yield
         if reviewing is not None:
             reviewing.jobs.close()
-        desk.close()
+        context.close()
 
     app = FastAPI(
         title="naturalist",
@@ -67,14 +70,14 @@ def make_app(
         default_response_class=JSON,
     )
     _add_errors(app)
-    _add_pages(app, desk, bundle)
-    _add_collection(app, desk, reviewing)
-    _add_pictures(app, desk)
-    _add_maps(app, desk)
-    _add_studies(app, desk)
+    _add_pages(app, context, bundle)
+    _add_collection(app, context, reviewing)
+    _add_pictures(app, context)
+    _add_maps(app, context)
+    _add_studies(app, context)
     if reviewing is not None:
         add_review(app, reviewing)
-    return Guard(app, door)
+    return SecurityMiddleware(app, listen)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -100,11 +103,11 @@ def _add_errors(app: FastAPI) -> None:
         return failed(status, "There is nothing here." if status == 404 else "Not possible here.")
 
 
-def _add_pages(app: FastAPI, desk: Desk, bundle: Bundle | None) -> None:
+def _add_pages(app: FastAPI, context: DashboardContext, bundle: Bundle | None) -> None:
     if bundle is None:
         return
     files = bundle.files()
-    html = page(desk.place.name, "/static/", bundle.version)
+    html = page(context.place.name, "/static/", bundle.version)
 
     @app.get("/", include_in_schema=False)
     def index() -> Response:
@@ -122,27 +125,27 @@ def _add_pages(app: FastAPI, desk: Desk, bundle: Bundle | None) -> None:
         return Response(data, media_type=kind, headers=headers)
 
 
-def _add_collection(app: FastAPI, desk: Desk, reviewing: Reviewing | None) -> None:
+def _add_collection(app: FastAPI, context: DashboardContext, reviewing: Reviewing | None) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         return PlainTextResponse("ok\n")
 
     @app.get("/metrics")
     def prometheus() -> Response:
-        text = metrics.exposition(desk.health.document())
+        text = metrics.exposition(context.health.document())
         return Response(text, media_type=metrics.CONTENT_TYPE)
 
     @app.get("/api/about")
     def about() -> Any:
-        return JSON({**documents.about(desk), "review": reviewing is not None})
+        return JSON({**documents.about(context), "review": reviewing is not None})
 
     @app.get("/api/health")
     def health() -> Any:
-        return JSON(desk.health.document())
+        return JSON(context.health.document())
 
 
-def _add_pictures(app: FastAPI, desk: Desk) -> None:
-    catalogue = desk.catalogue
+def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
+    catalogue = context.catalogue
 
     @app.get("/api/pictures")
     def pictures(
@@ -153,7 +156,7 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         offset: Offset = 0,
         sort: Annotated[str, Query(pattern=_ORDER)] = "id",
     ) -> Any:
-        wanted = _wanted(request, batch)
+        wanted = _filters(request, batch)
         rows = catalogue.page(wanted, text, limit, offset, sort)
         return JSON({"of": catalogue.count(wanted, text), "rows": rows})
 
@@ -163,7 +166,7 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         text: Annotated[str, Query(max_length=300)] = "",
         batch: Annotated[str, Query(pattern=r"^[0-9]{0,9}$")] = "",
     ) -> Any:
-        return JSON({"ids": catalogue.ids(_wanted(request, batch), text, MAX_CHOSEN)})
+        return JSON({"ids": catalogue.ids(_filters(request, batch), text, MAX_SELECTED)})
 
     @app.get("/api/facets")
     def facets() -> Any:
@@ -189,18 +192,18 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/api/pictures/{pic_id}/thumbnail")
     def thumbnail(pic_id: PicId) -> Response:
-        data = desk.thumbnails.get(pic_id)
+        data = context.thumbnails.get(pic_id)
         if data is None:
             return failed(404, f"There is no thumbnail of {pic_id}.")
         return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
 
     @app.get("/api/words")
     def words(text: Annotated[str, Query(min_length=1, max_length=200)]) -> Any:
-        if desk.place.config is None:
+        if context.place.config is None:
             return failed(404, "Only a workspace can be searched by words.")
-        request = searching.Request(text, k=_WORDS_FOUND)
+        request = searching.Request(text, k=_WORD_MATCHES)
         try:
-            found = searching.search_words(desk.place.config, request, SILENT, update=False)
+            found = searching.search_words(context.place.config, request, SILENT, update=False)
         except ConfigError as error:
             # Words that say nothing may still be part of a path, which the page asks for too.
             return JSON({"ids": [], "messages": [str(error)]})
@@ -209,35 +212,35 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/api/sprites")
     def strip(ids: Annotated[str, Query(pattern=_PIC_IDS)]) -> Response:
-        found = [desk.thumbnails.get(name) for name in ids.split(",")]
+        found = [context.thumbnails.get(name) for name in ids.split(",")]
         missing = ",".join(str(at) for at, jpeg in enumerate(found) if jpeg is None)
         headers = {"cache-control": _FOREVER, "x-missing": missing}
         return Response(sprites.strip(found), media_type="image/webp", headers=headers)
 
     @app.get("/api/pictures/{pic_id}/large")
     def large(pic_id: PicId) -> Response:
-        data = desk.similar.large(pic_id)
+        data = context.similar.large(pic_id)
         if data is None:
             return failed(404, f"The picture {pic_id} is not kept here.")
         return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
 
     @app.get("/api/pictures/{pic_id}/similar")
     def similar(pic_id: PicId, k: Count = 12) -> Any:
-        if not desk.similar.offered:
+        if not context.similar.offered:
             return JSON({"pictures": []})
-        return JSON({"pictures": desk.similar.to_picture(pic_id, k)})
+        return JSON({"pictures": context.similar.to_picture(pic_id, k)})
 
-    _add_upload(app, desk)
+    _add_upload(app, context)
 
 
-def _wanted(request: Request, batch: str) -> dict[str, str]:
+def _filters(request: Request, batch: str) -> dict[str, str]:
     """The filters of an address; a batch is a number, or nothing."""
     wanted = {k: v[:300] for k, v in request.query_params.items() if k != "batch"}
     return wanted | {"batch": batch}
 
 
-def _add_upload(app: FastAPI, desk: Desk) -> None:
-    config = desk.place.config
+def _add_upload(app: FastAPI, context: DashboardContext) -> None:
+    config = context.place.config
     limit = int((config.dashboard.max_upload_mb if config else 0) * 1_000_000)
     slots = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
@@ -245,7 +248,7 @@ def _add_upload(app: FastAPI, desk: Desk) -> None:
     async def similar_to_upload(request: Request, k: Count = 24) -> Any:
         from starlette.concurrency import run_in_threadpool
 
-        if not desk.similar.offered or config is None:
+        if not context.similar.offered or config is None:
             return failed(404, "A new picture can only be compared in a workspace with tables.")
         # Each holds its bytes in memory until it is answered.
         if slots.locked():
@@ -256,12 +259,12 @@ def _add_upload(app: FastAPI, desk: Desk) -> None:
                 data += chunk
                 if len(data) > limit:
                     return failed(413, f"The picture has more than {limit / 1e6:g} MB.")
-            found = await run_in_threadpool(desk.similar.to_bytes, bytes(data), k)
+            found = await run_in_threadpool(context.similar.to_bytes, bytes(data), k)
             return JSON({"pictures": found})
 
 
-def _add_maps(app: FastAPI, desk: Desk) -> None:
-    maps = desk.maps
+def _add_maps(app: FastAPI, context: DashboardContext) -> None:
+    maps = context.maps
 
     @app.get("/api/maps/{name}")
     def map_of(name: Name) -> Any:
@@ -306,8 +309,8 @@ def _add_maps(app: FastAPI, desk: Desk) -> None:
         return JSON({"row": found, "pic_id": pic_id})
 
 
-def _add_studies(app: FastAPI, desk: Desk) -> None:
-    place = desk.place
+def _add_studies(app: FastAPI, context: DashboardContext) -> None:
+    place = context.place
 
     @app.get("/api/clusterings/{name}")
     def clustering(name: Name) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import ledger
-from naturalist.dashboard.place import Place
+from naturalist.dashboard.collection import Collection
 from naturalist.errors import WorkspaceError
 from naturalist.ledger import Withheld
 
@@ -78,7 +78,7 @@ class Accepted:
 class Catalogue:
     """The index of one place's ledger; safe to use from several threads."""
 
-    place: Place
+    place: Collection
     scratch: Path
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)

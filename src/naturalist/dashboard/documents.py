@@ -5,12 +5,12 @@ from typing import Any
 
 from naturalist import __version__
 from naturalist.dashboard import studies
-from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.context import DashboardContext
 
 
-def about(desk: Desk) -> dict[str, Any]:
+def about(context: DashboardContext) -> dict[str, Any]:
     """What is shown, and what it has."""
-    place = desk.place
+    place = context.place
     return {
         "collection": place.name,
         "kind": place.kind,
@@ -21,10 +21,10 @@ def about(desk: Desk) -> dict[str, Any]:
             {"name": place.titles[key], "key": key, "label": label}
             for key, label in place.labels.items()
         ],
-        "maps": desk.maps.names(),
+        "maps": context.maps.names(),
         "clusterings": studies.clusterings(place),
-        "similar": desk.similar.offered,
-        "drop": desk.similar.offered and place.config is not None,
+        "similar": context.similar.offered,
+        "drop": context.similar.offered and place.config is not None,
         "large": place.config is not None,
         "samples": studies.samples(place),
     }

@@ -19,7 +19,7 @@ import numpy as np
 from naturalist import artifacts, ledger
 from naturalist.dashboard import documents, studies
 from naturalist.dashboard.bundle import Bundle, page
-from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.maps import Points
 from naturalist.errors import ConfigError
 from naturalist.scratch import make_scratch
@@ -68,7 +68,7 @@ class _Writer:
 
 
 def export(
-    desk: Desk,
+    context: DashboardContext,
     bundle: Bundle,
     folder: Path,
     *,
@@ -79,7 +79,7 @@ def export(
     """Write the folder, whole or not at all; an earlier export in its place is exchanged.
 
     Args:
-        desk: what is exported.
+        context: what is exported.
         bundle: the pages.
         folder: where to.
         thumbnails: most thumbnails to take along; those of studies first, the others spread evenly.
@@ -98,7 +98,7 @@ def export(
         closing(make_scratch(folder.parent, f".{folder.name}.")) as earlier,
     ):
         (made.path / "data").mkdir()
-        exported = _fill(desk, bundle, made.path, thumbnails, on_begin, on_thumbnail)
+        exported = _fill(context, bundle, made.path, thumbnails, on_begin, on_thumbnail)
         if folder.exists():
             folder.rename(earlier.path / folder.name)
         made.keep_as(folder)
@@ -121,7 +121,7 @@ def _check_free(folder: Path) -> None:
 
 
 def _fill(
-    desk: Desk,
+    context: DashboardContext,
     bundle: Bundle,
     folder: Path,
     most: int,
@@ -129,26 +129,26 @@ def _fill(
     on_thumbnail: Callable[[int], None],
 ) -> dict[str, int]:
     writer = _Writer(folder)
-    names = desk.maps.names()
-    for name, value in _documents(desk):
+    names = context.maps.names()
+    for name, value in _documents(context):
         writer.json(name, value)
     every: list[str] = []
     for name in names:
-        points = desk.maps.get(name)
+        points = context.maps.get(name)
         if points is not None:
-            _write_map(desk, points, writer)
-            every = every or [desk.maps.pic_id(points, row) for row in range(len(points))]
-    wanted = _chosen(desk, every, most)
+            _write_map(context, points, writer)
+            every = every or [context.maps.pic_id(points, row) for row in range(len(points))]
+    wanted = _sampled(context, every, most)
     on_begin(len(wanted))
-    packs = _write_thumbnails(desk, wanted, writer, on_thumbnail)
+    packs = _write_thumbnails(context, wanted, writer, on_thumbnail)
     index = {"files": writer.files, "thumbnails": packs}
     script = f"window.naturalistExport={json.dumps(index, separators=(',', ':'))}\n"
     (folder / "data" / "index.js").write_text(script, "utf-8")
     (folder / "app.js").write_bytes(bundle.script)
     (folder / "app.css").write_bytes(bundle.style)
-    html = page(desk.place.name, "", bundle.version, before=_POLICY)
+    html = page(context.place.name, "", bundle.version, before=_POLICY)
     (folder / "index.html").write_text(html, "utf-8")
-    (folder / MARKER).write_text(json.dumps(_marker(desk)) + "\n", "utf-8")
+    (folder / MARKER).write_text(json.dumps(_marker(context)) + "\n", "utf-8")
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return {
         "files": len(sizes),
@@ -159,19 +159,19 @@ def _fill(
     }
 
 
-def _marker(desk: Desk) -> dict[str, str]:
+def _marker(context: DashboardContext) -> dict[str, str]:
     return {
-        "collection": desk.place.name,
-        "withdrawn": ledger.withdrawn_fingerprint(desk.place.layout),
+        "collection": context.place.name,
+        "withdrawn": ledger.withdrawn_fingerprint(context.place.layout),
     }
 
 
-def _documents(desk: Desk) -> Iterator[tuple[str, Any]]:
+def _documents(context: DashboardContext) -> Iterator[tuple[str, Any]]:
     """Every document with the path that the pages ask for, without what is private here."""
-    place = desk.place
+    place = context.place
     only_served = {"address": "", "similar": False, "drop": False, "large": False}
-    yield "about", documents.about(desk) | only_served
-    yield "health", public_health(desk.health.document())
+    yield "about", documents.about(context) | only_served
+    yield "health", public_health(context.health.document())
     for name in studies.clusterings(place):
         yield f"clusterings/{name}", studies.clustering(place, name)
     yield "models", studies.models(place)
@@ -208,25 +208,25 @@ _PUBLIC_ALERTS = (
 )  # fmt: skip
 
 
-def _write_map(desk: Desk, points: Points, writer: _Writer) -> None:
+def _write_map(context: DashboardContext, points: Points, writer: _Writer) -> None:
     path = f"maps/{points.name}"
-    writer.json(path, desk.maps.describe(points))
+    writer.json(path, context.maps.describe(points))
     writer.bytes(f"{path}/positions", points.positions.astype("<u2", copy=False).tobytes())
-    for name in desk.maps.offered(points):
-        column = desk.maps.column(points, name)
+    for name in context.maps.offered(points):
+        column = context.maps.column(points, name)
         if column is not None:
             little = column.data.astype(column.data.dtype.newbyteorder("<"), copy=False)
             writer.json(f"{path}/columns/{name}/about", column.describe())
             writer.bytes(f"{path}/columns/{name}", little.tobytes())
 
 
-def _chosen(desk: Desk, every: list[str], most: int) -> dict[str, None]:
+def _sampled(context: DashboardContext, every: list[str], most: int) -> dict[str, None]:
     """Pictures whose thumbnails are taken along, in the order of the map."""
-    first = list(_named_in_studies(desk.place))[:most]
+    first = list(_named_in_studies(context.place))[:most]
     left = max(0, most - len(first))
     spread = np.unique(np.linspace(0, len(every) - 1, min(left, len(every))).astype(int))
     wanted = dict.fromkeys(first) | dict.fromkeys(every[k] for k in spread.tolist())
-    accepted = desk.catalogue.accepted_ids()
+    accepted = context.catalogue.accepted_ids()
     return dict.fromkeys(name for name in sorted(wanted) if name in accepted)
 
 
@@ -243,7 +243,10 @@ def _named_in_studies(place: Any) -> Iterator[str]:
 
 
 def _write_thumbnails(
-    desk: Desk, wanted: dict[str, None], writer: _Writer, on_thumbnail: Callable[[int], None]
+    context: DashboardContext,
+    wanted: dict[str, None],
+    writer: _Writer,
+    on_thumbnail: Callable[[int], None],
 ) -> dict[str, int]:
     packs: dict[str, int] = {}
     pack: dict[str, str] = {}
@@ -256,7 +259,7 @@ def _write_thumbnails(
             on_thumbnail(len(pack))
             pack, number = {}, number + 1
 
-    for name, jpeg in desk.thumbnails.every(wanted.keys()):
+    for name, jpeg in context.thumbnails.every(wanted.keys()):
         pack[name] = base64.b64encode(jpeg).decode("ascii")
         packs[name] = number
         if len(pack) == _IN_A_PACK:

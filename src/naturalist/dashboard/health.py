@@ -17,7 +17,7 @@ from naturalist import artifacts, snapshots
 from naturalist.consume import check_published
 from naturalist.dashboard import alerts, cron, studies
 from naturalist.dashboard.catalogue import Catalogue
-from naturalist.dashboard.place import Place
+from naturalist.dashboard.collection import Collection
 from naturalist.errors import NaturalistError
 from naturalist.reasons import Reason
 from naturalist.running import lock
@@ -44,7 +44,7 @@ _KINDS = (
 class Health:
     """The health of a place; what is slow to find out is remembered for a while."""
 
-    place: Place
+    place: Collection
     catalogue: Catalogue
     _known: dict[str, tuple[float, Any]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -136,7 +136,7 @@ class Health:
         if config is None or not config.publish_url:
             return None
 
-        def ask() -> Document:
+        def look_up() -> Document:
             try:
                 store = open_store(config.publish_url, config.s3_options)
                 newest = snapshots.newest(store)[0]
@@ -145,7 +145,7 @@ class Health:
             size = {"files": len(newest.files), "size_bytes": newest.size_bytes}
             return {"id": newest.id, "at": newest.about.get("created_at"), **size}
 
-        return _aged(self._remembered("snapshot", _SNAPSHOT_FOR_S, ask))
+        return _aged(self._remembered("snapshot", _SNAPSHOT_FOR_S, look_up))
 
     def _growth(self, runs: list[Document]) -> list[Document]:
         """What each batch added, by category, and when its run began."""
@@ -243,7 +243,7 @@ class Health:
         if config is None or not config.publish_url:
             return None
 
-        def ask() -> Document:
+        def look_up() -> Document:
             at = _now().isoformat(timespec="seconds")
             try:
                 store = open_store(config.publish_url, config.s3_options)
@@ -259,7 +259,7 @@ class Health:
                 "findings": [vars(one) for one in checked.findings[:20]],
             }
 
-        return self._remembered("consistency", _CONSISTENCY_FOR_S, ask)
+        return self._remembered("consistency", _CONSISTENCY_FOR_S, look_up)
 
     def _issues(self) -> Document | None:
         path = self.place.layout.label_issues
@@ -290,11 +290,11 @@ class Health:
         config = self.place.config
         return config.dashboard.alerts if config is not None else AlertsSection()
 
-    def _remembered(self, name: str, for_s: float, ask: Callable[[], T]) -> T:
+    def _remembered(self, name: str, for_s: float, look_up: Callable[[], T]) -> T:
         with self._lock:
             known = self._known.get(name)
             if known is None or time.monotonic() - known[0] > for_s:
-                known = (time.monotonic(), ask())
+                known = (time.monotonic(), look_up())
                 self._known[name] = known
             value: T = known[1]
             return value

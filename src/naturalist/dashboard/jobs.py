@@ -40,7 +40,7 @@ class Jobs:
     config: Path
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _process: "subprocess.Popen[str] | None" = field(default=None, repr=False)
-    _told: dict[str, Any] = field(default_factory=dict, repr=False)
+    _state: dict[str, Any] = field(default_factory=dict, repr=False)
     _lines: "collections.deque[str]" = field(
         default_factory=lambda: collections.deque(maxlen=_LINES), repr=False
     )
@@ -56,7 +56,7 @@ class Jobs:
             raise ConfigError(f"there is no job {kind!r}: choose from {', '.join(JOBS)}")
         with self._lock:
             if self._is_running():
-                raise ConfigError(f"{self._told['title']} is still running: wait, or stop it")
+                raise ConfigError(f"{self._state['title']} is still running: wait, or stop it")
             self._lines.clear()
             command = [sys.executable, "-m", "naturalist", kind, "-c", str(self.config)]
             self._process = subprocess.Popen(
@@ -69,7 +69,7 @@ class Jobs:
             )
             self._began = time.monotonic()
             at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-            self._told = {"kind": kind, "title": JOBS[kind], "by": by, "at": at}
+            self._state = {"kind": kind, "title": JOBS[kind], "by": by, "at": at}
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self.state()
 
@@ -78,11 +78,11 @@ class Jobs:
         if self._process is None:
             return {"kind": None, "jobs": dict(JOBS)}
         return {
-            **self._told,
+            **self._state,
             "jobs": dict(JOBS),
-            "exit_code": self._told.get("exit_code"),
+            "exit_code": self._state.get("exit_code"),
             "lines": list(self._lines),
-            "for_s": round(self._told.get("for_s", time.monotonic() - self._began), 1),
+            "for_s": round(self._state.get("for_s", time.monotonic() - self._began), 1),
         }
 
     def stop(self) -> dict[str, Any]:
@@ -103,11 +103,11 @@ class Jobs:
                 process.kill()
 
     def _is_running(self) -> bool:
-        return self._process is not None and "exit_code" not in self._told
+        return self._process is not None and "exit_code" not in self._state
 
     def _listen(self, process: "subprocess.Popen[str]") -> None:
         if process.stdout is not None:
             with process.stdout as lines:
                 self._lines.extend(line.rstrip() for line in lines if line.strip())
         for_s = time.monotonic() - self._began
-        self._told |= {"exit_code": process.wait(), "for_s": for_s}
+        self._state |= {"exit_code": process.wait(), "for_s": for_s}

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from naturalist import artifacts
 from naturalist.dashboard import columns
 from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.collection import NAME, Collection
 from naturalist.dashboard.columns import Column, Finder, Keys
-from naturalist.dashboard.place import NAME, Place
 from naturalist.dashboard.studies import champion_of, cluster_names
 from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
@@ -83,7 +83,7 @@ class Points:
 class Maps:
     """The maps of a place; safe to use from several threads."""
 
-    place: Place
+    place: Collection
     catalogue: Catalogue
     _kept: "OrderedDict[str, Points]" = field(default_factory=OrderedDict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)

@@ -39,7 +39,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Wanted(_Body):
+class RequestedDecision(_Body):
     """A decision about one picture; what is null stays as it is."""
 
     key: Key
@@ -55,7 +55,7 @@ class Decisions(_Body):
     """A decision about one or several pictures."""
 
     request: Word
-    pictures: list[Wanted] = Field(min_length=1, max_length=MAX_PICTURES)
+    pictures: list[RequestedDecision] = Field(min_length=1, max_length=MAX_PICTURES)
 
 
 class Undo(_Body):
@@ -109,7 +109,7 @@ def add_review(app: FastAPI, reviewing: Reviewing) -> None:
 def _add_errors(app: FastAPI, reviewing: Reviewing) -> None:
     @app.exception_handler(Outdated)
     def outdated(_: Request, error: Exception) -> Response:
-        now = reviewing.told(error.now) if isinstance(error, Outdated) else {}
+        now = reviewing.described(error.now) if isinstance(error, Outdated) else {}
         return JSON({"error": str(error), "standing": now}, status_code=409)
 
     @app.exception_handler(NothingToUndo)
@@ -124,7 +124,7 @@ def _add_errors(app: FastAPI, reviewing: Reviewing) -> None:
 def _add_reading(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
     @app.get("/api/review/me")
     def me(by: who) -> Any:
-        categories = list(reviewing.desk.place.titles.values())
+        categories = list(reviewing.context.place.titles.values())
         return JSON({"name": by, "categories": categories, **reviewing.news(0)})
 
     @app.get("/api/review/queues")
@@ -155,7 +155,7 @@ def _add_reading(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
 
     @app.get("/api/review/files/{digest}")
     def file(by: who, digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]) -> Response:
-        data = reviewing.desk.similar.large_of_bytes(bytes.fromhex(digest))
+        data = reviewing.context.similar.large_of_bytes(bytes.fromhex(digest))
         if data is None:
             return failed(404, "The file cannot be shown.")
         return Response(data, media_type="image/jpeg")
@@ -219,14 +219,14 @@ def _apply(reviewing: Reviewing, by: str, wanted: Apply) -> dict[str, Any]:
         request=wanted.request,
         upto=wanted.upto,
     )
-    reviewing.desk.catalogue.look_again()
+    reviewing.context.catalogue.look_again()
     document = reviewed.as_json()
     return document | {"changes": document["changes"][:200], "changed": len(reviewed.changes)}
 
 
 def _answer(reviewing: Reviewing, entry: Entry) -> JSON:
     history = reviewing.journal.history()
-    standing = reviewing.told({key: history.of(key) for key in entry.marks})
+    standing = reviewing.described({key: history.of(key) for key in entry.marks})
     return JSON(
         {
             "number": entry.number,

@@ -24,7 +24,7 @@ from naturalist.curation.reviewing.history import (
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.curation.reviewing.marked import all_tags
 from naturalist.curation.reviewing.queues import QUEUES, Item, items_of
-from naturalist.dashboard.desk import Desk
+from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.jobs import Jobs
 from naturalist.errors import ConfigError
 
@@ -38,9 +38,9 @@ _NEWS = 50
 
 @dataclass(eq=False)
 class Reviewing:
-    """The desk of one workspace; safe to use from several threads."""
+    """Reviewing of one workspace; safe to use from several threads."""
 
-    desk: Desk
+    context: DashboardContext
     config: Config
     journal: Journal
     jobs: Jobs
@@ -91,7 +91,7 @@ class Reviewing:
                 "suggested": {"decision": one.decision, "category": one.category},
                 "related": list(one.related),
                 **facts[one.key],
-                "standing": self._told(history.of(one.key)),
+                "standing": self._state(history.of(one.key)),
             }
             for one in items
             if one.key in facts
@@ -107,7 +107,7 @@ class Reviewing:
             "pending": len(history.pending()),
             "tags": list(all_tags(history))[:40],
             "entries": [self._entry(history, one) for one in entries],
-            "standing": {key: self._told(history.of(key)) for key in sorted(keys)[:2000]},
+            "standing": {key: self._state(history.of(key)) for key in sorted(keys)[:2000]},
         }
 
     def _entry(self, history: History, entry: Entry) -> Document:
@@ -126,11 +126,11 @@ class Reviewing:
             and all(history.of(key).entry == entry.number for key in entry.marks),
         }
 
-    def told(self, now: Mapping[str, Standing]) -> Document:
+    def described(self, now: Mapping[str, Standing]) -> Document:
         """What stands about some pictures."""
-        return {key: self._told(one) for key, one in now.items()}
+        return {key: self._state(one) for key, one in now.items()}
 
-    def _told(self, one: Standing) -> Document:
+    def _state(self, one: Standing) -> Document:
         return {
             "decision": one.mark.decision,
             "category": self._name(one.mark.category),
@@ -160,7 +160,7 @@ class Reviewing:
             Outdated: somebody decided, or the ledger changed, since the reviewer looked.
             ConfigError: a picture is not there, or a decision does not fit it.
         """
-        self.desk.catalogue.look_again()
+        self.context.catalogue.look_again()
         states = self._states([one["key"] for one in wanted])
         changes = {one["key"]: self._change(one, states) for one in wanted}
         versions = {one["key"]: one["version"] for one in wanted}
@@ -228,7 +228,7 @@ class Reviewing:
         needs = decision == "relabel" or (decision == "keep" and one["key"].startswith(BY_BYTES))
         if not needs:
             return decision, ""
-        category = self.config.keys_by_word.get(name)
+        category = self.config.keys_by_any_name.get(name)
         if category is None:
             allowed = ", ".join(self.config.names.values())
             raise ConfigError(f"category {name!r}: choose one of {allowed}")
@@ -241,7 +241,7 @@ class Reviewing:
 
     def _facts(self, keys: Sequence[str]) -> dict[str, Document]:
         """What the ledger says of each picture that may be shown."""
-        catalogue, withheld = self.desk.catalogue, self.desk.catalogue.withheld()
+        catalogue, withheld = self.context.catalogue, self.context.catalogue.withheld()
         by_id = catalogue.rows(_FACTS.format(column="pic_id"), [list(keys)])
         digests = [key[len(BY_BYTES) :] for key in keys if key.startswith(BY_BYTES)]
         rows: dict[str, list[Document]] = {row["pic_id"]: [row] for row in by_id}
@@ -287,27 +287,27 @@ class Reviewing:
         found += sorted(layout.clusterings.glob("*/clusters.json"))
         found += sorted(layout.models.glob("*/predictions.parquet"))
         times = [(str(path), path.stat().st_mtime_ns) for path in found if path.exists()]
-        return self.desk.catalogue.signature(), tuple(times)
+        return self.context.catalogue.signature(), tuple(times)
 
 
-def open_reviewing(desk: Desk, config_file: Path) -> Reviewing:
+def open_reviewing(context: DashboardContext, config_file: Path) -> Reviewing:
     """What answers reviewers of a workspace.
 
     Args:
-        desk: everything else about it.
+        context: everything else about it.
         config_file: its configuration, for the commands that reviewers may start.
 
     Raises:
         ConfigError: it is no workspace, or nobody has a token.
     """
-    config = desk.place.config
+    config = context.place.config
     if config is None:
         raise ConfigError("decisions are made in a workspace: leave out --from")
     if not people.names(config.layout.reviewers):
         raise ConfigError(
             "nobody may decide yet: give a person a token with  naturalist reviewers add NAME"
         )
-    return Reviewing(desk, config, Journal(config.layout.review_journal), Jobs(config_file))
+    return Reviewing(context, config, Journal(config.layout.review_journal), Jobs(config_file))
 
 
 def _time(at_ns: int) -> str:

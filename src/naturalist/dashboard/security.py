@@ -41,7 +41,7 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
-class Door:
+class ListenOptions:
     """Where the server listens, and to whom it answers."""
 
     host: str = "127.0.0.1"
@@ -81,11 +81,11 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Guard:
+class SecurityMiddleware:
     """Wraps an application: refuses strangers, and adds the headers of security to every answer."""
 
     app: App
-    door: Door
+    listen: ListenOptions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand the request on."""
@@ -98,22 +98,22 @@ class Guard:
             await self.app(scope, receive, _with_headers(send))
         else:
             status, text, extra = answer
-            await _say(_with_headers(send), status, text, extra)
+            await _respond(_with_headers(send), status, text, extra)
 
     def _refusal(
         self, scope: Scope, headers: dict[str, str]
     ) -> tuple[int, str, dict[str, str]] | None:
         host = headers.get("host", "")
-        if not self.door.token and not is_loopback(_name_of(host)):
+        if not self.listen.token and not is_loopback(_name_of(host)):
             return 421, f"This server does not answer under the name {host!r}.", {}
-        if not self.door.open_to_network and not is_loopback(_name_of(host)):
+        if not self.listen.open_to_network and not is_loopback(_name_of(host)):
             return 421, f"This server does not answer under the name {host!r}.", {}
         origin = headers.get("origin")
         if scope["method"] not in ("GET", "HEAD") and (
-            origin is not None and _place_of(origin) != host
+            origin is not None and _address_of(origin) != host
         ):
             return 403, "Another site may not send anything here.", {}
-        if not self.door.token or scope["path"] == "/healthz":
+        if not self.listen.token or scope["path"] == "/healthz":
             return None
         return self._token_refusal(scope, headers)
 
@@ -124,7 +124,7 @@ class Guard:
         if self._is_token(asked.get("token", "")):
             asked.pop("token")
             query = f"?{urlencode(asked)}" if asked else ""
-            cookie = f"{COOKIE}={self.door.token}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = f"{COOKIE}={self.listen.token}; HttpOnly; SameSite=Strict; Path=/"
             # The token leaves the address bar and the history.
             path = quote("/" + scope["path"].lstrip("/"))
             return 303, "", {"location": f"{path}{query}", "set-cookie": cookie}
@@ -134,10 +134,10 @@ class Guard:
         return 401, "A token is needed: open the address with ?token=...", {}
 
     def _is_token(self, text: str) -> bool:
-        return hmac.compare_digest(text.encode(), self.door.token.encode())
+        return hmac.compare_digest(text.encode(), self.listen.token.encode())
 
 
-def _place_of(origin: str) -> str | None:
+def _address_of(origin: str) -> str | None:
     """Host and port of an origin; None if it is no address."""
     try:
         return urlsplit(origin).netloc
@@ -177,7 +177,7 @@ def _with_headers(send: Send) -> Send:
     return with_headers
 
 
-async def _say(send: Send, status: int, text: str, extra: dict[str, str]) -> None:
+async def _respond(send: Send, status: int, text: str, extra: dict[str, str]) -> None:
     body = text.encode()
     headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))}
     listed = [(k.encode(), v.encode("latin-1")) for k, v in (headers | extra).items()]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from naturalist.dashboard.bundle import load_bundle
-from naturalist.dashboard.desk import open_desk
-from naturalist.dashboard.place import Place
-from naturalist.dashboard.security import Door
+from naturalist.dashboard.collection import Collection
+from naturalist.dashboard.context import open_context
+from naturalist.dashboard.security import ListenOptions
 from naturalist.errors import ConfigError, MissingExtra
 
 
@@ -27,13 +27,17 @@ def check_installed() -> None:
 
 
 def serve(
-    place: Place, door: Door, on_ready: Callable[[str], None], *, review: Path | None = None
+    place: Collection,
+    listen: ListenOptions,
+    on_ready: Callable[[str], None],
+    *,
+    review: Path | None = None,
 ) -> None:
     """Answer until interrupted.
 
     Args:
         place: what is shown.
-        door: where to listen; port 0 takes a free one.
+        listen: where to listen; port 0 takes a free one.
         on_ready: hears the address when connections are taken.
         review: let those decide who have a reviewer's token; the configuration file.
 
@@ -50,15 +54,15 @@ def serve(
     from naturalist.dashboard.reviewing import open_reviewing
 
     bundle = load_bundle()
-    desk = open_desk(place)
-    reviewing = open_reviewing(desk, review) if review else None
-    listening = _listen(door)
-    shown = f"[{door.host}]" if ":" in door.host else door.host
+    context = open_context(place)
+    reviewing = open_reviewing(context, review) if review else None
+    listening = _listen(listen)
+    shown = f"[{listen.host}]" if ":" in listen.host else listen.host
     on_ready(f"http://{shown}:{listening.getsockname()[1]}/")
     # Whoever opens the page soon finds the first map and the ledger's index ready.
-    threading.Thread(target=desk.warm_up, daemon=True).start()
+    threading.Thread(target=context.warm_up, daemon=True).start()
     settings = uvicorn.Config(
-        make_app(desk, bundle, door, reviewing),
+        make_app(context, bundle, listen, reviewing),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -73,12 +77,12 @@ def serve(
         uvicorn.Server(settings).run(sockets=[listening])
 
 
-def _listen(door: Door) -> socket.socket:
-    family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
+def _listen(listen: ListenOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
-        return socket.create_server((door.host, door.port), family=family, backlog=128)
+        return socket.create_server((listen.host, listen.port), family=family, backlog=128)
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {door.host} port {door.port} ({error.strerror or error}): choose "
-            "another --port, or 0 for a free one"
+            f"cannot listen on {listen.host} port {listen.port} ({error.strerror or error}): "
+            "choose another --port, or 0 for a free one"
         ) from error

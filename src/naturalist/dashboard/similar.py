@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from naturalist import backbones, images, ledger
 from naturalist.config import Config
 from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.collection import Collection
 from naturalist.dashboard.decoders import Decoders
-from naturalist.dashboard.place import Place
 from naturalist.errors import ConfigError
-from naturalist.features import FeatureTable, open_place
+from naturalist.features import FeatureTable, open_features
 from naturalist.ledger import Outcome
 from naturalist.stages.extract import decode_for
 from naturalist.stages.pictures import Row, read_picture
@@ -37,7 +37,7 @@ class Busy(Exception):
 class Similar:
     """Looks for the nearest pictures in the index, or, without a current one, in all tables."""
 
-    place: Place
+    place: Collection
     catalogue: Catalogue
     # One lock each: whoever looks for a stored picture never waits for one that is decoded.
     _tables_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -176,7 +176,7 @@ class Similar:
 
     def _tables(self) -> FeatureTable:
         # Kept while the tables are the same, so that their checksums are compared once.
-        fresh = open_place(self.place.layout.root, sources=False)
+        fresh = open_features(self.place.layout.root, sources=False)
         with self._tables_lock:
             if self._known_tables is None or self._known_tables.fingerprint != fresh.fingerprint:
                 self._known_tables = fresh

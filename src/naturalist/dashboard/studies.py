@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from typing_extensions import TypedDict
 
 from naturalist import artifacts, categories
-from naturalist.dashboard.place import NAME, Place
+from naturalist.dashboard.collection import NAME, Collection
 from naturalist.errors import NaturalistError, WorkspaceError
 from naturalist.ledger import Withheld
 from naturalist.studies.clusters import names as clustering_names
@@ -64,7 +64,7 @@ class DuplicateGroups(TypedDict):
     summary: dict[str, Any]
 
 
-def clusterings(place: Place) -> list[str]:
+def clusterings(place: Collection) -> list[str]:
     """Names of the clusterings that are there."""
     folder = place.layout.clusterings
     found = sorted(folder.glob("*/clusters.json")) if folder.is_dir() else []
@@ -76,7 +76,7 @@ def clusterings(place: Place) -> list[str]:
     ]
 
 
-def clustering(place: Place, name: str) -> Document | None:
+def clustering(place: Collection, name: str) -> Document | None:
     """A clustering, mixed clusters first; None if there is none of that name.
 
     Raises:
@@ -93,14 +93,14 @@ def clustering(place: Place, name: str) -> Document | None:
     return found | {"name": name, "clusters": clusters}
 
 
-def cluster_names(place: Place, name: str) -> dict[int, str]:
+def cluster_names(place: Collection, name: str) -> dict[int, str]:
     """Names that `naturalist names` found for the clusters that are there now; else none."""
     found = clustering_names.read(place.layout.clustering(name))
     shown = Counter(found.values())
     return {k: f"{text} {k}" if shown[text] > 1 else text for k, text in found.items()}
 
 
-def sheet(place: Place, name: str, cluster: int) -> Path | None:
+def sheet(place: Collection, name: str, cluster: int) -> Path | None:
     """The contact sheet of a cluster; None if it has none."""
     found = clustering(place, name)
     for one in (found or {}).get("clusters", []):
@@ -111,7 +111,7 @@ def sheet(place: Place, name: str, cluster: int) -> Path | None:
     return None
 
 
-def models(place: Place) -> Document:
+def models(place: Collection) -> Document:
     """The champion, its history, and every model with its evaluation; damaged ones say so.
 
     Raises:
@@ -131,7 +131,7 @@ def models(place: Place) -> Document:
     }
 
 
-def champion_of(place: Place) -> str | None:
+def champion_of(place: Collection) -> str | None:
     """Name of the champion; of what is published it is the only model.
 
     Raises:
@@ -147,7 +147,7 @@ def champion_of(place: Place) -> str | None:
     return name if isinstance(name, str) and NAME.fullmatch(name) else None
 
 
-def _model(place: Place, name: str) -> Document:
+def _model(place: Collection, name: str) -> Document:
     folder = place.layout.model(name)
     try:
         return {
@@ -159,7 +159,7 @@ def _model(place: Place, name: str) -> Document:
         return {"id": name, "error": str(error)}
 
 
-def label_issues(place: Place) -> LabelIssues | None:
+def label_issues(place: Collection) -> LabelIssues | None:
     """Pictures whose category is suspected to be wrong, the most suspect first.
 
     Raises:
@@ -174,7 +174,7 @@ def label_issues(place: Place) -> LabelIssues | None:
     return {"rows": table.num_rows, "summary": summary, "issues": shown}
 
 
-def duplicate_groups(place: Place, limit: int, offset: int) -> DuplicateGroups | None:
+def duplicate_groups(place: Collection, limit: int, offset: int) -> DuplicateGroups | None:
     """Groups of near duplicates, the largest first.
 
     Raises:
@@ -197,14 +197,14 @@ def duplicate_groups(place: Place, limit: int, offset: int) -> DuplicateGroups |
     return {"groups": groups, "of": len(members), "pictures": pictures, "summary": summary}
 
 
-def _shown_rows(place: Place, path: Path) -> pa.Table:
+def _shown_rows(place: Collection, path: Path) -> pa.Table:
     """The rows of a study's table without those of retired categories."""
     table = artifacts.read_parquet(path)
     retired = Withheld(retired=place.retired)
     return table.filter(pc.invert(retired.among(table["picID"]))) if retired else table
 
 
-def samples(place: Place) -> list[Document]:
+def samples(place: Collection) -> list[Document]:
     """What is known of each sample: method, rows, integrity."""
     folder = place.layout.sample("x").parent
     paths = sorted(folder.glob("*/sample.json")) if folder.is_dir() else []

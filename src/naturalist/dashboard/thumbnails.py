@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts
 from naturalist.dashboard.catalogue import Catalogue
-from naturalist.dashboard.place import Place
+from naturalist.dashboard.collection import Collection
 from naturalist.layout import pic_number
 
 _STEPS = 4
@@ -38,7 +38,7 @@ class _Part:
 class Thumbnails:
     """JPEG thumbnails of a place's pictures; safe to use from several threads."""
 
-    place: Place
+    place: Collection
     catalogue: Catalogue
     _kept: "OrderedDict[Path, _Part]" = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -2,6 +2,6 @@
 
 from naturalist.features.own_vectors import open_file
 from naturalist.features.rows import Names, Rows, joined
-from naturalist.features.table import FeatureFile, FeatureTable, open_place
+from naturalist.features.table import FeatureFile, FeatureTable, open_features
 
-__all__ = ["FeatureFile", "FeatureTable", "Names", "Rows", "joined", "open_file", "open_place"]
+__all__ = ["FeatureFile", "FeatureTable", "Names", "Rows", "joined", "open_features", "open_file"]

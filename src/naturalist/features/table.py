@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import artifacts, consume
-from naturalist.consume.places import TableFile
+from naturalist.consume.locations import TableFile
 from naturalist.consume.reading import COLUMNS
 from naturalist.errors import ConfigError
 from naturalist.features.rows import Names, Rows, joined
@@ -107,7 +107,7 @@ class FeatureTable:
                 yield rows.features
 
 
-def open_place(
+def open_features(
     place: str | os.PathLike[str],
     *,
     snapshot: str | None = None,

@@ -86,7 +86,7 @@ class DecoderProcess:
         with self._lock:
             for _ in range(2):
                 try:
-                    return self._ask(request, data)
+                    return self._run(request, data)
                 except _Ended as error:
                     self._end()
                     if error.code == -signal.SIGALRM:
@@ -101,7 +101,7 @@ class DecoderProcess:
         """End the process at once."""
         self._end()
 
-    def _ask(self, request: dict[str, Any], data: bytes) -> Picture:
+    def _run(self, request: dict[str, Any], data: bytes) -> Picture:
         process = self._ready_process()
         deadline = time.monotonic() + self._timeout_s + _GRACE_S
         with _Deadline(process, deadline), _ends_seen(process):

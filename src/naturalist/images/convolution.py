@@ -46,13 +46,13 @@ def _options() -> "simd.ResizeOptions":
 def by_numpy(pixels: Pixels, width: int, height: int) -> Pixels:
     """The same by products of matrices, exact in float64: all their sums are below 2**53."""
     if pixels.shape[0] != height:
-        pixels = _along(pixels, height)
+        pixels = _along_axis(pixels, height)
     if pixels.shape[1] != width:
-        pixels = _along(pixels.swapaxes(0, 1), width).swapaxes(0, 1)
+        pixels = _along_axis(pixels.swapaxes(0, 1), width).swapaxes(0, 1)
     return np.ascontiguousarray(pixels)
 
 
-def _along(pixels: Pixels, length: int) -> Pixels:
+def _along_axis(pixels: Pixels, length: int) -> Pixels:
     weights, bits = _weights(pixels.shape[0], length)
     flat = pixels.reshape(pixels.shape[0], -1).astype(np.float64)
     sums = (weights @ flat + float(1 << bits >> 1)) / float(1 << bits)

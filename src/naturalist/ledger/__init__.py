@@ -5,7 +5,7 @@ summary beside it, so that counts and plans need not read rows. What is learnt l
 accepted picture (it cannot be decoded, its bytes turn up in another category, a person retired it)
 is an *amendment*; the latest one holds. A refused row is *superseded* when a later batch sees the
 same path again (a picture that could not be read yesterday and can be read today), and a file
-without an id when a person decides about its bytes (see `ingest.settle`).
+without an id when a person decides about its bytes (see `ingest.resolve`).
 """
 
 from naturalist.ledger.known_files import (

@@ -24,8 +24,8 @@ DUCKDB_MEMORY = "1GB"
 def connect(layout: Layout) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB with the view `ledger`: every file once, amendments applied.
 
-    The views `ledger_rows` (as written), `amendments`, `words` (the latest of a person about each
-    picture) and `lost` (ids of pictures that were gone when they were to be placed) are there too.
+    The views `ledger_rows` (as written), `amendments`, `decisions` (the latest of a person about
+    each picture) and `lost` (ids of pictures that were gone when they were to be placed) exist too.
     Memory is bounded (`bound_memory`).
 
     Raises:
@@ -56,7 +56,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     rows, later = files(layout)
     add_views(connection, rows, later)
     connection.execute(_LOST)
-    connection.execute(_WORDS)
+    connection.execute(_DECISIONS)
 
 
 def files(layout: Layout) -> tuple[list[Path], list[Path]]:
@@ -97,9 +97,9 @@ def _view(
 BY_STAGES = ("ingest", "extract", "removal", "overwriting", "selection")
 """Who amends without being a person."""
 
-_WORDS = f"""
-CREATE VIEW words AS
-SELECT pic_id, outcome AS word, reason AS why FROM amendments WHERE "by" NOT IN {BY_STAGES}
+_DECISIONS = f"""
+CREATE VIEW decisions AS
+SELECT pic_id, outcome AS decision, reason AS why FROM amendments WHERE "by" NOT IN {BY_STAGES}
 QUALIFY row_number() OVER (PARTITION BY pic_id ORDER BY at_ns DESC) = 1
 """  # noqa: S608
 

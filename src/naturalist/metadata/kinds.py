@@ -67,11 +67,11 @@ def find_types(
             _check(connection, table, name, given[name])
             types[name] = given[name]
         else:
-            types[name] = _found(connection, table, name)
+            types[name] = _matched(connection, table, name)
     return types
 
 
-def _found(connection: "duckdb.DuckDBPyConnection", table: str, name: str) -> ColumnType:
+def _matched(connection: "duckdb.DuckDBPyConnection", table: str, name: str) -> ColumnType:
     column = quoted(name)
     tests = ", ".join(
         f"coalesce(bool_and(regexp_full_match({column}, '{pattern}')"

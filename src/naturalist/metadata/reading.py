@@ -48,7 +48,7 @@ def read_rows(
         unreadable = _load(connection, file, rule, scratch)
         names = [row[0] for row in connection.execute("DESCRIBE loaded").fetchall()]
         key = _key(names, file, rule)
-        columns = _chosen(names, key, file, rule)
+        columns = _selected(names, key, file, rule)
         listed = "".join(f", {_as_text(old)} AS {quoted(new)}" for old, new in columns)
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE given AS SELECT row_number() OVER () AS __row, "  # noqa: S608
@@ -170,7 +170,7 @@ def _key(names: Sequence[str], file: MetadataFile, rule: FileRule) -> str:
     )
 
 
-def _chosen(
+def _selected(
     names: Sequence[str], key: str, file: MetadataFile, rule: FileRule
 ) -> list[tuple[str, str]]:
     """The columns to take, with their new names; the key is none of them."""

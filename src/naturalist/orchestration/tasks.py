@@ -157,7 +157,7 @@ def extract_group(request: Request, category: str, group: str) -> None:
     workers = request.config().airflow.workers_per_task
     with _job(request, shared=True, workers=workers) as job:
         tasks = _extract_tasks(job.config, category)
-        _do(job, extract.run, _chosen(tasks, group), _extracted)
+        _do(job, extract.run, _selected(tasks, group), _extracted)
 
 
 def _extracted(task: extract.ExtractTask, result: extract.Extracted) -> Done:
@@ -165,7 +165,7 @@ def _extracted(task: extract.ExtractTask, result: extract.Extracted) -> Done:
     return Done(f"shard {shard_name(task.batch, task.number)}", result.pictures, refused)
 
 
-def _chosen(tasks: dict[str, T], group: str) -> list[T]:
+def _selected(tasks: dict[str, T], group: str) -> list[T]:
     return [task for name, task in sorted(tasks.items()) if groups.is_in(group, name)]
 
 
@@ -210,7 +210,7 @@ def plan_verification(request: Request, category: str) -> list[str]:
 def verify_group(request: Request, category: str, group: str) -> None:
     """Verify the features parts of a group; what they find is judged in the storage standby."""
     with _job(request, shared=True) as job:
-        chosen = _chosen(_check_tasks(job.config, category), group)
+        chosen = _selected(_check_tasks(job.config, category), group)
         _do(job, feature_checks.run, chosen, _features_checked)
 
 
@@ -265,7 +265,7 @@ def plan_labelling(request: Request, category: str) -> list[str]:
 def label_group(request: Request, category: str, group: str) -> None:
     """Write the tables of a group, as CSV and Parquet."""
     with _job(request, shared=True) as job:
-        chosen = _chosen(_table_tasks(job.config, category), group)
+        chosen = _selected(_table_tasks(job.config, category), group)
         _do(job, tables.run, chosen, lambda task, made: Done(task.path.stem, made.rows))
 
 
@@ -298,7 +298,7 @@ def plan_table_verification(request: Request, category: str) -> list[str]:
 def verify_table_group(request: Request, category: str, group: str) -> None:
     """Verify the tables of a group file by file; judged in the standby before the upload."""
     with _job(request, shared=True) as job:
-        chosen = _chosen(_table_check_tasks(job.config, category), group)
+        chosen = _selected(_table_check_tasks(job.config, category), group)
         _do(job, table_checks.run, chosen, _table_checked)
 
 

@@ -143,7 +143,7 @@ def roll_back(config: Config, reason: str) -> dict[str, Any]:
         return champions.roll_back(config.layout, reason)
 
 
-def chosen_model(layout: Layout, name: str) -> Path:
+def resolve_model(layout: Layout, name: str) -> Path:
     """The ONNX file of a model: of the champion, of one by its id, or a file or folder.
 
     Raises:

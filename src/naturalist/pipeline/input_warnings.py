@@ -54,7 +54,7 @@ def _of_category(
 ) -> Iterator[str]:
     total = sum(counts.values(), SourceCounts())
     if sources and not total.accepted:
-        what = _told(total) if total.seen else "its sources have no files"
+        what = _summary(total) if total.seen else "its sources have no files"
         yield f"category {category!r} has no accepted picture and is in no table: {what}"
 
 
@@ -64,7 +64,7 @@ def _of_source(source: Source, category: str, counts: SourceCounts | None) -> It
     if counts is None:
         yield f"{name} has no files: is {source.path} the right path?"
     elif not counts.accepted and not counts.relabelled and not _was_decided(counts):
-        yield f"{name} has no accepted picture: {_told(counts)}. See  {show}"
+        yield f"{name} has no accepted picture: {_summary(counts)}. See  {show}"
     elif unopened := {r.value: counts.refused[r] for r in _UNOPENED if counts.refused.get(r)}:
         yield f"{name} may hold more pictures: {_listed(unopened)}. See  {show} --refused"
 
@@ -75,7 +75,7 @@ def _was_decided(counts: SourceCounts) -> bool:
     return not others and bool(counts.refused) and counts.refused.keys() <= _BY_A_PERSON
 
 
-def _told(counts: SourceCounts) -> str:
+def _summary(counts: SourceCounts) -> str:
     outcomes = {"duplicate": counts.duplicate, "conflict": counts.conflict, **counts.refused}
     listed = _listed({word: n for word, n in outcomes.items() if n})
     return listed or "its archives have no files"

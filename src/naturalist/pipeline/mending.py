@@ -21,7 +21,7 @@ from naturalist.stores.mending import find_damage
 
 
 @dataclass
-class _Found:
+class _Inspection:
     """What is to be deleted, and how many objects are damaged or gone."""
 
     doomed: set[str] = field(default_factory=set)
@@ -40,7 +40,7 @@ def publish_mended(job: Job) -> Published | None:
     if not config.publish_url:
         return None
     store = open_store(config.publish_url, config.s3_options)
-    found = _Found()
+    found = _Inspection()
     _look_at_files(job, store, found, _published_keys(store, found))
     _look_at_pictures(job, store, found)
     if found.doomed:
@@ -51,7 +51,7 @@ def publish_mended(job: Job) -> Published | None:
     return published and replace(published, mended_files=found.damaged)
 
 
-def _published_keys(store: Store, found: _Found) -> set[str]:
+def _published_keys(store: Store, found: _Inspection) -> set[str]:
     """What the newest snapshot names.
 
     If it is damaged, the pointer to it goes: it cannot be made again, but the next one can.
@@ -78,7 +78,7 @@ def _is_sound(store: Store) -> bool:
     return body is not None and body.sha256 == sha256
 
 
-def _look_at_files(job: Job, store: Store, found: _Found, known: set[str]) -> None:
+def _look_at_files(job: Job, store: Store, found: _Inspection, known: set[str]) -> None:
     uploads = [sending.upload_of(item) for item in steps.items_to_publish(job.config)]
     with stage(job.progress, "read back", len(uploads), "files") as advance:
         damage = find_damage(store, uploads, advance)
@@ -86,7 +86,7 @@ def _look_at_files(job: Job, store: Store, found: _Found, known: set[str]) -> No
     found.damaged += len(damage.wrong) + len(damage.missing & known)
 
 
-def _look_at_pictures(job: Job, store: Store, found: _Found) -> None:
+def _look_at_pictures(job: Job, store: Store, found: _Inspection) -> None:
     looked = sending.look_for(store, steps.pack_tasks(job.config))
     sent = [task for task, is_sent in looked if is_sent]
     with stage(
@@ -97,7 +97,7 @@ def _look_at_pictures(job: Job, store: Store, found: _Found) -> None:
             advance(task.shard.rows)
 
 
-def _look_at_shard(task: PackTask, store: Store, found: _Found) -> None:
+def _look_at_shard(task: PackTask, store: Store, found: _Inspection) -> None:
     index = sending.index_upload(task)
     damage = find_damage(store, [*sending.picture_uploads(task), index])
     if damage.wrong or damage.missing:

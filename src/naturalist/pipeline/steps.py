@@ -21,7 +21,7 @@ from naturalist.running.executors import Executor
 from naturalist.running.throughput import Throughput
 from naturalist.snapshots import maintenance
 from naturalist.stages import extract, packing, publish, tables
-from naturalist.stages.ingest import batches, deselected, found_sources, overwritten, removed
+from naturalist.stages.ingest import batches, deselected, matched_sources, overwritten, removed
 from naturalist.stages.ingest.examine import ExamineTask, examine
 from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.ingest.place import Placed, place
@@ -95,7 +95,7 @@ def ingest(
     # All of them before the first change: a drive that is away must not cost half a run.
     for source in config.sources:
         check_source(source)
-    found_sources.remember(config.layout, config.found_sources)
+    matched_sources.remember(config.layout, config.matched_sources)
     finish_pending(job, result)
     if reselected := deselected.amend(config.layout, config.sources, withdrawals):
         job.progress.note(
@@ -299,12 +299,12 @@ def write_tables(job: Job, *, rebuild: bool = False) -> TablesResult:
     total = sum(piece.stop - piece.start for task in tasks for piece in task.pieces)
     done = _drain(job, "tables", "rows", tables.run, tasks, total, lambda r: r.rows)
     if rebuild:
-        for category, wanted in Counter(t.category for t in _wanted_tables(config)).items():
+        for category, wanted in Counter(t.category for t in _expected_tables(config)).items():
             tables.remove_surplus(layout, category, wanted)
     return TablesResult(len(done), sum(r.rows for r in done))
 
 
-def _wanted_tables(config: Config) -> Iterator[tables.TableTask]:
+def _expected_tables(config: Config) -> Iterator[tables.TableTask]:
     spec = backbones.describe(config.extract.backbone)
     rows_per_table = config.tables.rows_per_table
     for category, label in sorted(config.labels.items()):
@@ -314,7 +314,7 @@ def _wanted_tables(config: Config) -> Iterator[tables.TableTask]:
 def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
     """Verify tables that were not verified as they are; all verdicts that hold are returned."""
     config = job.config
-    wanted = list(_wanted_tables(config))
+    wanted = list(_expected_tables(config))
     tasks = table_checks.plan(wanted, again=again)
     total = sum(task.rows for task in tasks)
     done = _drain(job, "verify-tables", "rows", table_checks.run, tasks, total, lambda r: r.rows)
@@ -445,7 +445,7 @@ def pack_tasks(config: Config) -> list[packing.PackTask]:
 
 def _require_verified(config: Config) -> None:
     report = artifacts.read_json(config.layout.verification)
-    unverified = table_checks.plan(list(_wanted_tables(config)))
+    unverified = table_checks.plan(list(_expected_tables(config)))
     if report is None or not report["passed"] or unverified:
         raise VerificationFailed(
             "only verified tables are published, and these are not: run  naturalist run , or  "

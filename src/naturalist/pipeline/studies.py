@@ -12,7 +12,7 @@ from typing import Any
 from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
-from naturalist.features import open_place
+from naturalist.features import open_features
 from naturalist.layout import Layout, MapFolder
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Progress
@@ -24,7 +24,7 @@ from naturalist.studies.clusters.options import ClusterOptions
 from naturalist.studies.clusters.study import LEAST_ROWS, ClusterStudy
 from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.predictions import covering_model, held_out_predictions
-from naturalist.studies.drift.rows import Chosen
+from naturalist.studies.drift.rows import Subject
 from naturalist.studies.drift.study import DriftStudy
 from naturalist.studies.duplicates.study import DuplicateStudy
 from naturalist.studies.labels.options import LabelIssueOptions
@@ -93,7 +93,7 @@ def clusters(
     """
     layout = config.layout
     how = options or config.clusters
-    return ClusterStudy(open_place(layout.root), layout, how, progress, name, pictures=layout)
+    return ClusterStudy(open_features(layout.root), layout, how, progress, name, pictures=layout)
 
 
 def index(config: Config, progress: Progress) -> IndexStudy:
@@ -103,7 +103,7 @@ def index(config: Config, progress: Progress) -> IndexStudy:
         ConfigError: there are no tables.
     """
     backbone = backbones.describe(config.extract.backbone).id
-    return IndexStudy(open_place(config.layout.root), config.layout, backbone, progress)
+    return IndexStudy(open_features(config.layout.root), config.layout, backbone, progress)
 
 
 def duplicates(config: Config, progress: Progress) -> DuplicateStudy:
@@ -121,7 +121,8 @@ def label_issues(config: Config, progress: Progress, *, options: LabelIssueOptio
 def _decided(layout: Layout) -> list[str]:
     with ledger.connect(layout) as connection:
         rows = connection.execute(
-            "SELECT pic_id FROM ledger SEMI JOIN words USING (pic_id) WHERE outcome = 'accepted'"
+            "SELECT pic_id FROM ledger SEMI JOIN decisions USING (pic_id) "
+            "WHERE outcome = 'accepted'"
         ).fetchall()
     return [row[0] for row in rows]
 
@@ -178,7 +179,7 @@ def drift(
         layout,
         backbones.describe(config.extract.backbone),
         list(config.labels),
-        Chosen(batch, source),
+        Subject(batch, source),
         options or config.drift,
         progress,
         partial(held_out_predictions, layout.model(model)) if model else None,
@@ -213,7 +214,7 @@ def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
         how = config.map.drawing(dims)
         name = default_name(how)
         folder = MapFolder(config.layout.map(name))
-        table = open_place(config.layout.root, sources=False)
+        table = open_features(config.layout.root, sources=False)
         yield MapStudy(table, folder, name, how, config.map, progress=progress)
 
 

@@ -60,7 +60,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Workload:
     """What is to be planned.
 
     Attributes:
@@ -180,7 +180,7 @@ def _measured_bytes(config: Config) -> dict[str, float]:
     }
 
 
-def plan(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
+def plan(wanted: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     """Reckon time, disk, memory, requests and money, and say what is assumed; JSON values."""
     publish = _publish(wanted, rates, prices)
     stages = [*_stages(wanted, rates), _sending(publish)]
@@ -209,7 +209,7 @@ def plan(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
     }
 
 
-def _stages(wanted: Wanted, rates: Rates) -> Iterator[dict[str, Any]]:
+def _stages(wanted: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
     order = ("list", "examine", "enter", "extract", "verify_features", "tables", "verify_tables")
     efficiency = rates.machines["efficiency"]
     for name in order:
@@ -241,7 +241,7 @@ def _sending(publish: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _studies(wanted: Wanted, rates: Rates) -> Iterator[dict[str, Any]]:
+def _studies(wanted: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
     """Each study made once of all pictures, by one process; later ones take in what is new."""
     millions = wanted.pictures / _STUDIED
     for name, rate in rates.studies.items():
@@ -249,7 +249,7 @@ def _studies(wanted: Wanted, rates: Rates) -> Iterator[dict[str, Any]]:
         yield {"study": name.replace("_", " "), "s": _STUDIED / rate * millions**power}
 
 
-def _memory(wanted: Wanted, rates: Rates) -> dict[str, float]:
+def _memory(wanted: Workload, rates: Rates) -> dict[str, float]:
     """Of one machine's workers, and of the process that plans."""
     memory = rates.memory
     return {
@@ -261,7 +261,7 @@ def _memory(wanted: Wanted, rates: Rates) -> dict[str, float]:
     }
 
 
-def _publish(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
+def _publish(wanted: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     tables = math.ceil(wanted.pictures / wanted.rows_per_table)
     shards = math.ceil(wanted.pictures / wanted.shard_size)
     objects = [
@@ -292,7 +292,7 @@ def _publish(wanted: Wanted, rates: Rates, prices: Prices) -> dict[str, Any]:
     }
 
 
-def _assumptions(wanted: Wanted, rates: Rates, prices: Prices) -> list[str]:
+def _assumptions(wanted: Workload, rates: Rates, prices: Prices) -> list[str]:
     said = [
         f"rates: {rates.origin}",
         (

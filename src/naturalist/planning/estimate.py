@@ -152,10 +152,10 @@ def _picture_sizes(
         rows = ledger.batch_rows(layout, category, batch, ["pic_id", "outcome", "size_bytes"])
         accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
         for task in shards:
-            yield task, _wanted_sizes(task, accepted.slice(task.shard.start, task.shard.rows))
+            yield task, _expected_sizes(task, accepted.slice(task.shard.start, task.shard.rows))
 
 
-def _wanted_sizes(task: PackTask, rows: pa.Table) -> list[int]:
+def _expected_sizes(task: PackTask, rows: pa.Table) -> list[int]:
     gone = pc.is_in(rows["pic_id"], pa.array(task.withheld, pa.string()))
     sizes: list[int] = rows.filter(pc.invert(gone))["size_bytes"].to_pylist()
     return sizes

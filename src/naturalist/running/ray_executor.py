@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from naturalist.backbones.session import DEVICE_VARIABLE, chosen_device
+from naturalist.backbones.session import DEVICE_VARIABLE, resolve_device
 from naturalist.errors import NaturalistError
 from naturalist.progress import Progress
 from naturalist.running import ray_connection
@@ -27,7 +27,7 @@ _LOSSES = 5
 """How often the node or the worker of one task may be lost, before the task is at fault."""
 _SLOWER = 3.0
 _PATIENCE_S = 10.0
-_SAY_EVERY_S = 60.0
+_LOG_EVERY_S = 60.0
 """A task is late when it takes this much more than so many times the median."""
 
 T = TypeVar("T")
@@ -146,7 +146,7 @@ class RayExecutor:
 
     def _gpus_for(self, task: Any) -> float:
         """Only tasks that run a network name one."""
-        on_gpu = chosen_device(None) != "cpu" and hasattr(task, "backbone")
+        on_gpu = resolve_device(None) != "cpu" and hasattr(task, "backbone")
         return self._options.gpus_per_task if on_gpu else 0.0
 
     def _submit(self, work: _Work, running: dict[Any, _Work], node: str = "") -> None:
@@ -267,7 +267,7 @@ class _Shortage:
         )
         now_s = time.monotonic()
         if missing != self._missing:
-            self._missing, self._since_s, self._said_s = missing, now_s, now_s - _SAY_EVERY_S
+            self._missing, self._since_s, self._said_s = missing, now_s, now_s - _LOG_EVERY_S
         if not missing:
             return
         waited_s = now_s - self._since_s
@@ -277,7 +277,7 @@ class _Shortage:
                 f"{waited_s:,.0f} s (executor.wait_s): start a node that has one, and run the same "
                 "command again; what was finished is kept"
             )
-        if now_s - self._said_s >= _SAY_EVERY_S:
+        if now_s - self._said_s >= _LOG_EVERY_S:
             self._said_s = now_s
             self._progress.note(
                 f"the cluster has no {missing} to give now: waiting for a node since "

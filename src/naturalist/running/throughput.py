@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-TOLD_EVERY_S = 30.0
+REPORT_EVERY_S = 30.0
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Throughput:
     def is_due(self) -> bool:
         """Whether it is time to tell again; then not for a while."""
         now = time.monotonic()
-        if not self._amounts or now - self._told_s < TOLD_EVERY_S:
+        if not self._amounts or now - self._told_s < REPORT_EVERY_S:
             return False
         self._told_s = now
         return True

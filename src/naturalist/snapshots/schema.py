@@ -53,7 +53,7 @@ Key = Annotated[str, AfterValidator(_key)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Digest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
 Id = Annotated[str, StringConstraints(pattern=r"\A[0-9]{6,12}\z")]
-Word = Annotated[str, StringConstraints(max_length=1_000)]
+ShortText = Annotated[str, StringConstraints(max_length=1_000)]
 Count = Annotated[int, Field(ge=0, le=_MAX_ROWS)]
 
 
@@ -88,28 +88,28 @@ class CategoryEntry(Published):
 class SourceEntry(Published):
     """One source of a snapshot."""
 
-    category: Word
-    name: Word
+    category: ShortText
+    name: ShortText
     pictures: Count
-    origin: Word = ""
-    licence: Word = ""
+    origin: ShortText = ""
+    licence: ShortText = ""
 
 
 class BackboneEntry(Published):
     """The network that made the features."""
 
-    name: Word
+    name: ShortText
     dim: Annotated[int, Field(ge=1, le=MAX_DIM)]
-    licence: Word = ""
+    licence: ShortText = ""
 
 
 class ColumnEntry(Published):
     """A column that came along with pictures."""
 
-    name: Word
-    type: Word
+    name: ShortText
+    type: ShortText
     pictures: Count = 0
-    sources: list[Word] = []
+    sources: list[ShortText] = []
 
 
 class AboutEntry(Published):
@@ -117,8 +117,8 @@ class AboutEntry(Published):
 
     collection: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
     parent: Id | None = None
-    created_at: Word = ""
-    made_by: Word = ""
+    created_at: ShortText = ""
+    made_by: ShortText = ""
     categories: list[CategoryEntry] = []
     sources: list[SourceEntry] = []
     backbone: BackboneEntry | None = None
@@ -152,8 +152,8 @@ class SnapshotDocument(AboutEntry):
 class HoldEntry(Published):
     """A rollback that keeps `latest` where it is."""
 
-    since: Word
-    why: Word = ""
+    since: ShortText
+    why: ShortText = ""
 
 
 class PointerDocument(Published):
@@ -168,8 +168,8 @@ class PointerDocument(Published):
 class LeaseEntry(Published):
     """Who changes the store."""
 
-    by: Word
-    token: Word
+    by: ShortText
+    token: ShortText
     until_s: Annotated[float, Field(ge=0, le=1e11)]
 
 

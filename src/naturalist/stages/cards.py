@@ -22,7 +22,7 @@ CROISSANT = "croissant.json"
 _TABLES = "tables/"
 _METADATA = "metadata/"
 _PARQUET = "application/x-parquet"
-_NOT_SAID = "not stated"
+_NOT_GIVEN = "not stated"
 _CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 _TYPES = {"string": "sc:Text", "int32": "cr:Int32"}
 _TERMS = (
@@ -179,9 +179,9 @@ def _sources(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _source_row(source: Mapping[str, Any]) -> list[Any]:
-    origin = str(source["origin"]) or _NOT_SAID
+    origin = str(source["origin"]) or _NOT_GIVEN
     link = f"<{origin}>" if _is_link(origin) else origin
-    name, licence = source["name"], source["licence"] or _NOT_SAID
+    name, licence = source["name"], source["licence"] or _NOT_GIVEN
     return [source["category"], name, source["pictures"], link, licence]
 
 

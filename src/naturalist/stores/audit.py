@@ -76,9 +76,9 @@ def audit_bucket(bucket: str, prices: Prices, options: S3Options | None = None) 
     connection = connect(options)
     client = connection.client
     with s3_errors(f"auditing the bucket {bucket}", where(connection)):
-        blocks = _ask(lambda: client.get_public_access_block(Bucket=bucket))
-        rules = _ask(lambda: client.get_bucket_lifecycle_configuration(Bucket=bucket))
-        versioning = _ask(lambda: client.get_bucket_versioning(Bucket=bucket))
+        blocks = _request(lambda: client.get_public_access_block(Bucket=bucket))
+        rules = _request(lambda: client.get_bucket_lifecycle_configuration(Bucket=bucket))
+        versioning = _request(lambda: client.get_bucket_versioning(Bucket=bucket))
         can_list, can_read = _from_outside(connection, bucket)
         return Audit(
             bucket=bucket,
@@ -88,14 +88,14 @@ def audit_bucket(bucket: str, prices: Prices, options: S3Options | None = None) 
             anonymous_can_read=can_read,
             blocked=_shut(blocks),
             versioning=None if versioning is None else versioning.get("Status") == "Enabled",
-            encryption=_algorithm(_ask(lambda: client.get_bucket_encryption(Bucket=bucket))),
+            encryption=_algorithm(_request(lambda: client.get_bucket_encryption(Bucket=bucket))),
             aborts_stale_uploads=None if rules is None else _aborts(rules),
             month=prices.month(contents.size_bytes + contents.old_size_bytes),
             read_all_once=prices.reading(contents.objects, contents.size_bytes),
         )
 
 
-def _ask(request: Callable[[], Any]) -> dict[str, Any] | None:
+def _request(request: Callable[[], Any]) -> dict[str, Any] | None:
     """An answer; empty if there is no such setting, None if the server knows none of the kind."""
     try:
         answer: dict[str, Any] = request()
@@ -137,7 +137,7 @@ def _public_by(connection: Connection, bucket: str) -> tuple[str, ...]:
         for statement in policy_statements(connection, bucket)
         if is_public(statement)
     ]
-    access_list = _ask(lambda: connection.client.get_bucket_acl(Bucket=bucket)) or {}
+    access_list = _request(lambda: connection.client.get_bucket_acl(Bucket=bucket)) or {}
     for grant in access_list.get("Grants", []):
         group = _GROUPS.get(grant.get("Grantee", {}).get("URI", ""))
         if group:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from naturalist.stores.keys import RESERVED_SEGMENT
-from naturalist.stores.place import Place
+from naturalist.stores.prefix import BucketPrefix
 from naturalist.stores.s3_errors import error_code
 
 REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412")
@@ -15,7 +15,7 @@ _PROBE = b"Written by naturalist, to learn whether this server keeps conditions 
 _log = logging.getLogger(__name__)
 
 
-def learn_conditions(place: Place) -> Place:
+def learn_conditions(place: BucketPrefix) -> BucketPrefix:
     """The place, knowing whether its server keeps conditions; one request if it was asked before.
 
     Raises:
@@ -30,7 +30,7 @@ def learn_conditions(place: Place) -> Place:
     return replace(place, conditions=kept)
 
 
-def _refuses_second(place: Place) -> bool:
+def _refuses_second(place: BucketPrefix) -> bool:
     try:
         place.connection.client.put_object(
             Bucket=place.bucket,

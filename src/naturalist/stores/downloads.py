@@ -153,7 +153,7 @@ class _Part:
         if response.status == _PARTIAL:
             self._check_range(response.headers.get("Content-Range", ""))
         else:
-            self._start_anew(response.headers)
+            self._restart(response.headers)
         done = self._size()
         length = response.headers.get("Content-Length")
         total = None if length is None else done + int(length)
@@ -174,7 +174,7 @@ class _Part:
             self._forget()
             raise _Broken(f"the server sent another range ({content_range}) than was asked for")
 
-    def _start_anew(self, headers: Any) -> None:
+    def _restart(self, headers: Any) -> None:
         self._forget()
         tag = headers.get("ETag", "")
         # A weak tag does not promise equal bytes (RFC 9110, section 13.1.5).

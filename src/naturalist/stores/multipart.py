@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from naturalist.errors import StoreError
 from naturalist.stores.bounded import BoundedPool
 from naturalist.stores.checksums import composite, proves, sha256_base64
-from naturalist.stores.place import Place, description
+from naturalist.stores.prefix import BucketPrefix, description
 from naturalist.stores.protocol import Upload
 from naturalist.stores.refusals import check_unchanged, opened
 
@@ -39,10 +39,10 @@ class PartsSent:
 
 
 @dataclass(frozen=True)
-class _Begun:
+class _Unfinished:
     """An unfinished upload at the server."""
 
-    place: Place
+    place: BucketPrefix
     key: str
     upload_id: str
 
@@ -61,7 +61,9 @@ class _Part:
     proved: bool
 
 
-def send_in_parts(place: Place, upload: Upload, pool: BoundedPool, *, resume: bool) -> PartsSent:
+def send_in_parts(
+    place: BucketPrefix, upload: Upload, pool: BoundedPool, *, resume: bool
+) -> PartsSent:
     """Send a file in parts and complete it, unless an object appeared under the key meanwhile.
 
     A failure leaves the parts that arrived, for the next attempt.
@@ -72,54 +74,54 @@ def send_in_parts(place: Place, upload: Upload, pool: BoundedPool, *, resume: bo
             exists by now, ``NoSuchUpload`` if another publisher completed or removed the upload.
     """
     unfinished = _unfinished(place, upload.key) if resume else []
-    begun = unfinished[-1] if unfinished else _begin(place, upload)
+    started = unfinished[-1] if unfinished else _begin(place, upload)
     try:
-        parts = _send(begun, upload, _remote_parts(begun) if unfinished else {}, pool)
+        parts = _send(started, upload, _remote_parts(started) if unfinished else {}, pool)
     except StoreError:
-        _abort(begun)
+        _abort(started)
         raise
-    return PartsSent(resumed=bool(unfinished), proved=_complete(begun, parts))
+    return PartsSent(resumed=bool(unfinished), proved=_complete(started, parts))
 
 
-def abort_unfinished(place: Place, key: str) -> None:
+def abort_unfinished(place: BucketPrefix, key: str) -> None:
     """Remove what unfinished uploads of a key left at the server."""
-    for begun in _unfinished(place, key):
-        _abort(begun)
+    for started in _unfinished(place, key):
+        _abort(started)
 
 
-def begin_and_drop(place: Place) -> None:
+def begin_and_drop(place: BucketPrefix) -> None:
     """Begin an upload and abort it: needs the permission to write, and leaves no object.
 
     Raises:
         ClientError, BotoCoreError: as botocore raises them.
     """
     answer = place.connection.client.create_multipart_upload(**place.arguments(_TRIED_KEY))
-    _abort(_Begun(place, _TRIED_KEY, answer["UploadId"]))
+    _abort(_Unfinished(place, _TRIED_KEY, answer["UploadId"]))
 
 
-def _begin(place: Place, upload: Upload) -> _Begun:
+def _begin(place: BucketPrefix, upload: Upload) -> _Unfinished:
     answer = place.connection.client.create_multipart_upload(
         **place.arguments(upload.key),
         **description(upload.key, upload.sha256),
         ChecksumAlgorithm="SHA256",
     )
-    return _Begun(place, upload.key, answer["UploadId"])
+    return _Unfinished(place, upload.key, answer["UploadId"])
 
 
 def _send(
-    begun: _Begun, upload: Upload, remote: "dict[int, PartTypeDef]", pool: BoundedPool
+    started: _Unfinished, upload: Upload, remote: "dict[int, PartTypeDef]", pool: BoundedPool
 ) -> list[_Part]:
     """Read the file once, in order; send what the server lacks; wait for all of it."""
     whole = hashlib.sha256()
     held: list[_Part] = []
     sending: list[Future[_Part]] = []
     try:
-        for number, data in enumerate(_chunks(begun.place, upload), 1):
+        for number, data in enumerate(_chunks(started.place, upload), 1):
             whole.update(data)
             if part := _held(number, data, remote.get(number)):
                 held.append(part)
             else:
-                sending.append(pool.submit(_send_part, begun, number, data))
+                sending.append(pool.submit(_send_part, started, number, data))
             if any(part.done() and part.exception() for part in sending[-_LOOK_BACK:]):
                 break
     finally:
@@ -131,7 +133,7 @@ def _send(
     return sorted([*held, *(part.result() for part in sending)], key=lambda part: part.number)
 
 
-def _chunks(place: Place, upload: Upload) -> Iterator[bytes]:
+def _chunks(place: BucketPrefix, upload: Upload) -> Iterator[bytes]:
     with opened(upload) as file:
         smallest = math.ceil(upload.path.stat().st_size / MAX_PARTS / _MIB) * _MIB
         chunk_bytes = max(place.connection.options.multipart_chunk_bytes, smallest)
@@ -147,19 +149,19 @@ def _held(number: int, data: bytes, part: "PartTypeDef | None") -> _Part | None:
     return _Part(number, digest, etag, proved) if proved else None
 
 
-def _send_part(begun: _Begun, number: int, data: bytes) -> _Part:
+def _send_part(started: _Unfinished, number: int, data: bytes) -> _Part:
     digest = hashlib.sha256(data).hexdigest()
-    answer = begun.place.connection.client.upload_part(
-        **begun.arguments, PartNumber=number, Body=data, ChecksumSHA256=sha256_base64(digest)
+    answer = started.place.connection.client.upload_part(
+        **started.arguments, PartNumber=number, Body=data, ChecksumSHA256=sha256_base64(digest)
     )
     proved = proves(data, digest, answer.get("ChecksumSHA256"), answer["ETag"])
     return _Part(number, digest, answer["ETag"], proved)
 
 
-def _complete(begun: _Begun, parts: list[_Part]) -> bool:
-    answer = begun.place.connection.client.complete_multipart_upload(
-        **begun.arguments,
-        **begun.place.if_free,
+def _complete(started: _Unfinished, parts: list[_Part]) -> bool:
+    answer = started.place.connection.client.complete_multipart_upload(
+        **started.arguments,
+        **started.place.if_free,
         MultipartUpload={"Parts": [_named(part) for part in parts]},
     )
     given = answer.get("ChecksumSHA256")
@@ -175,7 +177,7 @@ def _named(part: _Part) -> "CompletedPartTypeDef":
     }
 
 
-def _unfinished(place: Place, key: str) -> list[_Begun]:
+def _unfinished(place: BucketPrefix, key: str) -> list[_Unfinished]:
     """Unfinished uploads of a key, oldest first."""
     full_key = place.full_key(key)
     pages = place.connection.client.get_paginator("list_multipart_uploads").paginate(
@@ -184,19 +186,21 @@ def _unfinished(place: Place, key: str) -> list[_Begun]:
     found = [item for page in pages for item in page.get("Uploads", [])]
     own = [item for item in found if item["Key"] == full_key]
     own.sort(key=lambda item: item["Initiated"])
-    return [_Begun(place, key, item["UploadId"]) for item in own]
+    return [_Unfinished(place, key, item["UploadId"]) for item in own]
 
 
-def _remote_parts(begun: _Begun) -> "dict[int, PartTypeDef]":
-    pages = begun.place.connection.client.get_paginator("list_parts").paginate(**begun.arguments)
+def _remote_parts(started: _Unfinished) -> "dict[int, PartTypeDef]":
+    pages = started.place.connection.client.get_paginator("list_parts").paginate(
+        **started.arguments
+    )
     parts = {part["PartNumber"]: part for page in pages for part in page.get("Parts", [])}
-    _log.info("going on with an unfinished upload of %s: %d parts there", begun.key, len(parts))
+    _log.info("going on with an unfinished upload of %s: %d parts there", started.key, len(parts))
     return parts
 
 
-def _abort(begun: _Begun) -> None:
-    client = begun.place.connection.client
+def _abort(started: _Unfinished) -> None:
+    client = started.place.connection.client
     try:
-        client.abort_multipart_upload(**begun.arguments)
+        client.abort_multipart_upload(**started.arguments)
     except client.exceptions.NoSuchUpload:
-        _log.debug("an upload of %s is gone already", begun.key)
+        _log.debug("an upload of %s is gone already", started.key)

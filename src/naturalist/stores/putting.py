@@ -22,9 +22,9 @@ from naturalist.stores.conditions import REFUSED
 from naturalist.stores.fast_lane import FastLane
 from naturalist.stores.multipart import abort_unfinished, send_in_parts
 from naturalist.stores.outages import outlast
-from naturalist.stores.place import (
+from naturalist.stores.prefix import (
     DIGEST_METADATA,
-    Place,
+    BucketPrefix,
     described_by_headers,
     description,
     head,
@@ -57,7 +57,7 @@ class _Pools:
 class Putter:
     """Puts files into one place."""
 
-    place: Place
+    place: BucketPrefix
     lane: FastLane | None
 
     @property
@@ -175,9 +175,9 @@ class Putter:
             info = self._lost_to_another(error, upload)
             abort_unfinished(self.place, upload.key)
             return info
-        info = self._found(upload)
+        info = self._matches(upload)
         if sent.resumed and info.sha256 != upload.sha256:
-            # The unfinished upload was begun for other bytes, and says so in its metadata.
+            # The unfinished upload was started for other bytes, and says so in its metadata.
             self.place.connection.client.delete_object(**self.place.arguments(upload.key))
             return self._put_in_parts(upload, pool, resume=False)
         if not sent.proved:
@@ -194,7 +194,7 @@ class Putter:
             raise error
         return self._same(existing, upload)
 
-    def _found(self, upload: Upload) -> ObjectInfo:
+    def _matches(self, upload: Upload) -> ObjectInfo:
         info = head(self.place, upload.key)
         size_bytes = _size_bytes(upload)
         if info is None or info.size_bytes != size_bytes:

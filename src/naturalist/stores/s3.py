@@ -27,8 +27,8 @@ from naturalist.stores.keys import check_prefix, is_key
 from naturalist.stores.multipart import begin_and_drop
 from naturalist.stores.outages import Patience, outlast
 from naturalist.stores.partial import download
-from naturalist.stores.place import (
-    Place,
+from naturalist.stores.prefix import (
+    BucketPrefix,
     described,
     description,
     head,
@@ -79,7 +79,7 @@ class S3Store:
     ) -> None:
         prefix = prefix.strip("/")
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        self._place = Place(
+        self._place = BucketPrefix(
             connect(options or S3Options()),
             bucket,
             f"{check_prefix(prefix)}/" if prefix else "",
@@ -222,7 +222,7 @@ class S3Store:
         return self._place.connection.client
 
     @functools.cached_property
-    def _writable(self) -> Place:
+    def _writable(self) -> BucketPrefix:
         """The place, after asking its server once whether it keeps conditions."""
         doing = "asking what the server can do"
         with s3_errors(doing, self.url):

@@ -118,7 +118,7 @@ def export(
     Raises:
         ConfigError: there are too many pictures for a sheet of thumbnails.
     """
-    chosen = _Chosen(files, rows, watcher)
+    chosen = _ExportedRows(files, rows, watcher)
     write = {"projector": _to_projector, "atlas": _to_atlas, "csv": _to_csv}[form]
     if form == "projector" and pictures is not None and chosen.count > MOST_SPRITES:
         raise ConfigError(
@@ -130,7 +130,7 @@ def export(
     return Exported(chosen.count, chosen.of, names, hint)
 
 
-class _Chosen:
+class _ExportedRows:
     """The rows to export, file after file."""
 
     def __init__(self, files: FeatureTable, rows: int, watcher: Progress) -> None:
@@ -176,7 +176,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _to_csv(
-    folder: Path, chosen: _Chosen, beside: Beside, _: Layout | None
+    folder: Path, chosen: _ExportedRows, beside: Beside, _: Layout | None
 ) -> tuple[tuple[str, ...], str]:
     with _opened(folder / "pictures.csv") as file:
         for k, rows in enumerate(chosen):
@@ -199,7 +199,7 @@ def no_formulas(table: pa.Table) -> pa.Table:
 
 
 def _to_atlas(
-    folder: Path, chosen: _Chosen, beside: Beside, pictures: Layout | None
+    folder: Path, chosen: _ExportedRows, beside: Beside, pictures: Layout | None
 ) -> tuple[tuple[str, ...], str]:
     placed = any("x" in table.column_names for table in beside.tables)
     with artifacts.atomic(folder / "atlas.parquet") as temporary:
@@ -237,7 +237,7 @@ def _atlas_table(
 
 
 def _to_projector(
-    folder: Path, chosen: _Chosen, beside: Beside, pictures: Layout | None
+    folder: Path, chosen: _ExportedRows, beside: Beside, pictures: Layout | None
 ) -> tuple[tuple[str, ...], str]:
     names = ["tensors.tsv", "metadata.tsv"]
     tiles: list[str] = []

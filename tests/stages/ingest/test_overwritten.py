@@ -295,7 +295,7 @@ def test_a_person_word_on_an_overwritten_picture_stands(folder: Path) -> None:
     unpack(config, {"0002.png": picture(22)})
     ingest(config)
     with ledger.connect(config.layout) as connection:
-        assert connection.execute("SELECT count(*) FROM words").fetchall() == [(0,)]
+        assert connection.execute("SELECT count(*) FROM decisions").fetchall() == [(0,)]
     counts = ledger.counts(config.layout, "plant")["photos"]
     assert (counts.accepted, counts.seen) == (6, 6)
 

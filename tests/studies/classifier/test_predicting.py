@@ -14,7 +14,7 @@ from PIL import Image
 
 from naturalist import backbones
 from naturalist.errors import BackboneError, ConfigError, PictureError, SourceError
-from naturalist.features import open_place
+from naturalist.features import open_features
 from naturalist.images import PictureLimits
 from naturalist.pipeline.predicting import PredictOptions, find_pictures, predict
 from naturalist.progress import Silent
@@ -126,7 +126,7 @@ def test_what_is_not_there_is_said_before_anything_is_done(tmp_path) -> None:
 def test_the_nearest_training_picture_of_a_training_picture_is_itself(made) -> None:
     sample = made.rows.sample
     at = [0, 200, 500]
-    found = nearest(open_place(made.rows.place), sample.features[at], 3)
+    found = nearest(open_features(made.rows.place), sample.features[at], 3)
     assert [one[0]["picID"] for one in found] == sample.pic_ids[at].tolist()
     unit = sample.features / np.linalg.norm(sample.features, axis=1, keepdims=True)
     cosines = np.sort(unit[at] @ unit.T, axis=1)[:, ::-1][:, :3]

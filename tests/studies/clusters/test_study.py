@@ -12,7 +12,7 @@ from tests.numeric.mixtures import directions
 
 from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
-from naturalist.features import FeatureTable, open_file, open_place
+from naturalist.features import FeatureTable, open_features, open_file
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.schemas import CLUSTER_MEMBERS
@@ -51,7 +51,7 @@ def members(folder: Path) -> pa.Table:
 def test_real_photos_are_clustered_with_sheets_numbers_and_words(
     photo_workspace: Path, tmp_path: Path
 ) -> None:
-    files = open_place(photo_workspace)
+    files = open_features(photo_workspace)
     found = study(files, tmp_path, pictures=Layout(photo_workspace))
     folder = Layout(tmp_path).clustering("default")
     table = members(tmp_path)

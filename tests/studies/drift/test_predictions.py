@@ -14,7 +14,7 @@ from naturalist.studies.drift.predictions import (
     held_out_predictions,
     unseen_answers,
 )
-from naturalist.studies.drift.rows import Found, Pictures
+from naturalist.studies.drift.rows import DrawnPictures, Pictures
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_stored_answers_about_a_new_source_are_set_beside_earlier_sources(layout
         return Pictures(names, np.full(len(names), group), np.zeros((len(names), 2)), {}, {})
 
     new, before = pictures([5, 4], "plant/new"), pictures([1, 2, 9], "plant/old")
-    found = unseen_answers(layout.model("new"), "any", Found(new, before, {}, {}))
+    found = unseen_answers(layout.model("new"), "any", DrawnPictures(new, before, {}, {}))
     assert found is not None
     assert found.categories.tolist() == ["plant", "plant"]
     assert found.usual == {"plant/old": 0.5}

@@ -19,7 +19,7 @@ from naturalist.pipeline import studies
 from naturalist.studies.drift.comparison import Predicted, Report
 from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.report import DriftReport
-from naturalist.studies.drift.rows import Chosen
+from naturalist.studies.drift.rows import Subject
 from naturalist.studies.drift.study import DriftStudy
 from naturalist.studies.study import bring_up_to_date
 from report_shapes import assert_declared
@@ -64,7 +64,7 @@ def config(first_batch: Path) -> Iterator[Config]:
         yield _config(shutil.copytree(first_batch, folder / "collection"))
 
 
-def _study(config: Config, chosen: Chosen, options: DriftOptions = QUICK) -> Report:
+def _study(config: Config, chosen: Subject, options: DriftOptions = QUICK) -> Report:
     spec = backbones.describe(config.extract.backbone)
     study = DriftStudy(config.layout, spec, list(config.labels), chosen, options)
     report = bring_up_to_date(study).report
@@ -79,7 +79,7 @@ def _more(config: Config, name: str, seeds: range, low: int = 0, high: int = 256
 
 def test_a_batch_of_one_source_like_the_source_is_no_drift(config: Config) -> None:
     _more(config, "garden", range(40, 60))
-    report = _study(config, Chosen(2))
+    report = _study(config, Subject(2))
     assert (report["verdict"], report["rows"], report["reference"]["rows"]) == ("none", 20, 100)
     assert report["pictures"] == []
     assert any("the mix of sources is another one" in said for said in report["words"])
@@ -87,16 +87,16 @@ def test_a_batch_of_one_source_like_the_source_is_no_drift(config: Config) -> No
 
 def test_against_everything_the_same_batch_is_another_mix(config: Config) -> None:
     _more(config, "meadow", range(130, 160), 100, 200)
-    assert _study(config, Chosen(2))["verdict"] == "none"
-    report = _study(config, Chosen(2), EVERYTHING)
+    assert _study(config, Subject(2))["verdict"] == "none"
+    report = _study(config, Subject(2), EVERYTHING)
     assert report["verdict"] == "drift"
     assert report["reference"]["question"] == "is it a random draw of all that was before?"
 
 
 def test_effects_below_the_least_one_are_shown_and_never_drift(config: Config) -> None:
     _more(config, "garden", range(40, 80), 0, 215)
-    assert _study(config, Chosen(2))["verdict"] == "drift"
-    report = _study(config, Chosen(2), replace(QUICK, least_effect=0.99))
+    assert _study(config, Subject(2))["verdict"] == "drift"
+    report = _study(config, Subject(2), replace(QUICK, least_effect=0.99))
     sure = [test for test in report["tests"] if test["adjusted_p"] <= QUICK.alpha]
     assert [test for test in sure if test["effect"] < 0.99]
     assert {test["flagged"] for test in sure if test["effect"] < 0.99} == {False}
@@ -111,7 +111,7 @@ def test_darker_pictures_are_drift_said_in_words_with_the_pictures_to_blame(
 ) -> None:
     _write(config.source_paths["plant"]["garden"], range(40, 55))
     _more(config, "garden", range(55, 80), 0, 90)
-    report = _study(config, Chosen(2))
+    report = _study(config, Subject(2))
     assert report["verdict"] == "drift"
     flagged = {test["what"] for test in report["tests"] if test["flagged"]}
     assert {"features", "brightness"} <= flagged
@@ -131,25 +131,25 @@ def test_darker_pictures_are_drift_said_in_words_with_the_pictures_to_blame(
 
 def test_the_same_question_again_changes_nothing_and_a_takedown_asks_anew(config: Config) -> None:
     _more(config, "garden", range(40, 60))
-    first = _study(config, Chosen(2))
+    first = _study(config, Subject(2))
     path = config.layout.drift("000002")
     stamp = path.stat().st_mtime_ns
-    assert _study(config, Chosen(2)) == first
+    assert _study(config, Subject(2)) == first
     assert path.stat().st_mtime_ns == stamp
     _more(config, "zoo", range(230, 240))
-    assert _study(config, Chosen(2)) == first
+    assert _study(config, Subject(2)) == first
     tiny.amend(config.layout, "plant", "review", [tiny.amendment("plant", 71, outcome="refused")])
-    assert _study(config, Chosen(2))["rows"] == 19
+    assert _study(config, Subject(2))["rows"] == 19
 
 
 def test_the_first_batch_has_nothing_to_be_compared_with(config: Config) -> None:
-    report = _study(config, Chosen(1))
+    report = _study(config, Subject(1))
     assert report["verdict"] == "first"
     assert report["words"] == ["it is the first there is; the next batch will be compared with it"]
 
 
 def test_a_new_source_with_too_few_earlier_ones_is_told_and_not_judged(config: Config) -> None:
-    report = _study(config, Chosen(None, "plant/meadow"))
+    report = _study(config, Subject(None, "plant/meadow"))
     assert report["verdict"] == "new_source"
     (said,) = [one for one in report["words"] if one.startswith("new source plant/meadow")]
     assert "too few pictures or earlier sources" in said
@@ -160,9 +160,9 @@ def test_a_new_source_with_too_few_earlier_ones_is_told_and_not_judged(config: C
 
 def test_an_unknown_batch_or_source_says_what_to_do(config: Config) -> None:
     with pytest.raises(ConfigError, match="no accepted pictures in batch 7"):
-        _study(config, Chosen(7))
+        _study(config, Subject(7))
     with pytest.raises(ConfigError, match="of source 'nowhere' in the collection"):
-        _study(config, Chosen(None, "nowhere"))
+        _study(config, Subject(None, "nowhere"))
 
 
 def test_predictions_of_the_champion_are_compared_too(config: Config) -> None:
@@ -179,7 +179,7 @@ def test_predictions_of_the_champion_are_compared_too(config: Config) -> None:
         config.layout,
         spec,
         list(config.labels),
-        Chosen(2),
+        Subject(2),
         options,
         predict=predict,
         model="m1",
@@ -202,7 +202,7 @@ def test_the_step_of_a_run_tells_the_newest_batch(config: Config) -> None:
 @pytest.mark.usefixtures("real_photos")
 def test_a_source_of_photos_left_out_is_as_different_as_sources_are(photo_copy: Path) -> None:
     config = load_config(photo_copy)
-    report = _study(config, Chosen(None, "animal/pavan555+DeepLearning4OpenCV"))
+    report = _study(config, Subject(None, "animal/pavan555+DeepLearning4OpenCV"))
     assert report["verdict"] == "new_source"
     (row,) = report["by_source"]
     assert row["kind"] == "new"

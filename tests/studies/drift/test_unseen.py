@@ -5,7 +5,7 @@ import pytest
 
 from naturalist.studies.drift.comparison import compare_pictures
 from naturalist.studies.drift.options import DriftOptions
-from naturalist.studies.drift.rows import Found, Pictures
+from naturalist.studies.drift.rows import DrawnPictures, Pictures
 from naturalist.studies.drift.unseen import Unseen, labels_to_know, recognised
 
 QUICK = DriftOptions(permutations=20, frequencies=8)
@@ -18,9 +18,9 @@ def _pictures(group: str, count: int, seed: int) -> Pictures:
     return Pictures(names, np.full(count, group), vectors, {}, {})
 
 
-def _found(count: int) -> Found:
+def _found(count: int) -> DrawnPictures:
     new, before = _pictures("plant/new", count, 0), _pictures("plant/old", 60, 1)
-    return Found(new, before, {"plant/new": count}, {"plant/old": 60})
+    return DrawnPictures(new, before, {"plant/new": count}, {"plant/old": 60})
 
 
 def _answers(said: list[str]) -> Unseen:

@@ -15,7 +15,7 @@ from naturalist.curation.questions import write_template
 from naturalist.curation.review import review
 from naturalist.pipeline import studies
 from naturalist.progress import Silent
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import open_rows
 from naturalist.studies.labels.methods.suspects import find_suspects

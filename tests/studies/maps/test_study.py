@@ -12,7 +12,7 @@ from tests.studies.vector_tables import write_tables
 
 from naturalist.consume import load
 from naturalist.errors import ConfigError
-from naturalist.features import open_place
+from naturalist.features import open_features
 from naturalist.layout import Layout, MapFolder
 from naturalist.studies.maps import study as maps
 from naturalist.studies.maps.files import read_points
@@ -34,7 +34,7 @@ def vectors(rows: int, seed: int = 0, shift: float = 0.0) -> Vectors:
 def make(layout: Layout, options: DrawingOptions = OPTIONS, **more: Any) -> dict[str, Any]:
     limits, rebuild = more.pop("limits", MapOptions()), more.pop("rebuild", False)
     folder = MapFolder(layout.map("m"))
-    study = maps.MapStudy(open_place(layout.root), folder, "m", options, limits, **more)
+    study = maps.MapStudy(open_features(layout.root), folder, "m", options, limits, **more)
     return bring_up_to_date(study, rebuild=rebuild).as_json
 
 

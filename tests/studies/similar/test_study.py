@@ -9,7 +9,7 @@ import pytest
 from tests.numeric.mixtures import directions
 
 from naturalist.errors import ConfigError, WorkspaceError
-from naturalist.features import FeatureTable, Rows, open_file, open_place
+from naturalist.features import FeatureTable, Rows, open_features, open_file
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.studies.similar import study as similar
@@ -26,7 +26,7 @@ def update(files: FeatureTable, layout: Layout, backbone: str, progress: Silent)
 
 
 def indexed(place: Path, out: Path) -> dict:
-    return update(open_place(place), Layout(out), "b", Silent())
+    return update(open_features(place), Layout(out), "b", Silent())
 
 
 def vectors_file(path: Path, features: np.ndarray, group_rows: int = 40) -> FeatureTable:
@@ -41,7 +41,7 @@ def test_neighbours_of_real_photos_are_those_of_all_cosines(
     photo_workspace: Path, tmp_path: Path
 ) -> None:
     about = indexed(photo_workspace, tmp_path)
-    rows = open_place(photo_workspace).read()
+    rows = open_features(photo_workspace).read()
     unit = rows.features / np.linalg.norm(rows.features, axis=1, keepdims=True)
     names, cosines = similar.neighbours(Layout(tmp_path), 3 * rows.features[::50], 6)
     true = -np.sort(-(unit[::50] @ unit.T), axis=1)[:, :6]

@@ -6,7 +6,7 @@ from naturalist.studies.words.methods.concepts import (
     cross_validate,
     fit_concept,
     interval_of_share,
-    next_to_ask,
+    most_informative,
 )
 
 DIM = 32
@@ -52,7 +52,7 @@ def test_the_pictures_to_ask_about_are_near_the_threshold_and_unlike_each_other(
     vectors[1] = vectors[0]
     scores = np.linspace(0, 1, 200, dtype=np.float32)
     scores[:2] = 0.5
-    chosen = next_to_ask(vectors, scores, 0.5, 10)
+    chosen = most_informative(vectors, scores, 0.5, 10)
     assert len(chosen) == 10
     assert not {0, 1} <= set(chosen.tolist())
     assert np.abs(scores[chosen] - 0.5).max() < 0.2

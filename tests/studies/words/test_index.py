@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from naturalist.errors import ConfigError
-from naturalist.features import open_place
+from naturalist.features import open_features
 from naturalist.layout import Layout
 from naturalist.progress import SILENT
 from naturalist.studies.study import bring_up_to_date
@@ -27,7 +27,7 @@ def vectors(count: int) -> np.ndarray:
 
 
 def update(layout: Layout) -> WordIndex:
-    files = open_place(layout.root)
+    files = open_features(layout.root)
     bring_up_to_date(WordStudy(files, layout, "tiny-1", head, SILENT))
     return open_word_index(layout, "tiny-1")
 
@@ -48,7 +48,7 @@ def test_only_the_parts_of_tables_that_changed_are_written(tmp_path: Path) -> No
 
 def test_an_index_without_a_head_has_words_only(tmp_path: Path) -> None:
     layout = write_tables(tmp_path, {"plant": vectors(5)})
-    files = open_place(tmp_path)
+    files = open_features(tmp_path)
     bring_up_to_date(WordStudy(files, layout, "tiny-1", None, SILENT))
     index = open_word_index(layout, "tiny-1")
     assert not index.has_classes

@@ -15,7 +15,7 @@ from naturalist.curation.reviewing.effects import Effect, effect_of
 from naturalist.curation.reviewing.history import Entry, History, Mark, Outdated
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.progress import Progress, Silent
-from naturalist.stages.ingest.settle import Kind
+from naturalist.stages.ingest.resolve import Kind
 
 NAMED = "the decisions made in the dashboard"
 

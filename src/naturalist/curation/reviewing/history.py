@@ -217,7 +217,7 @@ class History:
         """
         later = {k: self.of(k) for k in changes if self.of(k).version != versions.get(k, 0)}
         if later:
-            raise Outdated(_told(later), later)
+            raise Outdated(_conflict_message(later), later)
         marks = {key: change.of(self.of(key).mark) for key, change in changes.items()}
         return Entry(len(self) + 1, "decide", by, at_ns, request, marks, dict(seen))
 
@@ -233,7 +233,7 @@ class History:
             raise NothingToUndo("There is nothing to undo." if not of else "It is undone already.")
         later = {k: self.of(k) for k in target.marks if self.of(k).entry != target.number}
         if later:
-            raise Outdated(_told(later), later)
+            raise Outdated(_conflict_message(later), later)
         before = self._before[target.number]
         marks = {key: before[key].mark for key in target.marks}
         for key, mark in marks.items():
@@ -258,7 +258,7 @@ class History:
         before = self._before[target.number]
         later = {k: self.of(k) for k in target.marks if self.of(k).entry != before[k].entry}
         if later:
-            raise Outdated(_told(later), later)
+            raise Outdated(_conflict_message(later), later)
         return Entry(len(self) + 1, "redo", by, at_ns, request, target.marks, of=target.number)
 
     def _decision(self, number: int) -> Entry | None:
@@ -283,7 +283,7 @@ class History:
 _NOTHING = Standing()
 
 
-def _told(later: Mapping[str, Standing]) -> str:
+def _conflict_message(later: Mapping[str, Standing]) -> str:
     key, one = next(iter(later.items()))
     said = " ".join(filter(None, one.mark.decided)) or "no decision"
     more = f", and {len(later) - 1} more" if len(later) > 1 else ""

@@ -104,7 +104,7 @@ def text_of(path: bytes) -> str:
 def _is_unchanged(category: str, row: Row, prior: Prior, result: Assigned) -> bool:
     key = (category, row["source"], row["path"], row["occurrence"])
     for old in prior.by_file.get(key, ()):
-        if (old["sha256"] == row["sha256"] and _same_word(old, row)) or _is_amended(old, row):
+        if (old["sha256"] == row["sha256"] and _same_verdict(old, row)) or _is_amended(old, row):
             if row["seen_key"] is not None:
                 result.touched[category].append((row["seen_key"], row["sha256"]))
             return True
@@ -117,7 +117,7 @@ def _is_amended(old: Row, row: Row) -> bool:
     return was_picture and row["reason"] == Reason.EXCLUDED
 
 
-def _same_word(old: Row, row: Row) -> bool:
+def _same_verdict(old: Row, row: Row) -> bool:
     if row["kind"] == "picture":
         return old["outcome"] not in (Outcome.REFUSED, Outcome.UNPACKED)
     return bool(old["outcome"] == _OUTCOME[row["kind"]] and old["reason"] == row["reason"])

@@ -133,7 +133,7 @@ def write_pending(
     last_numbers = {c: _last_number(layout, c) for c in categories}
     batch = ledger.last_batch(layout) + 1
     roots = RootChooser(layout, sources, options)
-    prior = _prior(layout, _asked(tables), options.categories)
+    prior = _prior(layout, _requested(tables), options.categories)
     assigned = assign(findings, prior, last_numbers, batch, roots)
     in_conflict = {category: len(rows) for category, rows in assigned.amendments.items()}
     withdrawals.add(in_conflict, "the same bytes are now in another category too")
@@ -148,7 +148,7 @@ def write_pending(
     return Pending(has_rows=True, stored=stored)
 
 
-def _asked(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table:
+def _requested(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table:
     """All findings with their category."""
     category = pa.array([c for c, table in tables for _ in range(table.num_rows)], pa.string())
     return pa.concat_tables([t for _, t in tables]).append_column("category", category)
@@ -192,8 +192,8 @@ WHERE coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
 """
 _SAME_BYTES = """
 SELECT category, source, pic_id, path_text, sha256, outcome,
-    coalesce(outcome = word AND (word = 'accepted' OR why = 'retired'), false) AS decided
-FROM ledger LEFT JOIN words USING (pic_id)
+    coalesce(outcome = decision AND (decision = 'accepted' OR why = 'retired'), false) AS decided
+FROM ledger LEFT JOIN decisions USING (pic_id)
 WHERE (pic_id IS NOT NULL OR outcome = 'conflict')
   AND coalesce(pic_id, '') NOT IN (SELECT pic_id FROM lost)
   AND sha256 IN (SELECT sha256 FROM asked WHERE kind = 'picture')

@@ -97,7 +97,7 @@ def _check_folder(source: Source, path: Path) -> os.stat_result:
     return status
 
 
-_Found = os.DirEntry[bytes] | Entry | bytes
+_Listed = os.DirEntry[bytes] | Entry | bytes
 """A file to describe, an entry that is described already, or the path of a folder to open."""
 
 
@@ -115,7 +115,7 @@ def _walk(root: bytes, states: FolderStates | None) -> Iterator[Entry]:
             yield _describe(found, path, real_root)
 
 
-def _scan(folder: bytes, prefix: bytes, states: FolderStates | None) -> list[tuple[bytes, _Found]]:
+def _scan(folder: bytes, prefix: bytes, states: FolderStates | None) -> list[tuple[bytes, _Listed]]:
     """What is in a folder, the last name first."""
     try:
         if states and (inside := states.inside_unchanged(prefix, folder)) is not None:

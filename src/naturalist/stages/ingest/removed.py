@@ -87,7 +87,7 @@ class _Present:
         self._paths, self._seen = KnownFiles(paths), KnownFiles(seen)
         self._touched = _bytes_of_touched(layout, category, self._seen)
 
-    def tell(self, rows: Sequence[Row]) -> list[bool | None]:
+    def report(self, rows: Sequence[Row]) -> list[bool | None]:
         """For each ledger row whether its file is there; None if its source cannot say."""
         keys = [_key(row["source"], row["path"].partition(b"\0")[0]) for row in rows]
         found = self._paths.contains(keys)
@@ -155,7 +155,7 @@ def _files(
             # One that came by relabelling has its file in a source of another category.
             wanted = pc.and_(wanted, pc.is_null(table["same_as"]))
         rows = table.filter(wanted).to_pylist()
-        yield from zip(rows, present.tell(rows), strict=True)
+        yield from zip(rows, present.report(rows), strict=True)
 
 
 def _amendment(pic: str, source: str, at_ns: int, is_gone: bool) -> Row:

@@ -45,10 +45,10 @@ def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
             ranges.add(receipt)
     gone = [name for c in ledger.categories(layout) for name in ledger.not_accepted(layout, c)]
     expected = artifacts.fingerprint(FORMAT, MAX_NORM_Z, _LEAST_SPREAD, _MIN_ROWS, digests, gone)
-    return [*held, *_known_or_found(layout, backbone_id, expected, files, gone, ranges)]
+    return [*held, *_known_or_computed(layout, backbone_id, expected, files, gone, ranges)]
 
 
-def _known_or_found(
+def _known_or_computed(
     layout: Layout,
     backbone_id: str,
     wanted: str,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts
 from naturalist.errors import ConfigError
-from naturalist.features import FeatureTable, Rows, joined, open_place
+from naturalist.features import FeatureTable, Rows, joined, open_features
 from naturalist.layout import Layout
 from naturalist.schemas import NEAR_DUPLICATES
 from naturalist.stores import S3Options
@@ -86,7 +86,7 @@ def open_rows(
         ConfigError: there are no rows, no sources, or fewer than two categories.
         StoreError: the store failed.
     """
-    table = open_place(place, snapshot=snapshot, options=s3)
+    table = open_features(place, snapshot=snapshot, options=s3)
     counts = _count(table)
     if len({label for label, _ in counts}) < 2:
         raise ConfigError(

@@ -31,7 +31,7 @@ def write_sheets(
     thumbnails.
     """
     chosen = {
-        str(entry["cluster"]): _chosen(entry, members, about["seed"])
+        str(entry["cluster"]): _selected(entry, members, about["seed"])
         for entry in about["clusters"][:_MOST_SHEETS]
     }
     noise = _some(members, NOISE, _NOISE_SHOWN, about["seed"])
@@ -56,7 +56,7 @@ def write_sheets(
     about["noise_sheet"] = "sheets/noise.png" if "noise" in chosen else None
 
 
-def _chosen(entry: dict[str, Any], members: Members, seed: int) -> list[tuple[str, str]]:
+def _selected(entry: dict[str, Any], members: Members, seed: int) -> list[tuple[str, str]]:
     middle, border = entry["medoids"], entry["boundary"]
     some = _some(members, entry["cluster"], _SOME + len(middle) + len(border), seed)
     between = [name for name in some if name not in {*middle, *border}][:_SOME]

@@ -116,7 +116,7 @@ class ClusterStudy:
     def grow(self, kept: Before) -> Report | Outgrown[Before]:
         """Give new rows a cluster, if the model still fits."""
         members, counts, added = _grow(self.files, kept, self.progress)
-        reason = _why_anew(kept, self.options, added)
+        reason = _rebuild_reason(kept, self.options, added)
         if reason:
             return Outgrown(kept, reason)
         about = kept.about | {"added": _sum(kept, added), "counts": counts}
@@ -285,7 +285,7 @@ def _kept(old: pa.Table, rows: Rows, now: Assigned, added: dict[str, int]) -> As
     return kept
 
 
-def _why_anew(before: Before, options: ClusterOptions, added: dict[str, int]) -> str:
+def _rebuild_reason(before: Before, options: ClusterOptions, added: dict[str, int]) -> str:
     """Why the model no longer fits; empty if it does."""
     if added["others"] > (1 - _SAME_FEATURES) * max(added["known"], _FEW):
         return "the features of known rows are others"

@@ -19,20 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.studies.drift import wording as drift_words
-from naturalist.studies.drift.methods.separation import beyond_spread, distance_between, tell_apart
+from naturalist.studies.drift.methods.separation import beyond_spread, distance_between, separate
 from naturalist.studies.drift.methods.two_samples import (
     Codes,
     Compared,
     Floats,
     Mask,
+    category_features,
     compare,
     fourier_features,
     holm,
     rank_features,
-    word_features,
 )
 from naturalist.studies.drift.options import DriftOptions
-from naturalist.studies.drift.rows import Found, Pictures
+from naturalist.studies.drift.rows import DrawnPictures, Pictures
 from naturalist.studies.drift.unseen import Ask, Recognised, Unseen, labels_to_know, recognised
 
 Predict = Callable[[NDArray[np.str_]], "Predicted | None"]
@@ -61,13 +61,13 @@ class _Test:
     statistic: float
     p_value: float
     effect: float
-    blame: NDArray[np.float64]
-    """(new pictures,) how much each is to blame; NaN if the test did not look at it."""
+    suspicion: NDArray[np.float64]
+    """(new pictures,) how suspicious each is; NaN if the test did not look at it."""
     adjusted_p: float = 1.0
     flagged: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        value = {key: one for key, one in asdict(self).items() if key != "blame"}
+        value = {key: one for key, one in asdict(self).items() if key != "suspicion"}
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in value.items()}
 
 
@@ -75,7 +75,7 @@ class _Test:
 class _Study:
     """New pictures first, pictures from before after them."""
 
-    found: Found
+    found: DrawnPictures
     options: DriftOptions
     rng: np.random.Generator
     vectors: Floats = field(init=False)
@@ -119,9 +119,12 @@ class _Study:
 
 
 def compare_pictures(
-    found: Found, options: DriftOptions, predict: Predict | None = None, ask: Ask | None = None
+    found: DrawnPictures,
+    options: DriftOptions,
+    predict: Predict | None = None,
+    ask: Ask | None = None,
 ) -> tuple[Report, list[str]]:
-    """Compare new pictures with those from before: the report, and the pictures to blame.
+    """Compare new pictures with those from before: the report, and the suspect pictures.
 
     Args:
         found: the pictures.
@@ -170,10 +173,10 @@ def compare_pictures(
         "words": drift_words.words(
             found, [t.as_json() for t in tests], by_source, strata, predict is not None
         ),
-    }, _to_blame(tests, found.new, options.pictures)
+    }, _suspects(tests, found.new, options.pictures)
 
 
-def _nothing(found: Found, options: DriftOptions) -> Report:
+def _nothing(found: DrawnPictures, options: DriftOptions) -> Report:
     return {
         "verdict": "too_few" if found.before_counts else "first",
         "tests": [],
@@ -192,47 +195,47 @@ def _compare_known(
 
     def run(what: str, method: str, embedding: Floats) -> tuple[_Test, Compared]:
         one = compare(embedding, is_new, inside, options.permutations, rng)
-        blame = _blame(one.witness, is_new, inside, rows, len(study.found.new))
-        return _Test(what, method, one.statistic, one.p_value, one.effect, blame), one
+        suspicion = _suspicion(one.witness, is_new, inside, rows, len(study.found.new))
+        return _Test(what, method, one.statistic, one.p_value, one.effect, suspicion), one
 
     features, compared = run("features", "maximum mean discrepancy", study.embedding[rows])
-    tests = [features, _told_apart(study, rows, inside, is_new)]
+    tests = [features, _separation_test(study, rows, inside, is_new)]
     new, before = study.found.new, study.found.before
     for what in new.numbers:
         values = np.concatenate([new.numbers[what], before.numbers[what]])[rows]
         tests.append(run(what, "Cramér-von Mises", rank_features(values))[0])
     for what in new.words:
         said = np.concatenate([new.words[what], before.words[what]])[rows]
-        tests.append(run(what, "chi-squared", word_features(said))[0])
+        tests.append(run(what, "chi-squared", category_features(said))[0])
     names_of = np.concatenate([new.pic_ids, before.pic_ids])[rows]
     predicted = predict(names_of) if predict is not None else None
     if predicted is not None:
         said = predicted.categories
-        tests.append(run("predicted category", "chi-squared", word_features(said))[0])
+        tests.append(run("predicted category", "chi-squared", category_features(said))[0])
         for what, values in predicted.numbers.items():
             tests.append(run(what, "Cramér-von Mises", rank_features(values))[0])
     return tests, _by_source(study, names, compared)
 
 
-def _told_apart(study: _Study, rows: Codes, inside: Codes, is_new: Mask) -> _Test:
-    told = tell_apart(study.vectors[rows], is_new, inside, study.rng)
-    blame = np.full(len(study.found.new), np.nan)
-    blame[rows[is_new]] = told.scores[is_new]
+def _separation_test(study: _Study, rows: Codes, inside: Codes, is_new: Mask) -> _Test:
+    told = separate(study.vectors[rows], is_new, inside, study.rng)
+    suspicion = np.full(len(study.found.new), np.nan)
+    suspicion[rows[is_new]] = told.scores[is_new]
     method = "classifier two-sample test"
-    return _Test("features, told apart", method, told.auc, told.p_value, told.effect, blame)
+    return _Test("features, told apart", method, told.auc, told.p_value, told.effect, suspicion)
 
 
-def _blame(
+def _suspicion(
     witness: Floats, is_new: Mask, strata: Codes, rows: Codes, count: int
 ) -> NDArray[np.float64]:
     """The witness of new rows in standard deviations of the earlier rows of their stratum."""
-    blame = np.full(count, np.nan)
+    suspicion = np.full(count, np.nan)
     for stratum in np.unique(strata):
         mine = strata == stratum
         old = witness[mine & ~is_new].astype(np.float64)
         fresh = mine & is_new
-        blame[rows[fresh]] = (witness[fresh] - old.mean()) / max(float(old.std()), _FEW_LEFT)
-    return blame
+        suspicion[rows[fresh]] = (witness[fresh] - old.mean()) / max(float(old.std()), _FEW_LEFT)
+    return suspicion
 
 
 def _by_source(study: _Study, names: list[str], compared: Compared) -> list[dict[str, Any]]:
@@ -290,13 +293,13 @@ def _far_away(study: _Study, name: str, ordinary: list[float], row: dict[str, An
         return []
     row |= {"p_value": round(spread.p_value, 6), "effect": round(spread.effect, 4)}
     row["found_from"] = round(spread.found_from, 4)
-    blame = np.full(len(study.found.new), np.nan)
+    suspicion = np.full(len(study.found.new), np.nan)
     way = study.embedding[mine].mean(axis=0) - study.embedding[like].mean(axis=0)
     old = study.embedding[like] @ way
     scores = (study.embedding[mine] @ way - old.mean()) / max(float(old.std()), _FEW_LEFT)
-    blame[mine[: len(blame)]] = scores
+    suspicion[mine[: len(suspicion)]] = scores
     method, what = "spread between sources", f"new source {name}"
-    return [_Test(what, method, distance, spread.p_value, spread.effect, blame)]
+    return [_Test(what, method, distance, spread.p_value, spread.effect, suspicion)]
 
 
 def _unrecognised(
@@ -313,10 +316,10 @@ def _unrecognised(
     row |= found.as_json()
     if found.p_value is None:
         return []
-    blame = np.full(len(new), np.nan)
-    blame[mine] = found.wrong
+    suspicion = np.full(len(new), np.nan)
+    suspicion[mine] = found.wrong
     what, method = _recognised_test(name), "binomial, 10 points below left-out sources"
-    return [_Test(what, method, found.share, found.p_value, found.effect, blame)]
+    return [_Test(what, method, found.share, found.p_value, found.effect, suspicion)]
 
 
 def _recognised_test(source: str) -> str:
@@ -388,17 +391,17 @@ def _by_category(by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
-def _to_blame(tests: list[_Test], new: Pictures, count: int) -> list[str]:
+def _suspects(tests: list[_Test], new: Pictures, count: int) -> list[str]:
     """New pictures that stand out most in any test that found drift, most responsible first."""
-    flagged = [test.blame for test in tests if test.flagged]
+    flagged = [test.suspicion for test in tests if test.flagged]
     if not flagged:
         return []
     # Ranks, since scales differ from test to test.
     share = np.full(len(new), -np.inf)
-    for blame in flagged:
-        seen = np.flatnonzero(~np.isnan(blame))
+    for suspicion in flagged:
+        seen = np.flatnonzero(~np.isnan(suspicion))
         ranks = np.empty(len(seen))
-        ranks[np.argsort(blame[seen], kind="stable")] = np.arange(1, len(seen) + 1) / len(seen)
+        ranks[np.argsort(suspicion[seen], kind="stable")] = np.arange(1, len(seen) + 1) / len(seen)
         share[seen] = np.where(np.isinf(share[seen]), ranks, share[seen] + ranks)
     order = np.argsort(-share, kind="stable")[:count]
     return [str(name) for name in new.pic_ids[order] if np.isfinite(share).any()]

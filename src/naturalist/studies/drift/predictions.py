@@ -19,7 +19,7 @@ from naturalist.layout import Layout, pic_id
 from naturalist.studies.classifier import champions
 from naturalist.studies.classifier.model import predict, read_classifier
 from naturalist.studies.drift.comparison import Predicted
-from naturalist.studies.drift.rows import Found, Pictures
+from naturalist.studies.drift.rows import DrawnPictures, Pictures
 from naturalist.studies.drift.unseen import Unseen
 
 _COLUMNS = ["picID", "predicted", "given_probability", "outlier_score"]
@@ -73,7 +73,7 @@ def held_out_predictions(model: Path, names: NDArray[np.str_]) -> Predicted | No
     )
 
 
-def unseen_answers(model: Path, backbone_id: str, found: Found) -> Unseen | None:
+def unseen_answers(model: Path, backbone_id: str, found: DrawnPictures) -> Unseen | None:
     """What a model that never saw the sources of the new pictures says of them.
 
     Pictures that the model was trained with have stored answers, made without their source; it is

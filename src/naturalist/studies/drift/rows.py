@@ -28,7 +28,7 @@ _MEASURES_SCHEMA = pa.schema([(name, pa.float32()) for name in _MEASURES])
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Subject:
     """Which pictures are looked at: those of a batch, of a source, or of a source in a batch."""
 
     batch: int | None
@@ -69,7 +69,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class DrawnPictures:
     """Pictures to compare, and of how many they were drawn, by category/source."""
 
     new: Pictures
@@ -82,11 +82,11 @@ def find(
     layout: Layout,
     spec: BackboneSpec,
     categories: Iterable[str],
-    chosen: Chosen,
+    chosen: Subject,
     rows: int,
     seed: int,
     on_rows: Callable[[int], None],
-) -> Found:
+) -> DrawnPictures:
     """Draw at most `rows` pictures of what is chosen, and as many of what was before it.
 
     Before a batch are the batches with lower numbers; beside a source that is chosen alone, all
@@ -109,7 +109,7 @@ def find(
         part = table.filter(pa.array(mask))
         sides.append((part.take(_drawn(part, rows, seed)), _counts(part)))
     (new, new_counts), (before, before_counts) = sides
-    return Found(
+    return DrawnPictures(
         _read(layout, spec, new, on_rows),
         _read(layout, spec, before, on_rows),
         new_counts,
@@ -140,7 +140,7 @@ def _accepted(layout: Layout, category: str) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _sides(table: pa.Table, chosen: Chosen) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _sides(table: pa.Table, chosen: Subject) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     groups = _groups(table)
     known, at = np.unique(groups, return_inverse=True)
     of_source = np.array([chosen.is_source(*one.split("/", 1)) for one in known.tolist()], bool)

@@ -18,7 +18,7 @@ from naturalist.studies.drift import wording as drift_words
 from naturalist.studies.drift.comparison import Predict, Report, compare_pictures
 from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.predictions import unseen_answers
-from naturalist.studies.drift.rows import Chosen, Found, Pictures, find
+from naturalist.studies.drift.rows import DrawnPictures, Pictures, Subject, find
 from naturalist.studies.drift.unseen import Ask
 from naturalist.studies.study import Outgrown, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
@@ -46,7 +46,7 @@ class DriftStudy(WholeStudy):
     layout: Layout
     spec: BackboneSpec
     categories: Iterable[str]
-    chosen: Chosen
+    chosen: Subject
     options: DriftOptions
     progress: Progress = SILENT
     predict: Predict | None = None
@@ -58,7 +58,7 @@ class DriftStudy(WholeStudy):
         return self.layout.drift(self.chosen.name)
 
     @cached_property
-    def _wanted(self) -> str:
+    def _fingerprint(self) -> str:
         """Later batches do not matter to a report on an earlier one."""
         layout, chosen = self.layout, self.chosen
         until = chosen.batch if chosen.batch is not None else ledger.last_batch(layout)
@@ -70,27 +70,27 @@ class DriftStudy(WholeStudy):
         ]
         gone = [ledger.not_accepted(layout, category) for category in sorted(self.categories)]
         options = asdict(self.options)
-        models = [self.model, self._asked]
+        models = [self.model, self._model_id]
         return artifacts.fingerprint(
             FORMAT, self.spec.fingerprint, asdict(chosen), options, models, held, gone
         )
 
     @cached_property
-    def _asked(self) -> str:
+    def _model_id(self) -> str:
         """The model that is asked about new sources; "" if there is none."""
         return self.model or champions.champion(self.layout) or ""
 
     @property
-    def _ask(self) -> Ask | None:
-        model = self.layout.model(self._asked)
-        if not self._asked or not (model / "predictions.parquet").exists():
+    def _answers(self) -> Ask | None:
+        model = self.layout.model(self._model_id)
+        if not self._model_id or not (model / "predictions.parquet").exists():
             return None
         return partial(unseen_answers, model, self.spec.id)
 
     def current(self) -> Report | None:
         """The report that is there, if ledger, options and model are the same."""
         report: Report | None = artifacts.read_json(self._path)
-        return report if report is not None and report["fingerprint"] == self._wanted else None
+        return report if report is not None and report["fingerprint"] == self._fingerprint else None
 
     def make(self, outgrown: Outgrown[None] | None) -> Report:
         """Compare, and write the report and its contact sheet.
@@ -111,14 +111,14 @@ class DriftStudy(WholeStudy):
                 options.seed,
                 advance,
             )
-            report, order = compare_pictures(found, options, self.predict, self._ask)
+            report, order = compare_pictures(found, options, self.predict, self._answers)
         report |= {
             "name": chosen.name,
             "batch": chosen.batch,
             "source": chosen.source,
             "model": self.model,
             "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "fingerprint": self._wanted,
+            "fingerprint": self._fingerprint,
         }
         report["pictures"] = order
         sheet = self._path.with_suffix(".png")
@@ -139,8 +139,8 @@ class DriftStudy(WholeStudy):
         return f"{what} in batch {report['batch']}: {'; '.join(report['words'])}"
 
 
-def _sheet(layout: Layout, found: Found, report: Report, chosen: Chosen) -> bytes:
-    """New pictures to blame, or any new ones if there is no drift; then some from before."""
+def _sheet(layout: Layout, found: DrawnPictures, report: Report, chosen: Subject) -> bytes:
+    """Suspect new pictures, or any new ones if there is no drift; then some from before."""
     rng = np.random.default_rng(report["options"]["seed"])
     new = report["pictures"] or _some(found.new, report["options"]["pictures"], rng)
     before = _like(found, new)
@@ -156,7 +156,7 @@ def _some(pictures: Pictures, count: int, rng: np.random.Generator) -> list[str]
     return drawn
 
 
-def _like(found: Found, new: list[str]) -> list[str]:
+def _like(found: DrawnPictures, new: list[str]) -> list[str]:
     """Pictures from before of the sources of new ones; of their categories if those are new."""
     mine = np.isin(found.new.pic_ids, new)
     groups = np.unique(found.new.groups[mine])

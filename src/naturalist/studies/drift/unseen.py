@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.errors import MissingExtra
-from naturalist.studies.drift.rows import Found
+from naturalist.studies.drift.rows import DrawnPictures
 
 FALL = 0.1
 """Loss of accuracy that matters: 10 points below earlier sources that were left out."""
@@ -36,7 +36,7 @@ class Unseen:
     usual: dict[str, float]
 
 
-Ask = Callable[[Found], Unseen | None]
+Ask = Callable[[DrawnPictures], Unseen | None]
 """Gives the answers about the new pictures; None without a classifier that can be asked."""
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.studies.drift.methods.two_samples import Codes
-from naturalist.studies.drift.rows import Found
+from naturalist.studies.drift.rows import DrawnPictures
 
 QUESTIONS = {
     "sources": "have the sources changed, beside their own earlier pictures and, if they are new, "
@@ -46,7 +46,7 @@ def mix(new: Mapping[str, int], before: Mapping[str, int]) -> list[dict[str, Any
     ]
 
 
-def too_few(found: Found, least: int) -> list[str]:
+def too_few(found: DrawnPictures, least: int) -> list[str]:
     """Why nothing can be said."""
     if not found.before_counts:
         return ["it is the first there is; the next batch will be compared with it"]
@@ -55,7 +55,7 @@ def too_few(found: Found, least: int) -> list[str]:
 
 
 def words(
-    found: Found,
+    found: DrawnPictures,
     tests: Sequence[dict[str, Any]],
     by_source: Sequence[dict[str, Any]],
     strata: Codes,
@@ -91,7 +91,7 @@ def _no_predictions(has_classifier: bool) -> str:
     )
 
 
-def _of_test(test: dict[str, Any], found: Found, strata: Codes) -> str:
+def _of_test(test: dict[str, Any], found: DrawnPictures, strata: Codes) -> str:
     what, effect = test["what"], f"effect {test['effect']:.2f}"
     if what == "features":
         return f"the features have another distribution ({effect})"
@@ -110,7 +110,7 @@ def _of_test(test: dict[str, Any], found: Found, strata: Codes) -> str:
 
 
 def _sides(
-    values: Mapping[str, NDArray[Any]], found: Found, what: str, strata: Codes
+    values: Mapping[str, NDArray[Any]], found: DrawnPictures, what: str, strata: Codes
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
     """New values, values from before, and weights that give both the same mix of sources."""
     new = strata[: len(found.new)]
@@ -199,7 +199,7 @@ def _of_recognition(row: Mapping[str, Any]) -> str:
     return f"{said}, and finds {row['unlike']:.0%} unlike its training pictures"
 
 
-def _of_mix(found: Found) -> list[str]:
+def _of_mix(found: DrawnPictures) -> list[str]:
     changes = mix(found.new_counts, found.before_counts)
     changes = [row for row in changes if abs(row["share"] - row["share_before"]) >= _LEAST_SHARE]
     changes.sort(key=lambda row: -abs(row["share"] - row["share_before"]))

@@ -71,7 +71,7 @@ class LabelStudy(WholeStudy):
         return open_rows(self.layout.root, self.fits, layout=self.layout)
 
     @cached_property
-    def _wanted(self) -> str:
+    def _fingerprint(self) -> str:
         fits = self.fits.as_dict() | {"class_weights": None}
         return artifacts.fingerprint(
             FORMAT, self._rows.fingerprint, asdict(self.options), fits, sorted(self.decided)
@@ -81,7 +81,7 @@ class LabelStudy(WholeStudy):
         """The report that is there, if it is of the same rows, options and decisions."""
         path = self.layout.label_issues
         old: Report | None = artifacts.read_json(path.with_suffix(".json"))
-        is_current = old is not None and old["fingerprint"] == self._wanted and path.exists()
+        is_current = old is not None and old["fingerprint"] == self._fingerprint and path.exists()
         return old if is_current else None
 
     def make(self, outgrown: Outgrown[None] | None) -> Report:
@@ -101,7 +101,7 @@ class LabelStudy(WholeStudy):
         report = _report(rows, table, found, sources, held, options)
         report["words"] += _not_judged(rows, judged)
         report |= {
-            "fingerprint": self._wanted,
+            "fingerprint": self._fingerprint,
             "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "decided": len(known),
         }

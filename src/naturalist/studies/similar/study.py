@@ -37,7 +37,7 @@ _AXES = 64
 _TRAINED_ON = 10_000
 _TRIED = 100
 _TRIED_K = 10
-_WANTED_RECALL = 0.99
+_TARGET_RECALL = 0.99
 _CANDIDATES = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
 _PIC_ID = re.compile(r"(.+_id_)(\d+)")
 _NAMES = pa.schema([("picID", pa.string()), ("category", pa.string()), ("source", pa.string())])
@@ -295,7 +295,7 @@ def _measured(
             )
             advance(len(chosen))
             share = vector_search.recall(found, true)
-            if share >= _WANTED_RECALL or candidates >= rows:
+            if share >= _TARGET_RECALL or candidates >= rows:
                 break
     used = 1.0 if rows <= EXACT_ROWS else share
     return {"candidates": candidates, "recall": said | {"recall": used, "of_candidates": share}}

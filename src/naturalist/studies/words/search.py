@@ -50,7 +50,7 @@ class Searched:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Matches:
     """The result of a search.
 
     Attributes:
@@ -138,7 +138,7 @@ def search(
     allowed: Callable[[int], NDArray[np.bool_] | None] = lambda part: None,
     vectors: Vectors | None = None,
     like: Floats | None = None,
-) -> Found:
+) -> Matches:
     """The `k` pictures that show the terms best.
 
     Args:
@@ -169,7 +169,7 @@ def search(
     rows, values = best.in_order()
     why = [_why(index, searched, row, vectors) for row in rows[:EXPLAINED]]
     described = [_described(one, counts) for one, counts in zip(searched, tally, strict=True)]
-    return Found(rows, values, [*why, *([] for _ in rows[EXPLAINED:])], described)
+    return Matches(rows, values, [*why, *([] for _ in rows[EXPLAINED:])], described)
 
 
 def likeness(vectors: NDArray[np.floating], like: Floats) -> Floats:

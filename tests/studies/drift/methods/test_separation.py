@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from naturalist.studies.drift.methods import separation
-from naturalist.studies.drift.methods.separation import beyond_spread, distance_between, tell_apart
+from naturalist.studies.drift.methods.separation import beyond_spread, distance_between, separate
 
 
 def _rows(seed: int, shift: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -17,7 +17,7 @@ def _rows(seed: int, shift: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_classifier_tells_shifted_rows_apart_and_ranks_them() -> None:
     vectors, is_new, strata = _rows(0, 2.0)
-    told = tell_apart(vectors, is_new, strata, np.random.default_rng(0))
+    told = separate(vectors, is_new, strata, np.random.default_rng(0))
     assert told.auc > 0.8
     assert told.p_value < 1e-6
     assert told.effect == pytest.approx(2 * told.auc - 1)
@@ -28,7 +28,7 @@ def test_it_cannot_tell_rows_of_the_same_kind_more_often_than_is_said() -> None:
     p_values = []
     for seed in range(200):
         vectors, is_new, strata = _rows(seed, 0.0)
-        p_values.append(tell_apart(vectors, is_new, strata, np.random.default_rng(seed)).p_value)
+        p_values.append(separate(vectors, is_new, strata, np.random.default_rng(seed)).p_value)
     # 20 are expected at 0.1, with a standard deviation of 4.2.
     assert int((np.array(p_values) <= 0.1).sum()) <= 33
     assert min(p_values) < 0.1
@@ -37,7 +37,7 @@ def test_it_cannot_tell_rows_of_the_same_kind_more_often_than_is_said() -> None:
 def test_the_smaller_p_value_of_the_two_halves_is_doubled() -> None:
     vectors, is_new, _ = _rows(5, 0.4)
     strata = np.zeros(len(is_new), np.int64)
-    told = tell_apart(vectors, is_new, strata, np.random.default_rng(0))
+    told = separate(vectors, is_new, strata, np.random.default_rng(0))
     first = separation._half(is_new, strata, np.random.default_rng(0))
     # With one stratum it is the rank test of Mann and Whitney, here by SciPy.
     smaller = min(

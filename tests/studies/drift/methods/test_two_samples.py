@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from naturalist.studies.drift.methods.two_samples import (
+    category_features,
     compare,
     fourier_features,
     holm,
     p_value,
     rank_features,
-    word_features,
 )
 
 NEW, OLD = 60, 240
@@ -33,7 +33,7 @@ def test_false_alarms_are_as_rare_as_is_said_although_the_strata_are_mixed_diffe
         made = {
             "vectors": fourier_features(vectors, 16, rng),
             "numbers": rank_features(np.round(vectors[:, 0], 1)),
-            "words": word_features((vectors[:, 1] > 1).astype(str)),
+            "words": category_features((vectors[:, 1] > 1).astype(str)),
         }
         for kind, embedding in made.items():
             found[kind].append(compare(embedding, is_new, strata, 100, rng).p_value)

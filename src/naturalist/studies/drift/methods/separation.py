@@ -20,7 +20,7 @@ _LEAST_SQUARE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class Separation:
     """How well a classifier told new rows from reference rows that it had not seen.
 
     Attributes:
@@ -40,7 +40,7 @@ class Told:
         return max(0.0, 2 * self.auc - 1)
 
 
-def tell_apart(vectors: Floats, is_new: Mask, strata: Codes, rng: np.random.Generator) -> Told:
+def separate(vectors: Floats, is_new: Mask, strata: Codes, rng: np.random.Generator) -> Separation:
     """Classifier two-sample test: a linear discriminant made on one half, tested on the other.
 
     Both halves take both parts; the smaller p-value, doubled, holds. Ranks are compared within
@@ -66,7 +66,7 @@ def tell_apart(vectors: Floats, is_new: Mask, strata: Codes, rng: np.random.Gene
         found.append(_stratified_auc(scores[test], is_new[test], strata[test]))
     auc = float(np.mean([one[0] for one in found]))
     smaller = min(one[1] for one in found)
-    return Told(auc, min(1.0, 2 * smaller), _standardised(scores, is_new, strata, first))
+    return Separation(auc, min(1.0, 2 * smaller), _standardised(scores, is_new, strata, first))
 
 
 def _half(is_new: Mask, strata: Codes, rng: np.random.Generator) -> Mask:

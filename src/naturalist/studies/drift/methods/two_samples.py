@@ -93,7 +93,7 @@ def rank_features(values: NDArray[Any]) -> Floats:
     return np.asarray(np.cos(np.pi * k * place[:, None]) * np.sqrt(2) / (np.pi * k), np.float32)
 
 
-def word_features(words: NDArray[np.str_]) -> Floats:
+def category_features(words: NDArray[np.str_]) -> Floats:
     """Embed words (rows,) as indicators (rows, different words), rare ones weighted more."""
     _, at, counts = np.unique(words, return_inverse=True, return_counts=True)
     made = np.zeros((len(words), len(counts)), np.float32)

@@ -278,7 +278,7 @@ def lay_out_sample(
         with stage(progress, "t-SNE", levels.steps(len(points), steps), "steps") as advance:
             made = levels.lay_out(points, near.index, strengths, dims, steps, seed, advance)
     else:
-        start = tsne.start_again(before.coordinates[chosen], seed)
+        start = tsne.start_from_map(before.coordinates[chosen], seed)
         steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
         with stage(progress, "t-SNE", steps.total, "steps") as advance:
             made = tsne.lay_out(strengths, start, steps, advance)

@@ -20,7 +20,7 @@ from naturalist.studies.maps.options import TsneOptions
 
 Floats = NDArray[np.float32]
 Index = NDArray[np.int32]
-Hear = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 LEVELS_FROM = 20_000
 """Rows from which a layout is made by levels; docs/maps.md has the measurements."""
@@ -49,7 +49,7 @@ def lay_out(
     dims: int,
     options: TsneOptions,
     seed: int,
-    on_progress: Hear | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Floats:
     """Make a layout of all points.
 
@@ -68,33 +68,35 @@ def lay_out(
     Raises:
         MissingExtra: openTSNE or numba is not installed.
     """
-    hear = on_progress or (lambda steps: None)
+    on_progress = on_progress or (lambda steps: None)
     rows = len(points)
     if rows < LEVELS_FROM:
         start = tsne.start_from(points, dims, seed)
-        return tsne.lay_out(strengths, start, options, hear)
+        return tsne.lay_out(strengths, start, options, on_progress)
     rng = np.random.default_rng([seed, 3])
     chosen = np.sort(rng.choice(rows, _few(rows), replace=False))
-    coarse = _coarse(points[chosen], dims, options, seed, _scaled(hear, len(chosen), rows))
+    coarse = _coarse(points[chosen], dims, options, seed, _scaled(on_progress, len(chosen), rows))
     start = _spread(coarse, chosen, index, rng)
     last = replace(options, early_iterations=0, iterations=options.iterations // 2)
-    return tsne.lay_out(strengths, start, last, hear)
+    return tsne.lay_out(strengths, start, last, on_progress)
 
 
-def _coarse(points: Floats, dims: int, options: TsneOptions, seed: int, hear: Hear) -> Floats:
+def _coarse(
+    points: Floats, dims: int, options: TsneOptions, seed: int, on_progress: OnProgress
+) -> Floats:
     near = neighbours.nearest(points, options.neighbours, seed=seed)
     weights = affinities.conditional(near.distance, options.perplexity)
     strengths = affinities.joint(near.index, weights)
-    return lay_out(points, near.index, strengths, dims, options, seed, hear)
+    return lay_out(points, near.index, strengths, dims, options, seed, on_progress)
 
 
-def _scaled(hear: Hear, few: int, rows: int) -> Hear:
+def _scaled(on_progress: OnProgress, few: int, rows: int) -> OnProgress:
     done = 0
 
     def scaled(more: int) -> None:
         nonlocal done
         before, done = done, done + more
-        hear(done * few // rows - before * few // rows)
+        on_progress(done * few // rows - before * few // rows)
 
     return scaled
 

@@ -73,16 +73,16 @@ def measure(
     trust_k = min(_TRUST_K, (rows - 1) // 2)
     ks = [k for k in KS if k < rows] or [trust_k]
     deepest = max(*ks, min(_DENSITY_K, rows - 1), trust_k)
-    hear = on_progress or (lambda amount: None)
-    near = _Near(reduced, asked, deepest, hear)
-    shown = _Near(coordinates, asked, deepest, hear)
+    on_progress = on_progress or (lambda amount: None)
+    near = _Near(reduced, asked, deepest, on_progress)
+    shown = _Near(coordinates, asked, deepest, on_progress)
     recalls = {k: shared(near.index[:, :k], shown.index[:, :k]) for k in ks}
     return Quality(
         trustworthiness=faithfulness(
-            reduced, reduced[asked], shown.index[:, :trust_k], asked, on_progress=hear
+            reduced, reduced[asked], shown.index[:, :trust_k], asked, on_progress=on_progress
         ),
         continuity=faithfulness(
-            coordinates, coordinates[asked], near.index[:, :trust_k], asked, on_progress=hear
+            coordinates, coordinates[asked], near.index[:, :trust_k], asked, on_progress=on_progress
         ),
         knn_recall={k: float(kept.mean()) for k, kept in recalls.items()},
         density_correlation=rank_correlation(
@@ -98,7 +98,7 @@ class _Near:
     """The exact nearest points of some rows."""
 
     def __init__(
-        self, points: Floats, asked: NDArray[np.int64], k: int, hear: Callable[[int], None]
+        self, points: Floats, asked: NDArray[np.int64], k: int, on_progress: Callable[[int], None]
     ) -> None:
         self.index = np.empty((len(asked), k), np.int32)
         self.distance = np.empty((len(asked), k), np.float32)
@@ -108,7 +108,7 @@ class _Near:
             part = asked[start:end]
             found = neighbours.exact(points, points[part], k, part)
             self.index[start:end], self.distance[start:end] = found
-            hear(end - start)
+            on_progress(end - start)
 
         with neighbours.single_threaded_blas():
             in_pieces(len(asked), 256, work)

@@ -28,7 +28,7 @@ INTERPOLATED_FROM = 200_000
 _PIECE = 4096
 _START_SPREAD = 1e-4
 _LONGEST_STEP = 5.0
-_TOLD_EVERY = 10
+_REPORT_EVERY = 10
 
 
 def start_from(reduced: Floats, dims: int, seed: int) -> NDArray[np.float64]:
@@ -41,7 +41,7 @@ def start_from(reduced: Floats, dims: int, seed: int) -> NDArray[np.float64]:
     return start + rng.normal(0, _START_SPREAD / 100, start.shape)
 
 
-def start_again(coordinates: Floats, seed: int) -> NDArray[np.float64]:
+def start_from_map(coordinates: Floats, seed: int) -> NDArray[np.float64]:
     """A start from an old map, at its full size; points at the same place a little apart."""
     rng = np.random.default_rng([seed, 2])
     start = (coordinates - coordinates.mean(axis=0)).astype(np.float64)
@@ -69,14 +69,17 @@ def lay_out(
     Raises:
         MissingExtra: openTSNE or numba is not installed.
     """
-    hear = on_progress or (lambda steps: None)
+    on_progress = on_progress or (lambda steps: None)
     if start.shape[1] == 2 and len(start) >= INTERPOLATED_FROM:
-        return _by_interpolation(affinities, start, options, hear)
-    return by_octree(affinities, start, options, hear)
+        return _by_interpolation(affinities, start, options, on_progress)
+    return by_octree(affinities, start, options, on_progress)
 
 
 def _by_interpolation(
-    affinities: Any, start: NDArray[np.float64], options: TsneOptions, hear: Callable[[int], None]
+    affinities: Any,
+    start: NDArray[np.float64],
+    options: TsneOptions,
+    on_progress: Callable[[int], None],
 ) -> Floats:
     try:
         from openTSNE import TSNEEmbedding
@@ -88,8 +91,8 @@ def _by_interpolation(
         PrecomputedAffinities(affinities.copy(), normalize=False),
         negative_gradient_method="fft",
         n_jobs=threads(),
-        callbacks=lambda *_: hear(_TOLD_EVERY),
-        callbacks_every_iters=_TOLD_EVERY,
+        callbacks=lambda *_: on_progress(_REPORT_EVERY),
+        callbacks_every_iters=_REPORT_EVERY,
     )
     phases = (
         (options.early_iterations, options.early_exaggeration, 0.5),
@@ -107,7 +110,7 @@ def by_octree(
     on_progress: Callable[[int], None] | None = None,
 ) -> Floats:
     """A layout in two or three dimensions by Barnes-Hut; arguments and result as `lay_out`."""
-    hear = on_progress or (lambda steps: None)
+    on_progress = on_progress or (lambda steps: None)
     rows = len(start)
     place, step, gains = start.copy(), np.zeros_like(start), np.ones_like(start)
     links = affinities.indptr, affinities.indices, affinities.data.astype(np.float32)
@@ -125,7 +128,7 @@ def by_octree(
         step *= np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-12))
         place += step
         place -= place.mean(axis=0)
-        hear(1)
+        on_progress(1)
     return place.astype(np.float32)
 
 

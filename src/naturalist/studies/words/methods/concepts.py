@@ -159,7 +159,9 @@ def _quality(right: Floats, wrong: Floats, drawn: Floats) -> ConceptQuality:
     )
 
 
-def next_to_ask(vectors: Floats, scores: Floats, threshold: float, count: int) -> NDArray[np.int64]:
+def most_informative(
+    vectors: Floats, scores: Floats, threshold: float, count: int
+) -> NDArray[np.int64]:
     """Which pictures would tell most: nearest to the threshold, and unlike each other.
 
     Args:

@@ -19,12 +19,12 @@ def remember(layout: Layout, sources: Iterable[Source]) -> None:
         value: dict[str, dict[str, str]] = {}
         for (category, name), source in sorted(merged.items()):
             value.setdefault(category, {})[name] = str(source.path)
-        artifacts.write_json(layout.found_sources, value)
+        artifacts.write_json(layout.matched_sources, value)
 
 
 def recall(layout: Layout) -> tuple[Source, ...]:
     """Every source that was remembered."""
-    value = artifacts.read_json(layout.found_sources) or {}
+    value = artifacts.read_json(layout.matched_sources) or {}
     return tuple(
         Source(category, name, Path(path))
         for category, named in value.items()

@@ -35,7 +35,7 @@ _NOT_PULLED = ("tables", "pictures", "picture_index", "previews")
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Collection:
     """A collection to show.
 
     Attributes:
@@ -109,9 +109,9 @@ class Place:
         return path
 
 
-def open_workspace(config: Config) -> Place:
+def open_workspace(config: Config) -> Collection:
     """The workspace of a configuration; it may be empty."""
-    return Place(
+    return Collection(
         layout=Layout(config.layout.root.absolute()),
         kind="workspace",
         name=config.name,
@@ -124,7 +124,7 @@ def open_workspace(config: Config) -> Place:
 
 def open_published(
     url: str, snapshot: str | None = None, options: S3Options | None = None, jobs: int = 8
-) -> Place:
+) -> Collection:
     """A published or pulled collection; fetches what is not in the cache yet.
 
     Raises:
@@ -143,7 +143,7 @@ def open_published(
         raise ConfigError(f"the snapshot {found.id} of {url} holds nothing that can be shown")
     pull(store, folder, Selection(parts=tuple(sorted(parts))), found.id, jobs=jobs)
     later = {file.name: file for file in found.files if file.part == "previews"}
-    return Place(
+    return Collection(
         layout=Layout(folder),
         kind="published",
         name=str(found.about["collection"]),
@@ -167,13 +167,13 @@ def _snapshot(store: Store, url: str, snapshot: str | None) -> Snapshot:
         raise
 
 
-def _pulled(folder: Path, snapshot: str | None) -> Place:
+def _pulled(folder: Path, snapshot: str | None) -> Collection:
     manifest = read_manifest(folder)
     if manifest is None or not manifest.complete:
         raise ConfigError(f"a pull into {folder} was interrupted: run  naturalist pull  again")
     if snapshot not in (None, manifest.snapshot):
         raise ConfigError(f"{folder} holds snapshot {manifest.snapshot}, not {snapshot}")
-    return Place(
+    return Collection(
         layout=Layout(folder),
         kind="pulled",
         name=str(manifest.about["collection"]),

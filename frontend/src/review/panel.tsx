@@ -7,14 +7,14 @@ import { BigPicture } from "../pages/pictures";
 import { link } from "../route";
 import type { About, Similar } from "../types";
 import { Thumb } from "../ui";
-import { type Answer, ask, fileUrl, type Item, type Me, type News, Outdated, type Standing, type Wanted } from "./client";
-import { Entries, KeyHelp, many, said } from "./history";
+import { type Answer, ask, fileUrl, type Item, type Me, type News, Outdated, type Standing, type RequestedDecision } from "./client";
+import { Entries, KeyHelp, many, decisionText } from "./history";
 import { outbox, useOutbox } from "./outbox";
 
 const AHEAD = 10;
 const IN_STRIP = 40;
 
-export function Desk(props: { items: Item[]; of: number; me: Me; news: News; about: About; queue: string; onNews: (news: News) => void }) {
+export function ReviewPanel(props: { items: Item[]; of: number; me: Me; news: News; about: About; queue: string; onNews: (news: News) => void }) {
   const [, redraw] = useState(0);
   // Not states: a second key may be pressed before the page is drawn again, and is about the next.
   const place = useRef({ items: props.items, at: 0 });
@@ -51,7 +51,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
     take(props.news.standing);
     const theirs = props.news.standing[item.key];
     if (theirs && theirs.by && theirs.by !== props.me.name && theirs.version > item.standing.version) {
-      setMessage(`${theirs.by} changed this picture: ${said(theirs.decision, theirs.category)}.`);
+      setMessage(`${theirs.by} changed this picture: ${decisionText(theirs.decision, theirs.category)}.`);
     }
   }, [props.news]);
 
@@ -80,7 +80,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
   const step = (by: number) => go(place.current.at + by);
   const pending = (answer: Answer) => props.onNews({ ...props.news, pending: answer.pending });
 
-  const send = (change: Partial<Wanted>, told: string) => {
+  const send = (change: Partial<RequestedDecision>, summary: string) => {
     const about = here();
     outbox
       .put("decisions", () => ({ pictures: [{ key: about.key, version: standingOf(about).version, seen: about.state, ...change }] }))
@@ -96,7 +96,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
           void refresh(about);
         },
       );
-    setMessage(`${about.picture ?? "Files"}: ${told}`);
+    setMessage(`${about.picture ?? "Files"}: ${summary}`);
   };
   // What the ledger says may be another thing by now.
   const refresh = (about: Item) =>
@@ -105,7 +105,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
       () => undefined,
     );
   const decide = (decision: string, category = "") => {
-    send({ decision, category }, said(decision, category));
+    send({ decision, category }, decisionText(decision, category));
     const { items: all, at: now } = place.current;
     const next = all.findIndex((one, k) => k > now && !standingOf(one).decision);
     if (decision) setAt(next === -1 ? now + 1 : next);
@@ -181,21 +181,21 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
   return (
     <section aria-label="Pictures to decide about">
       <Strip items={items.slice(first, first + IN_STRIP)} current={item.key} standingOf={standingOf} onGo={(key) => go(items.findIndex((one) => one.key === key))} />
-      <div class="desk">
+      <div class="review-panel">
         <div>
           <div class={item.related.length ? "pair" : ""}>
-            <figure class="desk-picture">
+            <figure class="panel-picture">
               {item.picture ? <Large id={item.picture} about={props.about} /> : <FileImage digest={item.key.slice(7)} />}
-              {standing.decision && <span class="badge">{said(standing.decision, standing.category)}</span>}
+              {standing.decision && <span class="badge">{decisionText(standing.decision, standing.category)}</span>}
             </figure>
             {item.related.slice(0, 1).map((id) => (
-              <figure class="desk-picture" key={id}>
+              <figure class="panel-picture" key={id}>
                 <Large id={id} about={props.about} />
                 <figcaption class="badge">Compare: {id}</figcaption>
               </figure>
             ))}
           </div>
-          <div class="desk-actions" role="toolbar" aria-label="Decisions">
+          <div class="panel-actions" role="toolbar" aria-label="Decisions">
             <button aria-pressed={standing.decision === "keep" && !isFiles} class={item.suggested.decision === "keep" ? "suggested" : ""} onClick={keep}>
               Keep<kbd>k</kbd>
             </button>
@@ -224,7 +224,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
             </button>
             </span>
           </div>
-          <p class="desk-message" role="status" aria-live="polite">
+          <p class="panel-message" role="status" aria-live="polite">
             {waiting.unreachable ? (
               <strong class="state bad">The server does not answer. {many(waiting.waiting, "decision")} not saved yet; trying again …</strong>
             ) : (
@@ -234,7 +234,7 @@ export function Desk(props: { items: Item[]; of: number; me: Me; news: News; abo
         </div>
         <Side item={item} standing={standing} number={at + 1} of={Math.max(props.of, items.length)} about={props.about} known={props.news.tags} tagBox={tagBox} onTag={tag} onUntag={(name) => send({ tags: standing.tags.filter((one) => one !== name) }, `tag ${name} removed`)} onNote={(note) => send({ note }, "note saved")} />
       </div>
-      <div class="desk-below">
+      <div class="panel-below">
         <Entries news={props.news} me={props.me.name} onUndo={(number) => void back("undo", number)} />
         <KeyHelp open={help} onOpen={setHelp} on={keysOn} onSwitch={setKeysOn} categories={props.me.categories} />
       </div>
@@ -266,9 +266,9 @@ function Strip(props: { items: Item[]; current: string; standingOf: (item: Item)
         const done = props.standingOf(one);
         const name = one.picture ?? "files in conflict";
         return (
-          <button key={one.key} aria-current={one.key === props.current ? "true" : undefined} aria-label={`${name}: ${done.decision ? said(done.decision, done.category) : "undecided"}`} onClick={() => props.onGo(one.key)}>
+          <button key={one.key} aria-current={one.key === props.current ? "true" : undefined} aria-label={`${name}: ${done.decision ? decisionText(done.decision, done.category) : "undecided"}`} onClick={() => props.onGo(one.key)}>
             {one.picture ? <Thumb id={one.picture} note="" /> : <span class="thumb none">files</span>}
-            <span class="done">{done.decision ? said(done.decision, done.category) : " "}</span>
+            <span class="done">{done.decision ? decisionText(done.decision, done.category) : " "}</span>
           </button>
         );
       })}
@@ -294,7 +294,7 @@ function Side(props: {
   useEffect(() => setNote(standing.note), [item.key, standing.note]);
   useEffect(() => setTag(""), [item.key]);
   return (
-    <div class="desk-side">
+    <div class="panel-side">
       <h2>{item.picture ? <a href={link("pictures", { id: item.picture })}>{item.picture}</a> : "Files in conflict"}</h2>
       <p class="note">
         {count(props.number)} of {count(props.of)}

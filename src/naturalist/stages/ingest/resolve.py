@@ -1,7 +1,7 @@
 """What a person's decision about a picture changes in the ledger.
 
 Pure: the ledger's rows of some bytes and a decision in, amendments and ledger rows out. Decisions
-are about bytes, of which there is one picture, however many files hold them: it is *settled* in
+are about bytes, of which there is one picture, however many files hold them: it *belongs* to
 one category, and one id is accepted. Which id that is:
 
 1. an id that these bytes have in the category already, accepted or withdrawn;
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Word:
+class DecisionRecord:
     """A person's decision: who, when (ns since 1970), and a note that is published."""
 
     by: str
@@ -48,12 +48,12 @@ class Word:
     note: str | None = None
 
 
-class CannotSettle(ValueError):
+class CannotResolve(ValueError):
     """A decision that the ledger cannot follow; the message says why."""
 
 
 @dataclass
-class Settled:
+class Resolution:
     """What a decision changes.
 
     Attributes:
@@ -76,64 +76,64 @@ class Settled:
         return not self.rows and not self.amendments
 
 
-def settle(
-    rows: Sequence[Row], category: str, word: Word, next_number: Callable[[str], int]
-) -> Settled:
+def resolve(
+    rows: Sequence[Row], category: str, record: DecisionRecord, next_number: Callable[[str], int]
+) -> Resolution:
     """Make some bytes one picture of a category.
 
     Args:
         rows: every effective ledger row that has them, each with `origin` (the id that a picture
-            which came by relabelling was given first, else None) and `word` (the outcome that a
-            person said last, else None).
+            which came by relabelling was given first, else None) and `decision` (the outcome that a
+            person decided last, else None).
         category: where they belong.
-        word: whose decision it is.
+        record: whose decision it is.
         next_number: gives a fresh number of a category.
 
     Raises:
-        CannotSettle: the picture was taken down, cannot be decoded, or has no stored bytes.
+        CannotResolve: the picture was taken down, cannot be decoded, or has no stored bytes.
     """
     _refuse_taken_down(rows)
-    done = Settled()
+    done = Resolution()
     winner = _winner(rows, category)
     if winner is None:
-        winner = _relabelled(rows, category, word, next_number, done)
+        winner = _relabelled(rows, category, record, next_number, done)
     elif winner["pic_id"] is None:
-        winner = _accepted_now(winner, word, next_number, done)
-    elif winner["outcome"] != Outcome.ACCEPTED or winner["word"] != Outcome.ACCEPTED:
-        done.amendments.append((category, _amendment(winner, Outcome.ACCEPTED, word, None)))
+        winner = _accepted_now(winner, record, next_number, done)
+    elif winner["outcome"] != Outcome.ACCEPTED or winner["decision"] != Outcome.ACCEPTED:
+        done.amendments.append((category, _amendment(winner, Outcome.ACCEPTED, record, None)))
     done.pic_id = winner["pic_id"]
     root = winner["origin"]
     for row in rows:
         if _identity(row) != _identity(winner):
-            _lose(row, winner["pic_id"], root, word, done)
+            _lose(row, winner["pic_id"], root, record, done)
     return done
 
 
-def retire(rows: Sequence[Row], word: Word) -> Settled:
+def retire(rows: Sequence[Row], record: DecisionRecord) -> Resolution:
     """Let some bytes be in no table.
 
     Raises:
-        CannotSettle: they are in none for another reason.
+        CannotResolve: they are in none for another reason.
     """
-    done = Settled()
+    done = Resolution()
     for row in rows:
         if row["outcome"] not in (Outcome.ACCEPTED, Outcome.CONFLICT):
             continue
         if row["pic_id"] is not None:
-            amendment = _amendment(row, Outcome.REFUSED, word, None, Reason.RETIRED)
+            amendment = _amendment(row, Outcome.REFUSED, record, None, Reason.RETIRED)
             done.amendments.append((row["category"], amendment))
         else:
             again = {"outcome": Outcome.REFUSED.value, "reason": Reason.RETIRED.value}
-            done.rows.append(_new_row(row) | again | {"detail": word.note})
+            done.rows.append(_new_row(row) | again | {"detail": record.note})
     if done.is_nothing and not any(row["reason"] == Reason.RETIRED for row in rows):
-        raise CannotSettle(f"it is in no table: {_state(rows)}")
+        raise CannotResolve(f"it is in no table: {_state(rows)}")
     return done
 
 
 def _refuse_taken_down(rows: Iterable[Row]) -> None:
     for row in rows:
         if row["reason"] == Reason.TAKEN_DOWN:
-            raise CannotSettle(f"{row['pic_id']} was taken down, and a takedown stands")
+            raise CannotResolve(f"{row['pic_id']} was taken down, and a takedown stands")
 
 
 def _winner(rows: Sequence[Row], category: str) -> Row | None:
@@ -145,7 +145,7 @@ def _winner(rows: Sequence[Row], category: str) -> Row | None:
         return min(able, key=lambda r: (not _is_accepted(r), r["origin"] is not None, r["batch"]))
     waiting = [row for row in mine if _waits(row)]
     if held and not waiting:
-        raise CannotSettle(f"{held[0]['pic_id']} is {_state(held)}")
+        raise CannotResolve(f"{held[0]['pic_id']} is {_state(held)}")
     return min(waiting, key=lambda r: (r["source"], r["path"], r["occurrence"]), default=None)
 
 
@@ -179,27 +179,29 @@ def _new_row(row: Row) -> Row:
     return kept | empty | {"seen_key": row["seen_key"]}
 
 
-def _accepted_now(row: Row, word: Word, next_number: Callable[[str], int], done: Settled) -> Row:
+def _accepted_now(
+    row: Row, record: DecisionRecord, next_number: Callable[[str], int], done: Resolution
+) -> Row:
     category = row["category"]
     name = pic_id(category, next_number(category))
     made = _new_row(row) | {"outcome": Outcome.ACCEPTED.value, "pic_id": name}
     done.rows.append(made)
     done.placed.append(made)
-    done.amendments.append((category, _amendment(made, Outcome.ACCEPTED, word, None)))
+    done.amendments.append((category, _amendment(made, Outcome.ACCEPTED, record, None)))
     return made | {"origin": None}
 
 
 def _relabelled(
     rows: Sequence[Row],
     category: str,
-    word: Word,
+    record: DecisionRecord,
     next_number: Callable[[str], int],
-    done: Settled,
+    done: Resolution,
 ) -> Row:
     held = [row for row in rows if row["pic_id"] is not None and _can_come_back(row)]
     if not held:
         where = ", ".join(sorted({row["category"] for row in rows}))
-        raise CannotSettle(
+        raise CannotResolve(
             f"no file with its bytes is kept yet: decide for one of {where} first, and relabel then"
         )
     base = min(held, key=lambda r: (not _is_accepted(r), r["origin"] is not None))
@@ -217,11 +219,13 @@ def _relabelled(
     }
     done.rows.append(made)
     done.moved.append((made, base))
-    done.amendments.append((category, _amendment(made, Outcome.ACCEPTED, word, origin)))
+    done.amendments.append((category, _amendment(made, Outcome.ACCEPTED, record, origin)))
     return made | {"origin": origin}
 
 
-def _lose(row: Row, winner: str, root: str | None, word: Word, done: Settled) -> None:
+def _lose(
+    row: Row, winner: str, root: str | None, record: DecisionRecord, done: Resolution
+) -> None:
     if row["pic_id"] is None:
         if row["outcome"] == Outcome.CONFLICT or row["reason"] == Reason.RETIRED:
             lost = {"outcome": Outcome.DUPLICATE.value, "same_as": winner}
@@ -232,19 +236,23 @@ def _lose(row: Row, winner: str, root: str | None, word: Word, done: Settled) ->
     leaves = row["origin"] is not None or row["pic_id"] == root
     outcome = Outcome.RELABELLED if leaves else Outcome.DUPLICATE
     if (row["outcome"], row["same_as"]) != (outcome, winner):
-        done.amendments.append((row["category"], _amendment(row, outcome, word, winner)))
+        done.amendments.append((row["category"], _amendment(row, outcome, record, winner)))
 
 
 def _amendment(
-    row: Row, outcome: Outcome, word: Word, same_as: str | None, reason: Reason | None = None
+    row: Row,
+    outcome: Outcome,
+    record: DecisionRecord,
+    same_as: str | None,
+    reason: Reason | None = None,
 ) -> Row:
     return {
         "pic_id": row["pic_id"],
         "source": row["source"],
         "outcome": outcome.value,
         "reason": reason.value if reason else None,
-        "detail": word.note,
+        "detail": record.note,
         "same_as": same_as,
-        "by": word.by,
-        "at_ns": word.at_ns,
+        "by": record.by,
+        "at_ns": record.at_ns,
     }

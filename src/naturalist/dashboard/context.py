@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.collection import Collection
 from naturalist.dashboard.health import Health
 from naturalist.dashboard.maps import Maps
-from naturalist.dashboard.place import Place
 from naturalist.dashboard.similar import Similar
 from naturalist.dashboard.thumbnails import Thumbnails
 from naturalist.errors import NaturalistError
@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Desk:
+class DashboardContext:
     """A place and those who know about it."""
 
-    place: Place
+    place: Collection
     catalogue: Catalogue
     thumbnails: Thumbnails
     maps: Maps
@@ -47,11 +47,11 @@ class Desk:
         self.scratch.close()
 
 
-def open_desk(place: Place) -> Desk:
+def open_context(place: Collection) -> DashboardContext:
     """Everything for one place; close it when done."""
     scratch = make_scratch(Path(tempfile.gettempdir()), "naturalist-dashboard-")
     catalogue = Catalogue(place, scratch.path)
-    return Desk(
+    return DashboardContext(
         place=place,
         catalogue=catalogue,
         thumbnails=Thumbnails(place, catalogue),

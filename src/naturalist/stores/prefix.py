@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Place:
+class BucketPrefix:
     """Where objects live at a server."""
 
     connection: Connection
@@ -67,7 +67,7 @@ class Place:
         }
 
 
-def head(place: Place, key: str) -> ObjectInfo | None:
+def head(place: BucketPrefix, key: str) -> ObjectInfo | None:
     """What is known of an object; None if there is none.
 
     Raises:
@@ -112,7 +112,9 @@ def described_by_headers(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     return ObjectInfo(key, int(headers["content-length"]), sha256, headers.get("etag"))
 
 
-def stream(place: Place, key: str, offset: int = 0, version: str | None = None) -> Iterator[bytes]:
+def stream(
+    place: BucketPrefix, key: str, offset: int = 0, version: str | None = None
+) -> Iterator[bytes]:
     """The bytes of one version of an object from an offset; broken connections are taken up again.
 
     Raises:
@@ -138,7 +140,7 @@ def stream(place: Place, key: str, offset: int = 0, version: str | None = None) 
             patience.wait(error, f"reading {key} from byte {offset}")
 
 
-def sha256_at_server(place: Place, info: ObjectInfo) -> str:
+def sha256_at_server(place: BucketPrefix, info: ObjectInfo) -> str:
     """Hex SHA-256 of an object's bytes as the server gives them."""
     digest = hashlib.sha256()
     for chunk in stream(place, info.key, 0, info.version):
@@ -146,7 +148,7 @@ def sha256_at_server(place: Place, info: ObjectInfo) -> str:
     return digest.hexdigest()
 
 
-def _check_bucket(place: Place) -> None:
+def _check_bucket(place: BucketPrefix) -> None:
     """Tell a missing bucket from a missing object: HEAD answers 404 to both."""
     try:
         place.connection.client.head_bucket(Bucket=place.bucket)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from naturalist import categories, metadata, snapshots
-from naturalist.consume.folder import MANIFEST, place_of, read_manifest
+from naturalist.consume.folder import MANIFEST, path_of, read_manifest
 from naturalist.consume.selection import tables_of
 from naturalist.errors import ConfigError, NotFound
 from naturalist.layout import Layout
@@ -150,7 +150,7 @@ def _pulled(folder: Path, snapshot: str | None) -> Tables:
     here = [c for c in manifest.about["categories"] if c.get("key", c["name"]) in held]
     about = {**manifest.about, "categories": here}
     return _in_place(
-        folder, manifest.snapshot, about, files, lambda file: str(place_of(folder, file))
+        folder, manifest.snapshot, about, files, lambda file: str(path_of(folder, file))
     )
 
 

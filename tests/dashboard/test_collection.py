@@ -12,7 +12,7 @@ from dashboard.conftest import client_of_place
 from dashboard.studied import studied_collection
 from naturalist import artifacts, consume
 from naturalist.config import Config
-from naturalist.dashboard.place import open_published, open_workspace
+from naturalist.dashboard.collection import open_published, open_workspace
 from naturalist.errors import ConfigError, NotFound
 from naturalist.pipeline.describing import describe
 from naturalist.stages import publish
