@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from naturalist import __version__
 from naturalist.curation import searching
-from naturalist.dashboard import documents, metrics, sprites, studies
+from naturalist.dashboard import attached_values, documents, metrics, sprites, studies
 from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
 from naturalist.dashboard.catalogue import ORDERS
@@ -73,6 +73,7 @@ def make_app(
     _add_pages(app, context, bundle)
     _add_collection(app, context, reviewing)
     _add_pictures(app, context)
+    _add_columns(app, context)
     _add_maps(app, context)
     _add_studies(app, context)
     if reviewing is not None:
@@ -188,7 +189,9 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
             "SELECT category, source, path_text, outcome FROM files WHERE same_as = ? LIMIT 20",
             [pic_id],
         )
-        return JSON({**row, "copies": copies})
+        return JSON(
+            {**row, "copies": copies, "columns": attached_values.of_picture(catalogue, pic_id)}
+        )
 
     @app.get("/api/pictures/{pic_id}/thumbnail")
     def thumbnail(pic_id: PicId) -> Response:
@@ -231,6 +234,25 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
         return JSON({"pictures": context.similar.to_picture(pic_id, k)})
 
     _add_upload(app, context)
+
+
+def _add_columns(app: FastAPI, context: DashboardContext) -> None:
+    catalogue = context.catalogue
+
+    @app.get("/api/columns")
+    def metadata_columns() -> Any:
+        return JSON({"columns": [one.describe() for one in catalogue.attached]})
+
+    @app.get("/api/columns/{column}/values")
+    def values(
+        column: Name,
+        text: Annotated[str, Query(max_length=300)] = "",
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+    ) -> Any:
+        found = next((one for one in catalogue.attached if one.id == column), None)
+        if found is None:
+            return failed(404, f"There is no metadata column {column}.")
+        return JSON(attached_values.values_of(catalogue, found, text, limit))
 
 
 def _filters(request: Request, batch: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """An index of the ledger for asking: one row for every file, in a DuckDB file of its own.
 
-It is made when it is first needed and again when the ledger has changed. Memory is bounded; values
-from a browser only ever become parameters of a query.
+It is made when it is first needed and again when the ledger, or the metadata columns of pictures,
+have changed. Memory is bounded; values from a browser only ever become parameters of a query.
 """
 
 import shutil
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import ledger
+from naturalist.dashboard import attached
+from naturalist.dashboard.attached import AttachedColumn
 from naturalist.dashboard.collection import Collection
 from naturalist.errors import WorkspaceError
 from naturalist.ledger import Withheld
@@ -85,16 +87,18 @@ class Catalogue:
     _made_from: tuple[Any, ...] = ()
     _looked_at: float = float("-inf")
     _number: int = 0
+    _attached: tuple[AttachedColumn, ...] = ()
     _ranges: list[Row] = field(default_factory=list, repr=False)
     _ranges_of: tuple[Any, ...] | None = None
     _withheld: Withheld = field(default_factory=Withheld, repr=False)
     _withheld_of: tuple[Any, ...] | None = None
 
     def signature(self) -> tuple[Any, ...]:
-        """Names, sizes and times of the ledger's files: another one means another ledger."""
+        """Names, sizes and times of all files that are indexed: another one means other rows."""
         files = [path for listed in self._files() for path in listed]
-        if self.place.layout.marker.exists():
-            files.append(self.place.layout.marker)
+        files += attached.files_of(self.place)
+        layout = self.place.layout
+        files += [path for path in (layout.marker, layout.metadata_summary) if path.exists()]
         return tuple((str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()])
 
     def _files(self) -> tuple[list[Path], list[Path]]:
@@ -112,7 +116,7 @@ class Catalogue:
             self._looked_at = float("-inf")
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
-        """Run a query over the tables `files` and `sources`."""
+        """Run a query over the tables `files`, `sources` and `attached`."""
         cursor = self._cursor()
         try:
             found = cursor.execute(query, list(values))
@@ -127,19 +131,31 @@ class Catalogue:
         """Names of all sources, in the order of their codes."""
         return [row["name"] for row in self.rows("SELECT name FROM sources ORDER BY code")]
 
-    def accepted(self) -> Accepted:
-        """All accepted pictures as arrays: about 14 bytes each."""
+    @property
+    def attached(self) -> tuple[AttachedColumn, ...]:
+        """The metadata columns in the index."""
+        self._cursor().close()
+        return self._attached
+
+    def arrays(self, query: str, values: Sequence[Any] = ()) -> dict[str, NDArray[Any]]:
+        """Run a query whose columns are numbers, for arrays; null becomes -1."""
         cursor = self._cursor()
         try:
-            found = cursor.execute(
-                "SELECT list_position(?, category) - 1 AS category, number, code, batch "
-                "FROM files JOIN sources ON source = name "
-                "WHERE outcome = 'accepted' AND number IS NOT NULL",
-                [list(self.place.labels)],
-            ).fetchnumpy()
+            found = cursor.execute(query, list(values)).fetchnumpy()
+        except duckdb.Error as error:
+            raise WorkspaceError(f"asking the ledger failed: {error}") from error
         finally:
             cursor.close()
-        filled = {name: np.ma.filled(values, -1) for name, values in found.items()}
+        return {name: np.ma.filled(column, -1) for name, column in found.items()}
+
+    def accepted(self) -> Accepted:
+        """All accepted pictures as arrays: about 14 bytes each."""
+        filled = self.arrays(
+            "SELECT list_position(?, category) - 1 AS category, number, code, batch "
+            "FROM files JOIN sources ON source = name "
+            "WHERE outcome = 'accepted' AND number IS NOT NULL",
+            [list(self.place.labels)],
+        )
         return Accepted(
             filled["category"].astype(np.int16),
             filled["number"].astype(np.int32),
@@ -184,7 +200,7 @@ class Catalogue:
         self, wanted: Mapping[str, str], text: str, limit: int, offset: int, order: str = "id"
     ) -> list[Row]:
         """Files that have all that is wanted, in an order of `ORDERS`."""
-        condition, values = where(wanted, text)
+        condition, values = where(wanted, text, self.attached)
         return self.rows(
             f"SELECT {', '.join(_SHOWN)} FROM files WHERE {condition} "  # noqa: S608
             f"ORDER BY {ORDERS[order]}category, number NULLS LAST, source, path_text "
@@ -194,7 +210,7 @@ class Catalogue:
 
     def ids(self, wanted: Mapping[str, str], text: str, limit: int) -> list[str]:
         """Ids of pictures that have all that is wanted, in the order of the ledger."""
-        condition, values = where(wanted, text)
+        condition, values = where(wanted, text, self.attached)
         found = self.rows(
             f"SELECT pic_id FROM files WHERE pic_id IS NOT NULL AND {condition} "  # noqa: S608
             "ORDER BY category, number LIMIT ?",
@@ -204,7 +220,7 @@ class Catalogue:
 
     def count(self, wanted: Mapping[str, str], text: str) -> int:
         """How many files have all that is wanted."""
-        condition, values = where(wanted, text)
+        condition, values = where(wanted, text, self.attached)
         query = f"SELECT count(*) AS n FROM files WHERE {condition}"  # noqa: S608
         return int(self.rows(query, values)[0]["n"])
 
@@ -243,11 +259,14 @@ class Catalogue:
                 writing.execute(_MAKE)
                 writing.execute(_SOURCES)
                 writing.execute("DROP VIEW ledger; DROP VIEW ledger_rows; DROP VIEW amendments")
+                held = attached.columns_of(self.place)
+                attached.add_table(writing, attached.files_of(self.place), held)
             # Opened anew, it lets go of the memory of making it; and from here on no query can
             # read another file or reach a network.
             connection = duckdb.connect(path, read_only=True, config=_SETTINGS)
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
+            self._attached = held
             return connection
         except duckdb.Error as error:
             raise WorkspaceError(
@@ -256,7 +275,9 @@ class Catalogue:
             ) from error
 
 
-def where(wanted: Mapping[str, str], text: str) -> tuple[str, list[Any]]:
+def where(
+    wanted: Mapping[str, str], text: str, held: Sequence[AttachedColumn] = ()
+) -> tuple[str, list[Any]]:
     """The SQL condition for what is wanted, and its parameters; unknown words are left out."""
     asked = {name: wanted[name] for name in _FILTERS if wanted.get(name)}
     parts = [f"{name} = ?" for name in asked]
@@ -266,4 +287,5 @@ def where(wanted: Mapping[str, str], text: str) -> tuple[str, list[Any]]:
             "(pic_id = ? OR contains(lower(path_text), lower(?)) OR starts_with(sha256, ?))"
         )
         values += [text, text, text.lower()]
-    return " AND ".join(parts) or "true", values
+    more, given = attached.conditions(held, wanted)
+    return " AND ".join([*parts, *more]) or "true", [*values, *given]

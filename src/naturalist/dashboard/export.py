@@ -210,9 +210,12 @@ _PUBLIC_ALERTS = (
 
 def _write_map(context: DashboardContext, points: Points, writer: _Writer) -> None:
     path = f"maps/{points.name}"
-    writer.json(path, context.maps.describe(points))
+    described = context.maps.describe(points)
+    private = {one.id for one in context.catalogue.attached if not one.is_published}
+    described["columns"] = [one for one in described["columns"] if one["name"] not in private]
+    writer.json(path, described)
     writer.bytes(f"{path}/positions", points.positions.astype("<u2", copy=False).tobytes())
-    for name in context.maps.offered(points):
+    for name in (one["name"] for one in described["columns"]):
         column = context.maps.column(points, name)
         if column is not None:
             little = column.data.astype(column.data.dtype.newbyteorder("<"), copy=False)

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from naturalist import artifacts
-from naturalist.dashboard import columns
+from naturalist.dashboard import attached_values, columns
+from naturalist.dashboard.attached import AttachedColumn
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import NAME, Collection
 from naturalist.dashboard.columns import Column, Finder, Keys
@@ -141,13 +142,19 @@ class Maps:
             "sampled": int((placed == 1).sum()),
             "placed": int((placed == 0).sum()),
             "columns": [
-                {"name": name, "title": TITLES[name][0], "kind": TITLES[name][1]}
-                for name in self.offered(points)
+                *(
+                    {"name": name, "title": TITLES[name][0], "kind": TITLES[name][1]}
+                    for name in self.offered(points)
+                ),
+                *(
+                    {"name": one.id, "title": one.name, "kind": one.kind}
+                    for one in self.catalogue.attached
+                ),
             ],
         }
 
     def offered(self, points: Points) -> list[str]:
-        """Columns that can be made of what is there."""
+        """Columns that can be made of what is there, but for metadata columns."""
         layout = self.place.layout
         found = {"category", "source", "batch", "number", *points.own}
         if self._clustering() is not None:
@@ -160,11 +167,12 @@ class Maps:
 
     def column(self, points: Points, name: str) -> Column | None:
         """A column of a map; None if there is none of that name."""
-        if name not in self.offered(points):
+        held = {one.id: one for one in self.catalogue.attached}
+        if name not in held and name not in self.offered(points):
             return None
         with self._lock:
             if name not in points.made:
-                for column in self._make(points, name):
+                for column in self._make(points, name, held.get(name)):
                     points.made[column.name] = column
             return points.made.get(name)
 
@@ -216,7 +224,9 @@ class Maps:
             signature=signature,
         )
 
-    def _make(self, points: Points, name: str) -> list[Column]:
+    def _make(self, points: Points, name: str, attached: AttachedColumn | None) -> list[Column]:
+        if attached is not None:
+            return [attached_values.on_map(self.catalogue, attached, points.finder, len(points))]
         if name in points.own:
             return [points.own[name]]
         makers: dict[str, Callable[[Points], list[Column]]] = {
