@@ -50,6 +50,22 @@ def test_scattered_classes_that_the_network_only_guesses_give_no_name(nouns: Nou
     assert names_of(evidence(classes=guesses), evidence(classes=np.zeros(1000)), nouns) == []
 
 
+@pytest.mark.parametrize("category", ["human", "people", "persons", "animals"])
+def test_living_things_are_not_named_after_what_they_wear(nouns: Nouns, category: str) -> None:
+    worn = classes_of(nouns, clothing=0.8)
+    rest = evidence(categories={"plant": 1.0}, classes=np.zeros(1000))
+    filed = evidence(categories={"boxes": 1.0}, classes=worn)
+    assert names_of(filed, rest, nouns)[0].by == "class"
+    found = names_of(evidence(categories={category: 1.0}, classes=worn), rest, nouns)
+    assert [(one.text, one.by) for one in found] == [(category, "category")]
+
+
+def test_living_things_keep_the_names_of_living_things(nouns: Nouns) -> None:
+    group = evidence(categories={"animal": 1.0}, classes=classes_of(nouns, dog=0.8))
+    rest = evidence(classes=classes_of(nouns, dog=0.05))
+    assert names_of(group, rest, nouns)[0].text == "dog"
+
+
 def test_a_word_of_most_paths_comes_before_what_classes_guess(nouns: Nouns) -> None:
     guesses = np.zeros(1000)
     guesses[678] = 0.55

@@ -3,7 +3,8 @@
 A name comes from a concept, from a word that most paths of the group have, or from a class of the
 network (or what it is a kind of) that most of the group's probability is in; the category is the
 last resort. Each must be much more frequent in the group than elsewhere. Where nothing is, there is
-no name: none is better than a wrong one.
+no name: none is better than a wrong one. A network whose classes have no faces sees neck braces and
+suits in portraits; so pictures that are filed as living things are not named after made things.
 """
 
 import functools
@@ -23,6 +24,8 @@ _LEAST_LIFT = 3.0
 """How much more frequent than in the rest of the collection."""
 _LEAST_PICTURES = 3
 _WHOLE_CATEGORY = 0.95
+_FILED = 0.8
+"""Share of a group in categories of living things from which on it is one."""
 _RARE = 0.005
 """Shares below this are alike: all but nothing."""
 _ALSO = 3
@@ -126,9 +129,11 @@ def _by_class(group: Evidence, rest: Evidence, nouns: Nouns) -> Iterable[Name]:
         return
     here, there = group.classes.astype(np.float64), rest.classes.astype(np.float64)
     likely = np.argsort(-here)[:_LIKELY]
-    ancestors = nouns.above(nouns.classes[likely].tolist())
+    possible = nouns.above(nouns.classes[likely].tolist())
+    if _is_alive(group, nouns):
+        possible &= ~nouns.made
     names = []
-    for synset in np.flatnonzero(ancestors).tolist():
+    for synset in np.flatnonzero(possible).tolist():
         below, fit = _below(nouns, synset)
         if not fit:
             continue
@@ -138,6 +143,12 @@ def _by_class(group: Evidence, rest: Evidence, nouns: Nouns) -> Iterable[Name]:
             names.append((len(below), -name.support, name))
     for _, _, name in sorted(names, key=lambda one: one[:2])[:_ALSO]:
         yield name
+
+
+def _is_alive(group: Evidence, nouns: Nouns) -> bool:
+    """Whether most pictures are in categories whose name is that of a living thing."""
+    shares = (share for name, share in group.categories.items() if nouns.is_alive(name))
+    return sum(shares) >= _FILED
 
 
 @functools.lru_cache(maxsize=4096)

@@ -114,6 +114,24 @@ class Nouns:
         place = at + int(np.flatnonzero(self._senses[number] == synset)[0])
         return bool(self._counts[place]) and int(self.below([synset]).sum()) <= _FAR_UP
 
+    def is_alive(self, word: str) -> bool:
+        """Whether a word usually means a living thing: "plant" does, though it can be a factory."""
+        base = self.base(word)
+        return base is not None and bool(self._alive[self.usual(base)].any())
+
+    @functools.cached_property
+    def made(self) -> NDArray[np.bool_]:
+        """(synsets,) bool: things that people made, and their kinds."""
+        return self._kinds_of("artifact")
+
+    @functools.cached_property
+    def _alive(self) -> NDArray[np.bool_]:
+        # People are a group to WordNet, and no kind of a person.
+        return self._kinds_of("living thing") | self._kinds_of("people")
+
+    def _kinds_of(self, word: str) -> NDArray[np.bool_]:
+        return self.below([one.synset for one in self.senses(word)])
+
     def name(self, synset: int) -> str:
         """The word that stands first in a synset."""
         return self.words[int(self._names[synset])]
