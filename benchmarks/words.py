@@ -38,7 +38,7 @@ import numpy as np
 from naturalist import artifacts
 from naturalist.cli import main as naturalist
 from naturalist.config import load_config
-from naturalist.curation.searching import Words, open_words
+from naturalist.curation.searching import open_words
 from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import SILENT
@@ -59,6 +59,7 @@ from naturalist.studies.words.methods.concepts import (
 )
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import Term, parse
+from naturalist.studies.words.opening import Words
 from naturalist.studies.words.search import prepared, search
 from naturalist.studies.words.study import WordStudy
 

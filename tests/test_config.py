@@ -68,7 +68,8 @@ def test_the_steps_that_a_new_file_has_in_a_comment_can_be_switched_on(tmp_path:
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
     steps = load_config(write(tmp_path, text)).analyse.steps
-    assert set(steps) == {"duplicates", "index", "clusters", "map", "classifier", "drift"}
+    names = {"duplicates", "index", "clusters", "words", "map", "classifier", "drift"}
+    assert set(steps) == names
 
 
 def test_relative_paths_are_those_of_the_files_folder(tmp_path: Path) -> None:

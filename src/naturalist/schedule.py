@@ -18,7 +18,7 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 Seconds = Annotated[int, Field(gt=0)]
 
-AnalysisStep = Literal["duplicates", "index", "clusters", "map", "classifier", "drift"]
+AnalysisStep = Literal["duplicates", "index", "clusters", "words", "map", "classifier", "drift"]
 ANALYSIS_STEPS: tuple[AnalysisStep, ...] = get_args(AnalysisStep)
 """Every study that can be part of a run, in the order in which they are done."""
 

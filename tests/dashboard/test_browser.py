@@ -15,14 +15,12 @@ import tiny
 from dashboard.browsing import Visit, axe_violations, served, shot, visiting
 from dashboard.studied import HOSTILE, studied_collection
 from naturalist.config import Config, load_config
-from naturalist.curation import searching
 from naturalist.curation.decisions import read_decisions
 from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import open_context
 from naturalist.dashboard.export import export
 from naturalist.pipeline.studies import STEPS
-from naturalist.progress import SILENT
 
 PAGES = {
     "health": "health",
@@ -350,9 +348,8 @@ def test_a_broken_collection_says_what_is_broken(browser: Browser, tmp_path: Pat
 def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_copy: Path) -> None:
     config = load_config(photo_copy)
     with tiny.job(config) as job:
-        for step in ("index", "clusters", "map"):
+        for step in ("index", "clusters", "words", "map"):
             STEPS[step](job)
-    searching.update_words(config, SILENT)
     with served(open_workspace(config)) as url, visiting(browser, url) as visit:
         for name in ("health", "clusters", "models", "pictures", "pictures?id=human_id_7"):
             page = visit.open(name)

@@ -248,7 +248,7 @@ sample_share = {sample_share}       # share of the pictures that is extracted ag
 rows_per_table = {rows_per_table}
 
 # [analyse]                # studies that each run brings up to date; most need the extra analysis
-# steps = ["duplicates", "index", "clusters", "map", "classifier", "drift"]
+# steps = ["duplicates", "index", "clusters", "words", "map", "classifier", "drift"]
 
 [publish]
 url = {publish_url}                   # a folder or s3://bucket/prefix; empty publishes nothing

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
-from naturalist.curation.searching import Words, open_words
+from naturalist.curation.searching import open_words
 from naturalist.errors import ConfigError
 from naturalist.ledger import Withheld
 from naturalist.progress import Progress
@@ -32,6 +32,7 @@ from naturalist.studies.words.methods.concepts import (
     interval_of_share,
     most_informative,
 )
+from naturalist.studies.words.opening import Words
 
 Floats = NDArray[np.float32]
 

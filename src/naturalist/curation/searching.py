@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,18 @@ from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.curation.ledger_query import Filter, check_names
 from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
-from naturalist.features import open_features
 from naturalist.layout import Layout
 from naturalist.pipeline import similar as looking
+from naturalist.pipeline import studies
 from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.schemas import LEDGER
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.similar.methods.vector_search import Floats
-from naturalist.studies.similar.study import Index, IndexStudy, open_index
+from naturalist.studies.similar.study import Index
 from naturalist.studies.study import bring_up_to_date
 from naturalist.studies.thumbnails import read_thumbnails
 from naturalist.studies.words.concept_files import read_concepts
-from naturalist.studies.words.heads import has_head, head_of
 from naturalist.studies.words.index import (
     WordIndex,
     open_word_index,
@@ -37,8 +35,8 @@ from naturalist.studies.words.index import (
 )
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import parse
+from naturalist.studies.words.opening import Words, open_indexes
 from naturalist.studies.words.search import Matches, prepared, search
-from naturalist.studies.words.study import WordStudy
 
 
 @dataclass(frozen=True)
@@ -63,18 +61,6 @@ class Request:
     like: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Words:
-    """The open indexes of a workspace: words and vectors of the same pictures in the same order."""
-
-    index: WordIndex
-    vectors: Index
-
-    def part(self, number: int) -> NDArray[np.float16]:
-        """(rows, dim) unit vectors of a part."""
-        return self.vectors.parts[number].vectors
-
-
 def open_words(config: Config, progress: Progress, *, update: bool = True) -> Words:
     """The indexes, brought up to date if nobody else is writing to the workspace.
 
@@ -96,15 +82,7 @@ def open_words(config: Config, progress: Progress, *, update: bool = True) -> Wo
         if not (layout.words(backbone) / "words.json").exists():
             raise
         progress.note("somebody is writing to the workspace: the words are used as they are")
-    words = Words(open_word_index(layout, backbone), open_index(layout, backbone=backbone))
-    if [_key(part) for part in words.index.about["parts"]] != [
-        _key(part) for part in words.vectors.about["parts"]
-    ]:
-        raise WorkspaceError(
-            "the index of words and the index of similar pictures are of different tables: wait "
-            "until the other run has ended and search again"
-        )
-    return words
+    return open_indexes(layout, backbone)
 
 
 def update_words(config: Config, progress: Progress) -> WordIndex:
@@ -113,16 +91,9 @@ def update_words(config: Config, progress: Progress) -> WordIndex:
     Raises:
         ConfigError: there are no tables.
     """
-    files = open_features(config.layout.root)
-    spec = backbones.describe(config.extract.backbone)
-    bring_up_to_date(IndexStudy(files, config.layout, spec.id, progress))
-    make_head = partial(head_of, spec.name) if has_head(spec.name) else None
-    bring_up_to_date(WordStudy(files, config.layout, spec.id, make_head, progress))
-    return open_word_index(config.layout, spec.id)
-
-
-def _key(part: dict[str, Any]) -> tuple[str, str]:
-    return part["name"], part["sha256"]
+    bring_up_to_date(studies.index(config, progress))
+    bring_up_to_date(studies.words(config, progress))
+    return open_word_index(config.layout, backbones.describe(config.extract.backbone).id)
 
 
 def search_words(

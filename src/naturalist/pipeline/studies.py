@@ -31,6 +31,9 @@ from naturalist.studies.labels.options import LabelIssueOptions
 from naturalist.studies.labels.study import LabelStudy
 from naturalist.studies.similar.study import IndexStudy
 from naturalist.studies.study import Result, Study, bring_up_to_date
+from naturalist.studies.words.cluster_names import ClusterNameStudy
+from naturalist.studies.words.heads import has_head, head_of
+from naturalist.studies.words.study import WordStudy
 
 MakeStudy = Callable[[Config, Progress], Study[Any]]
 
@@ -110,6 +113,23 @@ def duplicates(config: Config, progress: Progress) -> DuplicateStudy:
     """Near duplicates among all pictures."""
     spec, names = backbones.describe(config.extract.backbone), sorted(config.labels)
     return DuplicateStudy(config.layout, spec, names, config.duplicates, progress)
+
+
+def words(config: Config, progress: Progress) -> WordStudy:
+    """The index of words: classes of the network, and words of paths.
+
+    Raises:
+        ConfigError: there are no tables.
+    """
+    spec = backbones.describe(config.extract.backbone)
+    make_head = partial(head_of, spec.name) if has_head(spec.name) else None
+    return WordStudy(open_features(config.layout.root), config.layout, spec.id, make_head, progress)
+
+
+def cluster_names(config: Config, progress: Progress, *, name: str) -> ClusterNameStudy:
+    """Names of the clusters of a clustering."""
+    backbone = backbones.describe(config.extract.backbone).id
+    return ClusterNameStudy(config.layout, backbone, progress, name)
 
 
 def label_issues(config: Config, progress: Progress, *, options: LabelIssueOptions) -> LabelStudy:
@@ -200,6 +220,14 @@ def _clusters(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     yield made
 
 
+def _words(config: Config, progress: Progress) -> Iterator[Study[Any]]:
+    """The indexes that words are searched in, and names of the clusters that there are."""
+    yield index(config, progress)
+    yield words(config, progress)
+    for members in sorted(config.layout.clusterings.glob("*/members.parquet")):
+        yield cluster_names(config, progress, name=members.parent.name)
+
+
 def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     """The configured maps.
 
@@ -235,6 +263,7 @@ STEPS: dict[AnalysisStep, Step] = {
     "duplicates": Step(_one(duplicates)),
     "index": Step(_one(index)),
     "clusters": Step(_clusters, nothing=(("changed", False),)),
+    "words": Step(_words, many=True),
     "map": Step(_maps, many=True),
     "classifier": Step(_champion),
     "drift": Step(_drift),

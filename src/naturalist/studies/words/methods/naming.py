@@ -80,10 +80,11 @@ def names_of(group: Evidence, rest: Evidence, nouns: Nouns) -> list[Name]:
     taught = _frequent("concept", group.concepts, rest.concepts)
     paths = _by_base(_frequent("path", group.tokens, rest.tokens), nouns)
     classes = list(_by_class(group, rest, nouns))
-    found = [*taught, *sorted([*paths, *classes], key=_rank)]
-    if not found:
-        found = _by_category(group, rest)
-    return found[: 1 + _ALSO]
+    found = [*taught, *sorted([*paths, *classes], key=_rank)] or _by_category(group, rest)
+    best: dict[str, Name] = {}
+    for name in found:
+        best.setdefault(name.text, name)
+    return list(best.values())[: 1 + _ALSO]
 
 
 def _frequent(by: str, here: Mapping[str, float], there: Mapping[str, float]) -> list[Name]:
