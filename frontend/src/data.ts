@@ -10,6 +10,9 @@ export interface Source {
   squares(picIds: string[]): Promise<(ImageData | null)[]>;
 }
 
+/** An address of the server. It is relative, because a proxy may show the pages below a prefix. */
+export const api = (path: string): string => `api/${path}`;
+
 /** Edge of such a square in pixels, and how many are asked for at once. */
 export const SQUARE = 96;
 export const SQUARES = 40;
@@ -41,7 +44,7 @@ class Server implements Source {
   }
 
   async thumbnail(picId: string): Promise<string> {
-    return `/api/pictures/${encodeURIComponent(picId)}/thumbnail`;
+    return api(`pictures/${encodeURIComponent(picId)}/thumbnail`);
   }
 
   async squares(picIds: string[]): Promise<(ImageData | null)[]> {
@@ -57,7 +60,7 @@ class Server implements Source {
   private async ask(path: string): Promise<Response> {
     let answer: Response;
     try {
-      answer = await fetch(`/api/${path}`);
+      answer = await fetch(api(path));
     } catch {
       throw new Error("The server does not answer: is  naturalist dashboard  still running?");
     }
@@ -137,7 +140,7 @@ export const source: Source = window.naturalistExport
   : new Server();
 
 export async function similarTo(file: File): Promise<{ pic_id: string; cosine: number }[]> {
-  const answer = await fetch("/api/similar?k=24", { method: "POST", body: file });
+  const answer = await fetch(api("similar?k=24"), { method: "POST", body: file });
   const body = (await answer.json()) as {
     error?: string;
     pictures?: { pic_id: string; cosine: number }[];

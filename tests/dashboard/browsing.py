@@ -53,7 +53,9 @@ def find_chromium() -> str:
 
 
 @contextmanager
-def served(place: Collection, *, review: bool = False) -> Iterator[str]:
+def served(
+    place: Collection, *, review: bool = False, listen: ListenOptions | None = None
+) -> Iterator[str]:
     """The address of a server over a place, in a thread of this process."""
     try:
         bundle = load_bundle()
@@ -64,7 +66,7 @@ def served(place: Collection, *, review: bool = False) -> Iterator[str]:
     app = make_app(
         context,
         bundle,
-        ListenOptions(),
+        listen or ListenOptions(),
         open_reviewing(context, place.layout.root.parent) if review else None,
     )
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))

@@ -1,7 +1,7 @@
 // Clusters: what the features group by themselves; mixed ones first.
 
 import { Bars } from "../charts/bars";
-import { source } from "../data";
+import { api, source } from "../data";
 import { count, decimal, share, words } from "../format";
 import { useJson } from "../load";
 import { link } from "../route";
@@ -92,7 +92,7 @@ function OneCluster({ one, name, about }: { one: Cluster; name: string; about: A
           <a href={link("map", { m: map, c: "cluster", f: `cluster:${one.cluster}` })}>On the map</a>
         )}
         {one.sheet && !source.exported && (
-          <a href={`/api/clusterings/${encodeURIComponent(name)}/sheets/${one.cluster}`} target="_blank" rel="noopener">
+          <a href={api(`clusterings/${encodeURIComponent(name)}/sheets/${one.cluster}`)} target="_blank" rel="noopener">
             Contact sheet
           </a>
         )}

@@ -1,7 +1,7 @@
 // Pictures: browse and filter every file that was ever seen; one picture; duplicates side by side.
 
 import { useEffect, useState } from "preact/hooks";
-import { source } from "../data";
+import { api, source } from "../data";
 import { count, size, words } from "../format";
 import { useJson } from "../load";
 import { PickedBar, type Picked, usePicked } from "../review/picking";
@@ -237,7 +237,7 @@ export function BigPicture(props: { id: string; about: About }) {
   const [failed, setFailed] = useState(false);
   useEffect(() => setFailed(false), [props.id]);
   if (!props.about.large || source.exported || failed) return <Thumb id={props.id} large />;
-  return <img class="big" src={`/api/pictures/${encodeURIComponent(props.id)}/large`} alt={props.id} onError={() => setFailed(true)} />;
+  return <img class="big" src={api(`pictures/${encodeURIComponent(props.id)}/large`)} alt={props.id} onError={() => setFailed(true)} />;
 }
 
 export function Lineage({ row }: { row: PictureRow }) {

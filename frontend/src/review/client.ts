@@ -1,6 +1,8 @@
 // Asking the server as a reviewer. The token stays in this tab and is sent in a header of its own,
 // so that no other site can make this browser decide anything.
 
+import { api } from "../data";
+
 const KEY = "naturalist-reviewer-token";
 
 export interface Standing {
@@ -146,7 +148,7 @@ async function send(path: string, body?: unknown): Promise<Response> {
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer: Response;
   try {
-    answer = await fetch(`/api/review/${path}`, {
+    answer = await fetch(api(`review/${path}`), {
       method: body === undefined ? "GET" : "POST",
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),

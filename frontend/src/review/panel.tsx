@@ -1,6 +1,7 @@
 // One picture after another: the picture, why it is here, what is like it, and what to decide.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { api } from "../data";
 import { count, size } from "../format";
 import { useJson } from "../load";
 import { BigPicture } from "../pages/pictures";
@@ -57,7 +58,7 @@ export function ReviewPanel(props: { items: Item[]; of: number; me: Me; news: Ne
 
   useEffect(() => {
     const next = items[at + 1];
-    if (next?.picture && props.about.large) new Image().src = `/api/pictures/${encodeURIComponent(next.picture)}/large`;
+    if (next?.picture && props.about.large) new Image().src = api(`pictures/${encodeURIComponent(next.picture)}/large`);
     if (at + AHEAD < items.length || items.length >= props.of || loading.current || props.queue === "chosen") return;
     loading.current = true;
     const undecided = items.filter((one) => !standingOf(one).decision).length;

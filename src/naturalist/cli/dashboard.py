@@ -66,6 +66,13 @@ def dashboard(
             help="Access token that browsers must send; prefer the environment variable.",
         ),
     ] = "",
+    base_path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="Path prefix behind a proxy, such as /garden (default: dashboard.base_path).",
+        ),
+    ] = "",
     review: Annotated[
         bool,
         typer.Option(
@@ -116,7 +123,11 @@ def dashboard(
         raise ConfigError("--json is for --export: a server has /api")
     serving.check_installed()
     listen = ListenOptions(
-        host or settings.host, settings.port if port is None else port, token, open_to_network
+        host or settings.host,
+        settings.port if port is None else port,
+        token,
+        open_to_network,
+        base_path or settings.base_path,
     )
     serving.serve(
         place,

@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+BASE_PATH = r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
+"""Segments of a path prefix; none starts with a dot, so that it leads nowhere else."""
 
 
 class AlertsSection(BaseModel):
@@ -33,6 +35,8 @@ class DashboardSection(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8642
     """0 takes a free one."""
+    base_path: Annotated[str, StringConstraints(pattern=BASE_PATH)] = ""
+    """Path prefix below which a proxy shows the pages, such as /garden."""
     max_upload_mb: Positive = 20.0
     """Largest picture that may be dropped on a page to look for similar ones."""
     decode_timeout_s: Positive = 10.0

@@ -108,7 +108,7 @@ def _add_pages(app: FastAPI, context: DashboardContext, bundle: Bundle | None) -
     if bundle is None:
         return
     files = bundle.files()
-    html = page(context.place.name, "/static/", bundle.version)
+    html = page(context.place.name, "static/", bundle.version)
 
     @app.get("/", include_in_schema=False)
     def index() -> Response:

@@ -55,7 +55,7 @@ def page(title: str, base: str, version: str, before: str = "") -> str:
 
     Args:
         title: of the collection; escaped here.
-        base: where the files of the bundle lie, such as "/static/".
+        base: where the files of the bundle lie, such as "static/"; relative to the page.
         version: for the names of the files, so that a browser takes new ones.
         before: more elements for the head, as HTML.
     """

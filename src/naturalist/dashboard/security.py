@@ -7,12 +7,14 @@ must be one of this machine's, unless a token says who asks.
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from naturalist.config.dashboard import BASE_PATH
 from naturalist.errors import ConfigError
 
 Scope = MutableMapping[str, Any]
@@ -42,14 +44,23 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class ListenOptions:
-    """Where the server listens, and to whom it answers."""
+    """Where the server listens, and to whom it answers.
+
+    Attributes:
+        base_path: the path prefix below which a proxy shows the pages, such as "/garden".
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     token: str = field(default="", repr=False)
     open_to_network: bool = False
+    base_path: str = ""
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(BASE_PATH, self.base_path):
+            raise ConfigError(
+                f"the base path {self.base_path!r} is no path prefix: it looks like /garden"
+            )
         if self.token and len(self.token) < TOKEN_LETTERS:
             raise ConfigError(
                 f"the token has {len(self.token)} letters: take at least {TOKEN_LETTERS}, as from  "
@@ -67,6 +78,11 @@ class ListenOptions:
                 f"--host {self.host} needs a token: set NATURALIST_DASHBOARD_TOKEN or --token, so "
                 "that only those whom you give it to can see the collection"
             )
+
+    @property
+    def root(self) -> str:
+        """The path of the first page as a browser sees it, such as "/garden/"."""
+        return f"{self.base_path.rstrip('/')}/"
 
 
 def is_loopback(host: str) -> bool:
@@ -93,6 +109,13 @@ class SecurityMiddleware:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
+        if self.listen.base_path and scope["path"] == self.listen.root[:-1]:
+            # Addresses in the pages are relative: they need the slash at the end.
+            query = scope["query_string"].decode("latin-1")
+            location = self.listen.root + (f"?{query}" if query else "")
+            await _respond(_with_headers(send), 308, "", {"location": location})
+            return
+        scope = _below(scope, self.listen.root)
         answer = self._refusal(scope, headers)
         if answer is None:
             await self.app(scope, receive, _with_headers(send))
@@ -124,9 +147,11 @@ class SecurityMiddleware:
         if self._is_token(asked.get("token", "")):
             asked.pop("token")
             query = f"?{urlencode(asked)}" if asked else ""
-            cookie = f"{COOKIE}={self.listen.token}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = (
+                f"{COOKIE}={self.listen.token}; HttpOnly; SameSite=Strict; Path={self.listen.root}"
+            )
             # The token leaves the address bar and the history.
-            path = quote("/" + scope["path"].lstrip("/"))
+            path = quote(self.listen.root + scope["path"].lstrip("/"))
             return 303, "", {"location": f"{path}{query}", "set-cookie": cookie}
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         if self._is_token(bearer) or self._is_token(_cookie(headers.get("cookie", ""))):
@@ -135,6 +160,14 @@ class SecurityMiddleware:
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode(), self.listen.token.encode())
+
+
+def _below(scope: Scope, root: str) -> Scope:
+    """The request without the prefix, for a proxy that passes it on."""
+    if root == "/" or not scope["path"].startswith(root):
+        return scope
+    path = scope["path"][len(root) - 1 :]
+    return {**scope, "path": path, "raw_path": quote(path).encode()}
 
 
 def _address_of(origin: str) -> str | None:

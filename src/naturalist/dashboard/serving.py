@@ -58,7 +58,7 @@ def serve(
     reviewing = open_reviewing(context, review) if review else None
     listening = _listen(listen)
     shown = f"[{listen.host}]" if ":" in listen.host else listen.host
-    on_ready(f"http://{shown}:{listening.getsockname()[1]}/")
+    on_ready(f"http://{shown}:{listening.getsockname()[1]}{listen.root}")
     # Whoever opens the page soon finds the first map and the ledger's index ready.
     threading.Thread(target=context.warm_up, daemon=True).start()
     settings = uvicorn.Config(
