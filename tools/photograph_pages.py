@@ -75,7 +75,7 @@ def take(browser: Browser, origin: str, token: str, shot: Shot) -> bytes:
         if shot.address.startswith("review"):
             page.get_by_label("Your token").fill(token)
             page.get_by_role("button", name="Sign in").click()
-            page.wait_for_selector(".context-picture img")
+            page.wait_for_selector(".panel-picture img")
         page.wait_for_load_state("networkidle")
         page.wait_for_function(shot.ready, timeout=20_000)
         page.wait_for_timeout(1_500)

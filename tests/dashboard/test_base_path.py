@@ -103,7 +103,7 @@ def test_every_page_works_below_a_prefix_and_asks_nothing_above_it(
         visit.open("review?queue=next")
         page.get_by_label("Your token").fill(token)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_selector(".context-picture img")
+        page.wait_for_selector(".panel-picture img")
         with page.expect_response("**/api/review/decisions") as answered:
             page.keyboard.press("k")
         assert answered.value.ok

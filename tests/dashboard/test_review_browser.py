@@ -124,12 +124,12 @@ def signed_in(
         page = visit.open("review?queue=next")
         page.get_by_label("Your token").fill(server.tokens[name])
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_selector(".context-picture img")
+        page.wait_for_selector(".panel-picture img")
         yield visit
 
 
 def current(page: Page) -> str:
-    return str(page.locator(".context-side h2").text_content())
+    return str(page.locator(".panel-side h2").text_content())
 
 
 @pytest.mark.parametrize(("screen", "theme"), [("laptop", "light"), ("phone", "dark")])
@@ -157,7 +157,7 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         page = visit.page
         first = current(page)
         page.keyboard.press("x")
-        expect(page.locator(".context-side h2")).not_to_have_text(first)
+        expect(page.locator(".panel-side h2")).not_to_have_text(first)
         second = current(page)
         page.keyboard.press("t")
         page.keyboard.type("blurry xku")
@@ -171,7 +171,7 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         assert history.of(second).mark.tags == ("blurry", "xku")
         page.keyboard.press("u")
         page.keyboard.press("u")
-        expect(page.locator(".context-side h2")).to_have_text(first)
+        expect(page.locator(".panel-side h2")).to_have_text(first)
         assert server.wait_for(4).of(first).mark.decision == ""
         page.keyboard.press("r")
         assert server.wait_for(5).of(first).mark.decision == "retire"
@@ -202,9 +202,9 @@ def test_two_browsers_at_once_overwrite_nothing(browser: Browser, server: Server
         anna.page.keyboard.press("x")
         server.wait_for(1)
         ben.page.keyboard.press("k")
-        message = ben.page.locator(".context-message")
+        message = ben.page.locator(".panel-message")
         expect(message).to_contain_text(f"Not saved: anna changed {key} since you looked: retire")
-        expect(ben.page.locator(".context-side h2")).to_have_text(key)
+        expect(ben.page.locator(".panel-side h2")).to_have_text(key)
         expect(ben.page.locator(".badge")).to_have_text("retire")
         assert len(server.history()) == 1
         ben.page.keyboard.press("k")
@@ -226,7 +226,7 @@ def test_no_acknowledged_decision_is_lost_when_the_server_is_killed_before_it_an
         page.keyboard.press("x")
         server.wait_until_killed()
         page.keyboard.press("k")
-        expect(page.locator(".context-message")).to_contain_text("2 decisions not saved yet")
+        expect(page.locator(".panel-message")).to_contain_text("2 decisions not saved yet")
         server.start()
         expect(page.get_by_role("button", name="Apply 2 decisions …")).to_be_visible()
         history = server.history()
