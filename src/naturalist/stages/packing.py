@@ -131,9 +131,7 @@ def run(task: PackTask) -> Packed:
     Raises:
         StorageFull: the workspace's drive is full.
     """
-    rows = ledger.shard_rows(Layout(task.root), task.category, task.batch, task.shard).to_pylist()
-    gone = set(task.withheld)
-    wanted = [row for row in rows if row["pic_id"] not in gone]
+    wanted = _wanted(task)
     index = _pack_tar(task, wanted) if task.form is Form.TARS else _pack_folder(task, wanted)
     table = pa.Table.from_pylist(index, PICTURE_INDEX)
     artifacts.write_parquet(task.index, table)
@@ -148,6 +146,18 @@ def run(task: PackTask) -> Packed:
         ),
     )
     return packed
+
+
+def published_pictures(task: PackTask) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of each picture of a shard as it is published; nothing is written."""
+    for row, data in _bytes_of(task, _wanted(task)):
+        yield f"{row['pic_id']}.{EXTENSIONS[row['format']]}", data
+
+
+def _wanted(task: PackTask) -> list[Row]:
+    rows = ledger.shard_rows(Layout(task.root), task.category, task.batch, task.shard).to_pylist()
+    gone = set(task.withheld)
+    return [row for row in rows if row["pic_id"] not in gone]
 
 
 def _tar_facts(task: PackTask) -> dict[str, Any]:

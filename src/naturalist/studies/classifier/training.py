@@ -216,7 +216,8 @@ def _facts(
         "kind": "mixed",
         "fingerprint": fingerprint(rows, options),
         "tables": {
-            "place": rows.place,
+            # A model is published; where somebody's workspace lies is nobody's business.
+            "place": rows.place if rows.place.startswith("s3://") else "",
             "snapshot": rows.table.snapshot,
             "fingerprint": sample.fingerprint,
             "rows": rows.total,
