@@ -25,7 +25,7 @@ from naturalist.stages import extract
 from naturalist.stages.pictures import read_picture
 from naturalist.studies.drift.comparison import compare_pictures
 from naturalist.studies.drift.options import DriftOptions
-from naturalist.studies.drift.rows import Chosen, Found, Pictures, find
+from naturalist.studies.drift.rows import DrawnPictures, Pictures, Subject, find
 
 
 def take(pictures: Pictures, rows: np.ndarray) -> Pictures:
@@ -48,12 +48,12 @@ def joined(one: Pictures, other: Pictures) -> Pictures:
     )
 
 
-def found_of(new: Pictures, before: Pictures) -> Found:
+def found_of(new: Pictures, before: Pictures) -> DrawnPictures:
     counts = [
         dict(zip(*(x.tolist() for x in np.unique(p.groups, return_counts=True)), strict=True))
         for p in (new, before)
     ]
-    return Found(new, before, *counts)
+    return DrawnPictures(new, before, *counts)
 
 
 def batch_of(pictures: Pictures, size: int, few: int, rng: np.random.Generator) -> np.ndarray:
@@ -71,7 +71,9 @@ def batch_of(pictures: Pictures, size: int, few: int, rng: np.random.Generator) 
 def all_pictures(config) -> Pictures:
     spec = backbones.describe(config.extract.backbone)
     last = ledger.last_batch(config.layout)
-    found = find(config.layout, spec, sorted(config.labels), Chosen(last), 10**6, 0, lambda n: None)
+    found = find(
+        config.layout, spec, sorted(config.labels), Subject(last), 10**6, 0, lambda n: None
+    )
     return joined(found.new, found.before) if len(found.before) else found.new
 
 

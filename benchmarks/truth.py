@@ -47,7 +47,7 @@ from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
 from naturalist.studies.drift.comparison import compare_pictures
 from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.predictions import unseen_answers
-from naturalist.studies.drift.rows import Found, Pictures
+from naturalist.studies.drift.rows import DrawnPictures, Pictures
 
 BATCH = 16
 ROWS_PER_TABLE = 1_000
@@ -183,7 +183,7 @@ def pictures(photos: Photos, rows: NDArray[np.int64], group: str = "") -> Pictur
 def compared(new: Pictures, before: Pictures, model: Path | None) -> dict:
     counts = (dict(Counter(side.groups.tolist())) for side in (new, before))
     ask = partial(unseen_answers, model, "photos") if model else None
-    return compare_pictures(Found(new, before, *counts), DRIFT, None, ask)[0]
+    return compare_pictures(DrawnPictures(new, before, *counts), DRIFT, None, ask)[0]
 
 
 def drift_verdicts(photos: Photos, seen: Mask, model: Path, right: Mask) -> list[tuple]:

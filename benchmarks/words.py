@@ -3,6 +3,7 @@
     python benchmarks/words.py make DIR PHOTOS [PHOTOS ...]
     python benchmarks/words.py search WORKSPACE [WORKSPACE ...]
     python benchmarks/words.py concepts WORKSPACE [WORKSPACE ...]
+    python benchmarks/words.py classes WORKSPACE [WORKSPACE ...]
     python benchmarks/words.py scale [--rows 1000000] [--keep DIR]
 
 - `make`: two collections of photos that lie as <category>/<source>/..., with EfficientNet-Lite0 at
@@ -13,6 +14,8 @@
   construction wherever a query is a folder's name: their column shows coverage, not skill.
 - `concepts`: the same measures for concepts from a few examples, for queries that the classes do
   not know; examples drawn at random beside examples that were asked for.
+- `classes`: how often the most probable class is right, by its probability; judged where a folder's
+  name is a noun that has classes.
 - `scale`: a query over made-up words and vectors: time and memory.
 
 The truth of a query is a pattern over the paths of the pictures. `CLASSLESS` names the queries for
@@ -55,8 +58,9 @@ from naturalist.studies.words.methods.concepts import (
     Concept,
     cross_validate,
     fit_concept,
-    next_to_ask,
+    most_informative,
 )
+from naturalist.studies.words.methods.meanings import BARELY
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import Term, parse
 from naturalist.studies.words.opening import Words
@@ -283,7 +287,7 @@ def learnt(collection: Collection, query: str, count: int, draw: int, way: str) 
         rest = np.setdiff1d(np.arange(len(vectors)), labelled)
         model = fit_concept(*sides)
         threshold = cross_validate(*sides).threshold if len(yes) >= 3 else 0.5
-        more = next_to_ask(vectors[rest], model.scores(vectors[rest]), threshold, 5)
+        more = most_informative(vectors[rest], model.scores(vectors[rest]), threshold, 5)
         labelled += rest[more][: count - len(labelled)].tolist()
     yes, no = split(truth, labelled)
     begun = time.perf_counter()
@@ -298,6 +302,46 @@ def learnt(collection: Collection, query: str, count: int, draw: int, way: str) 
 
 def split(truth: np.ndarray, labelled: list) -> tuple[list, list]:
     return [k for k in labelled if truth[k]], [k for k in labelled if not truth[k]]
+
+
+# classes
+
+
+LEAST_PROBABILITIES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def measure_classes(folder: Path) -> dict:
+    """Share of pictures with a class, and of right ones among them, by the least probability."""
+    collection, nouns = open_collection(folder), read_nouns()
+    meanings: dict[str, np.ndarray | None] = {}
+    truths = [folder_classes(path, nouns, meanings) for path in collection.paths]
+    parts = [part.top for part in collection.words.index.parts]
+    best = np.concatenate([np.asarray(top.classes[:, 0], np.int64) for top in parts])
+    sure = np.concatenate([np.asarray(top.probabilities[:, 0], np.float64) for top in parts])
+    judged = np.array([truth is not None for truth in truths])
+    right = np.array([t is not None and b in t for t, b in zip(truths, best, strict=True)])
+    rows = {}
+    for least in LEAST_PROBABILITIES:
+        told = judged & (sure >= least)
+        share = float(right[told].mean()) if told.any() else None
+        rows[least] = {
+            "with_class": round(float((sure >= least).mean()), 3),
+            "judged": int(told.sum()),
+            "right": None if share is None else round(share, 3),
+        }
+    return {"collection": folder.name, "pictures": len(best), "by_least_probability": rows}
+
+
+def folder_classes(path: str, nouns, meanings: dict) -> np.ndarray | None:
+    """Classes that are what the picture's folder is called, or kinds of it; None if unknown."""
+    name = path.split("/")[-2].replace("_", " ").casefold()
+    if name not in meanings:
+        base = nouns.base(name) or nouns.base(name.split(" ")[-1])
+        usual = nouns.usual(base) if base is not None else []
+        known = nouns.classes_below(usual)
+        fit = len(known) and nouns.coverage(usual) >= BARELY
+        meanings[name] = known if fit else None
+    return meanings[name]
 
 
 # scale
@@ -402,7 +446,7 @@ def main() -> None:
     making = commands.add_parser("make")
     making.add_argument("folder", type=Path)
     making.add_argument("photos", type=Path, nargs="+")
-    for name in ("search", "concepts"):
+    for name in ("search", "concepts", "classes"):
         commands.add_parser(name).add_argument("workspaces", type=Path, nargs="+")
     scaling = commands.add_parser("scale")
     scaling.add_argument("--rows", type=int, default=1_000_000)
@@ -414,7 +458,12 @@ def main() -> None:
     if given.command == "scale":
         print(json.dumps(measure_scale(given.rows, given.keep), indent=1))
         return
-    measure = {"search": measure_search, "concepts": measure_concepts}[given.command]
+    measures = {
+        "search": measure_search,
+        "concepts": measure_concepts,
+        "classes": measure_classes,
+    }
+    measure = measures[given.command]
     for folder in given.workspaces:
         print(json.dumps(measure(folder), indent=1))
 

@@ -275,6 +275,10 @@ class Layout:
         """Folder of the index of words over the features of a backbone."""
         return self.root / "words" / backbone_id
 
+    def word_columns(self, backbone_id: str) -> Path:
+        """The most probable class of each picture, and the concepts that it matches."""
+        return self.words(backbone_id) / "columns" / "columns.parquet"
+
     @property
     def concepts(self) -> Path:
         """Folder with a file for each concept that a person made."""

@@ -14,7 +14,7 @@ from naturalist import seals
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.layout import Layout
-from naturalist.pipeline import runner, studies
+from naturalist.pipeline import runner, studies, words
 from naturalist.pipeline.runner import RunOptions
 from naturalist.progress import Silent
 from naturalist.running import workspace
@@ -30,7 +30,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("damage")
     config = collection(folder)
     tiny.make_all(config)
-    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), words.index)
     studies.study(config, Silent(), studies.duplicates)
     with workspace.writing(config):
         add_studies(config)
@@ -82,7 +82,7 @@ def test_a_flipped_bit_in_any_file_of_a_study_is_found(config: Config) -> None:
 def test_damage_is_still_found_after_another_command_has_run(config: Config) -> None:
     path = config.layout.map("tsne-2d") / "points.parquet"
     flip(path)
-    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), words.index)
     with pytest.raises(VerificationFailed, match=r"maps/tsne-2d/points\.parquet"):
         runner.verify(config, Silent())
 
@@ -90,14 +90,14 @@ def test_damage_is_still_found_after_another_command_has_run(config: Config) -> 
 def test_a_file_that_another_program_wrote_is_found_too(config: Config) -> None:
     path = config.layout.map("tsne-2d") / "map.json"
     path.write_text(path.read_text().replace("synthetic", "made up"))
-    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), words.index)
     assert [one.file for one in check_studies(config.layout)] == ["maps/tsne-2d/map.json"]
 
 
 def test_what_a_command_makes_anew_is_no_damage(config: Config) -> None:
     tiny.write_picture(config.layout.root.parent / "sources/plant/0999.png", 999)
     tiny.make_all(config)
-    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), words.index)
     studies.study(config, Silent(), studies.duplicates)
     assert not list(check_studies(config.layout))
 
@@ -114,7 +114,7 @@ def test_what_a_killed_writer_left_is_taken_for_what_it_is(config: Config) -> No
     config.layout.scratch.mkdir(exist_ok=True)
     config.layout.unsealed.touch()
     path.write_text(path.read_text() + "\n")
-    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), words.index)
     assert not list(check_studies(config.layout))
 
 

@@ -35,10 +35,10 @@ def index(
     Example: naturalist index -c garden
     """
     from naturalist.config import load_config
-    from naturalist.pipeline import studies
+    from naturalist.pipeline import studies, words
 
     settings = load_config(config)
-    found = studies.study(settings, make_progress(quiet=quiet), studies.index).as_json
+    found = studies.study(settings, make_progress(quiet=quiet), words.index).as_json
     if json:
         output.print_json(found)
         return

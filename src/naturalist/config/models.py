@@ -48,6 +48,7 @@ from naturalist.studies.clusters.options import ClusterOptions
 from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.duplicates.options import NearDuplicateOptions
 from naturalist.studies.maps.options import MapOptions
+from naturalist.studies.words.options import WordOptions
 
 # TOML tells a number from a text: what is quoted, or true, is no number.
 Positive = Annotated[int, Field(gt=0, strict=True)]
@@ -154,6 +155,7 @@ class Config(Section):
     drift: DriftOptions = DriftOptions()
     duplicates: NearDuplicateOptions = NearDuplicateOptions()
     map: MapOptions = MapOptions()
+    words: WordOptions = WordOptions()
     publish: PublishSection = PublishSection()
     airflow: AirflowSection = AirflowSection()
     executor: ExecutorSection = ExecutorSection()

@@ -18,19 +18,17 @@ from naturalist.curation.ledger_query import Filter, check_names
 from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
 from naturalist.layout import Layout
 from naturalist.pipeline import similar as looking
-from naturalist.pipeline import studies
+from naturalist.pipeline import words as keeping
 from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.schemas import LEDGER
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.similar.methods.vector_search import Floats
 from naturalist.studies.similar.study import Index
-from naturalist.studies.study import bring_up_to_date
 from naturalist.studies.thumbnails import read_thumbnails
 from naturalist.studies.words.concept_files import read_concepts
 from naturalist.studies.words.index import (
     WordIndex,
-    open_word_index,
     paths_of,
 )
 from naturalist.studies.words.methods.nouns import read_nouns
@@ -77,23 +75,12 @@ def open_words(config: Config, progress: Progress, *, update: bool = True) -> Wo
     try:
         if update:
             with workspace.writing(config):
-                update_words(config, progress)
+                keeping.update(config, progress)
     except WorkspaceLocked:
         if not (layout.words(backbone) / "words.json").exists():
             raise
         progress.note("somebody is writing to the workspace: the words are used as they are")
     return open_indexes(layout, backbone)
-
-
-def update_words(config: Config, progress: Progress) -> WordIndex:
-    """Bring both indexes up to date; only for the one writer.
-
-    Raises:
-        ConfigError: there are no tables.
-    """
-    bring_up_to_date(studies.index(config, progress))
-    bring_up_to_date(studies.words(config, progress))
-    return open_word_index(config.layout, backbones.describe(config.extract.backbone).id)
 
 
 def search_words(

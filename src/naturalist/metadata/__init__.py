@@ -6,6 +6,7 @@ column one type, and writes one Parquet file for each table, with the rows in th
 """
 
 from naturalist.metadata.collecting import (
+    ComputedColumns,
     TableRows,
     collect,
     read_summary,
@@ -18,6 +19,7 @@ from naturalist.metadata.summary import Column, FileSummary, Summary
 
 __all__ = [
     "Column",
+    "ComputedColumns",
     "FileRule",
     "FileSummary",
     "FolderPattern",

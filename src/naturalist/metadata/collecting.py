@@ -48,6 +48,23 @@ class TableRows:
 
 
 @dataclass(frozen=True)
+class ComputedColumns:
+    """Columns that naturalist itself found out about pictures; files of sources come before them.
+
+    Attributes:
+        source: what the columns are said to come from.
+        path: Parquet file with `pic_id` and the columns.
+        names: of the columns.
+        fingerprint: changes with their values.
+    """
+
+    source: str
+    path: Path
+    names: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class _Part:
     """Values that one file, or one pattern of folder names, gave: a table in DuckDB."""
 
@@ -61,6 +78,7 @@ def collect(
     rules: Sequence[SourceRules],
     tables: Sequence[TableRows],
     on_progress: Callable[[int], None] = lambda _: None,
+    computed: Sequence[ComputedColumns] = (),
 ) -> Summary:
     """Bring the metadata of all tables up to date.
 
@@ -71,21 +89,22 @@ def collect(
         rules: sources that have metadata.
         tables: every table, in order.
         on_progress: hears 1 for each source that was read.
+        computed: columns that come from no source.
 
     Raises:
         ConfigError: a rule does not fit its file.
         SourceError: a metadata file is missing or cannot be read.
     """
-    if not rules:
+    if not rules and not computed:
         remove(layout)
         return Summary()
-    fingerprint = _fingerprint(layout, rules, tables)
+    fingerprint = _fingerprint(layout, rules, tables, computed)
     before = read_summary(layout)
     if before is not None and _is_whole(layout, before) and before.fingerprint == fingerprint:
         return before
     layout.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=layout.scratch, prefix="metadata-") as folder:
-        summary = _collect(layout, rules, tables, Path(folder), fingerprint, on_progress)
+        summary = _collect(layout, rules, tables, Path(folder), fingerprint, on_progress, computed)
     artifacts.write_json(layout.metadata_summary, summary.as_json())
     _remove_others(layout, summary.tables)
     return summary
@@ -107,7 +126,12 @@ def read_summary(layout: Layout) -> Summary | None:
     return None if value is None else Summary.from_json(value)
 
 
-def _fingerprint(layout: Layout, rules: Sequence[SourceRules], tables: Sequence[TableRows]) -> str:
+def _fingerprint(
+    layout: Layout,
+    rules: Sequence[SourceRules],
+    tables: Sequence[TableRows],
+    computed: Sequence[ComputedColumns],
+) -> str:
     described = [asdict(one) | {"location": str(one.location), "beside": ""} for one in rules]
     return artifacts.fingerprint(
         FORMAT,
@@ -116,6 +140,7 @@ def _fingerprint(layout: Layout, rules: Sequence[SourceRules], tables: Sequence[
         [[table.category, table.name, table.sha256] for table in tables],
         ledger.last_batch(layout),
         ledger.withdrawn_fingerprint(layout),
+        *[[one.fingerprint, one.names] for one in computed],
     )
 
 
@@ -126,6 +151,7 @@ def _collect(
     scratch: Path,
     fingerprint: str,
     on_progress: Callable[[int], None],
+    computed: Sequence[ComputedColumns],
 ) -> Summary:
     with ledger.connect(layout) as connection:
         connection.execute(matching.PROBLEMS)
@@ -136,6 +162,7 @@ def _collect(
             files += read
             parts += found
             on_progress(1)
+        parts += [_keep_computed(connection, one, len(parts) + k) for k, one in enumerate(computed)]
         types = _merge(connection, parts, _given_types(rules))
         filled = Counter[str]()
         written = dict(_write_tables(connection, layout, tables, types, filled))
@@ -208,6 +235,14 @@ def _read_folders(
         note="" if fit else _NONE_FIT,
     )
     return part, summary
+
+
+def _keep_computed(
+    connection: "duckdb.DuckDBPyConnection", computed: ComputedColumns, order: int
+) -> _Part:
+    table = f"values_{order}"
+    matching.keep_computed(connection, table, computed.path, computed.names, order)
+    return _Part(table, computed.source, computed.names)
 
 
 def _given_types(rules: Sequence[SourceRules]) -> dict[str, ColumnType]:

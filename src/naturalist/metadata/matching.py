@@ -5,6 +5,7 @@ Tables in DuckDB: `pictures` has the files of one source, `given` the rows of on
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naturalist.metadata.finding import INSIDE, MetadataFile
@@ -209,6 +210,22 @@ def keep_values(
         f"CASE WHEN m.is_own THEN 0 ELSE {PRIORITY_OF_DUPLICATES} END "
         f"+ {order * PRIORITY_OF_FILES} + m.row AS __priority{listed} "
         "FROM matches m JOIN given g ON g.__row = m.row"
+    )
+
+
+def keep_computed(
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    path: Path,
+    columns: tuple[str, ...],
+    order: int,
+) -> None:
+    """Keep columns of a Parquet file with a row for each picture, as texts."""
+    listed = "".join(f", CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in columns)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT pic_id, "  # noqa: S608
+        f"{order * PRIORITY_OF_FILES} AS __priority{listed} "
+        f"FROM read_parquet({text_literal(str(path))})"
     )
 
 

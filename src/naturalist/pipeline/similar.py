@@ -13,7 +13,7 @@ from naturalist.config import Config
 from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
 from naturalist.images.apart import DecoderProcess
 from naturalist.layout import Layout
-from naturalist.pipeline import studies
+from naturalist.pipeline import studies, words
 from naturalist.progress import Progress
 from naturalist.stages.extract import decode_for
 from naturalist.studies.similar.study import Index, open_index
@@ -33,7 +33,7 @@ def fresh_index(config: Config, progress: Progress) -> Index:
         WorkspaceLocked: somebody else is writing, and there is no index yet.
     """
     try:
-        studies.study(config, progress, studies.index)
+        studies.study(config, progress, words.index)
     except WorkspaceLocked:
         if not (config.layout.index(_backbone_id(config)) / "index.json").exists():
             raise

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from naturalist import artifacts, backbones, ledger, metadata, snapshots
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
+from naturalist.pipeline import words
 from naturalist.pipeline.describing import describe
 from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.pipeline.sending import send_pictures
@@ -337,12 +338,13 @@ def collect_metadata(job: Job) -> metadata.Summary | None:
         SourceError: a metadata file is missing or cannot be read.
     """
     config = job.config
-    rules = config.metadata_rules
-    if not rules:
+    rules, computed = config.metadata_rules, words.columns(config, job.progress)
+    if not rules and not computed:
         metadata.remove(config.layout)
         return None
     with stage(job.progress, "metadata", len(rules), "sources") as advance:
-        summary = metadata.collect(config.layout, rules, _table_rows(config), advance)
+        beside = _table_rows(config)
+        summary = metadata.collect(config.layout, rules, beside, advance, computed)
     for file in summary.files:
         if file.note:
             job.progress.note(f"metadata {file.file} of source {file.source!r}: {file.note}")

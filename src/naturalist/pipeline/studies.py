@@ -14,6 +14,7 @@ from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.features import open_features
 from naturalist.layout import Layout, MapFolder
+from naturalist.pipeline import words
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Progress
 from naturalist.running import workspace
@@ -29,11 +30,8 @@ from naturalist.studies.drift.study import DriftStudy
 from naturalist.studies.duplicates.study import DuplicateStudy
 from naturalist.studies.labels.options import LabelIssueOptions
 from naturalist.studies.labels.study import LabelStudy
-from naturalist.studies.similar.study import IndexStudy
 from naturalist.studies.study import Result, Study, bring_up_to_date
 from naturalist.studies.words.cluster_names import ClusterNameStudy
-from naturalist.studies.words.heads import has_head, head_of
-from naturalist.studies.words.study import WordStudy
 
 MakeStudy = Callable[[Config, Progress], Study[Any]]
 
@@ -99,31 +97,10 @@ def clusters(
     return ClusterStudy(open_features(layout.root), layout, how, progress, name, pictures=layout)
 
 
-def index(config: Config, progress: Progress) -> IndexStudy:
-    """The index of similar pictures.
-
-    Raises:
-        ConfigError: there are no tables.
-    """
-    backbone = backbones.describe(config.extract.backbone).id
-    return IndexStudy(open_features(config.layout.root), config.layout, backbone, progress)
-
-
 def duplicates(config: Config, progress: Progress) -> DuplicateStudy:
     """Near duplicates among all pictures."""
     spec, names = backbones.describe(config.extract.backbone), sorted(config.labels)
     return DuplicateStudy(config.layout, spec, names, config.duplicates, progress)
-
-
-def words(config: Config, progress: Progress) -> WordStudy:
-    """The index of words: classes of the network, and words of paths.
-
-    Raises:
-        ConfigError: there are no tables.
-    """
-    spec = backbones.describe(config.extract.backbone)
-    make_head = partial(head_of, spec.name) if has_head(spec.name) else None
-    return WordStudy(open_features(config.layout.root), config.layout, spec.id, make_head, progress)
 
 
 def cluster_names(config: Config, progress: Progress, *, name: str) -> ClusterNameStudy:
@@ -222,8 +199,8 @@ def _clusters(config: Config, progress: Progress) -> Iterator[Study[Any]]:
 
 def _words(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     """The indexes that words are searched in, and names of the clusters that there are."""
-    yield index(config, progress)
-    yield words(config, progress)
+    yield words.index(config, progress)
+    yield words.words(config, progress)
     for members in sorted(config.layout.clusterings.glob("*/members.parquet")):
         yield cluster_names(config, progress, name=members.parent.name)
 
@@ -261,7 +238,7 @@ def _drift(config: Config, progress: Progress) -> Iterator[Study[Any]]:
 
 STEPS: dict[AnalysisStep, Step] = {
     "duplicates": Step(_one(duplicates)),
-    "index": Step(_one(index)),
+    "index": Step(_one(words.index)),
     "clusters": Step(_clusters, nothing=(("changed", False),)),
     "words": Step(_words, many=True),
     "map": Step(_maps, many=True),
