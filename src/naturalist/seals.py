@@ -36,7 +36,7 @@ class Damage:
 
     path: Path
     expected: str
-    found: str | None
+    actual: str | None
 
 
 def sealed_files(layout: Layout) -> Iterator[Path]:
@@ -145,6 +145,6 @@ def damaged(layout: Layout, seals: Mapping[str, Seal]) -> Iterator[Damage]:
             if path.parent.is_dir():
                 yield Damage(path, seal.sha256, None)
             continue
-        found = artifacts.sha256_file(path)
-        if found != seal.sha256:
-            yield Damage(path, seal.sha256, found)
+        result = artifacts.sha256_file(path)
+        if result != seal.sha256:
+            yield Damage(path, seal.sha256, result)

@@ -329,15 +329,15 @@ def read_header(reader: Reader) -> tuple[Streams, Iterator[File]]:
 
 def _read_files(reader: Reader) -> Iterator[File]:
     count = reader.count()
-    found: dict[int, Reader] = {}
+    result: dict[int, Reader] = {}
     while (kind := reader.number()) != _END:
-        found[kind] = Reader(reader.take(reader.number()))
-    empty = found[_EMPTY_STREAM].bits(count) if _EMPTY_STREAM in found else bytes(count)
-    files = iter(found[_EMPTY_FILE].bits(sum(empty)) if _EMPTY_FILE in found else b"")
-    if _NAMES not in found:
+        result[kind] = Reader(reader.take(reader.number()))
+    empty = result[_EMPTY_STREAM].bits(count) if _EMPTY_STREAM in result else bytes(count)
+    files = iter(result[_EMPTY_FILE].bits(sum(empty)) if _EMPTY_FILE in result else b"")
+    if _NAMES not in result:
         raise broken("the 7z archive names no files")
-    names = _names(found[_NAMES])
-    modes = _unix_modes(found.get(_ATTRIBUTES), count)
+    names = _names(result[_NAMES])
+    modes = _unix_modes(result.get(_ATTRIBUTES), count)
     for is_empty, mode in zip(empty, modes, strict=True):
         is_file = not is_empty or bool(next(files, 0))
         yield File(next(names), not is_empty, not is_file, mode)

@@ -73,11 +73,11 @@ def seven_zip_entries(
     blocks, files = archive.header()
     streams = archive.streams(blocks)
     for one in files:
-        found = next(streams, None) if one.has_stream else None
-        if one.has_stream and found is None:
+        result = next(streams, None) if one.has_stream else None
+        if one.has_stream and result is None:
             raise broken("the 7z archive lists more files than it holds")
         if not one.is_folder:
-            yield _entry(one, found)
+            yield _entry(one, result)
 
 
 class _Stream:

@@ -82,14 +82,14 @@ class WalkOptions:
     """What is taken from archives.
 
     Attributes:
-        wanted: is shown the first `HEAD_BYTES` of a file and says whether to read all of it. What
+        accepts: is shown the first `HEAD_BYTES` of a file and says whether to read all of it. What
             it does not want is walked too where it is an archive. Without it everything else is
             read whole.
         choice: leaves members out by their names.
         open_documents: walk documents too (`document_kind`), which are refused otherwise.
     """
 
-    wanted: Callable[[bytes], bool] | None = None
+    accepts: Callable[[bytes], bool] | None = None
     choice: Choice | None = None
     open_documents: bool = True
 
@@ -162,37 +162,37 @@ class _Walk:
             size_bytes = entry.packed_bytes if entry.size_bytes is None else entry.size_bytes
             member = Member(path, self._occurrence(path), size_bytes)
             try:
-                found = self._look(entry, member)
+                result = self._look(entry, member)
             except PictureError as error:
-                found = replace(member, refusal=error)
-            if isinstance(found, _Nested):
-                yield from self._nested(found, member, budget)
+                result = replace(member, refusal=error)
+            if isinstance(result, _Nested):
+                yield from self._nested(result, member, budget)
                 continue
-            yield found
-            if found.refusal and budget.exhausted:
-                raise found.refusal
+            yield result
+            if result.refusal and budget.exhausted:
+                raise result.refusal
 
     def _look(self, entry: Entry, member: Member) -> "Member | _Nested":
-        choice, wanted = self._options.choice, self._options.wanted
+        choice, expected = self._options.choice, self._options.accepts
         if choice and (error := choice.refuse_unopened(member.path)):
             raise error
         if entry.refusal:
             raise entry.refusal
         body = entry.open()
         head = body.read(HEAD_BYTES)
-        is_wanted = wanted is not None and wanted(head)
+        is_wanted = expected is not None and expected(head)
         kind, start = (None, head) if is_wanted else kind_from(head, body.read)
         if kind:
             self._refuse_document(head, entry.name)
             return _Nested(kind, entry, head, Joined(start, body))
         if not is_wanted and may_hide_archive(head, entry.name.rpartition(b"/")[2]):
             start = self._whole(entry, start, body)
-            if found := hidden_kind(io.BytesIO(start)):
-                hidden, at = found
+            if result := hidden_kind(io.BytesIO(start)):
+                hidden, at = result
                 return _Nested(hidden, entry, head, io.BytesIO(start[at:]))
         if choice and (error := choice.refuse_file(member.path)):
             raise error
-        if wanted and not is_wanted:
+        if expected and not is_wanted:
             if error := unread_archive(head, entry.name):
                 raise error
             return replace(member, head=head)
@@ -298,10 +298,10 @@ def document_refusal(what: str) -> PictureError:
 
 
 def _file_entries(file: IO[bytes], name: bytes, budget: Budget) -> Iterator[Entry]:
-    found = find_archive(file, name)
-    if found is None:
+    result = find_archive(file, name)
+    if result is None:
         raise broken("no archive that is read, or its beginning is damaged")
-    kind, start = found
+    kind, start = result
     file.seek(start)
     if kind in SEEKING:
         return _seeking_entries(kind, file, budget)

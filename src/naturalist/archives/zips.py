@@ -135,12 +135,12 @@ def _end_64(file: IO[bytes], end: int) -> tuple[int, int, int] | None:
     if start < 0:
         return None
     file.seek(start)
-    found = file.read(_END_64.size + _LOCATOR_64.size)
-    if found[_END_64.size :][:4] != b"PK\x06\x07" or found[:4] != b"PK\x06\x06":
+    result = file.read(_END_64.size + _LOCATOR_64.size)
+    if result[_END_64.size :][:4] != b"PK\x06\x07" or result[:4] != b"PK\x06\x06":
         return None
-    if _LOCATOR_64.unpack_from(found, _END_64.size)[3] > 1:
+    if _LOCATOR_64.unpack_from(result, _END_64.size)[3] > 1:
         raise split("the last of several pieces of a zip")
-    *_, records, length, offset = _END_64.unpack_from(found)
+    *_, records, length, offset = _END_64.unpack_from(result)
     return records, length, offset
 
 

@@ -117,14 +117,14 @@ class Collector:
             self.add("unreadable", str(error), name)
 
     def _look_at_picture(self, data: bytes, where: str) -> None:
-        told = told_by(data)
-        if told is None:
+        reported = told_by(data)
+        if reported is None:
             return
-        if told.position:
+        if reported.position:
             self.add("position", "GPS position", where)
-        if told.metadata:
+        if reported.metadata:
             self.add("picture_metadata", "EXIF, XMP or comments", where)
-        elif told.metadata is None:
+        elif reported.metadata is None:
             self.add("picture_metadata_unknown", "format without a way to tell", where)
 
     def _add_traces(self, traces: Iterable[Trace], where: str) -> None:
@@ -161,12 +161,12 @@ class Collector:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found so far, errors first, then by kind and number."""
-        found = [
+        result = [
             Finding(_LEVELS[kind], kind, what, count, tuple(self._places[kind, what]))
             for (kind, what), count in self._counts.items()
         ]
         order = {level: at for at, level in enumerate(_ORDER)}
-        return tuple(sorted(found, key=lambda f: (order[f.level], f.kind, -f.count, f.what)))
+        return tuple(sorted(result, key=lambda f: (order[f.level], f.kind, -f.count, f.what)))
 
 
 _SHOWN = {

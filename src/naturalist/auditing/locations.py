@@ -64,8 +64,8 @@ def audit_published(
     collector.look_at_description(snapshot.about, (file.name for file in snapshot.files))
     others = len(snapshots.ids(store)) - 1
     if others:
-        said = "other snapshots, whose files are readable too until they are pruned"
-        collector.add("other_snapshots", said, snapshots.FOLDER, others)
+        text = "other snapshots, whose files are readable too until they are pruned"
+        collector.add("other_snapshots", text, snapshots.FOLDER, others)
     return _exposure(store.url, "published", snapshot.id, collector)
 
 

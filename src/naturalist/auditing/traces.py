@@ -149,5 +149,5 @@ class Search:
             yield from (Trace("mail_address", _shown(m[0])) for m in _MAIL.finditer(data))
 
 
-def _shown(found: bytes) -> str:
-    return found[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
+def _shown(result: bytes) -> str:
+    return result[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")

@@ -41,7 +41,7 @@ _PROJECTION = "projection.npy"
 _SEED = 20261124
 
 
-def keep(told: Descriptor, folder_of_file: Path, home: Path | None = None) -> BackboneSpec:
+def keep(descriptor: Descriptor, folder_of_file: Path, home: Path | None = None) -> BackboneSpec:
     """Try a described network and keep it in the folder of backbones.
 
     Raises:
@@ -50,20 +50,20 @@ def keep(told: Descriptor, folder_of_file: Path, home: Path | None = None) -> Ba
     """
     from naturalist.backbones.descriptors import Added
 
-    source = folder_of_file / told.file
+    source = folder_of_file / descriptor.file
     try:
         model = source.read_bytes()
     except OSError as error:
         raise BackboneError(f"the model {source} cannot be read: {error}") from error
-    dim = _try(told, model)
-    folder = home_folder(home) / told.name
+    dim = _try(descriptor, model)
+    folder = home_folder(home) / descriptor.name
     projection_sha256 = None
-    if told.project_to is not None:
-        projection_sha256 = _write_projection(folder / _PROJECTION, told.project_to, dim)
-        dim = told.project_to
+    if descriptor.project_to is not None:
+        projection_sha256 = _write_projection(folder / _PROJECTION, descriptor.project_to, dim)
+        dim = descriptor.project_to
     artifacts.write_bytes(folder / _MODEL, model)
     added = Added(
-        descriptor=told,
+        descriptor=descriptor,
         dim=dim,
         weights_sha256=hashlib.sha256(model).hexdigest(),
         projection_sha256=projection_sha256,
@@ -110,26 +110,28 @@ def added_model(added: Added, home: Path | None = None) -> bytes:
     return wrapped(added.descriptor, model, projection)
 
 
-def _try(told: Descriptor, model: bytes) -> int:
+def _try(descriptor: Descriptor, model: bytes) -> int:
     """Run the network on three pictures, together and one by one; give the vectors' length."""
     from naturalist.backbones.networks.wrapping import wrapped
     from naturalist.backbones.session import run_once
 
-    shape = (3, told.side, told.side, 3)
+    shape = (3, descriptor.side, descriptor.side, 3)
     pictures = np.random.default_rng(_SEED).integers(0, 256, shape, np.uint8)
-    model = wrapped(told, model, None)
+    model = wrapped(descriptor, model, None)
     together = run_once(model, pictures)
     if together.ndim != 2 or len(together) != len(pictures):
         raise BackboneError(
-            f"{told.name} gives an array of shape {together.shape} for 3 pictures, not one vector "
-            'each: choose another output, or pooling = "average" or "first"'
+            f"{descriptor.name} gives an array of shape {together.shape} for 3 pictures, not one "
+            'vector each: choose another output, or pooling = "average" or "first"'
         )
     if not np.isfinite(together).all():
-        raise BackboneError(f"{told.name} gives vectors with NaN or infinity: check mean and scale")
+        raise BackboneError(
+            f"{descriptor.name} gives vectors with NaN or infinity: check mean and scale"
+        )
     alone = np.concatenate([run_once(model, pictures[i : i + 1]) for i in range(len(pictures))])
     if not np.allclose(alone, together, rtol=1e-3, atol=1e-3 * np.abs(together).max()):
         raise BackboneError(
-            f"the vectors of {told.name} depend on the other pictures in the batch: "
+            f"the vectors of {descriptor.name} depend on the other pictures in the batch: "
             "export it for inference, not for training"
         )
     return int(together.shape[1])

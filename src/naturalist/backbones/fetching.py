@@ -59,11 +59,11 @@ def fetch(
     source = source or os.environ.get(source_variable(weights.key)) or weights.url
     folder = home_folder(home) / weights.key
     incoming = folder / f"{_INCOMING}{Path(str(source)).suffix}"
-    found = _bring(source, incoming, sha256, progress)
-    _try(entry, incoming, found, source)
-    kept = incoming.with_name(f"{found[:16]}{incoming.suffix}")
+    result = _bring(source, incoming, sha256, progress)
+    _try(entry, incoming, result, source)
+    kept = incoming.with_name(f"{result[:16]}{incoming.suffix}")
     incoming.replace(kept)
-    fetched = record(weights.key, kept, found, str(source), home)
+    fetched = record(weights.key, kept, result, str(source), home)
     _forget_others(folder, kept)
     return fetched
 
@@ -93,11 +93,13 @@ def _bring(
             _pack(path, temporary)
         else:
             shutil.copyfile(path, temporary)
-    found = artifacts.sha256_file(incoming)
-    if sha256 is not None and found != sha256.lower():
+    result = artifacts.sha256_file(incoming)
+    if sha256 is not None and result != sha256.lower():
         incoming.unlink()
-        raise BackboneError(f"{path} is not the expected file: its sha256 is {found}, not {sha256}")
-    return found
+        raise BackboneError(
+            f"{path} is not the expected file: its sha256 is {result}, not {sha256}"
+        )
+    return result
 
 
 def _pack(folder: Path, target: Path) -> None:

@@ -63,11 +63,11 @@ def resize_with_pad(pixels: Pixels, side: int) -> Pixels:
 
 
 def _neighbours(
-    length: int, wanted: int
+    length: int, expected: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """For each of `wanted` output positions: both input positions, and the weight of the second."""
-    scale = np.float32(length) / np.float32(wanted)
-    centre = (np.arange(wanted, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    """For each of `expected` positions: both input positions, and the weight of the second."""
+    scale = np.float32(length) / np.float32(expected)
+    centre = (np.arange(expected, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
     first = np.floor(centre)
     lower = np.maximum(first, 0).astype(np.intp)
     upper = np.minimum(np.ceil(centre), length - 1).astype(np.intp)

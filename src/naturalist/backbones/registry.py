@@ -151,10 +151,10 @@ def add(descriptor: Path, *, home: Path | None = None) -> BackboneSpec:
     """
     from naturalist.backbones.descriptors import read_descriptor
 
-    told = read_descriptor(descriptor)
-    if told.name in _BACKBONES:
-        raise BackboneError(f"{told.name} is the name of a built-in backbone: choose another")
-    return custom.keep(told, descriptor.parent, home)
+    added = read_descriptor(descriptor)
+    if added.name in _BACKBONES:
+        raise BackboneError(f"{added.name} is the name of a built-in backbone: choose another")
+    return custom.keep(added, descriptor.parent, home)
 
 
 def listing(home: Path | None = None) -> list[Listed]:

@@ -57,10 +57,10 @@ class BackboneSpec:
 
         Holds only ASCII letters, digits, ``_`` and ``-`` (names are checked by the registry).
         """
-        said = self.name.split("_")
+        words = self.name.split("_")
         parts = [
             self.name,
-            *(part for part in (str(self.side), self.precision) if part not in (*said, "float32")),
+            *(part for part in (str(self.side), self.precision) if part not in (*words, "float32")),
             f"{'p' if self.projection else 'f'}{self.dim}",
             self.fingerprint[:12],
         ]

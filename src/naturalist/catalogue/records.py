@@ -64,8 +64,8 @@ def read_record(path: Path) -> Record | None:
 def records(folder: Path) -> list[tuple[Path, Record]]:
     """Every set that was fetched to a folder, by category and name."""
     paths = [path.with_name(path.name[: -len(_SUFFIX)]) for path in folder.glob(f"*/*{_SUFFIX}")]
-    found = [(path, read_record(path)) for path in sorted(paths)]
-    return [(path, record) for path, record in found if record is not None]
+    result = [(path, read_record(path)) for path in sorted(paths)]
+    return [(path, record) for path, record in result if record is not None]
 
 
 def licence_of(entry: Entry, record: Record | None) -> str:

@@ -40,10 +40,10 @@ def init(
     from naturalist.orchestration.dag_file import airflow_home, dag_id, write_dag_file
 
     settings = load_config(config)
-    chosen = home.absolute() if home else airflow_home()
+    selected = home.absolute() if home else airflow_home()
     config_file = config / CONFIG_NAME if config.is_dir() else config
-    path = write_dag_file(settings, config_file, chosen / "dags")
-    commands = _commands(chosen, dag_id(settings))
+    path = write_dag_file(settings, config_file, selected / "dags")
+    commands = _commands(selected, dag_id(settings))
     if json:
         output.print_json(
             {"dag_file": str(path), "dag_id": dag_id(settings), "commands": commands},

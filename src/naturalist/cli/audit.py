@@ -113,8 +113,8 @@ def _audit_workspace(config: Path, progress: Progress) -> Exposure:
 
 
 def _as_json(exposure: Exposure) -> dict[str, object]:
-    found = {"passed": exposure.passed} | vars(exposure)
-    return found | {"findings": [vars(finding) for finding in exposure.findings]}
+    result = {"passed": exposure.passed} | vars(exposure)
+    return result | {"findings": [vars(finding) for finding in exposure.findings]}
 
 
 def _print(exposure: Exposure) -> None:

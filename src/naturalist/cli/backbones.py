@@ -150,13 +150,13 @@ def bench(
     """
     from naturalist import backbones
 
-    found = backbones.bench(name, threads=threads or [1], seconds=seconds)
+    result = backbones.bench(name, threads=threads or [1], seconds=seconds)
     if json:
-        output.print_json(asdict(found))
+        output.print_json(asdict(result))
         return
-    rows = [[s.batch, s.threads, f"{s.pictures_per_s:,.0f}"] for s in found.speeds]
+    rows = [[s.batch, s.threads, f"{s.pictures_per_s:,.0f}"] for s in result.speeds]
     output.print_table(("batch", "threads", "pictures/s"), rows)
     output.print_text(
-        f"\nprepared {found.prepared_per_s:,.0f} pictures/s, ready after {found.open_s:.1f} s, "
-        f"{found.memory_bytes / 2**20:,.0f} MB"
+        f"\nprepared {result.prepared_per_s:,.0f} pictures/s, ready after {result.open_s:.1f} s, "
+        f"{result.memory_bytes / 2**20:,.0f} MB"
     )

@@ -67,8 +67,8 @@ def create(
     """
     from naturalist.stores.buckets import BucketOptions, create_bucket
 
-    wanted = BucketOptions(versioning, encryption, stale_upload_days=stale_upload_days)
-    made = create_bucket(_name(bucket), s3_options(endpoint_url, region), wanted)
+    expected = BucketOptions(versioning, encryption, stale_upload_days=stale_upload_days)
+    made = create_bucket(_name(bucket), s3_options(endpoint_url, region), expected)
     if json:
         output.print_json(vars(made))
         return
@@ -155,12 +155,12 @@ def policy(
     if links:
         _print_links(name, prefix, hours, options, json=json)
         return
-    said = _grant(name, tuple(account or ()), prefix, options, everyone=everyone)
+    granted = _grant(name, tuple(account or ()), prefix, options, everyone=everyone)
     if json:
-        output.print_json({"bucket": name, "prefix": prefix, "readers": said})
+        output.print_json({"bucket": name, "prefix": prefix, "readers": granted})
     else:
         output.print_text(
-            f"{name}/{prefix}: readers are now {said}; naturalist bucket audit {name}"
+            f"{name}/{prefix}: readers are now {granted}; naturalist bucket audit {name}"
         )
 
 
@@ -184,12 +184,12 @@ def audit(
     from naturalist.stores.prices import prices_for
 
     name, options = _name(bucket), s3_options(endpoint_url, region)
-    found = audit_bucket(name, prices_for(f"s3://{name}", options, price_table, prices), options)
+    result = audit_bucket(name, prices_for(f"s3://{name}", options, price_table, prices), options)
     if json:
-        held = vars(found) | {"contents": vars(found.contents), "is_public": found.is_public}
+        held = vars(result) | {"contents": vars(result.contents), "is_public": result.is_public}
         output.print_json(held)
     else:
-        _print_audit(found)
+        _print_audit(result)
 
 
 def _name(bucket: str) -> str:
@@ -231,22 +231,22 @@ def _print_links(name: str, prefix: str, hours: float, options: S3Options, *, js
 _UNKNOWN = "the server does not know of it"
 
 
-def _print_audit(found: Audit) -> None:
+def _print_audit(result: Audit) -> None:
     yes_no = {True: "yes", False: "no", None: _UNKNOWN}
-    read = {True: "yes", False: "no", None: "nothing is in it"}[found.anonymous_can_read]
-    blocked = _UNKNOWN if found.blocked is None else ", ".join(found.blocked) or "nothing"
+    read = {True: "yes", False: "no", None: "nothing is in it"}[result.anonymous_can_read]
+    blocked = _UNKNOWN if result.blocked is None else ", ".join(result.blocked) or "nothing"
     rows = [
-        ["holds", str(found.contents)],
-        ["made by naturalist", yes_no[found.contents.made_by_naturalist]],
-        ["public", "YES" if found.is_public else "no"],
-        ["anybody can list", yes_no[found.anonymous_can_list]],
+        ["holds", str(result.contents)],
+        ["made by naturalist", yes_no[result.contents.made_by_naturalist]],
+        ["public", "YES" if result.is_public else "no"],
+        ["anybody can list", yes_no[result.anonymous_can_list]],
         ["anybody can read", read],
-        ["opened by", "; ".join(found.public_by) or "nothing"],
+        ["opened by", "; ".join(result.public_by) or "nothing"],
         ["public access blocked", blocked],
-        ["versioning", yes_no[found.versioning]],
-        ["encryption", found.encryption or "none"],
-        ["stale uploads aborted", yes_no[found.aborts_stale_uploads]],
-        ["keeping it, a month", f"about {found.month:,.2f} (in the currency of the prices)"],
-        ["downloading it once", f"about {found.read_all_once:,.2f}"],
+        ["versioning", yes_no[result.versioning]],
+        ["encryption", result.encryption or "none"],
+        ["stale uploads aborted", yes_no[result.aborts_stale_uploads]],
+        ["keeping it, a month", f"about {result.month:,.2f} (in the currency of the prices)"],
+        ["downloading it once", f"about {result.read_all_once:,.2f}"],
     ]
-    output.print_table((found.bucket, ""), rows)
+    output.print_table((result.bucket, ""), rows)

@@ -70,24 +70,24 @@ def train(
 
     there = _elsewhere(place, out, snapshot, s3_options(endpoint_url, region, anonymous=anonymous))
     if there is None:
-        found = classifier.train(load_config(config), make_progress(quiet=quiet))
+        result = classifier.train(load_config(config), make_progress(quiet=quiet))
     else:
         options = _options(config)
-        found = classifier.train_elsewhere(there, options, make_progress(quiet=quiet))
+        result = classifier.train_elsewhere(there, options, make_progress(quiet=quiet))
     if json:
-        output.print_json(found)
+        output.print_json(result)
         return
-    accuracy = found["metrics"]["balanced_accuracy_on_held_out_sources"]
-    said = (
+    accuracy = result["metrics"]["balanced_accuracy_on_held_out_sources"]
+    text = (
         "not available: each category has only one source"
         if accuracy is None
         else f"{accuracy:.1%}"
     )
-    state = "made" if found["new"] else "was there already"
+    state = "made" if result["new"] else "was there already"
     output.print_text(
-        f"{found['id']} {state}: {found['tables']['rows']:,} rows, {found['metrics']['sources']} "
-        f"sources, {len(found['categories'])} categories\n"
-        f"balanced accuracy, each source left out in turn: {said}\n{found['folder']}"
+        f"{result['id']} {state}: {result['tables']['rows']:,} rows, "
+        f"{result['metrics']['sources']} sources, {len(result['categories'])} categories\n"
+        f"balanced accuracy, each source left out in turn: {text}\n{result['folder']}"
     )
 
 
@@ -132,34 +132,34 @@ def evaluate(
 
     there = _elsewhere(place, out, snapshot, s3_options(endpoint_url, region, anonymous=anonymous))
     if there is None:
-        found = classifier.evaluate(load_config(config), make_progress(quiet=quiet))
+        result = classifier.evaluate(load_config(config), make_progress(quiet=quiet))
     else:
         options = _options(config)
-        found = classifier.evaluate_elsewhere(there, options, make_progress(quiet=quiet))
+        result = classifier.evaluate_elsewhere(there, options, make_progress(quiet=quiet))
     if json:
-        output.print_json(found)
+        output.print_json(result)
     else:
-        _print_evaluation(found)
+        _print_evaluation(result)
 
 
-def _print_evaluation(found: Mapping[str, Any]) -> None:
-    for line in _accuracies(found):
+def _print_evaluation(result: Mapping[str, Any]) -> None:
+    for line in _accuracies(result):
         output.print_text(line)
     output.print_text("")
-    for text in found["advice"]:
+    for text in result["advice"]:
         output.print_text(f"- {text}")
-    output.print_text(f"\n{Path(found['folder']) / 'report.md'}")
-    champion = found.get("champion", found["model"])
-    if champion != found["model"]:
+    output.print_text(f"\n{Path(result['folder']) / 'report.md'}")
+    champion = result.get("champion", result["model"])
+    if champion != result["model"]:
         output.print_text(
             f"{champion} is still in use: it was trained of other tables, groups or settings. "
-            f"naturalist refine  compares it with {found['model']} and takes the better one"
+            f"naturalist refine  compares it with {result['model']} and takes the better one"
         )
 
 
-def _accuracies(found: Mapping[str, Any]) -> Iterator[str]:
-    left_out, expected = found["leave_one_source_out"], found["expected_on_new_sources"]
-    random = found["random_split"]["balanced_accuracy"]
+def _accuracies(result: Mapping[str, Any]) -> Iterator[str]:
+    left_out, expected = result["leave_one_source_out"], result["expected_on_new_sources"]
+    random = result["random_split"]["balanced_accuracy"]
     yield f"new pictures of the same sources   {random:.1%} (a random split)"
     if left_out is None:
         yield "other sources                      not available: each category has only one source"
@@ -179,7 +179,7 @@ def _accuracies(found: Mapping[str, Any]) -> Iterator[str]:
             f"one other source                   {low:.1%} to {high:.1%} ({expected['level']:.0%}; "
             f"held for {coverage['inside']} of {coverage['sources']} sources)"
         )
-    for one in found["trust"]["decisions"]:
+    for one in result["trust"]["decisions"]:
         if one["accuracy"] is not None:
             name = f"{one['decision']} predictions".ljust(35)
             yield f"{name}{one['accuracy']:.1%} right, {one['share']:.1%} of left-out sources"
@@ -201,11 +201,11 @@ def refine(
     from naturalist.config import load_config
     from naturalist.pipeline import studies
 
-    found = studies.study(load_config(config), make_progress(quiet=quiet), studies.champion).report
+    result = studies.study(load_config(config), make_progress(quiet=quiet), studies.champion).report
     if json:
-        output.print_json(found)
+        output.print_json(result)
         return
-    said = {"promote": "promoted", "refuse": "refused", "none": "nothing new"}[found["action"]]
-    output.print_text(f"{found['model']}: {said}, {found['reason']}")
-    if found["champion"] != found["model"]:
-        output.print_text(f"the champion is still {found['champion']}")
+    text = {"promote": "promoted", "refuse": "refused", "none": "nothing new"}[result["action"]]
+    output.print_text(f"{result['model']}: {text}, {result['reason']}")
+    if result["champion"] != result["model"]:
+        output.print_text(f"the champion is still {result['champion']}")

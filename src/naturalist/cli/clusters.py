@@ -89,17 +89,17 @@ def cluster(
         options = _options(ClusterOptions(), method, count, seed)
         pictures = Layout(Path(place)) if place and "://" not in place else None
         study = ClusterStudy(files, layout, options, progress, name, pictures)
-        found = bring_up_to_date(study, rebuild=rebuild).as_json
+        result = bring_up_to_date(study, rebuild=rebuild).as_json
     else:
         settings = load_config(config)
         layout = settings.layout
         options = _options(settings.clusters, method, count, seed)
         clusters = partial(studies.clusters, options=options, name=name)
-        found = studies.study(settings, progress, clusters, rebuild=rebuild).as_json
+        result = studies.study(settings, progress, clusters, rebuild=rebuild).as_json
     if json:
-        output.print_json(found, outputs=[layout.clustering(name)])
+        output.print_json(result, outputs=[layout.clustering(name)])
     else:
-        _print(found, layout.clustering(name))
+        _print(result, layout.clustering(name))
 
 
 def elsewhere(place: str, vectors: Path | None, out: Path | None) -> tuple[FeatureTable, Layout]:
@@ -126,28 +126,28 @@ def _options(
         raise ConfigError(f"--method {method!r}: choose one of {', '.join(_METHODS)}")
     if count == 1:
         raise ConfigError("--count 1: one cluster is no clustering; give 2 or more, or 0")
-    asked = {"method": method or None, "count": count, "seed": seed}
-    changes: dict[str, Any] = {k: value for k, value in asked.items() if value is not None}
+    requested = {"method": method or None, "count": count, "seed": seed}
+    changes: dict[str, Any] = {k: value for k, value in requested.items() if value is not None}
     return replace(options, **changes)
 
 
-def _print(found: dict[str, Any], folder: Path) -> None:
-    remade = found.get("remade")
-    if not found["changed"]:
+def _print(result: dict[str, Any], folder: Path) -> None:
+    remade = result.get("remade")
+    if not result["changed"]:
         output.print_text("nothing new: the clusters are those of the tables as they are")
     elif remade:
         output.print_text(
             f"rebuilt because {remade['why']}: {remade['moved']:,} of {remade['of']:,} pictures "
             "changed their cluster"
         )
-    for sentence in found["words"]:
+    for sentence in result["words"]:
         output.print_text(sentence)
     columns = ("cluster", "pictures", "category", "purity", "stability", "one source", "mixed")
     output.print_text("")
-    output.print_table(columns, map(_line, found["clusters"]))
-    metrics = found["metrics"]
-    said = [f"{name} {value:.3f}" for name in _SHOWN if (value := metrics[name]) is not None]
-    output.print_text(f"\n{', '.join(said)}\nall: {folder}")
+    output.print_table(columns, map(_line, result["clusters"]))
+    metrics = result["metrics"]
+    lines = [f"{name} {value:.3f}" for name in _SHOWN if (value := metrics[name]) is not None]
+    output.print_text(f"\n{', '.join(lines)}\nall: {folder}")
 
 
 _SHOWN = ("ari", "nmi", "purity", "completeness", "silhouette", "stability", "ari_sources")

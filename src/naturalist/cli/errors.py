@@ -47,8 +47,8 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         sys.exit(error.exit_code)
     except TyperException as error:
         message = error.format_message().rstrip(".")
-        said = f"{message}{' See' if message.endswith('?') else '; see'} --help"
-        _report("UsageError", said, ConfigError.exit_code, as_json=as_json)
+        text = f"{message}{' See' if message.endswith('?') else '; see'} --help"
+        _report("UsageError", text, ConfigError.exit_code, as_json=as_json)
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED_EXIT_CODE
@@ -62,8 +62,8 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         sys.exit(short.exit_code)
     if code == INTERRUPTED_EXIT_CODE:
         # Typer gives this code for an interrupt while a command runs, and says nothing.
-        said = "interrupted: what was finished is kept; the same command goes on from there"
-        _report("Interrupted", said, INTERRUPTED_EXIT_CODE, as_json=as_json)
+        text = "interrupted: what was finished is kept; the same command goes on from there"
+        _report("Interrupted", text, INTERRUPTED_EXIT_CODE, as_json=as_json)
     sys.exit(_flush() or (code if isinstance(code, int) else 0))
 
 

@@ -87,14 +87,14 @@ def export(
         layout = load_config(config).layout
         workspace.reading(layout)
         files = open_features(layout.root)
-    found = (
+    result = (
         exporting.read_clusters(layout, clusters),
         exporting.read_coordinates(layout, coordinates),
     )
     most = rows if rows is not None else _PROJECTOR_ROWS if form == "projector" else 0
     done = exporting.export(
         files,
-        Beside(tuple(table for table in found if table is not None)),
+        Beside(tuple(table for table in result if table is not None)),
         folder,
         form,  # type: ignore[arg-type]
         make_progress(quiet=quiet),

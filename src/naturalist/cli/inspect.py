@@ -72,7 +72,7 @@ def ledger(
             raise ConfigError(f"--refused and --outcome {outcome!r}: no file is both")
         outcome = "refused"
     _check_words(outcome, reason)
-    wanted = ledger_query.Filter(
+    expected = ledger_query.Filter(
         outcome=outcome,
         reason=reason,
         category=category,
@@ -80,11 +80,11 @@ def ledger(
         pic_id=pic_id,
     )
     settings = load_config(config)
-    ledger_query.check_names(settings, wanted)
+    ledger_query.check_names(settings, expected)
     if json:
-        output.print_json_list("rows", ledger_query.rows(settings, wanted, limit or 0))
+        output.print_json_list("rows", ledger_query.rows(settings, expected, limit or 0))
         return
-    total = ledger_query.count(settings, wanted)
+    total = ledger_query.count(settings, expected)
     shown = [
         [
             row["category"],
@@ -95,7 +95,7 @@ def ledger(
             row["reason"],
             row["detail"],
         ]
-        for row in ledger_query.rows(settings, wanted, _SHOWN if limit is None else limit)
+        for row in ledger_query.rows(settings, expected, _SHOWN if limit is None else limit)
     ]
     output.print_table(
         ("category", "source", "path", "outcome", "picture", "reason", "detail"), shown

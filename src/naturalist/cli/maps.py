@@ -287,26 +287,26 @@ def make_sample(
 
 
 def _print_sample(made: dict[str, Any], folder: SampleFolder) -> None:
-    found, uniform = made["integrity"]["sample"], made["integrity"]["uniform"]
+    result, uniform = made["integrity"]["sample"], made["integrity"]["uniform"]
     if not made["changed"]:
         output.print_text("nothing new: the sample exists already")
     both = {
-        word: (found[word], one)
+        word: (result[word], one)
         for word, one in uniform.items()
-        if word not in ("seeds", "knn_recall") and one is not None and found[word] is not None
+        if word not in ("seeds", "knn_recall") and one is not None and result[word] is not None
     }
     for k, one in uniform.get("knn_recall", {}).items():
-        both[f"recall of the {k} nearest"] = (found["knn_recall"][k], one)
+        both[f"recall of the {k} nearest"] = (result["knn_recall"][k], one)
     rows = [
         [word, _shown(own), _shown(one["mean"]), _interval(one["interval"])]
         for word, (own, one) in both.items()
     ]
     output.print_table(("measure", "sample", "uniform", "95 % interval"), rows)
-    kept = "  ".join(f"{name}: {share:.1%}" for name, share in found["categories"].items())
+    kept = "  ".join(f"{name}: {share:.1%}" for name, share in result["categories"].items())
     output.print_text(f"\nkept of each category: {kept}")
     output.print_text(
-        f"{found['clusters']:,} clusters, {found['rare_clusters']:,} of them rare, "
-        f"{found['clusters_without_members']:,} without a picture in the sample"
+        f"{result['clusters']:,} clusters, {result['rare_clusters']:,} of them rare, "
+        f"{result['clusters_without_members']:,} without a picture in the sample"
     )
     output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))
     output.print_text(

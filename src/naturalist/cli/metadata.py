@@ -45,8 +45,8 @@ def metadata(
     settings = load_config(config)
     summary = pipeline_metadata.collect(settings, make_progress(quiet=quiet))
     if json:
-        found = _problems(settings, limit) if problems else None
-        output.print_json(summary.as_json() | ({"problems": found} if problems else {}))
+        result = _problems(settings, limit) if problems else None
+        output.print_json(summary.as_json() | ({"problems": result} if problems else {}))
     elif problems:
         _print_problems(settings, limit)
     else:
@@ -90,7 +90,7 @@ def _problems(settings: Config, limit: int) -> list[dict[str, object]]:
 
 
 def _print_problems(settings: Config, limit: int) -> None:
-    found = _problems(settings, limit)
+    result = _problems(settings, limit)
     rows = [
         [
             one["problem"],
@@ -99,7 +99,7 @@ def _print_problems(settings: Config, limit: int) -> None:
             one["key"] or one["path"] or "",
             one["detail"],
         ]
-        for one in found
+        for one in result
     ]
     output.print_table(("problem", "source", "file", "key or picture", "detail"), rows)
     output.print_text(f"\nall of them: {settings.layout.metadata_problems}")

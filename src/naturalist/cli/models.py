@@ -35,20 +35,20 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
     from naturalist.studies.classifier import champions
 
     layout = load_config(config).layout
-    found, decided = champions.models(layout), champions.history(layout)
+    result, decided = champions.models(layout), champions.history(layout)
     if json:
-        output.print_json({"models": found, "history": decided})
+        output.print_json({"models": result, "history": decided})
         return
     rows = [
         [one["id"], one["state"], one["made_at"], one["tables"]["rows"], _accuracy(one)]
-        for one in found
+        for one in result
     ]
     columns = ("model", "state", "made at", "rows", "on left-out sources")
     output.print_table(columns, rows)
     if decided:
         output.print_text("")
-        told = [[e["at"], e["action"], e["model"], e["reason"]] for e in decided]
-        output.print_table(("at", "action", "model", "reason"), told)
+        exported = [[e["at"], e["action"], e["model"], e["reason"]] for e in decided]
+        output.print_table(("at", "action", "model", "reason"), exported)
 
 
 def _accuracy(model: dict[str, Any]) -> str:
@@ -154,11 +154,11 @@ def export(
 
     layout = load_config(config).layout if not model or not Path(model).exists() else None
     path = Path(model) if layout is None else classifier.resolve_model(layout, model)
-    told = export_model(path, file, any_size=not prepared)
+    exported = export_model(path, file, any_size=not prepared)
     if json:
-        output.print_json(told, outputs=[file])
+        output.print_json(exported, outputs=[file])
     else:
         output.print_text(
-            f"{file}: {told['size_bytes'] / 1e6:,.1f} MB, takes {told['input']}, categories "
-            f"{', '.join(told['categories'])}"
+            f"{file}: {exported['size_bytes'] / 1e6:,.1f} MB, takes {exported['input']}, "
+            f"categories {', '.join(exported['categories'])}"
         )

@@ -198,28 +198,30 @@ def print_run(report: Mapping[str, Any]) -> None:
         )
 
 
-def print_estimate(url: str, found: Mapping[str, Any]) -> None:
+def print_estimate(url: str, result: Mapping[str, Any]) -> None:
     """Print what a publish would do."""
-    if not found["objects"]:
-        print_text(f"nothing would be sent to {url}: all {found['files_there']:,} files are there")
+    if not result["objects"]:
+        print_text(f"nothing would be sent to {url}: all {result['files_there']:,} files are there")
         return
     print_text(
         f"nothing was sent. Publishing to {url} would send about\n"
-        f"  {found['objects']:,} objects, {found['size_bytes'] / 1e6:,.1f} MB "
-        f"({found['files_there']:,} more files are there already)\n"
-        f"  in {found['write_requests']:,} writing and {found['read_requests']:,} reading requests"
+        f"  {result['objects']:,} objects, {result['size_bytes'] / 1e6:,.1f} MB "
+        f"({result['files_there']:,} more files are there already)\n"
+        f"  in {result['write_requests']:,} writing and {result['read_requests']:,} reading "
+        "requests"
     )
-    if found["pictures"]:
+    if result["pictures"]:
         print_text(
-            f"  {found['pictures']:,} pictures are counted with their sizes in the ledger: without "
-            "metadata they are smaller,\n  and formats that it cannot be taken out of are left out"
+            f"  {result['pictures']:,} pictures are counted with their sizes in the ledger: "
+            "without metadata they are smaller,\n  and formats that it cannot be taken out of are "
+            "left out"
         )
     print_text(
-        f"costing about {found['requests_cost']:,.4f} for the requests and "
-        f"{found['month_cost']:,.4f} for keeping it a month, in the currency of the prices,\n"
-        f"and taking about {duration(found['duration_s'])} at the assumed "
-        f"{found['upload_mb_s']:,g} MB/s and {found['requests_s']:,g} requests/s (--prices changes "
-        "prices and speeds)"
+        f"costing about {result['requests_cost']:,.4f} for the requests and "
+        f"{result['month_cost']:,.4f} for keeping it a month, in the currency of the prices,\n"
+        f"and taking about {duration(result['duration_s'])} at the assumed "
+        f"{result['upload_mb_s']:,g} MB/s and {result['requests_s']:,g} requests/s (--prices "
+        "changes prices and speeds)"
     )
 
 

@@ -49,24 +49,24 @@ def overlap(
 
     settings = load_config(config)
     workspace.reading(settings.layout)
-    found = find_overlap(settings.layout, sorted(settings.labels), sources or [], by)
+    result = find_overlap(settings.layout, sorted(settings.labels), sources or [], by)
     if json:
         output.print_json(
             {
-                "sources": found.sizes,
+                "sources": result.sizes,
                 "shared": [
                     vars(one) | {"across_categories": one.is_across_categories}
-                    for one in found.shared
+                    for one in result.shared
                 ],
-                "leaks": [vars(one) for one in found.leaks],
-                "near_duplicates_known": found.has_near,
+                "leaks": [vars(one) for one in result.leaks],
+                "near_duplicates_known": result.has_near,
             }
         )
     else:
-        _print(found, by)
+        _print(result, by)
 
 
-def _print(found: Overlap, by: str) -> None:
+def _print(result: Overlap, by: str) -> None:
     rows = [
         [
             one.first,
@@ -76,22 +76,22 @@ def _print(found: Overlap, by: str) -> None:
             f"{one.share:.1%}",
             "other category" if one.is_across_categories else "",
         ]
-        for one in found.shared[:_SHOWN]
+        for one in result.shared[:_SHOWN]
     ]
     if rows:
         head = ("source", "and", "same bytes", "near duplicates", "of the smaller", "")
         output.print_table(head, rows)
-    more = len(found.shared) - _SHOWN
+    more = len(result.shared) - _SHOWN
     output.print_text(
-        f"\n{len(found.shared):,} pairs of {len(found.sizes):,} sources share pictures"
+        f"\n{len(result.shared):,} pairs of {len(result.sizes):,} sources share pictures"
         + (f"; {more:,} more are in --json" if more > 0 else "")
     )
-    if not found.has_near:
+    if not result.has_near:
         output.print_text("near duplicates are not known yet: naturalist duplicates")
-    for leak in found.leaks:
+    for leak in result.leaks:
         output.print_text(
             f"{by}: {' and '.join(leak.values)} share {leak.groups:,} groups of near duplicates "
             f"({leak.pictures:,} pictures)"
         )
-    if by and not found.leaks:
+    if by and not result.leaks:
         output.print_text(f"{by}: no group of near duplicates spans its values")

@@ -66,19 +66,19 @@ def plan(
     from naturalist.running.executors import worker_count
     from naturalist.stores.prices import load_prices
 
-    found = capacity.load_rates(rates)
+    result = capacity.load_rates(rates)
     if like is not None:
-        found = capacity.rates_of(load_config(like), found)
+        result = capacity.rates_of(load_config(like), result)
     if machine_hour:
-        found = found.with_hour(machine_hour)
-    wanted = Workload(
+        result = result.with_hour(machine_hour)
+    expected = Workload(
         pictures=_number(pictures),
         machines=machines,
         cores=cores or worker_count(0),
         keep_pictures=keep_pictures,
         publish_pictures=publish_pictures,
     )
-    planned = capacity.plan(wanted, found, load_prices(price_table, prices))
+    planned = capacity.plan(expected, result, load_prices(price_table, prices))
     if json:
         output.print_json(planned)
     else:
@@ -96,10 +96,10 @@ def _number(text: str) -> int:
 def _print(planned: dict[str, Any]) -> None:
     from naturalist.planning.capacity import MB
 
-    wanted = planned["wanted"]
-    many = f"{wanted['machines']:,} machine{'s' * (wanted['machines'] > 1)}"
+    expected = planned["wanted"]
+    many = f"{expected['machines']:,} machine{'s' * (expected['machines'] > 1)}"
     output.print_text(
-        f"{wanted['pictures']:,} pictures; {many} with {wanted['cores']:,} cores each\n"
+        f"{expected['pictures']:,} pictures; {many} with {expected['cores']:,} cores each\n"
     )
     rows = [
         [

@@ -137,8 +137,8 @@ def _options(
     if settings is None:
         limits = FetchLimits(timeout_s=timeout)
         return PredictOptions(PictureLimits(), limits, workers)
-    wanted = near if near is not None else _NEAREST if count <= _FEW else 0
-    tables = _tables(settings) if wanted else None
+    expected = near if near is not None else _NEAREST if count <= _FEW else 0
+    tables = _tables(settings) if expected else None
     if tables is not None and tables.backbone != read_classifier(model).backbone_id:
         # Vectors of two networks cannot be compared.
         typer.echo(
@@ -152,7 +152,7 @@ def _options(
         FetchLimits(settings.limits.max_file_bytes, timeout),
         workers or settings.extract.workers,
         settings.limits.decode_timeout_s,
-        wanted,
+        expected,
         tables,
     )
 

@@ -61,22 +61,22 @@ def quality(
 
     settings = load_config(config)
     workspace.reading(settings.layout)
-    found = look_for_poor(settings.layout, sorted(settings.labels), _limits(check or []))
-    written = None if decisions is None else write_decisions(decisions, found.decisions)
+    result = look_for_poor(settings.layout, sorted(settings.labels), _limits(check or []))
+    written = None if decisions is None else write_decisions(decisions, result.decisions)
     if sheet is not None:
-        artifacts.write_bytes(sheet, draw_sheet(settings.layout, found))
+        artifacts.write_bytes(sheet, draw_sheet(settings.layout, result))
     if json:
         output.print_json(
             {
-                "pictures": found.pictures,
-                "limits": found.limits,
-                "counts": found.counts,
-                "poor": [vars(one) for one in found.poor],
+                "pictures": result.pictures,
+                "limits": result.limits,
+                "counts": result.counts,
+                "poor": [vars(one) for one in result.poor],
                 "decisions": written,
             }
         )
         return
-    _print(found)
+    _print(result)
     if decisions is not None:
         output.print_text(f"\n{written:,} pictures in {decisions}: naturalist review {decisions}")
     if sheet is not None:
@@ -95,14 +95,14 @@ def _limits(checks: list[str]) -> dict[str, str] | None:
     return limits or None
 
 
-def _print(found: Quality) -> None:
+def _print(result: Quality) -> None:
     from naturalist.curation.quality import CHECKS
 
     rows = [
-        [name, f"{count:,}", f"{'<' if CHECKS[name].end == 'low' else '>'} {found.limits[name]:g}",
+        [name, f"{count:,}", f"{'<' if CHECKS[name].end == 'low' else '>'} {result.limits[name]:g}",
          CHECKS[name].meaning]
-        for name, count in found.counts.items()
+        for name, count in result.counts.items()
     ]  # fmt: skip
     output.print_table(("check", "pictures", "limit", "measure"), rows)
-    poor = len({one.pic_id for one in found.poor})
-    output.print_text(f"\n{poor:,} of {found.pictures:,} pictures are in at least one of these")
+    poor = len({one.pic_id for one in result.poor})
+    output.print_text(f"\n{poor:,} of {result.pictures:,} pictures are in at least one of these")

@@ -87,25 +87,25 @@ def review(
     from naturalist.curation.reviewing.effects import effect_of
 
     settings = load_config(config)
-    chosen = (decisions, template, conflicts, from_dashboard or None)
-    if sum(one is not None for one in chosen) != 1:
+    selected = (decisions, template, conflicts, from_dashboard or None)
+    if sum(one is not None for one in selected) != 1:
         raise ConfigError(
             "give one of: FILE with decisions, --template FILE, --conflicts A B, --from-dashboard"
         )
     if template is not None:
-        asked = write_template(settings, template, most)
-        _print_questions(template, asked, json=json)
+        questions = write_template(settings, template, most)
+        _print_questions(template, questions, json=json)
         return
     who, progress = by or getpass.getuser(), make_progress(quiet=quiet)
     if from_dashboard:
         reviewed = _from_dashboard(settings, progress, who, dry_run=dry_run)
     else:
-        found, name = _decisions(settings, decisions, conflicts, keep), decisions or "--conflicts"
-        reviewed = follow(settings, progress, found, who, path=str(name), dry_run=dry_run)
+        result, name = _decisions(settings, decisions, conflicts, keep), decisions or "--conflicts"
+        reviewed = follow(settings, progress, result, who, path=str(name), dry_run=dry_run)
     effect = effect_of(settings, reviewed) if dry_run else None
     if json:
-        told = {"effect": effect.as_json()} if effect else {}
-        output.print_json(reviewed.as_json() | told)
+        extra = {"effect": effect.as_json()} if effect else {}
+        output.print_json(reviewed.as_json() | extra)
         return
     _print(reviewed)
     if effect:
@@ -137,13 +137,13 @@ def _decisions(
     return conflicts_between(settings, *conflicts, keep)
 
 
-def _print_questions(path: Path, asked: dict[str, int], *, json: bool) -> None:
+def _print_questions(path: Path, questions: dict[str, int], *, json: bool) -> None:
     if json:
-        output.print_json({"template": str(path), "questions": asked}, outputs=[path])
+        output.print_json({"template": str(path), "questions": questions}, outputs=[path])
         return
-    counted = ", ".join(f"{count:,} of kind {kind}" for kind, count in asked.items())
+    counted = ", ".join(f"{count:,} of kind {kind}" for kind, count in questions.items())
     output.print_text(
-        f"{path}: {sum(asked.values()):,} open questions ({counted})\n"
+        f"{path}: {sum(questions.values()):,} open questions ({counted})\n"
         f"write keep, relabel or retire into the column decision, then: naturalist review {path}"
     )
 

@@ -26,11 +26,11 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
     from naturalist.config import load_config
     from naturalist.curation.reviewing import people
 
-    found = people.names(load_config(config).layout.reviewers)
+    result = people.names(load_config(config).layout.reviewers)
     if json:
-        output.print_json({"reviewers": found})
+        output.print_json({"reviewers": result})
     else:
-        output.print_text("\n".join(found) or "no reviewers yet: naturalist reviewers add NAME")
+        output.print_text("\n".join(result) or "no reviewers yet: naturalist reviewers add NAME")
 
 
 @app.command(epilog=EXIT_CODES)

@@ -115,10 +115,10 @@ def names(
     output.print_table(("group", "pictures", "name", "by", "true of", "also"), rows)
 
 
-def _name_cells(found: list[dict[str, Any]]) -> list[str]:
-    if not found:
+def _name_cells(result: list[dict[str, Any]]) -> list[str]:
+    if not result:
         return ["", "", "", ""]
-    best, *others = found
+    best, *others = result
     also = ", ".join(one["name"] for one in others)
     return [best["name"], best["by"], f"{best['support']:.0%}", also]
 
@@ -179,8 +179,8 @@ def make(
         settings, name, _ids(yes), _ids(no), ask, make_progress(quiet=quiet)
     )
     if sheet is not None:
-        asked = [*result["ask"]["uncertain"], *result["ask"]["likely"]]
-        searching.plain_sheet(settings.layout, asked, f"{result['concept']}: yes or no?", sheet)
+        questions = [*result["ask"]["uncertain"], *result["ask"]["likely"]]
+        searching.plain_sheet(settings.layout, questions, f"{result['concept']}: yes or no?", sheet)
     if json:
         output.print_json(result)
         return
@@ -201,16 +201,16 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
     from naturalist.config import load_config
     from naturalist.curation import concepts
 
-    found = concepts.list_concepts(load_config(config))
+    result = concepts.list_concepts(load_config(config))
     if json:
-        output.print_json_list("concepts", found)
+        output.print_json_list("concepts", result)
         return
-    if not found:
+    if not result:
         output.print_text("no concepts yet: naturalist concept make NAME --yes ID,ID,...")
         return
     columns = ("concept", "yes", "no", "made_at")
-    output.print_table(columns, ([one[column] for column in columns] for one in found))
-    for one in found:
+    output.print_table(columns, ([one[column] for column in columns] for one in result))
+    for one in result:
         if not one["usable"]:
             output.print_text(f"{one['concept']} is for the vectors of {one['backbone']}")
 

@@ -107,8 +107,8 @@ def init(
     s3 = S3Section(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     named = [parse_category(text, s3, each_folder=each_folder) for text in category or ()]
     if from_catalogue is not None:
-        wanted = "" if from_catalogue == "all" else from_catalogue
-        named += taken_from_catalogue(wanted, sets)
+        expected = "" if from_catalogue == "all" else from_catalogue
+        named += taken_from_catalogue(expected, sets)
     proposal = look_at(paths or [], s3, named)
     if not (json or proposal.is_empty):
         output.print_text(described(proposal))

@@ -38,14 +38,14 @@ def index(
     from naturalist.pipeline import studies, words
 
     settings = load_config(config)
-    found = studies.study(settings, make_progress(quiet=quiet), words.index).as_json
+    result = studies.study(settings, make_progress(quiet=quiet), words.index).as_json
     if json:
-        output.print_json(found)
+        output.print_json(result)
         return
-    recall = found["recall"]
-    done = "brought up to date" if found["changed"] else "nothing new"
+    recall = result["recall"]
+    done = "brought up to date" if result["changed"] else "nothing new"
     output.print_text(
-        f"{done}: {found['rows']:,} pictures, {recall['recall']:.4f} of the {recall['k']} nearest "
+        f"{done}: {result['rows']:,} pictures, {recall['recall']:.4f} of the {recall['k']} nearest "
         f"are found (against {recall['against']}, {recall['queries']} pictures)"
     )
 
@@ -84,16 +84,16 @@ def similar(
     if place or vectors:
         files, layout = elsewhere(place, vectors, out)
         bring_up_to_date(IndexStudy(files, layout, _ELSEWHERE, progress))
-        found = open_index(layout, backbone=_ELSEWHERE)
-        hits = looking.similar(found, picture, k)
+        result = open_index(layout, backbone=_ELSEWHERE)
+        hits = looking.similar(result, picture, k)
     else:
         settings = load_config(config)
         path = Path(picture)
-        asked = looking.vector_of_file(settings, path) if path.is_file() else picture
-        found = looking.fresh_index(settings, progress)
-        hits = looking.with_paths(settings.layout, looking.similar(found, asked, k))
+        requested = looking.vector_of_file(settings, path) if path.is_file() else picture
+        result = looking.fresh_index(settings, progress)
+        hits = looking.with_paths(settings.layout, looking.similar(result, requested, k))
     if json:
-        output.print_json({"picture": picture, "hits": hits, "recall": found.about["recall"]})
+        output.print_json({"picture": picture, "hits": hits, "recall": result.about["recall"]})
     else:
         _print(hits)
 

@@ -74,17 +74,17 @@ def list_all(
     from naturalist import snapshots
 
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
-    found = snapshots.summaries(store)
+    result = snapshots.summaries(store)
     if json:
-        output.print_json({"snapshots": [vars(one) for one in found]})
+        output.print_json({"snapshots": [vars(one) for one in result]})
         return
     columns = ("snapshot", "", "made at", "files", "MB", "table rows", "made by")
-    output.print_table(columns, [_row(one) for one in found])
+    output.print_table(columns, [_row(one) for one in result])
 
 
 def _row(one: Summary) -> list[object]:
-    mark, said = "latest" if one.is_latest else "", one.fault or one.created_at
-    return [one.id, mark, said, one.files, one.size_bytes // 10**6, one.table_rows, one.made_by]
+    mark, text = "latest" if one.is_latest else "", one.fault or one.created_at
+    return [one.id, mark, text, one.files, one.size_bytes // 10**6, one.table_rows, one.made_by]
 
 
 @app.command("diff", epilog=EXIT_CODES)
@@ -105,24 +105,24 @@ def show_diff(
     from naturalist import snapshots
 
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
-    found = snapshots.diff(snapshots.read(store, before), snapshots.read(store, after))
-    changes = [("changed", new) for _, new in found.changed]
-    changes += [("added", file) for file in found.added]
-    changes += [("removed", file) for file in found.removed]
+    result = snapshots.diff(snapshots.read(store, before), snapshots.read(store, after))
+    changes = [("changed", new) for _, new in result.changed]
+    changes += [("added", file) for file in result.added]
+    changes += [("removed", file) for file in result.removed]
     if json:
         parts = {
             word: [_entry(file) for one, file in changes if one == word]
             for word in ("added", "removed", "changed")
         }
-        about = {key: {"before": a, "after": b} for key, (a, b) in found.about.items()}
+        about = {key: {"before": a, "after": b} for key, (a, b) in result.about.items()}
         output.print_json({"before": before, "after": after} | parts | {"about": about})
         return
     rows = [[word, file.name, file.size_bytes] for word, file in changes]
     if rows:
         output.print_table(("", "file", "bytes"), rows)
     output.print_text(
-        f"{len(found.added):,} added, {len(found.removed):,} removed, {len(found.changed):,} "
-        f"changed; {found.fetched_bytes / 1e6:,.1f} MB to fetch from {before} to {after}"
+        f"{len(result.added):,} added, {len(result.removed):,} removed, {len(result.changed):,} "
+        f"changed; {result.fetched_bytes / 1e6:,.1f} MB to fetch from {before} to {after}"
     )
 
 
@@ -224,35 +224,35 @@ def prune(
     if yes:
         listening = uncounted_stage(make_progress(quiet=quiet), "prune", "objects")
         with listening as (begin, advance):
-            found = snapshots.prune(store, options, on_begin=begin, on_removed=advance)
+            result = snapshots.prune(store, options, on_begin=begin, on_removed=advance)
     else:
-        found = snapshots.plan(store, options)
+        result = snapshots.plan(store, options)
     if json:
-        output.print_json(_plan_as_json(found, removed=yes))
+        output.print_json(_plan_as_json(result, removed=yes))
     else:
-        _print_plan(found, removed=yes)
+        _print_plan(result, removed=yes)
 
 
-def _plan_as_json(found: PrunePlan, *, removed: bool) -> dict[str, object]:
+def _plan_as_json(plan: PrunePlan, *, removed: bool) -> dict[str, object]:
     return {
         "removed": removed,
-        "kept": list(found.kept),
-        "snapshots": list(found.snapshots),
-        "objects": [info.key for info in found.objects],
-        "size_bytes": found.size_bytes,
-        "in_grace": found.in_grace,
-        "foreign": found.foreign,
+        "kept": list(plan.kept),
+        "snapshots": list(plan.snapshots),
+        "objects": [info.key for info in plan.objects],
+        "size_bytes": plan.size_bytes,
+        "in_grace": plan.in_grace,
+        "foreign": plan.foreign,
     }
 
 
-def _print_plan(found: PrunePlan, *, removed: bool) -> None:
+def _print_plan(plan: PrunePlan, *, removed: bool) -> None:
     word = "removed" if removed else "to be removed"
-    if found.snapshots:
-        output.print_text(f"snapshots {word}: {', '.join(found.snapshots)}")
+    if plan.snapshots:
+        output.print_text(f"snapshots {word}: {', '.join(plan.snapshots)}")
     output.print_text(
-        f"{word}: {len(found.objects):,} objects, {found.size_bytes / 1e6:,.1f} MB; kept: "
-        f"{len(found.kept):,} snapshots; too young to go: {found.in_grace:,} objects; not made by "
-        f"naturalist and left alone: {found.foreign:,}"
+        f"{word}: {len(plan.objects):,} objects, {plan.size_bytes / 1e6:,.1f} MB; kept: "
+        f"{len(plan.kept):,} snapshots; too young to go: {plan.in_grace:,} objects; not made by "
+        f"naturalist and left alone: {plan.foreign:,}"
     )
-    if not removed and (found.snapshots or found.objects):
+    if not removed and (plan.snapshots or plan.objects):
         output.print_text("--yes removes them; now nothing was changed")

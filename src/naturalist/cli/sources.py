@@ -188,14 +188,14 @@ def _fetch_all(
 
     def one(advance: Callable[[int], None], entry: Entry) -> dict[str, Any]:
         try:
-            found = catalogue.fetch(entry, options, lambda more, _: advance(more))
+            result = catalogue.fetch(entry, options, lambda more, _: advance(more))
         except NaturalistError as error:
             return {"name": entry.name, "error": str(error)}
         return {
             "name": entry.name,
-            "path": str(found.path),
-            "new": found.is_new,
-            "fetched": vars(found.record),
+            "path": str(result.path),
+            "new": result.is_new,
+            "fetched": vars(result.record),
         }
 
     with (
@@ -237,9 +237,9 @@ def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
     """
     from naturalist import catalogue
 
-    found = catalogue.records(folder)
+    result = catalogue.records(folder)
     if json:
-        output.print_json({"sets": [vars(record) | {"path": str(path)} for path, record in found]})
+        output.print_json({"sets": [vars(record) | {"path": str(path)} for path, record in result]})
         return
     rows = [
         [
@@ -250,8 +250,8 @@ def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
             record.licence or "unknown",
             record.fetched_at[:10],
         ]
-        for path, record in found
+        for path, record in result
     ]
     output.print_table(("category", "name", "version", "MB", "licence", "fetched"), rows)
-    total = sum(record.size_bytes for _, record in found)
-    output.print_text(f"\n{len(found)} sets, {total / 1e9:,.1f} GB in {folder}")
+    total = sum(record.size_bytes for _, record in result)
+    output.print_text(f"\n{len(result)} sets, {total / 1e9:,.1f} GB in {folder}")

@@ -263,8 +263,8 @@ def _estimate(
 
     table = prices_for(settings.publish_url, settings.s3_options, price_table, prices)
     with runner.opened(settings, make_progress(quiet=quiet)) as job:
-        found = estimate_publish(job, table)
+        result = estimate_publish(job, table)
     if json:
-        output.print_json({"dry_run": True, "url": settings.publish_url} | vars(found))
+        output.print_json({"dry_run": True, "url": settings.publish_url} | vars(result))
     else:
-        output.print_estimate(settings.publish_url, vars(found))
+        output.print_estimate(settings.publish_url, vars(result))

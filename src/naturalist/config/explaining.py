@@ -30,13 +30,13 @@ def explain(path: Path, text: str, model: type[BaseModel], error: ValidationErro
         error: what was found when the file was validated against `model`.
     """
     lines = lines_of(text)
-    found: dict[Location, str] = {}
+    result: dict[Location, str] = {}
     for one in error.errors():
         where = _setting(model, one["loc"])
-        found.setdefault(where, _message(model, where, one) + _line(lines, where))
-    count = f"{len(found)} error{'s' if len(found) > 1 else ''}"
+        result.setdefault(where, _message(model, where, one) + _line(lines, where))
+    count = f"{len(result)} error{'s' if len(result) > 1 else ''}"
     reported = [
-        f"  {'.'.join(map(str, at)) or _WHOLE_FILE}: {message}" for at, message in found.items()
+        f"  {'.'.join(map(str, at)) or _WHOLE_FILE}: {message}" for at, message in result.items()
     ]
     return "\n".join([f"{path} has {count}:", *reported])
 

@@ -274,8 +274,8 @@ class Config(Section):
             ConfigError: two sources of a category have the same name.
         """
         if self._sources is None:
-            found = self._new_sources() if self._new_images else self._named_sources()
-            self._sources = _all_different(tuple(found))
+            result = self._new_sources() if self._new_images else self._named_sources()
+            self._sources = _all_different(tuple(result))
         return self._sources
 
     def _new_sources(self) -> Iterator[Source]:
@@ -344,7 +344,7 @@ class Config(Section):
 
     def _pattern_of(self, source: Source) -> SourceSection | None:
         """The section whose wildcards matched a source."""
-        found = [
+        result = [
             section
             for category in self.category
             for section in category.source
@@ -353,7 +353,7 @@ class Config(Section):
             and isinstance(section.path, Path)
             and patterns.is_pattern(section.path)
         ]
-        return max(found, key=lambda section: len(section.name), default=None)
+        return max(result, key=lambda section: len(section.name), default=None)
 
     @property
     def publish_url(self) -> str:

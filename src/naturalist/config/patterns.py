@@ -59,8 +59,8 @@ def matches(name: str, pattern: Path, until: dt.date) -> list[Match]:
     fixed = Path(*steps[:first])
     if not fixed.is_dir():
         return [Match(name, fixed)]
-    found = _walk(fixed, steps[first:], until, ())
-    return [Match(_named(name, texts), path) for path, texts in sorted(found)]
+    result = _walk(fixed, steps[first:], until, ())
+    return [Match(_named(name, texts), path) for path, texts in sorted(result)]
 
 
 def _walk(
@@ -72,9 +72,9 @@ def _walk(
         if (folder / steps[0]).exists():
             yield from _walk(folder / steps[0], steps[1:], until, texts)
     elif folder.is_dir():
-        wanted = _expression(steps[0])
+        expected = _expression(steps[0])
         for entry in folder.iterdir():
-            fits = None if entry.name.startswith(".") else wanted.fullmatch(entry.name)
+            fits = None if entry.name.startswith(".") else expected.fullmatch(entry.name)
             if fits and _are_due(fits.groupdict().values(), until):
                 yield from _walk(entry, steps[1:], until, (*texts, *fits.groups()))
 

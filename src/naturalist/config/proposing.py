@@ -84,10 +84,10 @@ def parse_category(text: str, s3: S3Section, *, each_folder: bool = False) -> Ne
         raise ConfigError(
             f"--category {text!r}: write NAME=LABEL:SOURCE[,SOURCE...], as in plant=0:/data/flowers"
         )
-    found = [_source(part, name) for part in _split_sources(sources)]
+    result = [_source(part, name) for part in _split_sources(sources)]
     if each_folder:
-        found = [one for source in found for one in _each_folder(source, s3)]
-    return NewCategory(name, int(label), tuple(found))
+        result = [one for source in result for one in _each_folder(source, s3)]
+    return NewCategory(name, int(label), tuple(result))
 
 
 def _split_sources(text: str) -> list[str]:
@@ -115,8 +115,8 @@ def _each_folder(source: NewSource, s3: S3Section) -> list[NewSource]:
     location = source.location
     if isinstance(location, Path) and patterns.is_pattern(location):
         return [source]
-    found = look(s3.folder(location) if isinstance(location, str) else location)
-    return [new_source(one) for one in sources_of(found)]
+    result = look(s3.folder(location) if isinstance(location, str) else location)
+    return [new_source(one) for one in sources_of(result)]
 
 
 def from_catalogue(categories: str, folder: Path) -> tuple[NewCategory, ...]:
@@ -175,12 +175,14 @@ def look_at(paths: Sequence[str], s3: S3Section, named: Sequence[NewCategory]) -
         return Proposal(tuple(named), hints=tuple(_hints(named)))
     places = [s3.folder(text.rstrip("/")) if "://" in text else expanded(text) for text in paths]
     folders = [look(place) for place in places]
-    found = propose(folders)
+    result = propose(folders)
     counts = {
-        (one.name, str(source.location)): source.pictures for one in found for source in one.sources
+        (one.name, str(source.location)): source.pictures
+        for one in result
+        for source in one.sources
     }
     looked_at = tuple((folder, layout_of(folder)) for folder in folders)
-    return Proposal(tuple(_labelled(found, named)), looked_at, counts)
+    return Proposal(tuple(_labelled(result, named)), looked_at, counts)
 
 
 def _hints(named: Sequence[NewCategory]) -> list[str]:
@@ -201,12 +203,14 @@ def _hints(named: Sequence[NewCategory]) -> list[str]:
     return hints
 
 
-def _labelled(found: Sequence[ProposedCategory], named: Sequence[NewCategory]) -> list[NewCategory]:
+def _labelled(
+    proposed: Sequence[ProposedCategory], named: Sequence[NewCategory]
+) -> list[NewCategory]:
     """Categories with labels: those that were named first, the others numbered after them."""
     by_name = {one.name: one for one in named}
     taken = {one.label for one in named}
     free = (number for number in itertools.count() if number not in taken)
-    for one in found:
+    for one in proposed:
         sources = tuple(map(new_source, one.sources))
         if one.name in by_name:
             before = by_name[one.name]
@@ -216,15 +220,15 @@ def _labelled(found: Sequence[ProposedCategory], named: Sequence[NewCategory]) -
     return list(by_name.values())
 
 
-def new_source(found: ProposedSource) -> NewSource:
+def new_source(source: ProposedSource) -> NewSource:
     """A source as it is written, with what might come along as comments."""
     hints = []
-    if found.folders:
-        hints.append(f'folders = "{found.folders}"   # keep folder names as columns')
-    if found.tables:
-        files = ", ".join(found.tables[:3])
+    if source.folders:
+        hints.append(f'folders = "{source.folders}"   # keep folder names as columns')
+    if source.tables:
+        files = ", ".join(source.tables[:3])
         hints.append(f"{files} may hold columns worth keeping: see docs/metadata.md")
-    return NewSource(found.location, include=found.include, hints=tuple(hints))
+    return NewSource(source.location, include=source.include, hints=tuple(hints))
 
 
 _LAYOUTS: dict[LayoutName, str] = {

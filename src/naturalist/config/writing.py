@@ -72,8 +72,8 @@ def write_config(
     path = folder / CONFIG_NAME
     if publish and "://" not in publish:
         publish = str(expanded(publish).resolve())
-    chosen = name or source_names([folder.resolve()])[0]
-    text = _as_text(render_config(chosen, categories, publish, backbone, s3))
+    selected = name or source_names([folder.resolve()])[0]
+    text = _as_text(render_config(selected, categories, publish, backbone, s3))
     with artifacts.storage_errors(str(path)):
         if path.exists():
             raise ConfigError(f"{path} exists already: edit it, or choose another folder")

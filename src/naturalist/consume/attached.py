@@ -35,8 +35,8 @@ def read_with_columns(
         return read(file, columns)
     own = [name for name in columns if name not in attached]
     table = read(file, [*own, *([] if _ID in own else [_ID])])
-    found = _beside(file, beside, attached, table[_ID])
-    return pa.table({name: found[name] if name in found else table[name] for name in columns})
+    result = _beside(file, beside, attached, table[_ID])
+    return pa.table({name: result[name] if name in result else table[name] for name in columns})
 
 
 def _beside(

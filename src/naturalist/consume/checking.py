@@ -125,7 +125,7 @@ def _check_all(
         for window in windows(files, _WINDOW):
             known = [one for one in window if isinstance(one, File)]
             findings += [one for one in window if isinstance(one, Finding)]
-            findings += [found for found in threads.map(check, known) if found is not None]
+            findings += [result for result in threads.map(check, known) if result is not None]
             count += len(known)
             size_bytes += sum(file.size_bytes for file in known)
             on_file(len(known))

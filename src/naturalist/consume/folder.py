@@ -131,12 +131,12 @@ def read_manifest(folder: Path) -> Manifest | None:
             f"{error}. To repair it, remove {path} and pull again: files that are there already "
             "are not fetched again"
         ) from error
-    chosen = document.selection
+    selected = document.selection
     return Manifest(
         url=document.url,
         snapshot=document.snapshot,
         snapshot_sha256=document.snapshot_sha256,
-        selection=Selection(*map(tuple, (chosen.categories, chosen.formats, chosen.parts))),
+        selection=Selection(*map(tuple, (selected.categories, selected.formats, selected.parts))),
         about=value["about"],
         complete=document.complete,
         files={one.name: _here(one) for one in document.files},

@@ -295,15 +295,15 @@ def load(
         >>> collection.arrow().column_names
         ['picID', 'category_label', 'source', 'features']
     """
-    found = find_tables(place, snapshot, options, cache or reading.cache_folder())
-    held = (*reading.columns_of(found.files), *columns_of(found.about))
+    result = find_tables(place, snapshot, options, cache or reading.cache_folder())
+    held = (*reading.columns_of(result.files), *columns_of(result.about))
     check_words("column", columns or (), held)
     if categories is not None:
-        known = {file.category for file in found.files} | set(found.labels or ())
+        known = {file.category for file in result.files} | set(result.labels or ())
         check_words("category", categories, known)
-        found = replace(
-            found,
-            labels=found.labels and {k: v for k, v in found.labels.items() if k in categories},
-            files=tuple(file for file in found.files if file.category in categories),
+        result = replace(
+            result,
+            labels=result.labels and {k: v for k, v in result.labels.items() if k in categories},
+            files=tuple(file for file in result.files if file.category in categories),
         )
-    return Collection(found, held if columns is None else tuple(columns))
+    return Collection(result, held if columns is None else tuple(columns))

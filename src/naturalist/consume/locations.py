@@ -70,12 +70,12 @@ def find_tables(
     """
     url = os.fspath(place)
     if "://" in url and not url.startswith("file://"):
-        found = snapshots.read(open_store(url, options), snapshot)
-        return _remote(url, options, found, cache)
+        result = snapshots.read(open_store(url, options), snapshot)
+        return _remote(url, options, result, cache)
     folder = _folder(url)
     if (folder / LATEST).exists():
-        found = snapshots.read(open_store(str(folder)), snapshot)
-        return _in_place(folder, found.id, found.about, found.files, lambda file: file.key)
+        result = snapshots.read(open_store(str(folder)), snapshot)
+        return _in_place(folder, result.id, result.about, result.files, lambda file: file.key)
     if (folder / MANIFEST).exists():
         return _pulled(folder, snapshot)
     if Layout(folder).marker.exists():
@@ -92,14 +92,14 @@ def _folder(url: str) -> Path:
     return Path(url).expanduser().absolute()
 
 
-def _remote(url: str, options: S3Options | None, found: Snapshot, cache: Path) -> Tables:
+def _remote(url: str, options: S3Options | None, snapshot: Snapshot, cache: Path) -> Tables:
     def cached(file: File) -> TableFile:
         path = cache / file.sha256[:2] / f"{file.sha256}{file.suffix}"
-        name = found.names.get(file.category, file.category)
+        name = snapshot.names.get(file.category, file.category)
         return TableFile(file.name, name, path, file.sha256, file.key, size_bytes=file.size_bytes)
 
-    files = _with_beside(tables_of(found.files, ".parquet"), found.files, cached)
-    return Tables(url, options, found.id, found.labels, files, found.about)
+    files = _with_beside(tables_of(snapshot.files, ".parquet"), snapshot.files, cached)
+    return Tables(url, options, snapshot.id, snapshot.labels, files, snapshot.about)
 
 
 def _in_place(
@@ -115,22 +115,22 @@ def _in_place(
 
     names = snapshots.names_of(about)
     labels = {one["name"]: one["label"] for one in about.get("categories", ())}
-    chosen = list(tables_of(files, ".parquet")) or tables_of(files, ".csv")
-    found = _with_beside(chosen, files, listed)
-    return Tables(str(folder), None, snapshot, labels, found, about)
+    selected = list(tables_of(files, ".parquet")) or tables_of(files, ".csv")
+    result = _with_beside(selected, files, listed)
+    return Tables(str(folder), None, snapshot, labels, result, about)
 
 
 def _with_beside(
-    chosen: Iterable[File], files: Iterable[File], listed: Callable[[File], TableFile]
+    selected: Iterable[File], files: Iterable[File], listed: Callable[[File], TableFile]
 ) -> tuple[TableFile, ...]:
     """Tables, each with the file of what came along with its pictures."""
     beside = {file.name: file for file in files if file.part == METADATA}
-    found = []
-    for file in chosen:
+    result = []
+    for file in selected:
         stem = PurePosixPath(file.name).stem
         other = beside.get(f"{METADATA}/{file.category}/{stem}.parquet")
-        found.append(replace(listed(file), beside=listed(other) if other else None))
-    return tuple(found)
+        result.append(replace(listed(file), beside=listed(other) if other else None))
+    return tuple(result)
 
 
 def _pulled(folder: Path, snapshot: str | None) -> Tables:

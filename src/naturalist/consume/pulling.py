@@ -96,14 +96,14 @@ def pull(
     """
     _check_folder(folder)
     snapshot = snapshots.read(store, snapshot_id)
-    wanted = selection.of(store, snapshot)
-    description = _description(store, snapshot, wanted)
-    for file in wanted:
+    expected = selection.of(store, snapshot)
+    description = _description(store, snapshot, expected)
+    for file in expected:
         path_of(folder, file)  # before anything is made
     with _held(folder):
         manifest = read_manifest(folder)
         _check_collection(folder, snapshot, manifest)
-        plan = _plan(folder, wanted, manifest)
+        plan = _plan(folder, expected, manifest)
         _check_free(folder, plan, manifest, description)
         size_bytes = sum(file.size_bytes for file in plan.missing)
         _check_room(folder, plan.missing)
@@ -121,8 +121,8 @@ def pull(
         shutil.rmtree(staging(folder), ignore_errors=True)
     return Pulled(
         snapshot=snapshot.id,
-        files=len(wanted),
-        size_bytes=sum(file.size_bytes for file in wanted),
+        files=len(expected),
+        size_bytes=sum(file.size_bytes for file in expected),
         fetched_files=len(plan.missing),
         fetched_bytes=size_bytes,
         removed_files=len(plan.surplus),
@@ -163,16 +163,16 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _plan(folder: Path, wanted: Sequence[File], manifest: Manifest | None) -> _Plan:
+def _plan(folder: Path, expected: Sequence[File], manifest: Manifest | None) -> _Plan:
     before = manifest.files if manifest else {}
     kept, missing = {}, []
-    for file in wanted:
+    for file in expected:
         here = _find(folder, file, before.get(file.name))
         if here is None:
             missing.append(file)
         else:
             kept[file.name] = here
-    names = {file.name for file in wanted}
+    names = {file.name for file in expected}
     surplus = [here.file for name, here in before.items() if name not in names]
     return _Plan(kept, missing, surplus)
 
@@ -278,13 +278,13 @@ def _manifest(
     )
 
 
-def _description(store: Store, snapshot: Snapshot, wanted: Iterable[File]) -> bytes:
+def _description(store: Store, snapshot: Snapshot, expected: Iterable[File]) -> bytes:
     if not snapshot.about.get("backbone"):
         raise StoreError(
             f"{snapshot.key} in {store.url} does not name the backbone of its features: publish "
             "again, or ask the publisher to"
         )
-    return cards.croissant(snapshot.about, [_as_named(file) for file in wanted]).encode()
+    return cards.croissant(snapshot.about, [_as_named(file) for file in expected]).encode()
 
 
 def _as_named(file: File) -> CardFile:

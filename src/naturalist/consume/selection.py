@@ -63,14 +63,14 @@ class Selection:
         return not (self.categories and name) or name in self.categories
 
 
-def check_words(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
+def check_words(what: str, requested: Iterable[str], known: Iterable[str]) -> None:
     """Raise unless everything that was asked for is known.
 
     Raises:
         ConfigError: names what is unknown and what there is.
     """
     names = sorted(known)
-    for word in asked:
+    for word in requested:
         if word not in names:
             raise ConfigError(f"there is no {what} {word!r}: choose from {', '.join(names)}")
 

@@ -84,13 +84,13 @@ def make_concept(
     model, quality = _fitted(words, labels, out, name)
     scored = _scored(words, model, out)
     threshold = quality.threshold if quality else 0.5
-    asked = _questions(words, scored, threshold, set(labels), ask)
+    questions = _questions(words, scored, threshold, set(labels), ask)
     saved = SavedConcept(
         name=name,
         backbone=backbone,
         yes=tuple(one for one, says in labels.items() if says),
         no=tuple(one for one, says in labels.items() if not says),
-        likely=(*(before.likely if before else ()), *asked["likely"]),
+        likely=(*(before.likely if before else ()), *questions["likely"]),
         made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         quality=quality,
         weights=encoded(model),
@@ -98,7 +98,7 @@ def make_concept(
     )
     with workspace.writing(config):
         concept_files.write_concept(config.layout, saved)
-    return _described(saved, scored) | {"ask": asked}
+    return _described(saved, scored) | {"ask": questions}
 
 
 def show_concept(config: Config, name: str, progress: Progress) -> dict[str, Any]:
@@ -238,8 +238,8 @@ def _background(words: Words, but: AbstractSet[str], name: str) -> Floats:
 def _rows_of(words: Words, rows: NDArray[np.int64]) -> Floats:
     starts = words.index.starts
     parts = np.searchsorted(starts, rows, side="right") - 1
-    found = [words.part(int(p))[row - starts[p]] for row, p in zip(rows, parts, strict=True)]
-    return np.array(found, np.float32).reshape(len(rows), -1)
+    result = [words.part(int(p))[row - starts[p]] for row, p in zip(rows, parts, strict=True)]
+    return np.array(result, np.float32).reshape(len(rows), -1)
 
 
 def _scored(words: Words, model: Concept, out: Withheld) -> Scored:
@@ -346,13 +346,13 @@ def _write_proposal(
 ) -> int:
     """Write decisions that put matching pictures of other categories into one."""
     own = np.asarray(named["category"].to_numpy(zero_copy_only=False) == category, bool)
-    chosen = np.flatnonzero(matches & ~own)
-    chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+    selected = np.flatnonzero(matches & ~own)
+    selected = selected[np.argsort(-scores[selected], kind="stable")]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("picID", "decision", "category", "note"))
-    for row in chosen.tolist():
+    for row in selected.tolist():
         note = f"concept {saved.name}, score {scores[row]:.3f}"
         writer.writerow((named["picID"][row].as_py(), "relabel", category, note))
     artifacts.write_bytes(path, text.getvalue().encode())
-    return len(chosen)
+    return len(selected)

@@ -43,9 +43,9 @@ class Mistakes:
         self._path = path
         self._mistakes: list[tuple[int, str]] = []
 
-    def add(self, line: int, said: str) -> None:
+    def add(self, line: int, text: str) -> None:
         """Remember a mistake."""
-        self._mistakes.append((line, said))
+        self._mistakes.append((line, text))
 
     def by_line(self) -> dict[int, str]:
         """The first mistake of each line."""
@@ -55,7 +55,7 @@ class Mistakes:
         """Raise ConfigError with every mistake."""
         if not self._mistakes:
             return
-        listed = [f"line {line}: {said}" for line, said in sorted(self._mistakes)[:_SHOWN]]
+        listed = [f"line {line}: {text}" for line, text in sorted(self._mistakes)[:_SHOWN]]
         more = len(self._mistakes) - len(listed)
         listed += [f"and {more} more"] if more > 0 else []
         raise ConfigError(f"{self._path}: nothing was changed. " + "; ".join(listed))
@@ -106,9 +106,9 @@ def _decision(
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     if not values["decision"]:
         return None
-    said = _mistake(values, categories)
-    if said:
-        mistakes.add(line, said)
+    text = _mistake(values, categories)
+    if text:
+        mistakes.add(line, text)
         return None
     kind = Kind(values["decision"])
     category = categories.get(values["category"], "")

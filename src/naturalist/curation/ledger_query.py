@@ -28,12 +28,12 @@ class Filter:
 
     def where(self) -> tuple[str, list[str]]:
         """The SQL condition and its parameters."""
-        asked = {column: value for column, value in asdict(self).items() if value}
-        condition = " AND ".join(f"{column} = ?" for column in asked) or "true"
-        return condition, list(asked.values())
+        requested = {column: value for column, value in asdict(self).items() if value}
+        condition = " AND ".join(f"{column} = ?" for column in requested) or "true"
+        return condition, list(requested.values())
 
 
-def check_names(config: Config, wanted: Filter) -> None:
+def check_names(config: Config, filters: Filter) -> None:
     """Check that the asked category and source are known: a mistyped one would find nothing.
 
     Raises:
@@ -41,24 +41,24 @@ def check_names(config: Config, wanted: Filter) -> None:
     """
     categories = {*config.labels, *ledger.categories(config.layout)}
     sources = {source.name for source in config.known_sources}
-    if wanted.source not in {"", *sources}:
+    if filters.source not in {"", *sources}:
         # Only now, because it costs a summary for each batch: names that are configured no more.
         sources |= {name for c in categories for name in ledger.counts(config.layout, c)}
-    for what, asked, known in (
-        ("category", wanted.category, categories),
-        ("source", wanted.source, sources),
+    for what, requested, known in (
+        ("category", filters.category, categories),
+        ("source", filters.source, sources),
     ):
-        if asked and asked not in known:
+        if requested and requested not in known:
             raise ConfigError(
-                f"--{what} {asked!r}: there is none of that name; choose one of "
+                f"--{what} {requested!r}: there is none of that name; choose one of "
                 f"{', '.join(sorted(known))}"
             )
 
 
-def rows(config: Config, wanted: Filter, limit: int) -> Iterator[dict[str, Any]]:
+def rows(config: Config, filters: Filter, limit: int) -> Iterator[dict[str, Any]]:
     """Give rows in id and path order; `limit` 0 gives all. Hashes and exact paths are hex."""
     workspace.reading(config.layout)
-    condition, values = wanted.where()
+    condition, values = filters.where()
     most = f"LIMIT {limit}" if limit else ""
     with ledger.connect(config.layout) as connection:
         query = (
@@ -74,11 +74,11 @@ def rows(config: Config, wanted: Filter, limit: int) -> Iterator[dict[str, Any]]
                 yield row
 
 
-def count(config: Config, wanted: Filter) -> int:
+def count(config: Config, filters: Filter) -> int:
     """Count rows."""
     workspace.reading(config.layout)
-    condition, values = wanted.where()
+    condition, values = filters.where()
     with ledger.connect(config.layout) as connection:
         query = f"SELECT count(*) FROM ledger WHERE {condition}"  # noqa: S608
-        found = connection.execute(query, values).fetchone()
-    return int(found[0]) if found else 0
+        result = connection.execute(query, values).fetchone()
+    return int(result[0]) if result else 0

@@ -40,5 +40,5 @@ def name_all(
         report = studies.study(config, progress, make).report
         return {key: report[key] for key in _SAID}
     backbone = backbones.describe(config.extract.backbone).id
-    found = named_groups(config.layout, words, backbone, groups)
-    return {"of": kind, "name": name, **found}
+    result = named_groups(config.layout, words, backbone, groups)
+    return {"of": kind, "name": name, **result}

@@ -107,10 +107,10 @@ def find_overlap(
         _load_groups(connection, layout)
         rows = ledger.query(connection, _SHARED).to_pylist()
         leaks = _leaks(connection, layout, column) if column else ()
-    chosen = set(sources) or set(sizes)
-    shared = [_shared(r, sizes) for r in rows if {r["first"], r["second"]} <= chosen]
+    selected = set(sources) or set(sizes)
+    shared = [_shared(r, sizes) for r in rows if {r["first"], r["second"]} <= selected]
     shared.sort(key=lambda one: (-one.share, -one.exact, one.first, one.second))
-    kept = {name: count for name, count in sizes.items() if name in chosen}
+    kept = {name: count for name, count in sizes.items() if name in selected}
     return Overlap(kept, tuple(shared), leaks, has_near)
 
 
@@ -127,8 +127,8 @@ def _load_files(connection: "duckdb.DuckDBPyConnection", categories: list[str]) 
 def _load_groups(connection: "duckdb.DuckDBPyConnection", layout: Layout) -> None:
     grouped = pa.table({"pic_id": pa.array([], pa.string()), "grp": pa.array([], pa.string())})
     if layout.near_duplicates.exists():
-        found = artifacts.read_parquet(layout.near_duplicates, ["picID", "group"])
-        grouped = found.rename_columns(["pic_id", "grp"])
+        result = artifacts.read_parquet(layout.near_duplicates, ["picID", "group"])
+        grouped = result.rename_columns(["pic_id", "grp"])
     connection.register("grouped", grouped)
     connection.execute(
         "CREATE TEMP TABLE members AS "

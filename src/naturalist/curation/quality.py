@@ -123,28 +123,28 @@ def look_for_poor(
         ConfigError: there is no such check, or a limit is none.
         WorkspaceError: nothing has been extracted yet.
     """
-    chosen = limits or {name: check.default for name, check in CHECKS.items()}
-    for name in chosen:
+    selected = limits or {name: check.default for name, check in CHECKS.items()}
+    for name in selected:
         if name not in CHECKS:
             raise ConfigError(f"there is no check {name!r}: choose from {', '.join(CHECKS)}")
-    parsed = {name: parse_limit(name, text) for name, text in chosen.items()}
+    parsed = {name: parse_limit(name, text) for name, text in selected.items()}
     with measured(layout, categories) as connection:
-        found: list[PoorPicture] = []
+        result: list[PoorPicture] = []
         values: dict[str, float] = {}
         for name, (number, is_share) in parsed.items():
             values[name] = _quantile(connection, name, number) if is_share else number
-            found += _beyond(connection, name, values[name])
+            result += _beyond(connection, name, values[name])
         (counted,) = ledger.query(connection, "SELECT count(*) AS n FROM pictures").to_pylist()
-    counts = {name: sum(one.check == name for one in found) for name in chosen}
-    return Quality(counted["n"], values, counts, tuple(found))
+    counts = {name: sum(one.check == name for one in result) for name in selected}
+    return Quality(counted["n"], values, counts, tuple(result))
 
 
 def _quantile(connection: "duckdb.DuckDBPyConnection", name: str, percent: float) -> float:
     check = CHECKS[name]
     share = percent / 100 if check.end == "low" else 1 - percent / 100
     query = f"SELECT quantile_disc({check.measure}, {share}) AS value FROM pictures"  # noqa: S608
-    (found,) = ledger.query(connection, query).to_pylist()
-    return float(found["value"] or 0.0)
+    (result,) = ledger.query(connection, query).to_pylist()
+    return float(result["value"] or 0.0)
 
 
 def _beyond(

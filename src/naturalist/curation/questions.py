@@ -39,7 +39,7 @@ def write_template(config: Config, path: Path, most: int) -> dict[str, int]:
     workspace.reading(config.layout)
     if path.exists():
         raise ConfigError(f"{path} is there already: name another file, or remove it")
-    asked: dict[str, int] = {}
+    counts: dict[str, int] = {}
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, HEADER, restval="", lineterminator="\n")
     writer.writeheader()
@@ -51,10 +51,10 @@ def write_template(config: Config, path: Path, most: int) -> dict[str, int]:
     ):
         fresh = [row for row in islice(rows, most) if row["picID"] not in seen]
         seen |= {row["picID"] for row in fresh}
-        asked[kind] = len(fresh)
+        counts[kind] = len(fresh)
         writer.writerows({**row, "question": kind} for row in fresh)
     artifacts.write_bytes(path, text.getvalue().encode())
-    return asked
+    return counts
 
 
 _CONFLICTS = """
@@ -72,8 +72,8 @@ GROUP BY sha256 ORDER BY files[1]
 def conflicts(config: Config) -> Iterator[Row]:
     """Bytes that are in conflict, with the files that have them."""
     with ledger.connect(config.layout) as connection:
-        found = ledger.query(connection, _CONFLICTS).to_pylist()
-    for row in found:
+        result = ledger.query(connection, _CONFLICTS).to_pylist()
+    for row in result:
         files = [_printable(name) for name in row["files"]]
         more = [f"and {len(files) - _FILES_NAMED} more"] if len(files) > _FILES_NAMED else []
         yield {
@@ -96,12 +96,12 @@ def label_issues(config: Config) -> Iterator[Row]:
     open_ones = undecided(config)
     for row in artifacts.read_parquet(path).to_pylist():
         if row["picID"] in open_ones:
-            said = f"suspect {row['rank']}, score {row['score']:.3f}"
+            text = f"suspect {row['rank']}, score {row['score']:.3f}"
             yield {
                 "picID": row["picID"],
                 "now": row["category"],
                 "suggested": row["suggested"],
-                "found_in": said,
+                "found_in": text,
             }
 
 
@@ -162,8 +162,8 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
         allowed = ", ".join([EARLIER, *config.names.values()])
         raise ConfigError(f"--keep {keep!r}: choose one of {allowed}")
     with ledger.connect(config.layout) as connection:
-        found = ledger.query(connection, _BETWEEN).to_pylist()
-    mine = [row for row in found if {one, other} <= set(row["sources"])]
+        result = ledger.query(connection, _BETWEEN).to_pylist()
+    mine = [row for row in result if {one, other} <= set(row["sources"])]
     if not mine:
         raise ConfigError(
             f"there is no open conflict between {one} and {other}: name sources as "

@@ -178,8 +178,8 @@ def _digests(
     connection: Any, decisions: Sequence[Decision], mistakes: Mistakes
 ) -> dict[int, bytes]:
     """The bytes that each line is about."""
-    asked = pa.table({"pic_id": pa.array([d.key for d in decisions], pa.string())})
-    connection.register("asked", asked)
+    requested = pa.table({"pic_id": pa.array([d.key for d in decisions], pa.string())})
+    connection.register("asked", requested)
     known = dict(
         connection.execute(
             "SELECT DISTINCT pic_id, sha256 FROM ledger_rows SEMI JOIN asked USING (pic_id)"
@@ -192,8 +192,8 @@ def _digests(
             mistakes.add(decision.line, f"the ledger knows no picture {decision.key!r}")
         else:
             digests[decision.line] = bytes(digest)
-    asked = pa.table({"sha256": pa.array(set(digests.values()), pa.binary(32))})
-    connection.register("asked_bytes", asked)
+    requested = pa.table({"sha256": pa.array(set(digests.values()), pa.binary(32))})
+    connection.register("asked_bytes", requested)
     query = "SELECT DISTINCT sha256 FROM ledger SEMI JOIN asked_bytes USING (sha256)"
     there = {bytes(row[0]) for row in connection.execute(query).fetchall()}
     for decision in decisions:
@@ -214,8 +214,8 @@ ORDER BY l.batch, l.category, l.source, l.path, l.occurrence
 
 
 def _rows_of(connection: Any, digests: set[bytes]) -> dict[bytes, list[Row]]:
-    asked = pa.table({"sha256": pa.array(digests, pa.binary(32))})
-    connection.register("asked_bytes", asked)
+    requested = pa.table({"sha256": pa.array(digests, pa.binary(32))})
+    connection.register("asked_bytes", requested)
     rows: dict[bytes, list[Row]] = defaultdict(list)
     for row in ledger.query(connection, _ROWS).to_pylist():
         rows[row["sha256"]].append(row)
@@ -261,8 +261,8 @@ class _Numbers:
 def _resolve(
     decision: Decision, rows: Sequence[Row], record: DecisionRecord, numbers: Callable[[str], int]
 ) -> Resolution:
-    wanted, category = _meaning(decision)
-    return resolve(rows, category, record, numbers) if wanted else retire(rows, record)
+    expected, category = _meaning(decision)
+    return resolve(rows, category, record, numbers) if expected else retire(rows, record)
 
 
 def _report(reviewed: Reviewed, rows: Sequence[Row], resolution: Resolution) -> None:

@@ -93,10 +93,10 @@ def _stage_members(
     config: Config, rows: Sequence[Row], sources: dict[tuple[str, str], Any]
 ) -> None:
     """Unpack the archives that hold some of the pictures once more."""
-    wanted = {
+    expected = {
         (*_source(row), row["path"].partition(b"\0")[0]) for row in rows if b"\0" in row["path"]
     }
-    for category, name, archive in sorted(wanted):
+    for category, name, archive in sorted(expected):
         source = sources[category, name]
         if isinstance(source.path, RemoteFolder):
             raise ConfigError(

@@ -107,7 +107,7 @@ def search_words(
     )
     if not terms and not request.like:
         raise ConfigError("nothing to search for: give words, or --like a picture")
-    found = search(
+    result = search(
         words.index,
         prepared(nouns, terms, concepts, words.index.has_classes),
         request.k,
@@ -120,9 +120,9 @@ def search_words(
         "like": request.like or None,
         "network": spec.name,
         "pictures": words.index.rows,
-        "words": found.terms,
-        "messages": _messages(found, words.index.has_classes, spec.name),
-        "hits": _hits(layout, words.index, found),
+        "words": result.terms,
+        "messages": _messages(result, words.index.has_classes, spec.name),
+        "hits": _hits(layout, words.index, result),
     }
 
 
@@ -158,13 +158,13 @@ def _write_sheet(layout: Layout, captions: Mapping[str, str], title: str, path: 
 
 def reason_text(hit: dict[str, Any]) -> str:
     """Why a picture was found, in a few words."""
-    said = [
+    lines = [
         f"{one['what']} {one['score']:.2f}"
         if one["by"] in ("class", "concept")
         else f"{one['by']}: {one['what']}"
         for one in hit["why"]
     ]
-    return ", ".join(dict.fromkeys(said))
+    return ", ".join(dict.fromkeys(lines))
 
 
 def _allowed(
@@ -191,8 +191,8 @@ def _allowed(
     return allowed
 
 
-def _mask(found: pa.ChunkedArray) -> NDArray[np.bool_]:
-    return np.asarray(found.to_numpy(), bool)
+def _mask(result: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return np.asarray(result.to_numpy(), bool)
 
 
 def _meeting(layout: Layout, where: str) -> pa.Array:
@@ -245,7 +245,7 @@ def _like(config: Config, index: Index, like: str) -> Floats | None:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
 
-def _messages(found: Matches, has_classes: bool, network: str) -> list[str]:
+def _messages(matches: Matches, has_classes: bool, network: str) -> list[str]:
     """What a person should know about the words, above all which ones mean nothing here."""
     messages = []
     if not has_classes:
@@ -253,7 +253,7 @@ def _messages(found: Matches, has_classes: bool, network: str) -> list[str]:
             f"{network} has no classes that could name what pictures show: only words of paths and "
             "columns, and concepts, are searched"
         )
-    for word in found.terms:
+    for word in matches.terms:
         messages += word["notes"]
         if not (word["known_to_network"] or word["concept"]):
             messages.append(_unknown(word, has_classes))
@@ -272,8 +272,8 @@ def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     return f"{start}{held}; or give examples:  naturalist concept make {name} --yes ID,ID,..."
 
 
-def _hits(layout: Layout, index: WordIndex, found: Matches) -> list[dict[str, Any]]:
-    named = index.described(found.rows)
+def _hits(layout: Layout, index: WordIndex, matches: Matches) -> list[dict[str, Any]]:
+    named = index.described(matches.rows)
     paths = paths_of(layout, [one["picID"] for one in named])
     return [
         {
@@ -286,6 +286,6 @@ def _hits(layout: Layout, index: WordIndex, found: Matches) -> list[dict[str, An
             "why": why,
         }
         for rank, (one, score, why) in enumerate(
-            zip(named, found.scores, found.why, strict=True), 1
+            zip(named, matches.scores, matches.why, strict=True), 1
         )
     ]

@@ -33,10 +33,10 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
     """
     workspace.reading(config.layout)
     with workspace.writing(config):
-        found = _find(config, pic_ids)
+        result = _find(config, pic_ids)
         rows = defaultdict(list)
         now = time.time_ns()
-        for category, source, pic, outcome in found:
+        for category, source, pic, outcome in result:
             # One in conflict could be accepted by a review.
             if outcome in (Outcome.ACCEPTED, Outcome.CONFLICT):
                 rows[category].append(_amendment(pic, source, why, by, now))
@@ -60,19 +60,19 @@ def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, s
     with ledger.connect(config.layout) as connection:
         connection.register("asked", pa.table({"pic_id": pa.array(pic_ids, pa.string())}))
         # A picture that was relabelled has other ids for the same bytes.
-        found = connection.execute(
+        result = connection.execute(
             "SELECT category, source, pic_id, outcome FROM ledger WHERE pic_id IS NOT NULL AND "
             "(pic_id IN (SELECT pic_id FROM asked) OR sha256 IN (SELECT sha256 FROM ledger_rows "
             "SEMI JOIN asked USING (pic_id)))"
         ).fetchall()
-    unknown = sorted(set(pic_ids) - {row[2] for row in found})
+    unknown = sorted(set(pic_ids) - {row[2] for row in result})
     if unknown:
         raise ConfigError(
             f"the ledger knows no picture {unknown[0]!r}: ids look like plant_id_7; naturalist "
             "ledger  shows them. Nothing was changed"
         )
     asked_at = {pic: i for i, pic in enumerate(pic_ids)}
-    return sorted(found, key=lambda row: asked_at.get(row[2], len(pic_ids)))
+    return sorted(result, key=lambda row: asked_at.get(row[2], len(pic_ids)))
 
 
 def _amendment(pic: str, source: str, why: str, by: str, at_ns: int) -> dict[str, object]:

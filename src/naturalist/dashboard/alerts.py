@@ -16,7 +16,7 @@ def alerts(health: dict[str, Any], limits: AlertsSection) -> list[Alert]:
     Each has `name` (stable, for machines), `level` (`bad` or `warn`), `text`, and where a number is
     compared `value` and `limit`.
     """
-    found = [
+    result = [
         *_runs(health, limits),
         *_snapshot(health, limits),
         *_counts(health, limits),
@@ -24,7 +24,7 @@ def alerts(health: dict[str, Any], limits: AlertsSection) -> list[Alert]:
         *_drive(health, limits),
         *_labels(health, limits),
     ]
-    return sorted(found, key=lambda alert: alert["level"] != "bad")
+    return sorted(result, key=lambda alert: alert["level"] != "bad")
 
 
 def _alert(name: str, level: str, text: str, value: Any = None, limit: Any = None) -> Alert:
@@ -75,9 +75,9 @@ def _snapshot(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
         age_h = snapshot["age_s"] / _HOUR_S
         text = f"The newest snapshot is {age_h:,.0f} hours old."
         yield _alert("snapshot_old", "warn", text, age_h, limits.snapshot_age_h)
-    found = health["consistency"]
-    if found and found.get("passed") is False:
-        count = len(found["findings"])
+    result = health["consistency"]
+    if result and result.get("passed") is False:
+        count = len(result["findings"])
         text = f"{count} published objects are not as the snapshot says: naturalist publish --mend"
         yield _alert("store_inconsistent", "bad", text, count, 0)
 

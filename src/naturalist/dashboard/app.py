@@ -157,9 +157,9 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
         offset: Offset = 0,
         sort: Annotated[str, Query(pattern=_ORDER)] = "id",
     ) -> Any:
-        wanted = _filters(request, batch)
-        rows = catalogue.page(wanted, text, limit, offset, sort)
-        return JSON({"of": catalogue.count(wanted, text), "rows": rows})
+        expected = _filters(request, batch)
+        rows = catalogue.page(expected, text, limit, offset, sort)
+        return JSON({"of": catalogue.count(expected, text), "rows": rows})
 
     @app.get("/api/picture-ids")
     def picture_ids(
@@ -206,19 +206,19 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
             return failed(404, "Only a workspace can be searched by words.")
         request = searching.Request(text, k=_WORD_MATCHES)
         try:
-            found = searching.search_words(context.place.config, request, SILENT, update=False)
+            result = searching.search_words(context.place.config, request, SILENT, update=False)
         except ConfigError as error:
             # Words that say nothing may still be part of a path, which the page asks for too.
             return JSON({"ids": [], "messages": [str(error)]})
-        ids = [hit["picID"] for hit in found["hits"]]
-        return JSON({"ids": ids, "messages": found["messages"]})
+        ids = [hit["picID"] for hit in result["hits"]]
+        return JSON({"ids": ids, "messages": result["messages"]})
 
     @app.get("/api/sprites")
     def strip(ids: Annotated[str, Query(pattern=_PIC_IDS)]) -> Response:
-        found = [context.thumbnails.get(name) for name in ids.split(",")]
-        missing = ",".join(str(at) for at, jpeg in enumerate(found) if jpeg is None)
+        result = [context.thumbnails.get(name) for name in ids.split(",")]
+        missing = ",".join(str(at) for at, jpeg in enumerate(result) if jpeg is None)
         headers = {"cache-control": _FOREVER, "x-missing": missing}
-        return Response(sprites.strip(found), media_type="image/webp", headers=headers)
+        return Response(sprites.strip(result), media_type="image/webp", headers=headers)
 
     @app.get("/api/pictures/{pic_id}/large")
     def large(pic_id: PicId) -> Response:
@@ -249,16 +249,16 @@ def _add_columns(app: FastAPI, context: DashboardContext) -> None:
         text: Annotated[str, Query(max_length=300)] = "",
         limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
     ) -> Any:
-        found = next((one for one in catalogue.attached if one.id == column), None)
-        if found is None:
+        result = next((one for one in catalogue.attached if one.id == column), None)
+        if result is None:
             return failed(404, f"There is no metadata column {column}.")
-        return JSON(attached_values.values_of(catalogue, found, text, limit))
+        return JSON(attached_values.values_of(catalogue, result, text, limit))
 
 
 def _filters(request: Request, batch: str) -> dict[str, str]:
     """The filters of an address; a batch is a number, or nothing."""
-    wanted = {k: v[:300] for k, v in request.query_params.items() if k != "batch"}
-    return wanted | {"batch": batch}
+    expected = {k: v[:300] for k, v in request.query_params.items() if k != "batch"}
+    return expected | {"batch": batch}
 
 
 def _add_upload(app: FastAPI, context: DashboardContext) -> None:
@@ -281,8 +281,8 @@ def _add_upload(app: FastAPI, context: DashboardContext) -> None:
                 data += chunk
                 if len(data) > limit:
                     return failed(413, f"The picture has more than {limit / 1e6:g} MB.")
-            found = await run_in_threadpool(context.similar.to_bytes, bytes(data), k)
-            return JSON({"pictures": found})
+            result = await run_in_threadpool(context.similar.to_bytes, bytes(data), k)
+            return JSON({"pictures": result})
 
 
 def _add_maps(app: FastAPI, context: DashboardContext) -> None:
@@ -308,27 +308,27 @@ def _add_maps(app: FastAPI, context: DashboardContext) -> None:
     @app.get("/api/maps/{name}/columns/{column}")
     def column(name: Name, column: Name, request: Request) -> Response:
         points = maps.get(name)
-        found = maps.column(points, column) if points is not None else None
-        if found is None:
+        result = maps.column(points, column) if points is not None else None
+        if result is None:
             return failed(404, f"There is no column {column} of a map {name}.")
-        little = found.data.astype(found.data.dtype.newbyteorder("<"), copy=False)
+        little = result.data.astype(result.data.dtype.newbyteorder("<"), copy=False)
         return packed(request, little.tobytes(), "application/octet-stream")
 
     @app.get("/api/maps/{name}/columns/{column}/about")
     def about_column(name: Name, column: Name) -> Any:
         points = maps.get(name)
-        found = maps.column(points, column) if points is not None else None
-        if found is None:
+        result = maps.column(points, column) if points is not None else None
+        if result is None:
             return failed(404, f"There is no column {column} of a map {name}.")
-        return JSON(found.describe())
+        return JSON(result.describe())
 
     @app.get("/api/maps/{name}/row/{pic_id}")
     def row(name: Name, pic_id: PicId) -> Any:
         points = maps.get(name)
-        found = maps.row_of(points, pic_id) if points is not None else None
-        if found is None:
+        result = maps.row_of(points, pic_id) if points is not None else None
+        if result is None:
             return failed(404, f"The map {name} has no picture {pic_id}.")
-        return JSON({"row": found, "pic_id": pic_id})
+        return JSON({"row": result, "pic_id": pic_id})
 
 
 def _add_studies(app: FastAPI, context: DashboardContext) -> None:
@@ -336,8 +336,8 @@ def _add_studies(app: FastAPI, context: DashboardContext) -> None:
 
     @app.get("/api/clusterings/{name}")
     def clustering(name: Name) -> Any:
-        found = studies.clustering(place, name)
-        return failed(404, f"There is no clustering {name}.") if found is None else JSON(found)
+        result = studies.clustering(place, name)
+        return failed(404, f"There is no clustering {name}.") if result is None else JSON(result)
 
     @app.get("/api/clusterings/{name}/sheets/{cluster}")
     def sheet(name: Name, cluster: Annotated[int, Path(ge=-1, le=10**9)]) -> Response:

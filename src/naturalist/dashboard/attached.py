@@ -114,8 +114,8 @@ def _id_of(name: str) -> str:
 
 def files_of(place: Collection) -> list[Path]:
     """The files that hold them, of the categories that are not retired."""
-    found = sorted(place.layout.metadata.glob("*/*.parquet"))
-    return [path for path in found if path.parent.name not in place.retired]
+    result = sorted(place.layout.metadata.glob("*/*.parquet"))
+    return [path for path in result if path.parent.name not in place.retired]
 
 
 def add_table(
@@ -150,7 +150,7 @@ def add_table(
 
 
 def conditions(
-    held: Sequence[AttachedColumn], wanted: Mapping[str, str]
+    held: Sequence[AttachedColumn], expected: Mapping[str, str]
 ) -> tuple[list[str], list[Any]]:
     """SQL conditions over `files`, and their parameters, for filters of an address.
 
@@ -161,11 +161,11 @@ def conditions(
     parts: list[str] = []
     values: list[Any] = []
     for one in held:
-        if value := wanted.get(one.id):
+        if value := expected.get(one.id):
             test, given = _test(one, value)
             parts.append(f"pic_id IN (SELECT pic_id FROM attached WHERE {test})")  # noqa: S608
             values += given
-        if wanted.get(MISSING) == one.id:
+        if expected.get(MISSING) == one.id:
             held_by = f"SELECT pic_id FROM attached WHERE {one.field} IS NOT NULL"  # noqa: S608
             parts.append(f"outcome = 'accepted' AND pic_id NOT IN ({held_by})")
     return parts, values

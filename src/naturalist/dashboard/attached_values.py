@@ -52,8 +52,8 @@ def of_picture(catalogue: Catalogue, pic_id: str) -> dict[str, str | None]:
     """The values of one picture by the names of their columns; empty if it has no metadata."""
     held = catalogue.attached
     listed = "".join(f", CAST({one.field} AS VARCHAR) AS {one.field}" for one in held)
-    found = catalogue.rows(f"SELECT pic_id{listed} FROM attached WHERE pic_id = ?", [pic_id])  # noqa: S608
-    return {one.name: row[one.field] for row in found[:1] for one in held}
+    result = catalogue.rows(f"SELECT pic_id{listed} FROM attached WHERE pic_id = ?", [pic_id])  # noqa: S608
+    return {one.name: row[one.field] for row in result[:1] for one in held}
 
 
 def on_map(catalogue: Catalogue, column: AttachedColumn, finder: Finder, rows: int) -> Column:
@@ -67,24 +67,24 @@ _WHERE_IT_LIES = "list_position(?, category) - 1 AS category, number"
 
 
 def _scaled(catalogue: Catalogue, column: AttachedColumn, finder: Finder, rows: int) -> Column:
-    found = catalogue.arrays(
+    result = catalogue.arrays(
         f"SELECT {_WHERE_IT_LIES}, coalesce({column.scale}, 'nan') AS value FROM attached",  # noqa: S608
         [list(catalogue.place.labels)],
     )
     spread = np.full(rows, np.nan, np.float32)
-    at = _rows(finder, found)
-    spread[at[at >= 0]] = found["value"][at >= 0]
+    at = _rows(finder, result)
+    spread[at[at >= 0]] = result["value"][at >= 0]
     about = "In years." if column.type in ("date", "time") else ""
     return columns.fitted(column.id, column.name, spread, about)
 
 
 def _coded(catalogue: Catalogue, column: AttachedColumn, finder: Finder, rows: int) -> Column:
-    found = catalogue.rows(
+    result = catalogue.rows(
         f"SELECT CAST({column.field} AS VARCHAR) AS name FROM attached "  # noqa: S608
         f"WHERE {column.field} IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC, name LIMIT ?",
         [MAX_NAMES + 1],
     )
-    names = [row["name"] for row in found][:MAX_NAMES]
+    names = [row["name"] for row in result][:MAX_NAMES]
     codes = catalogue.arrays(
         "WITH top AS (SELECT unnest(?) AS name, unnest(range(?)) AS code) "  # noqa: S608
         f"SELECT {_WHERE_IT_LIES}, CASE WHEN {column.field} IS NULL THEN -1 "
@@ -96,12 +96,12 @@ def _coded(catalogue: Catalogue, column: AttachedColumn, finder: Finder, rows: i
     at = _rows(finder, codes)
     spread[at[at >= 0]] = codes["code"][at >= 0]
     about = ""
-    if len(found) > MAX_NAMES:
+    if len(result) > MAX_NAMES:
         names.append(OTHERS)
         about = f"The {MAX_NAMES:,} most frequent values."
     return columns.coded(column.id, column.name, spread, names, about)
 
 
-def _rows(finder: Finder, found: dict[str, Any]) -> Any:
-    keys = Keys(found["category"].astype(np.int16), found["number"].astype(np.int64))
+def _rows(finder: Finder, result: dict[str, Any]) -> Any:
+    keys = Keys(result["category"].astype(np.int16), result["number"].astype(np.int64))
     return finder.find(keys)

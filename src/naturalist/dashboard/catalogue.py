@@ -119,9 +119,9 @@ class Catalogue:
         """Run a query over the tables `files`, `sources` and `attached`."""
         cursor = self._cursor()
         try:
-            found = cursor.execute(query, list(values))
-            names = [column[0] for column in found.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            result = cursor.execute(query, list(values))
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         except duckdb.Error as error:
             raise WorkspaceError(f"asking the ledger failed: {error}") from error
         finally:
@@ -141,12 +141,12 @@ class Catalogue:
         """Run a query whose columns are numbers, for arrays; null becomes -1."""
         cursor = self._cursor()
         try:
-            found = cursor.execute(query, list(values)).fetchnumpy()
+            result = cursor.execute(query, list(values)).fetchnumpy()
         except duckdb.Error as error:
             raise WorkspaceError(f"asking the ledger failed: {error}") from error
         finally:
             cursor.close()
-        return {name: np.ma.filled(column, -1) for name, column in found.items()}
+        return {name: np.ma.filled(column, -1) for name, column in result.items()}
 
     def accepted(self) -> Accepted:
         """All accepted pictures as arrays: about 14 bytes each."""
@@ -165,8 +165,8 @@ class Catalogue:
 
     def accepted_ids(self) -> set[str]:
         """Ids of all accepted pictures."""
-        found = self.rows("SELECT pic_id FROM files WHERE outcome = 'accepted'")
-        return {row["pic_id"] for row in found}
+        result = self.rows("SELECT pic_id FROM files WHERE outcome = 'accepted'")
+        return {row["pic_id"] for row in result}
 
     def withheld(self) -> Withheld:
         """What nobody may see: pictures that were taken down, and retired categories."""
@@ -175,8 +175,8 @@ class Catalogue:
             self._cursor().close()
             made_from = (self._made_from, retired)
             if self._withheld_of != made_from:
-                found = self.rows("SELECT pic_id FROM files WHERE reason = 'taken_down'")
-                self._withheld = Withheld(frozenset(row["pic_id"] for row in found), retired)
+                result = self.rows("SELECT pic_id FROM files WHERE reason = 'taken_down'")
+                self._withheld = Withheld(frozenset(row["pic_id"] for row in result), retired)
                 self._withheld_of = made_from
             return self._withheld
 
@@ -185,11 +185,11 @@ class Catalogue:
         with self._lock:
             self._cursor().close()
             if self._ranges_of != self._made_from:
-                found = self.rows(
+                result = self.rows(
                     "SELECT category, batch, min(number) AS first, max(number) AS last FROM files "
                     "WHERE number IS NOT NULL GROUP BY category, batch ORDER BY category, batch"
                 )
-                self._ranges, self._ranges_of = found, self._made_from
+                self._ranges, self._ranges_of = result, self._made_from
             ranges = self._ranges
         for row in ranges:
             if row["category"] == category and row["first"] <= number <= row["last"]:
@@ -197,10 +197,10 @@ class Catalogue:
         return None
 
     def page(
-        self, wanted: Mapping[str, str], text: str, limit: int, offset: int, order: str = "id"
+        self, expected: Mapping[str, str], text: str, limit: int, offset: int, order: str = "id"
     ) -> list[Row]:
         """Files that have all that is wanted, in an order of `ORDERS`."""
-        condition, values = where(wanted, text, self.attached)
+        condition, values = where(expected, text, self.attached)
         return self.rows(
             f"SELECT {', '.join(_SHOWN)} FROM files WHERE {condition} "  # noqa: S608
             f"ORDER BY {ORDERS[order]}category, number NULLS LAST, source, path_text "
@@ -208,26 +208,26 @@ class Catalogue:
             [*values, limit, offset],
         )
 
-    def ids(self, wanted: Mapping[str, str], text: str, limit: int) -> list[str]:
+    def ids(self, expected: Mapping[str, str], text: str, limit: int) -> list[str]:
         """Ids of pictures that have all that is wanted, in the order of the ledger."""
-        condition, values = where(wanted, text, self.attached)
-        found = self.rows(
+        condition, values = where(expected, text, self.attached)
+        result = self.rows(
             f"SELECT pic_id FROM files WHERE pic_id IS NOT NULL AND {condition} "  # noqa: S608
             "ORDER BY category, number LIMIT ?",
             [*values, limit],
         )
-        return [row["pic_id"] for row in found]
+        return [row["pic_id"] for row in result]
 
-    def count(self, wanted: Mapping[str, str], text: str) -> int:
+    def count(self, expected: Mapping[str, str], text: str) -> int:
         """How many files have all that is wanted."""
-        condition, values = where(wanted, text, self.attached)
+        condition, values = where(expected, text, self.attached)
         query = f"SELECT count(*) AS n FROM files WHERE {condition}"  # noqa: S608
         return int(self.rows(query, values)[0]["n"])
 
     def picture(self, pic_id: str) -> Row | None:
         """The ledger row of a picture; None if there is none of that id."""
-        found = self.page({"pic_id": pic_id}, "", 1, 0)
-        return found[0] if found else None
+        result = self.page({"pic_id": pic_id}, "", 1, 0)
+        return result[0] if result else None
 
     def close(self) -> None:
         """Close the file and remove it."""
@@ -276,16 +276,16 @@ class Catalogue:
 
 
 def where(
-    wanted: Mapping[str, str], text: str, held: Sequence[AttachedColumn] = ()
+    expected: Mapping[str, str], text: str, held: Sequence[AttachedColumn] = ()
 ) -> tuple[str, list[Any]]:
     """The SQL condition for what is wanted, and its parameters; unknown words are left out."""
-    asked = {name: wanted[name] for name in _FILTERS if wanted.get(name)}
-    parts = [f"{name} = ?" for name in asked]
-    values: list[Any] = [int(v) if n == "batch" else v for n, v in asked.items()]
+    requested = {name: expected[name] for name in _FILTERS if expected.get(name)}
+    parts = [f"{name} = ?" for name in requested]
+    values: list[Any] = [int(v) if n == "batch" else v for n, v in requested.items()]
     if text:
         parts.append(
             "(pic_id = ? OR contains(lower(path_text), lower(?)) OR starts_with(sha256, ?))"
         )
         values += [text, text, text.lower()]
-    more, given = attached.conditions(held, wanted)
+    more, given = attached.conditions(held, expected)
     return " AND ".join([*parts, *more]) or "true", [*values, *given]

@@ -135,22 +135,22 @@ def open_published(
     if is_pulled(url):
         return _pulled(Path(url).expanduser().absolute(), snapshot)
     store = open_store(url, options)
-    found = _snapshot(store, url, snapshot)
-    digest = hashlib.sha256(f"{store.url}\0{found.about['collection']}".encode()).hexdigest()
+    result = _snapshot(store, url, snapshot)
+    digest = hashlib.sha256(f"{store.url}\0{result.about['collection']}".encode()).hexdigest()
     folder = cache_folder().parent / "dashboard" / digest[:24]
-    parts = {file.part for file in found.files if file.part} - set(_NOT_PULLED)
+    parts = {file.part for file in result.files if file.part} - set(_NOT_PULLED)
     if not parts:
-        raise ConfigError(f"the snapshot {found.id} of {url} holds nothing that can be shown")
-    pull(store, folder, Selection(parts=tuple(sorted(parts))), found.id, jobs=jobs)
-    later = {file.name: file for file in found.files if file.part == "previews"}
+        raise ConfigError(f"the snapshot {result.id} of {url} holds nothing that can be shown")
+    pull(store, folder, Selection(parts=tuple(sorted(parts))), result.id, jobs=jobs)
+    later = {file.name: file for file in result.files if file.part == "previews"}
     return Collection(
         layout=Layout(folder),
         kind="published",
-        name=str(found.about["collection"]),
+        name=str(result.about["collection"]),
         address=store.url,
-        labels=_labels_of(found.about),
-        titles=snapshots.names_of(found.about),
-        about=found.about,
+        labels=_labels_of(result.about),
+        titles=snapshots.names_of(result.about),
+        about=result.about,
         store=store,
         remote=later,
     )

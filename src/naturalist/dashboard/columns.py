@@ -106,12 +106,12 @@ def keys_of(ids: pa.Array | pa.ChunkedArray, categories: Sequence[str]) -> Keys:
         own = pc.fill_null(pc.starts_with(ids, pattern=prefix), False)
         tails = pc.utf8_slice_codeunits(ids.filter(own), start=len(prefix))
         try:
-            found = tails.cast(pa.int64())
+            result = tails.cast(pa.int64())
         except pa.ArrowInvalid:
             return _keys_by_pattern(ids, categories)
         at = own.to_numpy(zero_copy_only=False)
         codes[at] = code
-        numbers[at] = found.to_numpy(zero_copy_only=False)
+        numbers[at] = result.to_numpy(zero_copy_only=False)
     return Keys(codes, numbers)
 
 
@@ -183,18 +183,18 @@ def spread(
 
     Texts become codes in the order of `words`, or of `categories`, the keys, without them.
     """
-    found: dict[str, NDArray[Any]] = {}
+    result: dict[str, NDArray[Any]] = {}
     for batch in (batch for path in paths for batch in batches_of(path, [ids, *columns])):
         at = finder.find(keys_of(batch.column(ids), categories))
         known = at >= 0
         for name in columns:
             values = _values(batch.column(name), words or categories)
-            if name not in found:
-                found[name] = np.full(
+            if name not in result:
+                result[name] = np.full(
                     rows, np.nan if values.dtype.kind == "f" else -1, values.dtype
                 )
-            found[name][at[known]] = values[known]
-    return found
+            result[name][at[known]] = values[known]
+    return result
 
 
 def _values(column: pa.Array, categories: Sequence[str]) -> NDArray[Any]:

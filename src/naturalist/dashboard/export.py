@@ -138,9 +138,9 @@ def _fill(
         if points is not None:
             _write_map(context, points, writer)
             every = every or [context.maps.pic_id(points, row) for row in range(len(points))]
-    wanted = _sampled(context, every, most)
-    on_begin(len(wanted))
-    packs = _write_thumbnails(context, wanted, writer, on_thumbnail)
+    expected = _sampled(context, every, most)
+    on_begin(len(expected))
+    packs = _write_thumbnails(context, expected, writer, on_thumbnail)
     index = {"files": writer.files, "thumbnails": packs}
     script = f"window.naturalistExport={json.dumps(index, separators=(',', ':'))}\n"
     (folder / "data" / "index.js").write_text(script, "utf-8")
@@ -228,9 +228,9 @@ def _sampled(context: DashboardContext, every: list[str], most: int) -> dict[str
     first = list(_named_in_studies(context.place))[:most]
     left = max(0, most - len(first))
     spread = np.unique(np.linspace(0, len(every) - 1, min(left, len(every))).astype(int))
-    wanted = dict.fromkeys(first) | dict.fromkeys(every[k] for k in spread.tolist())
+    expected = dict.fromkeys(first) | dict.fromkeys(every[k] for k in spread.tolist())
     accepted = context.catalogue.accepted_ids()
-    return dict.fromkeys(name for name in sorted(wanted) if name in accepted)
+    return dict.fromkeys(name for name in sorted(expected) if name in accepted)
 
 
 def _named_in_studies(place: Any) -> Iterator[str]:
@@ -247,7 +247,7 @@ def _named_in_studies(place: Any) -> Iterator[str]:
 
 def _write_thumbnails(
     context: DashboardContext,
-    wanted: dict[str, None],
+    expected: dict[str, None],
     writer: _Writer,
     on_thumbnail: Callable[[int], None],
 ) -> dict[str, int]:
@@ -262,7 +262,7 @@ def _write_thumbnails(
             on_thumbnail(len(pack))
             pack, number = {}, number + 1
 
-    for name, jpeg in context.thumbnails.every(wanted.keys()):
+    for name, jpeg in context.thumbnails.every(expected.keys()):
         pack[name] = base64.b64encode(jpeg).decode("ascii")
         packs[name] = number
         if len(pack) == _IN_A_PACK:

@@ -52,7 +52,7 @@ class Health:
     def document(self) -> Document:
         """Everything that the page of health shows."""
         runs = self.runs()
-        found: Document = {
+        result: Document = {
             "collection": self.place.name,
             "kind": self.place.kind,
             "address": self.place.address,
@@ -68,22 +68,22 @@ class Health:
             "storage": self._remembered("storage", _STORAGE_FOR_S, self._storage),
             "consistency": self._consistency(),
         }
-        found["cost"] = self._cost(found)
-        found["issues"] = self._issues()
-        found["model"] = self._model()
-        found["alerts"] = alerts.alerts(found, self._thresholds())
-        return found
+        result["cost"] = self._cost(result)
+        result["issues"] = self._issues()
+        result["model"] = self._model()
+        result["alerts"] = alerts.alerts(result, self._thresholds())
+        return result
 
     def runs(self) -> list[Document]:
         """The newest runs, oldest first; a report that cannot be read is left out."""
         folder = self.place.layout.runs
         paths = sorted(folder.glob("[0-9]*.json")) if folder.is_dir() else []
-        found = []
+        result = []
         for path in paths[-_RUNS_SHOWN:]:
             report = _tolerant(path)
             if isinstance(report, dict):
-                found.append({"number": int(path.stem), **report})
-        return found
+                result.append({"number": int(path.stem), **report})
+        return result
 
     def totals(self) -> list[Document]:
         """Files by category and source: how many were seen, and what became of them."""
@@ -108,10 +108,10 @@ class Health:
     def _freshness(self, runs: list[Document]) -> Document:
         now = _now()
         last = runs[-1] if runs else None
-        found: Document = {"last_run": None, "next_run": None, "snapshot": self._snapshot()}
+        result: Document = {"last_run": None, "next_run": None, "snapshot": self._snapshot()}
         if last is not None:
             at = _time(last.get("started_at"))
-            found["last_run"] = {
+            result["last_run"] = {
                 "number": last["number"],
                 "at": last.get("started_at"),
                 "age_s": (now - at).total_seconds() if at else None,
@@ -122,12 +122,12 @@ class Health:
         config = self.place.config
         if config is not None and _scheduled(runs, config.airflow.schedule, config.airflow.zone):
             due = cron.next_run(config.airflow.schedule, now.astimezone(config.airflow.zone))
-            found["next_run"] = {
+            result["next_run"] = {
                 "at": due.isoformat(timespec="seconds") if due else None,
                 "schedule": config.airflow.schedule,
                 "time_zone": config.airflow.time_zone,
             }
-        return found
+        return result
 
     def _snapshot(self) -> Document | None:
         if self.place.kind != "workspace":
@@ -149,7 +149,7 @@ class Health:
 
     def _growth(self, runs: list[Document]) -> list[Document]:
         """What each batch added, by category, and when its run began."""
-        begun = {
+        started = {
             batch: run.get("started_at")
             for run in runs
             for batch in run.get("stages", {}).get("ingest", {}).get("batches", [])
@@ -160,7 +160,7 @@ class Health:
                 count(*) FILTER (outcome IN ('duplicate', 'conflict')) AS repeated
             FROM files GROUP BY batch, category, source ORDER BY batch, category, source"""
         )
-        return [row | {"at": begun.get(row["batch"])} for row in rows]
+        return [row | {"at": started.get(row["batch"])} for row in rows]
 
     def _failures(self) -> list[Document]:
         counted = self.catalogue.rows(
@@ -221,8 +221,8 @@ class Health:
             "total_bytes": free.total if free else None,
         }
 
-    def _cost(self, found: Document) -> Document | None:
-        snapshot = found["freshness"]["snapshot"]
+    def _cost(self, result: Document) -> Document | None:
+        snapshot = result["freshness"]["snapshot"]
         config = self.place.config
         if config is None or not snapshot or not snapshot.get("size_bytes"):
             return None
@@ -304,8 +304,8 @@ def accuracies(evaluation: Document) -> Document:
     """Balanced accuracies of an evaluation, and the gap between them; None where it has none."""
 
     def of(name: str) -> float | None:
-        found = evaluation.get(name)
-        value = found.get("balanced_accuracy") if isinstance(found, dict) else None
+        result = evaluation.get(name)
+        value = result.get("balanced_accuracy") if isinstance(result, dict) else None
         return float(value) if isinstance(value, int | float) else None
 
     random, honest = of("random_split"), of("leave_one_source_out")
@@ -333,17 +333,17 @@ def _sizes(folder: Path) -> Document:
     return {"files": files, "size_bytes": size}
 
 
-def _aged(found: Document) -> Document:
-    at = _time(found.get("at"))
-    return found | {"age_s": (_now() - at).total_seconds() if at else None}
+def _aged(result: Document) -> Document:
+    at = _time(result.get("at"))
+    return result | {"age_s": (_now() - at).total_seconds() if at else None}
 
 
 def _time(text: Any) -> dt.datetime | None:
     try:
-        found = dt.datetime.fromisoformat(text)
+        result = dt.datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    return result if result.tzinfo else result.replace(tzinfo=dt.UTC)
 
 
 def _now() -> dt.datetime:

@@ -102,8 +102,10 @@ class Maps:
     def names(self) -> list[str]:
         """Maps that are there, 2D before 3D."""
         folder = self.place.layout.maps
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
-        return [p.name for p in found if NAME.fullmatch(p.name) and (p / "points.parquet").exists()]
+        result = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [
+            p.name for p in result if NAME.fullmatch(p.name) and (p / "points.parquet").exists()
+        ]
 
     def get(self, name: str) -> Points | None:
         """A map; None if there is none of that name.
@@ -156,14 +158,14 @@ class Maps:
     def offered(self, points: Points) -> list[str]:
         """Columns that can be made of what is there, but for metadata columns."""
         layout = self.place.layout
-        found = {"category", "source", "batch", "number", *points.own}
+        result = {"category", "source", "batch", "number", *points.own}
         if self._clustering() is not None:
-            found.add("cluster")
+            result.add("cluster")
         if self._predictions() is not None:
-            found.update(_OF_PREDICTIONS)
+            result.update(_OF_PREDICTIONS)
         if self.place.kind != "published" and layout.previews("", 0, 0).parent.is_dir():
-            found.update(_OF_PREVIEWS)
-        return [name for name in TITLES if name in found]
+            result.update(_OF_PREVIEWS)
+        return [name for name in TITLES if name in result]
 
     def column(self, points: Points, name: str) -> Column | None:
         """A column of a map; None if there is none of that name."""
@@ -194,14 +196,14 @@ class Maps:
         axes = _axes(path)
         parts: dict[str, list[NDArray[Any]]] = {}
         keys: list[Keys] = []
-        wanted = [*axes, "sampled", "confidence", "density"]
+        expected = [*axes, "sampled", "confidence", "density"]
         retired = Withheld(retired=self.place.retired)
-        for every_row in columns.batches_of(path, ["picID", *wanted]):
+        for every_row in columns.batches_of(path, ["picID", *expected]):
             batch = every_row
             if retired:
                 batch = batch.filter(pc.invert(retired.among(batch.column("picID"))))
             keys.append(columns.keys_of(batch.column("picID"), self.categories))
-            for one in wanted:
+            for one in expected:
                 values = batch.column(one).to_numpy(zero_copy_only=False).astype(np.float32)
                 parts.setdefault(one, []).append(values)
         joined = {one: np.concatenate(values) for one, values in parts.items()}
@@ -263,8 +265,8 @@ class Maps:
 
     def _clustering(self) -> str | None:
         folder = self.place.layout.clusterings
-        found = sorted(folder.glob("*/members.parquet")) if folder.is_dir() else []
-        names = [path.parent.name for path in found if not self.place.shows_retired(path)]
+        result = sorted(folder.glob("*/members.parquet")) if folder.is_dir() else []
+        names = [path.parent.name for path in result if not self.place.shows_retired(path)]
         return "default" if "default" in names else next(iter(names), None)
 
     def _named(self) -> int:
@@ -274,8 +276,8 @@ class Maps:
 
     def _cluster(self, points: Points) -> list[Column]:
         path = self.place.layout.clustering(self._clustering() or "") / "members.parquet"
-        found = columns.spread([path], ["cluster"], points.finder, len(points), self.categories)
-        codes = found["cluster"]
+        result = columns.spread([path], ["cluster"], points.finder, len(points), self.categories)
+        codes = result["cluster"]
         known = cluster_names(self.place, self._clustering() or "")
         names = [known.get(n, f"cluster {n}") for n in range(int(codes.max(initial=-1)) + 1)]
         about = "Points without a cluster are noise: no cluster holds them."
@@ -293,12 +295,12 @@ class Maps:
         return path if path.exists() and not self.place.shows_retired(path) else None
 
     def _prediction(self, points: Points) -> list[Column]:
-        wanted = ["category", "predicted", "probability", "outlier_score"]
+        expected = ["category", "predicted", "probability", "outlier_score"]
         paths = [path for path in (self._predictions(),) if path is not None]
-        found = columns.spread(
-            paths, wanted, points.finder, len(points), self.categories, words=self.titles
+        result = columns.spread(
+            paths, expected, points.finder, len(points), self.categories, words=self.titles
         )
-        predicted, filed = found["predicted"], found["category"]
+        predicted, filed = result["predicted"], result["category"]
         agrees = np.where(predicted < 0, -1, (predicted != filed).astype(np.int16))
         return [
             columns.coded("prediction", "Prediction", predicted, self.titles),
@@ -307,11 +309,11 @@ class Maps:
                 "Whether the champion predicts the category that the picture is filed under.",
             ),
             columns.scaled(
-                "confidence", "Confidence", found["probability"], 0, 1,
+                "confidence", "Confidence", result["probability"], 0, 1,
                 "Calibrated probability of the category that is predicted.",
             ),
             columns.scaled(
-                "outlier", "Outlier score", found["outlier_score"], 0, 1,
+                "outlier", "Outlier score", result["outlier_score"], 0, 1,
                 "How unlike the training pictures it is.",
             ),
         ]  # fmt: skip

@@ -149,8 +149,8 @@ def _add_reading(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
 
     @app.get("/api/review/pending")
     def pending(by: who) -> Any:
-        found = applying.plan(reviewing.config, reviewing.journal.history(), by)
-        document = found.as_json()
+        result = applying.plan(reviewing.config, reviewing.journal.history(), by)
+        document = result.as_json()
         return JSON(document | {"changes": document["changes"][:200]})
 
     @app.get("/api/review/files/{digest}")
@@ -164,34 +164,34 @@ def _add_reading(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
 def _add_writing(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
     @app.post("/api/review/items")
     async def items(request: Request, by: who) -> Any:
-        wanted = await _body(request, Keys)
-        chosen = [Item(key, "You chose it") for key in dict.fromkeys(wanted.keys)]
-        return JSON({"items": await run_in_threadpool(reviewing.items, chosen)})
+        expected = await _body(request, Keys)
+        selected = [Item(key, "You chose it") for key in dict.fromkeys(expected.keys)]
+        return JSON({"items": await run_in_threadpool(reviewing.items, selected)})
 
     @app.post("/api/review/decisions")
     async def decide(request: Request, by: who) -> Any:
-        wanted = await _body(request, Decisions)
-        pictures = [one.model_dump() for one in wanted.pictures]
+        expected = await _body(request, Decisions)
+        pictures = [one.model_dump() for one in expected.pictures]
         return _answer(
-            reviewing, await run_in_threadpool(reviewing.decide, by, wanted.request, pictures)
+            reviewing, await run_in_threadpool(reviewing.decide, by, expected.request, pictures)
         )
 
     @app.post("/api/review/undo")
     async def undo(request: Request, by: who) -> Any:
-        wanted = await _body(request, Undo)
+        expected = await _body(request, Undo)
         return _answer(
-            reviewing, await run_in_threadpool(reviewing.undo, by, wanted.request, wanted.of)
+            reviewing, await run_in_threadpool(reviewing.undo, by, expected.request, expected.of)
         )
 
     @app.post("/api/review/redo")
     async def redo(request: Request, by: who) -> Any:
-        wanted = await _body(request, Undo)
-        return _answer(reviewing, await run_in_threadpool(reviewing.redo, by, wanted.request))
+        expected = await _body(request, Undo)
+        return _answer(reviewing, await run_in_threadpool(reviewing.redo, by, expected.request))
 
     @app.post("/api/review/apply")
     async def apply(request: Request, by: who) -> Any:
-        wanted = await _body(request, Apply)
-        return JSON(await run_in_threadpool(_apply, reviewing, by, wanted))
+        expected = await _body(request, Apply)
+        return JSON(await run_in_threadpool(_apply, reviewing, by, expected))
 
 
 def _add_jobs(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
@@ -201,8 +201,8 @@ def _add_jobs(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
 
     @app.post("/api/review/job")
     async def start(request: Request, by: who) -> Any:
-        wanted = await _body(request, Start)
-        return JSON(await run_in_threadpool(reviewing.jobs.start, wanted.kind, by))
+        expected = await _body(request, Start)
+        return JSON(await run_in_threadpool(reviewing.jobs.start, expected.kind, by))
 
     @app.post("/api/review/job/stop")
     async def stop(request: Request, by: who) -> Any:
@@ -210,14 +210,14 @@ def _add_jobs(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
         return JSON(await run_in_threadpool(reviewing.jobs.stop))
 
 
-def _apply(reviewing: Reviewing, by: str, wanted: Apply) -> dict[str, Any]:
+def _apply(reviewing: Reviewing, by: str, body: Apply) -> dict[str, Any]:
     reviewed = applying.apply(
         reviewing.config,
         reviewing.journal,
         by,
         Silent(),
-        request=wanted.request,
-        upto=wanted.upto,
+        request=body.request,
+        upto=body.upto,
     )
     reviewing.context.catalogue.look_again()
     document = reviewed.as_json()

@@ -56,11 +56,11 @@ class Reviewing:
     def queues(self) -> list[Document]:
         """Every queue; `open` is null where its pictures have not been looked for yet."""
         history, mark = self.journal.history(), self._mark()
-        found = []
+        result = []
         for name, queue in QUEUES.items():
             kept = self._queues.get(name)
             here = kept is not None and kept[0] == mark
-            found.append(
+            result.append(
                 {
                     "name": name,
                     "title": queue.title,
@@ -69,7 +69,7 @@ class Reviewing:
                     "open": len(self._open(kept[1], history)) if kept and here else None,
                 }
             )
-        return found
+        return result
 
     def queue(self, name: str, limit: int, offset: int) -> Document:
         """Undecided pictures of a queue, and how many there are.
@@ -77,9 +77,9 @@ class Reviewing:
         Raises:
             KeyError: there is no such queue.
         """
-        found = self._open(self._items(name), self.journal.history())
-        shown = found[offset : offset + limit]
-        return {"of": len(found), "items": self.items(shown)}
+        result = self._open(self._items(name), self.journal.history())
+        shown = result[offset : offset + limit]
+        return {"of": len(result), "items": self.items(shown)}
 
     def items(self, items: Sequence[Item]) -> list[Document]:
         """Items with what the ledger says and what stands; pictures that are gone are left out."""
@@ -147,13 +147,13 @@ class Reviewing:
 
     # deciding
 
-    def decide(self, by: str, request: str, wanted: Sequence[Mapping[str, Any]]) -> Entry:
+    def decide(self, by: str, request: str, expected: Sequence[Mapping[str, Any]]) -> Entry:
         """Write a decision about one or several pictures, all or none; durable when it returns.
 
         Args:
             by: the reviewer.
             request: another word for each decision; the same one again changes nothing.
-            wanted: for each picture `key`, `version`, `seen`, and what changes: `decision` and
+            expected: for each picture `key`, `version`, `seen`, and what changes: `decision` and
                 `category`, `tags`, `note`.
 
         Raises:
@@ -161,16 +161,16 @@ class Reviewing:
             ConfigError: a picture is not there, or a decision does not fit it.
         """
         self.context.catalogue.look_again()
-        states = self._states([one["key"] for one in wanted])
-        changes = {one["key"]: self._change(one, states) for one in wanted}
-        versions = {one["key"]: one["version"] for one in wanted}
+        states = self._states([one["key"] for one in expected])
+        changes = {one["key"]: self._change(one, states) for one in expected}
+        versions = {one["key"]: one["version"] for one in expected}
 
         def make(history: History) -> Entry | None:
             if history.answered(by, request):
                 return None
             later = {
                 one["key"]: history.of(one["key"])
-                for one in wanted
+                for one in expected
                 if one["seen"] != states[one["key"]]
             }
             if later:
@@ -248,9 +248,9 @@ class Reviewing:
         for row in catalogue.rows(_FACTS.format(column="sha256"), [digests]) if digests else []:
             rows.setdefault(f"{BY_BYTES}{row['sha256']}", []).append(row)
         return {
-            key: self._fact(key, found)
-            for key, found in rows.items()
-            if not any(row["pic_id"] in withheld for row in found if row["pic_id"])
+            key: self._fact(key, result)
+            for key, result in rows.items()
+            if not any(row["pic_id"] in withheld for row in result if row["pic_id"])
         }
 
     def _fact(self, key: str, rows: list[Document]) -> Document:
@@ -283,10 +283,10 @@ class Reviewing:
     def _mark(self) -> Any:
         """Another value as soon as the ledger or a study that queues are made from changed."""
         layout = self.config.layout
-        found = [layout.label_issues, layout.near_duplicates, layout.champion]
-        found += sorted(layout.clusterings.glob("*/clusters.json"))
-        found += sorted(layout.models.glob("*/predictions.parquet"))
-        times = [(str(path), path.stat().st_mtime_ns) for path in found if path.exists()]
+        result = [layout.label_issues, layout.near_duplicates, layout.champion]
+        result += sorted(layout.clusterings.glob("*/clusters.json"))
+        result += sorted(layout.models.glob("*/predictions.parquet"))
+        times = [(str(path), path.stat().st_mtime_ns) for path in result if path.exists()]
         return self.context.catalogue.signature(), tuple(times)
 
 

@@ -116,9 +116,9 @@ class Similar:
             return None
         with ledger.connect(self.place.layout) as connection:
             query = "SELECT * FROM ledger WHERE pic_id = ?"
-            found = connection.execute(query, [pic_id])
-            names = [column[0] for column in found.description or ()]
-            rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            result = connection.execute(query, [pic_id])
+            names = [column[0] for column in result.description or ()]
+            rows: list[Row] = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         if not rows or rows[0]["outcome"] not in (Outcome.ACCEPTED, Outcome.CONFLICT):
             return None
         source = config.source_paths.get(rows[0]["category"], {}).get(rows[0]["source"])
@@ -135,9 +135,9 @@ class Similar:
             return None
         with ledger.connect(self.place.layout) as connection:
             query = "SELECT * FROM ledger WHERE sha256 = ? AND outcome = 'conflict'"
-            found = connection.execute(query, [digest])
-            names = [column[0] for column in found.description or ()]
-            rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            result = connection.execute(query, [digest])
+            names = [column[0] for column in result.description or ()]
+            rows: list[Row] = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         for row in rows:
             source = config.source_paths.get(row["category"], {}).get(row["source"])
             # Members of archives without an id are not kept anywhere.
@@ -185,11 +185,11 @@ class Similar:
 
 def _nearest_in_tables(table: FeatureTable, vector: Vector, k: int) -> list[dict[str, Any]]:
     """Reads all tables once: exact, in flat memory."""
-    wanted = vector / (np.linalg.norm(vector) or 1.0)
+    expected = vector / (np.linalg.norm(vector) or 1.0)
     best: list[tuple[float, str]] = []
     for rows in table.rows():
         norms = np.linalg.norm(rows.features, axis=1)
-        cosines = rows.features @ wanted / np.where(norms, norms, 1.0)
+        cosines = rows.features @ expected / np.where(norms, norms, 1.0)
         top = np.argsort(-cosines, kind="stable")[:k]
         best += zip(cosines[top].tolist(), rows.pic_ids[top].tolist(), strict=True)
         best = sorted(best, key=lambda pair: (-pair[0], pair[1]))[:k]

@@ -67,10 +67,10 @@ class DuplicateGroups(TypedDict):
 def clusterings(place: Collection) -> list[str]:
     """Names of the clusterings that are there."""
     folder = place.layout.clusterings
-    found = sorted(folder.glob("*/clusters.json")) if folder.is_dir() else []
+    result = sorted(folder.glob("*/clusters.json")) if folder.is_dir() else []
     return [
         path.parent.name
-        for path in found
+        for path in result
         if NAME.fullmatch(path.parent.name)
         and not place.shows_retired(path.with_name("members.parquet"))
     ]
@@ -85,25 +85,25 @@ def clustering(place: Collection, name: str) -> Document | None:
     if name not in clusterings(place):
         return None
     path = place.layout.clustering(name) / "clusters.json"
-    found = _object(path)
-    clusters = [one for one in found.get("clusters", []) if isinstance(one, dict)]
+    result = _object(path)
+    clusters = [one for one in result.get("clusters", []) if isinstance(one, dict)]
     clusters.sort(key=lambda one: (not one.get("mixed"), -(one.get("size") or 0)))
     names = cluster_names(place, name)
     clusters = [one | {"title": names.get(one.get("cluster", -1), "")} for one in clusters]
-    return found | {"name": name, "clusters": clusters}
+    return result | {"name": name, "clusters": clusters}
 
 
 def cluster_names(place: Collection, name: str) -> dict[int, str]:
     """Names that `naturalist names` found for the clusters that are there now; else none."""
-    found = clustering_names.read(place.layout.clustering(name))
-    shown = Counter(found.values())
-    return {k: f"{text} {k}" if shown[text] > 1 else text for k, text in found.items()}
+    result = clustering_names.read(place.layout.clustering(name))
+    shown = Counter(result.values())
+    return {k: f"{text} {k}" if shown[text] > 1 else text for k, text in result.items()}
 
 
 def sheet(place: Collection, name: str, cluster: int) -> Path | None:
     """The contact sheet of a cluster; None if it has none."""
-    found = clustering(place, name)
-    for one in (found or {}).get("clusters", []):
+    result = clustering(place, name)
+    for one in (result or {}).get("clusters", []):
         if one.get("cluster") == cluster:
             file = Path(str(one.get("sheet", ""))).name
             path = place.layout.clustering(name) / "sheets" / file
@@ -120,14 +120,14 @@ def models(place: Collection) -> Document:
     folder = place.layout.models
     champion = _object(place.layout.champion) if place.layout.champion.exists() else {}
     names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    found = [_model(place, name) for name in names if NAME.fullmatch(name)]
+    result = [_model(place, name) for name in names if NAME.fullmatch(name)]
     retired = categories.read(place.layout).retired_names
-    found = [one for one in found if retired.isdisjoint(one.get("categories") or ())]
-    found.sort(key=lambda one: str(one.get("made_at", "")), reverse=True)
+    result = [one for one in result if retired.isdisjoint(one.get("categories") or ())]
+    result.sort(key=lambda one: str(one.get("made_at", "")), reverse=True)
     return {
         "champion": champion_of(place),
         "history": champion.get("history", []),
-        "models": found,
+        "models": result,
     }
 
 
@@ -139,8 +139,8 @@ def champion_of(place: Collection) -> str | None:
     """
     layout = place.layout
     if place.kind == "workspace" or layout.champion.exists():
-        found = artifacts.read_json(layout.champion)
-        name = found.get("champion") if isinstance(found, dict) else None
+        result = artifacts.read_json(layout.champion)
+        name = result.get("champion") if isinstance(result, dict) else None
     else:
         kept = sorted(layout.models.glob("*/predictions.parquet"))
         name = kept[0].parent.name if len(kept) == 1 else None
@@ -208,20 +208,20 @@ def samples(place: Collection) -> list[Document]:
     """What is known of each sample: method, rows, integrity."""
     folder = place.layout.sample("x").parent
     paths = sorted(folder.glob("*/sample.json")) if folder.is_dir() else []
-    found = [(path.parent.name, _optional(path)) for path in paths]
-    return [{**sample, "name": name} for name, sample in found if sample is not None]
+    result = [(path.parent.name, _optional(path)) for path in paths]
+    return [{**sample, "name": name} for name, sample in result if sample is not None]
 
 
 def _object(path: Path) -> Document:
-    found = artifacts.read_json(path)
-    if not isinstance(found, dict):
+    result = artifacts.read_json(path)
+    if not isinstance(result, dict):
         raise WorkspaceError(f"{path} is gone or holds no JSON object: make it anew")
-    return found
+    return result
 
 
 def _optional(path: Path) -> Document | None:
     try:
-        found = artifacts.read_json(path)
+        result = artifacts.read_json(path)
     except WorkspaceError:
         return None
-    return found if isinstance(found, dict) else None
+    return result if isinstance(result, dict) else None

@@ -30,8 +30,8 @@ class _Part:
         at = int(np.searchsorted(self.numbers, number))
         if at == len(self.numbers) or self.numbers[at] != number:
             return None
-        found: bytes | None = self.thumbnails[at].as_py()
-        return found
+        result: bytes | None = self.thumbnails[at].as_py()
+        return result
 
 
 @dataclass(eq=False)
@@ -61,13 +61,13 @@ class Thumbnails:
             part = self._part(paths[at])
             if part is None:
                 return None
-            found = part.get(number)
-            if found is not None or not len(part.numbers):
-                return found
+            result = part.get(number)
+            if result is not None or not len(part.numbers):
+                return result
             at += 1 if number > part.numbers[-1] else -1
         return None
 
-    def every(self, wanted: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
+    def every(self, expected: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
         """Picture and JPEG of all that are wanted, one shard after another; nothing is kept."""
         withheld = self.catalogue.withheld()
         for category in self.place.labels:
@@ -78,7 +78,7 @@ class Thumbnails:
                     continue
                 table = artifacts.read_parquet(here, ["pic_id", "thumbnail"])
                 for row in table.to_pylist():
-                    if row["pic_id"] in wanted and row["pic_id"] not in withheld:
+                    if row["pic_id"] in expected and row["pic_id"] not in withheld:
                         yield row["pic_id"], row["thumbnail"]
 
     def _paths(self, category: str, batch: int) -> list[Path]:

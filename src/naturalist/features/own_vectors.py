@@ -79,8 +79,8 @@ def _of_parquet(path: Path) -> FeatureTable:
         )
     names: list[str] = []
     if "category" in schema.names:
-        found = pq.read_table(path, columns=["category"])["category"].unique().to_pylist()
-        names = sorted(str(name) for name in found)
+        result = pq.read_table(path, columns=["category"])["category"].unique().to_pylist()
+        names = sorted(str(name) for name in result)
     categories = {name: label for label, name in enumerate(names)}
     digest = artifacts.sha256_file(path)
     files = []

@@ -101,8 +101,8 @@ class FeatureTable:
         Args:
             files: places in the list of files; None for all.
         """
-        chosen = range(len(self.files)) if files is None else sorted(files)
-        for rows in self.rows(self.files[k] for k in chosen):
+        selected = range(len(self.files)) if files is None else sorted(files)
+        for rows in self.rows(self.files[k] for k in selected):
             if len(rows):
                 yield rows.features
 

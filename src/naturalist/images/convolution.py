@@ -61,13 +61,13 @@ def _along_axis(pixels: Pixels, length: int) -> Pixels:
 
 
 @lru_cache(maxsize=64)
-def _weights(length: int, wanted: int) -> tuple[NDArray[np.float64], int]:
-    """Whole weights (wanted, length), and by how many bits they are scaled."""
-    scale = length / wanted
+def _weights(length: int, expected: int) -> tuple[NDArray[np.float64], int]:
+    """Whole weights (expected, length), and by how many bits they are scaled."""
+    scale = length / expected
     widened = max(scale, 1.0)
     at = np.arange(length)
-    weights = np.zeros((wanted, length))
-    for i in range(wanted):
+    weights = np.zeros((expected, length))
+    for i in range(expected):
         centre = (i + 0.5) * scale
         first = max(0, math.floor(centre - widened))
         last = min(length, math.ceil(centre + widened))

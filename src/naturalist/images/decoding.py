@@ -174,18 +174,18 @@ def _decode_netpbm(data: bytes, limits: PictureLimits, _: _Size) -> _Stored:
 
 
 def _decode_jpeg2000(data: bytes, limits: PictureLimits, size: _Size) -> _Stored:
-    found = jpeg2000.components(data)
-    jpeg2000.check_depth(found)
-    if not found.overflows:
+    result = jpeg2000.components(data)
+    jpeg2000.check_depth(result)
+    if not result.overflows:
         return _decode_by_pillow(data, limits, size, "jpeg2000")
     samples, mode = _jpeg2000_samples(data, limits)
     mended = jpeg2000.repaired(
-        data, found, samples, lambda other: _jpeg2000_samples(other, limits)[0]
+        data, result, samples, lambda other: _jpeg2000_samples(other, limits)[0]
     )
     with pillow_errors(Reason.BROKEN_PIXELS):
         pixels, _ = to_rgb(Image.fromarray(mended, mode), size.reduced(*mended.shape[1::-1]))
     height, width = mended.shape[:2]
-    remarks = jpeg2000.range_remarks(mended, found)
+    remarks = jpeg2000.range_remarks(mended, result)
     return _Stored(pixels, width, height, jpeg2000.orientation_of(data), remarks)
 
 

@@ -34,14 +34,14 @@ def told_by(data: bytes) -> Told | None:
     Args:
         data: a whole file.
     """
-    found = sniff(data)
-    if not found.readable:
+    result = sniff(data)
+    if not result.readable:
         return None
-    bare = strip_metadata(data, found.format)
+    bare = strip_metadata(data, result.format)
     is_bare = None if bare is None else bare == data
     if is_bare:
         return Told(metadata=False, position=False)
-    has_position = bool(_GPS_IN_XMP.search(data)) or _has_gps(data, found.format)
+    has_position = bool(_GPS_IN_XMP.search(data)) or _has_gps(data, result.format)
     return Told(None if is_bare is None else True, has_position)
 
 

@@ -137,11 +137,11 @@ def _tiff(head: bytes) -> str:
         return ""
     if head[8:10] == b"CR":
         return "raw"
-    found = {entry.tag: entry.number for entry in tiff.tags(head)}
+    result = {entry.tag: entry.number for entry in tiff.tags(head)}
     # Raw files of most makers are TIFF files whose first directory is a small preview: reading
     # them as TIFF would silently give a thumbnail.
-    preview = found.get(tiff.SUBFILE_TYPE) == 1 and tiff.SUB_DIRECTORIES in found
-    return "raw" if preview or tiff.DNG_VERSION in found else "tiff"
+    preview = result.get(tiff.SUBFILE_TYPE) == 1 and tiff.SUB_DIRECTORIES in result
+    return "raw" if preview or tiff.DNG_VERSION in result else "tiff"
 
 
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})

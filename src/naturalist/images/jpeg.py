@@ -82,8 +82,8 @@ def check_work(data: bytes, frame: Frame, limits: PictureLimits) -> None:
     thousands. Raises TOO_MANY_SCANS.
     """
     scans, at = 0, frame.at
-    while scans <= limits.max_scans and (found := _MARKER.search(data, at)):
-        marker, at = data[found.start() + 1], found.end()
+    while scans <= limits.max_scans and (result := _MARKER.search(data, at)):
+        marker, at = data[result.start() + 1], result.end()
         if marker == _END_OF_IMAGE:
             break
         scans += marker == _START_OF_SCAN

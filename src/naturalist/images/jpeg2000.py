@@ -67,47 +67,47 @@ def components(data: bytes) -> Components:
     return Components(bits, any(depth & 0x80 for depth in depths), _colour_space(data), start)
 
 
-def check_depth(found: Components) -> None:
+def check_depth(result: Components) -> None:
     """Refuse deep colours whose overflow cannot be undone.
 
     Raises:
         PictureError: UNSUPPORTED_FORMAT.
     """
-    if not found.overflows:
+    if not result.overflows:
         return
-    if found.signed or len(set(found.bits)) > 1 or found.colour_space == _SYCC:
-        depths = ", ".join(map(str, found.bits))
+    if result.signed or len(set(result.bits)) > 1 or result.colour_space == _SYCC:
+        depths = ", ".join(map(str, result.bits))
         detail = f"JPEG 2000 with components of {depths} bits, signed, mixed or as YCbCr"
         raise PictureError(Reason.UNSUPPORTED_FORMAT, detail)
 
 
 def repaired(
-    data: bytes, found: Components, pixels: Pixels, decode: Callable[[bytes], Pixels]
+    data: bytes, result: Components, pixels: Pixels, decode: Callable[[bytes], Pixels]
 ) -> Pixels:
     """Samples (H, W, C) that overflowed to 0 become 255 again.
 
     Args:
         data: the file.
-        found: its components, which overflow.
+        result: its components, which overflow.
         pixels: what Pillow made of it.
         decode: decodes a file to samples like `pixels`.
     """
     if pixels.all():
         return pixels
-    higher = decode(one_bit_more(data, found))
+    higher = decode(one_bit_more(data, result))
     return np.where((pixels == 0) & (higher >= 128), np.uint8(255), pixels)
 
 
-def range_remarks(samples: Pixels, found: Components) -> tuple[Remark, ...]:
+def range_remarks(samples: Pixels, result: Components) -> tuple[Remark, ...]:
     """What is doubtful about deep samples (H, W, C) that were reduced to 8 bits."""
     top = int(samples.max(initial=0))
     if not 0 < top < _QUARTER:
         return ()
-    detail = f"{max(found.bits)}-bit samples use less than a quarter of their range"
+    detail = f"{max(result.bits)}-bit samples use less than a quarter of their range"
     return (Remark(Doubt.UNUSED_RANGE, detail),)
 
 
-def one_bit_more(data: bytes, found: Components) -> bytes:
+def one_bit_more(data: bytes, result: Components) -> bytes:
     """The same file, whose codestream says that samples have one bit more.
 
     The decoded values are higher by half of the old range, their scale is kept: quantisation steps
@@ -115,13 +115,13 @@ def one_bit_more(data: bytes, found: Components) -> bytes:
     Raises UNSUPPORTED_FORMAT where there is none.
     """
     changed = bytearray(data)
-    for k in range(len(found.bits)):
-        changed[found.start + 42 + 3 * k] += 1
-    for marker, at, size in _markers(data, found.start + 2):
+    for k in range(len(result.bits)):
+        changed[result.start + 42 + 3 * k] += 1
+    for marker, at, size in _markers(data, result.start + 2):
         if marker == _QCD:
             _raise_exponents(changed, at, at + size)
         elif marker == _QCC:
-            _raise_exponents(changed, at + (1 if len(found.bits) < 257 else 2), at + size)
+            _raise_exponents(changed, at + (1 if len(result.bits) < 257 else 2), at + size)
     return bytes(changed)
 
 

@@ -33,13 +33,13 @@ def check_pixels(width: int, height: int, limits: PictureLimits, *, whole: bool)
     check_pixel_count(width * height, f"{width} x {height} pixels", limits, whole=whole)
 
 
-def check_pixel_count(pixels: int, said: str, limits: PictureLimits, *, whole: bool) -> None:
-    """The same for a number of pixels, described by `said`."""
+def check_pixel_count(pixels: int, text: str, limits: PictureLimits, *, whole: bool) -> None:
+    """The same for a number of pixels, described by `text`."""
     name, allowed = "max_pixels", limits.max_pixels
     if whole and limits.max_whole_pixels < allowed:
         name, allowed = "max_whole_pixels", limits.max_whole_pixels
     if pixels > allowed:
-        raise PictureError(Reason.TOO_MANY_PIXELS, f"{said}; {name} allows {allowed}")
+        raise PictureError(Reason.TOO_MANY_PIXELS, f"{text}; {name} allows {allowed}")
 
 
 def check_metadata(size_bytes: int, limits: PictureLimits) -> None:

@@ -56,12 +56,14 @@ class Netpbm:
 def read_netpbm(data: bytes) -> Netpbm:
     """Read the header; raises BROKEN_HEADER."""
     head = data[:_MOST_HEAD]
-    found = _plain(head) or _floats(head) or _pam(head)
-    if found is None or found.width <= 0 or found.height <= 0:
+    result = _plain(head) or _floats(head) or _pam(head)
+    if result is None or result.width <= 0 or result.height <= 0:
         raise PictureError(Reason.BROKEN_HEADER, "a PBM, PGM, PPM, PAM or PFM without its header")
-    if not np.isfinite(found.top) or (found.kind not in "fF" and not 0 < found.top < 65536):
-        raise PictureError(Reason.BROKEN_HEADER, f"P{found.kind} with {found.top:g} as its largest")
-    return found
+    if not np.isfinite(result.top) or (result.kind not in "fF" and not 0 < result.top < 65536):
+        raise PictureError(
+            Reason.BROKEN_HEADER, f"P{result.kind} with {result.top:g} as its largest"
+        )
+    return result
 
 
 def _plain(head: bytes) -> Netpbm | None:
@@ -76,22 +78,24 @@ def _plain(head: bytes) -> Netpbm | None:
 
 
 def _floats(head: bytes) -> Netpbm | None:
-    found = _FLOATS.match(head)
-    if not found:
+    result = _FLOATS.match(head)
+    if not result:
         return None
-    kind = found[1].decode()
+    kind = result[1].decode()
     try:
-        scale = float(found[4])
+        scale = float(result[4])
     except ValueError:
         return None
-    return Netpbm(kind, int(found[2]), int(found[3]), 3 if kind == "F" else 1, scale, found.end())
+    return Netpbm(
+        kind, int(result[2]), int(result[3]), 3 if kind == "F" else 1, scale, result.end()
+    )
 
 
 def _pam(head: bytes) -> Netpbm | None:
-    found = _PAM_HEAD.match(head)
-    if not found:
+    result = _PAM_HEAD.match(head)
+    if not result:
         return None
-    lines = (line.split(None, 1) for line in found[1].splitlines() if not line.startswith(b"#"))
+    lines = (line.split(None, 1) for line in result[1].splitlines() if not line.startswith(b"#"))
     fields = {line[0]: line[1].strip() for line in lines if len(line) == 2}
     try:
         numbers = [int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")]
@@ -101,7 +105,7 @@ def _pam(head: bytes) -> Netpbm | None:
     has_alpha = fields.get(b"TUPLTYPE", b"").endswith(b"_ALPHA") or depth in (2, 4)
     if not 1 <= depth <= 4:
         raise PictureError(Reason.UNSUPPORTED_FORMAT, f"PAM with {depth} samples a pixel")
-    return Netpbm("7", width, height, depth, top, found.end(), has_alpha)
+    return Netpbm("7", width, height, depth, top, result.end(), has_alpha)
 
 
 def decode_netpbm(data: bytes, header: Netpbm) -> tuple[Pixels, list[Remark]]:

@@ -54,10 +54,10 @@ def _raw_profile(text: bytes) -> bytes:
     """The bytes in a line feed, a name, a length and hexadecimal digits."""
     _, _, rest = text.strip().partition(b"\n")
     _, _, digits = rest.strip().partition(b"\n")
-    found = re.sub(rb"\s+", b"", digits)
-    found = found[: len(found) - len(found) % 2]
+    result = re.sub(rb"\s+", b"", digits)
+    result = result[: len(result) - len(result) % 2]
     try:
-        return bytes.fromhex(found.decode("ascii"))
+        return bytes.fromhex(result.decode("ascii"))
     except ValueError:  # no profile, whatever its keyword says
         return b""
 

@@ -65,8 +65,8 @@ def open_file(data: bytes, name: str, limits: PictureLimits) -> ImageFile.ImageF
         except Image.DecompressionBombError as error:
             # A frame may be larger than the screen that the header declares. Whoever reads of it
             # should learn of the limit that can be set, not of Pillow's.
-            if found := _PIXELS.search(str(error)):
-                pixels = int(found[1])
+            if result := _PIXELS.search(str(error)):
+                pixels = int(result[1])
                 check_pixel_count(pixels, f"a frame of {pixels} pixels", limits, whole=True)
             raise
 

@@ -89,8 +89,8 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         end = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
         if marker == _START_OF_SCAN:
-            found = _AFTER_SCAN.search(data, end)
-            end = found.start() if found else len(data)
+            result = _AFTER_SCAN.search(data, end)
+            end = result.start() if result else len(data)
         yield marker, data[at:end]
         at = end
 

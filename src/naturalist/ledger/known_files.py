@@ -73,8 +73,8 @@ class KnownFiles:
         """Tell for each key whether it is known."""
         if not keys or not len(self._high):
             return [False] * len(keys)
-        asked = np.frombuffer(b"".join(keys), _HALVES)
-        high, low = asked["high"].astype(np.uint64), asked["low"].astype(np.uint64)
+        requested = np.frombuffer(b"".join(keys), _HALVES)
+        high, low = requested["high"].astype(np.uint64), requested["low"].astype(np.uint64)
         at = np.minimum(np.searchsorted(self._high, high), len(self._high) - 1)
         # Two keys with equal first halves: the second is taken for new and examined again,
         # which is slow and right.

@@ -195,10 +195,10 @@ def categories(layout: Layout) -> list[str]:
 
 def last_batch(layout: Layout) -> int:
     """Number of the newest committed batch; 0 if there is none."""
-    found = [
+    result = [
         int(p.stem) for c in categories(layout) for p in (layout.ledger / c).glob("[0-9]*.json")
     ]
-    return max(found, default=0)
+    return max(result, default=0)
 
 
 def amendments(layout: Layout, category: str) -> pa.Table:
@@ -328,7 +328,7 @@ def accepted_rows(path: Path, start: int, stop: int, columns: list[str] | None =
     """
     outcomes = artifacts.read_parquet(path, ["outcome"])["outcome"]
     accepted = pc.indices_nonzero(pc.equal(outcomes, Outcome.ACCEPTED))
-    wanted = accepted[start:stop]
-    first, last = wanted[0].as_py(), wanted[-1].as_py()
+    expected = accepted[start:stop]
+    first, last = expected[0].as_py(), expected[-1].as_py()
     rows, before = artifacts.read_row_groups(path, first, last, columns)
-    return rows.take(pc.subtract(wanted, pa.scalar(before, wanted.type)))
+    return rows.take(pc.subtract(expected, pa.scalar(before, expected.type)))

@@ -158,9 +158,9 @@ def _collect(
         files: list[FileSummary] = []
         parts: list[_Part] = []
         for one in rules:
-            read, found = _read_source(connection, one, scratch, len(parts))
+            read, result = _read_source(connection, one, scratch, len(parts))
             files += read
-            parts += found
+            parts += result
             on_progress(1)
         parts += [_keep_computed(connection, one, len(parts) + k) for k, one in enumerate(computed)]
         types = _merge(connection, parts, _given_types(rules))
@@ -278,8 +278,8 @@ def _merge(
         "CAST(regexp_extract(pic_id, '[0-9]+$') AS BIGINT) AS __number"
         f"{firsts} FROM ({union}) WHERE pic_id IS NOT NULL GROUP BY pic_id"
     )
-    chosen = {name: given[name.lower()] for name in columns if name.lower() in given}
-    types = kinds.find_types(connection, "texts", columns, chosen)
+    selected = {name: given[name.lower()] for name in columns if name.lower() in given}
+    types = kinds.find_types(connection, "texts", columns, selected)
     listed = "".join(f", {kinds.typed(n, kind)} AS {quoted(n)}" for n, kind in types.items())
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE metadata AS SELECT pic_id, __category, __number{listed} "  # noqa: S608
@@ -317,15 +317,15 @@ def _rows_of(
     if not ids:
         return schema.empty_table()
     numbers = [pic_number(ids[0]), pic_number(ids[-1])]
-    found = ledger.query(
+    result = ledger.query(
         connection,
         "SELECT * EXCLUDE (__category, __number) FROM metadata "  # noqa: S608
         f"WHERE __category = {text_literal(category)} "
         f"AND __number BETWEEN {min(numbers)} AND {max(numbers)}",
     )
-    at = pc.index_in(pa.array(ids, pa.string()), found["pic_id"].combine_chunks())
+    at = pc.index_in(pa.array(ids, pa.string()), result["pic_id"].combine_chunks())
     columns = [
-        found[name].combine_chunks().take(at).cast(schema.field(name).type) for name in types
+        result[name].combine_chunks().take(at).cast(schema.field(name).type) for name in types
     ]
     return pa.Table.from_arrays([pa.array(ids, pa.string()), *columns], schema=schema)
 

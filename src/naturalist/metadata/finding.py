@@ -37,13 +37,13 @@ class MetadataFile:
 
 def stamps(rules: SourceRules, rule: FileRule) -> list[list[str | int]]:
     """Name, size and time of what the files of a rule are read from; nothing is opened."""
-    location, wanted = rules.location, rule.file
+    location, expected = rules.location, rule.file
     if isinstance(location, RemoteFolder):
-        fits = _expression(wanted)
+        fits = _expression(expected)
         listed = [file for file in list_remote(location) if fits.fullmatch(file.key)]
         return [[file.key, file.size_bytes, file.time_ns] for file in listed]
-    paths = [location] if location.is_file() else _glob(location, wanted.partition(INSIDE)[0])
-    beside = rules.beside / Path(wanted).expanduser()
+    paths = [location] if location.is_file() else _glob(location, expected.partition(INSIDE)[0])
+    beside = rules.beside / Path(expected).expanduser()
     paths += [beside] if beside.is_file() else []
     return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths]
 
@@ -72,20 +72,20 @@ def find_files(rules: SourceRules, rule: FileRule, scratch: Path) -> list[Metada
 
 
 def _inside(rules: SourceRules, rule: FileRule, scratch: Path) -> Iterator[MetadataFile]:
-    location, wanted = rules.location, rule.file
-    if Path(wanted).is_absolute() or wanted.startswith("~"):
+    location, expected = rules.location, rule.file
+    if Path(expected).is_absolute() or expected.startswith("~"):
         return
     if isinstance(location, RemoteFolder):
-        yield from _in_bucket(location, wanted, scratch)
+        yield from _in_bucket(location, expected, scratch)
     elif location.is_file():
-        yield from _in_archive(location, wanted, scratch, "")
-    elif INSIDE in wanted:
-        archive, _, rest = wanted.partition(INSIDE)
+        yield from _in_archive(location, expected, scratch, "")
+    elif INSIDE in expected:
+        archive, _, rest = expected.partition(INSIDE)
         for path in _glob(location, archive):
             name = path.relative_to(location).as_posix()
             yield from _in_archive(path, rest, scratch, f"{name}{INSIDE}")
     else:
-        for path in _glob(location, wanted):
+        for path in _glob(location, expected):
             name = path.relative_to(location).as_posix()
             yield MetadataFile(path, name, _folder_of(name))
 

@@ -135,10 +135,10 @@ def _best(connection: "duckdb.DuckDBPyConnection") -> Match:
     matched: dict[Match, int] = {}
     for match in _RULES:
         _candidates(connection, match)
-        found = connection.execute(
+        result = connection.execute(
             "SELECT count(DISTINCT pic_id) FROM candidates WHERE pictures = 1"
         ).fetchone()
-        matched[match] = int(found[0]) if found else 0
+        matched[match] = int(result[0]) if result else 0
     # `max` takes the first, which is the strictest, of equals.
     return max(_RULES, key=lambda match: matched[match])
 
@@ -148,8 +148,8 @@ def _candidates(connection: "duckdb.DuckDBPyConnection", match: str) -> None:
 
 
 def _count(connection: "duckdb.DuckDBPyConnection", table: str) -> int:
-    found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
-    return int(found[0]) if found else 0
+    result = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    return int(result[0]) if result else 0
 
 
 _WITHOUT_PICTURE = """
@@ -249,5 +249,5 @@ def keep_folder_names(
         f"{groups} "
         f"FROM pictures WHERE pic_id IS NOT NULL AND regexp_matches(inside, {expression})"
     )
-    found = connection.execute(f"SELECT count(DISTINCT pic_id) FROM {table}").fetchone()  # noqa: S608
-    return int(found[0]) if found else 0
+    result = connection.execute(f"SELECT count(DISTINCT pic_id) FROM {table}").fetchone()  # noqa: S608
+    return int(result[0]) if result else 0

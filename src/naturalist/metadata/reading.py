@@ -121,8 +121,8 @@ def _load_csv(connection: "duckdb.DuckDBPyConnection", path: Path, rule: FileRul
         f"read_csv({text_literal(str(path))}, {options}, header = {not rule.header}, "
         "all_varchar = true, null_padding = true, store_rejects = true, parallel = false)",
     )
-    found = connection.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchone()
-    return int(found[0]) if found else 0
+    result = connection.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchone()
+    return int(result[0]) if result else 0
 
 
 def _in_utf8(path: Path, scratch: Path) -> Path:
@@ -183,15 +183,15 @@ def _selected(
         )
     taken = [by_lower[name.lower()] for name in rule.columns] or [n for n in names if n != key]
     new = {old.strip().lower(): name for old, name in rule.rename}
-    chosen = [(old, usable_name(new.get(old.strip().lower(), old))) for old in taken]
-    lowered = [name.lower() for _, name in chosen]
+    selected = [(old, usable_name(new.get(old.strip().lower(), old))) for old in taken]
+    lowered = [name.lower() for _, name in selected]
     twice = {name for name in lowered if lowered.count(name) > 1}
     if twice:
         raise ConfigError(
             f"metadata file {file.name}: two columns would be named {sorted(twice)[0]!r}: choose "
             "columns, or rename one"
         )
-    return chosen
+    return selected
 
 
 TAKEN_NAMES = ("picid", "pic_id", "category_label", "source", "features", "category")

@@ -76,21 +76,21 @@ def _random_start(points: Floats, count: int, rng: np.random.Generator) -> Float
 
 
 def _spread_start(points: Floats, count: int, rng: np.random.Generator) -> Floats:
-    chosen = [int(rng.integers(len(points)))]
+    selected = [int(rng.integers(len(points)))]
     lengths = np.einsum("ij,ij->i", points, points)
     nearest = np.full(len(points), np.inf, np.float32)
-    while len(chosen) < count:
-        last = points[chosen[-1]]
+    while len(selected) < count:
+        last = points[selected[-1]]
         np.minimum(nearest, lengths - 2 * (points @ last) + last @ last, out=nearest)
         np.maximum(nearest, 0, out=nearest)
         total = np.cumsum(nearest, dtype=np.float64)
         if total[-1] <= 0:
             # All rows are at a centroid already: fewer different rows than centroids.
-            chosen += rng.choice(len(points), count - len(chosen), replace=False).tolist()
+            selected += rng.choice(len(points), count - len(selected), replace=False).tolist()
             break
         at = np.searchsorted(total, rng.random() * total[-1], side="right")
-        chosen.append(int(min(at, len(points) - 1)))
-    return points[chosen].copy()
+        selected.append(int(min(at, len(points) - 1)))
+    return points[selected].copy()
 
 
 def _means(points: Floats, labels: NDArray[np.int32], distances: Floats, count: int) -> Floats:

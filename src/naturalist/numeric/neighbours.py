@@ -101,24 +101,24 @@ def nearest(
         MissingExtra: a package of the extra `analysis` is not installed.
     """
     own = queries is None
-    asked = points if queries is None else queries
+    requested = points if queries is None else queries
     if not 0 < k <= len(points) - own:
         raise ValueError(f"k is {k}: there are {len(points)} points")
     cells = cells or make_cells(points, seed)
-    probes, found = _enough_probes(cells, asked, k, own=own, recall=recall, seed=seed)
-    index = np.empty((len(asked), k), np.int32)
-    distance = np.empty((len(asked), k), np.float32)
+    probes, result = _enough_probes(cells, requested, k, own=own, recall=recall, seed=seed)
+    index = np.empty((len(requested), k), np.int32)
+    distance = np.empty((len(requested), k), np.float32)
 
     def search(start: int, end: int) -> None:
         own_rows = np.arange(start, end) if own else None
-        part = _search(cells, asked[start:end], k, probes, own_rows)
+        part = _search(cells, requested[start:end], k, probes, own_rows)
         index[start:end], distance[start:end] = part
         if on_progress is not None:
             on_progress(end - start)
 
     with single_threaded_blas():
-        in_pieces(len(asked), _QUERIES_AT_ONCE, search)
-    return Neighbours(index, distance, found, probes)
+        in_pieces(len(requested), _QUERIES_AT_ONCE, search)
+    return Neighbours(index, distance, result, probes)
 
 
 def exact(
@@ -164,16 +164,16 @@ def _enough_probes(
     for probes in _PROBES:
         if probes >= every:
             break
-        found, _ = _search(cells, queries[rows], k, probes, own_rows)
-        share = share_found(found, true)
+        result, _ = _search(cells, queries[rows], k, probes, own_rows)
+        share = share_found(result, true)
         if share >= recall:
             return probes, share
     return every, 1.0
 
 
-def share_found(found: NDArray[np.int32], true: NDArray[np.int32]) -> float:
+def share_found(result: NDArray[np.int32], true: NDArray[np.int32]) -> float:
     """Share of the true neighbours (queries, k) that are among those found."""
-    pairs = zip(found, true, strict=True)
+    pairs = zip(result, true, strict=True)
     hits = sum(len(np.intersect1d(a, b, assume_unique=True)) for a, b in pairs)
     return hits / max(true.size, 1)
 
@@ -202,11 +202,11 @@ def _by_cell(cells: Cells, queries: Floats, probes: int) -> "list[tuple[int, NDA
     every = len(cells.centroids)
     if probes >= every:
         return [(cell, np.arange(len(queries))) for cell in range(every)]
-    chosen = np.empty((len(queries), probes), np.int32)
+    selected = np.empty((len(queries), probes), np.int32)
     for start, block, squares in kmeans.squared_distances(queries, cells.centroids):
         part = np.argpartition(squares, probes - 1, axis=1)[:, :probes]
-        chosen[start : start + len(block)] = part
-    flat = chosen.ravel()
+        selected[start : start + len(block)] = part
+    flat = selected.ravel()
     order = np.argsort(flat, kind="stable")
     bounds = np.searchsorted(flat[order], np.arange(every + 1))
     groups = ((cell, order[bounds[cell] : bounds[cell + 1]] // probes) for cell in range(every))

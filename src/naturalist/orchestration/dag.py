@@ -135,9 +135,9 @@ def _read(path: Path) -> _Collection:
             AirflowSection.model_validate(content.get("airflow", {})),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         hint = f"see what  naturalist status -c {path}  says"
-        raise ConfigError(f"{path} cannot be used ({said}): {hint}") from error
+        raise ConfigError(f"{path} cannot be used ({text}): {hint}") from error
 
 
 def _timetable(settings: AirflowSection) -> Any:
@@ -167,17 +167,17 @@ def _defaults(settings: AirflowSection) -> dict[str, Any]:
 
 
 def _messengers(name: str, settings: AirflowSection) -> list[Any]:
-    found: list[Any] = []
+    result: list[Any] = []
     subject = f"naturalist: a run of {name} failed"
-    said = f"{subject}: {{{{ dag.dag_id }}}} {{{{ run_id }}}}"
+    text = f"{subject}: {{{{ dag.dag_id }}}} {{{{ run_id }}}}"
     if settings.email:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-        found.append(
+        result.append(
             SmtpNotifier(
                 to=list(settings.email),
                 subject=subject,
-                html_content=f"<p>{said}</p>",
+                html_content=f"<p>{text}</p>",
                 smtp_conn_id=settings.smtp_connection,
             )
         )
@@ -186,8 +186,8 @@ def _messengers(name: str, settings: AirflowSection) -> list[Any]:
             from airflow.providers.http.notifications import HttpNotifier
         except ImportError as error:
             raise MissingExtra("apache-airflow-providers-http", "airflow") from error
-        found.append(HttpNotifier(http_conn_id=settings.webhook_connection, json={"text": said}))
-    return found
+        result.append(HttpNotifier(http_conn_id=settings.webhook_connection, json={"text": text}))
+    return result
 
 
 def _wire(collection: _Collection) -> None:
@@ -296,13 +296,13 @@ def _caller(function: str) -> Callable[..., Any]:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
         tasks = importlib.import_module(_TASKS)
-        asked = importlib.import_module("naturalist.orchestration.request").Request.of(request)
-        if asked.dry_run:
-            tasks.look(asked)
+        requested = importlib.import_module("naturalist.orchestration.request").Request.of(request)
+        if requested.dry_run:
+            tasks.look(requested)
             raise AirflowSkipException("a dry run: nothing was done")
-        chosen = {"group": group} if group else {}
+        selected = {"group": group} if group else {}
         try:
-            return getattr(tasks, function)(asked, **arguments, **chosen)
+            return getattr(tasks, function)(requested, **arguments, **selected)
         except _HOPELESS as error:
             raise AirflowFailException(str(error)) from error
 

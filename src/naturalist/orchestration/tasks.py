@@ -83,12 +83,14 @@ def _executor(config: Config, workers: int | None) -> Executor:
     return ProcessExecutor(worker_count(workers), folder, config.limits.decode_timeout_s)
 
 
-def _do(job: Job, run: Callable[[T], R], tasks: Sequence[T], told: Callable[[T, R], Done]) -> None:
+def _do(
+    job: Job, run: Callable[[T], R], tasks: Sequence[T], describe: Callable[[T, R], Done]
+) -> None:
     """Run tasks one by one or side by side, with a line in the log for each that is done."""
     started_s = time.monotonic()
     rows = 0
     for number, (task, result) in enumerate(job.executor.map(run, tasks), 1):
-        done = told(task, result)
+        done = describe(task, result)
         rows += done.rows
         rate = rows / max(time.monotonic() - started_s, 1e-3)
         _LOG.info(
@@ -210,8 +212,8 @@ def plan_verification(request: Request, category: str) -> list[str]:
 def verify_group(request: Request, category: str, group: str) -> None:
     """Verify the features parts of a group; what they find is judged in the storage standby."""
     with _job(request, shared=True) as job:
-        chosen = _selected(_check_tasks(job.config, category), group)
-        _do(job, feature_checks.run, chosen, _features_checked)
+        selected = _selected(_check_tasks(job.config, category), group)
+        _do(job, feature_checks.run, selected, _features_checked)
 
 
 def _features_checked(task: feature_checks.FeatureCheckTask, result: Checked) -> Done:
@@ -265,8 +267,8 @@ def plan_labelling(request: Request, category: str) -> list[str]:
 def label_group(request: Request, category: str, group: str) -> None:
     """Write the tables of a group, as CSV and Parquet."""
     with _job(request, shared=True) as job:
-        chosen = _selected(_table_tasks(job.config, category), group)
-        _do(job, tables.run, chosen, lambda task, made: Done(task.path.stem, made.rows))
+        selected = _selected(_table_tasks(job.config, category), group)
+        _do(job, tables.run, selected, lambda task, made: Done(task.path.stem, made.rows))
 
 
 def table_verification_standby(request: Request) -> None:
@@ -284,9 +286,9 @@ def table_verification_standby(request: Request) -> None:
 
 
 def _table_check_tasks(config: Config, category: str) -> dict[str, table_checks.TableCheckTask]:
-    wanted = _all_tables(config, category)
-    numbers = {table.path: table.k for table in wanted}
-    return {f"{numbers[task.path]:06d}": task for task in table_checks.plan(wanted)}
+    expected = _all_tables(config, category)
+    numbers = {table.path: table.k for table in expected}
+    return {f"{numbers[task.path]:06d}": task for task in table_checks.plan(expected)}
 
 
 def plan_table_verification(request: Request, category: str) -> list[str]:
@@ -298,8 +300,8 @@ def plan_table_verification(request: Request, category: str) -> list[str]:
 def verify_table_group(request: Request, category: str, group: str) -> None:
     """Verify the tables of a group file by file; judged in the standby before the upload."""
     with _job(request, shared=True) as job:
-        chosen = _selected(_table_check_tasks(job.config, category), group)
-        _do(job, table_checks.run, chosen, _table_checked)
+        selected = _selected(_table_check_tasks(job.config, category), group)
+        _do(job, table_checks.run, selected, _table_checked)
 
 
 def _table_checked(task: table_checks.TableCheckTask, result: Checked) -> Done:
@@ -378,11 +380,11 @@ def analyse(request: Request, name: str) -> None:
     """
     module, _, function = name.partition(":")
     try:
-        wanted = getattr(importlib.import_module(module), function)
+        expected = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"airflow.analysis names {name}: {error}") from error
     with _job(request, shared=True):
-        wanted(request.config_path)
+        expected(request.config_path)
 
 
 def end(request: Request) -> str | None:

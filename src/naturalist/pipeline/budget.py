@@ -51,13 +51,13 @@ def check(config: Config, to_accept: str = _BY_OPTION) -> None:
     Raises:
         FailureBudgetExceeded: more failures than `failure_budget` allows.
     """
-    found = spent(config)
-    if found.share <= config.failure_budget:
+    result = spent(config)
+    if result.share <= config.failure_budget:
         return
-    reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(found.failures.items()))
+    reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(result.failures.items()))
     raise FailureBudgetExceeded(
-        f"{sum(found.failures.values())} of {found.pictures} new pictures could not be used "
-        f"({found.share:.1%}; failure_budget is {config.failure_budget:.1%}): {reasons}. "
+        f"{sum(result.failures.values())} of {result.pictures} new pictures could not be used "
+        f"({result.share:.1%}; failure_budget is {config.failure_budget:.1%}): {reasons}. "
         "See them with  naturalist ledger --refused . All else was finished; nothing was "
         "published. To go on: mend the files, raise failure_budget, or "
         f"{to_accept}"

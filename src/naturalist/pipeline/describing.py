@@ -43,13 +43,13 @@ def _sources(config: Config) -> Iterator[dict[str, Any]]:
 
 def _section_elsewhere(config: Config, name: str) -> SourceSection | None:
     """The section of a source of another category, from which pictures came by relabelling."""
-    found = (_section_of(category, name) for category in config.category)
-    return next(filter(None, found), None)
+    result = (_section_of(category, name) for category in config.category)
+    return next(filter(None, result), None)
 
 
 def _section_of(category: CategorySection, name: str) -> SourceSection | None:
     """The section of a source: that of its name, or of the pattern that found it."""
-    found = [
+    result = [
         section
         for section in category.source
         if name == section.name
@@ -59,4 +59,4 @@ def _section_of(category: CategorySection, name: str) -> SourceSection | None:
             and patterns.is_pattern(section.path)
         )
     ]
-    return max(found, key=lambda section: len(section.name), default=None)
+    return max(result, key=lambda section: len(section.name), default=None)

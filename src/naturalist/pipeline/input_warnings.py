@@ -30,10 +30,10 @@ def input_warnings(config: Config) -> list[str]:
     A category or a source without an accepted picture, and archives and links that were not opened,
     which the failure budget counts as one file each. Costs summaries of the ledger, not rows.
     """
-    found = list(_all(config))
-    if len(found) > MOST:
-        found[MOST:] = [f"and {len(found) - MOST} more warnings of this kind"]
-    return found
+    result = list(_all(config))
+    if len(result) > MOST:
+        result[MOST:] = [f"and {len(result) - MOST} more warnings of this kind"]
+    return result
 
 
 def _all(config: Config) -> Iterator[str]:

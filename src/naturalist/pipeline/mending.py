@@ -40,18 +40,18 @@ def publish_mended(job: Job) -> Published | None:
     if not config.publish_url:
         return None
     store = open_store(config.publish_url, config.s3_options)
-    found = _Inspection()
-    _look_at_files(job, store, found, _published_keys(store, found))
-    _look_at_pictures(job, store, found)
-    if found.doomed:
+    result = _Inspection()
+    _look_at_files(job, store, result, _published_keys(store, result))
+    _look_at_pictures(job, store, result)
+    if result.doomed:
         # A publisher that believed in one of these objects learns so that one was removed.
         with maintenance.held(store, "mend", prunes=True):
-            store.delete(sorted(found.doomed))
+            store.delete(sorted(result.doomed))
     published = steps.publish_snapshot(job)
-    return published and replace(published, mended_files=found.damaged)
+    return published and replace(published, mended_files=result.damaged)
 
 
-def _published_keys(store: Store, found: _Inspection) -> set[str]:
+def _published_keys(store: Store, inspection: _Inspection) -> set[str]:
     """What the newest snapshot names.
 
     If it is damaged, the pointer to it goes: it cannot be made again, but the next one can.
@@ -60,8 +60,8 @@ def _published_keys(store: Store, found: _Inspection) -> set[str]:
         return set()
     if _is_sound(store):
         return {file.key for file in snapshots.newest(store)[0].files}
-    found.doomed.add(LATEST)
-    found.damaged += 1
+    inspection.doomed.add(LATEST)
+    inspection.damaged += 1
     return set()
 
 
@@ -78,29 +78,29 @@ def _is_sound(store: Store) -> bool:
     return body is not None and body.sha256 == sha256
 
 
-def _look_at_files(job: Job, store: Store, found: _Inspection, known: set[str]) -> None:
+def _look_at_files(job: Job, store: Store, inspection: _Inspection, known: set[str]) -> None:
     uploads = [sending.upload_of(item) for item in steps.items_to_publish(job.config)]
     with stage(job.progress, "read back", len(uploads), "files") as advance:
         damage = find_damage(store, uploads, advance)
-    found.doomed |= damage.wrong
-    found.damaged += len(damage.wrong) + len(damage.missing & known)
+    inspection.doomed |= damage.wrong
+    inspection.damaged += len(damage.wrong) + len(damage.missing & known)
 
 
-def _look_at_pictures(job: Job, store: Store, found: _Inspection) -> None:
+def _look_at_pictures(job: Job, store: Store, inspection: _Inspection) -> None:
     looked = sending.look_for(store, steps.pack_tasks(job.config))
     sent = [task for task, is_sent in looked if is_sent]
     with stage(
         job.progress, "read back", sum(task.shard.rows for task in sent), "pictures"
     ) as advance:
         for task in sent:
-            _look_at_shard(task, store, found)
+            _look_at_shard(task, store, inspection)
             advance(task.shard.rows)
 
 
-def _look_at_shard(task: PackTask, store: Store, found: _Inspection) -> None:
+def _look_at_shard(task: PackTask, store: Store, inspection: _Inspection) -> None:
     index = sending.index_upload(task)
     damage = find_damage(store, [*sending.picture_uploads(task), index])
     if damage.wrong or damage.missing:
         # An index says that all its pictures are there; without it they are packed and sent again.
-        found.doomed |= {*damage.wrong, index.key}
-        found.damaged += len(damage.wrong) + len(damage.missing)
+        inspection.doomed |= {*damage.wrong, index.key}
+        inspection.damaged += len(damage.wrong) + len(damage.missing)

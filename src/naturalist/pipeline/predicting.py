@@ -139,8 +139,8 @@ def _in_order(
     waiting: dict[int, TaskPredicted] = {}
     turn = 0
     with closing(_executor(len(names), options, scratch)) as executor:
-        for task, found in executor.map(run, tasks):
-            waiting[task.number] = found
+        for task, result in executor.map(run, tasks):
+            waiting[task.number] = result
             while turn in waiting:
                 yield waiting.pop(turn)
                 turn += 1

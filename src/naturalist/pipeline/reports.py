@@ -24,12 +24,12 @@ def write_verification(
     """
     verdicts = [*features.verdicts, *(tables.verdicts if tables else ())]
     status = collection_status(config)["categories"]
-    wanted = ("label", "seen", "accepted", "features", "tables", "table_rows")
+    expected = ("label", "seen", "accepted", "features", "tables", "table_rows")
     report = {
         "collection": config.name,
         "backbone": spec.as_dict() | {"id": spec.id},
         "passed": not hard(verdicts),
-        "categories": {name: {key: one[key] for key in wanted} for name, one in status.items()},
+        "categories": {name: {key: one[key] for key in expected} for name, one in status.items()},
         "hard": [v.as_json() for v in verdicts if v.severity == "hard"],
         "soft": [v.as_json() for v in verdicts if v.severity == "soft"],
         "checks": {"hard": HARD_CHECKS, "soft": SOFT_CHECKS},
@@ -40,8 +40,8 @@ def write_verification(
 
 
 def _as_markdown(report: dict[str, Any], verdicts: list[Verdict]) -> str:
-    said = "All checks passed." if report["passed"] else "**Checks failed.**"
-    lines = [f"# Verification of {report['collection']}", "", said, ""]
+    text = "All checks passed." if report["passed"] else "**Checks failed.**"
+    lines = [f"# Verification of {report['collection']}", "", text, ""]
     lines += [f"Backbone: `{report['backbone']['id']}`", ""]
     lines += [
         "| category | label | seen | accepted | features | tables | rows |",
@@ -53,8 +53,8 @@ def _as_markdown(report: dict[str, Any], verdicts: list[Verdict]) -> str:
     lines += ["", "| check | kind | findings | what it asks |", "|---|---|---:|---|"]
     for kind, checks in (("hard", HARD_CHECKS), ("soft", SOFT_CHECKS)):
         for check, meaning in checks.items():
-            found = sum(v.check == check for v in verdicts)
-            lines.append(f"| {check} | {kind} | {found} | {meaning} |")
+            result = sum(v.check == check for v in verdicts)
+            lines.append(f"| {check} | {kind} | {result} | {meaning} |")
     lines += _findings(verdicts)
     return "\n".join(lines) + "\n"
 

@@ -88,11 +88,11 @@ def make_executor(config: Config, progress: Progress) -> Executor:
     """Workers as configured; one worker is a process too, so that a crash is survived."""
     workers = worker_count(config.extract.workers)
     folder, timeout_s = config.layout.breadcrumbs, config.limits.decode_timeout_s
-    chosen = config.executor
+    selected = config.executor
     here = ProcessExecutor(workers, folder, timeout_s)
-    if chosen.kind is not ExecutorKind.RAY:
+    if selected.kind is not ExecutorKind.RAY:
         return here
-    options = RayOptions(chosen.ray_address, workers, chosen.gpus_per_task, chosen.wait_s)
+    options = RayOptions(selected.ray_address, workers, selected.gpus_per_task, selected.wait_s)
     if config.exchange is None:
         return RayExecutor(options, folder, timeout_s, progress)
     place = exchange.place_in(config.exchange, config.layout)
@@ -124,7 +124,7 @@ def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
         finally:
             report.duration_s = round(time.perf_counter() - start, 3)
             by_node = {stage: done.by_node() for stage, done in job.throughput.items()}
-            report.nodes = {stage: found for stage, found in by_node.items() if found}
+            report.nodes = {stage: result for stage, result in by_node.items() if result}
             if report.changed or report.error:
                 reports.write_run(config.layout, vars(report))
     return report
@@ -272,8 +272,8 @@ def repair(config: Config, progress: Progress) -> dict[str, Any]:
     workspace.reading(config.layout)
     with opened(config, progress) as job:
         features, checked = _check_all(job)
-        found = [*features.verdicts, *(checked.verdicts if checked else ())]
-        repaired = repairing.repair(job, found)
+        result = [*features.verdicts, *(checked.verdicts if checked else ())]
+        repaired = repairing.repair(job, result)
     # The seals of what was made again are there once the workspace is let go.
     return verify(config, progress) | {"repaired": repairing.as_facts(repaired)}
 

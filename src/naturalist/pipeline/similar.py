@@ -62,24 +62,24 @@ def vector_of_file(config: Config, path: Path) -> NDArray[np.float32]:
     return np.asarray(vectors[0], np.float32)
 
 
-def similar(found: Index, asked: NDArray[np.float32] | str, k: int) -> list[Hit]:
+def similar(index: Index, query: NDArray[np.float32] | str, k: int) -> list[Hit]:
     """The `k` nearest pictures to a vector, or to a picture of the index, itself left out.
 
     Raises:
         ConfigError: there is no such picture in the index.
     """
     own = -1
-    if isinstance(asked, str):
-        known = found.vector(asked)
+    if isinstance(query, str):
+        known = index.vector(query)
         if known is None:
             raise ConfigError(
-                f"{asked} is neither a picture in the tables nor a file: pictures are named as in "
-                "plant_id_7"
+                f"{query} is neither a picture in the tables nor a file: pictures are named as "
+                "in plant_id_7"
             )
-        asked, own = known
-    rows, cosines = found.search(asked[np.newaxis], min(k + (own >= 0), found.rows))
+        query, own = known
+    rows, cosines = index.search(query[np.newaxis], min(k + (own >= 0), index.rows))
     kept = [(row, cosine) for row, cosine in zip(rows[0], cosines[0], strict=True) if row != own]
-    named = found.names(np.array([row for row, _ in kept[:k]], np.int64))
+    named = index.names(np.array([row for row, _ in kept[:k]], np.int64))
     return [
         row | {"rank": rank, "cosine": round(float(cosine), 4)}
         for rank, (row, (_, cosine)) in enumerate(zip(named, kept, strict=False), 1)

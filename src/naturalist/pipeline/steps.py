@@ -300,8 +300,8 @@ def write_tables(job: Job, *, rebuild: bool = False) -> TablesResult:
     total = sum(piece.stop - piece.start for task in tasks for piece in task.pieces)
     done = _drain(job, "tables", "rows", tables.run, tasks, total, lambda r: r.rows)
     if rebuild:
-        for category, wanted in Counter(t.category for t in _expected_tables(config)).items():
-            tables.remove_surplus(layout, category, wanted)
+        for category, expected in Counter(t.category for t in _expected_tables(config)).items():
+            tables.remove_surplus(layout, category, expected)
     return TablesResult(len(done), sum(r.rows for r in done))
 
 
@@ -315,14 +315,14 @@ def _expected_tables(config: Config) -> Iterator[tables.TableTask]:
 def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
     """Verify tables that were not verified as they are; all verdicts that hold are returned."""
     config = job.config
-    wanted = list(_expected_tables(config))
-    tasks = table_checks.plan(wanted, again=again)
+    expected = list(_expected_tables(config))
+    tasks = table_checks.plan(expected, again=again)
     total = sum(task.rows for task in tasks)
     done = _drain(job, "verify-tables", "rows", table_checks.run, tasks, total, lambda r: r.rows)
     checked_now = {task.path for task in tasks}
     held = [v for result in done for v in result.verdicts]
     held += [
-        v for t in wanted if t.path not in checked_now for v in table_checks.verdicts_of(t.path)
+        v for t in expected if t.path not in checked_now for v in table_checks.verdicts_of(t.path)
     ]
     for category in sorted(config.labels):
         finished = tables.done_tables(config.layout, category)

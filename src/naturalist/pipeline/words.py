@@ -52,5 +52,5 @@ def columns(config: Config, progress: Progress) -> list[ComputedColumns]:
         return []
     update(config, progress)
     backbone = backbones.describe(config.extract.backbone).id
-    found = write_columns(config.layout, backbone, config.words)
-    return [found] if found else []
+    result = write_columns(config.layout, backbone, config.words)
+    return [result] if result else []

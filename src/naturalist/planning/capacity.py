@@ -99,16 +99,16 @@ def load_rates(path: Path | None = None) -> Rates:
     if path is None:
         return Rates(**tomllib.loads(standard))
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        result = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"the rates in {path} cannot be read: {error}") from error
-    _check(path, found, tomllib.loads(standard))
-    return Rates(**found, origin=str(path))
+    _check(path, result, tomllib.loads(standard))
+    return Rates(**result, origin=str(path))
 
 
-def _check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for section, numbers in wanted.items():
-        mine = found.get(section)
+def _check(path: Path, result: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    for section, numbers in expected.items():
+        mine = result.get(section)
         if not isinstance(mine, dict) or set(mine) != set(numbers):
             raise ConfigError(
                 f"{path}: the section [{section}] must have {', '.join(numbers)}, each once"
@@ -118,7 +118,7 @@ def _check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> N
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not is_number or value < 0 or (value == 0 and not may_be_zero):
                 raise ConfigError(f"{path}: {section}.{name} is {value!r}: give a number above 0")
-    if unknown := sorted(set(found) - set(wanted)):
+    if unknown := sorted(set(result) - set(expected)):
         raise ConfigError(f"{path}: there is no section [{unknown[0]}]")
 
 
@@ -180,50 +180,52 @@ def _measured_bytes(config: Config) -> dict[str, float]:
     }
 
 
-def plan(wanted: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
+def plan(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     """Reckon time, disk, memory, requests and money, and say what is assumed; JSON values."""
-    publish = _publish(wanted, rates, prices)
-    stages = [*_stages(wanted, rates), _sending(publish)]
+    publish = _publish(workload, rates, prices)
+    stages = [*_stages(workload, rates), _sending(publish)]
     total_s = sum(stage["machines_s"] for stage in stages)
-    hours = (total_s - publish["duration_s"]) / 3600 * wanted.machines
-    disk = {kind: size * wanted.pictures for kind, size in rates.bytes.items()}
-    if not wanted.keep_pictures:
+    hours = (total_s - publish["duration_s"]) / 3600 * workload.machines
+    disk = {kind: size * workload.pictures for kind, size in rates.bytes.items()}
+    if not workload.keep_pictures:
         del disk["pictures"]
     return {
-        "wanted": asdict(wanted),
+        "wanted": asdict(workload),
         "rates": rates.origin,
         "stages": stages,
         "one_machine_s": sum(stage["one_machine_s"] for stage in stages),
         "machines_s": total_s,
-        "studies": [*_studies(wanted, rates)],
-        "nothing_new_s": sum(wanted.pictures / rates.undivided[name] for name in ("list", "plan")),
+        "studies": [*_studies(workload, rates)],
+        "nothing_new_s": sum(
+            workload.pictures / rates.undivided[name] for name in ("list", "plan")
+        ),
         "disk_bytes": disk,
-        "memory_mb": _memory(wanted, rates),
+        "memory_mb": _memory(workload, rates),
         "publish": publish,
         "money": {
             "requests": prices.writing(publish["write_requests"]),
             "month": prices.month(publish["size_bytes"]),
             "machines": hours * rates.machines["hour"],
         },
-        "assumptions": _assumptions(wanted, rates, prices),
+        "assumptions": _assumptions(workload, rates, prices),
     }
 
 
-def _stages(wanted: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
+def _stages(workload: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
     order = ("list", "examine", "enter", "extract", "verify_features", "tables", "verify_tables")
     efficiency = rates.machines["efficiency"]
     for name in order:
         is_divided = name in rates.divided
         rate = (rates.divided if is_divided else rates.undivided)[name]
-        one = wanted.cores * efficiency if is_divided else 1.0
-        many = one * wanted.machines if is_divided else 1.0
+        one = workload.cores * efficiency if is_divided else 1.0
+        many = one * workload.machines if is_divided else 1.0
         yield {
             "stage": name.replace("_", "-"),
             "divided": is_divided,
             "rate": rate,
             "unit": "pictures",
-            "one_machine_s": wanted.pictures / rate / one,
-            "machines_s": wanted.pictures / rate / many,
+            "one_machine_s": workload.pictures / rate / one,
+            "machines_s": workload.pictures / rate / many,
         }
 
 
@@ -241,43 +243,44 @@ def _sending(publish: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _studies(wanted: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
+def _studies(workload: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
     """Each study made once of all pictures, by one process; later ones take in what is new."""
-    millions = wanted.pictures / _STUDIED
+    millions = workload.pictures / _STUDIED
     for name, rate in rates.studies.items():
         power = rates.growth[name] if millions > 1 else 1.0
         yield {"study": name.replace("_", " "), "s": _STUDIED / rate * millions**power}
 
 
-def _memory(wanted: Workload, rates: Rates) -> dict[str, float]:
+def _memory(workload: Workload, rates: Rates) -> dict[str, float]:
     """Of one machine's workers, and of the process that plans."""
     memory = rates.memory
     return {
-        "workers": memory["worker_mb"] * wanted.cores,
+        "workers": memory["worker_mb"] * workload.cores,
         "planner": memory["planner_mb"],
         "planner_while_a_folder_changed": memory["planner_mb"]
-        + memory["known_file_bytes"] * wanted.pictures / MB,
-        "near_duplicates": memory["planner_mb"] + memory["duplicates_bytes"] * wanted.pictures / MB,
+        + memory["known_file_bytes"] * workload.pictures / MB,
+        "near_duplicates": memory["planner_mb"]
+        + memory["duplicates_bytes"] * workload.pictures / MB,
     }
 
 
-def _publish(wanted: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
-    tables = math.ceil(wanted.pictures / wanted.rows_per_table)
-    shards = math.ceil(wanted.pictures / wanted.shard_size)
+def _publish(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
+    tables = math.ceil(workload.pictures / workload.rows_per_table)
+    shards = math.ceil(workload.pictures / workload.shard_size)
     objects = [
-        (tables, rates.bytes["tables_csv"] * wanted.rows_per_table),
-        (tables, rates.bytes["tables_parquet"] * wanted.rows_per_table),
-        (shards, rates.bytes["previews"] * wanted.shard_size),
+        (tables, rates.bytes["tables_csv"] * workload.rows_per_table),
+        (tables, rates.bytes["tables_parquet"] * workload.rows_per_table),
+        (shards, rates.bytes["previews"] * workload.shard_size),
         (
-            math.ceil(wanted.pictures / wanted.files_per_batch),
-            rates.bytes["ledger"] * wanted.files_per_batch,
+            math.ceil(workload.pictures / workload.files_per_batch),
+            rates.bytes["ledger"] * workload.files_per_batch,
         ),
     ]
-    if wanted.publish_pictures:
+    if workload.publish_pictures:
         index_bytes = 100
         objects += [
-            (shards, rates.bytes["pictures"] * wanted.shard_size),
-            (shards, index_bytes * wanted.shard_size),
+            (shards, rates.bytes["pictures"] * workload.shard_size),
+            (shards, index_bytes * workload.shard_size),
         ]
     chunk = S3Options().multipart_chunk_bytes
     size_bytes = sum(count * size for count, size in objects)
@@ -292,12 +295,12 @@ def _publish(wanted: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     }
 
 
-def _assumptions(wanted: Workload, rates: Rates, prices: Prices) -> list[str]:
-    said = [
+def _assumptions(workload: Workload, rates: Rates, prices: Prices) -> list[str]:
+    lines = [
         f"rates: {rates.origin}",
         (
-            f"{wanted.machines:,} machines of one kind with {wanted.cores:,} cores each, of which "
-            f"{rates.machines['efficiency']:.0%} are put to use; tasks are of one size"
+            f"{workload.machines:,} machines of one kind with {workload.cores:,} cores each, of "
+            f"which {rates.machines['efficiency']:.0%} are put to use; tasks are of one size"
         ),
         (
             "listing, entering in the ledger and planning are done by one process, whatever the "
@@ -308,7 +311,7 @@ def _assumptions(wanted: Workload, rates: Rates, prices: Prices) -> list[str]:
             "give them as fast as they are decoded"
         ),
         "pictures are kept in the workspace"
-        if wanted.keep_pictures
+        if workload.keep_pictures
         else "pictures stay where they are, or are hard links: they take no space here",
         (
             f"the line to the store takes {prices.upload_mb_s:,g} MB/s and {prices.requests_s:,g} "
@@ -320,5 +323,5 @@ def _assumptions(wanted: Workload, rates: Rates, prices: Prices) -> list[str]:
         ),
     ]
     if not rates.machines["hour"]:
-        said.append("machines cost nothing: set their price with --machine-hour")
-    return said
+        lines.append("machines cost nothing: set their price with --machine-hour")
+    return lines

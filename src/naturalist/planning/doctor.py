@@ -84,10 +84,10 @@ def examine(config: Config | None) -> Iterator[Check]:
 
 
 def _python() -> Check:
-    found = f"naturalist {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    result = f"naturalist {__version__}, Python {platform.python_version()}, {platform.platform()}"
     if platform.system() == "Linux":
-        return Check("environment", "ok", found)
-    return Check("environment", "warning", found, "naturalist is tested on Linux only")
+        return Check("environment", "ok", result)
+    return Check("environment", "warning", result, "naturalist is tested on Linux only")
 
 
 def _processors() -> Check:
@@ -129,10 +129,10 @@ def _drive(name: str, folder: Path, *, is_written: bool = True) -> Check:
     if not is_written:
         return Check(name, "ok", str(folder))
     free = shutil.disk_usage(there).free
-    found = f"{folder}: {free / _GB:,.1f} GB free"
+    result = f"{folder}: {free / _GB:,.1f} GB free"
     if free < _LOW_SPACE_BYTES:
-        return Check(name, "warning", found, "free some space, or use another drive")
-    return Check(name, "ok", found)
+        return Check(name, "warning", result, "free some space, or use another drive")
+    return Check(name, "ok", result)
 
 
 def _drives(config: Config) -> Iterator[Check]:
@@ -185,9 +185,9 @@ def _airflow(config: Config | None) -> Check:
         return Check("Airflow", "off", "not installed", "for daily runs see docs/airflow.md")
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     files = sorted(path.name for path in (home / "dags").glob("*.py"))
-    found = f"version {version}, home {home}, DAG files: {', '.join(files) or 'none'}"
+    result = f"version {version}, home {home}, DAG files: {', '.join(files) or 'none'}"
     advice = "" if files or config is None else "write the DAG file:  naturalist airflow init"
-    return Check("Airflow", "ok", found, advice)
+    return Check("Airflow", "ok", result, advice)
 
 
 def _ray(config: Config | None) -> Check:
@@ -203,8 +203,8 @@ def _ray(config: Config | None) -> Check:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
     except OSError as error:
-        found = f"version {version}, {address} does not answer: {error.strerror or error}"
-        return Check("Ray", "error", found, "start the cluster, or correct executor.ray_address")
+        result = f"version {version}, {address} does not answer: {error.strerror or error}"
+        return Check("Ray", "error", result, "start the cluster, or correct executor.ray_address")
     return Check("Ray", "ok", f"version {version}, {address} answers")
 
 

@@ -157,10 +157,10 @@ class ExchangeExecutor:
 
     def _bring_home(self, task: ExamineTask | ExtractTask, answer: Sent) -> None:
         root, store, sent = task.root, _store(self._exchange), dict(answer.files)
-        wanted = {str(path.relative_to(root)): path for path in _made(task)}
-        if not sent.keys() <= wanted.keys():
+        expected = {str(path.relative_to(root)): path for path in _made(task)}
+        if not sent.keys() <= expected.keys():
             raise StoreError(f"a node sent files that {task.key} does not make: {sorted(sent)}")
-        for below, path in wanted.items():
+        for below, path in expected.items():
             if below in sent:
                 store.fetch(f"{answer.prefix}/{below}", path, sent[below])
             else:

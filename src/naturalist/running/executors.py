@@ -299,6 +299,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def worker_count(asked: int) -> int:
+def worker_count(requested: int) -> int:
     """Number of worker processes: as asked, or one for each core this process may use."""
-    return asked or len(os.sched_getaffinity(0))
+    return requested or len(os.sched_getaffinity(0))

@@ -66,13 +66,13 @@ def connected(address: str, workers: int) -> Iterator[ModuleType]:
 @contextlib.contextmanager
 def _environment(address: str) -> Iterator[None]:
     """What Ray and the processes that it starts read from the environment."""
-    wanted = dict(_ENVIRONMENT)
+    expected = dict(_ENVIRONMENT)
     if address == LOCAL:
-        wanted |= _ENVIRONMENT_ALONE
+        expected |= _ENVIRONMENT_ALONE
         if os.environ.get("RAY_AUTH_MODE", "token") == "token":
             # Else Ray would write one to the user's home, for all clusters to come.
-            wanted |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    added = {name: value for name, value in wanted.items() if name not in os.environ}
+            expected |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    added = {name: value for name, value in expected.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield

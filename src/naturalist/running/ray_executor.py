@@ -154,7 +154,7 @@ class RayExecutor:
         if node:
             affinity = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
             strategy = affinity(node, soft=True)
-        chosen = self._watch.options(
+        selected = self._watch.options(
             num_cpus=1,
             num_gpus=work.gpus or None,
             # Ray would repeat a crash blindly, and knows nothing of pictures.
@@ -163,7 +163,7 @@ class RayExecutor:
             name="naturalist",
         )
         self._gpus_asked = max(self._gpus_asked, work.gpus)
-        copy = chosen.remote(work.packed, self._terms)
+        copy = selected.remote(work.packed, self._terms)
         work.copies.add(copy)
         running[copy] = work
 

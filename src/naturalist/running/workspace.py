@@ -115,16 +115,16 @@ def describe_category(layout: Layout, key: str) -> str:
 
 
 def _check_format(layout: Layout, marker: Any) -> None:
-    found = marker.get("format") if isinstance(marker, dict) else None
-    if not isinstance(found, int):
+    result = marker.get("format") if isinstance(marker, dict) else None
+    if not isinstance(result, int):
         raise WorkspaceFormatError(
             f"{layout.marker} was not written by naturalist: restore it, or choose another "
             "folder for the workspace"
         )
-    if found != FORMAT:
-        newer = "newer" if found > FORMAT else "older"
+    if result != FORMAT:
+        newer = "newer" if result > FORMAT else "older"
         raise WorkspaceFormatError(
-            f"{layout.root} has workspace format {found}, this program ({__version__}) writes "
+            f"{layout.root} has workspace format {result}, this program ({__version__}) writes "
             f"format {FORMAT}: use the {newer} naturalist that made it ({marker['made_by']})"
         )
 

@@ -86,10 +86,10 @@ def _described(store: Store, number: int) -> Mapping[str, Any]:
     """What the first line of a commit says of its snapshot and tables."""
     key = _key(number)
     first = store.get_bytes(key, MAX_DOCUMENT_BYTES)[0].partition(b"\n")[0]
-    told = decode(key, first).get("commitInfo")
-    if not isinstance(told, dict) or not isinstance(told.get("tables"), list):
+    info = decode(key, first).get("commitInfo")
+    if not isinstance(info, dict) or not isinstance(info.get("tables"), list):
         raise not_understood(key, "its first line does not list the tables")
-    return told
+    return info
 
 
 def _commit(

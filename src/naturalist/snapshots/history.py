@@ -62,17 +62,17 @@ def summaries(store: Store) -> list[Summary]:
 
 def _summary(store: Store, latest: str, snapshot_id: str) -> Summary:
     try:
-        found = read(store, snapshot_id)
+        result = read(store, snapshot_id)
     except StoreError as error:
         return Summary(snapshot_id, snapshot_id == latest, fault=str(error))
     return Summary(
         id=snapshot_id,
         is_latest=snapshot_id == latest,
-        created_at=str(found.about.get("created_at", "")),
-        made_by=str(found.about.get("made_by", "")),
-        files=len(found.files),
-        size_bytes=found.size_bytes,
-        table_rows=sum(one.get("table_rows", 0) for one in found.about.get("categories", ())),
+        created_at=str(result.about.get("created_at", "")),
+        made_by=str(result.about.get("made_by", "")),
+        files=len(result.files),
+        size_bytes=result.size_bytes,
+        table_rows=sum(one.get("table_rows", 0) for one in result.about.get("categories", ())),
     )
 
 
@@ -81,8 +81,8 @@ def diff(before: Snapshot, after: Snapshot) -> Diff:
     old = {file.name: file for file in before.files}
     new = {file.name: file for file in after.files}
     both = sorted(old.keys() & new.keys())
-    said = sorted((before.about.keys() | after.about.keys()) - set(_OF_ONE_SNAPSHOT))
-    pairs = {key: (before.about.get(key), after.about.get(key)) for key in said}
+    changed = sorted((before.about.keys() | after.about.keys()) - set(_OF_ONE_SNAPSHOT))
+    pairs = {key: (before.about.get(key), after.about.get(key)) for key in changed}
     return Diff(
         before=before.id,
         after=after.id,

@@ -159,12 +159,12 @@ def held(store: Store, by: str, *, prunes: bool = False) -> Iterator[Held]:
     if state.lease is not None and not state.lease.is_over:
         raise _busy(store, state.lease)
     lease = Lease(by, secrets.token_hex(8), time.time() + LEASE_S)
-    wanted = replace(state, lease=lease, prunes=state.prunes + prunes)
+    expected = replace(state, lease=lease, prunes=state.prunes + prunes)
     condition: dict[str, Any] = (
         {"if_match": state.version} if state.version else {"if_absent": True}
     )
-    info = store.put_bytes(KEY, wanted.as_bytes(), **condition)
-    mine = Held(store, replace(wanted, version=info.version))
+    info = store.put_bytes(KEY, expected.as_bytes(), **condition)
+    mine = Held(store, replace(expected, version=info.version))
     try:
         yield mine
     finally:

@@ -162,23 +162,23 @@ def _check_counts(metadata: pq.FileMetaData, bounds: Bounds) -> None:
             raise BrokenHeader(f"it has {count:,} {name}, at most {allowed:,} are allowed")
 
 
-def _check_schema(found: pa.Schema, expected: pa.Schema | None) -> None:
+def _check_schema(schema: pa.Schema, expected: pa.Schema | None) -> None:
     for field in expected or ():
-        if found.get_field_index(field.name) < 0:
+        if schema.get_field_index(field.name) < 0:
             raise BrokenHeader(f"it has no column {field.name}")
-        kind = found.field(field.name).type
+        kind = schema.field(field.name).type
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
         if not _matches(kind, field.type):
             raise BrokenHeader(f"the column {field.name} holds {kind}, not {field.type}")
 
 
-def _matches(found: pa.DataType, expected: pa.DataType) -> bool:
+def _matches(result: pa.DataType, expected: pa.DataType) -> bool:
     """Whether a column is as expected; a list is expected to be a vector of any size."""
     if not pa.types.is_list(expected):
-        return bool(found == expected)
-    is_vector = pa.types.is_fixed_size_list(found) and found.value_type == expected.value_type
-    return is_vector and bool(1 <= found.list_size <= MAX_DIM)
+        return bool(result == expected)
+    is_vector = pa.types.is_fixed_size_list(result) and result.value_type == expected.value_type
+    return is_vector and bool(1 <= result.list_size <= MAX_DIM)
 
 
 def _check_sizes(file: pq.ParquetFile, data: memoryview, bounds: Bounds) -> None:
@@ -236,13 +236,13 @@ class _Column(NamedTuple):
 
 
 def _columns(file: pq.ParquetFile) -> list[_Column]:
-    found = []
+    result = []
     for at in range(len(file.schema)):
         column = file.schema.column(at)
         kind = column.physical_type
         width = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT96": 12}.get(kind, 8)
-        found.append(_Column(column.path, kind == _TEXT, width, _repeats(file, at)))
-    return found
+        result.append(_Column(column.path, kind == _TEXT, width, _repeats(file, at)))
+    return result
 
 
 def _repeats(file: pq.ParquetFile, at: int) -> int:

@@ -128,21 +128,21 @@ def prune(
         latest = newest(store)[0]
         # A killed publisher may have left the log at a snapshot whose tables go now.
         delta.follow(store, latest.id, latest.files)
-        found = plan(store, options)
-        keys = [f"{FOLDER}{one}.json" for one in found.snapshots]
-        on_begin(len(keys) + len(found.objects))
-        for window in [*_windows(keys), *_windows(_ordered(found.objects))]:
+        result = plan(store, options)
+        keys = [f"{FOLDER}{one}.json" for one in result.snapshots]
+        on_begin(len(keys) + len(result.objects))
+        for window in [*_windows(keys), *_windows(_ordered(result.objects))]:
             lease.renew()
             store.delete(window)
             on_removed(len(window))
-        if keys or found.objects:
+        if keys or result.objects:
             lease.record(
                 "prune",
-                snapshots=list(found.snapshots),
-                objects=len(found.objects),
-                size_bytes=found.size_bytes,
+                snapshots=list(result.snapshots),
+                objects=len(result.objects),
+                size_bytes=result.size_bytes,
             )
-    return found
+    return result
 
 
 def _ordered(objects: Sequence[ObjectInfo]) -> list[str]:

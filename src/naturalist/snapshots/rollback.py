@@ -78,16 +78,16 @@ def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()
     newest(store)  # where nothing is published, nothing is written either
     with maintenance.held(store, "rollback") as lease:
         current, version = newest(store)
-        wanted = read(store, snapshot_id)
-        if wanted.id == current.id:
-            return RolledBack(current.id, wanted.id, changed=False)
-        _check_nothing_gone(wanted, current, gone)
-        _check_complete(store, wanted)
-        hold = None if wanted.id == ids(store)[-1] else _hold(why)
-        store.put_bytes(LATEST, pointer_to(wanted, hold), if_match=version)
-        delta.follow(store, wanted.id, wanted.files)
-        lease.record("rollback", before=current.id, after=wanted.id, why=why)
-    return RolledBack(current.id, wanted.id, changed=True)
+        expected = read(store, snapshot_id)
+        if expected.id == current.id:
+            return RolledBack(current.id, expected.id, changed=False)
+        _check_nothing_gone(expected, current, gone)
+        _check_complete(store, expected)
+        hold = None if expected.id == ids(store)[-1] else _hold(why)
+        store.put_bytes(LATEST, pointer_to(expected, hold), if_match=version)
+        delta.follow(store, expected.id, expected.files)
+        lease.record("rollback", before=current.id, after=expected.id, why=why)
+    return RolledBack(current.id, expected.id, changed=True)
 
 
 def _hold(why: str) -> dict[str, str]:
@@ -126,16 +126,16 @@ def hold_of(store: Store) -> Hold | None:
     return Hold(pointer.snapshot, pointer.hold.since, pointer.hold.why)
 
 
-def _check_nothing_gone(wanted: Snapshot, current: Snapshot, gone: Gone) -> None:
-    later = (_takedowns(current) | gone.takedowns) - _takedowns(wanted)
+def _check_nothing_gone(snapshot: Snapshot, current: Snapshot, gone: Gone) -> None:
+    later = (_takedowns(current) | gone.takedowns) - _takedowns(snapshot)
     retired = gone.retired | set(current.about.get("retired", ()))
-    shown = sorted(retired & wanted.labels.keys())
+    shown = sorted(retired & snapshot.labels.keys())
     what = [f"category {name!r}, which was retired" for name in shown]
     what += ["pictures that were taken down after it was published"] if later else []
     if what:
         raise ConfigError(
-            f"snapshot {wanted.id} shows {' and '.join(what)}: going back to it would publish them "
-            "again. `latest` was left as it is; choose a later snapshot, or publish again"
+            f"snapshot {snapshot.id} shows {' and '.join(what)}: going back to it would publish "
+            "them again. `latest` was left as it is; choose a later snapshot, or publish again"
         )
 
 

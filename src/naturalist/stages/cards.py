@@ -270,8 +270,8 @@ def _file_object(file: CardFile) -> dict[str, Any]:
 
 
 def _metadata_set(files: Sequence[CardFile]) -> dict[str, Any]:
-    said = "Columns that came along with the pictures, a file for each table."
-    return _file_set("parquet-metadata", said, [file.path for file in files])
+    text = "Columns that came along with the pictures, a file for each table."
+    return _file_set("parquet-metadata", text, [file.path for file in files])
 
 
 def _file_set(name: str, description: str, paths: Sequence[str]) -> dict[str, Any]:

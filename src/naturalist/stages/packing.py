@@ -131,11 +131,11 @@ def run(task: PackTask) -> Packed:
     Raises:
         StorageFull: the workspace's drive is full.
     """
-    wanted = _wanted(task)
-    index = _pack_tar(task, wanted) if task.form is Form.TARS else _pack_folder(task, wanted)
+    expected = _wanted(task)
+    index = _pack_tar(task, expected) if task.form is Form.TARS else _pack_folder(task, expected)
     table = pa.Table.from_pylist(index, PICTURE_INDEX)
     artifacts.write_parquet(task.index, table)
-    packed = Packed(len(index), len(wanted) - len(index), sum(row["size_bytes"] for row in index))
+    packed = Packed(len(index), len(expected) - len(index), sum(row["size_bytes"] for row in index))
     artifacts.write_receipt(
         task.index,
         artifacts.Receipt(
@@ -169,9 +169,9 @@ def _tar_facts(task: PackTask) -> dict[str, Any]:
     }
 
 
-def _bytes_of(task: PackTask, wanted: list[Row]) -> Iterator[tuple[Row, bytes]]:
+def _bytes_of(task: PackTask, expected: list[Row]) -> Iterator[tuple[Row, bytes]]:
     layout = Layout(task.root)
-    for row in wanted:
+    for row in expected:
         try:
             data = read_picture(layout, task.sources.get(row["source"]), row)
         except PictureError:
@@ -181,11 +181,11 @@ def _bytes_of(task: PackTask, wanted: list[Row]) -> Iterator[tuple[Row, bytes]]:
             yield row, shown
 
 
-def _pack_tar(task: PackTask, wanted: list[Row]) -> list[Row]:
+def _pack_tar(task: PackTask, expected: list[Row]) -> list[Row]:
     index = []
     label = str(task.label).encode()
     with artifacts.atomic(task.tar) as temporary, temporary.open("wb") as file:
-        for row, data in _bytes_of(task, wanted):
+        for row, data in _bytes_of(task, expected):
             name = f"{row['pic_id']}.{EXTENSIONS[row['format']]}"
             offset = _add(file, name, data)
             _add(file, f"{row['pic_id']}.cls", label)
@@ -205,12 +205,12 @@ def _add(file: BinaryIO, name: str, data: bytes) -> int:
     return offset
 
 
-def _pack_folder(task: PackTask, wanted: list[Row]) -> list[Row]:
+def _pack_folder(task: PackTask, expected: list[Row]) -> list[Row]:
     shutil.rmtree(task.folder, ignore_errors=True)
     index = []
     with artifacts.storage_errors(str(task.folder)):
         task.folder.mkdir(parents=True)
-        for row, data in _bytes_of(task, wanted):
+        for row, data in _bytes_of(task, expected):
             digest = hashlib.sha256(data).hexdigest()
             name = f"{row['pic_id']}.{digest[:_HASH_LETTERS]}.{EXTENSIONS[row['format']]}"
             (task.folder / name).write_bytes(data)

@@ -102,15 +102,16 @@ def check_mounted(layout: Layout, source: Location | None, row: Row) -> None:
     if root is None and isinstance(source, RemoteFolder):
         check_remote(source)
         return
-    wanted = layout.image_root_marker(root) if root is not None else source
+    expected = layout.image_root_marker(root) if root is not None else source
     # Where a drive is not mounted its folder is often there, and empty.
     if (
-        not isinstance(wanted, Path)
-        or wanted.is_file()
-        or (wanted.is_dir() and any(wanted.iterdir()))
+        not isinstance(expected, Path)
+        or expected.is_file()
+        or (expected.is_dir() and any(expected.iterdir()))
     ):
         return
     raise SourceError(
-        f"{row['pic_id']} cannot be read: {wanted} is not there, or empty. Mount its drive and run "
-        "the same command again; if the pictures were removed on purpose, put any other file there"
+        f"{row['pic_id']} cannot be read: {expected} is not there, or empty. Mount its drive and "
+        "run the same command again; if the pictures were removed on purpose, put any "
+        "other file there"
     )

@@ -147,12 +147,12 @@ def _some_columns(
 ) -> Item:
     """A copy of a Parquet file with some of its columns."""
     path = layout.outbox / name
-    wanted = artifacts.fingerprint(sha256, list(columns))
-    if not artifacts.is_done(path, wanted):
+    expected = artifacts.fingerprint(sha256, list(columns))
+    if not artifacts.is_done(path, expected):
         rows = artifacts.read_parquet(source, list(columns))
         artifacts.write_parquet(path, rows)
         digest = {path.name: artifacts.sha256_file(path)}
-        artifacts.write_receipt(path, artifacts.Receipt(wanted, rows.num_rows, digest))
+        artifacts.write_receipt(path, artifacts.Receipt(expected, rows.num_rows, digest))
     return item(name, path)
 
 
@@ -199,26 +199,26 @@ def without(
         made_from: stands for the bytes of the file.
         column: where the names are.
     """
-    wanted = artifacts.fingerprint(made_from, list(withheld))
-    if not artifacts.is_done(path, wanted):
+    expected = artifacts.fingerprint(made_from, list(withheld))
+    if not artifacts.is_done(path, expected):
         table = artifacts.read_parquet(source)
         gone = pc.is_in(table[column], pa.array(withheld, pa.string()))
         kept = table.filter(pc.invert(gone))
         artifacts.write_parquet(path, kept)
         digest = {path.name: artifacts.sha256_file(path)}
-        artifacts.write_receipt(path, artifacts.Receipt(wanted, kept.num_rows, digest))
+        artifacts.write_receipt(path, artifacts.Receipt(expected, kept.num_rows, digest))
     return path
 
 
 def _public(source: Path, layout: Layout, name: str, sha256: str, private: Sequence[str]) -> Item:
     """A copy of a file of the ledger without its private columns."""
     path = layout.outbox / name
-    wanted = artifacts.fingerprint(sha256, list(private))
-    if not artifacts.is_done(path, wanted):
+    expected = artifacts.fingerprint(sha256, list(private))
+    if not artifacts.is_done(path, expected):
         rows = artifacts.read_parquet(source).drop_columns(list(private))
         artifacts.write_parquet(path, rows)
         digest = {path.name: artifacts.sha256_file(path)}
-        artifacts.write_receipt(path, artifacts.Receipt(wanted, rows.num_rows, digest))
+        artifacts.write_receipt(path, artifacts.Receipt(expected, rows.num_rows, digest))
     return item(name, path)
 
 
@@ -234,9 +234,9 @@ def _site(layout: Layout) -> Iterator[Item]:
     if marker is None or marker.get("withdrawn") != ledger.withdrawn_fingerprint(layout):
         return
     files = sorted(path for path in layout.site.rglob("*") if path.is_file())
-    found = [item(path.relative_to(layout.root).as_posix(), path) for path in files]
-    digest = artifacts.fingerprint([[one.name, one.sha256] for one in found])[:_HASH_LETTERS]
-    for one in found:
+    result = [item(path.relative_to(layout.root).as_posix(), path) for path in files]
+    digest = artifacts.fingerprint([[one.name, one.sha256] for one in result])[:_HASH_LETTERS]
+    for one in result:
         below = PurePosixPath(one.name).relative_to("site")
         yield replace(one, placed=f"site/{digest}/{below}")
 

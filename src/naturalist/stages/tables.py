@@ -169,7 +169,7 @@ def _refuse_change(task: TableTask) -> None:
 
 def _what_changed(task: TableTask, receipt: artifacts.Receipt) -> str:
     facts = receipt.facts
-    said = [
+    lines = [
         f"{what} was {then} and is {now}"
         for what, then, now in (
             ("the backbone", facts["backbone"], task.backbone_id),
@@ -178,7 +178,7 @@ def _what_changed(task: TableTask, receipt: artifacts.Receipt) -> str:
         )
         if then != now
     ]
-    return "; ".join(said) or "features it was made from have changed"
+    return "; ".join(lines) or "features it was made from have changed"
 
 
 def run(task: TableTask) -> Tabled:

@@ -131,7 +131,7 @@ def _aborts(answer: dict[str, Any]) -> bool:
 
 
 def _public_by(connection: Connection, bucket: str) -> tuple[str, ...]:
-    found = [
+    result = [
         f"policy statement {statement.get('Sid', 'without a name')}: {statement.get('Action')} on "
         f"{statement.get('Resource')}" + (", on conditions" if statement.get("Condition") else "")
         for statement in policy_statements(connection, bucket)
@@ -141,8 +141,8 @@ def _public_by(connection: Connection, bucket: str) -> tuple[str, ...]:
     for grant in access_list.get("Grants", []):
         group = _GROUPS.get(grant.get("Grantee", {}).get("URI", ""))
         if group:
-            found.append(f"access list: {grant.get('Permission')} to {group}")
-    return tuple(found)
+            result.append(f"access list: {grant.get('Permission')} to {group}")
+    return tuple(result)
 
 
 def _from_outside(connection: Connection, bucket: str) -> tuple[bool, bool | None]:
@@ -162,8 +162,8 @@ def _some_keys(connection: Connection, bucket: str) -> list[str]:
     first = partial(connection.client.list_objects_v2, Bucket=bucket)
     top = first(Delimiter="/", MaxKeys=_TRIED_FOLDERS)
     below = [first(Prefix=one["Prefix"], MaxKeys=1) for one in top.get("CommonPrefixes", [])]
-    found = [answer.get("Contents", [])[:1] for answer in (top, *below)]
-    return [one["Key"] for some in found for one in some]
+    result = [answer.get("Contents", [])[:1] for answer in (top, *below)]
+    return [one["Key"] for some in result for one in some]
 
 
 def _succeeds(request: Callable[[], object]) -> bool:

@@ -81,7 +81,7 @@ class Contents:
 
 
 def create_bucket(
-    bucket: str, options: S3Options | None = None, wanted: BucketOptions | None = None
+    bucket: str, options: S3Options | None = None, expected: BucketOptions | None = None
 ) -> Created:
     """Make a bucket, mark it as made by naturalist and secure it.
 
@@ -98,7 +98,7 @@ def create_bucket(
         connection.client.create_bucket(Bucket=bucket, **cast("dict[str, Any]", place))
     made: list[str] = []
     not_supported: list[str] = []
-    for setting, make in _settings(connection, bucket, wanted or BucketOptions()):
+    for setting, make in _settings(connection, bucket, expected or BucketOptions()):
         doing = f"the bucket {bucket} was made, but setting {setting}"
         with s3_errors(doing, where(connection)):
             (made if is_supported(make) else not_supported).append(setting)
@@ -167,24 +167,24 @@ def _refuse_unconfirmed(bucket: str, contents: Contents) -> None:
 
 
 def _settings(
-    connection: Connection, bucket: str, wanted: BucketOptions
+    connection: Connection, bucket: str, options: BucketOptions
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Each wanted setting with the request that makes it; the mark first."""
     client = connection.client
     yield "the mark", lambda: _mark(connection, bucket)
-    if wanted.block_public_access:
+    if options.block_public_access:
         yield (
             "public access blocked",
             lambda: block_public_access(connection, bucket, policies=True),
         )
-    if wanted.versioning:
+    if options.versioning:
         yield (
             "versioning",
             lambda: client.put_bucket_versioning(
                 Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
             ),
         )
-    if wanted.encryption:
+    if options.encryption:
         yield (
             "default encryption",
             lambda: client.put_bucket_encryption(
@@ -197,7 +197,8 @@ def _settings(
     yield (
         "stale uploads aborted",
         lambda: client.put_bucket_lifecycle_configuration(
-            Bucket=bucket, LifecycleConfiguration={"Rules": [_stale_rule(wanted.stale_upload_days)]}
+            Bucket=bucket,
+            LifecycleConfiguration={"Rules": [_stale_rule(options.stale_upload_days)]},
         ),
     )
 
@@ -277,8 +278,8 @@ def _refuse_existing(connection: Connection, bucket: str) -> None:
 def _region(connection: Connection) -> str | None:
     """The region to ask for; None where it is the server's only or first one."""
     host = connection.client.meta.endpoint_url
-    asked = connection.options.region
-    region = asked or (connection.client.meta.region_name if "amazonaws.com" in host else None)
+    requested = connection.options.region
+    region = requested or (connection.client.meta.region_name if "amazonaws.com" in host else None)
     return None if region in ("us-east-1", "aws-global", "auto") else region
 
 
@@ -300,8 +301,8 @@ def _versions(connection: Connection, bucket: str) -> Iterator[dict[str, Any]]:
         if error_code(error) not in NOT_SUPPORTED:
             raise
         for objects in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for found in objects.get("Contents", []):
-                yield {"Marker": False, "IsLatest": True, **found}
+            for result in objects.get("Contents", []):
+                yield {"Marker": False, "IsLatest": True, **result}
 
 
 def _uploads(connection: Connection, bucket: str) -> Iterator[dict[str, Any]]:

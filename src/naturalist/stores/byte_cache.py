@@ -59,9 +59,9 @@ class ByteCache:
 
     def _make_room(self, folder: Path, wanted_bytes: int) -> None:
         with os.scandir(folder) as entries:
-            found = [(entry.stat(), entry.path) for entry in entries]
-        used = sum(status.st_size for status, _ in found) + wanted_bytes
-        for status, path in sorted(found, key=lambda one: one[0].st_mtime_ns):
+            result = [(entry.stat(), entry.path) for entry in entries]
+        used = sum(status.st_size for status, _ in result) + wanted_bytes
+        for status, path in sorted(result, key=lambda one: one[0].st_mtime_ns):
             if used <= self.max_bytes // _FOLDERS:
                 return
             Path(path).unlink(missing_ok=True)

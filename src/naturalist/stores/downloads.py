@@ -116,30 +116,30 @@ class _Part:
             raise _Broken(str(getattr(error, "reason", error)) or type(error).__name__) from error
 
     def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
-        said = f"the server answered {error.code} {error.reason}"
+        text = f"the server answered {error.code} {error.reason}"
         if error.code == _RANGE_NOT_SATISFIABLE:
             self._forget()
             raise _Broken("the part that had come does not fit the file") from error
         if error.code == _TOO_MANY_REQUESTS or error.code >= 500:
-            raise _Broken(said, _wait_s(error.headers.get("Retry-After", ""))) from error
+            raise _Broken(text, _wait_s(error.headers.get("Retry-After", ""))) from error
         advice = self._options.advice(error.code)
         raise StoreError(
-            f"cannot download {self._url}: {said}{f'. {advice}' if advice else ''}"
+            f"cannot download {self._url}: {text}{f'. {advice}' if advice else ''}"
         ) from error
 
     def finish(self, sha256: str | None) -> str:
         """Check the sha256 and give the file its name."""
-        found = artifacts.sha256_file(self._path)
-        if sha256 is not None and found != sha256.lower():
+        result = artifacts.sha256_file(self._path)
+        if sha256 is not None and result != sha256.lower():
             self._forget()
             raise StoreError(
-                f"{self._url} is not the expected file: its sha256 is {found}, not {sha256}; "
+                f"{self._url} is not the expected file: its sha256 is {result}, not {sha256}; "
                 "nothing was kept"
             )
         artifacts.sync(self._path)
         self._path.replace(self._target)
         self._forget()
-        return found
+        return result
 
     def _request(self) -> urllib.request.Request:
         headers = {"User-Agent": f"naturalist/{__version__}", "Accept-Encoding": "identity"}

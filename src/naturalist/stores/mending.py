@@ -45,10 +45,10 @@ def find_damage(
 
     with ThreadPoolExecutor(_JOBS, "naturalist-mend") as threads:
         for window in windows(uploads, _WINDOW):
-            for upload, found in zip(window, threads.map(sha256_of, window), strict=True):
+            for upload, result in zip(window, threads.map(sha256_of, window), strict=True):
                 on_read(1)
-                if found is None:
+                if result is None:
                     missing.add(upload.key)
-                elif found != upload.sha256:
+                elif result != upload.sha256:
                     wrong.add(upload.key)
     return Damage(frozenset(wrong), frozenset(missing))

@@ -183,8 +183,8 @@ def _unfinished(place: BucketPrefix, key: str) -> list[_Unfinished]:
     pages = place.connection.client.get_paginator("list_multipart_uploads").paginate(
         Bucket=place.bucket, Prefix=full_key, **place.connection.payer
     )
-    found = [item for page in pages for item in page.get("Uploads", [])]
-    own = [item for item in found if item["Key"] == full_key]
+    result = [item for page in pages for item in page.get("Uploads", [])]
+    own = [item for item in result if item["Key"] == full_key]
     own.sort(key=lambda item: item["Initiated"])
     return [_Unfinished(place, key, item["UploadId"]) for item in own]
 

@@ -206,11 +206,11 @@ class Putter:
 
     def _read_back(self, info: ObjectInfo) -> None:
         """Compare the stored bytes themselves; wrong ones are removed."""
-        found = sha256_at_server(self.place, info)
-        if found != info.sha256:
+        result = sha256_at_server(self.place, info)
+        if result != info.sha256:
             self.place.connection.client.delete_object(**self.place.arguments(info.key))
             raise StoreError(
-                f"{info.key} arrived damaged in {self.place.url} (sha256 {found}, expected "
+                f"{info.key} arrived damaged in {self.place.url} (sha256 {result}, expected "
                 f"{info.sha256}) and was removed: publish again"
             )
 
@@ -225,9 +225,9 @@ class Putter:
             **self.place.connection.payer,
         )
         for page in pages if len(keys) > 1 else ():
-            found = [item["Key"] for item in page.get("Contents", [])]
-            there.update(found)
-            last, listed = max([last, *found], key=str.encode), listed + 1
+            result = [item["Key"] for item in page.get("Contents", [])]
+            there.update(result)
+            last, listed = max([last, *result], key=str.encode), listed + 1
             if last >= keys[-1] or listed == _LISTED_PAGES:
                 break
         else:

@@ -77,9 +77,9 @@ def other_size(what: str, found_bytes: int, expected_bytes: int) -> StoreError:
     )
 
 
-def corrupted(what: str, expected: str | None, found: str) -> StoreError:
+def corrupted(what: str, expected: str | None, result: str) -> StoreError:
     """The error for an object whose bytes are not those that were stored."""
     return StoreError(
-        f"{what} is corrupted: its bytes have sha256 {found}, expected {expected}. Fetch it "
+        f"{what} is corrupted: its bytes have sha256 {result}, expected {expected}. Fetch it "
         "again; if that fails, publish it again"
     )

@@ -138,10 +138,10 @@ class S3Store:
                 if is_missing(error):
                     raise not_found(self.url, key) from error
                 raise
-        info, found = described(key, answer), hashlib.sha256(data).hexdigest()
-        if info.sha256 not in (None, found):
-            raise corrupted(f"{key} in {self.url}", info.sha256, found)
-        return data, replace(info, sha256=found)
+        info, result = described(key, answer), hashlib.sha256(data).hexdigest()
+        if info.sha256 not in (None, result):
+            raise corrupted(f"{key} in {self.url}", info.sha256, result)
+        return data, replace(info, sha256=result)
 
     def fetch(
         self, key: str, path: Path, sha256: str | None = None, size_bytes: int | None = None
@@ -296,9 +296,9 @@ class S3Store:
             raise conflict from error
         info = ObjectInfo(key, len(data), sha256, answer["ETag"])
         if not proves(data, sha256, answer.get("ChecksumSHA256"), answer["ETag"]):
-            found = sha256_at_server(self._place, info)
-            if found != sha256:
-                raise corrupted(f"{key} in {self.url}", sha256, found)
+            result = sha256_at_server(self._place, info)
+            if result != sha256:
+                raise corrupted(f"{key} in {self.url}", sha256, result)
         return info
 
 

@@ -114,8 +114,8 @@ def links_below(
     Raises:
         ConfigError, StoreError: as `links`.
     """
-    found = S3Store(bucket, options=options).list(prefix)
-    return links(bucket, (info.key for info in found), expires_s, options)
+    result = S3Store(bucket, options=options).list(prefix)
+    return links(bucket, (info.key for info in result), expires_s, options)
 
 
 def policy_statements(connection: Connection, bucket: str) -> list[dict[str, Any]]:

@@ -118,16 +118,16 @@ def export(
     Raises:
         ConfigError: there are too many pictures for a sheet of thumbnails.
     """
-    chosen = _ExportedRows(files, rows, watcher)
+    selected = _ExportedRows(files, rows, watcher)
     write = {"projector": _to_projector, "atlas": _to_atlas, "csv": _to_csv}[form]
-    if form == "projector" and pictures is not None and chosen.count > MOST_SPRITES:
+    if form == "projector" and pictures is not None and selected.count > MOST_SPRITES:
         raise ConfigError(
-            f"{chosen.count:,} thumbnails do not fit on a sprite sheet: choose at most "
+            f"{selected.count:,} thumbnails do not fit on a sprite sheet: choose at most "
             f"{MOST_SPRITES:,} pictures with --rows, or leave out the thumbnails"
         )
-    with stage(watcher, f"export: {form}", chosen.count, "rows"):
-        names, hint = write(folder, chosen, beside, pictures)
-    return Exported(chosen.count, chosen.of, names, hint)
+    with stage(watcher, f"export: {form}", selected.count, "rows"):
+        names, hint = write(folder, selected, beside, pictures)
+    return Exported(selected.count, selected.of, names, hint)
 
 
 class _ExportedRows:
@@ -176,10 +176,10 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _to_csv(
-    folder: Path, chosen: _ExportedRows, beside: Beside, _: Layout | None
+    folder: Path, exported: _ExportedRows, beside: Beside, _: Layout | None
 ) -> tuple[tuple[str, ...], str]:
     with _opened(folder / "pictures.csv") as file:
-        for k, rows in enumerate(chosen):
+        for k, rows in enumerate(exported):
             table = no_formulas(pa.table(_columns(rows, beside)))
             options = pyarrow.csv.WriteOptions(include_header=k == 0)
             pyarrow.csv.write_csv(table, file, options)
@@ -199,12 +199,12 @@ def no_formulas(table: pa.Table) -> pa.Table:
 
 
 def _to_atlas(
-    folder: Path, chosen: _ExportedRows, beside: Beside, pictures: Layout | None
+    folder: Path, exported: _ExportedRows, beside: Beside, pictures: Layout | None
 ) -> tuple[tuple[str, ...], str]:
     placed = any("x" in table.column_names for table in beside.tables)
     with artifacts.atomic(folder / "atlas.parquet") as temporary:
         writer = None
-        for rows in chosen:
+        for rows in exported:
             table = _atlas_table(rows, beside, pictures, with_vectors=not placed)
             writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
             writer.write_table(table)
@@ -230,19 +230,19 @@ def _atlas_table(
             pa.array(np.arange(0, len(flat) + 1, rows.features.shape[1]), pa.int32()), flat
         )
     if pictures is not None:
-        found = read_thumbnails(pictures, rows.pic_ids.tolist())
-        values = [{"bytes": found.get(name)} for name in rows.pic_ids.tolist()]
+        result = read_thumbnails(pictures, rows.pic_ids.tolist())
+        values = [{"bytes": result.get(name)} for name in rows.pic_ids.tolist()]
         columns["image"] = pa.array(values, pa.struct([("bytes", pa.binary())]))
     return pa.table(columns)
 
 
 def _to_projector(
-    folder: Path, chosen: _ExportedRows, beside: Beside, pictures: Layout | None
+    folder: Path, exported: _ExportedRows, beside: Beside, pictures: Layout | None
 ) -> tuple[tuple[str, ...], str]:
     names = ["tensors.tsv", "metadata.tsv"]
     tiles: list[str] = []
     with _opened(folder / names[0]) as tensors, _opened(folder / names[1]) as metadata:
-        for k, rows in enumerate(chosen):
+        for k, rows in enumerate(exported):
             np.savetxt(tensors, rows.features, fmt="%.6g", delimiter="\t")
             metadata.write(_tsv(_columns(rows, beside), header=k == 0))
             tiles += rows.pic_ids.tolist()
@@ -275,11 +275,11 @@ def _sprite(pictures: Layout, names: Sequence[str]) -> bytes:
     """Thumbnails in rows from the top left, as many in a row as there are rows."""
     across = max(1, int(np.ceil(np.sqrt(len(names)))))
     sheet = Image.new("RGB", (across * SPRITE_SIDE, across * SPRITE_SIDE), _PAPER)
-    found = read_thumbnails(pictures, names)
+    result = read_thumbnails(pictures, names)
     for k, name in enumerate(names):
-        if name not in found:
+        if name not in result:
             continue
-        with Image.open(io.BytesIO(found[name])) as picture:
+        with Image.open(io.BytesIO(result[name])) as picture:
             picture.thumbnail((SPRITE_SIDE, SPRITE_SIDE))
             row, column = divmod(k, across)
             x = column * SPRITE_SIDE + (SPRITE_SIDE - picture.width) // 2

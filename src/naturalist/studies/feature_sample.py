@@ -78,7 +78,7 @@ def _smallest(
     count: int,
     seed: int,
     on_rows: OnRows,
-    wanted: Callable[[Floats], NDArray[np.bool_]],
+    expected: Callable[[Floats], NDArray[np.bool_]],
 ) -> Drawn:
     names = np.empty(0, np.str_)
     features = np.empty((0, files.dim), np.float32)
@@ -87,7 +87,7 @@ def _smallest(
     for rows in files.rows():
         seen += len(rows)
         on_rows(len(rows))
-        held = np.flatnonzero(wanted(rows.features))
+        held = np.flatnonzero(expected(rows.features))
         new = _hashes(rows.pic_ids[held], seed)
         if len(hashes) == count and count:
             held, new = held[new < hashes.max()], new[new < hashes.max()]

@@ -108,12 +108,12 @@ def _has_any(path: Path, gone: Withheld) -> bool:
 def _rows(layout: Layout, path: Path, gone: Withheld) -> tuple[Item, bool]:
     """A table of a study without the rows of pictures that are gone, and whether it has any."""
     named = artifacts.read_parquet(path, ["picID"])["picID"]
-    found = pc.unique(named.filter(gone.among(named))).to_pylist()
-    if not found:
+    result = pc.unique(named.filter(gone.among(named))).to_pylist()
+    if not result:
         return _item(layout, path), False
     copy = layout.outbox / path.relative_to(layout.root)
     made_from = artifacts.sha256_file(path)
-    made = publish.without(path, copy, tuple(found), made_from, column="picID")
+    made = publish.without(path, copy, tuple(result), made_from, column="picID")
     return publish.item(_name(layout, path), made), True
 
 

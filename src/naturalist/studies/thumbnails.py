@@ -13,11 +13,11 @@ from naturalist.layout import Layout, pic_number
 
 def read_thumbnails(layout: Layout, pic_ids: Iterable[str]) -> dict[str, bytes]:
     """JPEG bytes of each picture that has a preview; the parts that hold them are read once."""
-    wanted = defaultdict(list)
+    expected = defaultdict(list)
     for name in pic_ids:
-        wanted[name.rpartition("_id_")[0]].append(name)
+        expected[name.rpartition("_id_")[0]].append(name)
     result: dict[str, bytes] = {}
-    for category, names in wanted.items():
+    for category, names in expected.items():
         for path, here in _parts_with(layout, category, names):
             table = artifacts.read_parquet(path, ["pic_id", "thumbnail"])
             rows = table.filter(pc.is_in(table["pic_id"], pa.array(here, pa.string())))

@@ -208,10 +208,10 @@ def _check_shapes(kernels: list[Kernel]) -> None:
     for out in _CHANNELS:
         expected += [(channels, 1, 3, 3), (out, channels, 1, 1)]
         channels = out
-    found = [kernel.weight.shape for kernel in kernels]
-    if found != expected:
-        width = found[0][0] / 32 if found else 0
+    result = [kernel.weight.shape for kernel in kernels]
+    if result != expected:
+        width = result[0][0] / 32 if result else 0
         raise BackboneError(
-            f"the weights file holds {len(found)} convolutions and a depth multiplier of "
+            f"the weights file holds {len(result)} convolutions and a depth multiplier of "
             f"{width:g}, not MobileNet v1 with 27 convolutions and 0.5"
         )

@@ -13,7 +13,7 @@ from naturalist.errors import BackboneError
 _PREFIX = "model/"
 
 
-def wrapped(told: Descriptor, data: bytes, projection: Floats | None) -> bytes:
+def wrapped(descriptor: Descriptor, data: bytes, projection: Floats | None) -> bytes:
     """Put colours, mean and scale before the model, and pooling and projection after it.
 
     Returns:
@@ -23,65 +23,67 @@ def wrapped(told: Descriptor, data: bytes, projection: Floats | None) -> bytes:
         BackboneError: not an ONNX model, several inputs, no such output, or numbers kept in
             other files.
     """
-    model = _read(told, data)
+    model = _read(descriptor, data)
     graph = model.graph
-    start, end = _input(told, graph), _output(told, graph)
-    before, numbers = _before(told, start)
-    after, more_numbers = _after(told, end, projection)
+    start, end = _input(descriptor, graph), _output(descriptor, graph)
+    before, numbers = _before(descriptor, start)
+    after, more_numbers = _after(descriptor, end, projection)
     nodes = [*before, *graph.node, *after]
     del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
     graph.node.extend(nodes)
     graph.initializer.extend([*numbers, *more_numbers])
-    shape: list[int | str | None] = ["N", told.side, told.side, 3]
+    shape: list[int | str | None] = ["N", descriptor.side, descriptor.side, 3]
     graph.input.append(helper.make_tensor_value_info(GRAPH_INPUT, TensorProto.UINT8, shape))
     graph.output.append(helper.make_tensor_value_info("feature", TensorProto.FLOAT, None))
     wrapped_data: bytes = model.SerializeToString(deterministic=True)
     return wrapped_data
 
 
-def _read(told: Descriptor, data: bytes) -> onnx.ModelProto:
+def _read(descriptor: Descriptor, data: bytes) -> onnx.ModelProto:
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError as error:
-        raise BackboneError(f"{told.file} is not an ONNX model") from error
+        raise BackboneError(f"{descriptor.file} is not an ONNX model") from error
     if not model.graph.node:
-        raise BackboneError(f"{told.file} is not an ONNX model, or it is empty")
+        raise BackboneError(f"{descriptor.file} is not an ONNX model, or it is empty")
     if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
         raise BackboneError(
-            f"{told.file} keeps its numbers in other files: save it as one file "
+            f"{descriptor.file} keeps its numbers in other files: save it as one file "
             "(onnx.save_model with save_as_external_data=False)"
         )
     return compose.add_prefix(model, _PREFIX)
 
 
-def _input(told: Descriptor, graph: onnx.GraphProto) -> str:
+def _input(descriptor: Descriptor, graph: onnx.GraphProto) -> str:
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type != TensorProto.FLOAT:
-        raise BackboneError(f"{told.file} must have one input, of float32")
+        raise BackboneError(f"{descriptor.file} must have one input, of float32")
     return str(inputs[0].name)
 
 
-def _output(told: Descriptor, graph: onnx.GraphProto) -> str:
+def _output(descriptor: Descriptor, graph: onnx.GraphProto) -> str:
     outputs = [value.name.removeprefix(_PREFIX) for value in graph.output]
-    if told.output is None and len(outputs) == 1:
+    if descriptor.output is None and len(outputs) == 1:
         return str(graph.output[0].name)
-    if told.output is None or told.output not in outputs:
+    if descriptor.output is None or descriptor.output not in outputs:
         raise BackboneError(
-            f"{told.file} has the outputs {', '.join(outputs)}: name one of them as `output` in "
-            f"the descriptor (it says {told.output!r})"
+            f"{descriptor.file} has the outputs {', '.join(outputs)}: name one of them as `output` "
+            f"in the descriptor (it says {descriptor.output!r})"
         )
-    return _PREFIX + told.output
+    return _PREFIX + descriptor.output
 
 
-def _before(told: Descriptor, start: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+def _before(
+    descriptor: Descriptor, start: str
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """From uint8 (N, side, side, 3) to what the model takes under the name `start`."""
     numbers = {
-        "order": np.array([2, 1, 0] if told.channels == "bgr" else [0, 1, 2]),
-        "mean": np.array(told.mean, np.float32),
-        "scale": np.array(told.scale, np.float32),
+        "order": np.array([2, 1, 0] if descriptor.channels == "bgr" else [0, 1, 2]),
+        "mean": np.array(descriptor.mean, np.float32),
+        "scale": np.array(descriptor.scale, np.float32),
     }
-    perm = [0, 3, 1, 2] if told.layout == "nchw" else [0, 1, 2, 3]
+    perm = [0, 3, 1, 2] if descriptor.layout == "nchw" else [0, 1, 2, 3]
     nodes = [
         helper.make_node("Cast", [GRAPH_INPUT], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Gather", ["floats", "order"], ["ordered"], axis=3),
@@ -93,18 +95,18 @@ def _before(told: Descriptor, start: str) -> tuple[list[onnx.NodeProto], list[on
 
 
 def _after(
-    told: Descriptor, end: str, projection: Floats | None
+    descriptor: Descriptor, end: str, projection: Floats | None
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """From the model's output to ``feature``."""
     nodes, numbers = [], []
-    if told.pooling == "average":
-        if told.layout == "nhwc":
+    if descriptor.pooling == "average":
+        if descriptor.layout == "nhwc":
             nodes.append(helper.make_node("Transpose", [end], ["by_channel"], perm=[0, 3, 1, 2]))
             end = "by_channel"
         nodes.append(helper.make_node("GlobalAveragePool", [end], ["pooled"]))
         nodes.append(helper.make_node("Flatten", ["pooled"], ["flat"], axis=1))
         end = "flat"
-    elif told.pooling == "first":
+    elif descriptor.pooling == "first":
         numbers.append(numpy_helper.from_array(np.array(0), "first"))
         nodes.append(helper.make_node("Gather", [end, "first"], ["token"], axis=1))
         end = "token"

@@ -66,12 +66,12 @@ class Effect:
 def effect_of(config: Config, reviewed: Reviewed) -> Effect:
     """What the changes of a review do; reads names of pictures in tables, and no features."""
     leave, enter = _moves(reviewed)
-    found = [
+    result = [
         _category(config, key, leave.get(key, []), enter[key])
         for key in config.names
         if leave.get(key) or enter[key]
     ]
-    return Effect(tuple(found), sum(one.table_bytes for one in found))
+    return Effect(tuple(result), sum(one.table_bytes for one in result))
 
 
 def _moves(reviewed: Reviewed) -> tuple[dict[str, list[str]], Counter[str]]:

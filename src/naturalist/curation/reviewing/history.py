@@ -154,8 +154,10 @@ class History:
     def pending(self) -> dict[str, tuple[str, str]]:
         """Decisions that the ledger does not hold yet, by picture, the oldest first."""
         if self._pending is None:
-            found = [(one.version, key, one.pending) for key, one in self.pictures() if one.pending]
-            self._pending = {key: decided for _, key, decided in sorted(found) if decided}
+            result = [
+                (one.version, key, one.pending) for key, one in self.pictures() if one.pending
+            ]
+            self._pending = {key: decided for _, key, decided in sorted(result) if decided}
         return self._pending
 
     def answered(self, by: str, request: str) -> Entry | None:
@@ -262,8 +264,8 @@ class History:
         return Entry(len(self) + 1, "redo", by, at_ns, request, target.marks, of=target.number)
 
     def _decision(self, number: int) -> Entry | None:
-        found = self.entries[number - 1] if 0 < number <= len(self) else None
-        return found if found is not None and found.kind == "decide" else None
+        result = self.entries[number - 1] if 0 < number <= len(self) else None
+        return result if result is not None and result.kind == "decide" else None
 
     def _latest_of(self, by: str) -> Entry | None:
         mine = (one for one in reversed(self.entries) if one.by == by and one.kind == "decide")
@@ -285,9 +287,9 @@ _NOTHING = Standing()
 
 def _conflict_message(later: Mapping[str, Standing]) -> str:
     key, one = next(iter(later.items()))
-    said = " ".join(filter(None, one.mark.decided)) or "no decision"
+    text = " ".join(filter(None, one.mark.decided)) or "no decision"
     more = f", and {len(later) - 1} more" if len(later) > 1 else ""
-    return f"{one.by or 'Somebody'} changed {key} since you looked: {said}{more}."
+    return f"{one.by or 'Somebody'} changed {key} since you looked: {text}{more}."
 
 
 # lines
@@ -298,8 +300,8 @@ _FIELDS = tuple(one.name for one in fields(Entry))
 def to_json(entry: Entry) -> dict[str, Any]:
     """An entry as JSON values."""
     marks = {key: asdict(mark) for key, mark in entry.marks.items()}
-    told = {name: getattr(entry, name) for name in _FIELDS}
-    return told | {"marks": marks, "seen": dict(entry.seen)}
+    fields_of = {name: getattr(entry, name) for name in _FIELDS}
+    return fields_of | {"marks": marks, "seen": dict(entry.seen)}
 
 
 def from_json(value: Mapping[str, Any]) -> Entry:

@@ -88,37 +88,37 @@ def _conflicts(config: Config) -> Iterator[Item]:
 
 def _labels(config: Config) -> Iterator[Item]:
     for row in questions.label_issues(config):
-        said = f"Labelled {row['now']}, looks like {row['suggested']} ({row['found_in']})"
-        yield Item(row["picID"], said, "relabel", row["suggested"])
+        text = f"Labelled {row['now']}, looks like {row['suggested']} ({row['found_in']})"
+        yield Item(row["picID"], text, "relabel", row["suggested"])
 
 
 def _mixed_clusters(config: Config) -> Iterator[Item]:
     for row in questions.odd_in_clusters(config):
-        said = f"Labelled {row['now']} among {row['suggested']} in {row['found_in']}"
+        text = f"Labelled {row['now']} among {row['suggested']} in {row['found_in']}"
         # To lie among others is no reason to be one of them.
-        yield Item(row["picID"], said)
+        yield Item(row["picID"], text)
 
 
 def _unsure(config: Config) -> Iterator[Item]:
     for row in _predictions(config, "sure"):
-        said = (
+        text = (
             f"The classifier says {row['predicted']} with a probability of {row['probability']:.2f}"
         )
-        yield Item(row["picID"], said, *_suggested(config, row))
+        yield Item(row["picID"], text, *_suggested(config, row))
 
 
 def _unlike(config: Config) -> Iterator[Item]:
     for row in _predictions(config, "known"):
-        said = f"Unlike anything the classifier was trained on (score {row['outlier_score']:.2f})"
-        yield Item(row["picID"], said)
+        text = f"Unlike anything the classifier was trained on (score {row['outlier_score']:.2f})"
+        yield Item(row["picID"], text)
 
 
 def _next(config: Config) -> Iterator[Item]:
     """The least certain predictions, taken in turn from every pair of category and prediction."""
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for row in _predictions(config, None):
-        said = f"One of the {NEXT} that teach most: probability {row['probability']:.2f}"
-        item = Item(row["picID"], said, *_suggested(config, row))
+        text = f"One of the {NEXT} that teach most: probability {row['probability']:.2f}"
+        item = Item(row["picID"], text, *_suggested(config, row))
         groups[row["category"], row["predicted"]].append(item)
     in_turn = chain.from_iterable(zip_longest(*groups.values()))
     yield from islice((item for item in in_turn if item is not None), NEXT)
@@ -157,8 +157,8 @@ def _near_duplicates(keep: Keep) -> Callable[[Config], Iterator[Item]]:
         for one in thinned.decisions:
             if one.key in open_ones:
                 kept = one.note.rpartition(" ")[2]
-                said = f"Nearly the same as {kept}, which is the {keep.value} of its group"
-                yield Item(one.key, said, "retire", "", (kept,))
+                text = f"Nearly the same as {kept}, which is the {keep.value} of its group"
+                yield Item(one.key, text, "retire", "", (kept,))
 
     return items
 

@@ -80,20 +80,20 @@ def choose_page(data: bytes) -> Page:
         raise PictureError(Reason.BROKEN_HEADER, "TIFF without a directory")
     if tags.DNG_VERSION in first.entries:
         raise unsupported("a camera's raw file (DNG)")
-    chosen = first
+    selected = first
     if not _is_whole(first):
-        chosen = next(filter(_is_whole, (*pages, *_below(data, first))), first)
-    if chosen.repeated:
+        selected = next(filter(_is_whole, (*pages, *_below(data, first))), first)
+    if selected.repeated:
         raise PictureError(Reason.BROKEN_HEADER, "TIFF that states its size more than once")
-    return _page(chosen)
+    return _page(selected)
 
 
 def _below(data: bytes, directory: Directory) -> Iterator[Directory]:
     """The sub-directories of a page."""
     for offset in directory.values(tags.SUB_DIRECTORIES)[:_MOST_BELOW]:
-        found = tags.directory_at(data, int(offset))
-        if found is not None:
-            yield found
+        result = tags.directory_at(data, int(offset))
+        if result is not None:
+            yield result
 
 
 def _is_whole(directory: Directory) -> bool:

@@ -107,11 +107,11 @@ def plane_rows(data: bytes, page: Page, grid: Grid, plane: int) -> Rows:
     rows = np.empty((total, grid.row_bytes), np.uint8)
     for k, part in enumerate(parts):
         start = k * grid.rows
-        wanted = rows[start : min(total, start + grid.rows)]
-        unpacked = unpack(part, wanted.size)
-        if len(unpacked) < wanted.size:
-            raise _truncated(len(unpacked), wanted.size, k)
-        wanted[:] = np.frombuffer(unpacked, np.uint8, wanted.size).reshape(wanted.shape)
+        expected = rows[start : min(total, start + grid.rows)]
+        unpacked = unpack(part, expected.size)
+        if len(unpacked) < expected.size:
+            raise _truncated(len(unpacked), expected.size, k)
+        expected[:] = np.frombuffer(unpacked, np.uint8, expected.size).reshape(expected.shape)
     return rows
 
 

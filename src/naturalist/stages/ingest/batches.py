@@ -159,12 +159,12 @@ def _last_number(layout: Layout, category: str) -> int:
     return summaries[-1].last_number if summaries else 0
 
 
-def _prior(layout: Layout, asked: pa.Table, categories: Sequence[str]) -> Prior:
+def _prior(layout: Layout, requested: pa.Table, categories: Sequence[str]) -> Prior:
     prior = Prior()
     if not ledger.categories(layout):
         return prior
     with ledger.connect(layout) as connection:
-        connection.register("asked", asked)
+        connection.register("asked", requested)
         for row in ledger.query(connection, _SAME_FILES).to_pylist():
             key = (row["category"], row["source"], row["path"], row["occurrence"])
             prior.by_file.setdefault(key, []).append(row)
@@ -316,9 +316,9 @@ def _sources_to_place(path: Path) -> list[str]:
     return names
 
 
-def _require_sources(category: str, wanted: Iterable[str], sources: Sequence[Source]) -> None:
+def _require_sources(category: str, expected: Iterable[str], sources: Sequence[Source]) -> None:
     known = {source.name for source in sources if source.category == category}
-    if missing := sorted(set(wanted) - known):
+    if missing := sorted(set(expected) - known):
         raise WorkspaceError(
             f"a run was stopped while it placed pictures of source {missing[0]!r} of category "
             f"{category!r}, which the configuration no longer names: put the source back, run "

@@ -48,12 +48,12 @@ def amend(layout: Layout, sources: Sequence[Source], withdrawals: Withdrawals) -
         for category in sorted(before | now)
         if (changed := _changed(layout, category, before, now))
     }
-    out = {category: _withdrawn(found) for category, found in rows.items()}
+    out = {category: _withdrawn(result) for category, result in rows.items()}
     withdrawals.add(out, "include or exclude of their sources leaves them out now")
-    for category, found in rows.items():
-        if found:
-            path = layout.amendments(category) / f"selection-{found[0]['at_ns']}.parquet"
-            artifacts.write_parquet(path, pa.Table.from_pylist(found, AMENDMENT))
+    for category, result in rows.items():
+        if result:
+            path = layout.amendments(category) / f"selection-{result[0]['at_ns']}.parquet"
+            artifacts.write_parquet(path, pa.Table.from_pylist(result, AMENDMENT))
     artifacts.write_json(layout.selections, now)
     return sum(map(len, rows.values()))
 

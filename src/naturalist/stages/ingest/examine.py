@@ -88,8 +88,8 @@ class ExamineTask:
 
     def suspect(self, index: int, reason: Reason) -> "ExamineTask":
         """The same task, with one more entry refused unopened."""
-        blamed = (*self.blamed, (index, reason))
-        return ExamineTask(self.root, self.source, self.entries, self.limits, blamed)
+        suspects = (*self.blamed, (index, reason))
+        return ExamineTask(self.root, self.source, self.entries, self.limits, suspects)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def examine(task: ExamineTask) -> Examined:
     result = Examined(len(task.entries), sum(entry.size_bytes for entry in task.entries))
     if task.findings.exists():
         return result
-    blamed = dict(task.blamed)
+    suspects = dict(task.blamed)
     rows: list[Row] = []
     index = 0
     with (
@@ -120,7 +120,7 @@ def examine(task: ExamineTask) -> Examined:
     ):
         for index, entry in enumerate(task.entries):
             trail.at(index)
-            for row in _examine_entry(task, layout, entry, blamed.get(index)):
+            for row in _examine_entry(task, layout, entry, suspects.get(index)):
                 rows.append(row)
                 if SEPARATOR in row["path"]:
                     # An archive may take hours: the time that is allowed is that of one member.
@@ -132,13 +132,13 @@ def examine(task: ExamineTask) -> Examined:
 
 
 def _examine_entry(
-    task: ExamineTask, layout: Layout, entry: Entry, blamed: Reason | None
+    task: ExamineTask, layout: Layout, entry: Entry, suspects: Reason | None
 ) -> Iterator[Row]:
     try:
         if entry.reason is not None:
             raise PictureError(entry.reason, entry.detail)
-        if blamed is not None:
-            raise PictureError(blamed, "while its header or archive was read")
+        if suspects is not None:
+            raise PictureError(suspects, "while its header or archive was read")
         if isinstance(task.source.path, RemoteFolder):
             with _fetched(task.source.path, layout, entry) as path:
                 yield from _examine_file(task, layout, entry, path)
@@ -280,9 +280,9 @@ def _refusal(error: PictureError) -> Row:
     return {"kind": "refused", "reason": error.reason.value, "detail": error.detail or None}
 
 
-def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
-    lasting = "reason" not in found or Reason(found["reason"]).is_lasting
-    key = entry.seen_key(task.source.name, _selected_by(task, found))
+def _row(task: ExamineTask, entry: Entry, result: Row) -> Row:
+    lasting = "reason" not in result or Reason(result["reason"]).is_lasting
+    key = entry.seen_key(task.source.name, _selected_by(task, result))
     # A column that is not named has no value.
     return {
         "source": task.source.name,
@@ -292,13 +292,13 @@ def _row(task: ExamineTask, entry: Entry, found: Row) -> Row:
         "mtime_ns": entry.mtime_ns,
         "seen_key": key if lasting else None,
         "staged": False,
-        **found,
+        **result,
     }
 
 
-def _selected_by(task: ExamineTask, found: Row) -> bytes:
+def _selected_by(task: ExamineTask, result: Row) -> bytes:
     """The fingerprint of the selection where what was found depends on it; else empty."""
-    depends = found["kind"] == "unpacked" or found.get("reason") in _BY_SELECTION
+    depends = result["kind"] == "unpacked" or result.get("reason") in _BY_SELECTION
     return task.source.selection.fingerprint if depends else b""
 
 
@@ -310,21 +310,21 @@ def _examine_archive(task: ExamineTask, layout: Layout, entry: Entry, path: Path
         selection.open_documents,
     )
     walk = archives.members(path, task.limits.archives, layout.scratch, options, name=entry.path)
-    found: Row = {"kind": "unpacked"}
+    result: Row = {"kind": "unpacked"}
     try:
         for member in walk:
             yield _member_row(task, layout, entry, member)
     except PictureError as error:
-        found = _refusal(error)
-    yield _row(task, entry, found)
+        result = _refusal(error)
+    yield _row(task, entry, result)
 
 
 def _member_row(task: ExamineTask, layout: Layout, entry: Entry, member: archives.Member) -> Row:
     try:
-        found = _examine_member(task, layout, member)
+        result = _examine_member(task, layout, member)
     except PictureError as error:
-        found = _refusal(error)
-    return _row(task, entry, found) | {
+        result = _refusal(error)
+    return _row(task, entry, result) | {
         "path": SEPARATOR.join([entry.path, *member.path]),
         "occurrence": member.occurrence,
         "size_bytes": member.size_bytes,
@@ -342,11 +342,11 @@ def _examine_member(task: ExamineTask, layout: Layout, member: archives.Member) 
         refuse_unreadable(images.sniff(member.head), name, member.head)
         raise PictureError(Reason.NOT_A_PICTURE)
     _check_size(len(member.data), task.limits)
-    found = _describe(member.data, task.limits)
-    if found["kind"] == "picture":
-        _stage(layout, found["sha256"].hex(), member.data)
-        found["staged"] = True
-    return found
+    result = _describe(member.data, task.limits)
+    if result["kind"] == "picture":
+        _stage(layout, result["sha256"].hex(), member.data)
+        result["staged"] = True
+    return result
 
 
 def _stage(layout: Layout, name: str, data: bytes) -> None:

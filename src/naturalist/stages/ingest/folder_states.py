@@ -120,12 +120,12 @@ def load(
     path = layout.folder_states(category, source)
     if not path.exists():
         return FolderStates(trust=trust)
-    said = pq.read_schema(path).metadata or {}
-    is_same = said.get(b"selection", b"") == selection.hex().encode()
+    digests = pq.read_schema(path).metadata or {}
+    is_same = digests.get(b"selection", b"") == selection.hex().encode()
     if (
-        said.get(b"format") != _FORMAT.encode()
+        digests.get(b"format") != _FORMAT.encode()
         or not is_same
-        or not _ledger_has(layout, category, said)
+        or not _ledger_has(layout, category, digests)
     ):
         return FolderStates(trust=trust)
     rows = artifacts.read_parquet(path)
@@ -137,11 +137,11 @@ def load(
     return FolderStates(before, trust)
 
 
-def _ledger_has(layout: Layout, category: str, said: dict[bytes, bytes]) -> bool:
+def _ledger_has(layout: Layout, category: str, digests: dict[bytes, bytes]) -> bool:
     """Whether the batch that was the last one then is still there, as it was."""
-    summary = _summary_path(layout, category, int(said[b"batch"]))
+    summary = _summary_path(layout, category, int(digests[b"batch"]))
     value = artifacts.read_json(summary)
-    return value is not None and value["sha256"].encode() == said[b"sha256"]
+    return value is not None and value["sha256"].encode() == digests[b"sha256"]
 
 
 def _summary_path(layout: Layout, category: str, batch: int) -> Path:
@@ -189,5 +189,5 @@ def save(
 
 def last_batch(layout: Layout, category: str) -> int:
     """Number of the newest batch of a category; 0 if it has none."""
-    found = (layout.ledger / category).glob("[0-9]*.json")
-    return max((int(path.stem) for path in found), default=0)
+    result = (layout.ledger / category).glob("[0-9]*.json")
+    return max((int(path.stem) for path in result), default=0)

@@ -64,11 +64,11 @@ def list_source(source: Source, states: FolderStates | None = None) -> Iterator[
         yield Entry(os.path.basename(root), status.st_size, status.st_mtime_ns)
 
 
-def _describe_remote(found: RemoteFile) -> Entry:
-    path = found.key.encode("utf-8", "surrogatepass")
-    if found.is_readable:
-        return Entry(path, found.size_bytes, found.time_ns)
-    return Entry(path, 0, found.time_ns, Reason.READ_ERROR, "a null character in its key")
+def _describe_remote(remote: RemoteFile) -> Entry:
+    path = remote.key.encode("utf-8", "surrogatepass")
+    if remote.is_readable:
+        return Entry(path, remote.size_bytes, remote.time_ns)
+    return Entry(path, 0, remote.time_ns, Reason.READ_ERROR, "a null character in its key")
 
 
 def check_source(source: Source) -> None:
@@ -106,13 +106,13 @@ def _walk(root: bytes, states: FolderStates | None) -> Iterator[Entry]:
     # A stack of our own: folders may be nested deeper than Python calls.
     waiting = _scan(root, b"", states)
     while waiting:
-        path, found = waiting.pop()
-        if isinstance(found, Entry):
-            yield found
-        elif isinstance(found, bytes):
-            waiting += _scan(found, path + b"/", states)
+        path, result = waiting.pop()
+        if isinstance(result, Entry):
+            yield result
+        elif isinstance(result, bytes):
+            waiting += _scan(result, path + b"/", states)
         else:
-            yield _describe(found, path, real_root)
+            yield _describe(result, path, real_root)
 
 
 def _scan(folder: bytes, prefix: bytes, states: FolderStates | None) -> list[tuple[bytes, _Listed]]:

@@ -47,18 +47,18 @@ def amend(layout: Layout, sources: Sequence[Source], withdrawals: Withdrawals) -
     Raises:
         WithdrawalBudgetExceeded: too many pictures would be retired; none is.
     """
-    found = {}
+    result = {}
     for category in sorted({source.category for source in sources}):
         mine = [source for source in sources if source.category == category]
         present = _Present(layout, category, mine)
-        found[category] = _amendments(layout, category, present)
-    retired = {category: _count(rows, Outcome.REFUSED) for category, rows in found.items()}
+        result[category] = _amendments(layout, category, present)
+    retired = {category: _count(rows, Outcome.REFUSED) for category, rows in result.items()}
     withdrawals.add(retired, "their files are gone from the sources")
-    for category, rows in found.items():
+    for category, rows in result.items():
         if rows:
             path = layout.amendments(category) / f"removed-{rows[0]['at_ns']}.parquet"
             artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
-    restored = sum(_count(rows, Outcome.ACCEPTED) for rows in found.values())
+    restored = sum(_count(rows, Outcome.ACCEPTED) for rows in result.values())
     return Changes(sum(retired.values()), restored)
 
 
@@ -90,13 +90,13 @@ class _Present:
     def report(self, rows: Sequence[Row]) -> list[bool | None]:
         """For each ledger row whether its file is there; None if its source cannot say."""
         keys = [_key(row["source"], row["path"].partition(b"\0")[0]) for row in rows]
-        found = self._paths.contains(keys)
+        result = self._paths.contains(keys)
         as_seen = self._seen.contains([row["seen_key"] or bytes(16) for row in rows])
         return [
             self._has_its_bytes(row, key, is_as_seen)
             if is_there
             else (False if row["source"] in self._whole else None)
-            for row, key, is_there, is_as_seen in zip(rows, keys, found, as_seen, strict=True)
+            for row, key, is_there, is_as_seen in zip(rows, keys, result, as_seen, strict=True)
         ]
 
     def _has_its_bytes(self, row: Row, path_key: bytes, is_as_seen: bool) -> bool:
@@ -150,11 +150,11 @@ def _files(
 ) -> Iterator[tuple[Row, bool | None]]:
     for summary in ledger.batches(layout, category):
         table = ledger.batch_rows(layout, category, summary.batch, _COLUMNS)
-        wanted = pc.equal(table["outcome"], outcome)
+        expected = pc.equal(table["outcome"], outcome)
         if outcome is Outcome.ACCEPTED:
             # One that came by relabelling has its file in a source of another category.
-            wanted = pc.and_(wanted, pc.is_null(table["same_as"]))
-        rows = table.filter(wanted).to_pylist()
+            expected = pc.and_(expected, pc.is_null(table["same_as"]))
+        rows = table.filter(expected).to_pylist()
         yield from zip(rows, present.report(rows), strict=True)
 
 

@@ -165,8 +165,8 @@ def _waits(row: Row) -> bool:
 
 
 def _state(rows: Sequence[Row]) -> str:
-    said = sorted({" ".join(filter(None, [row["outcome"], row["reason"]])) for row in rows})
-    return ", ".join(said)
+    states = sorted({" ".join(filter(None, [row["outcome"], row["reason"]])) for row in rows})
+    return ", ".join(states)
 
 
 def _identity(row: Row) -> tuple[Any, ...]:

@@ -46,12 +46,12 @@ def files_to_retry(
     """Paths of the files refused for these reasons, by source; members count as their archive."""
     if not reasons or category not in ledger.categories(layout):
         return {}
-    found: dict[str, set[bytes]] = {}
+    result: dict[str, set[bytes]] = {}
     with ledger.connect(layout) as connection:
         rows = connection.execute(_REFUSED, [category, sorted(reasons)]).fetchall()
     for source, path in rows:
-        found.setdefault(source, set()).add(path.partition(SEPARATOR)[0])
-    return {source: frozenset(paths) for source, paths in found.items()}
+        result.setdefault(source, set()).add(path.partition(SEPARATOR)[0])
+    return {source: frozenset(paths) for source, paths in result.items()}
 
 
 _REFUSED = """

@@ -46,12 +46,12 @@ class RootChooser:
             return None
         roots = options.roots_of(category)
         near = [name for name in roots if self._costs_nothing(name, category, row)]
-        chosen = max(near or roots, key=lambda name: self._free_bytes[self._drives[name]])
+        selected = max(near or roots, key=lambda name: self._free_bytes[self._drives[name]])
         if not near:
-            self._free_bytes[self._drives[chosen]] -= row["size_bytes"]
+            self._free_bytes[self._drives[selected]] -= row["size_bytes"]
         elif len(near) == 1:
-            self._sole[category, row["source"]] = chosen
-        return chosen
+            self._sole[category, row["source"]] = selected
+        return selected
 
     def _costs_nothing(self, name: str, category: str, row: dict[str, Any]) -> bool:
         if row["staged"] or self._options.mode not in (Mode.AUTO, Mode.HARDLINK, Mode.MOVE):

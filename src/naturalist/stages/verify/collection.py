@@ -51,16 +51,16 @@ def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
 def _known_or_computed(
     layout: Layout,
     backbone_id: str,
-    wanted: str,
+    expected: str,
     files: Sequence[Path],
     gone: Sequence[str],
     ranges: "_Ranges",
 ) -> Iterable[Verdict]:
     place = layout.collection_check(backbone_id)
     value = artifacts.read_json(place)
-    if value is None or value["fingerprint"] != wanted:
-        found = [*_check_measures(layout, files, gone), *ranges.dead_dimensions()]
-        value = {"fingerprint": wanted, "verdicts": [verdict.as_json() for verdict in found]}
+    if value is None or value["fingerprint"] != expected:
+        result = [*_check_measures(layout, files, gone), *ranges.dead_dimensions()]
+        value = {"fingerprint": expected, "verdicts": [verdict.as_json() for verdict in result]}
         if files:
             artifacts.write_json(place, value)
     return from_json(value["verdicts"])

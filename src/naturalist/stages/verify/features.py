@@ -140,7 +140,7 @@ def run(task: FeatureCheckTask) -> Checked:
     names = table["pic_id"].to_pylist()
     vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(-1, spec.dim)
     verdicts += check_vectors(names, vectors)
-    verdicts += (Verdict(doubt, "soft", said, pic) for pic, doubt, said in task.part.remarks)
+    verdicts += (Verdict(doubt, "soft", text, pic) for pic, doubt, text in task.part.remarks)
     verdicts += _extract_again(task, layout, names, vectors)
     if task.pictures:
         verdicts += _check_pictures(task, layout, names)
@@ -153,10 +153,10 @@ def _verdict(task: FeatureCheckTask, check: str, detail: str, pic: str | None = 
 
 
 def _check_file(
-    task: FeatureCheckTask, layout: Layout, found: str, table: pa.Table, spec: BackboneSpec
+    task: FeatureCheckTask, layout: Layout, result: str, table: pa.Table, spec: BackboneSpec
 ) -> Iterator[Verdict]:
-    if found != task.part.sha256:
-        yield _verdict(task, "checksum", f"sha256 is {found}, the receipt says {task.part.sha256}")
+    if result != task.part.sha256:
+        yield _verdict(task, "checksum", f"sha256 is {result}, the receipt says {task.part.sha256}")
     if not table.schema.equals(features_schema(spec.dim)):
         yield _verdict(task, "schema", f"columns are {table.schema.names}, types differ")
         return
@@ -181,9 +181,9 @@ def _check_pictures(
     task: FeatureCheckTask, layout: Layout, names: Iterable[str]
 ) -> Iterator[Verdict]:
     part = task.part
-    wanted = set(names)
+    expected = set(names)
     for row in ledger.shard_rows(layout, part.category, part.batch, task.shard).to_pylist():
-        if row["pic_id"] not in wanted:
+        if row["pic_id"] not in expected:
             continue
         try:
             read_picture(layout, task.sources.get(row["source"]), row)
@@ -233,12 +233,12 @@ def _extract_again(
     count = min(len(names), int(np.ceil(task.options.sample_share * len(names))))
     if not count:
         return
-    chosen = random.Random(task.fingerprint).sample(range(len(names)), count)  # noqa: S311
+    selected = random.Random(task.fingerprint).sample(range(len(names)), count)  # noqa: S311
     part = task.part
     rows = ledger.shard_rows(layout, part.category, part.batch, task.shard)
-    rows = rows.filter(pc.is_in(rows["pic_id"], pa.array([names[at] for at in chosen])))
+    rows = rows.filter(pc.is_in(rows["pic_id"], pa.array([names[at] for at in selected])))
     by_id = {row["pic_id"]: row for row in rows.to_pylist()}
-    for at in sorted(chosen):
+    for at in sorted(selected):
         row = by_id.get(names[at])
         if row is None:
             continue

@@ -17,8 +17,8 @@ def check_ledger(layout: Layout, categories: Iterable[str]) -> Iterator[Verdict]
             file = str(path.relative_to(layout.root))
             if not path.exists():
                 yield Verdict("missing", "hard", f"it is not there: {_ADVICE}", file=file)
-            elif (found := artifacts.sha256_file(path)) != summary.sha256:
-                detail = f"sha256 is {found}, the summary says {summary.sha256}: {_ADVICE}"
+            elif (result := artifacts.sha256_file(path)) != summary.sha256:
+                detail = f"sha256 is {result}, the summary says {summary.sha256}: {_ADVICE}"
                 yield Verdict("checksum", "hard", detail, file=file)
             else:
                 beside = str(receipt_path(path).relative_to(layout.root))

@@ -95,13 +95,13 @@ def _check(layout: Layout, path: Path, known: _Known) -> Iterator[Verdict]:
         return
     if expected is None:
         return
-    found = artifacts.sha256_file(path) if path.exists() else None
-    if found == expected:
+    result = artifacts.sha256_file(path) if path.exists() else None
+    if result == expected:
         return
     if name in known.seals:
-        yield verdict_of(layout, Damage(path, expected, found))
+        yield verdict_of(layout, Damage(path, expected, result))
         return
-    detail = f"sha256 is {found}, it was made with {expected}: {_advice(path, layout)}"
+    detail = f"sha256 is {result}, it was made with {expected}: {_advice(path, layout)}"
     yield Verdict("checksum", "hard", detail, file=name)
 
 

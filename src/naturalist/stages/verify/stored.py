@@ -21,7 +21,7 @@ def check_stored(layout: Layout) -> Iterator[Verdict]:
 
 
 def _check(layout: Layout, path: Path, expected: str) -> Iterator[Verdict]:
-    found = artifacts.sha256_file(path)
-    if found != expected:
-        detail = f"sha256 is {found}, the receipt says {expected}"
+    result = artifacts.sha256_file(path)
+    if result != expected:
+        detail = f"sha256 is {result}, the receipt says {expected}"
         yield Verdict("checksum", "hard", detail, file=str(path.relative_to(layout.root)))

@@ -32,9 +32,9 @@ def verdict_of(layout: Layout, damage: Damage) -> Verdict:
     """A damaged file as a finding."""
     name = damage.path.relative_to(layout.root).as_posix()
     advice = _advice(PurePosixPath(name))
-    if damage.found is None:
+    if damage.actual is None:
         return Verdict("missing", "hard", f"it is not there: {advice}", file=name)
-    detail = f"sha256 is {damage.found}, it was made with {damage.expected}: {advice}"
+    detail = f"sha256 is {damage.actual}, it was made with {damage.expected}: {advice}"
     return Verdict("checksum", "hard", detail, file=name)
 
 

@@ -46,15 +46,15 @@ class TableCheckTask:
         return artifacts.fingerprint(FORMAT, self.table.fingerprint, pairs)
 
 
-def plan(wanted: Sequence[TableTask], *, again: bool = False) -> list[TableCheckTask]:
+def plan(expected: Sequence[TableTask], *, again: bool = False) -> list[TableCheckTask]:
     """List the tables that were not verified as they are now; with `again`, all of them.
 
     Args:
-        wanted: every table that the features give.
+        expected: every table that the features give.
         again: verify those that were verified too.
     """
     tasks = []
-    for table in wanted:
+    for table in expected:
         receipt = artifacts.read_receipt(table.path)
         task = TableCheckTask(table, tuple(sorted(receipt.sha256.items())) if receipt else ())
         if again or not _is_verified(task):
@@ -99,9 +99,9 @@ def _check(task: TableCheckTask) -> Iterator[Verdict]:
         return
     for name, expected in task.sha256:
         file = task.path.with_name(name)
-        found = artifacts.sha256_file(file) if file.exists() else "missing"
-        if found != expected:
-            detail = f"sha256 is {found}, the receipt says {expected}"
+        result = artifacts.sha256_file(file) if file.exists() else "missing"
+        if result != expected:
+            detail = f"sha256 is {result}, the receipt says {expected}"
             yield _verdict(task, "checksum", detail, file.suffix)
     try:
         table = pq.read_table(task.path, partitioning=None)
@@ -161,12 +161,12 @@ def _check_csv(task: TableCheckTask, table: pa.Table) -> Iterator[Verdict]:
 
 def _reads_back(task: TableCheckTask, path: Path, table: pa.Table) -> bool:
     done = 0
-    for found in csv_blocks(path, task.table.dim):
-        wanted = table.slice(done, found.num_rows)
-        same = all(found[name].equals(wanted[name]) for name in _SINGLE_COLUMNS)
-        if not (same and _same_bits(task, found, wanted)):
+    for result in csv_blocks(path, task.table.dim):
+        expected = table.slice(done, result.num_rows)
+        same = all(result[name].equals(expected[name]) for name in _SINGLE_COLUMNS)
+        if not (same and _same_bits(task, result, expected)):
             return False
-        done += found.num_rows
+        done += result.num_rows
     return bool(done == table.num_rows)
 
 

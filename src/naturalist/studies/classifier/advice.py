@@ -23,11 +23,11 @@ def influence(rows: TrainingRows, tried: Nested) -> list[dict[str, Any]]:
     """Every source by what others lose without it, and its share of its category's pictures."""
     shares = _shares(rows)
     lost = {name: one for one in tried.leaning for name in one.source.split(", ")}
-    found = []
+    result = []
     for (label, source), share in shares.items():
         one = lost.get(source)
         leans = share > LARGE_SHARE or (one is not None and one.mean > LOSS)
-        found.append(
+        result.append(
             {
                 "source": source,
                 "category": _names(rows)[label],
@@ -38,12 +38,12 @@ def influence(rows: TrainingRows, tried: Nested) -> list[dict[str, Any]]:
                 "leans": leans,
             }
         )
-    return sorted(found, key=lambda one: (-(one["others_lose"] or 0), -one["share_of_category"]))
+    return sorted(result, key=lambda one: (-(one["others_lose"] or 0), -one["share_of_category"]))
 
 
-def leaning(found: list[dict[str, Any]]) -> list[str]:
+def leaning(result: list[dict[str, Any]]) -> list[str]:
     """Names of the sources that the data leans on, of what `influence` gives."""
-    return list(dict.fromkeys(one["source"] for one in found if one["leans"]))
+    return list(dict.fromkeys(one["source"] for one in result if one["leans"]))
 
 
 def advice(rows: TrainingRows, cells: list[Cell], tried: Nested) -> list[str]:

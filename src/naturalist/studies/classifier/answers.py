@@ -43,8 +43,8 @@ def compare_answers(answers: Answers) -> Comparison:
 def paired_answers(rows: TrainingRows, pairs: pa.Table, names: list[str]) -> Answers:
     """The answers of held-out predictions, joined by picture, with the suffixes of both sides."""
     order = np.argsort(rows.sample.pic_ids)
-    wanted = np.array(pairs["picID"].to_pylist(), np.str_)
-    at = order[np.searchsorted(rows.sample.pic_ids, wanted, sorter=order)]
+    expected = np.array(pairs["picID"].to_pylist(), np.str_)
+    at = order[np.searchsorted(rows.sample.pic_ids, expected, sorter=order)]
     category = np.array(pairs["category"].to_pylist(), np.str_)
     before, after = (
         np.array(pairs[f"predicted_{side}"].to_pylist(), np.str_) == category for side in _SIDES

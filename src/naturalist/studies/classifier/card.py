@@ -57,9 +57,9 @@ def _data(model: Mapping[str, Any]) -> str:
 def _performance(model: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
     if evaluation is None:
         value = model["metrics"]["balanced_accuracy_on_held_out_sources"]
-        said = "no category has a second source to leave out" if value is None else percent(value)
+        text = "no category has a second source to leave out" if value is None else percent(value)
         return (
-            f"## How good it is\n\nBalanced accuracy on sources that were left out: {said}. Run "
+            f"## How good it is\n\nBalanced accuracy on sources that were left out: {text}. Run "
             "`naturalist evaluate` for intervals, calibration and the report.\n"
         )
     lines = [
@@ -88,10 +88,10 @@ def of(part: Mapping[str, Any] | None) -> str:
     """An accuracy with its interval, in words."""
     if part is None or part["balanced_accuracy"] is None:
         return "not available: each category has only one source"
-    said = percent(part["balanced_accuracy"])
+    text = percent(part["balanced_accuracy"])
     if part["interval"] is None:
-        return said
-    return f"{said} ({percent(part['interval'][0])} to {percent(part['interval'][1])})"
+        return text
+    return f"{text} ({percent(part['interval'][0])} to {percent(part['interval'][1])})"
 
 
 def _use(model: Mapping[str, Any]) -> str:

@@ -27,8 +27,8 @@ def history(layout: Layout) -> list[dict[str, Any]]:
 
 
 def _read(layout: Layout) -> dict[str, Any]:
-    found: dict[str, Any] | None = artifacts.read_json(layout.champion)
-    return found or {"champion": None, "history": []}
+    result: dict[str, Any] | None = artifacts.read_json(layout.champion)
+    return result or {"champion": None, "history": []}
 
 
 def record(layout: Layout, model: str, action: Action, reason: str, **facts: Any) -> dict[str, Any]:
@@ -64,13 +64,13 @@ def models(layout: Layout) -> list[dict[str, Any]]:
     """What the `model.json` of each whole model says, and its state, the oldest first."""
     now = champion(layout)
     refused = {entry["model"] for entry in history(layout) if entry["action"] == "refuse"}
-    found = []
+    result = []
     for folder in sorted(layout.models.glob("*/model.json")):
         if is_trained(folder.parent):
             facts = artifacts.read_json(folder)
             state = "refused" if facts["id"] in refused else ""
-            found.append(facts | {"state": "champion" if facts["id"] == now else state})
-    return sorted(found, key=lambda facts: str(facts["made_at"]))
+            result.append(facts | {"state": "champion" if facts["id"] == now else state})
+    return sorted(result, key=lambda facts: str(facts["made_at"]))
 
 
 def remove_refused(layout: Layout, keep: int) -> list[str]:
@@ -95,13 +95,13 @@ def model_folder(layout: Layout, name: str = "") -> Path:
     Raises:
         ConfigError: there is no such model, or no champion.
     """
-    wanted = name or champion(layout)
-    if wanted is None:
+    expected = name or champion(layout)
+    if expected is None:
         raise ConfigError(f"{layout.root} has no classifier yet: make one with  naturalist train")
-    folder = layout.model(wanted)
-    if "/" in wanted or not is_trained(folder):
+    folder = layout.model(expected)
+    if "/" in expected or not is_trained(folder):
         there = ", ".join(facts["id"] for facts in models(layout)) or "none"
-        raise ConfigError(f"there is no model {wanted!r} in {layout.models}: there are {there}")
+        raise ConfigError(f"there is no model {expected!r} in {layout.models}: there are {there}")
     return folder
 
 

@@ -31,8 +31,8 @@ FORMAT = 2
 
 def is_evaluated(folder: Path) -> bool:
     """Whether a model was evaluated as this program does it."""
-    found = artifacts.read_json(folder / "evaluation.json")
-    return found is not None and found["format"] == FORMAT
+    result = artifacts.read_json(folder / "evaluation.json")
+    return result is not None and result["format"] == FORMAT
 
 
 def evaluate(
@@ -73,13 +73,13 @@ def document(
 ) -> dict[str, Any]:
     """Everything that is found out, as JSON values."""
     sample = rows.sample
-    truth = held.found.classes(sample.labels)
+    truth = held.scores.classes(sample.labels)
     names = list(rows.categories)
     cells = measures.by_cell(
         truth,
         held.probabilities.argmax(axis=1),
         sample.sources,
-        held.found.held_out,
+        held.scores.held_out,
         len(names),
     )
     random, known_cells = _random_split(rows, options, truth)
@@ -122,14 +122,14 @@ def _random_split(
     weights = row_weights(own, sources)
     interval = intervals.rows_interval(scores.argmax(axis=1) == own, weights, options.level)
     probabilities = softmax(scores, temperature_for(scores, own, weights))
-    found = {
+    result = {
         "balanced_accuracy": measures.balanced_accuracy(cells),
         "interval": [interval.low, interval.high],
         "level": options.level,
         "rows": len(own),
         "log_loss": measures.log_loss(probabilities, own, weights),
     }
-    return found, cells
+    return result, cells
 
 
 def _left_out(
@@ -138,9 +138,9 @@ def _left_out(
     left_out = [cell for cell in cells if cell.held_out]
     if not left_out:
         return None
-    found = measures.accuracies(left_out)
-    mean = intervals.interval_of_mean(found, options.level, 1 / len(names))
-    naive = intervals.bootstrap_over_sources(found, options.level, options.seed)
+    result = measures.accuracies(left_out)
+    mean = intervals.interval_of_mean(result, options.level, 1 / len(names))
+    naive = intervals.bootstrap_over_sources(result, options.level, options.seed)
     return {
         "balanced_accuracy": measures.balanced_accuracy(left_out),
         "interval": _ends(mean),
@@ -226,7 +226,7 @@ def _of_probabilities(
 def trust(rows: TrainingRows, options: ClassifierOptions, held: HeldOutRows) -> dict[str, Any]:
     """What the decisions are worth: thresholds of all other sources, tried on each left-out one."""
     tested, sample = held.tested, rows.sample
-    truth = held.found.classes(sample.labels)[tested]
+    truth = held.scores.classes(sample.labels)[tested]
     probabilities, sources = held.probabilities[tested], sample.sources[tested]
     weights = row_weights(truth, sources)
     right = probabilities.argmax(axis=1) == truth
@@ -259,19 +259,19 @@ def _novelty(
     rows: TrainingRows, options: ClassifierOptions, held: HeldOutRows, names: list[str]
 ) -> dict[str, Any]:
     sample = rows.sample
-    truth = held.found.classes(sample.labels)
-    found = false_alarms(held.novelty.own, truth, sample.sources, options.false_alarms)
+    truth = held.scores.classes(sample.labels)
+    result = false_alarms(held.novelty.own, truth, sample.sources, options.false_alarms)
     by_category: dict[int, list[float]] = {}
-    for (category, _), rate in found.items():
+    for (category, _), rate in result.items():
         by_category.setdefault(category, []).append(rate)
-    measured = float(np.mean([np.mean(v) for v in by_category.values()])) if found else None
+    measured = float(np.mean([np.mean(v) for v in by_category.values()])) if result else None
     return {
         "method": "cosine to the 10th nearest of a sample of training pictures",
         "asked_false_alarms": options.false_alarms,
         "measured_false_alarms": measured,
         "per_source": [
             {"source": source, "category": names[category], "false_alarms": rate}
-            for (category, source), rate in found.items()
+            for (category, source), rate in result.items()
         ],
     }
 

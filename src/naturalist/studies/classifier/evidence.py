@@ -24,11 +24,11 @@ def nearest(
     Returns:
         For each picture: `picID`, `category`, `source` and `cosine`, the nearest first.
     """
-    wanted = unit(features)
+    expected = unit(features)
     names = {label: name for name, label in table.categories.items()}
     who: list[list[dict[str, Any]]] = [[] for _ in range(len(features))]
     for rows in table.rows():
-        cosines = wanted @ unit(rows.features).T
+        cosines = expected @ unit(rows.features).T
         few = min(count, cosines.shape[1])
         at = np.argpartition(-cosines, few - 1, axis=1)[:, :few]
         for k, places in enumerate(at.tolist()):

@@ -40,10 +40,10 @@ def read_input(name: str, limits: FetchLimits) -> bytes:
 
 def _read(path: Path, limits: FetchLimits) -> bytes:
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        result = path.stat()
+        if not stat.S_ISREG(result.st_mode):
             raise PictureError(Reason.SPECIAL_FILE, "not a regular file")
-        _check_size(found.st_size, limits)
+        _check_size(result.st_size, limits)
         return path.read_bytes()
     except FileNotFoundError as error:
         reason = Reason.BROKEN_LINK if path.is_symlink() else Reason.VANISHED
@@ -74,10 +74,10 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
 
 def _fetch(url: str, limits: FetchLimits) -> bytes:
     opener = urllib.request.build_opener(_WebOnly)
-    asked = urllib.request.Request(url, headers={"User-Agent": f"naturalist/{__version__}"})  # noqa: S310
+    request = urllib.request.Request(url, headers={"User-Agent": f"naturalist/{__version__}"})  # noqa: S310
     until = time.monotonic() + limits.timeout_s
     try:
-        with opener.open(asked, timeout=limits.timeout_s) as answer:
+        with opener.open(request, timeout=limits.timeout_s) as answer:
             return _read_all(answer, limits, until)
     except urllib.error.HTTPError as error:
         error.close()

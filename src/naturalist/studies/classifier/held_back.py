@@ -56,10 +56,10 @@ def new_pictures(
     new = _of_new_sources(rows, before["sources"])
     if not same or not new.any():
         return None
-    found = np.flatnonzero(new)
-    asked = predict(read_classifier(champion / "model.onnx"), rows.sample.features[found])
-    scores = _held_back_scores(rows, options, new)[found]
-    return NewPictures(found, asked.probabilities, softmax(scores, after["temperature"]))
+    result = np.flatnonzero(new)
+    answers = predict(read_classifier(champion / "model.onnx"), rows.sample.features[result])
+    scores = _held_back_scores(rows, options, new)[result]
+    return NewPictures(result, answers.probabilities, softmax(scores, after["temperature"]))
 
 
 def _of_new_sources(rows: TrainingRows, known: list[dict[str, object]]) -> NDArray[np.bool_]:

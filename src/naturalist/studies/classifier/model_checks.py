@@ -55,14 +55,14 @@ def check_digest(model: onnx.ModelProto) -> None:
         ValueError: they differ.
     """
     kept = [prop for prop in model.metadata_props if prop.key != DIGEST_KEY]
-    said = [prop.value for prop in model.metadata_props if prop.key == DIGEST_KEY]
-    if not said:
+    digests = [prop.value for prop in model.metadata_props if prop.key == DIGEST_KEY]
+    if not digests:
         return
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     del bare.metadata_props[:]
     bare.metadata_props.extend(kept)
-    if said != [_digest(bare)]:
+    if digests != [_digest(bare)]:
         raise ValueError(
             "its content is not what was written: a bit was flipped, or somebody changed it"
         )
@@ -112,9 +112,9 @@ def check_shapes(held: Mapping[str, NDArray[Any]], facts: Facts) -> None:
     if facts.format > 1:
         expected["votes"] = (expected["reference"][1], classes)
     for name, shape in expected.items():
-        found = held[name].shape if name in held else None
-        if found != shape or not dim:
-            raise ValueError(f"{name!r} has the shape {found}, not {shape}")
+        result = held[name].shape if name in held else None
+        if result != shape or not dim:
+            raise ValueError(f"{name!r} has the shape {result}, not {shape}")
     _array(held, "bias", np.float32, 1)
     if facts.format > 1 and (_array(held, "votes", np.float32, 2) < 0).any():
         raise ValueError("'votes' has negative numbers")
@@ -128,6 +128,6 @@ def _array(
 ) -> NDArray[Any]:
     array = held.get(name)
     if array is None or array.dtype != kind or array.ndim != dims:
-        found = "missing" if array is None else f"{array.dtype} with {array.ndim} dimensions"
-        raise ValueError(f"{name!r} is {found}, not {np.dtype(kind)} with {dims} dimensions")
+        result = "missing" if array is None else f"{array.dtype} with {array.ndim} dimensions"
+        raise ValueError(f"{name!r} is {result}, not {np.dtype(kind)} with {dims} dimensions")
     return array

@@ -120,10 +120,10 @@ def _calibration(evaluation: Mapping[str, Any]) -> Any:
     figure, axes = _figure(5, 4.6)
     lowest = 1 / len(evaluation["categories"])
     axes.plot([lowest, 1], [lowest, 1], color=_ORANGE, linestyle="--", label="as promised")
-    said, held = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
-    axes.plot(said, held, color=_BLUE, zorder=3)
+    claimed, held = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
+    axes.plot(claimed, held, color=_BLUE, zorder=3)
     sizes = [20 + 380 * b["weight"] for b in bins]
-    axes.scatter(said, held, s=sizes, color=_BLUE, alpha=0.75, zorder=4, label="as it was")
+    axes.scatter(claimed, held, s=sizes, color=_BLUE, alpha=0.75, zorder=4, label="as it was")
     axes.set_xlim(lowest - 0.03, 1.03)
     axes.set_ylim(0, 1.03)
     axes.grid(color=_GRID)

@@ -92,9 +92,9 @@ def _run(task: PredictTask, decode: Decode) -> TaskPredicted:
         prepared = _prepared(task, backbone, refused, trail, decode)
         vectors = [backbone.features(batch) for batch in prepared]
     features = np.concatenate([np.empty((0, backbone.spec.dim), np.float32), *vectors])
-    found = iter(_rows(classifier, predict(classifier, features)))
+    result = iter(_rows(classifier, predict(classifier, features)))
     rows = [
-        {"path": name, **(_refusal(refused[k]) if k in refused else next(found))}
+        {"path": name, **(_refusal(refused[k]) if k in refused else next(result))}
         for k, name in enumerate(task.names)
     ]
     return TaskPredicted(tuple(rows), features.tobytes() if task.with_features else b"")
@@ -151,17 +151,17 @@ def prepare(
     return backbone.prepare(pixels)
 
 
-def _rows(classifier: Classifier, found: Predicted) -> Iterator[Row]:
-    best = found.probabilities.argmax(axis=1)
-    for k, chances in enumerate(found.probabilities.tolist()):
+def _rows(classifier: Classifier, predicted: Predicted) -> Iterator[Row]:
+    best = predicted.probabilities.argmax(axis=1)
+    for k, chances in enumerate(predicted.probabilities.tolist()):
         named = zip(classifier.categories, chances, strict=True)
         yield {
             "category": classifier.categories[int(best[k])],
             "probability": round(chances[int(best[k])], 6),
             "probabilities": {name: round(chance, 6) for name, chance in named},
-            "decision": found.decision(k),
-            "known": bool(found.known[k]),
-            "outlier_score": round(float(found.outlier_scores[k]), 4),
+            "decision": predicted.decision(k),
+            "known": bool(predicted.known[k]),
+            "outlier_score": round(float(predicted.outlier_scores[k]), 4),
         }
 
 
@@ -178,9 +178,9 @@ def _refusal(error: PictureError) -> Row:
     }
 
 
-def features_of_rows(found: TaskPredicted, dim: int) -> NDArray[np.float32]:
+def features_of_rows(predicted: TaskPredicted, dim: int) -> NDArray[np.float32]:
     """The features (predicted, dim) of a task's rows that have a category."""
-    return np.frombuffer(found.features, np.float32).reshape(-1, dim)
+    return np.frombuffer(predicted.features, np.float32).reshape(-1, dim)
 
 
 def predicted_rows(rows: Sequence[Row]) -> list[Row]:

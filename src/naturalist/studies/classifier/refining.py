@@ -147,8 +147,8 @@ def compared(
     fresh = new_pictures(rows, options, champion, challenger)
     names = sorted(after)
     old = paired_answers(rows, pairs, names)
-    found = compare_answers(old) if pairs.num_rows else Comparison((), 0.0, 1.0)
-    verdict = decide(found, names, margin=margin)
+    result = compare_answers(old) if pairs.num_rows else Comparison((), 0.0, 1.0)
+    verdict = decide(result, names, margin=margin)
     new = [name for name in after if name not in before]
     if gone:
         verdict = Verdict(False, f"it does not know {', '.join(gone)} any more")
@@ -158,7 +158,7 @@ def compared(
         verdict = _with_new(rows, fresh, old, names, margin)
     elif new and (verdict.promote or "nothing is better" in verdict.reason):
         verdict = Verdict(True, f"it knows {', '.join(new)} too, and no category is worse")
-    facts = _facts(found, names, champion.name, margin, pairs)
+    facts = _facts(result, names, champion.name, margin, pairs)
     return facts | {"new_sources": new_source_facts(rows, fresh), "reason": verdict.reason}, verdict
 
 
@@ -170,14 +170,16 @@ def _with_new(
         compare_answers(answers), compare_answers(old.with_more(answers)), names, margin=margin
     )
     sources = np.unique(answers.sources)
-    told = f"{len(answers.truth):,} pictures of {len(sources)} new sources that neither had seen"
-    return Verdict(verdict.promote, f"{verdict.reason} ({told})")
+    reported = (
+        f"{len(answers.truth):,} pictures of {len(sources)} new sources that neither had seen"
+    )
+    return Verdict(verdict.promote, f"{verdict.reason} ({reported})")
 
 
 def _paired(rows: TrainingRows, champion: Path, challenger: Path) -> pa.Table:
     """What both said of each picture of the sample that both were tested on without its source."""
-    wanted = pa.array(rows.sample.pic_ids.tolist(), pa.string())
-    before, after = (_predictions(folder, wanted) for folder in (champion, challenger))
+    expected = pa.array(rows.sample.pic_ids.tolist(), pa.string())
+    before, after = (_predictions(folder, expected) for folder in (champion, challenger))
     joined = before.join(
         after,
         keys=["picID", "category"],
@@ -188,7 +190,7 @@ def _paired(rows: TrainingRows, champion: Path, challenger: Path) -> pa.Table:
     return joined.sort_by("picID").combine_chunks()
 
 
-def _predictions(folder: Path, wanted: pa.Array) -> pa.Table:
+def _predictions(folder: Path, expected: pa.Array) -> pa.Table:
     path = folder / "predictions.parquet"
     if not path.exists():
         raise WorkspaceError(
@@ -198,7 +200,7 @@ def _predictions(folder: Path, wanted: pa.Array) -> pa.Table:
     parts = []
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(columns=_COLUMNS):
-            keep = pc.and_(batch["held_out"], pc.is_in(batch["picID"], wanted))
+            keep = pc.and_(batch["held_out"], pc.is_in(batch["picID"], expected))
             parts.append(pa.Table.from_batches([batch]).filter(keep).drop_columns("held_out"))
     return pa.concat_tables(parts)
 
@@ -209,15 +211,15 @@ def _categories(folder: Path) -> list[str]:
 
 
 def _facts(
-    found: Comparison, names: list[str], champion: str, margin: float, pairs: pa.Table
+    comparison: Comparison, names: list[str], champion: str, margin: float, pairs: pa.Table
 ) -> dict[str, Any]:
     return {
         "champion": champion,
         "pictures": pairs.num_rows,
         "pictures_fingerprint": artifacts.fingerprint(pairs["picID"].to_pylist()),
         "margin": margin,
-        "log_loss_difference": found.log_loss,
-        "log_loss_p": found.p_log_loss,
+        "log_loss_difference": comparison.log_loss,
+        "log_loss_p": comparison.p_log_loss,
         "categories": [
             {
                 "category": names[one.category],
@@ -230,6 +232,6 @@ def _facts(
                 "lost": one.lost,
                 "p_better": one.p_better,
             }
-            for one in found.changes
+            for one in comparison.changes
         ],
     }

@@ -55,7 +55,7 @@ class HeldOutRows:
     """The sample as held-out models see it; the ground of calibration and evaluation.
 
     Attributes:
-        found: scores of the sample's rows by models that never saw their source.
+        scores: scores of the sample's rows by models that never saw their source.
         probabilities: (sample, classes) calibrated, each fold by the others.
         temperatures: of each fold.
         temperature: of the model of all rows.
@@ -63,7 +63,7 @@ class HeldOutRows:
         sure_from: least probability of a prediction that is called sure.
     """
 
-    found: HeldOut
+    scores: HeldOut
     probabilities: NDArray[np.float32]
     temperatures: Mapping[int, float]
     temperature: float
@@ -73,7 +73,7 @@ class HeldOutRows:
     @property
     def tested(self) -> NDArray[np.bool_]:
         """The rows (sample,) that say something of new sources; all where no source can go."""
-        left_out = self.found.held_out
+        left_out = self.scores.held_out
         return left_out if left_out.any() else np.ones_like(left_out)
 
 
@@ -133,7 +133,7 @@ def hold_out(rows: TrainingRows, options: ClassifierOptions, progress: Progress)
     """Predict the sample by models that never saw the source of what they predict."""
     sample = rows.sample
     with stage(progress, "held-out fits", len(sample), "rows") as advance:
-        found = held_out_scores(
+        result = held_out_scores(
             sample.features,
             sample.labels,
             sample.sources,
@@ -141,26 +141,26 @@ def hold_out(rows: TrainingRows, options: ClassifierOptions, progress: Progress)
             options=options.held_out(sample.categories),
             on_fold=lambda _, count: advance(count),
         )
-    calibrating = (found, sample.labels, sample.sources, options.fit)
+    calibrating = (result, sample.labels, sample.sources, options.fit)
     probabilities = calibrate_held_out(*calibrating, prior_sources=PRIOR_SOURCES)
     temperatures = fold_temperatures(*calibrating, prior_sources=PRIOR_SOURCES)
     novelty = fit_novelty(
-        sample.features, sample.labels, sample.sources, found.folds, options.novelty
+        sample.features, sample.labels, sample.sources, result.folds, options.novelty
     )
-    tested = found.held_out if found.held_out.any() else np.ones(len(sample), np.bool_)
+    tested = result.held_out if result.held_out.any() else np.ones(len(sample), np.bool_)
     temperature = shrunk_temperature(
-        found.scores[tested],
-        found.classes(sample.labels[tested]),
+        result.scores[tested],
+        result.classes(sample.labels[tested]),
         sample.sources[tested],
         prior_sources=PRIOR_SOURCES,
     )
     sure_from = sure_threshold(
         probabilities[tested],
-        found.classes(sample.labels[tested]),
+        result.classes(sample.labels[tested]),
         sample.sources[tested],
         options.false_alarms,
     )
-    return HeldOutRows(found, probabilities, temperatures, temperature, novelty, sure_from)
+    return HeldOutRows(result, probabilities, temperatures, temperature, novelty, sure_from)
 
 
 def _voters(rows: TrainingRows, options: ClassifierOptions) -> Voters:
@@ -239,13 +239,13 @@ def _facts(
 
 def _metrics(rows: TrainingRows, held: HeldOutRows) -> dict[str, Any]:
     sample = rows.sample
-    truth = held.found.classes(sample.labels)
+    truth = held.scores.classes(sample.labels)
     weights = row_weights(sample.labels, sample.sources)
     cells = by_cell(
         truth,
         held.probabilities.argmax(axis=1),
         sample.sources,
-        held.found.held_out,
+        held.scores.held_out,
         held.probabilities.shape[1],
     )
     left_out = [cell for cell in cells if cell.held_out]
@@ -278,10 +278,10 @@ def _predicted_parts(
     fold_of = _fold_finder(rows, held)
     for part in rows.table.rows():
         folds, left_out = fold_of(part.pic_ids.tolist(), keys_of(part))
-        probabilities = np.empty((len(part), len(held.found.labels)), np.float32)
+        probabilities = np.empty((len(part), len(held.scores.labels)), np.float32)
         for fold in np.unique(folds).tolist():
             own = folds == fold
-            scores = held.found.scorers[fold](part.features[own])
+            scores = held.scores.scorers[fold](part.features[own])
             probabilities[own] = softmax(scores, held.temperatures[fold])
         outlier = held.novelty.held_out_scores(part.features, folds)
         pic_ids = pa.array(part.pic_ids.tolist(), pa.string())
@@ -296,7 +296,7 @@ def _predictions_of_sample(
     sample = rows.sample
     pic_ids = pa.array(sample.pic_ids.tolist(), pa.string())
     outlier = held.novelty.novelty.scores_of(held.novelty.own)
-    left_out = held.found.held_out.tolist()
+    left_out = held.scores.held_out.tolist()
     return _predictions(pic_ids, sample.labels, names, held, held.probabilities, outlier, left_out)
 
 
@@ -321,15 +321,15 @@ def _fold_finder(rows: TrainingRows, held: HeldOutRows) -> FoldFinder:
     The sources that can be left out have a fold each. Of the others, a row of the sample has the
     fold that it was tested in, and one that is not in the sample was trained with in none.
     """
-    sample, found = rows.sample, held.found
+    sample, result = rows.sample, held.scores
     by_source: dict[CellKey, int] = {}
     by_name: dict[str, int] = {}
     cells = zip(sample.labels.tolist(), sample.sources.tolist(), strict=True)
     for k, key in enumerate(cells):
-        if found.held_out[k]:
-            by_source[key] = int(found.folds[k])
+        if result.held_out[k]:
+            by_source[key] = int(result.folds[k])
         else:
-            by_name[str(sample.pic_ids[k])] = int(found.folds[k])
+            by_name[str(sample.pic_ids[k])] = int(result.folds[k])
     other = next(iter(by_name.values()), 0)
 
     def find(pic_ids: list[str], keys: list[CellKey]) -> tuple[NDArray[np.int64], list[bool]]:
@@ -351,14 +351,14 @@ def _predictions(
     outlier: NDArray[np.float32],
     left_out: list[bool],
 ) -> pa.Table:
-    classes = held.found.classes(labels)
+    classes = held.scores.classes(labels)
     best = probabilities.argmax(axis=1)
     every = np.arange(len(labels))
     return pa.Table.from_arrays(
         [
             pic_ids,
             pa.array([names[label] for label in labels.tolist()], pa.string()),
-            pa.array([names[label] for label in held.found.labels[best].tolist()], pa.string()),
+            pa.array([names[label] for label in held.scores.labels[best].tolist()], pa.string()),
             pa.array(probabilities[every, best]),
             pa.array(probabilities[every, classes]),
             pa.array(outlier),

@@ -128,7 +128,7 @@ def keys_of(rows: Rows) -> list[CellKey]:
 
 def _drawn_from(
     keys: list[CellKey],
-    wanted: dict[CellKey, int],
+    expected: dict[CellKey, int],
     left: dict[CellKey, int],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
@@ -138,9 +138,9 @@ def _drawn_from(
         places.setdefault(key, []).append(k)
     drawn: list[int] = []
     for key, own in places.items():
-        take = int(rng.hypergeometric(wanted[key], left[key] - wanted[key], len(own)))
+        take = int(rng.hypergeometric(expected[key], left[key] - expected[key], len(own)))
         drawn += own if take == len(own) else rng.choice(own, take, replace=False).tolist()
-        wanted[key] -= take
+        expected[key] -= take
         left[key] -= len(own)
     return np.sort(np.array(drawn, np.int64))
 

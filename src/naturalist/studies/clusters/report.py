@@ -112,13 +112,13 @@ class Members:
 def metrics(members: Members) -> dict[str, float | None]:
     """Clusters beside categories and beside sources; None where there are fewer than two."""
     named = {"categories": members.categories, "sources": members.sources}
-    found: dict[str, float | None] = {}
+    result: dict[str, float | None] = {}
     for what, names in named.items():
         groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
         known = quality.agreement(members.clusters, groups) if groups.max(initial=0) else {}
         for name in ("ari", "ari_clustered", "nmi", "purity", "completeness", "homogeneity"):
-            found[name if what == "categories" else f"{name}_sources"] = known.get(name)
-    return found
+            result[name if what == "categories" else f"{name}_sources"] = known.get(name)
+    return result
 
 
 def entries(members: Members, stability: dict[int, float], parents: dict[int, int]) -> list[Entry]:
@@ -184,13 +184,13 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def label_candidates(members: Members, found: list[Entry]) -> list[Entry]:
+def label_candidates(members: Members, result: list[Entry]) -> list[Entry]:
     """Pictures of a category that is rare in their cluster, the most suspect first.
 
     The score is the share of the cluster's largest category times the strength of the membership.
     """
     candidates = []
-    for entry in found:
+    for entry in result:
         few = {
             name
             for name, count in entry["categories"].items()
@@ -212,28 +212,28 @@ def _candidate(members: Members, row: int, entry: Entry) -> Entry:
     }
 
 
-def words(found: list[Entry], rows: int, noise: int) -> list[str]:
+def words(result: list[Entry], rows: int, noise: int) -> list[str]:
     """The clustering in sentences."""
-    single = [entry for entry in found if entry["single_source"]]
-    mixed = [entry for entry in found if entry["mixed"]]
-    said = [f"{_counted(len(found))} of {rows - noise:,} pictures; noise: {noise:,}"]
+    single = [entry for entry in result if entry["single_source"]]
+    mixed = [entry for entry in result if entry["mixed"]]
+    lines = [f"{_counted(len(result))} of {rows - noise:,} pictures; noise: {noise:,}"]
     if single:
         inside = sum(entry["size"] for entry in single)
-        said.append(
+        lines.append(
             f"{_counted(len(single))} with {inside:,} pictures, each of one source "
             f"({_named(single)}): they may show how the data were collected"
         )
     if mixed:
-        said.append(
+        lines.append(
             f"{_counted(len(mixed))} of mixed categories ({_named(mixed)}): see label_candidates"
         )
-    return said
+    return lines
 
 
 def _counted(count: int) -> str:
     return f"{count:,} cluster" if count == 1 else f"{count:,} clusters"
 
 
-def _named(found: list[Entry]) -> str:
-    names = [str(entry["cluster"]) for entry in found[:10]]
-    return ", ".join(names) + (", ..." if len(found) > 10 else "")
+def _named(result: list[Entry]) -> str:
+    names = [str(entry["cluster"]) for entry in result[:10]]
+    return ", ".join(names) + (", ..." if len(result) > 10 else "")

@@ -30,30 +30,30 @@ def write_sheets(
     Sheets of clusters that are no longer there are removed. Nothing is drawn where there are no
     thumbnails.
     """
-    chosen = {
+    selected = {
         str(entry["cluster"]): _selected(entry, members, about["seed"])
         for entry in about["clusters"][:_MOST_SHEETS]
     }
     noise = _some(members, NOISE, _NOISE_SHOWN, about["seed"])
     if noise:
-        chosen["noise"] = [(name, "noise") for name in noise]
-    wanted = {name for shown in chosen.values() for name, _ in shown}
-    thumbnails = read_thumbnails(pictures, sorted(wanted)) if pictures is not None else {}
+        selected["noise"] = [(name, "noise") for name in noise]
+    expected = {name for shown in selected.values() for name, _ in shown}
+    thumbnails = read_thumbnails(pictures, sorted(expected)) if pictures is not None else {}
     if not thumbnails:
-        chosen = {}
-    _remove_others(folder / "sheets", set(chosen))
-    sources = _sources(members, wanted)
+        selected = {}
+    _remove_others(folder / "sheets", set(selected))
+    sources = _sources(members, expected)
     titles = {str(entry["cluster"]): _title(entry) for entry in about["clusters"]}
-    with stage(progress, "clusters: sheets", len(chosen), "sheets") as advance:
-        for name, shown in chosen.items():
+    with stage(progress, "clusters: sheets", len(selected), "sheets") as advance:
+        for name, shown in selected.items():
             tiles = [Tile(thumbnails.get(n), f"{n}\n{role}: {sources[n]}") for n, role in shown]
             title = titles.get(name, f"noise: {about['noise']:,} pictures")
             artifacts.write_bytes(folder / "sheets" / f"{name}.png", contact_sheet(tiles, title))
             advance(1)
     for entry in about["clusters"]:
-        drawn = str(entry["cluster"]) in chosen
+        drawn = str(entry["cluster"]) in selected
         entry["sheet"] = f"sheets/{entry['cluster']}.png" if drawn else None
-    about["noise_sheet"] = "sheets/noise.png" if "noise" in chosen else None
+    about["noise_sheet"] = "sheets/noise.png" if "noise" in selected else None
 
 
 def _selected(entry: dict[str, Any], members: Members, seed: int) -> list[tuple[str, str]]:
@@ -74,15 +74,15 @@ def _some(members: Members, cluster: int, count: int, seed: int) -> list[str]:
     return [str(name) for name in members.pic_ids[np.sort(drawn)]]
 
 
-def _sources(members: Members, wanted: set[str]) -> dict[str, str]:
-    rows = np.flatnonzero(np.isin(members.pic_ids, sorted(wanted)))
+def _sources(members: Members, expected: set[str]) -> dict[str, str]:
+    rows = np.flatnonzero(np.isin(members.pic_ids, sorted(expected)))
     return {str(members.pic_ids[row]): str(members.sources[row]) for row in rows.tolist()}
 
 
 def _title(entry: dict[str, Any]) -> str:
     shares = ", ".join(f"{count:,} {name}" for name, count in entry["categories"].items())
-    said = " (one source)" * entry["single_source"] + " (mixed)" * entry["mixed"]
-    return f"cluster {entry['cluster']}: {entry['size']:,} pictures: {shares}{said}"
+    remark = " (one source)" * entry["single_source"] + " (mixed)" * entry["mixed"]
+    return f"cluster {entry['cluster']}: {entry['size']:,} pictures: {shares}{remark}"
 
 
 def _remove_others(folder: Path, kept: set[str]) -> None:

@@ -164,10 +164,10 @@ class ClusterStudy:
         return about
 
 
-def _receipt(path: Path, model: str, wanted: str, rows: int) -> artifacts.Receipt:
+def _receipt(path: Path, model: str, expected: str, rows: int) -> artifacts.Receipt:
     names = (path.name, "clusters.json", model)
     hashes = {name: artifacts.sha256_file(path.with_name(name)) for name in names}
-    return artifacts.Receipt(wanted, rows, hashes)
+    return artifacts.Receipt(expected, rows, hashes)
 
 
 def _read_before(path: Path, options: str) -> Before | None:
@@ -206,7 +206,7 @@ def _make(
     count, tried = _count(points, reduction, options, progress)
     with stage(progress, "clusters: make", 1, "models") as advance:
         model = make_model(points, reduction, options, count)
-        found = assign(model, points).cluster
+        result = assign(model, points).cluster
         stable = quality.stability(points, options, model)
         advance(1)
     ids = model.ids.tolist()
@@ -219,7 +219,7 @@ def _make(
         "criterion": {"floor": options.floor, "tried": [asdict(one) for one in tried]},
         "stability": round(stable.overall, 4) if ids else None,
         "by_cluster": dict(zip(ids, stable.by_cluster.tolist(), strict=True)),
-        "silhouette": quality.silhouette(points, found, options.seed),
+        "silhouette": quality.silhouette(points, result, options.seed),
         "added": {"rows": 0, "noise": 0},
     }
 
@@ -353,26 +353,26 @@ def _report(about: dict[str, Any], members: Members, model: Model) -> None:
     merges = cluster_tree.tree(ids, model.centres, sizes)
     parents = {child: merge.branch for merge in merges for child in merge.children}
     stable = {int(one): value for one, value in about["by_cluster"].items()}
-    found = cluster_report.entries(members, stable, parents)
+    result = cluster_report.entries(members, stable, parents)
     noise = int((members.clusters == NOISE).sum())
     about["noise"] = noise
     about["metrics"] = cluster_report.metrics(members) | {
         "stability": about["stability"],
         "silhouette": about["silhouette"],
     }
-    about["clusters"] = found
+    about["clusters"] = result
     about["hierarchy"] = [asdict(merge) for merge in merges]
-    about["label_candidates"] = cluster_report.label_candidates(members, found)
-    about["words"] = cluster_report.words(found, len(members), noise)
+    about["label_candidates"] = cluster_report.label_candidates(members, result)
+    about["words"] = cluster_report.words(result, len(members), noise)
 
 
-def _members(rows: Rows, found: Assigned) -> Members:
+def _members(rows: Rows, assigned: Assigned) -> Members:
     categories = rows.category_names if rows.categories else np.full(len(rows), "", np.str_)
     return Members(
         rows.pic_ids,
-        found.cluster,
-        found.strength,
-        found.distance,
+        assigned.cluster,
+        assigned.strength,
+        assigned.distance,
         _shared(categories),
         _shared(rows.sources),
     )

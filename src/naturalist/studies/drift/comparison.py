@@ -75,7 +75,7 @@ class _Test:
 class _Study:
     """New pictures first, pictures from before after them."""
 
-    found: DrawnPictures
+    drawn: DrawnPictures
     options: DriftOptions
     rng: np.random.Generator
     vectors: Floats = field(init=False)
@@ -84,7 +84,7 @@ class _Study:
     embedding: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        new, before = self.found.new, self.found.before
+        new, before = self.drawn.new, self.drawn.before
         self.vectors = np.concatenate([new.features, before.features])
         self.groups = np.concatenate([new.groups, before.groups])
         self.is_new = np.arange(len(self.groups)) < len(new)
@@ -112,14 +112,14 @@ class _Study:
         """Sources that have enough new pictures and none at all from before."""
         if self.options.against == "everything":
             return []
-        before = set(self.found.before_counts)
+        before = set(self.drawn.before_counts)
         least = self.options.least_rows
-        counts = self.found.new_counts
+        counts = self.drawn.new_counts
         return [g for g, n in sorted(counts.items()) if g not in before and n >= least]
 
 
 def compare_pictures(
-    found: DrawnPictures,
+    drawn: DrawnPictures,
     options: DriftOptions,
     predict: Predict | None = None,
     ask: Ask | None = None,
@@ -127,7 +127,7 @@ def compare_pictures(
     """Compare new pictures with those from before: the report, and the suspect pictures.
 
     Args:
-        found: the pictures.
+        drawn: the pictures.
         options: how.
         predict: gives predictions of known sources, if a classifier knows these pictures.
         ask: gives answers about new sources by a classifier that never saw them.
@@ -136,53 +136,53 @@ def compare_pictures(
         MissingExtra: SciPy is not installed.
     """
     report: Report = {
-        "rows": sum(found.new_counts.values()),
+        "rows": sum(drawn.new_counts.values()),
         "reference": {
             "question": drift_words.QUESTIONS[options.against],
             "against": options.against,
-            "rows": sum(found.before_counts.values()),
-            "compared": {"new": len(found.new), "before": len(found.before)},
+            "rows": sum(drawn.before_counts.values()),
+            "compared": {"new": len(drawn.new), "before": len(drawn.before)},
         },
         "options": asdict(options),
-        "mix": drift_words.mix(found.new_counts, found.before_counts),
+        "mix": drift_words.mix(drawn.new_counts, drawn.before_counts),
     }
-    if not len(found.new) or not len(found.before):
-        return report | _nothing(found, options), []
-    study = _Study(found, options, np.random.default_rng(options.seed))
+    if not len(drawn.new) or not len(drawn.before):
+        return report | _nothing(drawn, options), []
+    study = _Study(drawn, options, np.random.default_rng(options.seed))
     names, strata = study.strata()
     tests: list[_Test] = []
     by_source: list[dict[str, Any]] = []
     if names:
         tests, by_source = _compare_known(study, names, strata, predict)
-    fresh = sorted(set(found.new_counts) - set(found.before_counts))
-    new_tests, new_sources = _compare_new(study, ask(found) if ask and fresh else None)
+    fresh = sorted(set(drawn.new_counts) - set(drawn.before_counts))
+    new_tests, new_sources = _compare_new(study, ask(drawn) if ask and fresh else None)
     tests += new_tests
     by_source += new_sources
     if not tests and not fresh:
-        return report | _nothing(found, options), []
+        return report | _nothing(drawn, options), []
     _flag(tests, options)
     _flag_sources(by_source, tests, options)
     drifted = any(test.flagged for test in tests)
-    told = [test.as_json() for test in tests]
+    rows = [test.as_json() for test in tests]
     return report | {
         # No test of a new source says that the classifier works on it.
         "verdict": "drift" if drifted else "new_source" if fresh else "none",
-        "tests": told,
+        "tests": rows,
         "by_source": by_source,
         "by_category": _by_category(by_source),
         "words": drift_words.words(
-            found, [t.as_json() for t in tests], by_source, strata, predict is not None
+            drawn, [t.as_json() for t in tests], by_source, strata, predict is not None
         ),
-    }, _suspects(tests, found.new, options.pictures)
+    }, _suspects(tests, drawn.new, options.pictures)
 
 
-def _nothing(found: DrawnPictures, options: DriftOptions) -> Report:
+def _nothing(drawn: DrawnPictures, options: DriftOptions) -> Report:
     return {
-        "verdict": "too_few" if found.before_counts else "first",
+        "verdict": "too_few" if drawn.before_counts else "first",
         "tests": [],
         "by_source": [],
         "by_category": [],
-        "words": drift_words.too_few(found, options.least_rows),
+        "words": drift_words.too_few(drawn, options.least_rows),
     }
 
 
@@ -195,34 +195,41 @@ def _compare_known(
 
     def run(what: str, method: str, embedding: Floats) -> tuple[_Test, Compared]:
         one = compare(embedding, is_new, inside, options.permutations, rng)
-        suspicion = _suspicion(one.witness, is_new, inside, rows, len(study.found.new))
+        suspicion = _suspicion(one.witness, is_new, inside, rows, len(study.drawn.new))
         return _Test(what, method, one.statistic, one.p_value, one.effect, suspicion), one
 
     features, compared = run("features", "maximum mean discrepancy", study.embedding[rows])
     tests = [features, _separation_test(study, rows, inside, is_new)]
-    new, before = study.found.new, study.found.before
+    new, before = study.drawn.new, study.drawn.before
     for what in new.numbers:
         values = np.concatenate([new.numbers[what], before.numbers[what]])[rows]
         tests.append(run(what, "Cramér-von Mises", rank_features(values))[0])
     for what in new.words:
-        said = np.concatenate([new.words[what], before.words[what]])[rows]
-        tests.append(run(what, "chi-squared", category_features(said))[0])
+        observed = np.concatenate([new.words[what], before.words[what]])[rows]
+        tests.append(run(what, "chi-squared", category_features(observed))[0])
     names_of = np.concatenate([new.pic_ids, before.pic_ids])[rows]
     predicted = predict(names_of) if predict is not None else None
     if predicted is not None:
-        said = predicted.categories
-        tests.append(run("predicted category", "chi-squared", category_features(said))[0])
+        observed = predicted.categories
+        tests.append(run("predicted category", "chi-squared", category_features(observed))[0])
         for what, values in predicted.numbers.items():
             tests.append(run(what, "Cramér-von Mises", rank_features(values))[0])
     return tests, _by_source(study, names, compared)
 
 
 def _separation_test(study: _Study, rows: Codes, inside: Codes, is_new: Mask) -> _Test:
-    told = separate(study.vectors[rows], is_new, inside, study.rng)
-    suspicion = np.full(len(study.found.new), np.nan)
-    suspicion[rows[is_new]] = told.scores[is_new]
+    separation = separate(study.vectors[rows], is_new, inside, study.rng)
+    suspicion = np.full(len(study.drawn.new), np.nan)
+    suspicion[rows[is_new]] = separation.scores[is_new]
     method = "classifier two-sample test"
-    return _Test("features, told apart", method, told.auc, told.p_value, told.effect, suspicion)
+    return _Test(
+        "features, told apart",
+        method,
+        separation.auc,
+        separation.p_value,
+        separation.effect,
+        suspicion,
+    )
 
 
 def _suspicion(
@@ -239,13 +246,13 @@ def _suspicion(
 
 
 def _by_source(study: _Study, names: list[str], compared: Compared) -> list[dict[str, Any]]:
-    found = study.found
+    result = study.drawn
     return [
         {
             "source": name,
             "kind": "known",
-            "rows": found.new_counts.get(name, sum(found.new_counts.values())),
-            "reference_rows": found.before_counts.get(name, sum(found.before_counts.values())),
+            "rows": result.new_counts.get(name, sum(result.new_counts.values())),
+            "reference_rows": result.before_counts.get(name, sum(result.before_counts.values())),
             "p_value": round(float(compared.stratum_p[k]), 6),
             "effect": round(float(compared.stratum_effect[k]), 4),
         }
@@ -257,8 +264,8 @@ def _compare_new(study: _Study, answers: Unseen | None) -> tuple[list[_Test], li
     """Tests and facts of each source that is new; too small a one has facts only."""
     if study.options.against == "everything":
         return [], []
-    counts = study.found.new_counts
-    fresh = sorted(set(counts) - set(study.found.before_counts))
+    counts = study.drawn.new_counts
+    fresh = sorted(set(counts) - set(study.drawn.before_counts))
     tested = study.new_sources()
     ordinary = _ordinary_distances(study) if tested else []
     tests: list[_Test] = []
@@ -293,7 +300,7 @@ def _far_away(study: _Study, name: str, ordinary: list[float], row: dict[str, An
         return []
     row |= {"p_value": round(spread.p_value, 6), "effect": round(spread.effect, 4)}
     row["found_from"] = round(spread.found_from, 4)
-    suspicion = np.full(len(study.found.new), np.nan)
+    suspicion = np.full(len(study.drawn.new), np.nan)
     way = study.embedding[mine].mean(axis=0) - study.embedding[like].mean(axis=0)
     old = study.embedding[like] @ way
     scores = (study.embedding[mine] @ way - old.mean()) / max(float(old.std()), _FEW_LEFT)
@@ -306,20 +313,20 @@ def _unrecognised(
     study: _Study, name: str, answers: Unseen | None, row: dict[str, Any]
 ) -> list[_Test]:
     """Does a classifier that never saw the source fail on it, as it is filed?"""
-    new = study.found.new
+    new = study.drawn.new
     mine = new.groups == name
-    found: Recognised | None = None
+    result: Recognised | None = None
     if answers is not None:
-        found = recognised(answers, mine, name.split("/", 1)[0])
-    if found is None:
+        result = recognised(answers, mine, name.split("/", 1)[0])
+    if result is None:
         return []
-    row |= found.as_json()
-    if found.p_value is None:
+    row |= result.as_json()
+    if result.p_value is None:
         return []
     suspicion = np.full(len(new), np.nan)
-    suspicion[mine] = found.wrong
+    suspicion[mine] = result.wrong
     what, method = _recognised_test(name), "binomial, 10 points below left-out sources"
-    return [_Test(what, method, found.share, found.p_value, found.effect, suspicion)]
+    return [_Test(what, method, result.share, result.p_value, result.effect, suspicion)]
 
 
 def _recognised_test(source: str) -> str:
@@ -330,23 +337,23 @@ def _like(study: _Study, name: str) -> Mask:
     """Earlier pictures of the other sources of a source's category."""
     category = name.split("/", 1)[0] + "/"
     same = np.char.startswith(study.groups, category)
-    found: Mask = same & ~study.is_new & (study.groups != name)
-    return found
+    result: Mask = same & ~study.is_new & (study.groups != name)
+    return result
 
 
 def _ordinary_distances(study: _Study) -> list[float]:
     """Of each earlier source from the others of its category, over all categories."""
     least = study.options.least_rows
-    found: dict[frozenset[str], float] = {}
-    for name in sorted(study.found.before_counts):
+    result: dict[frozenset[str], float] = {}
+    for name in sorted(study.drawn.before_counts):
         mine = (study.groups == name) & ~study.is_new
         like = _like(study, name)
         others = np.unique(study.groups[like]).tolist()
         # Two sources have one distance, not one each.
         pair = frozenset([name, *others] if len(others) == 1 else [name])
-        if min(mine.sum(), like.sum()) >= least and pair not in found:
-            found[pair] = distance_between(study.embedding[mine], study.embedding[like])
-    return list(found.values())
+        if min(mine.sum(), like.sum()) >= least and pair not in result:
+            result[pair] = distance_between(study.embedding[mine], study.embedding[like])
+    return list(result.values())
 
 
 def _flag(tests: list[_Test], options: DriftOptions) -> None:
@@ -375,11 +382,11 @@ def _flag_sources(
 
 def _by_category(by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A category has the smallest p-value of its sources, times their number."""
-    told = []
+    rows = []
     for category in sorted({row["source"].split("/", 1)[0] for row in by_source}):
         mine = [row for row in by_source if row["source"].split("/", 1)[0] == category]
         tested = [row["p_value"] for row in mine if row["p_value"] is not None]
-        told.append(
+        rows.append(
             {
                 "category": category,
                 "rows": sum(row["rows"] for row in mine),
@@ -388,7 +395,7 @@ def _by_category(by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "flagged": any(row["flagged"] for row in mine),
             }
         )
-    return told
+    return rows
 
 
 def _suspects(tests: list[_Test], new: Pictures, count: int) -> list[str]:

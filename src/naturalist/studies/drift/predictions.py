@@ -33,24 +33,24 @@ def covering_model(layout: Layout, batch: int | None) -> str:
         layout: the workspace.
         batch: number of the batch; None for the newest.
     """
-    wanted = pa.array(list(_some_of(layout, batch)), pa.string())
+    expected = pa.array(list(_some_of(layout, batch)), pa.string())
     champion = champions.champion(layout)
     names = [facts["id"] for facts in reversed(champions.models(layout))]
     for name in sorted(names, key=lambda name: name != champion):
         path = layout.model(name) / "predictions.parquet"
-        if path.exists() and len(wanted):
+        if path.exists() and len(expected):
             held = artifacts.read_parquet(path, ["picID"])["picID"]
-            if pc.any(pc.is_in(wanted, value_set=held.combine_chunks())).as_py():
+            if pc.any(pc.is_in(expected, value_set=held.combine_chunks())).as_py():
                 return str(name)
     return ""
 
 
 def _some_of(layout: Layout, batch: int | None) -> Iterator[str]:
     """Accepted pictures of a batch, or of the newest one."""
-    wanted = ledger.last_batch(layout) if batch is None else batch
+    expected = ledger.last_batch(layout) if batch is None else batch
     for category in ledger.categories(layout):
         for summary in ledger.batches(layout, category):
-            if summary.batch == wanted:
+            if summary.batch == expected:
                 for shard in summary.shards:
                     first, last = summary.numbers(shard)
                     yield from (pic_id(category, n) for n in range(first, last + 1))
@@ -59,8 +59,8 @@ def _some_of(layout: Layout, batch: int | None) -> Iterator[str]:
 def held_out_predictions(model: Path, names: NDArray[np.str_]) -> Predicted | None:
     """What is stored beside a model about some pictures; None if one of them is not there."""
     table = artifacts.read_parquet(model / "predictions.parquet", _COLUMNS)
-    wanted = pa.array(names.tolist(), pa.string())
-    places = pc.index_in(wanted, value_set=table["picID"].combine_chunks())
+    expected = pa.array(names.tolist(), pa.string())
+    places = pc.index_in(expected, value_set=table["picID"].combine_chunks())
     if places.null_count:
         return None
     rows = table.take(places)
@@ -73,7 +73,7 @@ def held_out_predictions(model: Path, names: NDArray[np.str_]) -> Predicted | No
     )
 
 
-def unseen_answers(model: Path, backbone_id: str, found: DrawnPictures) -> Unseen | None:
+def unseen_answers(model: Path, backbone_id: str, drawn: DrawnPictures) -> Unseen | None:
     """What a model that never saw the sources of the new pictures says of them.
 
     Pictures that the model was trained with have stored answers, made without their source; it is
@@ -82,14 +82,14 @@ def unseen_answers(model: Path, backbone_id: str, found: DrawnPictures) -> Unsee
     Args:
         model: its folder.
         backbone_id: of the features.
-        found: the pictures; None is answered if the model takes the features of another backbone.
+        drawn: the pictures; None is answered if the model takes the features of another backbone.
     """
     table = artifacts.read_parquet(model / "predictions.parquet", _UNSEEN_COLUMNS)
-    usual = _recognised_by_source(table, found.before)
-    places = _places(table, found.new)
+    usual = _recognised_by_source(table, drawn.before)
+    places = _places(table, drawn.new)
     stored = ~np.isnan(places)
-    categories = np.full(len(found.new), "", dtype=object)
-    unlike = np.zeros(len(found.new), np.bool_)
+    categories = np.full(len(drawn.new), "", dtype=object)
+    unlike = np.zeros(len(drawn.new), np.bool_)
     rows = table.take(pa.array(places[stored].astype(np.int64)))
     left_out = rows["held_out"].to_numpy()
     categories[stored] = np.where(left_out, np.array(rows["predicted"].to_pylist(), object), "")
@@ -98,10 +98,10 @@ def unseen_answers(model: Path, backbone_id: str, found: DrawnPictures) -> Unsee
         classifier = read_classifier(model / "model.onnx")
         if classifier.backbone_id != backbone_id:
             return None
-        said = predict(classifier, found.new.features[~stored])
-        best = said.probabilities.argmax(axis=1)
+        predicted = predict(classifier, drawn.new.features[~stored])
+        best = predicted.probabilities.argmax(axis=1)
         categories[~stored] = np.array(classifier.categories, object)[best]
-        unlike[~stored] = ~said.known
+        unlike[~stored] = ~predicted.known
     return Unseen(categories.astype(np.str_), unlike, usual)
 
 
@@ -109,8 +109,8 @@ def _places(table: pa.Table, pictures: Pictures) -> NDArray[np.float64]:
     """The row of each picture in stored predictions; NaN where there is none."""
     names = pa.array(pictures.pic_ids.tolist(), pa.string())
     places = pc.index_in(names, value_set=table["picID"].combine_chunks())
-    found: NDArray[np.float64] = places.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return found
+    result: NDArray[np.float64] = places.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return result
 
 
 def _recognised_by_source(table: pa.Table, before: Pictures) -> dict[str, float]:

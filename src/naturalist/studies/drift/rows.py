@@ -82,7 +82,7 @@ def find(
     layout: Layout,
     spec: BackboneSpec,
     categories: Iterable[str],
-    chosen: Subject,
+    subject: Subject,
     rows: int,
     seed: int,
     on_rows: Callable[[int], None],
@@ -97,10 +97,10 @@ def find(
     """
     facts = [_accepted(layout, name) for name in categories if ledger.batches(layout, name)]
     table = pa.concat_tables(facts) if facts else _accepted_schema().empty_table()
-    is_new, is_before = _sides(table, chosen)
+    is_new, is_before = _sides(table, subject)
     if not is_new.any():
-        what = f"batch {chosen.batch}" if chosen.batch is not None else "the collection"
-        of = f" of source {chosen.source!r}" if chosen.source else ""
+        what = f"batch {subject.batch}" if subject.batch is not None else "the collection"
+        of = f" of source {subject.source!r}" if subject.source else ""
         raise ConfigError(
             f"no accepted pictures{of} in {what}: naturalist ledger  shows what there is"
         )
@@ -140,15 +140,15 @@ def _accepted(layout: Layout, category: str) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _sides(table: pa.Table, chosen: Subject) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _sides(table: pa.Table, subject: Subject) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     groups = _groups(table)
     known, at = np.unique(groups, return_inverse=True)
-    of_source = np.array([chosen.is_source(*one.split("/", 1)) for one in known.tolist()], bool)
+    of_source = np.array([subject.is_source(*one.split("/", 1)) for one in known.tolist()], bool)
     mine = of_source[at] if len(known) else np.zeros(0, bool)
-    if chosen.batch is None:
+    if subject.batch is None:
         return mine, ~mine
     batches = table["batch"].to_numpy()
-    return mine & (batches == chosen.batch), batches < chosen.batch
+    return mine & (batches == subject.batch), batches < subject.batch
 
 
 def _groups(table: pa.Table) -> NDArray[np.str_]:
@@ -166,11 +166,11 @@ def _drawn(table: pa.Table, rows: int, seed: int) -> pa.Array:
     tickets = _tickets(table, seed)
     groups = _groups(table)
     names, counts = np.unique(groups, return_counts=True)
-    chosen: list[NDArray[np.int64]] = []
+    selected: list[NDArray[np.int64]] = []
     for name, share in zip(names, _shares(counts, rows), strict=True):
         mine = np.flatnonzero(groups == name)
-        chosen.append(mine[np.argsort(tickets[mine], kind="stable")[:share]])
-    places = np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+        selected.append(mine[np.argsort(tickets[mine], kind="stable")[:share]])
+    places = np.sort(np.concatenate(selected)) if selected else np.empty(0, np.int64)
     return pa.array(places, pa.int64())
 
 
@@ -234,11 +234,11 @@ def _read_part(
     names: Sequence[str],
     dim: int,
 ) -> _Part:
-    wanted = pa.array(names, pa.string())
+    expected = pa.array(names, pa.string())
     there, vectors = vectors_by_name(part, dim)
-    features = vectors[pc.is_in(there, wanted).to_numpy()]
-    measures = _in_order(read_previews(layout, part, ["pic_id", *_MEASURES]), wanted)
-    known = facts.filter(pc.is_in(facts["pic_id"], wanted))
+    features = vectors[pc.is_in(there, expected).to_numpy()]
+    measures = _in_order(read_previews(layout, part, ["pic_id", *_MEASURES]), expected)
+    known = facts.filter(pc.is_in(facts["pic_id"], expected))
     values = measures.select(_MEASURES).cast(_MEASURES_SCHEMA)
     return _Part(known, features, values)
 

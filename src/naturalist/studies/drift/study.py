@@ -36,7 +36,7 @@ class DriftStudy(WholeStudy):
         layout: the workspace.
         spec: backbone whose features are compared.
         categories: those of the collection.
-        chosen: which pictures are new.
+        subject: which pictures are new.
         options: how.
         progress: hears of pictures whose features were read.
         predict: what a classifier says, if there is one that knows these pictures.
@@ -46,7 +46,7 @@ class DriftStudy(WholeStudy):
     layout: Layout
     spec: BackboneSpec
     categories: Iterable[str]
-    chosen: Subject
+    subject: Subject
     options: DriftOptions
     progress: Progress = SILENT
     predict: Predict | None = None
@@ -55,13 +55,13 @@ class DriftStudy(WholeStudy):
 
     @property
     def _path(self) -> Path:
-        return self.layout.drift(self.chosen.name)
+        return self.layout.drift(self.subject.name)
 
     @cached_property
     def _fingerprint(self) -> str:
         """Later batches do not matter to a report on an earlier one."""
-        layout, chosen = self.layout, self.chosen
-        until = chosen.batch if chosen.batch is not None else ledger.last_batch(layout)
+        layout, selected = self.layout, self.subject
+        until = selected.batch if selected.batch is not None else ledger.last_batch(layout)
         held = [
             [summary.category, summary.batch, summary.sha256]
             for category in sorted(self.categories)
@@ -72,7 +72,7 @@ class DriftStudy(WholeStudy):
         options = asdict(self.options)
         models = [self.model, self._model_id]
         return artifacts.fingerprint(
-            FORMAT, self.spec.fingerprint, asdict(chosen), options, models, held, gone
+            FORMAT, self.spec.fingerprint, asdict(selected), options, models, held, gone
         )
 
     @cached_property
@@ -100,22 +100,22 @@ class DriftStudy(WholeStudy):
             MissingExtra: SciPy is not installed.
         """
         del outgrown
-        chosen, options = self.chosen, self.options
+        selected, options = self.subject, self.options
         with stage(self.progress, self.name, None, "pictures") as advance:
-            found = find(
+            result = find(
                 self.layout,
                 self.spec,
                 sorted(self.categories),
-                chosen,
+                selected,
                 options.rows,
                 options.seed,
                 advance,
             )
-            report, order = compare_pictures(found, options, self.predict, self._answers)
+            report, order = compare_pictures(result, options, self.predict, self._answers)
         report |= {
-            "name": chosen.name,
-            "batch": chosen.batch,
-            "source": chosen.source,
+            "name": selected.name,
+            "batch": selected.batch,
+            "source": selected.source,
             "model": self.model,
             "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "fingerprint": self._fingerprint,
@@ -123,7 +123,7 @@ class DriftStudy(WholeStudy):
         report["pictures"] = order
         sheet = self._path.with_suffix(".png")
         report["sheet"] = sheet.name
-        artifacts.write_bytes(sheet, _sheet(self.layout, found, report, chosen))
+        artifacts.write_bytes(sheet, _sheet(self.layout, result, report, selected))
         artifacts.write_json(self._path, report)
         return report
 
@@ -139,16 +139,16 @@ class DriftStudy(WholeStudy):
         return f"{what} in batch {report['batch']}: {'; '.join(report['words'])}"
 
 
-def _sheet(layout: Layout, found: DrawnPictures, report: Report, chosen: Subject) -> bytes:
+def _sheet(layout: Layout, drawn: DrawnPictures, report: Report, subject: Subject) -> bytes:
     """Suspect new pictures, or any new ones if there is no drift; then some from before."""
     rng = np.random.default_rng(report["options"]["seed"])
-    new = report["pictures"] or _some(found.new, report["options"]["pictures"], rng)
-    before = _like(found, new)
+    new = report["pictures"] or _some(drawn.new, report["options"]["pictures"], rng)
+    before = _like(drawn, new)
     old = sorted(rng.permutation(before)[:_OTHERS_SHOWN].tolist()) if before else []
     thumbnails = read_thumbnails(layout, [*new, *old])
     tiles = [Tile(thumbnails.get(name), f"new: {name}") for name in new]
     tiles += [Tile(thumbnails.get(name), f"before: {name}") for name in old]
-    return contact_sheet(tiles, f"{chosen.name}: {drift_words.VERDICTS[report['verdict']]}")
+    return contact_sheet(tiles, f"{subject.name}: {drift_words.VERDICTS[report['verdict']]}")
 
 
 def _some(pictures: Pictures, count: int, rng: np.random.Generator) -> list[str]:
@@ -156,14 +156,14 @@ def _some(pictures: Pictures, count: int, rng: np.random.Generator) -> list[str]
     return drawn
 
 
-def _like(found: DrawnPictures, new: list[str]) -> list[str]:
+def _like(drawn: DrawnPictures, new: list[str]) -> list[str]:
     """Pictures from before of the sources of new ones; of their categories if those are new."""
-    mine = np.isin(found.new.pic_ids, new)
-    groups = np.unique(found.new.groups[mine])
-    chosen = np.isin(found.before.groups, groups)
-    if not chosen.any():
-        wanted = {group.split("/", 1)[0] for group in groups.tolist()}
-        own = [group.split("/", 1)[0] in wanted for group in found.before.groups.tolist()]
-        chosen = np.array(own, np.bool_)
-    names: list[str] = found.before.pic_ids[chosen].tolist()
+    mine = np.isin(drawn.new.pic_ids, new)
+    groups = np.unique(drawn.new.groups[mine])
+    selected = np.isin(drawn.before.groups, groups)
+    if not selected.any():
+        expected = {group.split("/", 1)[0] for group in groups.tolist()}
+        own = [group.split("/", 1)[0] in expected for group in drawn.before.groups.tolist()]
+        selected = np.array(own, np.bool_)
+    names: list[str] = drawn.before.pic_ids[selected].tolist()
     return names

@@ -84,14 +84,16 @@ def recognised(answers: Unseen, mine: NDArray[np.bool_], category: str) -> Recog
     Raises:
         MissingExtra: SciPy is not installed.
     """
-    said = answers.categories[mine]
-    if not len(said) or (said == "").any():
+    predicted = answers.categories[mine]
+    if not len(predicted) or (predicted == "").any():
         return None
-    wrong = (said != category).astype(np.float64)
-    right = len(said) - int(wrong.sum())
+    wrong = (predicted != category).astype(np.float64)
+    right = len(predicted) - int(wrong.sum())
     usual = float(np.mean(list(answers.usual.values()))) if answers.usual else None
-    p_value = None if usual is None else _at_most(right, len(said), usual - FALL)
-    return Recognised(right / len(said), usual, float(answers.unlike[mine].mean()), p_value, wrong)
+    p_value = None if usual is None else _at_most(right, len(predicted), usual - FALL)
+    return Recognised(
+        right / len(predicted), usual, float(answers.unlike[mine].mean()), p_value, wrong
+    )
 
 
 def _at_most(right: int, count: int, share: float) -> float:

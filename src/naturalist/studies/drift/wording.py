@@ -46,37 +46,39 @@ def mix(new: Mapping[str, int], before: Mapping[str, int]) -> list[dict[str, Any
     ]
 
 
-def too_few(found: DrawnPictures, least: int) -> list[str]:
+def too_few(drawn: DrawnPictures, least: int) -> list[str]:
     """Why nothing can be said."""
-    if not found.before_counts:
+    if not drawn.before_counts:
         return ["it is the first there is; the next batch will be compared with it"]
-    said = f"no source has {least} pictures both here and before, and for new sources there are too"
-    return [f"{said} few earlier ones to say how much sources differ"]
+    sentences = (
+        f"no source has {least} pictures both here and before, and for new sources there are too"
+    )
+    return [f"{sentences} few earlier ones to say how much sources differ"]
 
 
 def words(
-    found: DrawnPictures,
+    drawn: DrawnPictures,
     tests: Sequence[dict[str, Any]],
     by_source: Sequence[dict[str, Any]],
     strata: Codes,
     has_classifier: bool,
 ) -> list[str]:
     """Sentences on everything that was flagged, and on what is new without being drift."""
-    said = [_of_test(test, found, strata) for test in tests if test["flagged"]]
-    said = [sentence for sentence in said if sentence]
+    sentences = [_of_test(test, drawn, strata) for test in tests if test["flagged"]]
+    sentences = [sentence for sentence in sentences if sentence]
     where = [row for row in by_source if row["flagged"] and row["kind"] == "known"]
     where.sort(key=lambda row: -row["effect"])
-    if where and said:
+    if where and sentences:
         named = ", ".join(f"{row['source']} (effect {row['effect']:.2f})" for row in where)
-        said.append(f"the features changed most in {named}")
+        sentences.append(f"the features changed most in {named}")
     known = bool((strata >= 0).any())
-    if known and not said:
-        said.append("nothing changed that is more than chance and large enough to matter")
+    if known and not sentences:
+        sentences.append("nothing changed that is more than chance and large enough to matter")
     if known and not any(test["what"] == "predicted category" for test in tests):
-        said.append(_no_predictions(has_classifier))
-    if not known and found.new_counts.keys() & found.before_counts.keys():
-        said.append("of the sources that were there before, too few pictures came to compare")
-    return [*said, *_of_new_sources(by_source), *_of_mix(found)]
+        sentences.append(_no_predictions(has_classifier))
+    if not known and drawn.new_counts.keys() & drawn.before_counts.keys():
+        sentences.append("of the sources that were there before, too few pictures came to compare")
+    return [*sentences, *_of_new_sources(by_source), *_of_mix(drawn)]
 
 
 def _no_predictions(has_classifier: bool) -> str:
@@ -91,7 +93,7 @@ def _no_predictions(has_classifier: bool) -> str:
     )
 
 
-def _of_test(test: dict[str, Any], found: DrawnPictures, strata: Codes) -> str:
+def _of_test(test: dict[str, Any], drawn: DrawnPictures, strata: Codes) -> str:
     what, effect = test["what"], f"effect {test['effect']:.2f}"
     if what == "features":
         return f"the features have another distribution ({effect})"
@@ -100,26 +102,26 @@ def _of_test(test: dict[str, Any], found: DrawnPictures, strata: Codes) -> str:
             f"a classifier tells new from earlier pictures: in {test['statistic']:.0%} of pairs it "
             "is right, chance is 50%"
         )
-    if what in found.new.numbers:
-        return _of_number(what, effect, *_sides(found.new.numbers, found, what, strata))
-    if what in found.new.words:
-        return _of_words(what, effect, *_sides(found.new.words, found, what, strata))
+    if what in drawn.new.numbers:
+        return _of_number(what, effect, *_sides(drawn.new.numbers, drawn, what, strata))
+    if what in drawn.new.words:
+        return _of_words(what, effect, *_sides(drawn.new.words, drawn, what, strata))
     if what.startswith("new source"):
         return ""
     return f"{what}: the classifier's answers have another distribution ({effect})"
 
 
 def _sides(
-    values: Mapping[str, NDArray[Any]], found: DrawnPictures, what: str, strata: Codes
+    values: Mapping[str, NDArray[Any]], drawn: DrawnPictures, what: str, strata: Codes
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
     """New values, values from before, and weights that give both the same mix of sources."""
-    new = strata[: len(found.new)]
-    old = strata[len(found.new) :]
+    new = strata[: len(drawn.new)]
+    old = strata[len(drawn.new) :]
     known = int(strata.max()) + 1
-    wanted = np.bincount(new[new >= 0], minlength=known)
+    expected = np.bincount(new[new >= 0], minlength=known)
     had = np.bincount(old[old >= 0], minlength=known)
-    weights = (wanted / np.maximum(had, 1))[old[old >= 0]]
-    source = found.before.numbers if what in found.before.numbers else found.before.words
+    weights = (expected / np.maximum(had, 1))[old[old >= 0]]
+    source = drawn.before.numbers if what in drawn.before.numbers else drawn.before.words
     return values[what][new >= 0], source[what][old >= 0], weights
 
 
@@ -154,8 +156,8 @@ def _of_words(
         for word in np.unique(np.concatenate([new, old])).tolist()
     ]
     changes.sort(key=lambda one: -abs(one[0] - one[1]))
-    told = [f"{now:.0%} {word}, was {then:.0%}" for now, then, word in changes[:_MENTIONED]]
-    return f"{what}: {'; '.join(told)} ({effect})"
+    changed = [f"{now:.0%} {word}, was {then:.0%}" for now, then, word in changes[:_MENTIONED]]
+    return f"{what}: {'; '.join(changed)} ({effect})"
 
 
 def _of_new_sources(by_source: Sequence[dict[str, Any]]) -> list[str]:
@@ -164,21 +166,21 @@ def _of_new_sources(by_source: Sequence[dict[str, Any]]) -> list[str]:
 
 def _of_new_source(row: Mapping[str, Any]) -> str:
     """How far it is, what would have been noticed, how it is recognised, and what to do."""
-    said = [f"new source {row['source']}, {row['rows']:,} pictures: {_of_distance(row)}"]
+    sentences = [f"new source {row['source']}, {row['rows']:,} pictures: {_of_distance(row)}"]
     if "recognised" in row:
-        said.append(_of_recognition(row))
+        sentences.append(_of_recognition(row))
     else:
-        said.append("there is no answer about it by a classifier that never saw it")
+        sentences.append("there is no answer about it by a classifier that never saw it")
     doubt = (
         "either it is filed under the wrong category or the classifier fails on it"
         if row["unrecognised"]
         else "that it is filed rightly no test can say, so the accuracy on it is unknown"
     )
-    said.append(
+    sentences.append(
         f"{doubt}: look at {row['labels_to_know']:,} pictures drawn at random, which gives the "
         "accuracy to within 10 points (9 of 10 cases)"
     )
-    return "; ".join(said)
+    return "; ".join(sentences)
 
 
 def _of_distance(row: Mapping[str, Any]) -> str:
@@ -193,20 +195,22 @@ def _of_distance(row: Mapping[str, Any]) -> str:
 
 
 def _of_recognition(row: Mapping[str, Any]) -> str:
-    said = f"a classifier that never saw it recognises {row['recognised']:.0%} of it as it is filed"
+    sentences = (
+        f"a classifier that never saw it recognises {row['recognised']:.0%} of it as it is filed"
+    )
     if row["recognised_usually"] is not None:
-        said += f", of earlier sources {row['recognised_usually']:.0%}"
-    return f"{said}, and finds {row['unlike']:.0%} unlike its training pictures"
+        sentences += f", of earlier sources {row['recognised_usually']:.0%}"
+    return f"{sentences}, and finds {row['unlike']:.0%} unlike its training pictures"
 
 
-def _of_mix(found: DrawnPictures) -> list[str]:
-    changes = mix(found.new_counts, found.before_counts)
+def _of_mix(drawn: DrawnPictures) -> list[str]:
+    changes = mix(drawn.new_counts, drawn.before_counts)
     changes = [row for row in changes if abs(row["share"] - row["share_before"]) >= _LEAST_SHARE]
     changes.sort(key=lambda row: -abs(row["share"] - row["share_before"]))
     if not changes:
         return []
-    told = [
+    changed = [
         f"{row['source']} {row['share']:.0%} (was {row['share_before']:.0%})"
         for row in changes[:_MENTIONED]
     ]
-    return [f"the mix of sources is another one, which alone is no drift: {', '.join(told)}"]
+    return [f"the mix of sources is another one, which alone is no drift: {', '.join(changed)}"]

@@ -259,8 +259,8 @@ class _VectorReader:
 
     def cosines(self, pairs: Pairs) -> NDArray[np.float32]:
         """Cosine of each pair, float32 (P,)."""
-        wanted, at = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
-        vectors = self._read(wanted)
+        expected, at = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
+        vectors = self._read(expected)
         result = np.empty(len(pairs), np.float32)
         step = 1 << 14
         for start in range(0, len(pairs), step):
@@ -268,12 +268,12 @@ class _VectorReader:
             result[part] = row_cosines(vectors[at[part]], vectors[at[part + len(pairs)]])
         return result
 
-    def _read(self, wanted: Indices) -> Vectors:
+    def _read(self, expected: Indices) -> Vectors:
         """Vectors (N, dim) of pictures in the order of their places; each part is read once."""
-        vectors = np.empty((len(wanted), self._spec.dim), np.float32)
-        which = np.searchsorted(self._stops, wanted, "right")
+        vectors = np.empty((len(expected), self._spec.dim), np.float32)
+        which = np.searchsorted(self._stops, expected, "right")
         for part in np.unique(which):
             here = which == part
             values = read_vectors(self._layout, self._spec, self._keys[part])
-            vectors[here] = values[self._rows[wanted[here]]]
+            vectors[here] = values[self._rows[expected[here]]]
         return vectors

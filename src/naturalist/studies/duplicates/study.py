@@ -110,7 +110,7 @@ def _write(
     steps: Steps,
     categories: Sequence[str],
     withheld: dict[str, list[str]],
-    wanted: str,
+    expected: str,
 ) -> artifacts.Receipt:
     pictures = _read_pictures(layout, steps, categories)
     pairs = _allowed(near_duplicate_steps.read_pairs(layout, steps), pictures, categories, withheld)
@@ -123,7 +123,7 @@ def _write(
     artifacts.write_parquet(path, table)
     artifacts.write_bytes(sheet, _sheet(layout, table, facts))
     digests = {p.name: artifacts.sha256_file(p) for p in (path, sheet)}
-    receipt = artifacts.Receipt(wanted, table.num_rows, digests, facts=facts)
+    receipt = artifacts.Receipt(expected, table.num_rows, digests, facts=facts)
     artifacts.write_receipt(path, receipt)
     return receipt
 
@@ -189,8 +189,8 @@ def _table(
 
 
 def _names(places: Indices, pictures: _Pictures, categories: Sequence[str]) -> list[str]:
-    found = zip(pictures.category[places], pictures.number[places], strict=True)
-    return [pic_id(categories[category], int(number)) for category, number in found]
+    result = zip(pictures.category[places], pictures.number[places], strict=True)
+    return [pic_id(categories[category], int(number)) for category, number in result]
 
 
 def _report(
@@ -238,9 +238,9 @@ def _spanning(group: Indices, what: NDArray[np.int32]) -> Indices:
 
 
 def _sheet(layout: Layout, table: pa.Table, facts: Report) -> bytes:
-    wanted = [one["group"] for one in facts["listed"][:GROUPS_SHOWN]]
-    members: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
-    rows = table.filter(pc.is_in(table["group"], pa.array(wanted, pa.string())))
+    expected = [one["group"] for one in facts["listed"][:GROUPS_SHOWN]]
+    members: dict[str, list[dict[str, Any]]] = {name: [] for name in expected}
+    rows = table.filter(pc.is_in(table["group"], pa.array(expected, pa.string())))
     for row in rows.to_pylist():
         if len(members[row["group"]]) < _COLUMNS:
             members[row["group"]].append(row)

@@ -96,9 +96,9 @@ class LabelStudy(WholeStudy):
         folds, sources, held, judged = judge(rows, self.fits, self.progress)
         probabilities = combine(folds, sources, options.judge)
         given = np.searchsorted(held.labels, rows.sample.labels)
-        found = find_suspects(given, probabilities, judged)
-        table = _table(rows, found, given, known)
-        report = _report(rows, table, found, sources, held, options)
+        result = find_suspects(given, probabilities, judged)
+        table = _table(rows, result, given, known)
+        report = _report(rows, table, result, sources, held, options)
         report["words"] += _not_judged(rows, judged)
         report |= {
             "fingerprint": self._fingerprint,
@@ -125,7 +125,7 @@ def judge(
     fourth tells of each row whether both judges had seen other pictures of its category.
     """
     sample, how = rows.sample, fits.held_out(rows.sample.categories)
-    told = []
+    probabilities = []
     judged = np.ones(len(sample), np.bool_)
     # With one source in all, nothing can be left out but folds of pictures.
     for sources in (np.full(len(sample), "all"), sample.sources):
@@ -140,8 +140,10 @@ def judge(
                 on_fold=partial(_count_rows, advance),
             )
         judged &= learnt(held, sample.labels)
-        told.append(calibrate_held_out(held, sample.labels, sources, how.fit).astype(np.float64))
-    return told[0], told[1], held, judged
+        probabilities.append(
+            calibrate_held_out(held, sample.labels, sources, how.fit).astype(np.float64)
+        )
+    return probabilities[0], probabilities[1], held, judged
 
 
 def _not_judged(rows: TrainingRows, judged: NDArray[np.bool_]) -> list[str]:
@@ -171,16 +173,18 @@ def combine(folds: Probabilities, sources: Probabilities, judge: Judge) -> Proba
 
 
 def _table(
-    rows: TrainingRows, found: Suspects, given: NDArray[np.int64], kept: set[str]
+    rows: TrainingRows, suspects: Suspects, given: NDArray[np.int64], kept: set[str]
 ) -> pa.Table:
     names = np.array(rows.categories, np.str_)
-    chosen = [k for k in found.order[: found.count].tolist() if rows.sample.pic_ids[k] not in kept]
+    selected = [
+        k for k in suspects.order[: suspects.count].tolist() if rows.sample.pic_ids[k] not in kept
+    ]
     columns = [
-        pa.array(rows.sample.pic_ids[chosen].tolist(), pa.string()),
-        pa.array(names[given[chosen]].tolist(), pa.string()),
-        pa.array(names[found.suggested[chosen]].tolist(), pa.string()),
-        pa.array(found.scores[chosen].astype(np.float32)),
-        pa.array(np.arange(1, len(chosen) + 1, dtype=np.int32)),
+        pa.array(rows.sample.pic_ids[selected].tolist(), pa.string()),
+        pa.array(names[given[selected]].tolist(), pa.string()),
+        pa.array(names[suspects.suggested[selected]].tolist(), pa.string()),
+        pa.array(suspects.scores[selected].astype(np.float32)),
+        pa.array(np.arange(1, len(selected) + 1, dtype=np.int32)),
     ]
     return pa.Table.from_arrays(columns, schema=LABEL_ISSUES)
 
@@ -188,7 +192,7 @@ def _table(
 def _report(
     rows: TrainingRows,
     table: pa.Table,
-    found: Suspects,
+    suspects: Suspects,
     sources: Probabilities,
     held: HeldOut,
     options: LabelIssueOptions,
@@ -200,17 +204,17 @@ def _report(
         "pictures": rows.total,
         "looked_at": len(rows.sample),
         "suspects": table.num_rows,
-        "pairs": _pairs(rows.categories, found),
+        "pairs": _pairs(rows.categories, suspects),
         "sources": doubts,
         "single_source": alone,
         "words": list(_words(rows, table, doubts, alone)),
     }
 
 
-def _pairs(categories: tuple[str, ...], found: Suspects) -> list[dict[str, Any]]:
+def _pairs(categories: tuple[str, ...], suspects: Suspects) -> list[dict[str, Any]]:
     return [
         {"category": categories[i], "suggested": categories[j], "pictures": int(count)}
-        for (i, j), count in np.ndenumerate(found.confident)
+        for (i, j), count in np.ndenumerate(suspects.confident)
         if i != j and count
     ]
 
@@ -218,14 +222,14 @@ def _pairs(categories: tuple[str, ...], found: Suspects) -> list[dict[str, Any]]
 def _doubts(rows: TrainingRows, sources: Probabilities, held: HeldOut) -> list[dict[str, Any]]:
     """For each source, what a classifier that never saw it says of its pictures."""
     sample = rows.sample
-    said = sources.argmax(axis=1)
-    told = []
+    predicted = sources.argmax(axis=1)
+    doubts = []
     pairs = zip(sample.labels.tolist(), sample.sources.tolist(), strict=True)
     for label, source in sorted(set(pairs)):
         mine = (sample.labels == label) & (sample.sources == source)
         own = int(np.searchsorted(held.labels, label))
-        counts = np.bincount(said[mine], minlength=len(held.labels))
-        told.append(
+        counts = np.bincount(predicted[mine], minlength=len(held.labels))
+        doubts.append(
             {
                 "category": rows.categories[own],
                 "source": source,
@@ -237,7 +241,7 @@ def _doubts(rows: TrainingRows, sources: Probabilities, held: HeldOut) -> list[d
                 },
             }
         )
-    return told
+    return doubts
 
 
 def _words(

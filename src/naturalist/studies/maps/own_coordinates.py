@@ -45,16 +45,16 @@ class OwnCoordinates:
             ConfigError: there are fewer than 5.
         """
         rows = {name: row for row, name in enumerate(pic_ids.tolist())}
-        found = np.array([rows.get(name, -1) for name in self.pic_ids.tolist()], np.int64)
-        known = np.flatnonzero(found >= 0)
+        result = np.array([rows.get(name, -1) for name in self.pic_ids.tolist()], np.int64)
+        known = np.flatnonzero(result >= 0)
         if len(known) < _LEAST:
             raise ConfigError(
                 f"{self.what} has coordinates of {len(known)} pictures of these tables, and at "
                 f"least {_LEAST} are needed: its picID are such as {self.pic_ids[0]}, theirs such "
                 f"as {pic_ids[0]}"
             )
-        known = known[np.argsort(found[known])]
-        return Given(found[known], self.coordinates[known])
+        known = known[np.argsort(result[known])]
+        return Given(result[known], self.coordinates[known])
 
 
 def read_coordinates(path: Path) -> OwnCoordinates:

@@ -121,15 +121,15 @@ def report_integrity(
     with stage(progress, "integrity", uniform_seeds + 2, "samples") as advance:
         whole = integrity.survey(blocks, names.labels, len(sample.rows), seed)
         advance(1)
-        found = integrity.compare(whole, blocks, sample, seed)
+        result = integrity.compare(whole, blocks, sample, seed)
         advance(1)
         uniform = integrity.uniform_samples(
             whole, blocks, len(sample.rows), uniform_seeds, seed, advance
         )
-    found["categories"] = {
-        names.category_names[int(label)]: share for label, share in found["categories"].items()
+    result["categories"] = {
+        names.category_names[int(label)]: share for label, share in result["categories"].items()
     }
-    return {"sample": found, "uniform": uniform}
+    return {"sample": result, "uniform": uniform}
 
 
 def _reduced_blocks(table: FeatureTable, rows: int, progress: Progress) -> Blocks:

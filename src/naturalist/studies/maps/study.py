@@ -312,8 +312,8 @@ def _summary(study: MapStudy, points: Points, before: dict[str, Any]) -> dict[st
 
 def _metrics(drawn: Drawing) -> dict[str, Any]:
     metrics = quality_as_json(drawn.quality)
-    asked = drawn.sampled[drawn.quality.queries]
-    for word, some in (("sampled", asked), ("placed", ~asked)):
+    requested = drawn.sampled[drawn.quality.queries]
+    for word, some in (("sampled", requested), ("placed", ~requested)):
         if some.any():
             metrics[f"knn_recall_{word}"] = round(float(drawn.quality.recalls[some].mean()), 4)
     metrics["kl_divergence"] = _rounded(drawn.kl_divergence)

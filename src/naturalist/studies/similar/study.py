@@ -68,24 +68,24 @@ class Index:
 
     def search(self, queries: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:
         """Rows and cosines of the `k` nearest to each query; see `neighbours`."""
-        wanted = to_unit(np.asarray(queries, np.float32))
-        if self.rows <= EXACT_ROWS or len(wanted) >= _MANY_QUERIES:
-            return vector_search.search_exactly(self.parts, wanted, k)
+        expected = to_unit(np.asarray(queries, np.float32))
+        if self.rows <= EXACT_ROWS or len(expected) >= _MANY_QUERIES:
+            return vector_search.search_exactly(self.parts, expected, k)
         candidates = max(self.about["candidates"], 20 * k)
-        return vector_search.search(self.parts, self.axes, wanted, k, candidates)
+        return vector_search.search(self.parts, self.axes, expected, k, candidates)
 
     def names(self, rows: NDArray[np.int64]) -> list[dict[str, str]]:
         """picID, category and source of rows, numbered through all parts."""
         starts = np.cumsum([0, *(part["rows"] for part in self.about["parts"])])
-        found: list[dict[str, str]] = [{} for _ in rows]
+        result: list[dict[str, str]] = [{} for _ in rows]
         at = np.searchsorted(starts, rows, side="right") - 1
         for k in np.unique(at).tolist():
             mine = np.flatnonzero(at == k)
             table = artifacts.read_parquet(self.folder / f"{_stem(self.about['parts'][k])}.parquet")
             picked = table.take(pa.array(rows[mine] - starts[k])).to_pylist()
             for place, row in zip(mine.tolist(), picked, strict=True):
-                found[place] = row
-        return found
+                result[place] = row
+        return result
 
     def vector(self, pic_id: str) -> tuple[Floats, int] | None:
         """The vector of a picture and its row; None if it is not in the index."""
@@ -127,8 +127,8 @@ class IndexStudy:
     def current(self) -> Report | None:
         """The content of `index.json`, if it is up to date."""
         before = self.kept()
-        wanted = [[file.name, file.sha256] for file in self.files.files]
-        if before and wanted == [[part["name"], part["sha256"]] for part in before["parts"]]:
+        expected = [[file.name, file.sha256] for file in self.files.files]
+        if before and expected == [[part["name"], part["sha256"]] for part in before["parts"]]:
             return before
         return None
 
@@ -282,23 +282,23 @@ def _measured(
         return {"candidates": before["candidates"], "recall": before["recall"]}
     index = _open(folder, about | {"candidates": 0})
     rng = np.random.default_rng(0)
-    chosen = np.sort(rng.choice(rows, min(_TRIED, rows), replace=False))
+    selected = np.sort(rng.choice(rows, min(_TRIED, rows), replace=False))
     starts = np.cumsum([0, *(part["rows"] for part in about["parts"])])
-    queries = to_unit(vector_search.gather(index.parts, starts, chosen))
+    queries = to_unit(vector_search.gather(index.parts, starts, selected))
     k = min(_TRIED_K + 1, rows)
     with stage(progress, "index: recall", None, "searches") as advance:
         true, _ = vector_search.search_exactly(index.parts, queries, k)
-        said = {"k": k - 1, "queries": len(chosen), "rows": rows, "against": "exact search"}
+        text = {"k": k - 1, "queries": len(selected), "rows": rows, "against": "exact search"}
         for candidates in (*_CANDIDATES, rows):
-            found, _ = vector_search.search(
+            result, _ = vector_search.search(
                 index.parts, index.axes, queries, k, min(candidates, rows)
             )
-            advance(len(chosen))
-            share = vector_search.recall(found, true)
+            advance(len(selected))
+            share = vector_search.recall(result, true)
             if share >= _TARGET_RECALL or candidates >= rows:
                 break
     used = 1.0 if rows <= EXACT_ROWS else share
-    return {"candidates": candidates, "recall": said | {"recall": used, "of_candidates": share}}
+    return {"candidates": candidates, "recall": text | {"recall": used, "of_candidates": share}}
 
 
 def open_index(layout: Layout, dim: int | None = None, backbone: str = "") -> Index:
@@ -308,18 +308,18 @@ def open_index(layout: Layout, dim: int | None = None, backbone: str = "") -> In
         ConfigError: there is none.
         WorkspaceError: it is damaged.
     """
-    found = [
+    result = [
         (about["made_at"], path.parent, about)
         for path in sorted(layout.indexes.glob("*/index.json"))
         if (about := artifacts.read_json(path)) is not None
         and (not backbone or about["backbone"] == backbone)
         and dim in (None, about["dim"])
     ]
-    if not found:
+    if not result:
         raise ConfigError(
             f"there is no index of similar pictures in {layout.indexes}: run  naturalist index"
         )
-    _, folder, about = max(found, key=lambda one: one[:2])
+    _, folder, about = max(result, key=lambda one: one[:2])
     try:
         return _open(folder, about)
     except WorkspaceError:

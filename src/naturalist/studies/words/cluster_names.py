@@ -49,9 +49,9 @@ class ClusterNameStudy(WholeStudy):
         groups = groups_of(self.layout, "clusters", self.clustering)
         with stage(self.progress, "names", len(groups[2]), "clusters") as advance:
             words = open_indexes(self.layout, self.backbone)
-            found = named_groups(self.layout, words, self.backbone, groups)
+            result = named_groups(self.layout, words, self.backbone, groups)
             advance(len(groups[2]))
-        report = {"of": "clusters", "name": self.clustering, **found}
+        report = {"of": "clusters", "name": self.clustering, **result}
         made_from = self._made_from()
         return names.write(self.layout.clustering(self.clustering), report, made_from)
 

@@ -42,9 +42,9 @@ def write_columns(layout: Layout, backbone: str, options: WordOptions) -> Comput
         return None
     taught = [[one.name, one.weights, one.bias, one.threshold] for one in concepts.values()]
     least = options.least_probability
-    wanted = artifacts.fingerprint(words.index.about, taught, has_class, least)
+    expected = artifacts.fingerprint(words.index.about, taught, has_class, least)
     path = layout.word_columns(backbone)
-    if not artifacts.is_done(path, wanted):
+    if not artifacts.is_done(path, expected):
         models = [(one.concept, one.threshold) for one in concepts.values()]
         columns = []
         if has_class:
@@ -56,8 +56,8 @@ def write_columns(layout: Layout, backbone: str, options: WordOptions) -> Comput
         table = pa.table([ids["picID"], *columns], names=["pic_id", *names])
         artifacts.write_parquet(path, table)
         digest = {path.name: artifacts.sha256_file(path)}
-        artifacts.write_receipt(path, artifacts.Receipt(wanted, table.num_rows, digest))
-    return ComputedColumns(_SOURCE, path, tuple(names), wanted)
+        artifacts.write_receipt(path, artifacts.Receipt(expected, table.num_rows, digest))
+    return ComputedColumns(_SOURCE, path, tuple(names), expected)
 
 
 def _column(concept: str) -> str:

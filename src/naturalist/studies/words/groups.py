@@ -38,7 +38,7 @@ def named_groups(layout: Layout, words: Words, backbone: str, groups: Groups) ->
         groups: of its pictures.
     """
     ids, numbers, labels = _largest(*groups)
-    found = name_groups(
+    result = name_groups(
         words.index,
         _finder(ids, numbers, ledger.withheld(layout)),
         len(labels),
@@ -46,7 +46,7 @@ def named_groups(layout: Layout, words: Words, backbone: str, groups: Groups) ->
         read_concepts(layout, backbone),
         words.part,
     )
-    entries = [{"group": label, **one} for label, one in zip(labels, found, strict=True)]
+    entries = [{"group": label, **one} for label, one in zip(labels, result, strict=True)]
     named = sum(1 for one in entries if one["names"])
     return {"groups": len(entries), "named": named, "entries": entries}
 

@@ -125,12 +125,12 @@ class WordIndex:
 
     def described(self, rows: Sequence[int] | NDArray[np.int64]) -> list[dict[str, str]]:
         """picID, category and source of rows numbered through all parts."""
-        wanted = np.asarray(rows, np.int64)
-        parts = np.searchsorted(self.starts, wanted, side="right") - 1
-        result: list[dict[str, str]] = [{} for _ in wanted]
+        expected = np.asarray(rows, np.int64)
+        parts = np.searchsorted(self.starts, expected, side="right") - 1
+        result: list[dict[str, str]] = [{} for _ in expected]
         for number in np.unique(parts).tolist():
             mine = np.flatnonzero(parts == number)
-            names = self.parts[number].names.take(pa.array(wanted[mine] - self.starts[number]))
+            names = self.parts[number].names.take(pa.array(expected[mine] - self.starts[number]))
             for place, row in zip(mine.tolist(), names.to_pylist(), strict=True):
                 result[place] = row
         return result
@@ -165,12 +165,12 @@ def paths_of(layout: Layout, pic_ids: Sequence[str] | NDArray[np.str_]) -> dict[
 
 def token_table(texts: Mapping[str, Sequence[str]]) -> pa.Table:
     """Words of each field's texts, a text for each row, with the rows that have them."""
-    found = [
+    result = [
         (field, token, rows)
         for field, own in texts.items()
         for token, rows in postings([[text] for text in own]).items()
     ]
-    columns = [list(column) for column in zip(*found, strict=True)] if found else [[], [], []]
+    columns = [list(column) for column in zip(*result, strict=True)] if result else [[], [], []]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, _TOKENS, strict=True)]
     return pa.Table.from_arrays(arrays, schema=_TOKENS)
 

@@ -163,8 +163,8 @@ def search(
         if mask is not None:
             scores[~mask] = 0
         best.offer(scores, int(index.starts[number]))
-    wanted = [speaks for one, speaks in zip(searched, used, strict=True) if not one.term.excluded]
-    if wanted and not any(wanted):
+    expected = [speaks for one, speaks in zip(searched, used, strict=True) if not one.term.excluded]
+    if expected and not any(expected):
         best = _Best(k)
     rows, values = best.in_order()
     why = [_why(index, searched, row, vectors) for row in rows[:EXPLAINED]]
@@ -257,12 +257,12 @@ def _reasons(
         if held < len(token.rows) and token.rows[held] == at:
             yield {"word": word, "by": token.field, "what": token.text, "score": round(strength, 3)}
     if one.meaning.has_classes and part.top is not None:
-        chosen = np.isin(part.top.classes[at], one.meaning.classes)
-        if chosen.any():
-            best = int(np.argmax(chosen))
+        selected = np.isin(part.top.classes[at], one.meaning.classes)
+        if selected.any():
+            best = int(np.argmax(selected))
             nouns = one.matches.nouns
             name = nouns.name(int(nouns.classes[int(part.top.classes[at][best])]))
-            total = float(part.top.probabilities[at][chosen].astype(np.float32).sum())
+            total = float(part.top.probabilities[at][selected].astype(np.float32).sum())
             yield {"word": word, "by": "class", "what": name, "score": round(total, 3)}
 
 

@@ -53,8 +53,8 @@ class WordStudy(WholeStudy):
     def current(self) -> Report | None:
         """The content of `words.json`, if it lists the files as they are."""
         about: Report | None = artifacts.read_json(self._folder / "words.json")
-        wanted = [_described(file) for file in self.files.files]
-        is_current = about is not None and _is_current(about, wanted, self.make_head is not None)
+        expected = [_described(file) for file in self.files.files]
+        is_current = about is not None and _is_current(about, expected, self.make_head is not None)
         return about if is_current else None
 
     def make(self, outgrown: Outgrown[None] | None) -> Report:
@@ -72,10 +72,10 @@ class WordStudy(WholeStudy):
         return {"changed": result.changed, "rows": result.report["rows"]}
 
 
-def _is_current(about: dict[str, Any], wanted: list[dict[str, str]], classes: bool) -> bool:
+def _is_current(about: dict[str, Any], expected: list[dict[str, str]], classes: bool) -> bool:
     held = [{key: part[key] for key in ("name", "sha256")} for part in about["parts"]]
     same = about["format"] == FORMAT and about["classes"] == classes
-    return bool(same and held == wanted)
+    return bool(same and held == expected)
 
 
 def _update(

@@ -144,7 +144,7 @@ def _below(mean: float, error: float) -> float:
 
 
 def decide(
-    found: Comparison, names: Sequence[str], *, margin: float, significance: float = 0.05
+    comparison: Comparison, names: Sequence[str], *, margin: float, significance: float = 0.05
 ) -> Verdict:
     """Promote if no category is worse beyond the margin and something is better.
 
@@ -153,23 +153,23 @@ def decide(
     loss, one is significant after Bonferroni's correction for looking at several.
 
     Args:
-        found: the comparison.
+        comparison: the comparison.
         names: of the classes.
         margin: what a category may lose, 0 to 1.
         significance: of the tests.
     """
-    worse = [one for one in found.changes if one.low < -margin]
+    worse = [one for one in comparison.changes if one.low < -margin]
     if worse:
         one = min(worse, key=lambda change: change.low)
         if one.difference < -margin:
-            said = f"{names[one.category]} is recognised {-100 * one.difference:.1f} points less"
+            text = f"{names[one.category]} is recognised {-100 * one.difference:.1f} points less"
         else:
-            said = (
+            text = (
                 f"{names[one.category]} may be recognised {-100 * one.low:.1f} points less, and "
                 f"{one.rows:,} pictures are too few to rule that out"
             )
-        return Verdict(False, f"{said}; the margin is {100 * margin:.1f} points")
-    better = _what_is_better(found, names, significance)
+        return Verdict(False, f"{text}; the margin is {100 * margin:.1f} points")
+    better = _what_is_better(comparison, names, significance)
     if better is None:
         return Verdict(False, "no category is worse beyond the margin, and nothing is better")
     return Verdict(True, f"{better}; no category is worse beyond the margin")
@@ -216,18 +216,20 @@ def decide_with_new(
     )
 
 
-def _what_is_better(found: Comparison, names: Sequence[str], significance: float) -> str | None:
+def _what_is_better(
+    comparison: Comparison, names: Sequence[str], significance: float
+) -> str | None:
     """The category that gained most surely, or else the log loss; None if nothing has."""
-    tests = len(found.changes) + 1
-    one = min(found.changes, key=lambda change: change.p_better, default=None)
+    tests = len(comparison.changes) + 1
+    one = min(comparison.changes, key=lambda change: change.p_better, default=None)
     if one is not None and one.p_better * tests < significance:
         return (
             f"{names[one.category]} is recognised more often "
             f"({100 * one.difference:+.1f} points, p = {one.p_better:.1g})"
         )
-    if found.p_log_loss * tests < significance:
+    if comparison.p_log_loss * tests < significance:
         return (
-            f"its probabilities are better (log loss {found.log_loss:+.4f}, "
-            f"p = {found.p_log_loss:.1g})"
+            f"its probabilities are better (log loss {comparison.log_loss:+.4f}, "
+            f"p = {comparison.p_log_loss:.1g})"
         )
     return None

@@ -202,16 +202,16 @@ def learned(
     present, local = np.unique(classes[rows], return_inverse=True)
     scorer = learn(features[rows], local.astype(np.int64), cell[drawn], weights[drawn] * stands_for)
 
-    def of_all_classes(asked: Features) -> NDArray[np.float32]:
-        result = np.full((len(asked), count), _NEVER, np.float32)
-        result[:, present] = scorer(asked)
+    def of_all_classes(requested: Features) -> NDArray[np.float32]:
+        result = np.full((len(requested), count), _NEVER, np.float32)
+        result[:, present] = scorer(requested)
         return result
 
     return of_all_classes
 
 
 def calibrate_held_out(
-    found: HeldOut,
+    held_out: HeldOut,
     labels: NDArray[np.integer],
     sources: NDArray[np.generic],
     options: FitOptions,
@@ -219,17 +219,17 @@ def calibrate_held_out(
     prior_sources: float = 0.0,
 ) -> NDArray[np.float32]:
     """Probabilities (N, classes); those of each fold by a temperature fitted on all other folds."""
-    probabilities = np.empty_like(found.scores)
+    probabilities = np.empty_like(held_out.scores)
     for fold, temperature in fold_temperatures(
-        found, labels, sources, options, prior_sources=prior_sources
+        held_out, labels, sources, options, prior_sources=prior_sources
     ).items():
-        own = found.folds == fold
-        probabilities[own] = softmax(found.scores[own], temperature)
+        own = held_out.folds == fold
+        probabilities[own] = softmax(held_out.scores[own], temperature)
     return probabilities
 
 
 def fold_temperatures(
-    found: HeldOut,
+    held_out: HeldOut,
     labels: NDArray[np.integer],
     sources: NDArray[np.generic],
     options: FitOptions,
@@ -237,13 +237,13 @@ def fold_temperatures(
     prior_sources: float = 0.0,
 ) -> dict[int, float]:
     """The temperature for each fold, fitted on all other folds; see `shrunk_temperature`."""
-    classes = found.classes(labels)
+    classes = held_out.classes(labels)
     temperatures = {}
-    for fold in np.unique(found.folds).tolist():
-        own = found.folds == fold
+    for fold in np.unique(held_out.folds).tolist():
+        own = held_out.folds == fold
         rest = ~own if (~own).any() else own
         temperatures[fold] = shrunk_temperature(
-            found.scores[rest],
+            held_out.scores[rest],
             classes[rest],
             sources[rest],
             balance=options.balance,

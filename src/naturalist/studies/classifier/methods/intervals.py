@@ -29,29 +29,29 @@ class Interval:
 
 
 def bootstrap_over_sources(
-    found: Mapping[int, Sequence[float]], level: float, seed: int, times: int = BOOTSTRAPS
+    result: Mapping[int, Sequence[float]], level: float, seed: int, times: int = BOOTSTRAPS
 ) -> Interval:
     """Percentile bootstrap of the mean over categories of the mean over sources.
 
     Too narrow where a category has few sources: `interval_of_mean` makes up for that.
 
     Args:
-        found: accuracies of the sources of each category.
+        result: accuracies of the sources of each category.
         level: such as 0.9.
         seed: of the draws.
         times: how often sources are drawn again.
     """
     rng = np.random.default_rng(seed)
     means = np.zeros(times)
-    for values in found.values():
+    for values in result.values():
         drawn = rng.choice(np.asarray(values), size=(times, len(values)))
-        means += drawn.mean(axis=1) / len(found)
+        means += drawn.mean(axis=1) / len(result)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, "bootstrap over sources")
 
 
 def interval_of_mean(
-    found: Mapping[int, Sequence[float]], level: float, chance: float
+    result: Mapping[int, Sequence[float]], level: float, chance: float
 ) -> Interval | None:
     """Where the mean over categories of the mean over new sources lies.
 
@@ -67,25 +67,25 @@ def interval_of_mean(
     Returns:
         None where no category has two sources.
     """
-    spread = {k: float(np.var(v, ddof=1)) for k, v in found.items() if len(v) > 1}
+    spread = {k: float(np.var(v, ddof=1)) for k, v in result.items() if len(v) > 1}
     if not spread:
         return None
     usual = float(np.mean(list(spread.values())))
-    parts = [(spread.get(k, usual) / len(v), max(1, len(v) - 1)) for k, v in found.items()]
+    parts = [(spread.get(k, usual) / len(v), max(1, len(v) - 1)) for k, v in result.items()]
     total = sum(part for part, _ in parts)
     freedom = total**2 / sum(part**2 / df for part, df in parts) if total > 0 else 1.0
-    mean = float(np.mean([np.mean(v) for v in found.values()]))
-    half = _student(level, freedom) * float(np.sqrt(total)) / len(found)
-    low, high = (_with_imaginary(found, value) for value in (chance, 1.0))
+    mean = float(np.mean([np.mean(v) for v in result.values()]))
+    half = _student(level, freedom) * float(np.sqrt(total)) / len(result)
+    low, high = (_with_imaginary(result, value) for value in (chance, 1.0))
     low, high = _clipped(min(low, mean - half), max(high, mean + half))
     return Interval(low, high, level, "Student's t over sources and three imaginary sources")
 
 
-def _with_imaginary(found: Mapping[int, Sequence[float]], accuracy: float) -> float:
+def _with_imaginary(result: Mapping[int, Sequence[float]], accuracy: float) -> float:
     """The mean if each category had further sources of this accuracy."""
     means = [
         (sum(values) + PRIOR_SOURCES * accuracy) / (len(values) + PRIOR_SOURCES)
-        for values in found.values()
+        for values in result.values()
     ]
     return float(np.mean(means))
 

@@ -151,7 +151,7 @@ def fit_blocks(
         raise MissingExtra("scipy", "analysis") from error
     scale = _scale_of(blocks(), dim)
     problem = _Problem(blocks, scale, len(labels), dim, options.penalty, on_pass)
-    found = minimize(
+    result = minimize(
         problem.loss_and_gradient,
         problem.packed(start),
         jac=True,
@@ -163,7 +163,7 @@ def fit_blocks(
             "gtol": 1e-6,
         },
     )
-    return problem.model(found.x, labels)
+    return problem.model(result.x, labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,8 +294,8 @@ def temperature_for(
         sums = np.log(np.exp(scaled - top[:, np.newaxis]).sum(axis=1)) + top
         return float(np.average(sums - own / np.exp(log_temperature), weights=weights))
 
-    found = minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded")
-    return float(np.exp(found.x))
+    result = minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded")
+    return float(np.exp(result.x))
 
 
 def calibrated(

@@ -73,7 +73,7 @@ def balanced_accuracy(cells: list[Cell]) -> float:
     So the number says what to expect of a source that is drawn at random, not of a picture drawn
     from the sources at hand, most of which may come from one of them.
     """
-    return float(np.mean([np.mean(found) for found in accuracies(cells).values()]))
+    return float(np.mean([np.mean(result) for result in accuracies(cells).values()]))
 
 
 def accuracies(cells: list[Cell]) -> dict[int, list[float]]:
@@ -127,18 +127,18 @@ def calibration(
     lowest = 1 / probabilities.shape[1]
     place = np.floor((confidence - lowest) / (1 - lowest) * bins).astype(np.int64)
     place = np.clip(place, 0, bins - 1)
-    found, error = [], 0.0
+    result, error = [], 0.0
     for k in range(bins):
         rows = place == k
         weight = float(weights[rows].sum())
         if weight <= 0:
             continue
-        said = float(np.average(confidence[rows], weights=weights[rows]))
+        claimed = float(np.average(confidence[rows], weights=weights[rows]))
         held = float(np.average(right[rows], weights=weights[rows]))
         share = weight / float(weights.sum())
-        found.append(Bin(said, held, int(rows.sum()), share))
-        error += share * abs(said - held)
-    return Calibration(error, tuple(found))
+        result.append(Bin(claimed, held, int(rows.sum()), share))
+        error += share * abs(claimed - held)
+    return Calibration(error, tuple(result))
 
 
 def log_loss(probabilities: NDArray[np.floating[Any]], truth: Index, weights: Floats) -> float:
@@ -173,6 +173,6 @@ def selective_by(
     covered = np.cumsum(weight)
     accuracy = np.cumsum(weight * right) / covered
     share = covered / covered[-1]
-    wanted = np.linspace(1 / _CURVE, 1, _CURVE)
-    at = np.minimum(np.searchsorted(share, wanted - 1e-12), len(share) - 1)
-    return [(float(w), float(accuracy[k])) for w, k in zip(wanted, at.tolist(), strict=True)]
+    expected = np.linspace(1 / _CURVE, 1, _CURVE)
+    at = np.minimum(np.searchsorted(share, expected - 1e-12), len(share) - 1)
+    return [(float(w), float(accuracy[k])) for w, k in zip(expected, at.tolist(), strict=True)]

@@ -110,7 +110,7 @@ def nested(
         both = pairs[inner, outer] if known else trial.accuracies(outer, inner)
         pairs[outer, inner] = both
         on_fit(len(pairs), count * (count - 1))
-    pairs = {job: trial.of(job[1], found) for job, found in pairs.items()}
+    pairs = {job: trial.of(job[1], result) for job, result in pairs.items()}
     chance = 1 / len(np.unique(labels))
     return Nested(tuple(_held(alone, pairs, level, chance)), tuple(_leaning(alone, pairs, folds)))
 
@@ -144,9 +144,9 @@ class _Trial:
         rest = ~(self._members[one] | self._members[other])
         return len(np.unique(self._classes[rest])) == len(self._known)
 
-    def of(self, fold: int, found: Accuracies) -> Accuracies:
+    def of(self, fold: int, result: Accuracies) -> Accuracies:
         """Those of the accuracies that are of a fold's sources."""
-        return {cell: value for cell, value in found.items() if cell[1] in self._folds[fold]}
+        return {cell: value for cell, value in result.items() if cell[1] in self._folds[fold]}
 
     def accuracies(self, outer: int | None, inner: int) -> Accuracies:
         """Accuracy on each source of the folds by a model without them.
@@ -186,7 +186,7 @@ def _held(alone: Sequence[Accuracies], pairs: Pairs, level: float, chance: float
     held = []
     for outer, own in enumerate(alone):
         others = [
-            value for (out, _), found in pairs.items() if out == outer for value in found.values()
+            value for (out, _), result in pairs.items() if out == outer for value in result.values()
         ]
         interval = interval_for_new_source(others, level, chance)
         if interval is not None:
@@ -202,9 +202,9 @@ def _leaning(
     for removed, names in enumerate(folds):
         losses = [
             (alone[other][cell] - value, cell[1])
-            for (out, other), found in pairs.items()
+            for (out, other), result in pairs.items()
             if out == removed
-            for cell, value in found.items()
+            for cell, value in result.items()
             if cell in alone[other]
         ]
         if losses:

@@ -59,9 +59,9 @@ class Novelty:
             distances(features, self.reference.astype(np.float32), self.neighbours)
         )
 
-    def scores_of(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+    def scores_of(self, result: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same for distances (N,)."""
-        below = np.searchsorted(self.quantiles, found, side="left")
+        below = np.searchsorted(self.quantiles, result, side="left")
         return (below / len(self.quantiles)).astype(np.float32)
 
     def known(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -87,13 +87,13 @@ class FittedNovelty:
         """Scores (n,) of rows (n, dim), each without what the reference has of its fold (n,)."""
         novelty = self.novelty
         exact = novelty.reference.astype(np.float32)
-        found = np.empty(len(features), np.float32)
+        result = np.empty(len(features), np.float32)
         for fold in np.unique(folds).tolist():
             rows, others = folds == fold, exact[self.folds != fold]
-            found[rows] = distances(
+            result[rows] = distances(
                 features[rows], others if len(others) else exact, novelty.neighbours
             )
-        return novelty.scores_of(found)
+        return novelty.scores_of(result)
 
 
 def unit(features: Features) -> Features:
@@ -156,8 +156,8 @@ def quantiles_of(
     weights = row_weights(labels[rows], sources[rows])
     order = np.argsort(own[rows], kind="stable")
     share = np.cumsum(weights[order])
-    wanted = (np.arange(_STEPS) + 0.5) / _STEPS * share[-1]
-    at = np.minimum(np.searchsorted(share, wanted), len(order) - 1)
+    expected = (np.arange(_STEPS) + 0.5) / _STEPS * share[-1]
+    at = np.minimum(np.searchsorted(share, expected), len(order) - 1)
     result: NDArray[np.float32] = own[rows][order][at]
     return result
 

@@ -146,8 +146,8 @@ def _by_hdbscan(points: Floats, reduction: Reduction, min_size: int) -> Model:
     except ImportError as error:
         raise MissingExtra("scikit-learn", "analysis") from error
     size = max(2, min(min_size, len(points)))
-    found = HDBSCAN(min_cluster_size=size, min_samples=min(_MIN_SAMPLES, size), copy=True)
-    owners = found.fit_predict(points.astype(np.float64)).astype(np.int32)
+    result = HDBSCAN(min_cluster_size=size, min_samples=min(_MIN_SAMPLES, size), copy=True)
+    owners = result.fit_predict(points.astype(np.float64)).astype(np.int32)
     order = np.argsort(owners, kind="stable")
     places, owners = points[order], owners[order]
     groups = [places[owners == one] for one in np.unique(owners[owners >= 0])]

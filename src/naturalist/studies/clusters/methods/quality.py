@@ -159,9 +159,9 @@ def stability(points: Floats, options: ClusterOptions, model: Model) -> Stabilit
     for half, seed in _halves(points, options.seed, 10):
         fewer = _for_fewer(options, len(half), seed)
         again = make_model(half, model.reduction, fewer, len(ids))
-        found = assign(again, points).cluster
-        indices.append(rand_index(whole, found))
-        overlaps.append([_best_jaccard(whole == one, found) for one in ids])
+        result = assign(again, points).cluster
+        indices.append(rand_index(whole, result))
+        overlaps.append([_best_jaccard(whole == one, result) for one in ids])
     return Stability(float(np.mean(indices)), np.mean(overlaps, axis=0, dtype=np.float64))
 
 
@@ -172,12 +172,12 @@ def _for_fewer(options: ClusterOptions, rows: int, seed: int) -> ClusterOptions:
     return replace(options, min_size=size, seed=seed)
 
 
-def _best_jaccard(members: NDArray[np.bool_], found: Labels) -> float:
-    inside = found[members & (found != NOISE)]
+def _best_jaccard(members: NDArray[np.bool_], result: Labels) -> float:
+    inside = result[members & (result != NOISE)]
     if not len(inside):
         return 0.0
     names, common = np.unique(inside, return_counts=True)
-    sizes = np.array([(found == name).sum() for name in names])
+    sizes = np.array([(result == name).sum() for name in names])
     return float((common / (members.sum() + sizes - common)).max())
 
 
@@ -204,8 +204,8 @@ def silhouette(points: Floats, clusters: Labels, seed: int) -> float | None:
 def _some(points: Floats, rows: int, seed: int) -> Floats:
     if len(points) <= rows:
         return points
-    chosen = np.random.default_rng([seed, 2]).choice(len(points), rows, replace=False)
-    return points[np.sort(chosen)]
+    selected = np.random.default_rng([seed, 2]).choice(len(points), rows, replace=False)
+    return points[np.sort(selected)]
 
 
 def _halves(points: Floats, seed: int, repeats: int = 5) -> list[tuple[Floats, int]]:

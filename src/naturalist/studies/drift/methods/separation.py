@@ -58,14 +58,14 @@ def separate(vectors: Floats, is_new: Mask, strata: Codes, rng: np.random.Genera
     """
     first = _half(is_new, strata, rng)
     scores = np.empty(len(vectors), np.float32)
-    found = []
+    result = []
     for train in (first, ~first):
         test = ~train
         direction = _discriminant(vectors[train], is_new[train], strata[train])
         scores[test] = vectors[test] @ direction
-        found.append(_stratified_auc(scores[test], is_new[test], strata[test]))
-    auc = float(np.mean([one[0] for one in found]))
-    smaller = min(one[1] for one in found)
+        result.append(_stratified_auc(scores[test], is_new[test], strata[test]))
+    auc = float(np.mean([one[0] for one in result]))
+    smaller = min(one[1] for one in result)
     return Separation(auc, min(1.0, 2 * smaller), _standardised(scores, is_new, strata, first))
 
 

@@ -117,7 +117,7 @@ def compare(
         ValueError: a stratum has rows of one kind only.
         MissingExtra: SciPy is not installed.
     """
-    found, nulls, squares, spreads = [], [], [], []
+    result, nulls, squares, spreads = [], [], [], []
     witness = np.zeros(len(embedding), np.float32)
     for stratum in range(int(strata.max()) + 1):
         rows = np.flatnonzero(strata == stratum)
@@ -129,11 +129,11 @@ def compare(
         difference = mine[new].mean(axis=0) - mine[~new].mean(axis=0)
         witness[rows] = mine @ difference
         scale = new.sum() * (~new).sum() / len(new)
-        found.append(float(scale * (difference @ difference)))
+        result.append(float(scale * (difference @ difference)))
         nulls.append(_exchanged(mine, int(new.sum()), permutations, rng))
-        squares.append((found[-1] - nulls[-1].mean()) / scale)
+        squares.append((result[-1] - nulls[-1].mean()) / scale)
         spreads.append(float(np.einsum("ij,ij->", mine, mine)) / len(new))
-    each, null = np.array(found), np.array(nulls)
+    each, null = np.array(result), np.array(nulls)
     weights = np.bincount(strata[is_new]) / is_new.sum()
     return Compared(
         statistic=float(each.sum()),
@@ -151,15 +151,15 @@ def _exchanged(
     """The statistic of one stratum after each exchange; rows must be centred."""
     rows = len(centred)
     stretch = rows * new / (rows - new)
-    found = np.empty(permutations)
+    result = np.empty(permutations)
     for start in range(0, permutations, _AT_ONCE):
         count = min(_AT_ONCE, permutations - start)
         drawn = np.argpartition(rng.random((count, rows), np.float32), new - 1, axis=1)[:, :new]
-        chosen = np.zeros((count, rows), np.float32)
-        np.put_along_axis(chosen, drawn, np.float32(1 / new), axis=1)
-        means = chosen @ centred
-        found[start : start + count] = stretch * np.einsum("ij,ij->i", means, means)
-    return found
+        selected = np.zeros((count, rows), np.float32)
+        np.put_along_axis(selected, drawn, np.float32(1 / new), axis=1)
+        means = selected @ centred
+        result[start : start + count] = stretch * np.einsum("ij,ij->i", means, means)
+    return result
 
 
 def _effect(square: float, spread: float) -> float:
@@ -167,24 +167,24 @@ def _effect(square: float, spread: float) -> float:
     return float(np.sqrt(between / max(spread, between, 1e-12)))
 
 
-def p_value(found: float, null: NDArray[np.float64]) -> float:
+def p_value(result: float, null: NDArray[np.float64]) -> float:
     """The share of the null distribution that is at least as large as what was found.
 
     Args:
-        found: the statistic.
+        result: the statistic.
         null: (permutations,) the same statistic after exchanges.
 
     Raises:
         MissingExtra: SciPy is not installed.
     """
-    exceeded = int((null >= found).sum())
+    exceeded = int((null >= result).sum())
     if exceeded >= _EXCEEDED_ENOUGH or null.std() <= 0:
         return (1 + exceeded) / (1 + len(null))
     try:
         from scipy import stats
     except ImportError as error:
         raise MissingExtra("SciPy", "analysis") from error
-    standard = (found - null.mean()) / null.std(ddof=1)
+    standard = (result - null.mean()) / null.std(ddof=1)
     return max(_LEAST_P, float(stats.pearson3.sf(standard, max(0.0, stats.skew(null)))))
 
 

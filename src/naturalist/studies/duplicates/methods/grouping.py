@@ -73,11 +73,11 @@ def near_pairs(
         on_share: told now and then which share of the search is done.
     """
     order = np.argsort(hashes, kind="stable")
-    found, starts = np.unique(hashes[order], return_index=True)
+    result, starts = np.unique(hashes[order], return_index=True)
     counts = np.diff(np.append(starts, len(hashes)))
     yield from _equal_hashes(hashes, order, old)
-    is_new = np.maximum.reduceat(order, starts) >= old if len(found) else np.empty(0, bool)
-    for one, other, distance in _near_hashes(found, max_distance, is_new, on_share):
+    is_new = np.maximum.reduceat(order, starts) >= old if len(result) else np.empty(0, bool)
+    for one, other, distance in _near_hashes(result, max_distance, is_new, on_share):
         pairs = _members(order, starts, counts, one, other, distance)
         fresh = pairs.where(pairs.second >= old)
         if len(fresh):
@@ -89,8 +89,8 @@ def row_cosines(one: Vectors, other: Vectors) -> NDArray[np.float32]:
     products = np.einsum("ij,ij->i", one, other, dtype=np.float64)
     lengths = np.linalg.norm(one, axis=1).astype(np.float64) * np.linalg.norm(other, axis=1)
     there = lengths > 0
-    found = np.divide(products, lengths, out=np.zeros_like(products), where=there)
-    cosine: Vectors = found.astype(np.float32)
+    result = np.divide(products, lengths, out=np.zeros_like(products), where=there)
+    cosine: Vectors = result.astype(np.float32)
     return cosine
 
 
@@ -197,8 +197,8 @@ def _each_with_each(
         one = mine[at]
         # Of two new ones the lower meets the higher.
         keep = (one != other) & (~is_new[other] | (one < other))
-        found = one[keep], other[keep], distance[at[keep], other[keep]].astype(np.int64)
-        yield (start + len(mine)) / len(new), found
+        result = one[keep], other[keep], distance[at[keep], other[keep]].astype(np.int64)
+        yield (start + len(mine)) / len(new), result
 
 
 def _by_blocks(
@@ -223,8 +223,8 @@ def _by_blocks(
             one, other, differing = one[keep], other[keep], differing[keep]
             # A pair meets under many choices; it counts under the first of them.
             mine = first_choice[_equal_blocks(differing, masks)] == number
-            found = one[mine], other[mine], distance[keep][mine].astype(np.int64)
-            yield number / len(choices), found
+            result = one[mine], other[mine], distance[keep][mine].astype(np.int64)
+            yield number / len(choices), result
 
 
 def _block_masks(blocks: int) -> Hashes:
@@ -243,9 +243,9 @@ def _equal_blocks(differing: Hashes, masks: Hashes) -> Indices:
 
 def _first_choices(blocks: int, choices: list[tuple[int, ...]]) -> Indices:
     """For each set of blocks in common the first choice of blocks that lies in it; -1 if none."""
-    wanted = np.array([sum(1 << block for block in choice) for choice in choices], np.int64)
+    expected = np.array([sum(1 << block for block in choice) for choice in choices], np.int64)
     sets = np.arange(1 << blocks, dtype=np.int64)
     first = np.full(len(sets), -1, np.int64)
     for number in range(len(choices) - 1, -1, -1):
-        first[(sets & wanted[number]) == wanted[number]] = number
+        first[(sets & expected[number]) == expected[number]] = number
     return first

@@ -28,10 +28,10 @@ def conditional(distance: Floats, perplexity: float) -> Floats:
         (rows, k) float32; each row sums to 1.
     """
     result = np.empty(distance.shape, np.float32)
-    wanted = np.log(min(perplexity, distance.shape[1] / 1.01))
+    expected = np.log(min(perplexity, distance.shape[1] / 1.01))
 
     def work(start: int, end: int) -> None:
-        _calibrate(distance[start:end], wanted, result[start:end])
+        _calibrate(distance[start:end], expected, result[start:end])
 
     in_pieces(len(distance), _PIECE, work)
     return result
@@ -62,7 +62,7 @@ def joint(index: NDArray[np.int32], probabilities: Floats) -> Any:
 
 
 @compiled
-def _calibrate(distance, wanted, found):  # type: ignore[no-untyped-def]
+def _calibrate(distance, expected, result):  # type: ignore[no-untyped-def]
     k = distance.shape[1]
     for row in range(len(distance)):
         nearest = distance[row, 0] ** 2
@@ -74,17 +74,17 @@ def _calibrate(distance, wanted, found):  # type: ignore[no-untyped-def]
             for c in range(k):
                 square = distance[row, c] ** 2 - nearest
                 p = np.exp(-beta * square)
-                found[row, c] = p
+                result[row, c] = p
                 total += p
                 weighted += p * square
             entropy = np.log(total) + beta * weighted / total
-            if abs(entropy - wanted) < 1e-5:
+            if abs(entropy - expected) < 1e-5:
                 break
-            if entropy > wanted:
+            if entropy > expected:
                 low = beta
                 beta = beta * 2 if np.isinf(high) else (beta + high) / 2
             else:
                 high = beta
                 beta = (beta + low) / 2
         for c in range(k):
-            found[row, c] /= total
+            result[row, c] /= total

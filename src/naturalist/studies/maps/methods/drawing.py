@@ -168,18 +168,18 @@ def draw(
     fitted, reduced = reduce_all(blocks, rows, options, progress)
     clock.lap("reduce")
     sample = _sample_of(given, rows) if given else choose_sample(reduced, options)
-    chosen = sample.rows
+    selected = sample.rows
     clock.lap("sample")
-    layout = lay_out_sample(reduced, chosen, options, before, progress, given)
+    layout = lay_out_sample(reduced, selected, options, before, progress, given)
     clock.lap("layout")
-    layout, aligned = _lay_over(layout, chosen, options, before)
-    model = MapModel(fitted, reduced[chosen], layout.coordinates)
-    placed = place_all(model, reduced, chosen, layout, options, progress)
+    layout, aligned = _lay_over(layout, selected, options, before)
+    model = MapModel(fitted, reduced[selected], layout.coordinates)
+    placed = place_all(model, reduced, selected, layout, options, progress)
     clock.lap("place")
     quality = _measure(reduced, placed.coordinates, options, progress)
     clock.lap("measure")
     sampled = np.zeros(rows, np.bool_)
-    sampled[chosen] = True
+    sampled[selected] = True
     return Drawing(
         placed.coordinates,
         sampled,
@@ -197,16 +197,16 @@ def draw(
 
 
 def _lay_over(
-    layout: Layout, chosen: Rows, options: DrawingOptions, before: Before | None
+    layout: Layout, selected: Rows, options: DrawingOptions, before: Before | None
 ) -> tuple[Layout, Alignment | None]:
     if before is None:
         return layout, None
-    own = np.flatnonzero(np.isin(chosen, before.common))
+    own = np.flatnonzero(np.isin(selected, before.common))
     if len(own) <= options.dims:
         return layout, None
     # The scale of t-SNE has a meaning, by which points are placed: it stays.
     scaled = options.method != "tsne"
-    there = before.coordinates[chosen[own]]
+    there = before.coordinates[selected[own]]
     aligned = alignment.align(layout.coordinates, own, there, scaled=scaled)
     return replace(layout, coordinates=aligned.coordinates), aligned
 
@@ -253,14 +253,14 @@ def _sample_of(given: Given, rows: int) -> Sample:
 
 def lay_out_sample(
     reduced: Floats,
-    chosen: Rows,
+    selected: Rows,
     options: DrawingOptions,
     before: Before | None,
     progress: Progress,
     given: Given | None = None,
 ) -> Layout:
     """Lay the chosen rows of all reduced points out; `draw` says what the arguments are."""
-    points = reduced[chosen]
+    points = reduced[selected]
     k = min(options.tsne.neighbours, len(points) - 1)
     with stage(progress, "neighbours", len(points), "points") as advance:
         near = neighbours.nearest(points, k, seed=options.seed, on_progress=advance)
@@ -278,7 +278,7 @@ def lay_out_sample(
         with stage(progress, "t-SNE", levels.steps(len(points), steps), "steps") as advance:
             made = levels.lay_out(points, near.index, strengths, dims, steps, seed, advance)
     else:
-        start = tsne.start_from_map(before.coordinates[chosen], seed)
+        start = tsne.start_from_map(before.coordinates[selected], seed)
         steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
         with stage(progress, "t-SNE", steps.total, "steps") as advance:
             made = tsne.lay_out(strengths, start, steps, advance)
@@ -288,7 +288,7 @@ def lay_out_sample(
 def place_all(
     model: MapModel,
     reduced: Floats,
-    chosen: Rows,
+    selected: Rows,
     layout: Layout,
     options: DrawingOptions,
     progress: Progress,
@@ -302,13 +302,13 @@ def place_all(
         reference, layout.index[:, :k], layout.distance[:, :k], options.placement.perplexity
     )
     others = np.ones(len(reduced), np.bool_)
-    others[chosen] = False
+    others[selected] = False
     rest = np.flatnonzero(others)
     result = Placement(
         np.empty((len(reduced), options.dims), np.float32),
         *(np.empty(len(reduced), np.float32) for _ in range(3)),
     )
-    _put(result, chosen, own)
+    _put(result, selected, own)
     with stage(progress, "place", len(rest), "points") as advance:
         for start in range(0, len(rest), PLACED_AT_ONCE):
             part = rest[start : start + PLACED_AT_ONCE]
@@ -323,8 +323,8 @@ def place_some(reference: Reference, reduced: Floats, options: DrawingOptions) -
     return placement.place(reference, reduced, replace(options.placement, steps=steps))
 
 
-def _put(found: Placement, rows: Rows, part: Placement) -> None:
-    found.coordinates[rows] = part.coordinates
-    found.confidence[rows] = part.confidence
-    found.density[rows] = part.density
-    found.distance[rows] = part.distance
+def _put(result: Placement, rows: Rows, part: Placement) -> None:
+    result.coordinates[rows] = part.coordinates
+    result.confidence[rows] = part.confidence
+    result.density[rows] = part.density
+    result.distance[rows] = part.distance

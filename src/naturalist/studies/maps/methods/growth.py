@@ -86,7 +86,7 @@ def measure_drift(
 def _beyond(
     far: float, farther: float, chance: float, trust: float | None, limits: MapOptions
 ) -> list[str]:
-    """In words, what is beyond its limit; not asked of a handful, which says nothing."""
+    """In words, what is beyond its limit; not measured for a handful, which says nothing."""
     words = []
     if far > limits.max_far_share:
         words.append(
@@ -108,8 +108,8 @@ def _beyond(
 
 
 def _own_distances(reduced: Floats, seed: int) -> Floats:
-    asked = _some(len(reduced), seed)
-    return neighbours.exact(reduced, reduced[asked], 1, asked)[1][:, 0]
+    requested = _some(len(reduced), seed)
+    return neighbours.exact(reduced, reduced[requested], 1, requested)[1][:, 0]
 
 
 def _quality(
@@ -120,9 +120,9 @@ def _quality(
     some = _some(len(reduced), seed)[: map_quality.QUERIES]
     together = np.concatenate([model.reduced, reduced[some]])
     shown = np.concatenate([model.coordinates, placed.coordinates[some]])
-    asked = np.arange(len(model.reduced), len(together))
-    found = map_quality.measure(together, shown, seed, asked=asked)
-    return found.trustworthiness, float(found.recalls.mean())
+    requested = np.arange(len(model.reduced), len(together))
+    result = map_quality.measure(together, shown, seed, requested=requested)
+    return result.trustworthiness, float(result.recalls.mean())
 
 
 def _some(rows: int, seed: int) -> NDArray[np.int64]:

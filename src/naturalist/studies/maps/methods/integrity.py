@@ -208,17 +208,17 @@ def _agreement(whole: Survey, points: Floats, sample: Sample, seed: int) -> dict
 
 
 def _distances(whole: Survey, points: Floats) -> dict[str, float]:
-    found = np.empty(len(whole.queries), np.float32)
+    result = np.empty(len(whole.queries), np.float32)
 
     def work(start: int, end: int) -> None:
-        found[start:end] = neighbours.exact(points, whole.queries[start:end], 1)[1][:, 0]
+        result[start:end] = neighbours.exact(points, whole.queries[start:end], 1)[1][:, 0]
 
     with neighbours.single_threaded_blas():
-        in_pieces(len(found), 1024, work)
+        in_pieces(len(result), 1024, work)
     return {
-        "hausdorff": _rounded(found.max()),
-        "robust_hausdorff": _rounded(np.quantile(found, _REMOTE_QUANTILE)),
-        "mean_distance": _rounded(found.mean()),
+        "hausdorff": _rounded(result.max()),
+        "robust_hausdorff": _rounded(np.quantile(result, _REMOTE_QUANTILE)),
+        "mean_distance": _rounded(result.mean()),
     }
 
 
@@ -285,13 +285,13 @@ def uniform_samples(
         on_progress: hears how many more samples are done.
     """
     rows = len(whole.categories)
-    found = []
+    result = []
     for k in range(seeds):
         options = SampleOptions(size, "uniform", seed + k)
-        found.append(compare(whole, blocks, sampling.choose(blocks, rows, options), seed + k))
+        result.append(compare(whole, blocks, sampling.choose(blocks, rows, options), seed + k))
         if on_progress is not None:
             on_progress(1)
-    return {"seeds": seeds} | {word: _interval([one[word] for one in found]) for word in MEASURES}
+    return {"seeds": seeds} | {word: _interval([one[word] for one in result]) for word in MEASURES}
 
 
 def _interval(values: list[Any]) -> dict[str, Any] | None:

@@ -74,9 +74,11 @@ def lay_out(
         start = tsne.start_from(points, dims, seed)
         return tsne.lay_out(strengths, start, options, on_progress)
     rng = np.random.default_rng([seed, 3])
-    chosen = np.sort(rng.choice(rows, _few(rows), replace=False))
-    coarse = _coarse(points[chosen], dims, options, seed, _scaled(on_progress, len(chosen), rows))
-    start = _spread(coarse, chosen, index, rng)
+    selected = np.sort(rng.choice(rows, _few(rows), replace=False))
+    coarse = _coarse(
+        points[selected], dims, options, seed, _scaled(on_progress, len(selected), rows)
+    )
+    start = _spread(coarse, selected, index, rng)
     last = replace(options, early_iterations=0, iterations=options.iterations // 2)
     return tsne.lay_out(strengths, start, last, on_progress)
 
@@ -102,13 +104,13 @@ def _scaled(on_progress: OnProgress, few: int, rows: int) -> OnProgress:
 
 
 def _spread(
-    coarse: Floats, chosen: NDArray[np.int64], index: Index, rng: np.random.Generator
+    coarse: Floats, selected: NDArray[np.int64], index: Index, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Where all points begin: between their nearest neighbours that have a place already."""
     rows, dims = len(index), coarse.shape[1]
     start = np.zeros((rows, dims))
     placed = np.zeros(rows, np.bool_)
-    start[chosen], placed[chosen] = coarse, True
+    start[selected], placed[selected] = coarse, True
     rest = np.flatnonzero(~placed)
     while len(rest):
         near = index[rest]
@@ -125,7 +127,7 @@ def _spread(
     # What hangs together with none of the chosen begins with any of them.
     start[rest] = coarse[rng.integers(0, len(coarse), len(rest))]
     moved = np.ones(rows, np.bool_)
-    moved[chosen] = False
+    moved[selected] = False
     spread = _JITTER * float(coarse.std())
     start[moved] += rng.normal(0, spread, (int(moved.sum()), dims))
     start -= start.mean(axis=0)

@@ -96,8 +96,8 @@ def make_reference(
     """
     k = min(_CONFIDENT_NEIGHBOURS, len(reduced) - 1)
     if near is None:
-        found = neighbours.nearest(reduced, k, recall=0.9, seed=seed)
-        near = found.index, found.distance
+        result = neighbours.nearest(reduced, k, recall=0.9, seed=seed)
+        near = result.index, result.distance
     index, distance = near[0][:, :k], near[1][:, :k]
     away = np.linalg.norm(coordinates[index] - coordinates[:, None], axis=2)
     reach = max(3 * float(np.median(away)), 1e-9)
@@ -116,28 +116,28 @@ def place(reference: Reference, reduced: Floats, options: PlacementOptions) -> P
     )
     strengths = affinities.conditional(near.distance, options.perplexity)
     places = octree.in_space(reference.coordinates)
-    found = np.empty((len(reduced), 3), np.float32)
+    result = np.empty((len(reduced), 3), np.float32)
     in_pieces(
-        len(reduced), _PIECE, lambda a, b: _medians(places, near.index, strengths, a, b, found)
+        len(reduced), _PIECE, lambda a, b: _medians(places, near.index, strengths, a, b, result)
     )
     for step in range(options.steps):
         # The first steps are nearly whole, the later ones smaller: the walk settles.
-        _move(reference, near.index, strengths, 1 / (1 + 0.2 * step), found)
-    coordinates = found[:, : reference.coordinates.shape[1]].copy()
+        _move(reference, near.index, strengths, 1 / (1 + 0.2 * step), result)
+    coordinates = result[:, : reference.coordinates.shape[1]].copy()
     return _described(reference, near.index, near.distance, strengths, coordinates)
 
 
 def _move(
-    reference: Reference, index: NDArray[np.int32], strengths: Floats, rate: float, found: Floats
+    reference: Reference, index: NDArray[np.int32], strengths: Floats, rate: float, result: Floats
 ) -> None:
-    pushes, _ = octree.repulsion_on(reference.tree, found, _THETA)
+    pushes, _ = octree.repulsion_on(reference.tree, result, _THETA)
     pushes *= np.float32(reference.push)
     places, longest = octree.in_space(reference.coordinates), np.float32(reference.reach)
 
     def work(a: int, b: int) -> None:
-        _step(places, index, strengths, pushes, np.float32(rate), longest, a, b, found)
+        _step(places, index, strengths, pushes, np.float32(rate), longest, a, b, result)
 
-    in_pieces(len(found), _PIECE, work)
+    in_pieces(len(result), _PIECE, work)
 
 
 def describe(
@@ -176,7 +176,7 @@ def _described(
 
 
 @compiled
-def _medians(places, index, strengths, start, end, found):  # type: ignore[no-untyped-def]
+def _medians(places, index, strengths, start, end, result):  # type: ignore[no-untyped-def]
     k = index.shape[1]
     values = np.empty(k, np.float32)
     weights = np.empty(k, np.float32)
@@ -191,16 +191,16 @@ def _medians(places, index, strengths, start, end, found):  # type: ignore[no-un
             total = np.float32(0)
             for c in range(k):
                 total += weights[c]
-                found[row, axis] = values[c]
+                result[row, axis] = values[c]
                 if total >= 0.5:
                     break
 
 
 @compiled
-def _step(places, index, strengths, pushes, rate, longest, start, end, found):  # type: ignore[no-untyped-def]
+def _step(places, index, strengths, pushes, rate, longest, start, end, result):  # type: ignore[no-untyped-def]
     one = np.float32(1)
     for row in range(start, end):
-        x, y, z = found[row, 0], found[row, 1], found[row, 2]
+        x, y, z = result[row, 0], result[row, 1], result[row, 2]
         fx, fy, fz = -pushes[row, 0], -pushes[row, 1], -pushes[row, 2]
         strength = np.float32(1e-12)
         for c in range(index.shape[1]):
@@ -215,6 +215,6 @@ def _step(places, index, strengths, pushes, rate, longest, start, end, found):  
         length = scale * np.sqrt(fx * fx + fy * fy + fz * fz)
         if length > longest:
             scale *= longest / length
-        found[row, 0] = x - scale * fx
-        found[row, 1] = y - scale * fy
-        found[row, 2] = z - scale * fz
+        result[row, 0] = x - scale * fx
+        result[row, 1] = y - scale * fy
+        result[row, 2] = z - scale * fz

@@ -31,7 +31,7 @@ class Quality:
         continuity: 1 if no point has lost one of its 10 nearest in the features.
         knn_recall: for several k, the share of the k nearest that are so on the map too.
         density_correlation: Spearman's, between the distances to the 30th neighbour.
-        queries: (queries,) rows that were asked about.
+        queries: (queries,) rows that were requested about.
         recalls: (queries,) share of the 10 nearest kept, of each.
     """
 
@@ -48,7 +48,7 @@ def measure(
     coordinates: Floats,
     seed: int = 0,
     queries: int = QUERIES,
-    asked: NDArray[np.int64] | None = None,
+    requested: NDArray[np.int64] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Quality:
     """Compare neighbourhoods in the features with those on the map.
@@ -57,9 +57,9 @@ def measure(
         reduced: (rows, dim) float32.
         coordinates: (rows, 2 or 3) float32.
         seed: of the queries.
-        queries: how many points are asked about, at most.
-        asked: rows to ask about; None for some drawn by chance.
-        on_progress: hears how many more queries are done; each is asked `PASSES` times.
+        queries: how many points are requested about, at most.
+        requested: rows to ask about; None for some drawn by chance.
+        on_progress: hears how many more queries are done; each is requested `PASSES` times.
 
     Raises:
         ValueError: there are fewer than 5 points.
@@ -68,28 +68,36 @@ def measure(
     if rows < 5:
         raise ValueError(f"a map of {rows} points has no neighbourhoods to compare")
     rng = np.random.default_rng([seed, 3])
-    if asked is None:
-        asked = np.sort(rng.choice(rows, min(queries, rows), replace=False))
+    if requested is None:
+        requested = np.sort(rng.choice(rows, min(queries, rows), replace=False))
     trust_k = min(_TRUST_K, (rows - 1) // 2)
     ks = [k for k in KS if k < rows] or [trust_k]
     deepest = max(*ks, min(_DENSITY_K, rows - 1), trust_k)
     on_progress = on_progress or (lambda amount: None)
-    near = _Near(reduced, asked, deepest, on_progress)
-    shown = _Near(coordinates, asked, deepest, on_progress)
+    near = _Near(reduced, requested, deepest, on_progress)
+    shown = _Near(coordinates, requested, deepest, on_progress)
     recalls = {k: shared(near.index[:, :k], shown.index[:, :k]) for k in ks}
     return Quality(
         trustworthiness=faithfulness(
-            reduced, reduced[asked], shown.index[:, :trust_k], asked, on_progress=on_progress
+            reduced,
+            reduced[requested],
+            shown.index[:, :trust_k],
+            requested,
+            on_progress=on_progress,
         ),
         continuity=faithfulness(
-            coordinates, coordinates[asked], near.index[:, :trust_k], asked, on_progress=on_progress
+            coordinates,
+            coordinates[requested],
+            near.index[:, :trust_k],
+            requested,
+            on_progress=on_progress,
         ),
         knn_recall={k: float(kept.mean()) for k, kept in recalls.items()},
         density_correlation=rank_correlation(
             near.distance[:, min(_DENSITY_K, deepest) - 1],
             shown.distance[:, min(_DENSITY_K, deepest) - 1],
         ),
-        queries=asked,
+        queries=requested,
         recalls=recalls[ks[0]],
     )
 
@@ -98,20 +106,24 @@ class _Near:
     """The exact nearest points of some rows."""
 
     def __init__(
-        self, points: Floats, asked: NDArray[np.int64], k: int, on_progress: Callable[[int], None]
+        self,
+        points: Floats,
+        requested: NDArray[np.int64],
+        k: int,
+        on_progress: Callable[[int], None],
     ) -> None:
-        self.index = np.empty((len(asked), k), np.int32)
-        self.distance = np.empty((len(asked), k), np.float32)
+        self.index = np.empty((len(requested), k), np.int32)
+        self.distance = np.empty((len(requested), k), np.float32)
         points = np.ascontiguousarray(points - points.mean(axis=0), np.float32)
 
         def work(start: int, end: int) -> None:
-            part = asked[start:end]
-            found = neighbours.exact(points, points[part], k, part)
-            self.index[start:end], self.distance[start:end] = found
+            part = requested[start:end]
+            result = neighbours.exact(points, points[part], k, part)
+            self.index[start:end], self.distance[start:end] = result
             on_progress(end - start)
 
         with neighbours.single_threaded_blas():
-            in_pieces(len(asked), 256, work)
+            in_pieces(len(requested), 256, work)
 
 
 def shared(near: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -100,11 +100,11 @@ def choose(blocks: Blocks, rows: int, options: SampleOptions) -> Sample:
         kept = min(options.keep, max(1, options.size // (2 * max(1, int((sizes > 0).sum())))))
         strengths = sizes.astype(np.float64) ** (1 - options.thinning)
         shares = fill(sizes, strengths, options.size, kept)
-    chosen = _draw(cells, shares, options.seed)
-    weights = (sizes / np.maximum(shares, 1))[cells[chosen]]
+    selected = _draw(cells, shares, options.seed)
+    weights = (sizes / np.maximum(shares, 1))[cells[selected]]
     # Cells that gave no point are stood for by all others.
     weights *= rows / weights.sum()
-    return Sample(chosen, weights.astype(np.float32), int((sizes > 0).sum()))
+    return Sample(selected, weights.astype(np.float32), int((sizes > 0).sum()))
 
 
 def fill(
@@ -132,10 +132,10 @@ def fill(
             high = rate
         else:
             low = rate
-    wanted = np.clip(low * strengths, least, sizes)
-    shares = np.floor(wanted).astype(np.int64)
+    expected = np.clip(low * strengths, least, sizes)
+    shares = np.floor(expected).astype(np.int64)
     # What rounding down left over goes to the largest remainders that have room.
-    order = np.lexsort((np.arange(len(sizes)), -(wanted - shares)))
+    order = np.lexsort((np.arange(len(sizes)), -(expected - shares)))
     while (missing := total - int(shares.sum())) > 0:
         room = order[shares[order] < sizes[order]]
         shares[room[:missing]] += 1
@@ -196,28 +196,28 @@ def _missed_groups(points: Floats, away: Floats, most: int, seed: int) -> Floats
     reach = near.distance[:, -1]
     closeness = reach / np.maximum(away, 1e-12)
     free = closeness < _APART
-    found: list[Floats] = []
+    result: list[Floats] = []
     # The more remote of two groups that are equally close comes first.
     for row in np.argsort(closeness / np.maximum(away, 1e-12), kind="stable"):
-        if len(found) == most:
+        if len(result) == most:
             break
         if free[row]:
             centre = points[[row, *near.index[row]]].mean(axis=0)
-            found.append(centre)
+            result.append(centre)
             free &= np.linalg.norm(points - centre, axis=1) > _COVERED * reach[row]
-    return np.array(found, np.float32).reshape(-1, points.shape[1])
+    return np.array(result, np.float32).reshape(-1, points.shape[1])
 
 
-def _worst_served(labels: NDArray[np.int32], distances: Floats, count: int, wanted: int) -> Rows:
+def _worst_served(labels: NDArray[np.int32], distances: Floats, count: int, expected: int) -> Rows:
     # Far for its cell, or far by itself: several rare groups may share a cell of their own.
     sizes = np.maximum(np.bincount(labels, minlength=count), 1)
     means = np.bincount(labels, distances, count) / sizes
     squares = np.bincount(labels, distances.astype(np.float64) ** 2, count) / sizes
     spreads = np.sqrt(np.maximum(squares - means**2, 1e-20))
     for_cell = (distances - means[labels]) / spreads[labels]
-    last = len(labels) - max(wanted // 2, 1)
-    found = [np.argpartition(badness, last)[last:] for badness in (for_cell, distances)]
-    return np.union1d(*found)
+    last = len(labels) - max(expected // 2, 1)
+    result = [np.argpartition(badness, last)[last:] for badness in (for_cell, distances)]
+    return np.union1d(*result)
 
 
 def _boxes(blocks: Blocks, rows: int, options: SampleOptions) -> NDArray[np.int32]:
@@ -275,16 +275,16 @@ def _some_rows(blocks: Blocks, rows: int, count: int, seed: int) -> Floats:
     return take(blocks, np.sort(drawn))
 
 
-def take(blocks: Blocks, wanted: Rows) -> Floats:
+def take(blocks: Blocks, expected: Rows) -> Floats:
     """Some rows (ascending) of all blocks."""
-    found: list[Floats] = []
+    result: list[Floats] = []
     start = 0
     for block in blocks():
-        low, high = np.searchsorted(wanted, [start, start + len(block)])
+        low, high = np.searchsorted(expected, [start, start + len(block)])
         if high > low:
-            found.append(block[wanted[low:high] - start])
+            result.append(block[expected[low:high] - start])
         start += len(block)
-    return np.concatenate(found)
+    return np.concatenate(result)
 
 
 def assign_all(blocks: Blocks, rows: int, centroids: Floats) -> tuple[NDArray[np.int32], Floats]:

@@ -164,7 +164,7 @@ def kl_divergence(affinities: Any, coordinates: Floats, theta: float = 0.2) -> f
 
 
 @compiled
-def _pull(starts, others, strengths, points, first, last, found):  # type: ignore[no-untyped-def]
+def _pull(starts, others, strengths, points, first, last, result):  # type: ignore[no-untyped-def]
     one = np.float32(1)
     for row in range(first, last):
         x, y, z = points[row, 0], points[row, 1], points[row, 2]
@@ -176,4 +176,4 @@ def _pull(starts, others, strengths, points, first, last, found):  # type: ignor
             fx += w * dx
             fy += w * dy
             fz += w * dz
-        found[row, 0], found[row, 1], found[row, 2] = fx, fy, fz
+        result[row, 0], result[row, 1], result[row, 2] = fx, fy, fz

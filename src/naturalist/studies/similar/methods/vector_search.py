@@ -63,12 +63,12 @@ def search(
         k: how many.
         candidates: rows that are compared by all features; at least k.
     """
-    chosen = _Best(len(queries), max(candidates, k))
+    selected = _Best(len(queries), max(candidates, k))
     projected, start = queries @ axes, 0
     for part in parts:
-        chosen.offer(np.asarray(projected @ part.coarse.T, np.float32), start)
+        selected.offer(np.asarray(projected @ part.coarse.T, np.float32), start)
         start += len(part.coarse)
-    rows = np.sort(chosen.in_order()[0], axis=1)
+    rows = np.sort(selected.in_order()[0], axis=1)
     starts = np.cumsum([0, *(len(part.vectors) for part in parts)])
     best = _Best(len(queries), k)
     for n, mine in enumerate(rows):
@@ -125,7 +125,7 @@ class _Best:
         return rows, np.take_along_axis(self._scores, order, axis=1)
 
 
-def recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
+def recall(result: NDArray[np.int64], true: NDArray[np.int64]) -> float:
     """Share of the true neighbours (queries, k) that were found."""
-    pairs = zip(found.tolist(), true.tolist(), strict=True)
+    pairs = zip(result.tolist(), true.tolist(), strict=True)
     return sum(len(set(a) & set(b)) for a, b in pairs) / max(true.size, 1)

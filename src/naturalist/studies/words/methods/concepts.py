@@ -81,18 +81,18 @@ def _fit(rows: Exact, target: Exact, weights: Exact, reference: Exact, penalty: 
     design = np.column_stack([(rows - mean) / scale, np.ones(len(rows))])
     ridge = np.full(design.shape[1], penalty)
     ridge[-1] = 1e-6
-    found = np.zeros(design.shape[1])
+    result = np.zeros(design.shape[1])
     for _ in range(_STEPS):
-        chance = _sigmoid(design @ found)
-        gradient = design.T @ (weights * (chance - target)) + ridge * found
+        chance = _sigmoid(design @ result)
+        gradient = design.T @ (weights * (chance - target)) + ridge * result
         curvature = np.maximum(weights * chance * (1 - chance), 1e-9)
         hessian = (design * curvature[:, np.newaxis]).T @ design + np.diag(ridge)
         step = np.linalg.solve(hessian, gradient)
-        found -= step
+        result -= step
         if np.abs(step).max() < 1e-4:
             break
-    plain = found[:-1] / scale
-    return Concept(plain.astype(np.float32), float(found[-1] - plain @ mean))
+    plain = result[:-1] / scale
+    return Concept(plain.astype(np.float32), float(result[-1] - plain @ mean))
 
 
 def _sigmoid(linear: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -175,16 +175,16 @@ def most_informative(
     """
     margin = np.abs(_logit(scores) - _logit(np.array([threshold])))
     pool = np.argsort(margin, kind="stable")[: 8 * count]
-    chosen: list[int] = []
+    selected: list[int] = []
     nearest = np.full(len(pool), -1.0)
     for _ in range(min(count, len(pool))):
         # As many as there are that lie not too near to a chosen one; the most uncertain first.
-        free = [k for k in range(len(pool)) if pool[k] not in chosen]
+        free = [k for k in range(len(pool)) if pool[k] not in selected]
         apart = [k for k in free if nearest[k] < _ALIKE]
         best = (apart or free)[0]
-        chosen.append(int(pool[best]))
+        selected.append(int(pool[best]))
         nearest = np.maximum(nearest, vectors[pool] @ vectors[pool[best]])
-    return np.array(chosen, np.int64)
+    return np.array(selected, np.int64)
 
 
 def interval_of_share(hits: int, of: int, z: float = 1.645) -> tuple[float, float]:

@@ -80,9 +80,9 @@ def names_of(group: Evidence, rest: Evidence, nouns: Nouns) -> list[Name]:
     taught = _frequent("concept", group.concepts, rest.concepts)
     paths = _by_base(_frequent("path", group.tokens, rest.tokens), nouns)
     classes = list(_by_class(group, rest, nouns))
-    found = [*taught, *sorted([*paths, *classes], key=_rank)] or _by_category(group, rest)
+    result = [*taught, *sorted([*paths, *classes], key=_rank)] or _by_category(group, rest)
     best: dict[str, Name] = {}
-    for name in found:
+    for name in result:
         best.setdefault(name.text, name)
     return list(best.values())[: 1 + _ALSO]
 
@@ -105,12 +105,12 @@ def _rank(name: Name) -> tuple[float, bool]:
 
 def _by_base(names: Iterable[Name], nouns: Nouns) -> list[Name]:
     """Words of paths in the singular, each once; a phrase replaces the words that it is made of."""
-    found: dict[str, Name] = {}
+    result: dict[str, Name] = {}
     for name in names:
         text = nouns.base(name.text) or name.text
-        if text not in found:
-            found[text] = Name(text, name.by, name.support, name.elsewhere)
-    return [one for one in found.values() if not _is_part(one, found.values())]
+        if text not in result:
+            result[text] = Name(text, name.by, name.support, name.elsewhere)
+    return [one for one in result.values() if not _is_part(one, result.values())]
 
 
 def _is_part(name: Name, names: Iterable[Name]) -> bool:

@@ -167,9 +167,9 @@ class Nouns:
         level, seen = list(synsets), set(synsets)
         while level:
             level = [int(p) for s in level for p in self.parents[s] if int(p) not in seen]
-            found = [one for one in level if is_class[one]]
-            if found:
-                return np.flatnonzero(np.isin(self.classes, found))
+            result = [one for one in level if is_class[one]]
+            if result:
+                return np.flatnonzero(np.isin(self.classes, result))
             seen.update(level)
         return np.empty(0, np.int64)
 

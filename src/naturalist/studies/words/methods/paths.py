@@ -72,12 +72,12 @@ def postings(texts: Sequence[Iterable[str]]) -> dict[str, Rows]:
     Args:
         texts: for each row its texts, such as the paths of a picture and of its duplicates.
     """
-    found: dict[str, list[int]] = defaultdict(list)
+    result: dict[str, list[int]] = defaultdict(list)
     known: dict[str, list[str]] = {}
     for row, own in enumerate(texts):
         for token in {t for text in own for t in _tokens_of(text, known)}:
-            found[token].append(row)
-    return {token: np.array(rows, np.int64) for token, rows in sorted(found.items())}
+            result[token].append(row)
+    return {token: np.array(rows, np.int64) for token, rows in sorted(result.items())}
 
 
 def _tokens_of(text: str, known: dict[str, list[str]]) -> Iterator[str]:

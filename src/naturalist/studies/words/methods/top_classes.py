@@ -48,15 +48,15 @@ class TopClasses:
     def __len__(self) -> int:
         return len(self.classes)
 
-    def sums(self, chosen: NDArray[np.int64], count: int) -> Floats:
+    def sums(self, selected: NDArray[np.int64], count: int) -> Floats:
         """(rows,) float32: the summed probability of the chosen ones of `count` classes."""
-        wanted = np.zeros(count, np.float32)
-        wanted[chosen] = 1
+        expected = np.zeros(count, np.float32)
+        expected[selected] = 1
         result = np.empty(len(self), np.float32)
         for start in range(0, len(self), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             kept = self.probabilities[part].astype(np.float32)
-            result[part] = np.einsum("rk,rk->r", wanted[self.classes[part]], kept)
+            result[part] = np.einsum("rk,rk->r", expected[self.classes[part]], kept)
         return result
 
     def means(self, rows: NDArray[np.int64], count: int) -> Floats:
@@ -74,8 +74,8 @@ def top_classes(head: Head, features: Floats, kept: int = KEPT) -> TopClasses:
         part = slice(start, start + _ROWS_AT_ONCE)
         values = head.probabilities(features[part])
         top = np.argpartition(-values, kept - 1, axis=1)[:, :kept]
-        found = np.take_along_axis(values, top, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
+        result = np.take_along_axis(values, top, axis=1)
+        order = np.argsort(-result, axis=1, kind="stable")
         classes[part] = np.take_along_axis(top, order, axis=1)
-        probabilities[part] = np.take_along_axis(found, order, axis=1)
+        probabilities[part] = np.take_along_axis(result, order, axis=1)
     return TopClasses(classes, probabilities)
