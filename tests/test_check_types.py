@@ -26,6 +26,16 @@ def test_the_pages_read_what_the_program_declares() -> None:
         ("words?: string[];", "words?: string;", "Drift.words: the pages have string"),
         ("members: { picID: string;", "members: { pic_id: string;", "members[].pic_id"),
         ("export interface Clustering {", "export interface Groups {", "no such interface"),
+        (
+            "interface Sample {",
+            "interface Extra {\n  a: 1;\n}\nexport interface Sample {",
+            "Extra: no",
+        ),
+        ("age_s: number | null;", "age_s: number;", "HealthDoc.freshness.last_run.age_s"),
+        ("extends FileRow {\n", "extends FileRow {\n  taken_at: string;\n", "PictureRow.taken_at"),
+        ("  snapshot: string | null;", "  snapshot: string;", "About.snapshot"),
+        ("gap: number | null;", "gap: number;", "Evaluation.gap: the pages have number"),
+        ("error?: string;\n  evaluation", "fault?: string;\n  evaluation", "Model.fault"),
     ],
 )
 def test_a_difference_is_named(old: str, new: str, found: str) -> None:

@@ -3,7 +3,8 @@
 Usage: python tools/check_types.py [frontend/src/types.ts]
 
 An interface may leave out what no page reads, and may call a key optional that is always there.
-What it names has to exist, under the same name and with the same type, null included.
+What it names has to exist, under the same name and with the same type, null included; and every
+interface has to be declared.
 """
 
 import re
@@ -15,19 +16,44 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin
 
 from typing_extensions import get_type_hints
 
-from naturalist.dashboard.studies import DuplicateGroups, LabelIssues
+from naturalist.dashboard import report
+from naturalist.studies.classifier.report import EvaluationReport, SourceAccuracy
 from naturalist.studies.clusters.report import ClusterEntry, ClusterReport
 from naturalist.studies.drift.report import DriftReport
+from naturalist.studies.maps.report import SampleReport
 
 FILE = Path("frontend/src/types.ts")
 DECLARED: dict[str, Any] = {
+    "About": report.About,
+    "Alert": report.Alert,
+    "Category": report.Category,
     "Cluster": ClusterEntry,
     "Clustering": ClusterReport,
+    "ColumnInfo": report.ColumnInfo,
+    "ColumnTitle": report.ColumnTitle,
     "Drift": DriftReport,
-    "DuplicateGroups": DuplicateGroups,
-    "LabelIssues": LabelIssues,
+    "DuplicateGroups": report.DuplicateGroups,
+    "Evaluation": EvaluationReport,
+    "Failure": report.Failure,
+    "FileRow": report.FileRow,
+    "Files": report.Files,
+    "Growth": report.Growth,
+    "HealthDoc": report.HealthDoc,
+    "LabelIssues": report.LabelIssues,
+    "MapInfo": report.MapInfo,
+    "Model": report.Model | report.DamagedModel,
+    "Models": report.Models,
+    "PictureRow": report.PictureRow,
+    "Run": report.Run,
+    "Sample": SampleReport,
+    "Similar": report.Similar,
+    "SourceAccuracy": SourceAccuracy,
+    "Total": report.Total,
+    "Verification": report.Verification,
 }
-_INTERFACE = re.compile(r"^export interface (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_INTERFACE = re.compile(
+    r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", re.MULTILINE | re.DOTALL
+)
 _TOKEN = re.compile(r"\s*(\w+|\"[^\"]*\"|\[\]|[{}()<>|:;?,])")
 _PLAIN: dict[Any, str] = {
     str: "string",
@@ -61,23 +87,23 @@ class Reader:
 
     def fields(self) -> dict[str, Shape]:
         """Fields up to a closing brace, or the end."""
-        found = {}
+        result = {}
         while self._at < len(self._tokens) and not self._is("}"):
             name = self._next()
             if self._is("?"):
                 self._next()
             self._next(":")
-            found[name] = self.shape()
+            result[name] = self.shape()
             self._next(";") if self._is(";") else None
-        return found
+        return result
 
     def shape(self) -> Shape:
         """A type with its alternatives."""
-        found: set[Any] = set()
+        result: set[Any] = set()
         while True:
-            found |= self._one()
+            result |= self._one()
             if not self._is("|"):
-                return frozenset(found)
+                return frozenset(result)
             self._next()
 
     def _one(self) -> set[Any]:
@@ -95,12 +121,22 @@ class Reader:
             inner = {("map", self.shape())}
             self._next(">")
         else:
-            inner = {token if token in _PLAIN.values() else ("name", token)}
-            inner = {"string"} if token.startswith('"') else inner
+            inner = {_plain(token)}
         while self._is("[]"):
             self._next()
             inner = {("list", frozenset(inner))}
         return inner
+
+
+def _plain(token: str) -> Any:
+    """A plain type, the type of a literal, or the name of an interface."""
+    if token.startswith('"'):
+        return "string"
+    if token.isdigit():
+        return "number"
+    if token in ("true", "false"):
+        return "boolean"
+    return token if token in _PLAIN.values() else ("name", token)
 
 
 def declared(hint: Any) -> Shape:
@@ -130,7 +166,7 @@ def differences(shown: Shape, made: Shape, known: dict[str, Any], at: str) -> It
     if plain[0] != plain[1]:
         words = [" | ".join(sorted(names)) or "no plain type" for names in plain]
         yield f"{at}: the pages have {words[0]}, the program makes {words[1]}"
-    made_by_kind = {one[0]: one[1] for one in made if isinstance(one, tuple)}
+    made_by_kind = _by_kind(made)
     for one in shown:
         if not isinstance(one, tuple):
             continue
@@ -152,26 +188,39 @@ def differences(shown: Shape, made: Shape, known: dict[str, Any], at: str) -> It
             yield from differences(inside, made_by_kind[kind], known, f"{at}[]")
 
 
+def _by_kind(made: Shape) -> dict[str, Any]:
+    """What is inside of lists, maps and objects; objects of several kinds have the keys of all."""
+    result: dict[str, Any] = {}
+    for kind, inside in (one for one in made if isinstance(one, tuple)):
+        result[kind] = (*result.get(kind, ()), *inside) if kind == "object" else inside
+    return result
+
+
+def _interfaces(text: str) -> dict[str, dict[str, Shape]]:
+    """The fields of each interface, those that it extends included."""
+    result: dict[str, dict[str, Shape]] = {}
+    for name, base, body in _INTERFACE.findall(text):
+        result[name] = result.get(base, {}) | Reader(body).fields()
+    return result
+
+
 def check(text: str) -> list[str]:
     """Every difference of a file of types from the reports of the same names."""
-    bodies = dict(_INTERFACE.findall(text))
-    shown = DECLARED.keys() & bodies.keys()
-    inside = " ".join(bodies[name] for name in shown)
-    needed = {name for name in bodies if name in shown or re.search(rf"\b{name}\b", inside)}
-    known = {name: Reader(bodies[name]).fields() for name in needed}
-    found = [f"{name}: the pages have no such interface" for name in DECLARED.keys() - known.keys()]
+    known = _interfaces(text)
+    result = [f"{name}: the pages have no such interface" for name in DECLARED if name not in known]
+    result += [f"{name}: no report is declared for it" for name in known if name not in DECLARED]
     for name in sorted(DECLARED.keys() & known.keys()):
         page = frozenset({("object", tuple(known[name].items()))})
-        found += differences(page, declared(DECLARED[name]), known, name)
-    return found
+        result += differences(page, declared(DECLARED[name]), known, name)
+    return result
 
 
 def main() -> None:
     """Print the differences and exit with 1 if there are any."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
-    found = check(path.read_text())
-    print("\n".join(found) or f"{path}: as the program declares it")
-    sys.exit(bool(found))
+    result = check(path.read_text())
+    print("\n".join(result) or f"{path}: as the program declares it")
+    sys.exit(bool(result))
 
 
 if __name__ == "__main__":

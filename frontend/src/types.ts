@@ -1,4 +1,5 @@
-// What the server's JSON documents hold; see src/naturalist/dashboard/.
+// What the server's JSON documents hold, as src/naturalist/dashboard/report.py and the reports of the
+// studies declare it; tools/check_types.py compares them. What no page reads is left out.
 
 export interface Category {
   name: string;
@@ -19,7 +20,16 @@ export interface About {
   large: boolean;
   /** Whether people with a token may decide; an export never has it. */
   review?: boolean;
-  samples: Record<string, unknown>[];
+  samples: Sample[];
+}
+
+/** Measures of a map or a sample, by name; those that have several have a map of them. */
+export interface Sample {
+  name: string;
+  method: string;
+  rows: number;
+  of: number;
+  integrity: Record<string, unknown>;
 }
 
 export interface FileRow {
@@ -38,6 +48,11 @@ export interface FileRow {
   format: string | null;
   width: number | null;
   height: number | null;
+}
+
+export interface Files {
+  of: number;
+  rows: FileRow[];
 }
 
 export interface PictureRow extends FileRow {
@@ -220,23 +235,23 @@ export interface Clustering {
   clusters: Cluster[];
 }
 
-export interface Interval {
-  balanced_accuracy?: number;
-  interval?: [number, number];
+export interface SourceAccuracy {
+  source: string;
+  category: string;
+  rows: number;
+  accuracy: number;
 }
 
 export interface Evaluation {
-  random_split?: Interval;
-  leave_one_source_out?: Interval & {
-    per_source?: { source: string; category: string; rows: number; accuracy: number }[];
-  };
-  gap?: number;
-  expected_on_new_sources?: { estimate?: number; interval?: [number, number] };
-  confusion?: { categories: string[]; matrix: number[][] };
-  calibration?: { ece?: number; bins?: { confidence: number; accuracy: number; rows: number }[] };
-  selective?: { coverage: number; accuracy: number }[];
-  leaning?: unknown[];
-  advice?: unknown[];
+  random_split: { balanced_accuracy: number; interval: number[] };
+  leave_one_source_out: null | { balanced_accuracy: number; interval: number[] | null; per_source: SourceAccuracy[] };
+  gap: number | null;
+  expected_on_new_sources: null | { estimate: number; interval: number[] };
+  confusion: { categories: string[]; matrix: number[][] };
+  calibration: { ece: number; bins: { confidence: number; accuracy: number; rows: number }[] };
+  selective: { coverage: number; accuracy: number }[];
+  leaning: string[];
+  advice: string[];
 }
 
 export interface Model {
@@ -244,13 +259,12 @@ export interface Model {
   made_at?: string;
   kind?: string;
   error?: string;
-  metrics?: Record<string, unknown>;
   evaluation?: Evaluation | null;
 }
 
 export interface Models {
-  champion?: string | null;
-  history: { model?: string; at?: string; action?: string; reason?: string }[];
+  champion: string | null;
+  history: { model: string; at: string; action: string; reason: string }[];
   models: Model[];
 }
 

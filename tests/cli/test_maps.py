@@ -1,5 +1,6 @@
 """The commands `naturalist map` and `naturalist sample`, and the step `map` of a run."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from naturalist.pipeline.steps import Job
 from naturalist.progress import Silent
 from naturalist.running.executors import InlineExecutor
 from naturalist.schemas import SAMPLE, map_schema
+from naturalist.studies.maps.report import SampleReport
+from report_shapes import assert_declared
 
 
 @pytest.fixture
@@ -130,6 +133,8 @@ def test_a_sample_is_chosen_and_compared_with_uniform_ones(
     table = pq.read_table(folder / "work/samples/aware-80/members.parquet")
     assert np.isclose(table["weight"].to_numpy().sum(), 240)
     assert set(made["integrity"]["sample"]["categories"]) == {"plant", "animal"}
+    kept = (folder / "work/samples/aware-80/sample.json").read_text()
+    assert_declared(SampleReport, json.loads(kept))
     low, high = made["integrity"]["uniform"]["robust_hausdorff"]["interval"]
     assert low <= made["integrity"]["uniform"]["robust_hausdorff"]["mean"] <= high
     again = naturalist(*words)

@@ -12,7 +12,9 @@ import tiny
 from dashboard.studied import HOSTILE, SCRIPT
 from naturalist.config import Config
 from naturalist.dashboard import health as health_of
+from naturalist.dashboard import report
 from naturalist.dashboard.context import DashboardContext
+from report_shapes import assert_declared
 
 
 def test_about_names_what_there_is(client: TestClient) -> None:
@@ -21,6 +23,7 @@ def test_about_names_what_there_is(client: TestClient) -> None:
     assert about["maps"] == ["tsne-2d", "tsne-3d"]
     assert [one["name"] for one in about["categories"]] == ["plant", "animal", "human"]
     assert about["clusterings"] == ["default"]
+    assert_declared(report.About, about)
 
 
 def test_health_counts_what_the_ledger_has(client: TestClient, studied: Config) -> None:
@@ -34,6 +37,8 @@ def test_health_counts_what_the_ledger_has(client: TestClient, studied: Config) 
     assert health["consistency"]["passed"] is True
     assert health["freshness"]["snapshot"]["id"] == "000001"
     assert health["freshness"]["next_run"]["at"]
+    # The report on drift is a drawn one; drift's own tests compare real ones.
+    assert_declared(report.HealthDoc, health | {"drift": []})
 
 
 def test_a_schedule_that_begins_no_run_promises_none() -> None:
@@ -81,9 +86,11 @@ def test_a_map_costs_less_than_13_bytes_a_point_before_it_is_drawn(client: TestC
 
 def test_columns_have_a_value_for_each_point(client: TestClient, studied: Config) -> None:
     described = client.get("/api/maps/tsne-2d").json()
+    assert_declared(report.MapInfo, described)
     columns = {one["name"]: one for one in described["columns"]}
     for name, one in columns.items():
         about = client.get(f"/api/maps/tsne-2d/columns/{name}/about").json()
+        assert_declared(report.ColumnInfo, about)
         assert {key: about[key] for key in one} == one
         one["bytes"] = about["bytes"]
     assert set(columns) == {
@@ -165,6 +172,7 @@ def test_unchanged_columns_are_not_sent_again(client: TestClient) -> None:
 
 def test_pictures_are_filtered_by_all_that_is_asked(client: TestClient) -> None:
     found = client.get("/api/pictures?category=plant&source=near&outcome=duplicate").json()
+    assert_declared(report.Files, found)
     assert [row["path_text"] for row in found["rows"]] == ["copy.png"]
     by_text = client.get("/api/pictures", params={"text": "onerror"}).json()
     assert by_text["of"] == 1
@@ -185,6 +193,7 @@ def test_pages_of_pictures_hold_each_file_once(client: TestClient, studied: Conf
 def test_a_picture_names_its_origin_and_its_copies(client: TestClient) -> None:
     rows = client.get("/api/pictures?text=000.png&category=plant&source=near").json()["rows"]
     row = client.get(f"/api/pictures/{rows[0]['pic_id']}").json()
+    assert_declared(report.PictureRow, row)
     assert row["source"] == "near"
     assert row["path_text"] == "000.png"
     assert [copy["path_text"] for copy in row["copies"]] == ["copy.png"]
@@ -199,6 +208,7 @@ def test_the_most_similar_picture_to_a_stored_ones_bytes_is_itself(
     assert row["path_text"] == "003.png"
     assert found[0]["cosine"] > 0.9999
     near = client.get(f"/api/pictures/{found[0]['pic_id']}/similar?k=4").json()["pictures"]
+    assert_declared(report.Similar, {"pictures": near})
     assert [one["pic_id"] for one in near] == [one["pic_id"] for one in found[1:]]
 
 
@@ -235,6 +245,7 @@ def test_models_tell_champion_history_and_evaluation(client: TestClient) -> None
 
 def test_duplicates_come_in_groups(client: TestClient) -> None:
     found = client.get("/api/duplicates").json()
+    assert_declared(report.DuplicateGroups, found)
     assert found["of"] == 1
     assert len(found["groups"][0]["members"]) == 2
 

@@ -1,13 +1,14 @@
 // How far the map can be trusted, always in sight.
 
 import { count, decimal, duration, moment, words } from "../format";
+import type { Sample } from "../types";
 import type { Atlas } from "./atlas";
 
 const FIRST = ["trustworthiness", "continuity", "knn recall 10"];
 
 type Numbers = [string, string][];
 
-export function Integrity(props: { atlas: Atlas; shown: number; drawn: number; samples: Record<string, unknown>[] }) {
+export function Integrity(props: { atlas: Atlas; shown: number; drawn: number; samples: Sample[] }) {
   const { info } = props.atlas;
   const { meta } = info;
   const metrics = numbers(meta.metrics);
@@ -36,9 +37,9 @@ export function Integrity(props: { atlas: Atlas; shown: number; drawn: number; s
         ))}
         {props.samples.map((sample) => (
           <>
-            <dt>sample {String(sample.name)}</dt>
+            <dt>sample {sample.name}</dt>
             <dd>
-              {[`${words(String(sample.method ?? ""))}, ${sample.rows} of ${sample.of}`, ...numbers(sample.integrity).map(([n, v]) => `${n} ${v}`)].join("; ")}
+              {[`${words(sample.method)}, ${sample.rows} of ${sample.of}`, ...numbers(sample.integrity).map(([n, v]) => `${n} ${v}`)].join("; ")}
             </dd>
           </>
         ))}

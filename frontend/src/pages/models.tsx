@@ -5,7 +5,7 @@ import { Confusion } from "../charts/confusion";
 import { Curve } from "../charts/curve";
 import { count, decimal, moment, share } from "../format";
 import { useJson } from "../load";
-import type { Evaluation, Interval, LabelIssues, Model, Models } from "../types";
+import type { Evaluation, LabelIssues, Model, Models } from "../types";
 import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
 
 const LEANING = 3;
@@ -35,13 +35,13 @@ export function ModelsPage() {
   );
 }
 
-function within(one: Interval | undefined): string {
+function within(one: { interval: number[] | null } | null | undefined): string {
   const found = one?.interval;
   return found ? ` (${share(found[0], 0)} to ${share(found[1], 0)})` : "";
 }
 
 function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) {
-  const e: Evaluation = model.evaluation ?? {};
+  const e: Partial<Evaluation> = model.evaluation ?? {};
   const random = e.random_split?.balanced_accuracy;
   const honest = e.leave_one_source_out?.balanced_accuracy;
   if (model.error) return <Empty what={`The model ${model.id} cannot be shown: ${model.error}`} />;
@@ -87,10 +87,10 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
           <Card title="What would help">
             <ul>
               {(e.advice ?? []).map((one) => (
-                <li>{asText(one)}</li>
+                <li>{one}</li>
               ))}
             </ul>
-            {!!e.leaning?.length && <p class="note">It leans most on {e.leaning.slice(0, LEANING).map(leansOn).join(", ")}</p>}
+            {!!e.leaning?.length && <p class="note">It leans most on {e.leaning.slice(0, LEANING).join(", ")}</p>}
           </Card>
         )}
       </div>
@@ -98,29 +98,12 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
   );
 }
 
-function leansOn(one: unknown): string {
-  const known = one as { source?: string; category?: string };
-  if (!known?.source) return asText(one);
-  return known.category ? `${known.source} (${known.category})` : known.source;
-}
-
-function asText(one: unknown): string {
-  if (typeof one === "string") return one;
-  if (one && typeof one === "object") {
-    return Object.values(one)
-      .filter((value) => typeof value === "string" || typeof value === "number")
-      .map((value) => (typeof value === "number" ? decimal(value) : value))
-      .join(", ");
-  }
-  return String(one);
-}
-
 function History({ doc }: { doc: Models }) {
   return (
     <>
       <Card title="History" note="Who became champion, and why.">
         {doc.history.length ? (
-          <Table caption="History of champions" head={["when", "model", "decision", "reason"]} rows={[...doc.history].reverse().map((h) => [moment(h.at), h.model ?? "", h.action ?? "", h.reason ?? ""])} />
+          <Table caption="History of champions" head={["when", "model", "decision", "reason"]} rows={[...doc.history].reverse().map((h) => [moment(h.at), h.model, h.action, h.reason])} />
         ) : (
           <p>No champion has been chosen yet.</p>
         )}

@@ -6,7 +6,7 @@ import { count, size, words } from "../format";
 import { useJson } from "../load";
 import { PickedBar, type Picked, usePicked } from "../review/picking";
 import { link, remember } from "../route";
-import type { About, DuplicateGroups, FileRow, PictureRow, Similar } from "../types";
+import type { About, DuplicateGroups, FileRow, Files, PictureRow, Similar } from "../types";
 import { Card, Empty, PictureTile, Select, Shown, Thumb } from "../ui";
 
 type Facets = Record<string, { name: string | number; files: number }[]>;
@@ -52,7 +52,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
   if (wanted.sort) asked.set("sort", wanted.sort);
   asked.set("limit", String(PER_PAGE));
   asked.set("offset", String((page - 1) * PER_PAGE));
-  const found = useJson<{ of: number; rows: FileRow[] }>(
+  const found = useJson<Files>(
     source.exported ? null : `pictures?${asked.toString()}`,
   );
   if (source.exported) {

@@ -7,61 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from typing_extensions import TypedDict
 
 from naturalist import artifacts, categories
 from naturalist.dashboard.collection import NAME, Collection
+from naturalist.dashboard.report import DuplicateGroup, DuplicateGroups, GroupMember, LabelIssues
 from naturalist.errors import NaturalistError, WorkspaceError
 from naturalist.ledger import Withheld
 from naturalist.studies.clusters import names as clustering_names
-from naturalist.studies.labels.report import LabelReport
 
 Document = dict[str, Any]
 _SHEET = re.compile(r"[A-Za-z0-9_-]{1,40}\.png")
 _ISSUES_SHOWN = 500
-
-
-class LabelIssue(TypedDict):
-    """A row of the table of label issues."""
-
-    picID: str
-    category: str
-    suggested: str
-    score: float
-    rank: int
-
-
-class LabelIssues(TypedDict):
-    """Pictures whose category is suspected to be wrong, and the report of the study."""
-
-    rows: int
-    summary: LabelReport | dict[str, Any]
-    issues: list[LabelIssue]
-
-
-class GroupMember(TypedDict):
-    """A row of the table of near duplicates."""
-
-    picID: str
-    group: str
-    distance: int
-    cosine: float
-
-
-class DuplicateGroup(TypedDict):
-    """Pictures that are nearly the same."""
-
-    group: str
-    members: list[GroupMember]
-
-
-class DuplicateGroups(TypedDict):
-    """Some groups of near duplicates, and of how many."""
-
-    of: int
-    pictures: int
-    groups: list[DuplicateGroup]
-    summary: dict[str, Any]
 
 
 def clusterings(place: Collection) -> list[str]:

@@ -6,8 +6,10 @@ import pytest
 
 from naturalist.progress import Silent
 from naturalist.studies.classifier.evaluating import document
-from naturalist.studies.classifier.report import report
+from naturalist.studies.classifier.evaluation_page import page
+from naturalist.studies.classifier.report import EvaluationReport, ModelReport
 from naturalist.studies.classifier.training import hold_out
+from report_shapes import assert_declared
 
 
 def test_new_sources_do_worse_than_a_random_split_promises(made) -> None:
@@ -55,7 +57,10 @@ def test_the_report_begins_with_the_number_that_new_pictures_will_keep(made) -> 
         assert f"({plot}.png)" in text
         assert (made.folder / f"{plot}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (made.folder / f"{plot}.svg").read_bytes()
-    assert json.loads((made.folder / "model.json").read_text())["evaluated"]
+    model = json.loads((made.folder / "model.json").read_text())
+    assert model["evaluated"]
+    assert_declared(ModelReport, model)
+    assert_declared(EvaluationReport, made.evaluation)
 
 
 def test_where_every_category_has_one_source_it_says_that_nobody_knows(made) -> None:
@@ -66,11 +71,12 @@ def test_where_every_category_has_one_source_it_says_that_nobody_knows(made) -> 
     held = hold_out(single, made.options, Silent())
     found = document(single, made.options, held, Silent())
     assert found["leave_one_source_out"] is None
+    assert_declared(EvaluationReport, found)
     assert found["gap"] is None
     assert found["expected_on_new_sources"] is None
     assert len(found["single_sources"]) == 3
     assert "cannot be left out" in found["advice"][0]
-    text = report({"id": "a-model"}, found)
+    text = page({"id": "a-model"}, found)
     assert "Nobody knows" in text
     assert "random folds of known sources" in text
     assert "left-out" not in text

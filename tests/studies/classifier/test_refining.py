@@ -11,8 +11,10 @@ from naturalist.progress import Silent
 from naturalist.studies.classifier import champions
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.refining import challenge, refine
+from naturalist.studies.classifier.report import Champions
 from naturalist.studies.classifier.training import model_id, train
 from naturalist.studies.classifier.training_rows import TrainingRows
+from report_shapes import assert_declared
 
 MARGIN = 0.02
 
@@ -56,6 +58,7 @@ def test_a_challenger_that_learnt_from_wrong_labels_is_refused(made, layout) -> 
     assert champions.refused_by(layout, worse) == told["reason"]
     states = {one["id"]: one["state"] for one in champions.models(layout)}
     assert states == {made.folder.name: "champion", "worse": "refused"}
+    assert_declared(Champions, artifacts.read_json(layout.champion))
 
 
 def test_a_better_challenger_is_promoted_and_the_decision_can_be_taken_back(made, layout) -> None:

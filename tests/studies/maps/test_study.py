@@ -17,7 +17,9 @@ from naturalist.layout import Layout, MapFolder
 from naturalist.studies.maps import study as maps
 from naturalist.studies.maps.files import read_points
 from naturalist.studies.maps.options import DrawingOptions, MapOptions, TsneOptions
+from naturalist.studies.maps.report import MapReport
 from naturalist.studies.study import bring_up_to_date
+from report_shapes import assert_declared
 
 QUICK = TsneOptions(perplexity=15, early_iterations=60, iterations=90)
 OPTIONS = DrawingOptions(tsne=QUICK, unit=False)
@@ -35,7 +37,9 @@ def make(layout: Layout, options: DrawingOptions = OPTIONS, **more: Any) -> dict
     limits, rebuild = more.pop("limits", MapOptions()), more.pop("rebuild", False)
     folder = MapFolder(layout.map("m"))
     study = maps.MapStudy(open_features(layout.root), folder, "m", options, limits, **more)
-    return bring_up_to_date(study, rebuild=rebuild).as_json
+    result = bring_up_to_date(study, rebuild=rebuild)
+    assert_declared(MapReport, result.report)
+    return result.as_json
 
 
 def points_of(layout: Layout) -> dict[str, tuple[float, ...]]:

@@ -10,6 +10,7 @@ from naturalist import artifacts
 from naturalist.progress import Progress, stage
 from naturalist.studies.classifier.advice import advice, influence, leaning
 from naturalist.studies.classifier.card import model_card
+from naturalist.studies.classifier.evaluation_page import page
 from naturalist.studies.classifier.methods import intervals, measures
 from naturalist.studies.classifier.methods.held_out import learned
 from naturalist.studies.classifier.methods.intervals import Interval
@@ -22,7 +23,6 @@ from naturalist.studies.classifier.methods.trust import flagging, held_out_sure
 from naturalist.studies.classifier.methods.weighting import row_weights
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.plots import write_plots
-from naturalist.studies.classifier.report import report
 from naturalist.studies.classifier.training import HeldOutRows, hold_out
 from naturalist.studies.classifier.training_rows import TrainingRows
 
@@ -61,7 +61,7 @@ def evaluate(
     held = held or hold_out(rows, options, progress)
     result = document(rows, options, held, progress)
     write_plots(result, folder)
-    artifacts.write_bytes(folder / "report.md", report(model, result).encode())
+    artifacts.write_bytes(folder / "report.md", page(model, result).encode())
     artifacts.write_bytes(folder / "card.md", model_card(model, result).encode())
     artifacts.write_json(folder / "evaluation.json", result)
     artifacts.write_json(folder / "model.json", model | {"evaluated": True})

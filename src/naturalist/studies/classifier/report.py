@@ -1,253 +1,248 @@
-"""The evaluation as a page that a person reads from the top and may stop anywhere."""
+"""What `model.json`, `evaluation.json` and `champion.json` hold, and what `refine` reports.
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+The dashboard's types are checked against them.
+"""
 
-from naturalist.studies.classifier.card import percent, share_or_none, table, tested_on
+from typing import Any, Literal, NotRequired
 
-FEW_DATA_SETS = 20
-"""With fewer data sets the report says why its interval is wide."""
-
-
-def report(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
-    """Markdown about an evaluation; its plots lie beside it."""
-    sections = [
-        _headline(model, evaluation),
-        _advice(evaluation),
-        _sources(evaluation),
-        _held(evaluation),
-        _confusion(evaluation),
-        _calibration(evaluation),
-        _trust(evaluation),
-        _novelty(evaluation),
-        _leaning(evaluation),
-        _how(evaluation),
-    ]
-    return "\n".join(section for section in sections if section)
+from typing_extensions import TypedDict
 
 
-def _headline(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
-    random = evaluation["random_split"]
-    left_out = evaluation["leave_one_source_out"]
-    title = f"# How good is classifier {model['id']}?\n\n"
-    if left_out is None:
-        return (
-            f"{title}**Nobody knows.** Every category has one source only, so none can be left "
-            f"out, and the {percent(random['balanced_accuracy'])} of a random split say how well "
-            "it tells these sources from each other, not how well it tells the categories.\n"
-        )
-    return (
-        f"{title}When each source is left out in turn, it recognises "
-        f"**{percent(left_out['balanced_accuracy'])}** of that source's pictures. "
-        f"{_expected(left_out)}\n\nOn new pictures of the *same* sources it recognises "
-        f"{percent(random['balanced_accuracy'])}{_gap(evaluation['gap'])}.\n\n"
-        f"{_new_source(evaluation)}"
-    )
+class SourceName(TypedDict):
+    """A source of a category."""
+
+    source: str
+    category: str
 
 
-def _expected(left_out: Mapping[str, Any]) -> str:
-    """What to expect of many new sources, and why the interval is as wide as it is."""
-    if left_out["interval"] is None:
-        return "No category has two sources, so nothing can be said of the sources to come."
-    low, high = left_out["interval"]
-    count = len({one["source"] for one in left_out["per_source"]})
-    few = (
-        f" The interval is wide because it rests on {count} data sets, which may be more alike "
-        "than the ones to come; each further source makes it narrower."
-        if count < FEW_DATA_SETS
-        else ""
-    )
-    return (
-        f"Expect {percent(low)} to {percent(high)} on average over many other sources "
-        f"({percent(left_out['level'], 0)} interval).{few}"
-    )
+class SourceRows(SourceName):
+    """A source, and its pictures in the tables."""
+
+    rows: int
 
 
-def _gap(gap: float | None) -> str:
-    if gap is None or gap <= 0:
-        return ", by a random split"
-    return (
-        f", by a random split; for the sources that can be left out that is {_points(gap)} more "
-        "than without them"
-    )
+class TablesOfModel(TypedDict):
+    """The tables that a model was trained with."""
+
+    place: str
+    snapshot: str | None
+    fingerprint: str
+    rows: int
+    near_duplicates: bool
 
 
-def _points(gap: float) -> str:
-    return f"{100 * gap:.1f} points"
+class ModelMetrics(TypedDict):
+    """What training measured; `balanced_accuracy...` is None if no source could be left out."""
+
+    balanced_accuracy_on_held_out_sources: float | None
+    log_loss: float
+    ece: float
+    held_out_sources: int
+    sources: int
 
 
-def _new_source(evaluation: Mapping[str, Any]) -> str:
-    expected = evaluation["expected_on_new_sources"]
-    if expected is None:
-        return ""
-    low, high = expected["interval"]
-    coverage = expected["coverage"]
-    return (
-        f"**One new source** of one of the categories is recognised to {percent(low)} to "
-        f"{percent(high)}, for {percent(expected['level'], 0)} of such sources. This claim was "
-        f"tried: each of {coverage['sources']} sources was held out of the whole procedure, the "
-        f"interval was made from the others, and {coverage['inside']} of them lay inside.\n\n"
-        "![Accuracy on each source](sources.png)\n"
-    )
+class ModelReport(TypedDict):
+    """A classifier: `model.json`, and the facts of its model card."""
+
+    id: str
+    made_at: str
+    made_by: str
+    kind: str
+    fingerprint: str
+    tables: TablesOfModel
+    backbone_id: str
+    categories: list[str]
+    sources: list[SourceRows]
+    options: dict[str, Any]
+    temperature: float
+    sure_from: float
+    metrics: ModelMetrics
+    evaluated: bool
 
 
-def _advice(evaluation: Mapping[str, Any]) -> str:
-    lines = [f"- {text}" for text in evaluation["advice"]]
-    return "## What to do about it\n\n" + "\n".join(lines) + "\n"
+class RandomSplit(TypedDict):
+    """How a model does on other pictures of the same sources."""
+
+    balanced_accuracy: float
+    interval: list[float]
+    level: float
+    rows: int
+    log_loss: float
 
 
-def _sources(evaluation: Mapping[str, Any]) -> str:
-    left_out = evaluation["leave_one_source_out"]
-    if left_out is None:
-        return ""
-    names = evaluation["categories"]
-    rows = [
-        [
-            one["category"],
-            one["source"],
-            f"{one['rows']:,}",
-            percent(one["accuracy"]),
-            *(percent(one["confusion"][name] / one["rows"]) for name in names),
-        ]
-        for one in sorted(left_out["per_source"], key=lambda one: one["accuracy"])
-    ]
-    columns = ("category", "source", "pictures", "recognised", *(f"as {name}" for name in names))
-    return "## Source by source, each left out in turn\n\n" + table(columns, rows)
+class SourceAccuracy(TypedDict):
+    """How a model does on a source that it never saw."""
+
+    source: str
+    category: str
+    rows: int
+    accuracy: float
+    confusion: dict[str, int]
 
 
-def _held(evaluation: Mapping[str, Any]) -> str:
-    expected = evaluation["expected_on_new_sources"]
-    if expected is None:
-        return ""
-    rows = [
-        [
-            one["category"],
-            one["source"],
-            percent(one["accuracy"]),
-            f"{percent(one['interval'][0])} to {percent(one['interval'][1])}",
-            "inside" if one["inside"] else "OUTSIDE",
-        ]
-        for one in expected["coverage"]["held"]
-    ]
-    return (
-        "## Did the claim about new sources hold?\n\nEach source was held out of the training and "
-        "of the estimate; the interval is what the report would have said without it.\n\n"
-        + table(("category", "source", "recognised", "promised", ""), rows)
-    )
+class LeftOut(TypedDict):
+    """How models do on sources that they never saw; without intervals of fewer than two."""
+
+    balanced_accuracy: float
+    interval: list[float] | None
+    level: float
+    method: str | None
+    bootstrap_interval: list[float] | None
+    per_source: list[SourceAccuracy]
 
 
-def _confusion(evaluation: Mapping[str, Any]) -> str:
-    where = tested_on(evaluation)
-    return (
-        f"## What is taken for what\n\nOn {where}:\n\n![Confusion of categories](confusion.png)\n"
-    )
+class HeldClaim(TypedDict):
+    """A source that was held out of the whole procedure, and what was claimed without it."""
+
+    source: str
+    category: str
+    accuracy: float
+    interval: list[float] | None
+    inside: bool
 
 
-def _calibration(evaluation: Mapping[str, Any]) -> str:
-    ece = evaluation["calibration"]["ece"]
-    curve = {round(one["coverage"], 2): one["accuracy"] for one in evaluation["selective"]}
-    rows = [[percent(share, 0), percent(curve[share])] for share in (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)]
-    return (
-        f"## Can its probabilities be believed?\n\nOn {tested_on(evaluation)} they are off by "
-        f"{100 * ece:.1f} points on average (expected calibration error {ece:.3f}, every source "
-        "counting the same).\n\n![Reliability](calibration.png)\n\n"
-        "Leaving the least sure pictures to a person, the rest is right this often:\n\n"
-        + table(("decided", "right"), rows)
-        + "\n![Accuracy against coverage](selective.png)\n"
-    )
+class Coverage(TypedDict):
+    """How often the claim about a new source held."""
+
+    sources: int
+    inside: int
+    share: float | None
+    held: list[HeldClaim]
 
 
-def _trust(evaluation: Mapping[str, Any]) -> str:
-    decisions = evaluation["trust"]["decisions"]
-    rows = [
-        [one["decision"], percent(one["share"]), share_or_none(one["accuracy"])]
-        for one in decisions
-    ]
-    flags = [
-        [name, share_or_none(one["false_alarms"]), share_or_none(one["caught"])]
-        for name, one in evaluation["trust"]["flags"].items()
-    ]
-    return (
-        f"## Sure, unsure, or unlike anything seen\n\nOn {tested_on(evaluation)}; the thresholds "
-        "for each source were set by the others, every source counting the same:\n\n"
-        + table(("decision", "of the pictures", "right"), rows)
-        + "\nWhat a flag costs and catches:\n\n"
-        + table(("flag", "of right predictions", "of wrong predictions"), flags)
-    )
+class ExpectedOnNewSources(TypedDict):
+    """What to expect of one new source."""
+
+    estimate: float
+    interval: list[float]
+    level: float
+    method: str
+    quantity: str
+    coverage: Coverage
 
 
-def _novelty(evaluation: Mapping[str, Any]) -> str:
-    novelty = evaluation["novelty"]
-    measured = novelty["measured_false_alarms"]
-    if measured is None:
-        return ""
-    worst = max(novelty["per_source"], key=lambda one: one["false_alarms"])
-    return (
-        "## Pictures unlike anything seen\n\nThe threshold is set for "
-        f"{percent(novelty['asked_false_alarms'], 0)} false alarms on pictures of sources that "
-        f"were not trained with. Set without a source and tried on it, it gave {percent(measured)} "
-        f"false alarms, every source counting the same; most, {percent(worst['false_alarms'])}, on "
-        f"{worst['source']} ({worst['category']}).\n"
-    )
+class Confusion(TypedDict):
+    """Counts (categories, categories): the row is the category, the column the predicted one."""
+
+    categories: list[str]
+    matrix: list[list[int]]
 
 
-def _leaning(evaluation: Mapping[str, Any]) -> str:
-    if evaluation["leave_one_source_out"] is None:
-        return ""
-    rows = [
-        [
-            one["category"],
-            one["source"],
-            percent(one["share_of_category"], 0),
-            "" if one["others_lose"] is None else f"{100 * one['others_lose']:.1f} points",
-            _most_lost(one),
-            "yes" if one["leans"] else "",
-        ]
-        for one in evaluation["influence"]
-    ]
-    columns = ("category", "source", "share", "others lose", "most", "leans on it")
-    return (
-        "## Which sources the data leans on\n\nWhat accuracy on the other (left-out) sources loses "
-        "when this one is not trained with either.\n\n" + table(columns, rows)
-    )
+class CalibrationBin(TypedDict):
+    """Predictions of about the same confidence."""
+
+    confidence: float
+    accuracy: float
+    rows: int
+    weight: float
 
 
-def _most_lost(one: Mapping[str, Any]) -> str:
-    if not one["most_lost"] or one["most_lost"] <= 0:
-        return ""
-    return f"{100 * one['most_lost']:.0f} points by {one['most_lost_by']}"
+class CalibrationReport(TypedDict):
+    """How far probabilities can be believed."""
+
+    ece: float
+    log_loss: float
+    bins: list[CalibrationBin]
 
 
-def _how(evaluation: Mapping[str, Any]) -> str:
-    return "## How this was found out\n\n" + "\n".join(_notes(evaluation)) + "\n"
+class CurvePoint(TypedDict):
+    """Accuracy on the share of pictures that the model is surest of."""
+
+    coverage: float
+    accuracy: float
 
 
-def _notes(evaluation: Mapping[str, Any]) -> Iterator[str]:
-    rows, used = evaluation["rows"], evaluation["evaluated_rows"]
-    if used < rows:
-        yield f"- A sample of {used:,} of {rows:,} rows was used; small sources are whole in it."
-    else:
-        yield f"- All {rows:,} rows were used."
-    yield (
-        "- Accuracies are balanced: every category counts the same, and in it every source. "
-        "Sources of the same name are one data set and are left out together."
-    )
-    if evaluation["near_duplicates"]:
-        yield "- Near duplicates were kept on one side of every division."
-    else:
-        yield (
-            "- Nobody had looked for near duplicates: copies of a picture may flatter the random "
-            "split. Run `naturalist duplicates` first."
-        )
-    left_out = evaluation["leave_one_source_out"]
-    if left_out is not None and left_out["interval"] is not None:
-        low, high = left_out["bootstrap_interval"]
-        yield (
-            f"- The interval of the mean comes from {left_out['method']}. A plain bootstrap over "
-            f"sources says {percent(low)} to {percent(high)}, which is too narrow."
-        )
-    for one in evaluation["single_sources"]:
-        yield (
-            f"- {one['source']} is the only source of {one['category']}: its pictures were tested "
-            "by random folds and are in no number about new sources."
-        )
+class NoveltyOfSource(TypedDict):
+    """How many pictures of a left-out source are called unlike anything seen."""
+
+    source: str
+    category: str
+    false_alarms: float
+
+
+class NoveltyReport(TypedDict):
+    """How the threshold for pictures unlike anything seen holds on left-out sources."""
+
+    method: str
+    asked_false_alarms: float
+    measured_false_alarms: float | None
+    per_source: list[NoveltyOfSource]
+
+
+class FlagReport(TypedDict):
+    """What a flag costs on right predictions and catches of wrong ones; None without any."""
+
+    false_alarms: float | None
+    caught: float | None
+    wrong: int
+    flagged: float
+
+
+class DecisionReport(TypedDict):
+    """Predictions that are sure, unsure, or of something unlike; None if there are none."""
+
+    decision: str
+    share: float
+    accuracy: float | None
+
+
+class Trust(TypedDict):
+    """What decisions are worth; thresholds of all other sources, tried on each left-out one."""
+
+    sure_from: float
+    flags: dict[str, FlagReport]
+    decisions: list[DecisionReport]
+    selective_by_likeness: list[CurvePoint]
+
+
+class Influence(TypedDict):
+    """A source, and what accuracy on others loses without it; None where it was not tried."""
+
+    source: str
+    category: str
+    share_of_category: float
+    others_lose: float | None
+    most_lost: float | None
+    most_lost_by: str | None
+    leans: bool
+
+
+class EvaluationReport(TypedDict):
+    """What `evaluation.json` holds."""
+
+    format: int
+    categories: list[str]
+    rows: int
+    evaluated_rows: int
+    near_duplicates: bool
+    random_split: RandomSplit
+    leave_one_source_out: LeftOut | None
+    gap: float | None
+    expected_on_new_sources: ExpectedOnNewSources | None
+    single_sources: list[SourceName]
+    confusion: Confusion
+    calibration: CalibrationReport
+    selective: list[CurvePoint]
+    novelty: NoveltyReport
+    trust: Trust
+    influence: list[Influence]
+    leaning: list[str]
+    advice: list[str]
+
+
+class ChampionDecision(TypedDict):
+    """An entry of the history of champions."""
+
+    model: str
+    at: str
+    action: Literal["promote", "refuse", "rollback"]
+    reason: str
+    before: str | None
+    compared_with: NotRequired[str]
+
+
+class Champions(TypedDict):
+    """What `champion.json` holds."""
+
+    champion: str | None
+    history: list[ChampionDecision]

@@ -31,7 +31,7 @@ class Quality:
         continuity: 1 if no point has lost one of its 10 nearest in the features.
         knn_recall: for several k, the share of the k nearest that are so on the map too.
         density_correlation: Spearman's, between the distances to the 30th neighbour.
-        queries: (queries,) rows that were requested about.
+        queries: (queries,) rows that were measured.
         recalls: (queries,) share of the 10 nearest kept, of each.
     """
 
@@ -57,9 +57,9 @@ def measure(
         reduced: (rows, dim) float32.
         coordinates: (rows, 2 or 3) float32.
         seed: of the queries.
-        queries: how many points are requested about, at most.
-        requested: rows to ask about; None for some drawn by chance.
-        on_progress: hears how many more queries are done; each is requested `PASSES` times.
+        queries: how many points are measured, at most.
+        requested: rows to measure; None for some drawn by chance.
+        on_progress: hears how many more queries are done; each is measured `PASSES` times.
 
     Raises:
         ValueError: there are fewer than 5 points.
