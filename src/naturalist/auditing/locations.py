@@ -6,7 +6,7 @@ from pathlib import Path
 from naturalist import snapshots
 from naturalist.auditing.exposure import Collector, Exposure, PlaceKind
 from naturalist.auditing.traces import Known, known_here
-from naturalist.consume.folder import MANIFEST, place_of, read_manifest
+from naturalist.consume.folder import MANIFEST, path_of, read_manifest
 from naturalist.errors import ConfigError
 from naturalist.pipeline import steps
 from naturalist.pipeline.describing import describe
@@ -96,7 +96,7 @@ def audit_pulled(
     on_begin(len(manifest.files))
     collector = Collector(known or known_here())
     for here in manifest.files.values():
-        collector.look_at(here.file.name, place_of(folder, here.file).read_bytes())
+        collector.look_at(here.file.name, path_of(folder, here.file).read_bytes())
         on_file(1)
     collector.look_at(MANIFEST, (folder / MANIFEST).read_bytes())
     collector.look_at_description(manifest.about, manifest.files)

@@ -197,10 +197,10 @@ class Catalogue:
         return None
 
     def page(
-        self, expected: Mapping[str, str], text: str, limit: int, offset: int, order: str = "id"
+        self, filters: Mapping[str, str], text: str, limit: int, offset: int, order: str = "id"
     ) -> list[Row]:
         """Files that have all that is wanted, in an order of `ORDERS`."""
-        condition, values = where(expected, text, self.attached)
+        condition, values = where(filters, text, self.attached)
         return self.rows(
             f"SELECT {', '.join(_SHOWN)} FROM files WHERE {condition} "  # noqa: S608
             f"ORDER BY {ORDERS[order]}category, number NULLS LAST, source, path_text "
@@ -208,9 +208,9 @@ class Catalogue:
             [*values, limit, offset],
         )
 
-    def ids(self, expected: Mapping[str, str], text: str, limit: int) -> list[str]:
+    def ids(self, filters: Mapping[str, str], text: str, limit: int) -> list[str]:
         """Ids of pictures that have all that is wanted, in the order of the ledger."""
-        condition, values = where(expected, text, self.attached)
+        condition, values = where(filters, text, self.attached)
         result = self.rows(
             f"SELECT pic_id FROM files WHERE pic_id IS NOT NULL AND {condition} "  # noqa: S608
             "ORDER BY category, number LIMIT ?",
@@ -218,9 +218,9 @@ class Catalogue:
         )
         return [row["pic_id"] for row in result]
 
-    def count(self, expected: Mapping[str, str], text: str) -> int:
+    def count(self, filters: Mapping[str, str], text: str) -> int:
         """How many files have all that is wanted."""
-        condition, values = where(expected, text, self.attached)
+        condition, values = where(filters, text, self.attached)
         query = f"SELECT count(*) AS n FROM files WHERE {condition}"  # noqa: S608
         return int(self.rows(query, values)[0]["n"])
 
@@ -276,10 +276,10 @@ class Catalogue:
 
 
 def where(
-    expected: Mapping[str, str], text: str, held: Sequence[AttachedColumn] = ()
+    filters: Mapping[str, str], text: str, held: Sequence[AttachedColumn] = ()
 ) -> tuple[str, list[Any]]:
     """The SQL condition for what is wanted, and its parameters; unknown words are left out."""
-    requested = {name: expected[name] for name in _FILTERS if expected.get(name)}
+    requested = {name: filters[name] for name in _FILTERS if filters.get(name)}
     parts = [f"{name} = ?" for name in requested]
     values: list[Any] = [int(v) if n == "batch" else v for n, v in requested.items()]
     if text:
@@ -287,5 +287,5 @@ def where(
             "(pic_id = ? OR contains(lower(path_text), lower(?)) OR starts_with(sha256, ?))"
         )
         values += [text, text, text.lower()]
-    more, given = attached.conditions(held, expected)
+    more, given = attached.conditions(held, filters)
     return " AND ".join([*parts, *more]) or "true", [*values, *given]

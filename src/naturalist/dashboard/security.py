@@ -143,10 +143,10 @@ class SecurityMiddleware:
     def _token_refusal(
         self, scope: Scope, headers: dict[str, str]
     ) -> tuple[int, str, dict[str, str]] | None:
-        requested = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        if self._is_token(requested.get("token", "")):
-            requested.pop("token")
-            query = f"?{urlencode(requested)}" if requested else ""
+        parameters = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        if self._is_token(parameters.get("token", "")):
+            parameters.pop("token")
+            query = f"?{urlencode(parameters)}" if parameters else ""
             cookie = (
                 f"{COOKIE}={self.listen.token}; HttpOnly; SameSite=Strict; Path={self.listen.root}"
             )
