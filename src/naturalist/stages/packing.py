@@ -131,7 +131,7 @@ def run(task: PackTask) -> Packed:
     Raises:
         StorageFull: the workspace's drive is full.
     """
-    expected = _wanted(task)
+    expected = _kept_rows(task)
     index = _pack_tar(task, expected) if task.form is Form.TARS else _pack_folder(task, expected)
     table = pa.Table.from_pylist(index, PICTURE_INDEX)
     artifacts.write_parquet(task.index, table)
@@ -150,11 +150,11 @@ def run(task: PackTask) -> Packed:
 
 def published_pictures(task: PackTask) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each picture of a shard as it is published; nothing is written."""
-    for row, data in _bytes_of(task, _wanted(task)):
+    for row, data in _bytes_of(task, _kept_rows(task)):
         yield f"{row['pic_id']}.{EXTENSIONS[row['format']]}", data
 
 
-def _wanted(task: PackTask) -> list[Row]:
+def _kept_rows(task: PackTask) -> list[Row]:
     rows = ledger.shard_rows(Layout(task.root), task.category, task.batch, task.shard).to_pylist()
     gone = set(task.withheld)
     return [row for row in rows if row["pic_id"] not in gone]
