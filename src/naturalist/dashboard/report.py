@@ -79,9 +79,10 @@ class Copy(TypedDict):
 
 
 class PictureRow(FileRow):
-    """A picture, and some of its copies."""
+    """A picture, some of its copies, and its metadata by the names of columns."""
 
     copies: list[Copy]
+    columns: dict[str, str | None]
 
 
 class ColumnTitle(TypedDict):
