@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from naturalist import artifacts
+from naturalist import artifacts, backbones
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.planning.capacity import Workload, load_rates, plan, rates_of
+from naturalist.running.executors import worker_count
 from naturalist.stores.prices import load_prices
 
 RATES = load_rates()
@@ -133,13 +134,27 @@ def test_rates_come_from_the_runs_of_a_collection(tmp_path):
     tiny.make_all(config)
     with pytest.raises(WorkspaceError, match="1,000"):
         rates_of(config, RATES)
-    stages = {"extract": {"pictures": 2000, "duration_s": 10.0}, "tables": {"rows": 10}}
+    backbone_id = backbones.describe(config.extract.backbone).id
+    for path in (config.layout.root / "features" / backbone_id).rglob("*.json"):
+        artifacts.write_json(path, artifacts.read_json(path) | {"rows": 2000, "duration_s": 10.0})
+    other = config.layout.features("another-network", "plant", 1, 0)
+    artifacts.write_bytes(other, b"0" * 100_000)
+    stages = {
+        "extract": {"pictures": 4000, "duration_s": 3600.0},
+        "verify-features": {"rows": 9000, "duration_s": 90.0},
+        "tables": {"rows": 4000, "duration_s": 0.5},
+    }
     artifacts.write_json(config.layout.runs / "000001.json", {"stages": stages})
     found = rates_of(config, RATES)
-    assert found.divided["extract"] == 200.0
-    assert found.divided["tables"] == RATES.divided["tables"], "ten rows say nothing"
+    assert found.divided["extract"] == 200.0, "that of a worker at work, without its start"
+    workers = worker_count(config.extract.workers)
+    assert found.divided["verify_features"] == 100.0 / workers
+    assert found.divided["tables"] == RATES.divided["tables"], "half a second says nothing"
     csv = sum(path.stat().st_size for path in config.layout.tables.rglob("*.csv"))
     assert found.bytes["tables_csv"] == csv / 10
+    files = [path.stat().st_size for path in (tmp_path / "raw").rglob("*") if path.is_file()]
+    assert found.bytes["pictures"] == pytest.approx(sum(files) / 10)
+    assert found.bytes["features"] < 10_000, "another network's are not counted"
     assert "tiny" in found.origin
 
 

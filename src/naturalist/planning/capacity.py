@@ -5,17 +5,22 @@ edit, or from the reports of the runs of a collection and the files that they le
 """
 
 import math
+import statistics
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from naturalist import artifacts
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import Layout
+from naturalist.ledger import Outcome
 from naturalist.pipeline.status import collection_status
 from naturalist.running import workspace
 from naturalist.running.executors import worker_count
@@ -23,13 +28,16 @@ from naturalist.stores import S3Options
 from naturalist.stores.prices import Prices, put_requests
 
 _FROM_REPORTS = {
-    "extract": ("extract", "pictures"),
     "verify_features": ("verify-features", "rows"),
     "tables": ("tables", "rows"),
     "verify_tables": ("verify-tables", "rows"),
 }
 _LEAST_PICTURES = 1_000
-"""Of a run whose report says something about rates; a smaller one is all start-up."""
+"""Extracted, before a collection says something about rates."""
+_LEAST_S = 60
+"""That a stage took, if its report says something about rates; a shorter one is all start-up."""
+_LEAST_SHARD = 100
+"""Pictures of a shard whose duration says something about the rate of a worker."""
 MB, GB = 10**6, 10**9
 _STUDIED = 1_000_000
 """Pictures with which the rates of studies were measured."""
@@ -126,17 +134,18 @@ def rates_of(config: Config, rates: Rates) -> Rates:
     """The rates of a collection's runs and the sizes of its files; what they do not say is kept.
 
     Raises:
-        WorkspaceError: there is no run of at least 1,000 new pictures yet.
+        WorkspaceError: fewer than 1,000 pictures were extracted yet.
     """
     layout = config.layout
     workspace.reading(layout)
-    workers = worker_count(config.extract.workers)
-    measured = _measured(layout, workers)
-    if not measured:
+    shards = _shards(layout, backbones.describe(config.extract.backbone).id)
+    if sum(rows for rows, _ in shards) < _LEAST_PICTURES:
         raise WorkspaceError(
-            f"{layout.runs} has no report of a run with {_LEAST_PICTURES:,} new pictures or more: "
-            "plan with the built-in rates, without --like"
+            f"{layout.root} has features of fewer than {_LEAST_PICTURES:,} pictures: plan with the "
+            "built-in rates, without --like"
         )
+    workers = worker_count(config.extract.workers)
+    measured = {"extract": _extract_rate(shards)} | _measured(layout, workers)
     return replace(
         rates,
         divided=dict(rates.divided) | measured,
@@ -146,38 +155,67 @@ def rates_of(config: Config, rates: Rates) -> Rates:
     )
 
 
+def _shards(layout: Layout, backbone_id: str) -> list[tuple[int, float]]:
+    """Pictures of each extracted shard, and the seconds of the worker that extracted it."""
+    receipts = (layout.root / "features" / backbone_id).rglob("*.json")
+    found = [artifacts.read_json(path) for path in sorted(receipts)]
+    return [(one["rows"], one["duration_s"]) for one in found if one["duration_s"] > 0]
+
+
+def _extract_rate(shards: Sequence[tuple[int, float]]) -> float:
+    """Pictures a second of one worker: the median, since a worker's first shard loads the network.
+
+    The durations are those of the shards, without the start of the worker processes.
+    """
+    whole = [one for one in shards if one[0] >= _LEAST_SHARD] or shards
+    return statistics.median(rows / duration_s for rows, duration_s in whole)
+
+
 def _measured(layout: Layout, workers: int) -> dict[str, float]:
-    """The best rate of one worker, of all runs that had enough to do."""
+    """The best rate of one worker, of all runs in which the stage took long enough."""
     best: dict[str, float] = {}
     for path in sorted(layout.runs.glob("[0-9]*.json")):
         stages = artifacts.read_json(path)["stages"]
         for name, (stage, unit) in _FROM_REPORTS.items():
             facts = stages.get(stage) or {}
-            if facts.get(unit, 0) >= _LEAST_PICTURES and facts["duration_s"] > 0:
+            if facts.get("duration_s", 0) >= _LEAST_S and facts.get(unit, 0):
                 rate = facts[unit] / facts["duration_s"] / workers
                 best[name] = max(best.get(name, 0.0), rate)
     return best
 
 
-_KINDS = {
-    "ledger": ("ledger", ".parquet"),
-    "features": ("features", ".parquet"),
-    "previews": ("previews", ".parquet"),
-    "tables_csv": ("tables", ".csv"),
-    "tables_parquet": ("tables", ".parquet"),
-}
-
-
 def _measured_bytes(config: Config) -> dict[str, float]:
+    """Bytes for each picture of the tables; features and checks are those of one network."""
     counts = collection_status(config)["categories"].values()
     pictures = sum(int(one["table_rows"]) for one in counts)
     if not pictures:
         return {}
-    return {
-        kind: sum(path.stat().st_size for path in (config.layout.root / top).rglob(f"*{suffix}"))
-        / pictures
-        for kind, (top, suffix) in _KINDS.items()
+    backbone_id = backbones.describe(config.extract.backbone).id
+    kinds = {
+        "ledger": ("ledger", ".parquet"),
+        "features": (f"features/{backbone_id}", ".parquet"),
+        "checks": (f"checks/{backbone_id}", ".parquet"),
+        "previews": ("previews", ".parquet"),
+        "tables_csv": ("tables", ".csv"),
+        "tables_parquet": ("tables", ".parquet"),
     }
+    sizes = {
+        kind: sum(path.stat().st_size for path in (config.layout.root / top).rglob(f"*{suffix}"))
+        for kind, (top, suffix) in kinds.items()
+    }
+    made = {kind: size / pictures for kind, size in sizes.items() if size}
+    return made | {"pictures": _picture_bytes(config.layout)}
+
+
+def _picture_bytes(layout: Layout) -> float:
+    """Mean size of the accepted pictures, as the ledger has it."""
+    sizes = [
+        rows["size_bytes"].filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
+        for category in ledger.categories(layout)
+        for batch in ledger.batches(layout, category)
+        for rows in [ledger.batch_rows(layout, category, batch.batch, ["outcome", "size_bytes"])]
+    ]
+    return float(pc.mean(pa.chunked_array([c for one in sizes for c in one.chunks])).as_py())
 
 
 def plan(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
