@@ -110,7 +110,7 @@ function sentence(one: Cluster, sources: number): string {
   return `${count(one.size)} pictures${named}, ${much} filed as ${one.category}, ${from}.`;
 }
 
-const UNSTABLE = 0.5;
+const UNSTABLE = 0.6; // as in docs/clusters.md (Hennig 2007)
 
 /** Why somebody should look before believing in a cluster. */
 function doubts(one: Cluster, sources: number): string[] {
@@ -127,6 +127,7 @@ const MEANING: Record<string, [string, string]> = {
   homogeneity: ["One category a cluster (homogeneity)", "1: no cluster mixes categories."],
   completeness: ["One cluster a category (completeness)", "1: no category is spread over several clusters; fine clusters lower it, which is no fault."],
   purity: ["Purity", "Share of pictures that have the most frequent category of their cluster."],
+  silhouette_features: ["Separation in all features", "The same as the silhouette, without leaving any of the features out."],
   silhouette: ["Separation (silhouette)", "1: clusters lie far apart. Near 0: they touch, as is usual for photographs."],
   stability: ["Stability", "How alike the clusters are when they are made of a part of the pictures. 1: the same."],
 };

@@ -150,7 +150,16 @@ def _print(result: dict[str, Any], folder: Path) -> None:
     output.print_text(f"\n{', '.join(lines)}\nall: {folder}")
 
 
-_SHOWN = ("ari", "nmi", "purity", "completeness", "silhouette", "stability", "ari_sources")
+_SHOWN = (
+    "ari",
+    "nmi",
+    "purity",
+    "completeness",
+    "silhouette",
+    "silhouette_features",
+    "stability",
+    "ari_sources",
+)
 
 
 def _line(entry: dict[str, Any]) -> list[Any]:

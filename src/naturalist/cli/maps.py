@@ -195,6 +195,11 @@ def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
     rows = [[word, _shown(value)] for word, value in metrics.items() if value is not None]
     output.print_table(("measure", "value"), rows)
     output.print_text("")
+    if measured := made.get("measured"):
+        output.print_text(
+            f"measured when the map was made of {measured['pictures']:,} pictures, in "
+            f"{measured['space']}; names that end in _features: in {measured['space_features']}"
+        )
     if placed["batches"]:
         last = placed["batches"][-1]
         output.print_text(
@@ -302,6 +307,8 @@ def _print_sample(made: dict[str, Any], folder: SampleFolder) -> None:
         for word, (own, one) in both.items()
     ]
     output.print_table(("measure", "sample", "uniform", "95 % interval"), rows)
+    if measured := made.get("measured"):
+        output.print_text(f"\ndistances are measured in {measured['space']}")
     kept = "  ".join(f"{name}: {share:.1%}" for name, share in result["categories"].items())
     output.print_text(f"\nkept of each category: {kept}")
     output.print_text(

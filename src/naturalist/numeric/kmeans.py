@@ -14,7 +14,13 @@ BLOCK = 8192
 
 
 def fit_centroids(
-    points: Floats, count: int, seed: int, *, iterations: int = 20, spread: bool = True
+    points: Floats,
+    count: int,
+    seed: int,
+    *,
+    iterations: int = 20,
+    spread: bool = True,
+    start: Floats | None = None,
 ) -> Floats:
     """Find `count` centroids of the points.
 
@@ -24,13 +30,18 @@ def fit_centroids(
         seed: of the start; the same seed gives the same centroids.
         iterations: rounds of assigning and averaging, at most.
         spread: begin far apart (k-means++), which costs `count` passes; else at random rows.
+        start: (count, dim) float32, centroids to begin with, instead of rows drawn by chance.
 
     Returns:
         (count, dim) float32.
     """
     rng = np.random.default_rng(seed)
     count = min(count, len(points))
-    centroids = _spread_start(points, count, rng) if spread else _random_start(points, count, rng)
+    if start is not None:
+        centroids = start[:count]
+    else:
+        begin = _spread_start if spread else _random_start
+        centroids = begin(points, count, rng)
     before = np.full(len(points), -1, np.int32)
     for _ in range(iterations):
         labels, distances = assign(points, centroids)

@@ -30,6 +30,15 @@ class Reduction:
         scaled = to_unit(features) if self.unit else features
         return np.asarray((scaled - self.mean) @ self.axes, np.float32)
 
+    @property
+    def space(self) -> str:
+        """In words, where distances between reduced rows are measured."""
+        scaled = " scaled to length 1" if self.unit else ""
+        return (
+            f"the first {self.axes.shape[1]} principal axes of the features{scaled}, which hold "
+            f"{self.explained:.1%} of their variance"
+        )
+
 
 def fit_reduction(blocks: Iterable[Floats], kept: int = 100, *, unit: bool = True) -> Reduction:
     """Find the principal axes of all rows of all blocks, in one pass (exact, not sketched).

@@ -90,10 +90,48 @@ def test_new_pictures_join_and_no_old_one_moves(tmp_path: Path) -> None:
     after = members(tmp_path)
     assert after[:240].equals(before)
     assert found["added"] == {"rows": 60, "noise": 0}
+    assert found["measured"]["rows"] == 300, "a quarter more: measured again"
     assert "remade" not in found
     of_group = {g: set(after["cluster"].to_numpy()[:240][groups[:240] == g]) for g in range(4)}
     new = zip(after["cluster"].to_pylist()[240:], groups[240:].tolist(), strict=True)
     assert all(cluster in of_group[group] for cluster, group in new)
+
+
+def test_measures_of_fewer_pictures_say_so_until_they_are_taken_again(tmp_path: Path) -> None:
+    features, _ = directions([90, 80, 70, 60])
+    chosen = features[np.random.default_rng(0).permutation(len(features))]
+    first = study(write_vectors(tmp_path / "v.parquet", chosen[:280]), tmp_path)
+    assert "16 principal axes" in first["words"][-1]
+    assert first["metrics"]["silhouette"] != first["metrics"]["silhouette_features"]
+    found = study(write_vectors(tmp_path / "v.parquet", chosen), tmp_path)
+    assert found["measured"] == first["measured"]
+    assert found["words"][-1].endswith("before the last 20 pictures came")
+
+
+def test_clusters_that_halves_do_not_find_again_are_called_doubtful(tmp_path: Path) -> None:
+    cloud = np.random.default_rng(0).normal(size=(400, 32)).astype(np.float32)
+    options = replace(OPTIONS, count=16)
+    found = study(write_vectors(tmp_path / "v.parquet", cloud), tmp_path, options=options)
+    doubtful = [one["cluster"] for one in found["clusters"] if one["stability"] < 0.6]
+    assert doubtful
+    assert any("doubtful: stability below 0.6" in sentence for sentence in found["words"])
+    for one in found["clusters"]:
+        assert any("doubtful" in word for word in one["words"]) == (one["cluster"] in doubtful)
+
+
+def test_noise_only_has_no_purity(tmp_path: Path) -> None:
+    cloud = np.random.default_rng(0).normal(size=(60, 32)).astype(np.float32)
+    files = write_vectors(tmp_path / "v.parquet", cloud, category=["plant", "animal"] * 30)
+    options = replace(OPTIONS, method="hdbscan", min_size=25)
+    found = study(files, tmp_path, options=options)
+    assert found["noise"] == 60
+    metrics = found["metrics"]
+    assert metrics["purity"] is None
+    assert metrics["ari_clustered"] is None
+    assert metrics["stability"] is None
+    assert found["words"] == [
+        "no cluster: all 60 pictures are noise, so nothing can be said of clusters"
+    ]
 
 
 def test_pictures_that_are_gone_leave_their_clusters(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What `clusters.json` says about clusters: numbers, pictures to look at, words, candidates."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NotRequired
 
@@ -15,6 +16,8 @@ Entry = dict[str, Any]
 
 MIXED_BELOW = 0.9
 """A cluster is mixed if its largest category has a smaller share."""
+DOUBTFUL_BELOW = 0.6
+"""A cluster is doubtful if its stability is less; Hennig (2007)."""
 ONE_SOURCE_FROM = 0.95
 """A cluster is one source if the largest of its sources has this share."""
 SHOWN = 6
@@ -68,6 +71,8 @@ class ClusterReport(TypedDict):
     stability: float | None
     by_cluster: dict[Any, float]
     silhouette: float | None
+    silhouette_features: float | None
+    measured: dict[str, Any]
     added: dict[str, int]
     remade: NotRequired[dict[str, Any]]
     rows: int
@@ -127,14 +132,21 @@ def entries(members: Members, stability: dict[int, float], parents: dict[int, in
     sources_of = Counter(category for category, _ in named)
     several = len({source for _, source in named}) > 1
     made = [
-        _entry(members, int(one), sources_of, several=several)
-        | {"stability": _rounded(stability.get(int(one))), "parent": parents.get(int(one))}
+        _entry(members, int(one), sources_of, stability.get(int(one)), several=several)
+        | {"parent": parents.get(int(one))}
         for one in np.unique(members.clusters[members.clusters != NOISE])
     ]
     return sorted(made, key=lambda entry: (-entry["size"], entry["cluster"]))
 
 
-def _entry(members: Members, cluster: int, sources_of: Counter[str], *, several: bool) -> Entry:
+def _entry(
+    members: Members,
+    cluster: int,
+    sources_of: Counter[str],
+    stability: float | None,
+    *,
+    several: bool,
+) -> Entry:
     rows = np.flatnonzero(members.clusters == cluster)
     categories = Counter(members.categories[rows].tolist())
     sources = Counter(members.sources[rows].tolist())
@@ -151,6 +163,7 @@ def _entry(members: Members, cluster: int, sources_of: Counter[str], *, several:
         "boundary": _first(members, rows, members.strength),
         "single_source": single and several,
         "mixed": bool(category) and most < MIXED_BELOW * size,
+        "stability": _rounded(stability),
     }
     return entry | {"words": _words(entry, sources_of[category])}
 
@@ -177,7 +190,16 @@ def _words(entry: Entry, sources_of_category: int) -> list[str]:
     if entry["mixed"]:
         shares = ", ".join(f"{count:,} {name}" for name, count in entry["categories"].items())
         words.append(f"it mixes categories ({shares}): look at the fewer ones for wrong labels")
+    if _is_doubtful(entry):
+        words.append(
+            f"it is doubtful: clusters of half of the pictures have {entry['stability']:.2f} of it "
+            f"in common (below {DOUBTFUL_BELOW}), so that other pictures would give other clusters"
+        )
     return words
+
+
+def _is_doubtful(entry: Entry) -> bool:
+    return entry["stability"] is not None and entry["stability"] < DOUBTFUL_BELOW
 
 
 def _rounded(value: float | None) -> float | None:
@@ -212,22 +234,44 @@ def _candidate(members: Members, row: int, entry: Entry) -> Entry:
     }
 
 
-def words(result: list[Entry], rows: int, noise: int) -> list[str]:
-    """The clustering in sentences."""
+def words(result: list[Entry], rows: int, noise: int, measured: dict[str, Any]) -> list[str]:
+    """The clustering in sentences.
+
+    Args:
+        result: the clusters.
+        rows: pictures in all.
+        noise: pictures in no cluster.
+        measured: of how many pictures stability was measured, and in which space.
+    """
+    if not result:
+        return [f"no cluster: all {rows:,} pictures are noise, so nothing can be said of clusters"]
+    lines = [f"{_counted(len(result))} of {rows - noise:,} pictures; noise: {noise:,}"]
+    lines += _doubts(result)
+    where = f"stability and silhouette are measured in {measured['space']}"
+    more = rows - measured["rows"]
+    lines.append(f"{where}, before the last {more:,} pictures came" if more > 0 else where)
+    return lines
+
+
+def _doubts(result: list[Entry]) -> Iterator[str]:
+    """What speaks against clusters."""
+    doubtful = [entry for entry in result if _is_doubtful(entry)]
     single = [entry for entry in result if entry["single_source"]]
     mixed = [entry for entry in result if entry["mixed"]]
-    lines = [f"{_counted(len(result))} of {rows - noise:,} pictures; noise: {noise:,}"]
+    if doubtful:
+        inside = sum(entry["size"] for entry in doubtful)
+        yield (
+            f"{_counted(len(doubtful))} with {inside:,} pictures, doubtful: stability below "
+            f"{DOUBTFUL_BELOW} ({_named(doubtful)})"
+        )
     if single:
         inside = sum(entry["size"] for entry in single)
-        lines.append(
+        yield (
             f"{_counted(len(single))} with {inside:,} pictures, each of one source "
             f"({_named(single)}): they may show how the data were collected"
         )
     if mixed:
-        lines.append(
-            f"{_counted(len(mixed))} of mixed categories ({_named(mixed)}): see label_candidates"
-        )
-    return lines
+        yield f"{_counted(len(mixed))} of mixed categories ({_named(mixed)}): see label_candidates"
 
 
 def _counted(count: int) -> str:

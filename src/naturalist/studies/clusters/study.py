@@ -23,7 +23,7 @@ from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
-from naturalist.numeric.reduction import Reduction
+from naturalist.numeric.reduction import Reduction, to_unit
 from naturalist.progress import Progress, stage
 from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.studies.clusters import model as cluster_model
@@ -51,6 +51,8 @@ _LOG = logging.getLogger(__name__)
 LEAST_ROWS = 10
 _FEW = 20
 _SAME_FEATURES = 0.99
+_MEASURED_AGAIN = 1.1
+"""Stability and silhouette are measured again when the pictures are so many times as many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +122,9 @@ class ClusterStudy:
         if reason:
             return Outgrown(kept, reason)
         about = kept.about | {"added": _sum(kept, added), "counts": counts}
+        if len(members) >= _MEASURED_AGAIN * about.get("measured", {}).get("rows", 0):
+            drawn = draw_rows(self.files, self.options, self.progress)
+            about |= _measure(drawn, kept.model, self.options, self.progress)
         return self._finish(kept.model, about, members)
 
     def make(self, outgrown: Outgrown[Before] | None) -> Report:
@@ -185,10 +190,27 @@ def _read_before(path: Path, options: str) -> Before | None:
         return None
 
 
-def _make(
-    files: FeatureTable, options: ClusterOptions, progress: Progress
-) -> tuple[Model, dict[str, Any]]:
-    """A model of some rows, and how good it is."""
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Rows that clusters are made from, and measured with.
+
+    Attributes:
+        features: (rows, dim) float32.
+        far: how many of them were drawn because they are far from the others.
+        of: rows that they were drawn from.
+    """
+
+    features: NDArray[np.float32]
+    far: int
+    of: int
+
+
+def draw_rows(files: FeatureTable, options: ClusterOptions, progress: Progress) -> Drawn:
+    """Draw the rows that clusters of these options are made from.
+
+    Raises:
+        ConfigError: there are fewer than 10 rows.
+    """
     with stage(progress, "clusters: sample", None, "rows") as advance:
         drawn = draw(files, options.rows, options.seed, advance)
     if drawn.of < LEAST_ROWS:
@@ -201,26 +223,55 @@ def _make(
             more = draw_far(files, drawn, options.min_size, options.seed, advance)
         unseen = ~np.isin(more.pic_ids, drawn.pic_ids)
         features, far = np.concatenate([features, more.features[unseen]]), int(unseen.sum())
-    reduction = reduce_rows(features, options)
-    points = reduction(features)
+    return Drawn(features, far, drawn.of)
+
+
+def _make(
+    files: FeatureTable, options: ClusterOptions, progress: Progress
+) -> tuple[Model, dict[str, Any]]:
+    """A model of some rows, and how good it is."""
+    drawn = draw_rows(files, options, progress)
+    reduction = reduce_rows(drawn.features, options)
+    points = reduction(drawn.features)
     count, tried = _count(points, reduction, options, progress)
     with stage(progress, "clusters: make", 1, "models") as advance:
         model = make_model(points, reduction, options, count)
-        result = assign(model, points).cluster
-        stable = quality.stability(points, options, model)
         advance(1)
-    ids = model.ids.tolist()
     return model, {
         "method": options.method,
         "seed": options.seed,
         "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "made_from": {"rows": len(points), "far_rows": far, "of": drawn.of},
+        "made_from": {"rows": len(points), "far_rows": drawn.far, "of": drawn.of},
         "axes": {"kept": points.shape[1], "explained": round(reduction.explained, 4)},
         "criterion": {"floor": options.floor, "tried": [asdict(one) for one in tried]},
+        "added": {"rows": 0, "noise": 0},
+        **_measure(drawn, model, options, progress),
+    }
+
+
+def _measure(
+    drawn: Drawn, model: Model, options: ClusterOptions, progress: Progress
+) -> dict[str, Any]:
+    """How stable the clusters are and how far apart, in the axes and in the features."""
+    points, ids = model.reduction(drawn.features), model.ids.tolist()
+    with stage(progress, "clusters: measure", 1, "models") as advance:
+        clusters = assign(model, points).cluster
+        stable = quality.stability(points, options, model)
+        apart, apart_in_features = (
+            quality.silhouette(rows, clusters, options.seed)
+            for rows in (points, to_unit(drawn.features))
+        )
+        advance(1)
+    return {
         "stability": round(stable.overall, 4) if ids else None,
         "by_cluster": dict(zip(ids, stable.by_cluster.tolist(), strict=True)),
-        "silhouette": quality.silhouette(points, result, options.seed),
-        "added": {"rows": 0, "noise": 0},
+        "silhouette": apart,
+        "silhouette_features": apart_in_features,
+        "measured": {
+            "rows": drawn.of,
+            "space": model.reduction.space,
+            "space_features": f"all {drawn.features.shape[1]} features scaled to length 1",
+        },
     }
 
 
@@ -359,11 +410,12 @@ def _report(about: dict[str, Any], members: Members, model: Model) -> None:
     about["metrics"] = cluster_report.metrics(members) | {
         "stability": about["stability"],
         "silhouette": about["silhouette"],
+        "silhouette_features": about["silhouette_features"],
     }
     about["clusters"] = result
     about["hierarchy"] = [asdict(merge) for merge in merges]
     about["label_candidates"] = cluster_report.label_candidates(members, result)
-    about["words"] = cluster_report.words(result, len(members), noise)
+    about["words"] = cluster_report.words(result, len(members), noise, about["measured"])
 
 
 def _members(rows: Rows, assigned: Assigned) -> Members:

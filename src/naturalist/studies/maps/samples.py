@@ -70,7 +70,7 @@ def make_sample(
     if artifacts.is_done(folder.members, expected):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
-    blocks = _reduced_blocks(table, len(names), progress)
+    blocks, space = _reduced_blocks(table, len(names), progress)
     with stage(progress, "sample", 1, "samples") as advance:
         sample = sampling.choose(blocks, len(names), options)
         advance(1)
@@ -87,6 +87,7 @@ def make_sample(
         "fingerprint": expected,
         "backbone": names.backbone,
         "options": asdict(options),
+        "measured": {"space": space},
         "integrity": report,
         "verdict": verdict(_shortcomings(report, options, thresholds)),
         "duration_s": round(time.perf_counter() - start, 3),
@@ -132,7 +133,8 @@ def report_integrity(
     return {"sample": result, "uniform": uniform}
 
 
-def _reduced_blocks(table: FeatureTable, rows: int, progress: Progress) -> Blocks:
+def _reduced_blocks(table: FeatureTable, rows: int, progress: Progress) -> tuple[Blocks, str]:
+    """The reduced features, and in words what they are."""
     read = table.blocks
     with stage(progress, "reduce", rows, "rows") as advance:
 
@@ -144,9 +146,9 @@ def _reduced_blocks(table: FeatureTable, rows: int, progress: Progress) -> Block
         fitted = fit_reduction(counted())
     again = functools.partial(_reduce, read, fitted)
     if rows > KEPT_IN_MEMORY:
-        return again
+        return again, fitted.space
     held = list(again())
-    return lambda: held
+    return (lambda: held), fitted.space
 
 
 def _reduce(read: Blocks, fitted: Reduction) -> Iterator[NDArray[np.float32]]:

@@ -118,8 +118,8 @@ class MapStudy:
                 return Outgrown(kept, batch)
             batches.append(batch)
         summary = _summary(self, points, kept.summary)
-        same = ("metrics", "integrity", "durations_s", "sampled")
-        summary |= {key: kept.summary[key] for key in same}
+        same = ("metrics", "measured", "integrity", "durations_s", "sampled")
+        summary |= {key: kept.summary[key] for key in same if key in kept.summary}
         summary["placed"] = kept.summary["placed"] | {"batches": batches}
         summary["withdrawn"] = int(len(kept.points) - (known >= 0).sum())
         return _finish(self, points, None, summary)
@@ -138,6 +138,7 @@ class MapStudy:
         )
         summary = _summary(self, points, old.summary if old else {})
         summary["metrics"] = _metrics(drawn)
+        summary["measured"] = _measured(drawn, self.names.dim)
         summary["integrity"] = samples.report_integrity(
             lambda: [drawn.reduced],
             self.names,
@@ -316,6 +317,7 @@ def _metrics(drawn: Drawing) -> dict[str, Any]:
     for word, some in (("sampled", requested), ("placed", ~requested)):
         if some.any():
             metrics[f"knn_recall_{word}"] = round(float(drawn.quality.recalls[some].mean()), 4)
+    metrics |= {f"{name}_features": value for name, value in _measures(drawn.in_features).items()}
     metrics["kl_divergence"] = _rounded(drawn.kl_divergence)
     metrics["neighbour_recall"] = round(drawn.neighbour_recall, 4)
     metrics["explained_variance"] = round(drawn.model.reduction.explained, 4)
@@ -323,14 +325,27 @@ def _metrics(drawn: Drawing) -> dict[str, Any]:
     return metrics
 
 
+def _measured(drawn: Drawing, dim: int) -> dict[str, Any]:
+    """In which spaces the measures were taken, and of how many pictures."""
+    reduction = drawn.model.reduction
+    return {
+        "pictures": len(drawn.coordinates),
+        "space": reduction.space,
+        "space_features": f"all {dim} features{' scaled to length 1' * reduction.unit}",
+    }
+
+
 def quality_as_json(quality: Quality) -> dict[str, Any]:
     """The measures by their standard names."""
+    return _measures(quality) | {"queries": len(quality.queries)}
+
+
+def _measures(quality: Quality) -> dict[str, Any]:
     return {
         "trustworthiness": round(quality.trustworthiness, 4),
         "continuity": round(quality.continuity, 4),
         "knn_recall": {str(k): round(value, 4) for k, value in quality.knn_recall.items()},
         "density_correlation": round(quality.density_correlation, 4),
-        "queries": len(quality.queries),
     }
 
 

@@ -5,6 +5,7 @@ from tests.numeric.mixtures import mixture
 
 from naturalist.studies.maps.methods import alignment
 from naturalist.studies.maps.methods import quality as map_quality
+from naturalist.studies.maps.methods.feature_quality import measure_in_features
 
 
 def test_trustworthiness_and_continuity_are_those_of_scikit_learn() -> None:
@@ -47,3 +48,15 @@ def test_how_far_points_moved_is_told() -> None:
     new[:20] += 10
     found = alignment.align(new, np.arange(200), old)
     assert found.far_move > 0.3 > found.median_move
+
+
+@pytest.mark.parametrize("block", [97, 1000])
+def test_measures_in_the_features_do_not_depend_on_their_blocks(block: int) -> None:
+    points, _ = mixture(400, dim=12)
+    flat = points[:, :2].copy()
+    whole = map_quality.measure(points, flat, queries=150)
+    blocks = [points[start : start + block] for start in range(0, 400, block)]
+    found = measure_in_features(lambda: blocks, flat, whole.queries, unit=False)
+    assert found.knn_recall == pytest.approx(whole.knn_recall)
+    for name in ("trustworthiness", "continuity", "density_correlation"):
+        assert getattr(found, name) == pytest.approx(getattr(whole, name), abs=1e-4)

@@ -68,12 +68,13 @@ def _pairs(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return counts * (counts - 1) / 2
 
 
-def agreement(clusters: Labels, groups: NDArray[np.integer]) -> dict[str, float]:
+def agreement(clusters: Labels, groups: NDArray[np.integer]) -> dict[str, float | None]:
     """Clusters beside known groups: ari, nmi, purity, completeness, homogeneity.
 
     `ari` and `nmi` count noise as one more cluster, `ari_clustered` leaves noise out. `purity` is
     the share of clustered rows that belong to the largest group of their cluster. Completeness and
-    homogeneity are those of Rosenberg and Hirschberg, V-measure (2007), noise counted.
+    homogeneity are those of Rosenberg and Hirschberg, V-measure (2007), noise counted. What is
+    about clustered rows is None where all rows are noise.
     """
     table = contingency(clusters, groups).astype(np.float64)
     shared, by_cluster, by_group = _entropies(table)
@@ -81,9 +82,9 @@ def agreement(clusters: Labels, groups: NDArray[np.integer]) -> dict[str, float]
     inside = contingency(clusters[held], groups[held])
     return {
         "ari": rand_index(clusters, groups),
-        "ari_clustered": rand_index(clusters[held], groups[held]),
+        "ari_clustered": rand_index(clusters[held], groups[held]) if held.any() else None,
         "nmi": _share(2 * shared, by_cluster + by_group),
-        "purity": _share(float(inside.max(axis=1, initial=0).sum()), float(held.sum())),
+        "purity": float(inside.max(axis=1).sum() / held.sum()) if held.any() else None,
         "completeness": _share(shared, by_cluster),
         "homogeneity": _share(shared, by_group),
     }

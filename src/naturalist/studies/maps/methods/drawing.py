@@ -18,6 +18,7 @@ from naturalist.progress import SILENT, Progress, stage
 from naturalist.studies.maps.methods import affinities, alignment, layouts, levels, placement, tsne
 from naturalist.studies.maps.methods import quality as map_quality
 from naturalist.studies.maps.methods.alignment import Alignment
+from naturalist.studies.maps.methods.feature_quality import measure_in_features
 from naturalist.studies.maps.methods.placement import Placement, Reference
 from naturalist.studies.maps.methods.quality import Quality
 from naturalist.studies.maps.methods.sampling import Sample, SampleOptions, choose
@@ -87,7 +88,8 @@ class Drawing:
         density: (rows,) float32, see Placement.
         reduced: (rows, kept) float32.
         model: for placing further points.
-        quality: what was measured.
+        quality: what was measured, on the reduced features.
+        in_features: the same measures, on all features.
         kl_divergence: of the layout, in nats; None for other methods than t-SNE.
         neighbour_recall: share of true neighbours that the layout was made from.
         alignment: with the map before, if there was one.
@@ -102,6 +104,7 @@ class Drawing:
     reduced: Floats
     model: MapModel
     quality: Quality
+    in_features: Quality
     kl_divergence: float | None
     neighbour_recall: float
     alignment: Alignment | None
@@ -150,7 +153,7 @@ def draw(
     """Draw a map of all rows.
 
     Args:
-        blocks: gives the features, (rows, dim) float32 in all; gone through twice.
+        blocks: gives the features, (rows, dim) float32 in all; gone through four times.
         rows: how many there are.
         options: see there.
         before: an earlier map to start from and to lay the new one over.
@@ -176,7 +179,7 @@ def draw(
     model = MapModel(fitted, reduced[selected], layout.coordinates)
     placed = place_all(model, reduced, selected, layout, options, progress)
     clock.lap("place")
-    quality = _measure(reduced, placed.coordinates, options, progress)
+    quality, in_features = _measure(blocks, reduced, placed.coordinates, options, progress)
     clock.lap("measure")
     sampled = np.zeros(rows, np.bool_)
     sampled[selected] = True
@@ -189,6 +192,7 @@ def draw(
         reduced,
         model,
         quality,
+        in_features,
         layout.kl_divergence,
         layout.recall,
         aligned,
@@ -212,11 +216,20 @@ def _lay_over(
 
 
 def _measure(
-    reduced: Floats, coordinates: Floats, options: DrawingOptions, progress: Progress
-) -> Quality:
-    total = map_quality.PASSES * min(len(reduced), map_quality.QUERIES)
+    blocks: Blocks,
+    reduced: Floats,
+    coordinates: Floats,
+    options: DrawingOptions,
+    progress: Progress,
+) -> tuple[Quality, Quality]:
+    """What the map keeps of the reduced features, and of all of them."""
+    total = 2 * map_quality.PASSES * min(len(reduced), map_quality.QUERIES)
     with stage(progress, "measure", total, "queries") as advance:
-        return map_quality.measure(reduced, coordinates, options.seed, on_progress=advance)
+        found = map_quality.measure(reduced, coordinates, options.seed, on_progress=advance)
+        whole = measure_in_features(
+            blocks, coordinates, found.queries, unit=options.unit, on_progress=advance
+        )
+    return found, whole
 
 
 def reduce_all(

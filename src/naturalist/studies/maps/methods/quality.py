@@ -65,17 +65,13 @@ def measure(
         ValueError: there are fewer than 5 points.
     """
     rows = len(reduced)
-    if rows < 5:
-        raise ValueError(f"a map of {rows} points has no neighbourhoods to compare")
+    trust_k, ks, deepest, density_k = depths(rows)
     rng = np.random.default_rng([seed, 3])
     if requested is None:
         requested = np.sort(rng.choice(rows, min(queries, rows), replace=False))
-    trust_k = min(_TRUST_K, (rows - 1) // 2)
-    ks = [k for k in KS if k < rows] or [trust_k]
-    deepest = max(*ks, min(_DENSITY_K, rows - 1), trust_k)
     on_progress = on_progress or (lambda amount: None)
-    near = _Near(reduced, requested, deepest, on_progress)
-    shown = _Near(coordinates, requested, deepest, on_progress)
+    near = Near(reduced, requested, deepest, on_progress)
+    shown = Near(coordinates, requested, deepest, on_progress)
     recalls = {k: shared(near.index[:, :k], shown.index[:, :k]) for k in ks}
     return Quality(
         trustworthiness=faithfulness(
@@ -94,16 +90,32 @@ def measure(
         ),
         knn_recall={k: float(kept.mean()) for k, kept in recalls.items()},
         density_correlation=rank_correlation(
-            near.distance[:, min(_DENSITY_K, deepest) - 1],
-            shown.distance[:, min(_DENSITY_K, deepest) - 1],
+            near.distance[:, density_k - 1], shown.distance[:, density_k - 1]
         ),
         queries=requested,
         recalls=recalls[ks[0]],
     )
 
 
-class _Near:
-    """The exact nearest points of some rows."""
+def depths(rows: int) -> tuple[int, list[int], int, int]:
+    """How many neighbours to look at among so many rows.
+
+    Returns:
+        For trustworthiness; for recall, several; the most of all; for density.
+
+    Raises:
+        ValueError: there are fewer than 5 rows.
+    """
+    if rows < 5:
+        raise ValueError(f"a map of {rows} points has no neighbourhoods to compare")
+    trust_k = min(_TRUST_K, (rows - 1) // 2)
+    ks = [k for k in KS if k < rows] or [trust_k]
+    density_k = min(_DENSITY_K, rows - 1)
+    return trust_k, ks, max(*ks, density_k, trust_k), density_k
+
+
+class Near:
+    """The exact nearest points of some rows, without themselves: `index` and `distance`."""
 
     def __init__(
         self,
@@ -183,30 +195,46 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 @compiled
 def _ranks(squares, part, named, excess):  # type: ignore[no-untyped-def]
     k = named.shape[1]
+    between = np.zeros((len(part), k + 1), np.int64)
+    limits = np.empty((len(part), k), np.float32)
     for row in range(len(part)):
-        own = part[row]
-        limits = np.empty(k, np.float32)
+        if part[row] >= 0:
+            squares[row, part[row]] = np.inf
         for c in range(k):
             limit, at = squares[row, named[row, c]], c
-            while at > 0 and limits[at - 1] > limit:
-                limits[at] = limits[at - 1]
+            while at > 0 and limits[row, at - 1] > limit:
+                limits[row, at] = limits[row, at - 1]
                 at -= 1
-            limits[at] = limit
-        # How many points lie between one limit and the next.
-        between = np.zeros(k + 1, np.int64)
+            limits[row, at] = limit
+    count_between(squares, limits, between)
+    for row in range(len(part)):
+        nearer = 0
+        for c in range(k):
+            nearer += between[row, c]
+            excess[row] += max(0, nearer + 1 - k)
+
+
+@compiled
+def count_between(squares, limits, between):  # type: ignore[no-untyped-def]
+    """Count how many values of each row lie below its first limit, and between those that follow.
+
+    Args:
+        squares: (queries, rows) float32; infinite where not to be counted.
+        limits: (queries, k) float32, ascending.
+        between: (queries, k + 1) int64, to which the counts are added.
+    """
+    k = limits.shape[1]
+    for row in range(len(squares)):
+        last = limits[row, k - 1]
         for other in range(squares.shape[1]):
             square = squares[row, other]
-            if other == own or square >= limits[k - 1]:
+            if square >= last:
                 continue
             low, high = 0, k - 1
             while low < high:
                 middle = (low + high) // 2
-                if square < limits[middle]:
+                if square < limits[row, middle]:
                     high = middle
                 else:
                     low = middle + 1
-            between[low] += 1
-        nearer = 0
-        for c in range(k):
-            nearer += between[c]
-            excess[row] += max(0, nearer + 1 - k)
+            between[row, low] += 1
