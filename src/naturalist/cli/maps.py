@@ -212,6 +212,8 @@ def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
             f"rebuilt ({why}): points moved by {moved['median']:.1%} of the map's size (median), "
             f"95 % of them by less than {moved['p95']:.1%}"
         )
+    if "stays" in placed:
+        output.print_text(placed["stays"])
     output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))
     output.print_text(
         f"{made['rows']:,} pictures, {made['sampled']:,} laid out, in {made['duration_s']:,.1f} s, "

@@ -65,6 +65,12 @@ def test_a_map_keeps_neighbourhoods_and_has_a_row_for_each_row_of_the_tables(
     assert metrics["trustworthiness"] > 0.9
     assert metrics["continuity"] > 0.9
     assert set(metrics["knn_recall"]) == {"10", "30", "100"}
+    # All 16 axes of these features are kept, so that both spaces are the same.
+    assert "principal axes" in made["measured"]["space"]
+    assert metrics["knn_recall_features"] == pytest.approx(metrics["knn_recall"], abs=0.02)
+    assert metrics["trustworthiness_features"] == pytest.approx(
+        metrics["trustworthiness"], abs=0.005
+    )
     assert 0 < metrics["kl_divergence"] < 3
     assert set(made["integrity"]["sample"]["categories"]) == {"plant", "animal"}
     assert made["verdict"]["good"]
@@ -99,6 +105,8 @@ def test_new_pictures_are_placed_and_no_other_moves(tmp_path: Path) -> None:
     assert made["placed"]["moved"] is None
     batch = made["placed"]["batches"][-1]
     assert batch["rows"] == 140
+    # 660 rows were laid out, and as many may come later.
+    assert "until 521 more pictures have come" in made["placed"]["stays"]
     assert not batch["remake"]
     assert batch["far_share"] < 0.06
     assert batch["trustworthiness"] > 0.9

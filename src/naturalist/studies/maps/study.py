@@ -356,6 +356,7 @@ def _rounded(value: float | None) -> float | None:
 def _finish(
     study: MapStudy, points: Points, model: drawing.MapModel | None, summary: dict[str, Any]
 ) -> dict[str, Any]:
+    summary["placed"]["stays"] = _stays(summary["placed"], study.options)
     values = summary["integrity"].get("sample", {}) | summary["metrics"]
     summary["verdict"] = verdict(below_thresholds(values, study.options))
     picture = map_picture.draw_map(
@@ -370,6 +371,18 @@ def _finish(
     summary["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     map_files.write_map(study.folder, points, model, picture, summary, study.expected)
     return summary
+
+
+def _stays(placed: dict[str, Any], options: MapOptions) -> str:
+    """When points of the map will move, in words."""
+    later = sum(batch["rows"] for batch in placed["batches"])
+    left = int(options.max_grown * placed["made_with"]) - later
+    known = [batch["distance_ks"] for batch in placed["batches"] if "distance_ks" in batch]
+    last = f"; that of the last batch was {known[-1]:.3f}" if known else ""
+    return (
+        f"no point moves until {max(left, 0) + 1:,} more pictures have come, or a batch is unlike "
+        f"the map (distance_ks above {options.max_distance_ks:g} beyond chance{last})"
+    )
 
 
 def _note(summary: dict[str, Any]) -> str:
