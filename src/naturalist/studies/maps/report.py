@@ -15,7 +15,8 @@ class MapVerdict(TypedDict):
 class MapMetrics(TypedDict):
     """What was measured on the layout; `kl_divergence` is of t-SNE alone.
 
-    The keys that may be absent are of the points of the layout and of those placed among them.
+    The keys that may be absent are of the points of the layout and of those placed among them, and
+    the measures in all features, which maps of earlier versions do not have.
     """
 
     trustworthiness: float
@@ -23,12 +24,24 @@ class MapMetrics(TypedDict):
     knn_recall: dict[str, float]
     density_correlation: float
     queries: int
+    trustworthiness_features: NotRequired[float]
+    continuity_features: NotRequired[float]
+    knn_recall_features: NotRequired[dict[str, float]]
+    density_correlation_features: NotRequired[float]
     knn_recall_sampled: NotRequired[float]
     knn_recall_placed: NotRequired[float]
     kl_divergence: float | None
     neighbour_recall: float
     explained_variance: float
     confidence: float
+
+
+class Measured(TypedDict):
+    """Of how many pictures the measures were taken, and in which spaces, in words."""
+
+    pictures: int
+    space: str
+    space_features: str
 
 
 class SampleMeasures(TypedDict):
@@ -93,6 +106,7 @@ class Placed(TypedDict):
     made_with: int
     batches: list[PlacedBatch]
     moved: Moved | None
+    stays: NotRequired[str]
 
 
 class MapReport(TypedDict):
@@ -112,6 +126,7 @@ class MapReport(TypedDict):
     backbone: str
     options: dict[str, Any]
     metrics: MapMetrics
+    measured: NotRequired[Measured]
     integrity: SampleIntegrity
     durations_s: dict[str, float]
     placed: Placed
@@ -135,6 +150,7 @@ class SampleReport(TypedDict):
     fingerprint: str
     backbone: str
     options: dict[str, Any]
+    measured: NotRequired[dict[str, str]]
     integrity: SampleIntegrity
     verdict: MapVerdict
     duration_s: float
