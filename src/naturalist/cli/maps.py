@@ -101,9 +101,8 @@ def make_map(
 
     Example: naturalist map --dims 3 -c garden
     """
-    from naturalist.layout import MapFolder
+    from naturalist.pipeline import studies
     from naturalist.studies.maps.own_coordinates import read_coordinates
-    from naturalist.studies.maps.study import MapStudy, default_name
     from naturalist.studies.study import bring_up_to_date
 
     settings, opened, root = _place(config, place, out, "map")
@@ -112,16 +111,15 @@ def make_map(
         if method is not None or sample or dims is not None:
             raise ConfigError("--coordinates is a layout: leave --dims, --method and --sample out")
         own = read_coordinates(coordinates)
-    how = _with_options(settings, method, sample, seed).drawing(dims or 2)
-    named = _checked_name(name or (f"own-{own.dims}d" if own else default_name(how)))
-    folder = MapFolder(out or root / named)
+    options = _with_options(settings, method, sample, seed)
+    request = studies.MapRequest(options, dims or 2, name, own)
     with opened() as table:
-        study = MapStudy(table, folder, named, how, settings, own, make_progress(quiet=quiet))
+        study = studies.map_of(table, request, make_progress(quiet=quiet), maps=root, out=out)
         made = bring_up_to_date(study, rebuild=rebuild).as_json
     if json:
-        output.print_json(made, outputs=[folder.root])
+        output.print_json(made, outputs=[study.folder.root])
         return
-    _print_map(made, folder)
+    _print_map(made, study.folder)
 
 
 def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOptions, Any, Path]:
@@ -176,16 +174,6 @@ def _sample_words(text: str) -> int | str:
     if not text.isascii() or not text.isdigit() or int(text) < 5:
         raise ConfigError(f"--sample {text}: give a number from 5, auto or all")
     return int(text)
-
-
-def _checked_name(name: str) -> str:
-    from naturalist.config.sources import NAME
-
-    if not NAME.fullmatch(name):
-        raise ConfigError(
-            f"--name {name}: use letters, digits, and . _ + - inside, at most 100 characters"
-        )
-    return name
 
 
 def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
@@ -275,13 +263,15 @@ def make_sample(
     Example: naturalist sample --size 5000 -c garden
     """
     from naturalist.layout import SampleFolder
+    from naturalist.pipeline.studies import check_name
     from naturalist.studies.maps import samples
     from naturalist.studies.maps.methods.sampling import SampleOptions
 
     settings, opened, root = _place(config, place, out, "sample")
     with opened() as table:
         size = size or samples.default_size(len(table.names()))
-        named = _checked_name(name or f"{method.value}-{size}")
+        named = name or f"{method.value}-{size}"
+        check_name(named)
         folder = SampleFolder(out or root / named)
         options = SampleOptions(size, method.value, seed)
         made = samples.make_sample(

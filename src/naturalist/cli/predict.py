@@ -13,13 +13,10 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.errors import ConfigError
 from naturalist.studies.classifier.fetching import FetchLimits
 
 if TYPE_CHECKING:
     from naturalist.config import Config
-    from naturalist.features import FeatureTable
-    from naturalist.pipeline.predicting import PredictOptions
 
 app = typer.Typer()
 
@@ -74,16 +71,10 @@ def predict(
 
     Example: naturalist predict holiday/ https://example.org/cat.jpg --json
     """
-    from naturalist.pipeline import classifier
-    from naturalist.pipeline.predicting import find_pictures
-    from naturalist.pipeline.predicting import predict as predict_pictures
+    from naturalist.pipeline.predicting import PredictRequest, predict_inputs
 
-    settings = _settings(config, model)
-    names = find_pictures(inputs)
-    path = Path(model) if settings is None else classifier.resolve_model(settings.layout, model)
-    path = path / "model.onnx" if path.is_dir() else path
-    options = _options(settings, near, len(names), workers, timeout, path)
-    rows = predict_pictures(names, path, options, make_progress(quiet=quiet))
+    request = PredictRequest(model, near, workers, timeout)
+    rows = predict_inputs(_settings(config, model), inputs, request, make_progress(quiet=quiet))
     left_out: Counter[str] = Counter()
     rows = _sure(rows, left_out) if only_sure else rows
     if json:
@@ -110,51 +101,6 @@ def _settings(config: Path, model: str) -> Config | None:
 
     there = config / CONFIG_NAME if config.is_dir() else config
     return None if model and Path(model).exists() and not there.exists() else load_config(config)
-
-
-def _tables(settings: Config) -> FeatureTable | None:
-    """The tables of the workspace; None while they have no rows."""
-    from naturalist.features import open_features
-
-    try:
-        return open_features(settings.layout.root)
-    except ConfigError:
-        return None
-
-
-def _options(
-    settings: Config | None,
-    near: int | None,
-    count: int,
-    workers: int,
-    timeout: float,
-    model: Path,
-) -> PredictOptions:
-    from naturalist.images import PictureLimits
-    from naturalist.pipeline.predicting import PredictOptions
-    from naturalist.studies.classifier.model import read_classifier
-
-    if settings is None:
-        limits = FetchLimits(timeout_s=timeout)
-        return PredictOptions(PictureLimits(), limits, workers)
-    expected = near if near is not None else _NEAREST if count <= _FEW else 0
-    tables = _tables(settings) if expected else None
-    if tables is not None and tables.backbone != read_classifier(model).backbone_id:
-        # Vectors of two networks cannot be compared.
-        typer.echo(
-            "no nearest pictures: the tables have features of another network than the model; "
-            "train or refine one on these tables",
-            err=True,
-        )
-        tables = None
-    return PredictOptions(
-        settings.picture_limits,
-        FetchLimits(settings.limits.max_file_bytes, timeout),
-        workers or settings.extract.workers,
-        settings.limits.decode_timeout_s,
-        expected,
-        tables,
-    )
 
 
 def _print(rows: Iterator[dict[str, Any]]) -> None:

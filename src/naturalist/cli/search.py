@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+
+if TYPE_CHECKING:
+    from naturalist.curation.searching import SearchReport
 
 app = typer.Typer()
 
@@ -123,7 +126,7 @@ def _name_cells(result: list[dict[str, Any]]) -> list[str]:
     return [best["name"], best["by"], f"{best['support']:.0%}", also]
 
 
-def _print(result: dict[str, Any], sheet: Path | None) -> None:
+def _print(result: "SearchReport", sheet: Path | None) -> None:
     from naturalist.curation import searching
 
     for word in result["words"]:

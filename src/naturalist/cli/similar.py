@@ -1,6 +1,6 @@
 """Commands about similar pictures: the index, and looking in it."""
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +20,6 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 
 app = typer.Typer()
-_ELSEWHERE = "own"
 
 
 @app.command(epilog=EXIT_CODES)
@@ -76,29 +75,20 @@ def similar(
     Example: naturalist similar plant_id_7 -k 5
     """
     from naturalist.config import load_config
-    from naturalist.pipeline import similar as looking
-    from naturalist.studies.similar.study import IndexStudy, open_index
-    from naturalist.studies.study import bring_up_to_date
+    from naturalist.pipeline.similar import similar_elsewhere, similar_pictures
 
     progress = make_progress(quiet=quiet)
     if place or vectors:
-        files, layout = elsewhere(place, vectors, out)
-        bring_up_to_date(IndexStudy(files, layout, _ELSEWHERE, progress))
-        result = open_index(layout, backbone=_ELSEWHERE)
-        hits = looking.similar(result, picture, k)
+        found = similar_elsewhere(*elsewhere(place, vectors, out), picture, k, progress)
     else:
-        settings = load_config(config)
-        path = Path(picture)
-        requested = looking.vector_of_file(settings, path) if path.is_file() else picture
-        result = looking.fresh_index(settings, progress)
-        hits = looking.with_paths(settings.layout, looking.similar(result, requested, k))
+        found = similar_pictures(load_config(config), picture, k, progress)
     if json:
-        output.print_json({"picture": picture, "hits": hits, "recall": result.about["recall"]})
+        output.print_json(found)
     else:
-        _print(hits)
+        _print(found["hits"])
 
 
-def _print(hits: list[dict[str, Any]]) -> None:
+def _print(hits: Sequence[Mapping[str, Any]]) -> None:
     columns = [
         name for name in ("picID", "cosine", "category", "source", "path") if name in hits[0]
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from naturalist import backbones, ledger
 from naturalist.config import Config
@@ -59,6 +60,52 @@ class Request:
     like: str = ""
 
 
+class Evidence(TypedDict):
+    """What speaks for a picture: a class of the network, a concept, a word of a path or column."""
+
+    word: str
+    by: str
+    what: str
+    score: float
+
+
+class SearchedWord(TypedDict):
+    """What is known of a word of a query."""
+
+    word: str
+    excluded: bool
+    known_to_network: bool
+    classes: int
+    class_names: str
+    pictures_by_path: int
+    concept: bool
+    notes: list[str]
+
+
+class SearchHit(TypedDict):
+    """A picture that was found; `path` is inside its source."""
+
+    rank: int
+    picID: str
+    score: float
+    category: str
+    source: str
+    path: str | None
+    why: list[Evidence]
+
+
+class SearchReport(TypedDict):
+    """What a search found; `messages` say which words mean nothing here."""
+
+    query: str
+    like: str | None
+    network: str
+    pictures: int
+    words: list[SearchedWord]
+    messages: list[str]
+    hits: list[SearchHit]
+
+
 def open_words(config: Config, progress: Progress, *, update: bool = True) -> Words:
     """The indexes, brought up to date if nobody else is writing to the workspace.
 
@@ -85,7 +132,7 @@ def open_words(config: Config, progress: Progress, *, update: bool = True) -> Wo
 
 def search_words(
     config: Config, request: Request, progress: Progress, *, update: bool = True
-) -> dict[str, Any]:
+) -> SearchReport:
     """The pictures that show what a query says, with what speaks for each.
 
     Without `update` the index of words is used as it is, and nothing is written.
@@ -120,13 +167,13 @@ def search_words(
         "like": request.like or None,
         "network": spec.name,
         "pictures": words.index.rows,
-        "words": result.terms,
+        "words": cast("list[SearchedWord]", result.terms),
         "messages": _messages(result, words.index.has_classes, spec.name),
         "hits": _hits(layout, words.index, result),
     }
 
 
-def sheet_of(layout: Layout, result: dict[str, Any], path: Path) -> None:
+def sheet_of(layout: Layout, result: SearchReport, path: Path) -> None:
     """Draw the pictures of a result as a contact sheet (PNG).
 
     Raises:
@@ -156,7 +203,7 @@ def _write_sheet(layout: Layout, captions: Mapping[str, str], title: str, path: 
         raise ConfigError(f"cannot write the contact sheet {path}: {error.strerror}") from error
 
 
-def reason_text(hit: dict[str, Any]) -> str:
+def reason_text(hit: SearchHit) -> str:
     """Why a picture was found, in a few words."""
     lines = [
         f"{one['what']} {one['score']:.2f}"
@@ -272,7 +319,7 @@ def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     return f"{start}{held}; or give examples:  naturalist concept make {name} --yes ID,ID,..."
 
 
-def _hits(layout: Layout, index: WordIndex, matches: Matches) -> list[dict[str, Any]]:
+def _hits(layout: Layout, index: WordIndex, matches: Matches) -> list[SearchHit]:
     named = index.described(matches.rows)
     paths = paths_of(layout, [one["picID"] for one in named])
     return [
@@ -283,7 +330,7 @@ def _hits(layout: Layout, index: WordIndex, matches: Matches) -> list[dict[str, 
             "category": one["category"],
             "source": one["source"],
             "path": paths.get(one["picID"]),
-            "why": why,
+            "why": cast("list[Evidence]", why),
         }
         for rank, (one, score, why) in enumerate(
             zip(named, matches.scores, matches.why, strict=True), 1

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NotRequired
 
 import numpy as np
+from typing_extensions import TypedDict
 
-from naturalist.errors import SourceError
-from naturalist.features import FeatureTable
+from naturalist.config import Config
+from naturalist.errors import ConfigError, SourceError
+from naturalist.features import FeatureTable, open_features
 from naturalist.images import PictureLimits
+from naturalist.pipeline.classifier import resolve_model
 from naturalist.progress import Progress, stage
 from naturalist.running.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
 from naturalist.studies.classifier.evidence import nearest
@@ -26,10 +30,115 @@ from naturalist.studies.classifier.predicting import (
     run,
 )
 
+FEW = 200
+"""Up to so many pictures, the most similar training pictures are named by default."""
+NEAREST = 3
+"""How many are named then."""
 _NAMES_PER_TASK = 64
 _ALONE = 16
 """So few pictures are predicted in this process, for starting others would take longer, and decoded
 in a process apart, which can be ended."""
+
+
+class NearPicture(TypedDict):
+    """A training picture that is like the predicted one."""
+
+    picID: str
+    category: str
+    source: str
+    cosine: float
+
+
+class Prediction(TypedDict):
+    """What a picture shows; where it cannot be used all but `path` is None and `reason` says why.
+
+    `decision` is sure, unsure (a low probability) or unlike (nothing like it was learnt from);
+    `probabilities` has all categories.
+    """
+
+    path: str
+    category: str | None
+    probability: float | None
+    probabilities: dict[str, float] | None
+    decision: str | None
+    known: bool | None
+    outlier_score: float | None
+    reason: NotRequired[str]
+    detail: NotRequired[str]
+    nearest: NotRequired[list[NearPicture]]
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What a person asks of predictions.
+
+    Attributes:
+        model: id of a model of the workspace, a model.onnx or its folder; empty for the champion.
+        nearest: similar training pictures to name for each; None for 3 of up to 200 pictures, where
+            there are tables.
+        workers: processes; 0 for as many as the configuration says.
+        timeout_s: longest time for an address, in seconds.
+    """
+
+    model: str = ""
+    nearest: int | None = None
+    workers: int = 0
+    timeout_s: float = FetchLimits.timeout_s
+
+
+def predict_inputs(
+    config: Config | None, inputs: Sequence[str], request: PredictRequest, progress: Progress
+) -> Iterator[Row]:
+    """A `Prediction` for each picture of some files, folders and addresses.
+
+    Args:
+        config: the workspace; None if the model of the request is a file and there is none.
+        inputs: files, folders and http(s) addresses.
+        request: which model, and how.
+        progress: hears how far it is.
+
+    Raises:
+        SourceError: there is no such file or folder.
+        ConfigError: there is no such model, or it cannot be read.
+        BackboneError: its backbone is not on this machine.
+        NaturalistError: workers are killed again and again.
+    """
+    names = find_pictures(inputs)
+    path = Path(request.model) if config is None else resolve_model(config.layout, request.model)
+    path = path / "model.onnx" if path.is_dir() else path
+    return predict(names, path, _options(config, request, len(names), path, progress), progress)
+
+
+def _options(
+    config: Config | None, request: PredictRequest, count: int, model: Path, progress: Progress
+) -> "PredictOptions":
+    if config is None:
+        limits = FetchLimits(timeout_s=request.timeout_s)
+        return PredictOptions(PictureLimits(), limits, request.workers)
+    nearest = request.nearest if request.nearest is not None else NEAREST if count <= FEW else 0
+    return PredictOptions(
+        config.picture_limits,
+        FetchLimits(config.limits.max_file_bytes, request.timeout_s),
+        request.workers or config.extract.workers,
+        config.limits.decode_timeout_s,
+        nearest,
+        _tables_of(config, model, progress) if nearest else None,
+    )
+
+
+def _tables_of(config: Config, model: Path, progress: Progress) -> FeatureTable | None:
+    """The tables of the workspace; None while they have no rows, or are of another network."""
+    try:
+        tables = open_features(config.layout.root)
+    except ConfigError:
+        return None
+    if tables.backbone == read_classifier(model).backbone_id:
+        return tables
+    progress.note(
+        "no nearest pictures: the tables have features of another network than the model; train or "
+        "refine one on these tables"
+    )
+    return None
 
 
 @dataclass(frozen=True)

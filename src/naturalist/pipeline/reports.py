@@ -7,7 +7,7 @@ from naturalist import artifacts
 from naturalist.backbones import BackboneSpec
 from naturalist.config import Config
 from naturalist.layout import Layout
-from naturalist.pipeline.status import collection_status
+from naturalist.pipeline.status import CategoryStatus, collection_status
 from naturalist.pipeline.steps import VerifyResult
 from naturalist.stages.verify.verdicts import HARD_CHECKS, SOFT_CHECKS, Verdict, hard
 
@@ -24,12 +24,11 @@ def write_verification(
     """
     verdicts = [*features.verdicts, *(tables.verdicts if tables else ())]
     status = collection_status(config)["categories"]
-    expected = ("label", "seen", "accepted", "features", "tables", "table_rows")
     report = {
         "collection": config.name,
         "backbone": spec.as_dict() | {"id": spec.id},
         "passed": not hard(verdicts),
-        "categories": {name: {key: one[key] for key in expected} for name, one in status.items()},
+        "categories": {name: _counts(one) for name, one in status.items()},
         "hard": [v.as_json() for v in verdicts if v.severity == "hard"],
         "soft": [v.as_json() for v in verdicts if v.severity == "soft"],
         "checks": {"hard": HARD_CHECKS, "soft": SOFT_CHECKS},
@@ -37,6 +36,17 @@ def write_verification(
     artifacts.write_json(config.layout.verification, report)
     artifacts.write_bytes(config.layout.verification_page, _as_markdown(report, verdicts).encode())
     return report
+
+
+def _counts(status: CategoryStatus) -> dict[str, int]:
+    return {
+        "label": status["label"],
+        "seen": status["seen"],
+        "accepted": status["accepted"],
+        "features": status["features"],
+        "tables": status["tables"],
+        "table_rows": status["table_rows"],
+    }
 
 
 def _as_markdown(report: dict[str, Any], verdicts: list[Verdict]) -> str:

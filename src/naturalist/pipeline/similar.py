@@ -2,23 +2,87 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import NotRequired
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
+from naturalist.features import FeatureTable
 from naturalist.images.apart import DecoderProcess
 from naturalist.layout import Layout
 from naturalist.pipeline import studies, words
 from naturalist.progress import Progress
 from naturalist.stages.extract import decode_for
-from naturalist.studies.similar.study import Index, open_index
+from naturalist.studies.similar.report import Recall
+from naturalist.studies.similar.study import Index, IndexStudy, open_index
+from naturalist.studies.study import bring_up_to_date
 
-Hit = dict[str, Any]
+_ELSEWHERE = "own"
+"""Backbone of an index over features that are not the workspace's."""
+
+
+class SimilarHit(TypedDict):
+    """A similar picture; `path`, inside its source, is there where the ledger is."""
+
+    picID: str
+    category: str
+    source: str
+    rank: int
+    cosine: float
+    path: NotRequired[str | None]
+
+
+class SimilarReport(TypedDict):
+    """The pictures most similar to one, and how many of the truly nearest the index finds."""
+
+    picture: str
+    hits: list[SimilarHit]
+    recall: Recall
+
+
+def similar_pictures(config: Config, picture: str, k: int, progress: Progress) -> SimilarReport:
+    """The `k` pictures of a workspace that are most similar to one of them, or to a file.
+
+    The index is brought up to date first. A file is not added to the collection.
+
+    Raises:
+        ConfigError: there are no tables, no such picture, or the file is no picture.
+        WorkspaceLocked: somebody else is writing, and there is no index yet.
+        BackboneError: the network cannot be loaded, for a file.
+    """
+    path = Path(picture)
+    asked = vector_of_file(config, path) if path.is_file() else picture
+    found = fresh_index(config, progress)
+    hits = with_paths(config.layout, similar(found, asked, k))
+    return {"picture": picture, "hits": hits, "recall": found.about["recall"]}
+
+
+def similar_elsewhere(
+    files: FeatureTable, layout: Layout, picture: str, k: int, progress: Progress
+) -> SimilarReport:
+    """The `k` pictures most similar to one of a collection that is no workspace.
+
+    Args:
+        files: its features.
+        layout: where the index goes; one that is there is brought up to date.
+        picture: id of a picture.
+        k: how many pictures at most.
+        progress: hears how far it is.
+
+    Raises:
+        ConfigError: there is no such picture.
+        StoreError: the store failed.
+    """
+    bring_up_to_date(IndexStudy(files, layout, _ELSEWHERE, progress))
+    found = open_index(layout, backbone=_ELSEWHERE)
+    return {
+        "picture": picture, "hits": similar(found, picture, k), "recall": found.about["recall"],
+    }  # fmt: skip
 
 
 def _backbone_id(config: Config) -> str:
@@ -62,7 +126,7 @@ def vector_of_file(config: Config, path: Path) -> NDArray[np.float32]:
     return np.asarray(vectors[0], np.float32)
 
 
-def similar(index: Index, query: NDArray[np.float32] | str, k: int) -> list[Hit]:
+def similar(index: Index, query: NDArray[np.float32] | str, k: int) -> list[SimilarHit]:
     """The `k` nearest pictures to a vector, or to a picture of the index, itself left out.
 
     Raises:
@@ -81,12 +145,18 @@ def similar(index: Index, query: NDArray[np.float32] | str, k: int) -> list[Hit]
     kept = [(row, cosine) for row, cosine in zip(rows[0], cosines[0], strict=True) if row != own]
     named = index.names(np.array([row for row, _ in kept[:k]], np.int64))
     return [
-        row | {"rank": rank, "cosine": round(float(cosine), 4)}
+        {
+            "picID": row["picID"],
+            "category": row["category"],
+            "source": row["source"],
+            "rank": rank,
+            "cosine": round(float(cosine), 4),
+        }
         for rank, (row, (_, cosine)) in enumerate(zip(named, kept, strict=False), 1)
     ]
 
 
-def with_paths(layout: Layout, hits: list[Hit]) -> list[Hit]:
+def with_paths(layout: Layout, hits: list[SimilarHit]) -> list[SimilarHit]:
     """The same hits with the path of each picture inside its source, by the ledger."""
     names = pa.table({"pic_id": pa.array([hit["picID"] for hit in hits], pa.string())})
     with ledger.connect(layout) as connection:
@@ -97,4 +167,4 @@ def with_paths(layout: Layout, hits: list[Hit]) -> list[Hit]:
         )
         rows = ledger.query(connection, query).to_pylist()
     paths = {row["pic_id"]: row["path_text"] for row in rows}
-    return [hit | {"path": paths.get(hit["picID"])} for hit in hits]
+    return [{**hit, "path": paths.get(hit["picID"])} for hit in hits]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from naturalist import artifacts, backbones, categories, ledger
 from naturalist.config import Config
 from naturalist.layout import Layout
@@ -11,7 +13,43 @@ from naturalist.running import lock, workspace
 from naturalist.stages import extract, tables
 
 
-def collection_status(config: Config) -> dict[str, Any]:
+class SourceStatus(TypedDict):
+    """Files by outcome: accepted + duplicates + conflicts + the refused = seen."""
+
+    seen: int
+    accepted: int
+    duplicates: int
+    conflicts: int
+    refused: dict[str, int]
+    unpacked: int
+    relabelled: int
+
+
+class CategoryStatus(SourceStatus):
+    """The same for a category, and what was made of its pictures."""
+
+    label: int
+    features: int
+    tables: int
+    table_rows: int
+    sources: dict[str, SourceStatus]
+
+
+class CollectionStatus(TypedDict):
+    """What a workspace holds; `last_run` is the report of the last run that changed something."""
+
+    collection: str
+    workspace: str
+    running: bool
+    batches: int
+    backbone: str
+    categories: dict[str, CategoryStatus]
+    retired_categories: list[str]
+    warnings: list[str]
+    last_run: dict[str, Any] | None
+
+
+def collection_status(config: Config) -> CollectionStatus:
     """Counts of a collection by category, and what was done last.
 
     Raises:
@@ -43,7 +81,7 @@ def _retired(layout: Layout) -> list[str]:
 
 def _category(
     layout: Layout, category: str, label: int, spec: backbones.BackboneSpec
-) -> dict[str, Any]:
+) -> CategoryStatus:
     counts = ledger.counts(layout, category)
     total = sum(counts.values(), SourceCounts())
     finished = tables.done_tables(layout, category)
@@ -57,7 +95,7 @@ def _category(
     }
 
 
-def counts_as_json(counts: SourceCounts) -> dict[str, Any]:
+def counts_as_json(counts: SourceCounts) -> SourceStatus:
     """Counts by outcome as JSON values; accepted + duplicates + conflicts + refused = seen."""
     return {
         "seen": counts.seen,

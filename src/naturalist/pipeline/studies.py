@@ -7,12 +7,14 @@ the lock, and `step` runs those of a step of a run. What a study does is in `stu
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from naturalist import backbones, ledger
 from naturalist.config import Config
+from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
-from naturalist.features import open_features
+from naturalist.features import FeatureTable, open_features
 from naturalist.layout import Layout, MapFolder
 from naturalist.pipeline import words
 from naturalist.pipeline.steps import Job
@@ -30,8 +32,13 @@ from naturalist.studies.drift.study import DriftStudy
 from naturalist.studies.duplicates.study import DuplicateStudy
 from naturalist.studies.labels.options import LabelIssueOptions
 from naturalist.studies.labels.study import LabelStudy
+from naturalist.studies.maps.options import MapOptions
 from naturalist.studies.study import Result, Study, bring_up_to_date
 from naturalist.studies.words.cluster_names import ClusterNameStudy
+
+if TYPE_CHECKING:
+    from naturalist.studies.maps.own_coordinates import OwnCoordinates
+    from naturalist.studies.maps.study import MapStudy
 
 MakeStudy = Callable[[Config, Progress], Study[Any]]
 
@@ -205,6 +212,69 @@ def _words(config: Config, progress: Progress) -> Iterator[Study[Any]]:
         yield cluster_names(config, progress, name=members.parent.name)
 
 
+@dataclass(frozen=True)
+class MapRequest:
+    """Which map to make.
+
+    Attributes:
+        options: how it is laid out, and what it must reach.
+        dims: 2 or 3.
+        name: of the map; empty for method and dimensions, as in tsne-2d.
+        own: where pictures lie, instead of a layout that is made; it has its own dims.
+    """
+
+    options: MapOptions
+    dims: int = 2
+    name: str = ""
+    own: "OwnCoordinates | None" = None
+
+
+def map_of(
+    table: FeatureTable, request: MapRequest, progress: Progress, *, maps: Path, out: Path | None
+) -> "MapStudy":
+    """A map of features, wherever they are.
+
+    Args:
+        table: the features.
+        request: which map.
+        progress: hears how far it is.
+        maps: folder in which the map gets a folder of its name.
+        out: folder of the map itself, instead; None for none.
+
+    Raises:
+        ConfigError: the name cannot name a folder.
+    """
+    # Imported here: what makes maps takes a second to load, and most runs make none.
+    from naturalist.studies.maps.study import MapStudy, default_name
+
+    how, own = request.options.drawing(request.dims), request.own
+    name = request.name or (f"own-{own.dims}d" if own else default_name(how))
+    check_name(name)
+    return MapStudy(table, MapFolder(out or maps / name), name, how, request.options, own, progress)
+
+
+def check_name(name: str) -> None:
+    """Check the name of a map, sample or clustering.
+
+    Raises:
+        ConfigError: it cannot name a folder.
+    """
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"--name {name}: use letters, digits, and . _ + - inside, at most 100 characters"
+        )
+
+
+def one_map(config: Config, progress: Progress, *, request: MapRequest) -> "MapStudy":
+    """A map of the tables of a workspace.
+
+    Raises:
+        ConfigError: there are no tables, or the name cannot name a folder.
+    """
+    table = open_features(config.layout.root, sources=False)
+    return map_of(table, request, progress, maps=config.layout.maps, out=None)
+
+
 def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     """The configured maps.
 
@@ -212,15 +282,8 @@ def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
         ConfigError: there are fewer than 5 pictures.
         MissingExtra: a package that the method needs is not installed.
     """
-    # Imported here: what makes maps takes a second to load, and most runs make none.
-    from naturalist.studies.maps.study import MapStudy, default_name
-
     for dims in dict.fromkeys(config.map.dims):
-        how = config.map.drawing(dims)
-        name = default_name(how)
-        folder = MapFolder(config.layout.map(name))
-        table = open_features(config.layout.root, sources=False)
-        yield MapStudy(table, folder, name, how, config.map, progress=progress)
+        yield one_map(config, progress, request=MapRequest(config.map, dims))
 
 
 def _champion(config: Config, progress: Progress) -> Iterator[Study[Any]]:
