@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
+    from naturalist.api import open_collection as open  # noqa: A004
     from naturalist.consume import load as load
 
 __version__ = "0.1.0"
+__all__ = ["load", "open"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +21,12 @@ def __getattr__(name: str) -> Any:
         from naturalist.consume import load
 
         return load
+    if name == "open":
+        from naturalist.api import open_collection
+
+        return open_collection
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

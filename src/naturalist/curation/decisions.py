@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,34 @@ def read_decisions(path: Path, categories: Mapping[str, str]) -> list[Decision]:
     return result
 
 
+def decisions_of(
+    rows: Iterable[Mapping[str, str]], categories: Mapping[str, str], name: str
+) -> list[Decision]:
+    """Decisions from rows with the columns of a file; `pic_id` may stand for picID.
+
+    Args:
+        rows: rows without a decision are left out.
+        categories: as of `read_decisions`.
+        name: names the decisions in errors.
+
+    Raises:
+        ConfigError: a row has a mistake; all mistakes are named, with the number of the row.
+    """
+    mistakes = Mistakes(name)
+    known = {*COLUMNS, "pic_id"}
+    result = []
+    for number, row in enumerate(rows, 1):
+        unknown = sorted(set(row) - known)
+        if unknown:
+            mistakes.add(number, f"no column {unknown[0]}: the columns are {', '.join(COLUMNS)}")
+            continue
+        values = {"picID": row.get("pic_id", ""), **row}
+        if found := _decision(number, values, categories, mistakes):
+            result.append(found)
+    mistakes.raise_if_any()
+    return result
+
+
 def _parsed(text: str, categories: Mapping[str, str], mistakes: Mistakes) -> Iterator[Decision]:
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
@@ -101,7 +129,7 @@ def _parsed(text: str, categories: Mapping[str, str], mistakes: Mistakes) -> Ite
 
 
 def _decision(
-    line: int, row: dict[str, str], categories: Mapping[str, str], mistakes: Mistakes
+    line: int, row: Mapping[str, str], categories: Mapping[str, str], mistakes: Mistakes
 ) -> Decision | None:
     values = {name: (row.get(name) or "").strip() for name in COLUMNS}
     if not values["decision"]:
