@@ -27,7 +27,7 @@ INSTALL := pip install -qq --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz-archives format format-check lint types front-end imports docs docs-check wheel check clean
+.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz-archives format format-check lint types front-end imports docs site docs-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -89,11 +89,17 @@ front-end: ## check the types of the dashboard's pages and build them
 imports: $(VENV)/.dev ## check that imports point down only
 	@$(BIN)/lint-imports
 
-docs: $(VENV)/.test ## write docs/commands.md from --help
+docs: $(VENV)/.docs ## write docs/commands.md from --help, and build the site of the documentation
 	@$(BIN)/python tools/write_commands.py docs/commands.md
+	@$(BIN)/python tools/draw_concepts.py docs/pictures
+	@$(BIN)/python tools/build_docs.py
+
+site: $(VENV)/.docs ## build the site of the documentation into build/site, warnings as errors
+	@$(BIN)/python tools/build_docs.py
 
 docs-check: $(VENV)/.test ## check that docs/commands.md and the types of the pages are current
 	@$(BIN)/python tools/write_commands.py --check docs/commands.md
+	@$(BIN)/python tools/draw_concepts.py --check docs/pictures
 	@$(BIN)/python tools/check_types.py
 
 wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has nothing else
@@ -103,7 +109,7 @@ wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has not
 	@$(WHEEL_VENV)/bin/$(INSTALL) dist/naturalist-*.whl
 	@$(BIN)/python tools/check_wheel.py $(WHEEL_VENV)/bin/naturalist
 
-check: format-check lint types imports docs-check wheel test-airflow test-ray test ## all checks; what CI runs
+check: format-check lint types imports docs-check site wheel test-airflow test-ray test ## all checks; what CI runs
 
 clean: ## remove environments, caches and builds; never a demo or a collection
 	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) $(RAY_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
@@ -130,6 +136,11 @@ $(VENV)/.test: pyproject.toml $(FRONT_END) | $(VENV)/.made
 $(VENV)/.dev: pyproject.toml | $(VENV)/.test
 	@echo "Installing the tools of a developer into $(VENV) ..."
 	@$(BIN)/$(INSTALL) --group dev
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.test
+	@echo "Installing the builder of the documentation into $(VENV) ..."
+	@$(BIN)/$(INSTALL) --group docs
 	@touch $@
 
 $(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt) | $(AIRFLOW_VENV)/.made

@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from shared_data import made_once
 
 import naturalist
 import tiny
 from drawn_photos import LOOKS, draw_all
 from naturalist.api import Opened
+from shared_data import made_once
 
 LABELS = {"plant": 0, "animal": 1, "human": 2}
 

@@ -1,0 +1,193 @@
+"""Build the site of the documentation, with warnings as errors, into build/site.
+
+Usage: python tools/build_docs.py [--prepare]
+
+Copies docs/ to build/docs and adds the pages that follow from the code: exit codes, exceptions, the
+Python API and JSON schemas. Links to pages beside docs/ lead to their copies. Then Zensical builds
+it, and the result is checked for addresses that a browser would load from other hosts.
+With --prepare it stops before that.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from naturalist import errors
+from naturalist.api.reports import REPORTS
+from naturalist.cli.errors import EXIT_MEANINGS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "build/docs"
+SITE = ROOT / "build/site"
+BESIDE = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "README.md": "index.md",
+    "AGENTS.md": "agents.md",
+}
+"""Pages beside docs/, and what their copies are called."""
+_LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)")
+_LOADED = re.compile(
+    r"<(?:script|img|iframe|source)[^>]+src=[\"']?https?://[^\"'> ]+"
+    r"|<link[^>]+stylesheet[^>]+href=[\"']?https?://[^\"'> ]+"
+    r"|url\([\"']?https?://[^)]+"
+)
+
+
+def main() -> None:
+    """Write the pages and build the site."""
+    prepare()
+    if "--prepare" in sys.argv:
+        return
+    shutil.rmtree(SITE, ignore_errors=True)
+    program = Path(sys.executable).with_name("zensical")
+    command = [program, "build", "--strict", "--clean", "-f", ROOT / "mkdocs.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        # The last lines are a traceback of the builder; what is wrong with the pages is before it.
+        said = (done.stdout + done.stderr).partition("Traceback")[0]
+        sys.exit(f"the site of the documentation cannot be built:\n{said}")
+    foreign = list(loaded_from_elsewhere(SITE))
+    if foreign:
+        sys.exit("pages load from other hosts:\n" + "\n".join(foreign))
+    print(f"{len(list(SITE.rglob('*.html')))} pages in {SITE.relative_to(ROOT)}")
+
+
+def prepare() -> None:
+    """Write all pages into build/docs."""
+    shutil.rmtree(PAGES, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", PAGES, ignore=shutil.ignore_patterns("kuberay", "*.ipynb"))
+    for name, copy in BESIDE.items():
+        if name != "README.md" and (ROOT / name).exists():
+            (PAGES / copy).write_text((ROOT / name).read_text())
+    for page in PAGES.rglob("*.md"):
+        page.write_text(relinked(page))
+    generated = {
+        "exit-codes.md": exit_codes(),
+        "reference/exceptions.md": exceptions(),
+        "reference/python.md": python_reference(),
+        "reference/schemas.md": schemas(),
+        "decisions/index.md": decisions(),
+    }
+    for name, text in generated.items():
+        (PAGES / name).parent.mkdir(exist_ok=True)
+        (PAGES / name).write_text(text)
+
+
+def relinked(page: Path) -> str:
+    """A page whose links lead to pages of the site; a link to other files becomes plain text."""
+    text = page.read_text()
+    folder = page.parent.relative_to(PAGES)
+    # Where the page lies in the repository: pages beside docs/ were copied into it.
+    is_beside = str(folder) == "." and page.name in BESIDE.values() and page.name != "index.md"
+    here = ROOT if is_beside else ROOT / "docs" / folder
+
+    def link(found: re.Match[str]) -> str:
+        target, anchor = (here / found[1]).resolve(), found[2] or ""
+        if target == ROOT / "README.md" and anchor == "#exit-codes":
+            goal, anchor = PAGES / "exit-codes.md", ""
+        elif target.parent == ROOT and target.name in BESIDE:
+            goal = PAGES / BESIDE[target.name]
+        elif target.is_relative_to(ROOT / "docs"):
+            goal = PAGES / target.relative_to(ROOT / "docs")
+        else:
+            return "]"
+        up = len(folder.parts)
+        return f"]({'../' * up}{goal.relative_to(PAGES).as_posix()}{anchor})"
+
+    linked = _LINK.sub(link, text)
+    # What is left of a link to a file that is not in the site: its words.
+    return re.sub(r"(?<!\!)\[([^\]\[]+)\](?![(\[:])", r"\1", linked) if linked != text else linked
+
+
+def exit_codes() -> str:
+    """The page of exit codes."""
+    rows = [f"| {code} | {meaning} |" for code, meaning in EXIT_MEANINGS.items()]
+    return "\n".join(["# Exit codes", "", "| code | meaning |", "|---|---|", *rows, ""])
+
+
+def exceptions() -> str:
+    """The page of exceptions: the tree, and each class."""
+    tree = (errors.__doc__ or "").partition("::")[2].partition("An interrupt")[0].rstrip()
+    lines = ["# Exceptions", "", "Each message says what to do next.", "", "```text"]
+    lines += [line.removeprefix("    ") for line in tree.strip("\n").splitlines()]
+    return "\n".join([*lines, "```", "", "::: naturalist.errors", ""])
+
+
+def python_reference() -> str:
+    """The page of the Python API; its text comes from docstrings."""
+    names = (
+        "naturalist.consume.load",
+        "naturalist.consume.Collection",
+        "naturalist.api.open_collection",
+        "naturalist.api.Opened",
+        "naturalist.api.results",
+        "naturalist.stores.S3Options",
+    )
+    about = "What may be relied on is written in [Python API](../api.md).\n"
+    return "\n".join(["# Python reference", "", about, *(f"::: {name}\n" for name in names)])
+
+
+def schemas() -> str:
+    """The page of JSON schemas; each is also written as a file beside it."""
+    folder = PAGES / "reference/schemas"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "# JSON schemas",
+        "",
+        (
+            "Of the documents that commands print with `--json`, made from the types in the code. "
+            "The keys of the [envelope](../json.md) come before them."
+        ),
+        "",
+    ]
+    for command, report in REPORTS.items():
+        schema = json.dumps(TypeAdapter(report).json_schema(mode="serialization"), indent=1)
+        (folder / f"{command}.json").write_text(schema)
+        lines += [
+            f"## naturalist {command}",
+            "",
+            (report.__doc__ or "").partition("\n\n")[0],
+            "",
+            f"[{command}.json](schemas/{command}.json)",
+            "",
+            "```json",
+            schema,
+            "```",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def decisions() -> str:
+    """The list of decisions, by the first words of each."""
+    lines = [
+        "# Decisions",
+        "",
+        "Choices that are expensive to turn back, and what was refused.",
+        "",
+    ]
+    for path in sorted((ROOT / "docs/decisions").glob("*.md")):
+        title = path.read_text().partition("\n")[0].removeprefix("# ")
+        lines.append(f"- [{title}]({path.name})")
+    return "\n".join([*lines, ""])
+
+
+def loaded_from_elsewhere(site: Path) -> list[str]:
+    """What a browser would fetch from another host, with the page that asks for it."""
+    files = [path for path in site.rglob("*") if path.suffix in (".html", ".css")]
+    return [
+        f"{path.relative_to(site)}: {found}"
+        for path in files
+        for found in _LOADED.findall(path.read_text())
+    ]
+
+
+if __name__ == "__main__":
+    main()
