@@ -73,6 +73,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry(
             "snapshots", "snapshots", "List, compare, roll back and prune snapshots.", is_group=True
         ),
+        Entry("mcp", "mcp", "Let an assistant look, and propose decisions (MCP)."),
         Entry("export", "export", "Export features for TensorBoard, Embedding Atlas or CSV."),
         Entry("audit", "audit", "List what a collection reveals about people and machines."),
         Entry("bucket", "bucket", "Create, share, audit and delete an S3 bucket.", is_group=True),

@@ -41,6 +41,7 @@ EXTRAS = {
     "pandas": "tables as pandas data frames",
     "polars": "tables as polars data frames",
     "torch": "data sets for PyTorch",
+    "mcp": "assistants that look and propose decisions",
     "umap": "maps by UMAP",
     "pacmap": "maps by PaCMAP",
 }
