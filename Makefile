@@ -27,7 +27,7 @@ INSTALL := pip install -qq --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz-archives format format-check lint types front-end imports docs site docs-check wheel check clean
+.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz-archives format format-check lint types front-end imports docs site docs-check licences locks locks-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -102,14 +102,26 @@ docs-check: $(VENV)/.test ## check that docs/commands.md and the types of the pa
 	@$(BIN)/python tools/draw_concepts.py --check docs/pictures
 	@$(BIN)/python tools/check_types.py
 
-wheel: $(VENV)/.dev ## build the wheel and use it in an environment that has nothing else
+licences: $(VENV)/.dev ## check that every package has a permissive licence and is in docs/licences.md
+	@$(BIN)/python tools/check_licences.py --check docs/licences.md
+
+locks: $(VENV)/.dev ## write the lock files with hashes (ARGS=--upgrade for newer versions)
+	@$(BIN)/python tools/write_locks.py $(ARGS)
+
+locks-check: $(VENV)/.dev ## check that the lock files meet what pyproject.toml asks for
+	@$(BIN)/python tools/write_locks.py --check
+
+wheel: $(VENV)/.dev ## build wheel and sdist with an SBOM, and use the wheel where nothing else is
 	@rm -rf dist $(WHEEL_VENV)
 	@$(BIN)/pip wheel -qq --no-deps --wheel-dir dist .
 	@$(PYTHON) tools/make_venv.py $(WHEEL_VENV)
 	@$(WHEEL_VENV)/bin/$(INSTALL) dist/naturalist-*.whl
 	@$(BIN)/python tools/check_wheel.py $(WHEEL_VENV)/bin/naturalist
+	@$(BIN)/python -m hatchling build -t sdist -d dist >/dev/null
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+		--output-reproducible -o dist/naturalist.cdx.json $(WHEEL_VENV)/bin/python
 
-check: format-check lint types imports docs-check site wheel test-airflow test-ray test ## all checks; what CI runs
+check: format-check lint types imports docs-check licences locks-check site wheel test-airflow test-ray test ## all checks; what CI runs
 
 clean: ## remove environments, caches and builds; never a demo or a collection
 	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) $(RAY_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \
@@ -126,21 +138,18 @@ $(VENV)/.made $(DEMO_VENV)/.made $(AIRFLOW_VENV)/.made $(RAY_VENV)/.made:
 	@$(PYTHON) tools/make_venv.py $(@D)
 	@touch $@
 
-# pip 25.1 is the first that reads dependency groups.
-$(VENV)/.test: pyproject.toml $(FRONT_END) | $(VENV)/.made
-	@echo "Installing the package and what its tests need into $(VENV) ..."
+$(VENV)/.test: pyproject.toml constraints/locked-dev.txt $(FRONT_END) | $(VENV)/.made
+	@echo "Installing the package and what its tests need into $(VENV), as locked ..."
 	@$(BIN)/python -m $(INSTALL) --upgrade 'pip>=25.1'
-	@$(BIN)/$(INSTALL) --editable '.[analysis,dashboard]' --group test
+	@$(BIN)/$(INSTALL) --require-hashes -r constraints/locked-dev.txt
+	@$(BIN)/$(INSTALL) --no-deps --editable .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/.test
-	@echo "Installing the tools of a developer into $(VENV) ..."
-	@$(BIN)/$(INSTALL) --group dev
+# The lock has the tools of a developer and the builder of the documentation too.
+$(VENV)/.dev: | $(VENV)/.test
 	@touch $@
 
-$(VENV)/.docs: pyproject.toml | $(VENV)/.test
-	@echo "Installing the builder of the documentation into $(VENV) ..."
-	@$(BIN)/$(INSTALL) --group docs
+$(VENV)/.docs: | $(VENV)/.test
 	@touch $@
 
 $(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt) | $(AIRFLOW_VENV)/.made

@@ -229,7 +229,7 @@ def _run(
     command: Sequence[str], folder: Path, clients: Clients, output: int = subprocess.DEVNULL
 ) -> None:
     try:
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - the clients that the caller named; no text of others
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -59,7 +59,7 @@ class Jobs:
                 raise ConfigError(f"{self._state['title']} is still running: wait, or stop it")
             self._lines.clear()
             command = [sys.executable, "-m", "naturalist", kind, "-c", str(self.config)]
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, a kind of JOBS
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

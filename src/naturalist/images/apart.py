@@ -170,7 +170,8 @@ def _ends_seen(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 def _begin() -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-P", "-m", "naturalist.images.apart"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # Fixed words; the picture comes by a pipe.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:
