@@ -176,7 +176,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WorkspaceError(
             f"{path} is damaged ({error}): restore it; if it lies beside features, previews, "
             "checks or tables, remove it and run again instead"

@@ -19,6 +19,7 @@ from naturalist.consume.selection import TABLES
 from naturalist.errors import StoreError
 from naturalist.schemas import CSV_DELIMITER, FEATURE_PREFIX, table_schema
 from naturalist.snapshots import File
+from naturalist.snapshots.documents import check_document
 from naturalist.snapshots.parquet import BESIDE, TABLE, check, opened, plain
 from naturalist.stores import Store
 
@@ -41,15 +42,17 @@ def cache_folder() -> Path:
 
 
 def check_header(path: Path, file: File) -> None:
-    """Compare the headers of a published Parquet file with the bounds of its kind.
+    """Compare the headers of a published Parquet file, or a JSON document, with their bounds.
 
     Args:
         path: where its bytes lie.
         file: what it is; one of another format is passed over.
 
     Raises:
-        StoreError: it breaks a bound, lacks a column, or is damaged.
+        StoreError: it breaks a bound, lacks a column or a field, or is damaged.
     """
+    if file.suffix == ".json":
+        check_document(path, file.name)
     if file.suffix != ".parquet":
         return
     if file.part == TABLES:

@@ -19,8 +19,8 @@ from naturalist import artifacts, categories, snapshots
 from naturalist.config import Config
 from naturalist.consume import Selection, is_pulled, pull
 from naturalist.consume.folder import read_manifest
-from naturalist.consume.reading import cache_folder
-from naturalist.errors import ConfigError, NotFound
+from naturalist.consume.reading import cache_folder, check_header
+from naturalist.errors import ConfigError, NotFound, StoreError
 from naturalist.layout import Layout
 from naturalist.ledger import Withheld
 from naturalist.snapshots import File, Snapshot
@@ -105,8 +105,16 @@ class Collection:
         with self._fetching:
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self.store.fetch(file.key, path, file.sha256)
+                self.store.fetch(file.key, path, file.sha256, file.size_bytes)
+                self._check(path, file)
         return path
+
+    def _check(self, path: Path, file: File) -> None:
+        try:
+            check_header(path, file)
+        except StoreError:
+            path.unlink()
+            raise
 
 
 def open_workspace(config: Config) -> Collection:
