@@ -68,6 +68,10 @@ def prepare() -> None:
             (PAGES / copy).write_text((ROOT / name).read_text())
     for page in PAGES.rglob("*.md"):
         page.write_text(relinked(page))
+    for path in (ROOT / "docs/notebooks").glob("*.ipynb"):
+        page = PAGES / "notebooks" / f"{path.stem}.md"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(notebook(path))
     generated = {
         "exit-codes.md": exit_codes(),
         "reference/exceptions.md": exceptions(),
@@ -96,6 +100,7 @@ def relinked(page: Path) -> str:
             goal = PAGES / BESIDE[target.name]
         elif target.is_relative_to(ROOT / "docs"):
             goal = PAGES / target.relative_to(ROOT / "docs")
+            goal = goal.with_suffix(".md") if goal.suffix == ".ipynb" else goal
         else:
             return "]"
         up = len(folder.parts)
@@ -104,6 +109,16 @@ def relinked(page: Path) -> str:
     linked = _LINK.sub(link, text)
     # What is left of a link to a file that is not in the site: its words.
     return re.sub(r"(?<!\!)\[([^\]\[]+)\](?![(\[:])", r"\1", linked) if linked != text else linked
+
+
+def notebook(path: Path) -> str:
+    """A notebook as a page: its texts and its code."""
+    parts = []
+    for cell in json.loads(path.read_text())["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    parts.append(f"As a file: `docs/notebooks/{path.name}`, run by the tests.")
+    return "\n\n".join(parts) + "\n"
 
 
 def exit_codes() -> str:

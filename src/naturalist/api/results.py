@@ -81,7 +81,7 @@ class Pictures(Sequence[Picture]):
 
     def __repr__(self) -> str:
         """A line for each picture, after a line that says what they are."""
-        lines = [f"{self.title}: {len(self):,} pictures", *self.messages]
+        lines = [f"{self.title}: {counted(len(self), 'picture')}", *self.messages]
         lines += [
             f"  {one.pic_id}  {one.score:.3f}  {one.why or one.path or one.source}".rstrip()
             for one in self.pictures[:_LISTED]
@@ -91,9 +91,14 @@ class Pictures(Sequence[Picture]):
     def _repr_html_(self) -> str:
         shown = self.pictures[:_SHOWN]
         captions = {one.pic_id: f"{one.score:.3f} {one.why}" for one in shown}
-        parts = [f"{self.title}: {len(self):,} pictures", *self.messages]
+        parts = [f"{self.title}: {counted(len(self), 'picture')}", *self.messages]
         gallery = html.gallery(captions, self._thumbnails(list(captions)))
         return "".join(map(html.paragraph, parts)) + gallery
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: 1 picture, 2,000 pictures."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _more(count: int, shown: int) -> list[str]:
@@ -121,7 +126,7 @@ class Status:
 
     def __repr__(self) -> str:
         """One line for each category."""
-        lines = [f"{self.report['collection']}: {self.accepted:,} pictures"]
+        lines = [f"{self.report['collection']}: {counted(self.accepted, 'picture')}"]
         for row in self._rows:
             facts = [
                 f"{column} {value:,}"
@@ -131,7 +136,7 @@ class Status:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        title = html.paragraph(f"{self.report['collection']}: {self.accepted:,} pictures")
+        title = html.paragraph(f"{self.report['collection']}: {counted(self.accepted, 'picture')}")
         return title + html.table(self._columns, self._rows)
 
 
@@ -232,18 +237,22 @@ class Clusters:
         number, category = entry["cluster"], entry["category"]
         title = self.titles.get(number, "")
         pure = "" if entry["purity"] is None else f", {entry['purity']:.0%} {category}"
-        return f"cluster {number} {title}".rstrip() + f": {entry['size']:,} pictures{pure}"
+        return f"cluster {number} {title}".rstrip() + f": {counted(entry['size'], 'picture')}{pure}"
 
     def __repr__(self) -> str:
         """A line for each of the largest."""
-        lines = [f"{len(self):,} clusters of {len(self.pic_ids):,} pictures"]
+        lines = [f"{counted(len(self), 'cluster')} of {counted(len(self.pic_ids), 'picture')}"]
         lines += [f"  {self._line(entry)}" for entry in self.report["clusters"][:_LISTED]]
         return "\n".join([*lines, *_more(len(self), _LISTED)])
 
     def _repr_html_(self) -> str:
         entries = self.report["clusters"][:_SHOWN_GROUPS]
         shown = self._thumbnails([name for entry in entries for name in entry["medoids"]])
-        parts = [html.paragraph(f"{len(self):,} clusters of {len(self.pic_ids):,} pictures")]
+        parts = [
+            html.paragraph(
+                f"{counted(len(self), 'cluster')} of {counted(len(self.pic_ids), 'picture')}"
+            )
+        ]
         for entry in entries:
             parts.append(html.paragraph(self._line(entry)))
             parts.append(html.gallery(dict.fromkeys(entry["medoids"], ""), shown))
@@ -274,8 +283,9 @@ class Duplicates:
 
     def _title(self) -> str:
         return (
-            f"{len(self):,} groups of near duplicates among {self.report['pictures']:,} pictures; "
-            f"{self.report['across_categories']:,} span categories"
+            f"{counted(len(self), 'group')} of near duplicates among "
+            f"{counted(self.report['pictures'], 'picture')}; across categories: "
+            f"{self.report['across_categories']:,}"
         )
 
     def _repr_html_(self) -> str:
@@ -314,11 +324,11 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         """A line for each picture."""
         lines = [f"  {one['path']}: {_said(one)}" for one in self.rows[:_LISTED]]
-        count = f"{len(self):,} predictions"
+        count = counted(len(self), "prediction")
         return "\n".join([count, *lines, *_more(len(self), _LISTED)])
 
     def _repr_html_(self) -> str:
-        parts = [html.paragraph(f"{len(self):,} predictions")]
+        parts = [html.paragraph(counted(len(self), "prediction"))]
         near = [[n["picID"] for n in one.get("nearest", ())] for one in self.rows[:_SHOWN_GROUPS]]
         shown = self._thumbnails([name for names in near for name in names])
         for one, names in zip(self.rows, near, strict=False):
@@ -400,7 +410,10 @@ class Reviewed:
     def __repr__(self) -> str:
         """Counts, and the first changes."""
         would = "would change" if self.result.dry_run else "changed"
-        lines = [f"{self.result.decided:,} decisions; {len(self.changes):,} pictures {would}"]
+        lines = [
+            f"{counted(self.result.decided, 'decision')}; "
+            f"{counted(len(self.changes), 'picture')} {would}"
+        ]
         lines += [f"  {one.what}: {one.was} -> {one.now}" for one in self.changes[:_LISTED]]
         return "\n".join([*lines, *_more(len(self.changes), _LISTED)])
 
