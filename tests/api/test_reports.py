@@ -26,6 +26,7 @@ def test_documents_are_of_their_declared_types(garden: Opened) -> None:
         "predict": garden.predict(garden.config.layout.root.parent / "photos/human"),
         "review": garden.review(decisions, by="ada", dry_run=True),
         "cluster": garden.clusters(),
+        "map": garden.map(),
         "duplicates": garden.duplicates(),
         "label-issues": garden.suspects(),
     }

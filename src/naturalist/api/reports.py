@@ -14,6 +14,7 @@ from naturalist.studies.clusters.report import ClusterReport
 from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.duplicates.report import DuplicateReport
 from naturalist.studies.labels.report import LabelReport
+from naturalist.studies.maps.report import MapReport, SampleReport
 from naturalist.studies.similar.report import IndexReport
 
 
@@ -85,6 +86,8 @@ REPORTS: dict[str, Any] = {
     "predict": PredictReport,
     "review": ReviewDocument,
     "cluster": ClusterReport,
+    "map": MapReport,
+    "sample": SampleReport,
     "duplicates": DuplicateReport,
     "label-issues": LabelReport,
     "drift": DriftReport,

@@ -411,8 +411,10 @@ class Reviewed:
         """Counts, and the first changes."""
         would = "would change" if self.result.dry_run else "changed"
         lines = [
-            f"{counted(self.result.decided, 'decision')}; "
-            f"{counted(len(self.changes), 'picture')} {would}"
+            (
+                f"{counted(self.result.decided, 'decision')}; "
+                f"{counted(len(self.changes), 'picture')} {would}"
+            )
         ]
         lines += [f"  {one.what}: {one.was} -> {one.now}" for one in self.changes[:_LISTED]]
         return "\n".join([*lines, *_more(len(self.changes), _LISTED)])
