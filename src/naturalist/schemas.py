@@ -238,8 +238,9 @@ LABEL_ISSUES = pa.schema(
         _field("picID", pa.string(), "Id of the picture."),
         _field("category", pa.string(), "Category that it is filed under."),
         _field("suggested", pa.string(), "Category that it seems to belong to."),
-        _field("score", pa.float32(), "0 to 1; higher is more suspect."),
+        _field("score", pa.float32(), "Estimated probability that the category is wrong."),
         _field("rank", pa.int32(), "1 for the most suspect picture."),
+        _field("is_suspect", pa.bool_(), "Whether it should be looked at; suspects come first."),
     ]
 )
 

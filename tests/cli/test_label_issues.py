@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Naturalist
 
-from naturalist.artifacts import read_parquet
 from naturalist.config import load_config
+from naturalist.studies.labels.ranking import read_ranking
 
 
 @pytest.mark.usefixtures("real_photos")
@@ -12,11 +12,15 @@ def test_suspects_are_listed_with_where_to_look(naturalist: Naturalist, photo_co
     folder = str(photo_copy)
     report = naturalist("label-issues", "-c", folder, "--judge", "sources", "--json").json
     assert report["suspects"] == len(report["listed"]) > 0
-    table = read_parquet(load_config(photo_copy).layout.label_issues)
-    assert table["picID"].to_pylist() == [row["picID"] for row in report["listed"]]
+    ranking = read_ranking(load_config(photo_copy).layout.label_issues)["picID"].to_pylist()
+    assert ranking[: report["suspects"]] == [row["picID"] for row in report["listed"]]
     said = naturalist("label-issues", "-c", folder, "--judge", "sources", "-q").out
     assert report["listed"][0]["picID"] in said
     assert said.startswith(report["words"][0])
+    page = ("--limit", "3", "--offset", str(report["suspects"] - 1))
+    more = naturalist("label-issues", "-c", folder, "--judge", "sources", *page, "--json").json
+    assert [row["is_suspect"] for row in more["listed"]] == [True, False, False]
+    assert [row["picID"] for row in more["listed"]] == ranking[report["suspects"] - 1 :][:3]
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ function Suspects() {
               </p>
               <div class="tiles">
                 {doc.issues.slice(0, 120).map((one) => (
-                  <PictureTile id={one.picID} caption={<><b>{one.picID}</b><em class="state warn">{one.category} → {one.suggested}</em><small>score {decimal(one.score, 2)}</small></>} />
+                  <PictureTile id={one.picID} caption={<><b>{one.picID}</b><em class="state warn">{one.category} → {one.suggested}</em><small>wrong with {share(one.score, 0)}</small></>} />
                 ))}
               </div>
             </>

@@ -35,20 +35,33 @@ def label_issues(
     shown: Annotated[
         int, typer.Option(min=1, max=600, help="Number of pictures on the contact sheet.")
     ] = LabelIssueOptions.shown,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of pictures to list, suspects first, then all others (default: 20; with "
+            "--json, all suspects).",
+        ),
+    ] = None,
+    offset: Annotated[
+        int, typer.Option(min=0, help="Number of pictures to leave out first, to read on.")
+    ] = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Rank pictures whose label may be wrong.
+    """Rank pictures by how likely their label is wrong.
 
-    Uses confident learning. Nothing is changed: check the contact sheet, then decide with
-    `naturalist review --template`. Pictures with a decision are not listed again. Also lists
-    sources that a classifier which never saw them assigns to another category as a whole.
+    Suspects, by confident learning, come first, then all other pictures: --offset reads on. The
+    score estimates the probability that a label is wrong. Nothing is changed: check the contact
+    sheet, then decide with `naturalist review --template`. Pictures with a decision are not listed
+    again. Also lists sources that a classifier which never saw them assigns to another category as
+    a whole.
 
     Example: naturalist label-issues, then naturalist review --template open.csv
     """
-    from naturalist.artifacts import read_parquet
     from naturalist.config import load_config
     from naturalist.pipeline import studies
+    from naturalist.studies.labels.ranking import read_ranking
 
     if judge not in _JUDGES:
         raise ConfigError(f"--judge {judge!r}: choose one of {', '.join(_JUDGES)}")
@@ -56,28 +69,37 @@ def label_issues(
     issues = partial(studies.label_issues, options=LabelIssueOptions(_JUDGES[judge], shown))
     report = studies.study(settings, make_progress(quiet=quiet), issues).report
     layout = settings.layout
+    ranking = read_ranking(layout.label_issues)
     if json:
-        suspects = read_parquet(layout.label_issues).to_pylist()
+        count = report["suspects"] if limit is None else limit
+        listed = ranking.slice(offset, count).to_pylist()
         files = {"table": str(layout.label_issues), "sheet": str(_sheet(layout))}
-        output.print_json(report | files | {"listed": suspects}, outputs=list(files.values()))
+        output.print_json(report | files | {"listed": listed}, outputs=list(files.values()))
     else:
-        _print(report, layout)
+        _print(report, layout, ranking.slice(offset, limit or _SHOWN).to_pylist())
 
 
 def _sheet(layout: Layout) -> Any:
     return layout.label_issues.with_suffix(".png")
 
 
-def _print(report: dict[str, Any], layout: Layout) -> None:
-    from naturalist.artifacts import read_parquet
-
+def _print(report: dict[str, Any], layout: Layout, listed: list[dict[str, Any]]) -> None:
     for sentence in report["words"]:
         output.print_text(sentence)
     rows = [
-        [row["rank"], row["picID"], row["category"], row["suggested"], f"{row['score']:.3f}"]
-        for row in read_parquet(layout.label_issues).slice(0, _SHOWN).to_pylist()
+        [
+            row["rank"],
+            row["picID"],
+            row["category"],
+            row["suggested"],
+            f"{row['score']:.3f}",
+            "yes" if row["is_suspect"] else "",
+        ]
+        for row in listed
     ]
     if rows:
         output.print_text("")
-        output.print_table(("rank", "picture", "category", "seems to be", "score"), rows)
+        output.print_table(
+            ("rank", "picture", "category", "seems to be", "wrong with", "suspect"), rows
+        )
     output.print_text(f"\ntable: {layout.label_issues}\npictures: {_sheet(layout)}")

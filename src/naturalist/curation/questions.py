@@ -13,6 +13,7 @@ from naturalist.curation.decisions import BY_BYTES, Decision
 from naturalist.errors import ConfigError
 from naturalist.running import workspace
 from naturalist.stages.ingest.resolve import Kind
+from naturalist.studies.labels.ranking import read_suspects
 
 EARLIER = "earlier"
 """Keeps, of pictures in conflict, those that were there first."""
@@ -94,7 +95,7 @@ def label_issues(config: Config) -> Iterator[Row]:
     if not path.exists():
         return
     open_ones = undecided(config)
-    for row in artifacts.read_parquet(path).to_pylist():
+    for row in read_suspects(path).to_pylist():
         if row["picID"] in open_ones:
             text = f"suspect {row['rank']}, score {row['score']:.3f}"
             yield {

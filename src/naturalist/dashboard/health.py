@@ -23,6 +23,7 @@ from naturalist.reasons import Reason
 from naturalist.running import lock
 from naturalist.stores import open_store
 from naturalist.stores.prices import prices_for
+from naturalist.studies.labels.ranking import read_suspects
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -268,7 +269,7 @@ class Health:
             return None
         rows = summary.get("rows") if isinstance(summary, dict) else None
         try:
-            counted = rows if isinstance(rows, int) else artifacts.read_parquet(path).num_rows
+            counted = rows if isinstance(rows, int) else read_suspects(path).num_rows
         except NaturalistError:
             return None
         return {"rows": counted}

@@ -14,6 +14,7 @@ from naturalist.dashboard.report import DuplicateGroup, DuplicateGroups, GroupMe
 from naturalist.errors import NaturalistError, WorkspaceError
 from naturalist.ledger import Withheld
 from naturalist.studies.clusters import names as clustering_names
+from naturalist.studies.labels.ranking import read_suspects
 
 Document = dict[str, Any]
 _SHEET = re.compile(r"[A-Za-z0-9_-]{1,40}\.png")
@@ -124,7 +125,7 @@ def label_issues(place: Collection) -> LabelIssues | None:
     path = place.layout.label_issues
     if not path.exists():
         return None
-    table = _shown_rows(place, path).sort_by("rank")
+    table = _shown_rows(place, read_suspects(path)).drop_columns("is_suspect")
     summary = _optional(path.with_suffix(".json")) or {}
     shown = table.slice(0, _ISSUES_SHOWN).to_pylist()
     return {"rows": table.num_rows, "summary": summary, "issues": shown}
@@ -140,7 +141,7 @@ def duplicate_groups(place: Collection, limit: int, offset: int) -> DuplicateGro
     if not path.exists():
         return None
     members: dict[str, list[GroupMember]] = {}
-    for row in _shown_rows(place, path).to_pylist():
+    for row in _shown_rows(place, artifacts.read_parquet(path)).to_pylist():
         members.setdefault(row["group"], []).append(row)
     members = {group: rows for group, rows in members.items() if len(rows) > 1}
     ordered = sorted(members.items(), key=lambda pair: (-len(pair[1]), pair[0]))
@@ -153,9 +154,8 @@ def duplicate_groups(place: Collection, limit: int, offset: int) -> DuplicateGro
     return {"groups": groups, "of": len(members), "pictures": pictures, "summary": summary}
 
 
-def _shown_rows(place: Collection, path: Path) -> pa.Table:
+def _shown_rows(place: Collection, table: pa.Table) -> pa.Table:
     """The rows of a study's table without those of retired categories."""
-    table = artifacts.read_parquet(path)
     retired = Withheld(retired=place.retired)
     return table.filter(pc.invert(retired.among(table["picID"]))) if retired else table
 

@@ -20,6 +20,7 @@ from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import open_rows
 from naturalist.studies.labels.methods.suspects import find_suspects
 from naturalist.studies.labels.options import LabelIssueOptions
+from naturalist.studies.labels.ranking import read_suspects
 from naturalist.studies.labels.report import LabelReport
 from naturalist.studies.labels.study import combine, judge
 from naturalist.studies.study import Report
@@ -53,7 +54,12 @@ def test_the_report_names_suspects_and_doubted_sources_and_is_made_once(photo_co
     report = label_issues(config, LabelIssueOptions())
     layout = config.layout
     table = artifacts.read_parquet(layout.label_issues)
-    assert table.num_rows == report["suspects"] == sum(p["pictures"] for p in report["pairs"])
+    suspects = read_suspects(layout.label_issues)
+    assert suspects.num_rows == report["suspects"] == sum(p["pictures"] for p in report["pairs"])
+    assert table.num_rows == report["looked_at"], "all pictures are ranked"
+    assert table["rank"].to_pylist() == list(range(1, table.num_rows + 1))
+    assert table["is_suspect"].to_pylist() == sorted(table["is_suspect"].to_pylist(), reverse=True)
+    assert report["expected_wrong"] == pytest.approx(sum(table["score"].to_pylist()), abs=0.1)
     assert report["looked_at"] == report["pictures"]
     assert len(report["sources"]) == 8
     assert all(one["judged"] for one in report["sources"])
@@ -74,14 +80,14 @@ def test_suspects_are_open_questions_until_a_person_keeps_them(
 ) -> None:
     config = load_config(photo_copy)
     first = label_issues(config, LabelIssueOptions("sources"))
-    suspects = artifacts.read_parquet(config.layout.label_issues)["picID"].to_pylist()
+    suspects = read_suspects(config.layout.label_issues)["picID"].to_pylist()
     assert suspects
     asked = write_template(config, tmp_path / "open.csv", 5)
     assert asked["label"] == min(5, len(suspects))
     review(config, Silent(), [Decision(2, suspects[0], Kind.KEEP)], "ada")
     after = label_issues(config, LabelIssueOptions("sources"))
     assert after["suspects"] == first["suspects"] - 1
-    names = artifacts.read_parquet(config.layout.label_issues)["picID"].to_pylist()
+    names = read_suspects(config.layout.label_issues)["picID"].to_pylist()
     assert names == suspects[1:]
 
 

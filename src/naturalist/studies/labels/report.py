@@ -29,6 +29,7 @@ class LabelReport(TypedDict):
     pictures: int
     looked_at: int
     suspects: int
+    expected_wrong: float
     pairs: list[Pair]
     sources: list[DoubtedSource]
     single_source: list[str]

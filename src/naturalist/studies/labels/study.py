@@ -41,7 +41,7 @@ from naturalist.studies.labels.options import Judge, LabelIssueOptions
 from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
 
-FORMAT = 2
+FORMAT = 3
 Probabilities = NDArray[np.float64]
 _DOUBTED = 0.5
 _LEAST = 1e-6
@@ -99,6 +99,11 @@ class LabelStudy(WholeStudy):
         result = find_suspects(given, probabilities, judged)
         table = _table(rows, result, given, known)
         report = _report(rows, table, result, sources, held, options)
+        if options.judge == "sources":
+            report["words"].append(
+                "scores of this judge alone are no probabilities: they are far too high or too low "
+                "for pictures of unusual sources"
+            )
         report["words"] += _not_judged(rows, judged)
         report |= {
             "fingerprint": self._fingerprint,
@@ -175,16 +180,18 @@ def combine(folds: Probabilities, sources: Probabilities, judge: Judge) -> Proba
 def _table(
     rows: TrainingRows, suspects: Suspects, given: NDArray[np.int64], kept: set[str]
 ) -> pa.Table:
+    """All pictures that nobody has decided about, in the order of suspicion."""
     names = np.array(rows.categories, np.str_)
-    selected = [
-        k for k in suspects.order[: suspects.count].tolist() if rows.sample.pic_ids[k] not in kept
-    ]
+    is_open = ~np.isin(rows.sample.pic_ids[suspects.order], sorted(kept))
+    selected = suspects.order[is_open]
+    is_suspect = (np.arange(len(suspects.order)) < suspects.count)[is_open]
     columns = [
         pa.array(rows.sample.pic_ids[selected].tolist(), pa.string()),
         pa.array(names[given[selected]].tolist(), pa.string()),
         pa.array(names[suspects.suggested[selected]].tolist(), pa.string()),
         pa.array(suspects.scores[selected].astype(np.float32)),
         pa.array(np.arange(1, len(selected) + 1, dtype=np.int32)),
+        pa.array(is_suspect),
     ]
     return pa.Table.from_arrays(columns, schema=LABEL_ISSUES)
 
@@ -203,12 +210,17 @@ def _report(
         "judge": options.judge,
         "pictures": rows.total,
         "looked_at": len(rows.sample),
-        "suspects": table.num_rows,
+        "suspects": _suspects(table),
+        "expected_wrong": round(float(suspects.scores.sum()), 1),
         "pairs": _pairs(rows.categories, suspects),
         "sources": doubts,
         "single_source": alone,
-        "words": list(_words(rows, table, doubts, alone)),
+        "words": list(_words(rows, table, suspects, doubts, alone)),
     }
+
+
+def _suspects(table: pa.Table) -> int:
+    return int(np.count_nonzero(table["is_suspect"].to_numpy()))
 
 
 def _pairs(categories: tuple[str, ...], suspects: Suspects) -> list[dict[str, Any]]:
@@ -245,10 +257,23 @@ def _doubts(rows: TrainingRows, sources: Probabilities, held: HeldOut) -> list[d
 
 
 def _words(
-    rows: TrainingRows, table: pa.Table, doubts: list[dict[str, Any]], alone: list[str]
+    rows: TrainingRows,
+    table: pa.Table,
+    suspects: Suspects,
+    doubts: list[dict[str, Any]],
+    alone: list[str],
 ) -> Iterable[str]:
-    share = table.num_rows / len(rows.sample)
-    yield f"{table.num_rows:,} of {len(rows.sample):,} pictures are suspects ({share:.1%})"
+    count = _suspects(table)
+    share = count / len(rows.sample)
+    yield f"{count:,} of {len(rows.sample):,} pictures are suspects ({share:.1%})"
+    wrong = suspects.scores.sum()
+    yield (
+        f"about {wrong:,.0f} labels are estimated to be wrong: the sum of the scores, which are "
+        "the probability that a label is wrong"
+        if wrong >= 1
+        else "no label needs to be wrong to explain what the classifier says: suspects are odd "
+        "pictures, as far as it can tell"
+    )
     if not rows.whole:
         yield f"a sample was looked at; there are {rows.total:,} pictures"
     for one in sorted(doubts, key=lambda one: -one["elsewhere"]):
@@ -276,5 +301,5 @@ def _sheet(layout: Layout, table: pa.Table, shown: int) -> bytes:
         for row in top
     ]
     return contact_sheet(
-        tiles, f"{table.num_rows:,} suspects of a wrong category, most suspect first"
+        tiles, f"{_suspects(table):,} suspects of a wrong category come first, then all others"
     )

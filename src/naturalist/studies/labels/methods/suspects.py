@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from naturalist.studies.labels.methods.wrong import estimate_wrong
+
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-9
 
@@ -25,9 +27,8 @@ class Suspects:
         order: (rows,) places of all rows, the most suspect first; suspects before all others.
         count: how many of them are suspects.
         suggested: (rows,) the class that each row seems to be, by place.
-        scores: (rows,) 0 to 1 by place: half of 1 plus the margin between the suggested class and
-            the given one; over 0.5 the suggested class is more probable. It is no probability that
-            the label is wrong. Rows that could not be judged have 0.
+        scores: (rows,) how probable it is that the label is wrong, by place; 0 for rows that could
+            not be judged. See `wrong`.
         thresholds: (classes,) the mean probability of each class in the rows that are given it
             and could be judged; infinite for a class without such rows.
         confident: (classes, classes) rows given the first class that are surely of the second.
@@ -77,9 +78,8 @@ def find_suspects(
     others[np.arange(rows), given] = -1.0
     is_suspect = is_sure & (best != given)
     suggested = np.where(is_suspect, best, others.argmax(axis=1))
-    margin = (1 + probability[np.arange(rows), suggested] - own) / 2
-    scores = np.where(judged, margin, 0.0)
-    order = np.lexsort((np.arange(rows), -scores, ~is_suspect))
+    scores = estimate_wrong(given, probability, judged).probabilities
+    order = np.lexsort((np.arange(rows), own, ~judged, -scores, ~is_suspect))
     return Suspects(
         order.astype(np.int64),
         int(is_suspect.sum()),
