@@ -505,7 +505,7 @@ def test_odd_pictures_of_mixed_clusters_and_suspects_are_asked_about_once(
     table = pa.Table.from_pylist(members, CLUSTER_MEMBERS)
     artifacts.write_parquet(folder / "members.parquet", table)
     suspect = {"picID": "plant_id_2", "category": "plant", "suggested": "animal", "score": 0.9}
-    table = pa.Table.from_pylist([suspect | {"rank": 1}], LABEL_ISSUES)
+    table = pa.Table.from_pylist([suspect | {"rank": 1, "is_suspect": True}], LABEL_ISSUES)
     artifacts.write_parquet(layout.label_issues, table)
     path = tmp_path / "open.csv"
     # plant_id_3 is in conflict, and asked about as such.

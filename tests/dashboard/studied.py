@@ -192,7 +192,9 @@ def _model(layout: Layout, rows: Rows, categories: list[str], rng: np.random.Gen
 def _reports(layout: Layout, rows: Rows) -> None:
     names = rows.pic_ids.tolist()
     issue = {"picID": names[0], "category": "animal", "suggested": HOSTILE, "score": 0.9, "rank": 1}
-    artifacts.write_parquet(layout.label_issues, pa.Table.from_pylist([issue], LABEL_ISSUES))
+    artifacts.write_parquet(
+        layout.label_issues, pa.Table.from_pylist([issue | {"is_suspect": True}], LABEL_ISSUES)
+    )
     pair = [
         {"picID": name, "group": names[0], "distance": k, "cosine": 0.99}
         for k, name in enumerate(names[:2])
