@@ -15,6 +15,12 @@ export function decimal(value: number, digits = 3): string {
   return value.toLocaleString(LANGUAGE, { maximumFractionDigits: digits });
 }
 
+/** An end of a scale: years are read without a comma. */
+export function endOf(value: number, low: number, high: number): string {
+  const years = low >= 1000 && high < 3000;
+  return years ? String(Math.round(value)) : decimal(value, 2);
+}
+
 export function size(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;

@@ -6,6 +6,7 @@ import "./style.css";
 import { source } from "./data";
 import { useJson } from "./load";
 import { MapPage } from "./map/page";
+import { ChangesPage } from "./pages/changes";
 import { ClustersPage } from "./pages/clusters";
 import { HealthPage } from "./pages/health";
 import { ModelsPage } from "./pages/models";
@@ -22,8 +23,11 @@ const PAGES = [
   ["clusters", "Clusters"],
   ["models", "Models"],
   ["pictures", "Pictures"],
+  ["changes", "Changes"],
   ["review", "Review"],
 ] as const;
+/** Pages that only some collections have. */
+const OFFERED: string[] = ["review", "changes"];
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 
 function App() {
@@ -45,7 +49,7 @@ function App() {
           {about.value?.snapshot && <small> snapshot {about.value.snapshot}</small>}
         </span>
         <nav aria-label="Pages">
-          {PAGES.filter(([page]) => page !== "review" || about.value?.review || route.page === "review").map(([page, title]) => (
+          {PAGES.filter(([page]) => route.page === page || !OFFERED.includes(page) || about.value?.[page as "review" | "changes"]).map(([page, title]) => (
             <a href={link(page)} aria-current={route.page === page ? "page" : undefined}>
               {title}
             </a>
@@ -81,6 +85,8 @@ function Page(props: { page: string; query: Record<string, string>; about: About
       return <ModelsPage />;
     case "pictures":
       return <PicturesPage {...props} />;
+    case "changes":
+      return <ChangesPage query={props.query} />;
     case "review":
       return <ReviewPage {...props} />;
     default:

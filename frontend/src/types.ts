@@ -17,6 +17,8 @@ export interface About {
   clusterings: string[];
   similar: boolean;
   drop: boolean;
+  /** Whether there are snapshots to compare; an export has none. */
+  changes?: boolean;
   large: boolean;
   /** Whether people with a token may decide; an export never has it. */
   review?: boolean;
@@ -56,6 +58,8 @@ export interface Files {
 }
 
 export interface PictureRow extends FileRow {
+  /** Its metadata, by the names of the columns; an older server has none. */
+  columns?: Record<string, string | null>;
   copies: { category: string; source: string; path_text: string; outcome: string }[];
 }
 

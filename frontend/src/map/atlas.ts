@@ -1,8 +1,8 @@
 // A map in the browser: positions, columns that are loaded when they are needed, filters.
 
 import { source } from "../data";
-import { decimal } from "../format";
-import { UNKNOWN_CODE, paletteIndex } from "../palette";
+import { endOf } from "../format";
+import { paletteIndex } from "../palette";
 import type { ColumnInfo, ColumnTitle, MapInfo } from "../types";
 
 export type Codes = Uint8Array | Uint16Array | Uint32Array;
@@ -11,15 +11,30 @@ export interface Filter {
   column: string;
   /** Codes that are let through. */
   codes?: number[];
+  /** Codes that are not: shorter where most are let through. */
+  without?: number[];
   /** Lowest and highest step that are let through. */
   range?: [number, number];
 }
 
+/** Which rows the filters let through. */
+export interface Sifted {
+  /** 1 for every row that all of them let through, else 0. */
+  shown: Uint8Array;
+  /** 0 for those, 1 + its place for the filter that alone refuses a row, SEVERAL where more do. */
+  refused: Uint8Array;
+  /** The columns of the filters. */
+  columns: string[];
+}
+
+export const NOTHING: Sifted = { shown: new Uint8Array(0), refused: new Uint8Array(0), columns: [] };
+const SEVERAL = 255;
 const STEPS = 254;
 
 export class Atlas {
   private held = new Map<string, Promise<Codes>>();
   private known = new Map<string, ColumnInfo>();
+  private counted = new Map<string, Map<number, number>>();
   readonly ready = new Map<string, Codes>();
 
   private constructor(
@@ -94,32 +109,48 @@ export class Atlas {
     return found;
   }
 
-  /** 1 for every row that all filters let through, else 0. */
-  async mask(filters: Filter[]): Promise<Uint8Array> {
-    const shown = new Uint8Array(this.rows).fill(1);
-    for (const filter of filters) {
-      if (!this.column(filter.column)) continue;
+  /** Which rows all filters let through, and which all but one do. */
+  async sift(filters: Filter[]): Promise<Sifted> {
+    const used = filters.filter((one) => this.column(one.column));
+    const refused = new Uint8Array(this.rows);
+    for (const [place, filter] of used.entries()) {
       const codes = await this.codes(filter.column);
-      if (filter.codes) {
-        const allowed = new Uint8Array(65536);
-        for (const code of filter.codes) allowed[code] = 1;
-        for (let k = 0; k < shown.length; k++) if (!allowed[codes[k]]) shown[k] = 0;
-      }
-      if (filter.range) {
-        const [low, high] = filter.range;
-        for (let k = 0; k < shown.length; k++) if (codes[k] < low || codes[k] > high || codes[k] === UNKNOWN_CODE) shown[k] = 0;
-      }
+      const passes = passing(filter);
+      for (let k = 0; k < refused.length; k++) if (!passes[codes[k]]) refused[k] = refused[k] ? SEVERAL : place + 1;
     }
-    return shown;
+    const shown = new Uint8Array(this.rows);
+    for (let k = 0; k < shown.length; k++) shown[k] = refused[k] ? 0 : 1;
+    return { shown, refused, columns: used.map((one) => one.column) };
+  }
+
+  /** How many rows have each code, of those that all filters but the column's own let through. */
+  countBeside(name: string, sifted: Sifted): Map<number, number> {
+    const own = 1 + sifted.columns.indexOf(name);
+    const { refused } = sifted;
+    return this.countWhere(name, (row) => refused[row] === 0 || refused[row] === own);
+  }
+
+  /** How many of all rows have each code. */
+  totals(name: string): Map<number, number> {
+    let found = this.counted.get(name);
+    if (!found) {
+      found = this.countWhere(name, () => true);
+      if (this.ready.has(name)) this.counted.set(name, found);
+    }
+    return found;
   }
 
   /** How many of the rows of a mask have each code. */
   count(name: string, shown: Uint8Array): Map<number, number> {
+    return this.countWhere(name, (row) => shown[row] !== 0);
+  }
+
+  private countWhere(name: string, wanted: (row: number) => boolean): Map<number, number> {
     const found = new Map<number, number>();
     const codes = this.ready.get(name);
     if (!codes) return found;
     const counts = new Uint32Array(65536);
-    for (let k = 0; k < shown.length; k++) if (shown[k]) counts[codes[k]] += 1;
+    for (let k = 0; k < codes.length; k++) if (wanted(k)) counts[codes[k]] += 1;
     counts.forEach((n, code) => n && found.set(code, n));
     return found;
   }
@@ -131,7 +162,7 @@ export class Atlas {
     if (!column || !codes) return null;
     const code = codes[row];
     if (code === this.missing(column)) return column.kind === "code" ? "none" : "not known";
-    return column.kind === "code" ? column.names[code] : decimal(this.value(column, code));
+    return column.kind === "code" ? column.names[code] : endOf(this.value(column, code), column.low, column.high);
   }
 
   value(column: ColumnInfo, step: number): number {
@@ -161,7 +192,7 @@ export class Atlas {
 
   private async fetch(name: string): Promise<Codes> {
     if (!this.column(name)) throw new Error(`This map has no column ${name}.`);
-    const path = `maps/${encodeURIComponent(this.info.name)}/columns/${name}`;
+    const path = `maps/${encodeURIComponent(this.info.name)}/columns/${encodeURIComponent(name)}`;
     const [column, bytes] = await Promise.all([source.json<ColumnInfo>(`${path}/about`), source.bytes(path)]);
     this.known.set(name, column);
     const codes =
@@ -171,11 +202,21 @@ export class Atlas {
   }
 }
 
-/** Filters as they stand in an address: source:1,4;confidence:20-200 */
+/** 1 for every code that a filter lets through. */
+function passing(filter: Filter): Uint8Array {
+  const passes = new Uint8Array(65536);
+  if (filter.range) passes.fill(1, filter.range[0], Math.min(filter.range[1], STEPS) + 1);
+  else if (filter.codes) for (const code of filter.codes) passes[code] = 1;
+  else {
+    passes.fill(1);
+    for (const code of filter.without ?? []) passes[code] = 0;
+  }
+  return passes;
+}
+
+/** Filters as they stand in an address: source:1,4;column.species:!7;confidence:20-200 */
 export function writeFilters(filters: Filter[]): string {
-  return filters
-    .map((f) => `${f.column}:${f.codes ? f.codes.join(",") : f.range?.join("-")}`)
-    .join(";");
+  return filters.map((f) => `${f.column}:${f.range?.join("-") ?? f.codes?.join(",") ?? `!${f.without?.join(",")}`}`).join(";");
 }
 
 export function readFilters(text: string | undefined): Filter[] {
@@ -185,7 +226,10 @@ export function readFilters(text: string | undefined): Filter[] {
     if (!column || value === undefined) continue;
     const range = /^(\d+)-(\d+)$/.exec(value);
     if (range) found.push({ column, range: [Number(range[1]), Number(range[2])] });
-    else found.push({ column, codes: value.split(",").filter(Boolean).map(Number) });
+    else {
+      const codes = value.replace("!", "").split(",").filter(Boolean).map(Number);
+      found.push(value.startsWith("!") ? { column, without: codes } : { column, codes });
+    }
   }
   return found;
 }

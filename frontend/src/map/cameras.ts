@@ -85,7 +85,7 @@ export class FlatCamera implements Camera {
   }
 }
 
-const FAR = 1.15;
+const FAR = 1;
 
 /** Turns around a point: yaw and pitch in radians, distance in units of the map. */
 export class OrbitCamera implements Camera {

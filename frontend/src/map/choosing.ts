@@ -5,8 +5,11 @@ import type { View } from "./renderer";
 import type { Placed } from "./sprites";
 
 const STEPS = 65535;
-/** So few points in view are all shown. */
-export const EVERY = 160;
+/** So few points in view are all shown, if each then has room for this many pixels. */
+const EVERY = 300;
+const FEW = 40;
+const SMALLEST = 28;
+const LARGEST = 76;
 const CELL = 56;
 const MARGIN = 40;
 
@@ -48,17 +51,25 @@ export function choosePictures(
   const cell = dims === 2 ? flatCell(view, screen) : CELL * 1.3;
   const best = new Map<number, number>();
   const all: number[] = [];
+  const box = [Infinity, Infinity, -Infinity, -Infinity];
   let seen = 0;
   const [offX, offY] = dims === 2 ? origin(view, screen) : [0, 0];
   project(positions, dims, shown, view, screen, (row, x, y) => {
     if (x < -MARGIN || y < -MARGIN || x > screen.width + MARGIN || y > screen.height + MARGIN) return;
     seen += 1;
     if (seen <= EVERY) all.push(row);
+    box[0] = Math.min(box[0], x);
+    box[1] = Math.min(box[1], y);
+    box[2] = Math.max(box[2], x);
+    box[3] = Math.max(box[3], y);
     const at = Math.floor((x - offX) / cell) * 1_000_003 + Math.floor((y - offY) / cell);
     const held = best.get(at);
     if (held === undefined || keys[row] < keys[held]) best.set(at, row);
   });
-  if (seen <= EVERY) return { rows: all, edge: seen <= 40 ? 76 : 58, every: true };
+  const room = Math.sqrt(((box[2] - box[0]) * (box[3] - box[1])) / Math.max(1, seen));
+  if (seen <= FEW || (seen <= EVERY && room >= SMALLEST)) {
+    return { rows: all, edge: Math.min(LARGEST, Math.max(SMALLEST * 1.3, room * 1.1)), every: true };
+  }
   return { rows: [...best.values()], edge: Math.min(72, Math.max(42, cell * 0.72)), every: false };
 }
 

@@ -93,12 +93,13 @@ export function Detail(props: {
   );
 }
 
-function Strip(props: { ids: string[]; onShow: (id: string) => void }) {
+export function Strip(props: { ids: string[]; notes?: string[]; onShow: (id: string) => void }) {
   return (
     <div class="strip">
-      {props.ids.map((id) => (
+      {props.ids.map((id, k) => (
         <button class="tile" onClick={() => props.onShow(id)} aria-label={`Show ${id}`}>
           <Thumb id={id} />
+          {props.notes && <small>{props.notes[k]}</small>}
         </button>
       ))}
     </div>

@@ -1,41 +1,52 @@
-// The legend, which is also a filter, and the other filters that combine with it.
+// A small chart for each column, which is also a filter: every chart counts what the others let
+// through. The chart of the colours is the legend.
 
-import { useEffect, useState } from "preact/hooks";
-import { count, decimal } from "../format";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { count, endOf } from "../format";
 import { CYCLE, css, named, scale } from "../palette";
 import type { ColumnInfo } from "../types";
-import type { Atlas, Filter } from "./atlas";
+import type { Atlas, Filter, Sifted } from "./atlas";
 
 const LISTED = 40;
+const FIRST_CHARTS = 3;
+/** Above so many points a chart is drawn only when a person asks for it. */
+const MANY = 300_000;
+
+/** The charts of a first visit: of metadata columns, which only this collection has. */
+export function firstCharts(atlas: Atlas): string[] {
+  if (atlas.rows > MANY) return [];
+  return atlas.shownColumns.map((one) => one.name).filter((name) => name.startsWith("column.")).slice(0, FIRST_CHARTS);
+}
 
 export function Filters(props: {
   atlas: Atlas;
   colour: string;
-  mask: Uint8Array;
+  sifted: Sifted;
   filters: Filter[];
+  charts: string[];
   onChange: (filters: Filter[]) => void;
+  onCharts: (charts: string[]) => void;
 }) {
-  const { atlas, colour, filters, onChange } = props;
-  const others = filters.filter((f) => f.column !== colour && atlas.column(f.column));
+  const { atlas, colour, filters, charts, onChange, onCharts } = props;
+  const listed = [...new Set([colour, ...charts, ...filters.map((one) => one.column)])].filter((name) => atlas.column(name));
   const set = (column: string, filter: Filter | null) =>
     onChange([...filters.filter((f) => f.column !== column), ...(filter ? [filter] : [])]);
-  const add = async (name: string) => {
-    await atlas.codes(name);
-    const column = atlas.meaning(name)!;
-    set(name, column.kind === "scale" ? { column: name, range: [0, 254] } : { column: name, codes: column.names.map((_, k) => k) });
+  const remove = (name: string) => {
+    set(name, null);
+    onCharts(charts.filter((one) => one !== name));
   };
-  const free = atlas.shownColumns.filter((c) => c.name !== colour && !others.some((f) => f.column === c.name));
   return (
     <>
-      {[colour, ...others.map((f) => f.column)].map((name) => (
-        <One
+      {listed.map((name) => (
+        <Chart
           key={name}
           atlas={atlas}
           name={name}
           coloured={name === colour}
-          mask={props.mask}
+          sifted={props.sifted}
           filter={filters.find((f) => f.column === name)}
           onChange={(f) => set(name, f)}
+          onRemove={() => remove(name)}
         />
       ))}
       <label class="field">
@@ -45,13 +56,15 @@ export function Filters(props: {
           onChange={(e) => {
             const name = e.currentTarget.value;
             e.currentTarget.value = "";
-            void add(name);
+            if (name) onCharts([...charts, name]);
           }}
         >
           <option value="">choose …</option>
-          {free.map((c) => (
-            <option value={c.name}>{c.title}</option>
-          ))}
+          {atlas.shownColumns
+            .filter((one) => !listed.includes(one.name))
+            .map((one) => (
+              <option value={one.name}>{one.title}</option>
+            ))}
         </select>
       </label>
       {filters.length > 0 && (
@@ -67,14 +80,15 @@ interface Place {
   atlas: Atlas;
   name: string;
   coloured: boolean;
-  mask: Uint8Array;
+  sifted: Sifted;
   filter: Filter | undefined;
   onChange: (filter: Filter | null) => void;
+  onRemove: () => void;
 }
 
 type Part = Place & { column: ColumnInfo };
 
-function One(props: Place) {
+function Chart(props: Place) {
   const [, loaded] = useState(0);
   useEffect(() => {
     props.atlas.codes(props.name).then(() => loaded((n) => n + 1), () => undefined);
@@ -86,7 +100,7 @@ function One(props: Place) {
       <legend>
         {title}
         {!props.coloured && (
-          <button class="plain" aria-label={`Remove the filter on ${title}`} onClick={() => props.onChange(null)}>
+          <button class="plain" aria-label={`Remove the filter on ${title}`} onClick={props.onRemove}>
             ×
           </button>
         )}
@@ -98,21 +112,58 @@ function One(props: Place) {
   );
 }
 
-function Names({ atlas, column, coloured, mask, filter, onChange }: Part) {
-  const [all, setAll] = useState(false);
-  const counts = atlas.count(column.name, mask);
-  const totals = atlas.count(column.name, new Uint8Array(atlas.rows).fill(1));
-  const missing = atlas.missing(column);
+/** The codes of a column in the order in which a person reads them; the unknown one last. */
+function orderOf(atlas: Atlas, column: ColumnInfo): number[] {
+  const totals = atlas.totals(column.name);
   const codes = column.names.map((_, k) => k).filter((k) => totals.get(k));
-  const ordered = column.name === "category" || column.name === "batch" ? codes : codes.sort((a, b) => (totals.get(b) ?? 0) - (totals.get(a) ?? 0));
-  const listed = totals.get(missing) ? [...ordered, missing] : ordered;
-  const allowed = new Set(filter?.codes ?? listed);
-  const set = (next: Set<number>) => onChange(next.size === listed.length ? null : { column: column.name, codes: [...next].sort((a, b) => a - b) });
+  const natural = column.name === "category" || column.name === "batch";
+  const ordered = natural ? codes : codes.sort((a, b) => (totals.get(b) ?? 0) - (totals.get(a) ?? 0));
+  const missing = atlas.missing(column);
+  return totals.get(missing) ? [...ordered, missing] : ordered;
+}
+
+function allowedOf(filter: Filter | undefined, listed: number[]): Set<number> {
+  if (filter?.codes) return new Set(filter.codes);
+  const without = new Set(filter?.without);
+  return new Set(listed.filter((code) => !without.has(code)));
+}
+
+function Names({ atlas, column, coloured, sifted, filter, onChange }: Part) {
+  const [all, setAll] = useState(false);
+  const [text, setText] = useState("");
+  const counts = atlas.countBeside(column.name, sifted);
+  const totals = atlas.totals(column.name);
+  const missing = atlas.missing(column);
+  const listed = orderOf(atlas, column);
+  const allowed = allowedOf(filter, listed);
+  const top = Math.max(1, ...totals.values());
+  const nameOf = (code: number) => (code === missing ? "none" : column.names[code]);
+  const set = (next: Set<number>) => {
+    if (next.size === listed.length) return onChange(null);
+    const without = listed.filter((code) => !next.has(code));
+    const codes = [...next].sort((a, b) => a - b);
+    onChange(without.length < codes.length ? { column: column.name, without } : { column: column.name, codes });
+  };
+  const upTo = (last: number) => set(new Set(listed.slice(0, last + 1)));
+  const wanted = text.trim().toLowerCase();
+  const fitting = wanted ? listed.filter((code) => nameOf(code).toLowerCase().includes(wanted)) : listed;
   return (
     <>
+      {column.name === "batch" && listed.length > 1 && (
+        <label class="field range">
+          <span>As it was up to {nameOf(listed[Math.max(0, allowed.size - 1)])}</span>
+          <input type="range" min={0} max={listed.length - 1} value={allowed.size - 1} aria-valuetext={`up to ${nameOf(listed[Math.max(0, allowed.size - 1)])}`} onInput={(e) => upTo(Number(e.currentTarget.value))} />
+        </label>
+      )}
+      {listed.length > LISTED && (
+        <label class="field">
+          <span class="hidden">Find a value of {column.title}</span>
+          <input type="search" placeholder={`${count(listed.length)} values: find one`} value={text} onInput={(e) => setText(e.currentTarget.value)} />
+        </label>
+      )}
       <ul class="names">
-        {(all ? listed : listed.slice(0, LISTED)).map((code) => (
-          <li>
+        {(all ? fitting : fitting.slice(0, LISTED)).map((code) => (
+          <li class={allowed.has(code) ? "" : "off"}>
             <label>
               <input
                 type="checkbox"
@@ -124,18 +175,24 @@ function Names({ atlas, column, coloured, mask, filter, onChange }: Part) {
                 }}
               />
               {coloured && <i style={{ background: code === missing ? "rgb(150 150 150)" : css(named(code % CYCLE)) }} />}
-              <span>{code === missing ? "none" : column.names[code]}</span>
+              <span>
+                {nameOf(code)}
+                <span class="meter" aria-hidden="true">
+                  <span style={{ width: `${(100 * (totals.get(code) ?? 0)) / top}%` }} />
+                  <span class="now" style={{ width: `${(100 * (counts.get(code) ?? 0)) / top}%` }} />
+                </span>
+              </span>
               <small>{count(counts.get(code) ?? 0)}</small>
             </label>
-            <button class="plain only" onClick={() => set(new Set([code]))} aria-label={`Only ${column.names[code] ?? "none"}`}>
+            <button class="plain only" onClick={() => set(new Set([code]))} aria-label={`Only ${nameOf(code)}`}>
               only
             </button>
           </li>
         ))}
       </ul>
-      {listed.length > LISTED && (
+      {fitting.length > LISTED && (
         <button class="plain" onClick={() => setAll(!all)}>
-          {all ? "Fewer" : `All ${listed.length}`}
+          {all ? "Fewer" : `All ${count(fitting.length)}`}
         </button>
       )}
       {filter && (
@@ -147,29 +204,67 @@ function Names({ atlas, column, coloured, mask, filter, onChange }: Part) {
   );
 }
 
-function Range({ atlas, column, coloured, mask, filter, onChange }: Part) {
-  const [low, high] = filter?.range ?? [0, 254];
-  const set = (a: number, b: number) => onChange(a <= 0 && b >= 254 ? null : { column: column.name, range: [Math.min(a, b), Math.max(a, b)] });
-  const counts = atlas.count(column.name, mask);
-  const bins = Array.from({ length: 32 }, (_, k) => {
+const BINS = 32;
+const IN_A_BIN = 8;
+const LAST = 254;
+
+function binned(counts: Map<number, number>): number[] {
+  return Array.from({ length: BINS }, (_, k) => {
     let sum = 0;
-    for (let code = k * 8; code < Math.min(255, k * 8 + 8); code++) sum += counts.get(code) ?? 0;
+    for (let code = k * IN_A_BIN; code <= Math.min(LAST, k * IN_A_BIN + IN_A_BIN - 1); code++) sum += counts.get(code) ?? 0;
     return sum;
   });
-  const top = Math.max(1, ...bins);
+}
+
+function Range({ atlas, column, coloured, sifted, filter, onChange }: Part) {
+  const [low, high] = filter?.range ?? [0, LAST];
+  const set = (a: number, b: number) => {
+    const [from, to] = [Math.max(0, Math.min(a, b)), Math.min(LAST, Math.max(a, b))];
+    onChange(from <= 0 && to >= LAST ? null : { column: column.name, range: [from, to] });
+  };
+  const bins = binned(atlas.countBeside(column.name, sifted));
+  const whole = binned(atlas.totals(column.name));
+  const top = Math.max(1, ...whole);
+  const tall = (n: number) => 46 * Math.sqrt(n / top);
+  const inside = (k: number) => k * IN_A_BIN + IN_A_BIN > low && k * IN_A_BIN <= high;
+  const brush = useRef(-1);
+  const at = (e: PointerEvent) => {
+    const box = (e.currentTarget as Element).getBoundingClientRect();
+    return Math.round(((e.clientX - box.left) / box.width) * LAST);
+  };
   return (
     <div class="range">
-      <svg viewBox="0 0 256 48" role="img" aria-label={`${column.title} of the shown points`} preserveAspectRatio="none">
+      <svg
+        viewBox="0 0 256 48"
+        role="img"
+        aria-label={`${column.title} of the shown points`}
+        preserveAspectRatio="none"
+        onPointerDown={(e) => {
+          (e.currentTarget as Element).setPointerCapture(e.pointerId);
+          brush.current = at(e);
+        }}
+        onPointerMove={(e) => {
+          if (brush.current >= 0 && Math.abs(at(e) - brush.current) > 2) set(brush.current, at(e));
+        }}
+        onPointerUp={(e) => {
+          if (brush.current >= 0 && Math.abs(at(e) - brush.current) <= 2) onChange(null);
+          brush.current = -1;
+        }}
+        onPointerCancel={() => (brush.current = -1)}
+      >
         {bins.map((n, k) => (
-          <rect x={k * 8} y={48 - 46 * Math.sqrt(n / top)} width={7.4} height={46 * Math.sqrt(n / top)} fill={coloured ? css(scale((k + 0.5) / 32)) : "var(--quiet)"} />
+          <>
+            <rect x={k * 8} y={48 - tall(whole[k])} width={7.4} height={tall(whole[k])} fill="var(--wash)" />
+            <rect x={k * 8} y={48 - tall(n)} width={7.4} height={tall(n)} opacity={inside(k) ? 1 : 0.3} fill={coloured ? css(scale((k + 0.5) / BINS)) : "var(--quiet)"} />
+          </>
         ))}
       </svg>
       <div class="ends">
-        <span>{decimal(atlas.value(column, low), 2)}</span>
-        <span>{decimal(atlas.value(column, high), 2)}</span>
+        <span>{endOf(atlas.value(column, low), column.low, column.high)}</span>
+        <span>{endOf(atlas.value(column, high), column.low, column.high)}</span>
       </div>
-      <input type="range" min={0} max={254} value={low} aria-label={`Lowest ${column.title}`} onInput={(e) => set(Number(e.currentTarget.value), high)} />
-      <input type="range" min={0} max={254} value={high} aria-label={`Highest ${column.title}`} onInput={(e) => set(low, Number(e.currentTarget.value))} />
+      <input type="range" min={0} max={LAST} value={low} aria-label={`Lowest ${column.title}`} onInput={(e) => set(Number(e.currentTarget.value), high)} />
+      <input type="range" min={0} max={LAST} value={high} aria-label={`Highest ${column.title}`} onInput={(e) => set(low, Number(e.currentTarget.value))} />
     </div>
   );
 }

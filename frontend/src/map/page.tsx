@@ -1,21 +1,23 @@
 // The map: all points at once, and everything that is asked of them.
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { OwnPicture, useDropped } from "../dropped";
 import { count } from "../format";
 import { paletteOf } from "../palette";
 import { remember } from "../route";
 import { useBackground } from "../theme";
 import type { About } from "../types";
 import { Empty, Select, Thumb, Trouble } from "../ui";
-import { type Filter, Atlas, readFilters, writeFilters } from "./atlas";
-import { Detail } from "./detail";
-import { Filters } from "./filters";
+import { type Filter, type Sifted, Atlas, NOTHING, readFilters, writeFilters } from "./atlas";
+import { Detail, Strip } from "./detail";
+import { Filters, firstCharts } from "./filters";
 import { Integrity } from "./integrity";
 import { anchorsOf, type Name } from "./names";
 import type { Polygon } from "./picking";
 import { Search } from "./search";
 import { SelectedPictures } from "./selection";
 import { Stage, type Tool } from "./stage";
+import { Views } from "./views";
 
 interface Hover {
   row: number;
@@ -46,7 +48,9 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const [trouble, setTrouble] = useState("");
   const [colour, setColour] = useState(query.c || "category");
   const [filters, setFilters] = useState<Filter[]>(() => readFilters(query.f));
-  const [mask, setMask] = useState<Uint8Array>(new Uint8Array(0));
+  const [charts, setCharts] = useState<string[] | null>(() => readCharts(query.h));
+  const [sifted, setSifted] = useState<Sifted>(NOTHING);
+  const mask = sifted.shown;
   const [chosen, setChosen] = useState<number[]>([]);
   const [chosenBy, setChosenBy] = useState("");
   const [picture, setPicture] = useState(query.p ?? "");
@@ -62,16 +66,22 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const focus = useRef(-1);
   const view = useRef(query.v ?? "");
   const background = useBackground();
+  const own = useDropped(about);
+  const ownAt = useRef<number[] | null>(null);
+  const [ownSpot, setOwnSpot] = useState<{ x: number; y: number } | null>(null);
 
-  const place = useCallback(() => setRing(stage.current?.place(focus.current) ?? null), []);
+  const place = useCallback(() => {
+    setRing(stage.current?.place(focus.current) ?? null);
+    setOwnSpot((ownAt.current && stage.current?.placeAt(ownAt.current)) ?? null);
+  }, []);
 
   const keep = useCallback(() => {
     // Before the points are there, the camera is not the one that the address names.
     if (!stage.current || !atlas) return;
     view.current = stage.current.camera.save();
-    const state = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), p: picture, i: pictures ? "" : "0", v: view.current };
+    const state = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), h: writeCharts(charts), p: picture, i: pictures ? "" : "0", v: view.current };
     remember("map", state);
-  }, [atlas, name, colour, filters, picture, pictures]);
+  }, [atlas, name, colour, filters, charts, picture, pictures]);
 
   const show = useCallback(
     async (id: string, visit: boolean) => {
@@ -167,8 +177,8 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   useEffect(() => {
     if (!atlas) return;
     let current = true;
-    atlas.mask(filters).then(
-      (found) => current && setMask(found),
+    atlas.sift(filters).then(
+      (found) => current && setSifted(found),
       (error: Error) => setTrouble(error.message),
     );
     return () => {
@@ -218,6 +228,44 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     if (atlas && query.p) void show(query.p, !query.v);
   }, [atlas]);
 
+  // Another address of this map was opened: a saved view, or one step back.
+  const opened = useRef(query);
+  useEffect(() => {
+    if (opened.current === query) return;
+    opened.current = query;
+    setColour(query.c || "category");
+    setFilters(readFilters(query.f));
+    setCharts(readCharts(query.h));
+    setPictures(query.i !== "0");
+    setChosen([]);
+    if (query.v && stage.current) {
+      stage.current.camera.restore(query.v);
+      stage.current.moved();
+    }
+    void show(query.p ?? "", !query.v);
+  }, [query]);
+
+  // A picture of one's own stands amid those that are most like it.
+  useEffect(() => {
+    let current = true;
+    const look = async () => {
+      const ids = own.dropped?.near.map((one) => one.pic_id) ?? [];
+      const rows = atlas ? await Promise.all(ids.map((id) => atlas.rowOf(id))) : [];
+      const known = rows.filter((row) => row >= 0);
+      if (!current) return;
+      ownAt.current = atlas && known.length ? amid(known.slice(0, AMID).map((row) => atlas.at(row))) : null;
+      place();
+      if (!known.length) return;
+      await lift(known);
+      setChosen(known);
+      setChosenBy(`nearest to ${own.dropped!.name}`);
+    };
+    void look();
+    return () => {
+      current = false;
+    };
+  }, [own.dropped, atlas]);
+
   const keys = (e: KeyboardEvent) => {
     const at = stage.current;
     if (!at || !atlas) return;
@@ -258,8 +306,8 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     if (!atlas || !filters.length || rows.every((row) => row < 0 || mask[row])) return;
     const kept: Filter[] = [];
     for (const filter of filters) {
-      const own = await atlas.mask([filter]);
-      if (rows.every((row) => row < 0 || own[row])) kept.push(filter);
+      const { shown } = await atlas.sift([filter]);
+      if (rows.every((row) => row < 0 || shown[row])) kept.push(filter);
     }
     setFilters(kept);
     setLifted(true);
@@ -282,11 +330,11 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   // Pointing at points draws this part again and again; a million values are counted only anew
   // when they changed.
   const shownCount = useMemo(() => mask.reduce((sum, one) => sum + one, 0), [mask]);
-  const beside = !!atlas && (!!picture || chosen.length > 0);
+  const beside = !!atlas && (!!picture || chosen.length > 0 || !!own.dropped);
   const used = atlas?.column(colour) ? colour : "category";
   const legend = useMemo(
-    () => atlas && <Filters atlas={atlas} colour={used} mask={mask} filters={filters} onChange={(found) => { setLifted(false); setFilters(found); }} />,
-    [atlas, used, mask, filters],
+    () => atlas && <Filters atlas={atlas} colour={used} sifted={sifted} filters={filters} charts={charts ?? firstCharts(atlas)} onChange={(found) => { setLifted(false); setFilters(found); }} onCharts={setCharts} />,
+    [atlas, used, sifted, filters, charts],
   );
   return (
     <div class={`map${open ? " open" : ""}${beside ? " beside" : ""}`}>
@@ -305,6 +353,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
           {names.map((one) => <text x={one.x} y={one.y}>{one.text}</text>)}
           {ring && focus.current >= 0 && <circle cx={ring.x} cy={ring.y} r={11} />}
         </svg>
+        {own.dropped && ownSpot && <img class="own-spot" src={own.dropped.url} alt={`Your picture ${own.dropped.name}, amid those most like it`} style={{ left: `${ownSpot.x}px`, top: `${ownSpot.y}px` }} />}
         {!atlas && !trouble && <p class="loading">Loading the map …</p>}
         {trouble && <Trouble text={trouble} />}
         {hover && <HoverCard hover={hover} atlas={atlas} colour={colour} />}
@@ -326,25 +375,58 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       </div>
       <aside class="panel" aria-label="Colours, filters and search" hidden={!open}>
         {about.maps.length > 1 && (
-          <Select label="Map" value={name} options={about.maps.map((one) => ({ value: one, text: one }))} onChange={(value) => { location.hash = `#/map?m=${encodeURIComponent(value)}&c=${colour}&f=${encodeURIComponent(writeFilters(filters))}&p=${picture}`; }} />
+          <Select label="Map" value={name} options={about.maps.map((one) => ({ value: one, text: one }))} onChange={(value) => { location.hash = `#/map?m=${encodeURIComponent(value)}&c=${colour}&f=${encodeURIComponent(writeFilters(filters))}&h=${writeCharts(charts)}&p=${picture}`; }} />
         )}
         {atlas && (
           <>
-            <Search atlas={atlas} about={about} onShow={find} onFilter={(f) => { setLifted(false); setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
+            <Search atlas={atlas} about={about} dropped={own} onShow={find} onFilter={(f) => { setLifted(false); setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
             {lifted && <p class="note" role="status">A filter that hid what you asked for was taken off.</p>}
             <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
             {legend}
+            <Views collection={about.collection} onSave={keep} />
           </>
         )}
       </aside>
       {beside && atlas && (
         <aside class="panel right" aria-label="Chosen pictures">
+          {own.dropped && (
+            <section class="dropped" aria-label="Your picture">
+              <header>
+                <h2>Pictures like yours</h2>
+                <button class="plain" onClick={() => { own.close(); setChosen([]); }} aria-label="Close your picture">×</button>
+              </header>
+              <OwnPicture dropped={own.dropped}>
+                {own.dropped.near.length > 0 && <small>{ownSpot ? `On the map it stands amid the ${Math.min(AMID, own.dropped.near.length)} most like it; it was not placed there by the layout.` : ""}</small>}
+              </OwnPicture>
+              <Strip ids={own.dropped.near.map((one) => one.pic_id)} notes={own.dropped.near.map((one) => one.cosine.toFixed(3))} onShow={find} />
+            </section>
+          )}
           {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={find} onClose={() => void show("", false)} onChoose={chooseIds} />}
-          {chosen.length > 0 && <SelectedPictures review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
+          {chosen.length > 0 && !own.dropped && <SelectedPictures review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
         </aside>
       )}
     </div>
   );
+}
+
+/** So many of the nearest say where a picture of one's own stands. */
+const AMID = 5;
+
+/** The middle of places on each axis; one place far away does not move it. */
+function amid(places: number[][]): number[] {
+  return places[0].map((_, axis) => {
+    const sorted = places.map((one) => one[axis]).sort((a, b) => a - b);
+    return sorted[sorted.length >> 1];
+  });
+}
+
+/** Charts as they stand in an address: source,column.year; null for those of a first visit. */
+function readCharts(text: string | undefined): string[] | null {
+  return text ? text.split(",").filter((one) => one !== "none") : null;
+}
+
+function writeCharts(charts: string[] | null): string {
+  return charts === null ? "" : charts.join(",") || "none";
 }
 
 /** Whose names stand on the map: the groups that colour it, else clusters. */

@@ -1,7 +1,8 @@
 // Search: by id, by source, or by a picture that is dropped on the page.
 
 import { useEffect, useState } from "preact/hooks";
-import { similarTo, source } from "../data";
+import { source } from "../data";
+import { type useDropped, Upload } from "../dropped";
 import type { About } from "../types";
 import type { Atlas, Filter } from "./atlas";
 
@@ -10,6 +11,7 @@ const PATHS = 500;
 interface Props {
   atlas: Atlas;
   about: About;
+  dropped: ReturnType<typeof useDropped>;
   onShow: (id: string) => void;
   onFilter: (filter: Filter) => void;
   onChoose: (ids: string[], by: string) => Promise<void>;
@@ -38,6 +40,12 @@ export function Search(props: Props) {
       props.onFilter({ column: "source", codes });
       return;
     }
+    const filter = await valueOf(props.atlas, query);
+    if (filter) {
+      setMessage(`${props.atlas.column(filter.column)?.title}: ${query}`);
+      props.onFilter(filter);
+      return;
+    }
     if (source.exported) return setMessage(`No source is named like ${query}.`);
     setMessage(`Looking for ${query} …`);
     setMessage(await searchPictures(query));
@@ -55,33 +63,6 @@ export function Search(props: Props) {
     else return [`Nothing is found for ${query}.`, ...words.messages].join(" ");
     return words.ids.length ? `${words.ids.length} pictures by words, the best first.` : `${paths.ids.length} pictures by their path.`;
   };
-
-  const drop = async (file: File) => {
-    setMessage(`Looking for pictures like ${file.name} …`);
-    try {
-      const near = await similarTo(file);
-      await props.onChoose(near.map((one) => one.pic_id), `nearest to ${file.name}`);
-      setMessage(near.length ? `The nearest has cosine ${near[0].cosine.toFixed(3)}.` : "Nothing is like it.");
-    } catch (error) {
-      setMessage((error as Error).message);
-    }
-  };
-
-  useEffect(() => {
-    if (!props.about.drop) return;
-    const over = (e: DragEvent) => e.preventDefault();
-    const dropped = (e: DragEvent) => {
-      e.preventDefault();
-      const file = e.dataTransfer?.files[0];
-      if (file) void drop(file);
-    };
-    addEventListener("dragover", over);
-    addEventListener("drop", dropped);
-    return () => {
-      removeEventListener("dragover", over);
-      removeEventListener("drop", dropped);
-    };
-  }, [props.atlas]);
 
   return (
     <form
@@ -101,22 +82,22 @@ export function Search(props: Props) {
           <option value={name} />
         ))}
       </datalist>
-      {props.about.drop && (
-        <label class="upload">
-          <span>Or drop a picture on the page to find similar ones</span>
-          <input
-            type="file"
-            accept="image/*"
-            onChange={(e) => {
-              const file = e.currentTarget.files?.[0];
-              if (file) void drop(file);
-            }}
-          />
-        </label>
-      )}
+      {props.about.drop && <Upload look={props.dropped.look} />}
       <p class="note" role="status">
-        {message}
+        {message || props.dropped.message}
       </p>
     </form>
   );
+}
+
+/** The filter for a value of a metadata column that is written like this; null if there is none. */
+async function valueOf(atlas: Atlas, text: string): Promise<Filter | null> {
+  const wanted = text.toLowerCase();
+  for (const { name, kind } of atlas.shownColumns) {
+    if (kind !== "code" || !name.startsWith("column.")) continue;
+    await atlas.codes(name);
+    const codes = atlas.meaning(name)!.names.flatMap((one, code) => (one.toLowerCase() === wanted ? [code] : []));
+    if (codes.length) return { column: name, codes };
+  }
+  return null;
 }

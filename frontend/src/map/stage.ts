@@ -125,8 +125,11 @@ export class Stage {
 
   /** Where a row is on the screen; null if it is behind the camera. */
   place(row: number): { x: number; y: number } | null {
-    if (!this.atlas || row < 0) return null;
-    const at = this.atlas.at(row);
+    return !this.atlas || row < 0 ? null : this.placeAt(this.atlas.at(row));
+  }
+
+  /** Where a place of the map is on the screen; null if it is behind the camera. */
+  placeAt(at: number[]): { x: number; y: number } | null {
     const { width, height } = this.screen();
     const m = this.camera.view(width, height).matrix;
     const z = at[2] ?? 0;

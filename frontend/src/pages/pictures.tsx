@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { api, source } from "../data";
+import { OwnPicture, Upload, useDropped } from "../dropped";
 import { count, size, words } from "../format";
 import { useJson } from "../load";
 import { PickedBar, type Picked, usePicked } from "../review/picking";
@@ -38,6 +39,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
   const facets = useJson<Facets>("facets");
   useEffect(() => setWanted(props.query), [props.query]);
   const picked = usePicked();
+  const own = useDropped(props.about);
   const change = (name: string, value: string) => {
     const page = name === "page" ? value : name === "size" ? wanted.page : "";
     const next = { ...wanted, [name]: value, page };
@@ -87,6 +89,21 @@ function Browse(props: { query: Record<string, string>; about: About }) {
           Near duplicates
         </a>
       </form>
+      {props.about.drop && <Upload look={own.look} />}
+      {own.message && <p class="note" role="status">{own.message}</p>}
+      {own.dropped && (
+        <Card title="Pictures like yours">
+          <button class="plain" onClick={own.close}>Close</button>
+          <div class="beside-own">
+            <OwnPicture dropped={own.dropped} />
+            <div class="tiles">
+              {own.dropped.near.map((one) => (
+                <PictureTile id={one.pic_id} caption={`${one.pic_id} · ${one.cosine.toFixed(3)}`} />
+              ))}
+            </div>
+          </div>
+        </Card>
+      )}
       <Shown of={found}>
         {({ of, rows }) => (
           <>
@@ -264,6 +281,15 @@ export function Lineage({ row }: { row: PictureRow }) {
           </>
         ))}
       </dd>
+      {Object.entries(row.columns ?? {}).map(
+        ([name, value]) =>
+          value !== null && (
+            <>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </>
+          ),
+      )}
       <dt>batch</dt>
       <dd>{row.batch}</dd>
       <dt>picture</dt>

@@ -25,7 +25,7 @@ from naturalist.errors import ConfigError
 from naturalist.progress import uncounted_stage
 
 if TYPE_CHECKING:
-    from naturalist.snapshots import File, PrunePlan, Summary
+    from naturalist.snapshots import File, PrunePlan, Snapshot, Summary
     from naturalist.stores import Store
 
 app = typer.Typer(
@@ -91,6 +91,14 @@ def _row(one: Summary) -> list[object]:
 def show_diff(
     before: Annotated[str, typer.Argument(metavar="A", help="Id of the older snapshot.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Id of the newer snapshot.")],
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page of the pictures that came, left and were relabelled, and count them "
+            "instead of files.",
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     url: UrlOption = "",
     endpoint_url: EndpointOption = "",
@@ -98,14 +106,21 @@ def show_diff(
     anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show which files were added, removed and changed between snapshots A and B.
+    """Show which files or pictures were added, removed and changed between snapshots A and B.
 
-    Example: naturalist snapshots diff 000011 000012
+    With --pictures, pictures are grouped by what happened, why, and their cluster or source. The
+    page is one file that loads nothing. Pictures that were taken down are named, not shown.
+
+    Example: naturalist snapshots diff 000011 000012 --pictures changes.html
     """
     from naturalist import snapshots
 
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
-    result = snapshots.diff(snapshots.read(store, before), snapshots.read(store, after))
+    older, newer = snapshots.read(store, before), snapshots.read(store, after)
+    if pictures is not None:
+        _show_pictures(store, older, newer, pictures, None if url else config, json=json)
+        return
+    result = snapshots.diff(older, newer)
     changes = [("changed", new) for _, new in result.changed]
     changes += [("added", file) for file in result.added]
     changes += [("removed", file) for file in result.removed]
@@ -124,6 +139,45 @@ def show_diff(
         f"{len(result.added):,} added, {len(result.removed):,} removed, {len(result.changed):,} "
         f"changed; {result.fetched_bytes / 1e6:,.1f} MB to fetch from {before} to {after}"
     )
+
+
+def _show_pictures(
+    store: Store,
+    before: Snapshot,
+    after: Snapshot,
+    path: Path,
+    config: Path | None,
+    *,
+    json: bool,
+) -> None:
+    from naturalist import artifacts, snapshots
+    from naturalist.config import load_config
+    from naturalist.curation import takedown
+    from naturalist.ledger import Withheld
+    from naturalist.snapshots import diff_page
+
+    gone = takedown.never_shown(load_config(config)) if config else Withheld()
+    found = snapshots.diff_pictures(store, before, after, gone)
+    jpegs = dict(snapshots.thumbnails(store, before, after, diff_page.wanted_pictures(found)))
+    text = diff_page.page(found, str(after.about["collection"]), jpegs)
+    artifacts.write_bytes(path, text.encode())
+    if json:
+        changes = [vars(one) for one in found.changes]
+        counts = found.counts()
+        output.print_json(
+            {
+                "before": before.id,
+                "after": after.id,
+                **counts,
+                "changes": changes,
+                "page": str(path),
+            }
+        )
+        return
+    groups = [[*key, len(group)] for key, group in found.groups().items()]
+    if groups:
+        output.print_table(("", "why", "cluster or source", "pictures"), groups)
+    output.print_text(f"{diff_page.summary(found)} {path}")
 
 
 def _entry(file: File) -> dict[str, object]:

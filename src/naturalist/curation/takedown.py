@@ -14,7 +14,7 @@ import pyarrow as pa
 from naturalist import artifacts, categories, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
-from naturalist.ledger import Outcome
+from naturalist.ledger import Outcome, Withheld
 from naturalist.reasons import Reason
 from naturalist.running import workspace
 from naturalist.schemas import AMENDMENT
@@ -54,6 +54,17 @@ def gone(config: Config) -> Gone:
         for path in config.layout.amendments(key).glob("takedown-*.parquet")
     }
     return Gone(frozenset(takedowns), categories.read(config.layout).retired_names)
+
+
+def never_shown(config: Config) -> Withheld:
+    """Pictures that were taken down, and retired categories: what no page may show again."""
+    ids = {
+        pic
+        for key in config.names
+        for path in config.layout.amendments(key).glob("takedown-*.parquet")
+        for pic in artifacts.read_parquet(path, ["pic_id"])["pic_id"].to_pylist()
+    }
+    return Withheld(frozenset(ids), categories.read(config.layout).retired_keys)
 
 
 def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:

@@ -37,6 +37,7 @@ MAX_SELECTED = 10_000
 
 PicId = Annotated[str, Path(pattern=_PIC_ID)]
 Name = Annotated[str, Path(pattern=_WORD)]
+SnapshotId = Annotated[str, Path(pattern=r"^[0-9]{6,12}$")]
 Count = Annotated[int, Query(ge=1, le=200)]
 # What no collection reaches, and every database can count to.
 Offset = Annotated[int, Query(ge=0, le=10**12)]
@@ -76,6 +77,7 @@ def make_app(
     _add_columns(app, context)
     _add_maps(app, context)
     _add_studies(app, context)
+    _add_changes(app, context)
     if reviewing is not None:
         add_review(app, reviewing)
     return SecurityMiddleware(app, listen)
@@ -329,6 +331,16 @@ def _add_maps(app: FastAPI, context: DashboardContext) -> None:
         if result is None:
             return failed(404, f"The map {name} has no picture {pic_id}.")
         return JSON({"row": result, "pic_id": pic_id})
+
+
+def _add_changes(app: FastAPI, context: DashboardContext) -> None:
+    @app.get("/api/snapshots")
+    def snapshots() -> Any:
+        return JSON({"snapshots": context.changes.list()})
+
+    @app.get("/api/snapshots/{before}/to/{after}")
+    def changes(before: SnapshotId, after: SnapshotId) -> Any:
+        return JSON(context.changes.between(before, after))
 
 
 def _add_studies(app: FastAPI, context: DashboardContext) -> None:

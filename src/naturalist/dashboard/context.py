@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naturalist.dashboard.catalogue import Catalogue
+from naturalist.dashboard.changes import Changes
 from naturalist.dashboard.collection import Collection
 from naturalist.dashboard.health import Health
 from naturalist.dashboard.maps import Maps
@@ -27,6 +28,7 @@ class DashboardContext:
     maps: Maps
     health: Health
     similar: Similar
+    changes: Changes
     scratch: ScratchFolder
 
     def warm_up(self) -> None:
@@ -58,5 +60,6 @@ def open_context(place: Collection) -> DashboardContext:
         maps=Maps(place, catalogue),
         health=Health(place, catalogue),
         similar=Similar(place, catalogue),
+        changes=Changes(place),
         scratch=scratch,
     )

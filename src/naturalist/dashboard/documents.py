@@ -25,6 +25,7 @@ def about(context: DashboardContext) -> dict[str, Any]:
         "clusterings": studies.clusterings(place),
         "similar": context.similar.offered,
         "drop": context.similar.offered and place.config is not None,
+        "changes": context.changes.offered,
         "large": place.config is not None,
         "samples": studies.samples(place),
     }

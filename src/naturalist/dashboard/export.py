@@ -169,7 +169,7 @@ def _marker(context: DashboardContext) -> dict[str, str]:
 def _documents(context: DashboardContext) -> Iterator[tuple[str, Any]]:
     """Every document with the path that the pages ask for, without what is private here."""
     place = context.place
-    only_served = {"address": "", "similar": False, "drop": False, "large": False}
+    only_served = {"address": "", "similar": False, "drop": False, "changes": False, "large": False}
     yield "about", documents.about(context) | only_served
     yield "health", public_health(context.health.document())
     for name in studies.clusterings(place):

@@ -1,6 +1,12 @@
 """Snapshots of a published collection: reading, comparing, going back, removing old ones."""
 
 from naturalist.snapshots.history import Diff, Summary, diff, summaries
+from naturalist.snapshots.picture_diff import (
+    PictureChange,
+    PictureDiff,
+    diff_pictures,
+    thumbnails,
+)
 from naturalist.snapshots.pictures import with_pictures
 from naturalist.snapshots.pruning import PruneOptions, PrunePlan, plan, prune
 from naturalist.snapshots.reading import (
@@ -25,6 +31,8 @@ __all__ = [
     "File",
     "Gone",
     "Hold",
+    "PictureChange",
+    "PictureDiff",
     "PruneOptions",
     "PrunePlan",
     "RolledBack",
@@ -32,6 +40,7 @@ __all__ = [
     "Summary",
     "decode",
     "diff",
+    "diff_pictures",
     "hold_of",
     "ids",
     "names_of",
@@ -44,5 +53,6 @@ __all__ = [
     "release",
     "roll_back",
     "summaries",
+    "thumbnails",
     "with_pictures",
 ]

@@ -1,0 +1,152 @@
+// Changes: a slider over snapshots; what came, what left and what was relabelled, as pictures.
+
+import { useState } from "preact/hooks";
+import { source } from "../data";
+import { count, moment } from "../format";
+import { useJson } from "../load";
+import { remember } from "../route";
+import { Card, Empty, Figure, PictureTile, Select, Shown } from "../ui";
+
+interface SnapshotInfo {
+  id: string;
+  at: string;
+  rows: number;
+  latest: boolean;
+}
+
+interface ChangedPicture {
+  id: string;
+  was: string;
+  source: string;
+  hidden: boolean;
+  thumbnail: string | null;
+}
+
+interface ChangeGroup {
+  what: "came" | "left" | "relabelled";
+  reason: string;
+  region: string;
+  pictures: number;
+  shown: ChangedPicture[];
+}
+
+interface ChangesDoc {
+  before: string;
+  after: string;
+  counts: Record<ChangeGroup["what"], number>;
+  groups: ChangeGroup[];
+}
+
+const TITLES = { came: "What came", left: "What left", relabelled: "What was relabelled" };
+
+export function ChangesPage(props: { query: Record<string, string> }) {
+  const found = useJson<{ snapshots: SnapshotInfo[] }>(source.exported ? null : "snapshots");
+  return (
+    <div class="page">
+      <h1>Changes</h1>
+      <Shown of={found}>
+        {({ snapshots }) =>
+          snapshots.length < 2 ? (
+            <Empty what="Changes are shown between two snapshots; there are fewer." command="naturalist run" />
+          ) : (
+            <Timeline snapshots={snapshots} query={props.query} />
+          )
+        }
+      </Shown>
+    </div>
+  );
+}
+
+function Timeline(props: { snapshots: SnapshotInfo[]; query: Record<string, string> }) {
+  const { snapshots } = props;
+  const place = (id: string | undefined, otherwise: number) => {
+    const at = snapshots.findIndex((one) => one.id === id);
+    return at < 0 ? otherwise : at;
+  };
+  const [after, setAfter] = useState(() => Math.max(1, place(props.query.after, snapshots.length - 1)));
+  const [before, setBefore] = useState(() => Math.min(after - 1, place(props.query.before, after - 1)));
+  const go = (from: number, to: number) => {
+    setBefore(from);
+    setAfter(to);
+    remember("changes", { before: snapshots[from].id, after: snapshots[to].id });
+  };
+  const [older, newer] = [snapshots[before], snapshots[after]];
+  return (
+    <>
+      <div class="timeline">
+        <label class="field grow">
+          <span>
+            Snapshot <b>{newer.id}</b> of {moment(newer.at)}: {count(newer.rows)} pictures
+          </span>
+          <input
+            type="range"
+            min={1}
+            max={snapshots.length - 1}
+            value={after}
+            aria-valuetext={`snapshot ${newer.id}, ${moment(newer.at)}`}
+            onInput={(e) => {
+              const to = Number(e.currentTarget.value);
+              go(to - 1, to);
+            }}
+          />
+        </label>
+        <Select
+          label="Compared with"
+          value={older.id}
+          options={snapshots.slice(0, after).map((one) => ({ value: one.id, text: `${one.id}, ${moment(one.at)}` }))}
+          onChange={(id) => go(place(id, before), after)}
+        />
+      </div>
+      <Difference before={older.id} after={newer.id} />
+    </>
+  );
+}
+
+function Difference(props: { before: string; after: string }) {
+  const found = useJson<ChangesDoc>(`snapshots/${props.before}/to/${props.after}`);
+  return (
+    <Shown of={found}>
+      {(doc) => (
+        <>
+          <div class="figures">
+            <Figure value={count(doc.counts.came)} what="came" tone={doc.counts.came ? "good" : undefined} />
+            <Figure value={count(doc.counts.left)} what="left" tone={doc.counts.left ? "warn" : undefined} />
+            <Figure value={count(doc.counts.relabelled)} what="relabelled" />
+          </div>
+          {!doc.groups.length && <Empty what="No picture came, left or was relabelled between them." />}
+          {doc.groups.map((group) => (
+            <Card title={`${TITLES[group.what]}: ${group.region}`} note={`${count(group.pictures)} pictures, ${group.reason}`}>
+              <div class="tiles">
+                {group.shown.map((one) => (
+                  <ChangedTile group={group} picture={one} />
+                ))}
+              </div>
+              {group.pictures > group.shown.length && <p class="note">and {count(group.pictures - group.shown.length)} more</p>}
+            </Card>
+          ))}
+        </>
+      )}
+    </Shown>
+  );
+}
+
+function ChangedTile({ group, picture }: { group: ChangeGroup; picture: ChangedPicture }) {
+  const caption = (
+    <>
+      <b>{picture.id}</b>
+      {picture.was && <small>was {picture.was}</small>}
+      <small>{picture.source}</small>
+    </>
+  );
+  if (group.what !== "left" && !picture.hidden) return <PictureTile id={picture.id} caption={caption} />;
+  return (
+    <div class="tile">
+      {picture.thumbnail && !picture.hidden ? (
+        <img class="thumb" alt={picture.id} src={`data:image/jpeg;base64,${picture.thumbnail}`} />
+      ) : (
+        <span class="thumb none">{picture.hidden ? "not shown any more" : "no thumbnail"}</span>
+      )}
+      <span class="caption">{caption}</span>
+    </div>
+  );
+}
