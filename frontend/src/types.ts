@@ -18,7 +18,7 @@ export interface About {
   similar: boolean;
   drop: boolean;
   /** Whether there are snapshots to compare; an export has none. */
-  changes?: boolean;
+  changes: boolean;
   large: boolean;
   /** Whether people with a token may decide; an export never has it. */
   review?: boolean;
@@ -281,4 +281,34 @@ export interface DuplicateGroups {
   of: number;
   pictures: number;
   groups: { group: string; members: { picID: string; distance: number; cosine: number }[] }[];
+}
+
+export interface SnapshotInfo {
+  id: string;
+  at: string;
+  rows: number;
+  latest: boolean;
+}
+
+export interface ChangedPicture {
+  id: string;
+  was: string;
+  source: string;
+  hidden: boolean;
+  thumbnail: string | null;
+}
+
+export interface ChangeGroup {
+  what: string;
+  reason: string;
+  region: string;
+  pictures: number;
+  shown: ChangedPicture[];
+}
+
+export interface ChangesDoc {
+  before: string;
+  after: string;
+  counts: { came: number; left: number; relabelled: number };
+  groups: ChangeGroup[];
 }

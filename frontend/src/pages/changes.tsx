@@ -5,39 +5,10 @@ import { source } from "../data";
 import { count, moment } from "../format";
 import { useJson } from "../load";
 import { remember } from "../route";
+import type { ChangedPicture, ChangeGroup, ChangesDoc, SnapshotInfo } from "../types";
 import { Card, Empty, Figure, PictureTile, Select, Shown } from "../ui";
 
-interface SnapshotInfo {
-  id: string;
-  at: string;
-  rows: number;
-  latest: boolean;
-}
-
-interface ChangedPicture {
-  id: string;
-  was: string;
-  source: string;
-  hidden: boolean;
-  thumbnail: string | null;
-}
-
-interface ChangeGroup {
-  what: "came" | "left" | "relabelled";
-  reason: string;
-  region: string;
-  pictures: number;
-  shown: ChangedPicture[];
-}
-
-interface ChangesDoc {
-  before: string;
-  after: string;
-  counts: Record<ChangeGroup["what"], number>;
-  groups: ChangeGroup[];
-}
-
-const TITLES = { came: "What came", left: "What left", relabelled: "What was relabelled" };
+const TITLES: Record<string, string> = { came: "What came", left: "What left", relabelled: "What was relabelled" };
 
 export function ChangesPage(props: { query: Record<string, string> }) {
   const found = useJson<{ snapshots: SnapshotInfo[] }>(source.exported ? null : "snapshots");

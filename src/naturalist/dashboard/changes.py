@@ -9,6 +9,7 @@ from typing import Any
 from naturalist import snapshots
 from naturalist.curation import takedown
 from naturalist.dashboard.collection import Collection
+from naturalist.dashboard.report import ChangeCounts, ChangedPicture, ChangesDoc, SnapshotInfo
 from naturalist.errors import NotFound
 from naturalist.ledger import Withheld
 from naturalist.snapshots import PictureChange, PictureDiff
@@ -24,7 +25,7 @@ class Changes:
     """The snapshots of a place; safe to use from several threads."""
 
     place: Collection
-    _kept: "OrderedDict[tuple[Any, ...], dict[str, Any]]" = field(
+    _kept: "OrderedDict[tuple[Any, ...], ChangesDoc]" = field(
         default_factory=OrderedDict, repr=False
     )
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -35,7 +36,7 @@ class Changes:
         config = self.place.config
         return self.place.store is not None or bool(config and config.publish_url)
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> list[SnapshotInfo]:
         """All snapshots that can be read, oldest first; none if nothing was published yet."""
         store = self._store()
         if store is None:
@@ -50,7 +51,7 @@ class Changes:
             if one.fault is None
         ]
 
-    def between(self, before: str, after: str) -> dict[str, Any]:
+    def between(self, before: str, after: str) -> ChangesDoc:
         """What came, left and was relabelled between two snapshots, in groups.
 
         Raises:
@@ -79,7 +80,7 @@ class Changes:
         return open_store(config.publish_url, config.s3_options)
 
 
-def _document(store: Store, before: str, after: str, gone: Withheld) -> dict[str, Any]:
+def _document(store: Store, before: str, after: str, gone: Withheld) -> ChangesDoc:
     older, newer = snapshots.read(store, before), snapshots.read(store, after)
     found = snapshots.diff_pictures(store, older, newer, gone)
     # The pictures that left have no thumbnail here any more; the older snapshot has.
@@ -88,7 +89,7 @@ def _document(store: Store, before: str, after: str, gone: Withheld) -> dict[str
     return {
         "before": before,
         "after": after,
-        "counts": found.counts(),
+        "counts": ChangeCounts(**found.counts()),  # type: ignore[typeddict-item]
         "groups": [
             {
                 "what": what,
@@ -106,7 +107,7 @@ def _shown(found: PictureDiff) -> list[PictureChange]:
     return [one for group in found.groups().values() for one in group[:SHOWN]]
 
 
-def _picture(change: PictureChange, jpeg: bytes | None) -> dict[str, Any]:
+def _picture(change: PictureChange, jpeg: bytes | None) -> ChangedPicture:
     return {
         "id": change.pic_id,
         "was": change.was,

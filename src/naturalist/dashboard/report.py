@@ -37,6 +37,7 @@ class About(TypedDict):
     clusterings: list[str]
     similar: bool
     drop: bool
+    changes: bool
     large: bool
     review: NotRequired[bool]
     samples: list[SampleReport]
@@ -411,3 +412,49 @@ class DuplicateGroups(TypedDict):
     pictures: int
     groups: list[DuplicateGroup]
     summary: dict[str, Any]
+
+
+class SnapshotInfo(TypedDict):
+    """A snapshot that can be compared."""
+
+    id: str
+    at: str
+    rows: int
+    latest: bool
+
+
+class ChangedPicture(TypedDict):
+    """A picture that came, left or was relabelled; of one that left, with its thumbnail."""
+
+    id: str
+    was: str
+    source: str
+    hidden: bool
+    thumbnail: str | None
+
+
+class ChangeGroup(TypedDict):
+    """Pictures to which the same happened for the same reason in one region."""
+
+    what: str
+    reason: str
+    region: str
+    pictures: int
+    shown: list[ChangedPicture]
+
+
+class ChangeCounts(TypedDict):
+    """How many pictures of each kind."""
+
+    came: int
+    left: int
+    relabelled: int
+
+
+class ChangesDoc(TypedDict):
+    """What changed between two snapshots."""
+
+    before: str
+    after: str
+    counts: ChangeCounts
+    groups: list[ChangeGroup]
