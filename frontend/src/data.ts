@@ -139,6 +139,12 @@ export const source: Source = window.naturalistExport
   ? new Exported(window.naturalistExport)
   : new Server();
 
+/** Tell the notebook that shows this page what is selected. */
+export async function tellSelection(ids: string[]): Promise<void> {
+  const headers = { "content-type": "application/json" };
+  await fetch(api("selection"), { method: "POST", headers, body: JSON.stringify({ ids }) });
+}
+
 export async function similarTo(file: File): Promise<{ pic_id: string; cosine: number }[]> {
   const answer = await fetch(api("similar?k=24"), { method: "POST", body: file });
   const body = (await answer.json()) as {

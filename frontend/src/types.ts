@@ -22,6 +22,8 @@ export interface About {
   large: boolean;
   /** Whether people with a token may decide; an export never has it. */
   review?: boolean;
+  /** Whether a notebook wants to know what is selected. */
+  selection?: boolean;
   samples: Sample[];
 }
 

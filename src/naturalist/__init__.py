@@ -1,6 +1,7 @@
 """Folders of pictures in; verified, published, versioned feature tables out."""
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Since 1.29 ONNX Runtime reports to its makers, from the moment it is imported, and gives the
@@ -25,8 +26,10 @@ def __getattr__(name: str) -> Any:
         from naturalist.api import open_collection
 
         return open_collection
+    if name == "show":
+        return import_module("naturalist.dashboard.notebook").show
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*globals(), *__all__, "show"]

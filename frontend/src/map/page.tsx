@@ -1,6 +1,7 @@
 // The map: all points at once, and everything that is asked of them.
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { tellSelection } from "../data";
 import { OwnPicture, useDropped } from "../dropped";
 import { count } from "../format";
 import { paletteOf } from "../palette";
@@ -222,6 +223,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       current = false;
     };
   }, [atlas, mask, colour]);
+
+  useEffect(() => {
+    if (!atlas || !about.selection) return;
+    const rows = chosen.filter((row) => mask[row]);
+    void atlas.picIds(rows).then(tellSelection).catch(() => undefined);
+  }, [atlas, chosen, mask]);
 
   useEffect(keep, [keep]);
   useEffect(() => {

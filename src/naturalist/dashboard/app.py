@@ -20,6 +20,7 @@ from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.review_routes import add_review
 from naturalist.dashboard.reviewing import Reviewing
 from naturalist.dashboard.security import ListenOptions, SecurityMiddleware
+from naturalist.dashboard.selection import Selection, add_selection
 from naturalist.dashboard.similar import Busy
 from naturalist.errors import ConfigError, NaturalistError, NotFound, PictureError
 from naturalist.progress import SILENT
@@ -48,10 +49,12 @@ def make_app(
     bundle: Bundle | None,
     listen: ListenOptions,
     reviewing: Reviewing | None = None,
+    selection: Selection | None = None,
 ) -> SecurityMiddleware:
     """The application, guarded; without a bundle it has no pages, only the API.
 
-    Without `reviewing` there is no address that changes anything.
+    Without `reviewing` there is no address that changes anything. With `selection` the page of the
+    map tells what is selected.
     """
 
     @asynccontextmanager
@@ -72,7 +75,8 @@ def make_app(
     )
     _add_errors(app)
     _add_pages(app, context, bundle)
-    _add_collection(app, context, reviewing)
+    offered = {"review": reviewing is not None, "selection": selection is not None}
+    _add_collection(app, context, offered)
     _add_pictures(app, context)
     _add_columns(app, context)
     _add_maps(app, context)
@@ -80,6 +84,8 @@ def make_app(
     _add_changes(app, context)
     if reviewing is not None:
         add_review(app, reviewing)
+    if selection is not None:
+        add_selection(app, selection)
     return SecurityMiddleware(app, listen)
 
 
@@ -128,7 +134,7 @@ def _add_pages(app: FastAPI, context: DashboardContext, bundle: Bundle | None) -
         return Response(data, media_type=kind, headers=headers)
 
 
-def _add_collection(app: FastAPI, context: DashboardContext, reviewing: Reviewing | None) -> None:
+def _add_collection(app: FastAPI, context: DashboardContext, offered: dict[str, bool]) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         return PlainTextResponse("ok\n")
@@ -140,7 +146,7 @@ def _add_collection(app: FastAPI, context: DashboardContext, reviewing: Reviewin
 
     @app.get("/api/about")
     def about() -> Any:
-        return JSON({**documents.about(context), "review": reviewing is not None})
+        return JSON({**documents.about(context), **offered})
 
     @app.get("/api/health")
     def health() -> Any:

@@ -25,7 +25,7 @@ class Category(TypedDict):
 
 
 class About(TypedDict):
-    """What is shown, and what it has; `review` is left out of an export."""
+    """What is shown, and what it has; `review` and `selection` are left out of an export."""
 
     collection: str
     kind: Kind
@@ -40,6 +40,7 @@ class About(TypedDict):
     changes: bool
     large: bool
     review: NotRequired[bool]
+    selection: NotRequired[bool]
     samples: list[SampleReport]
 
 

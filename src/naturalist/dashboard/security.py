@@ -8,7 +8,7 @@ must be one of this machine's, unless a token says who asks.
 import hmac
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -40,6 +40,12 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+FRAMED_HEADERS = {
+    name: value.replace(" frame-ancestors 'none';", "")
+    for name, value in HEADERS.items()
+    if name != "x-frame-options"
+}
+"""For pages that a notebook shows in a frame."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class ListenOptions:
 
     Attributes:
         base_path: the path prefix below which a proxy shows the pages, such as "/garden".
+        is_secret_path: the base path is itself the token: only what is asked below it is answered,
+            under any name, and another program may show the pages in a frame.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +63,7 @@ class ListenOptions:
     token: str = field(default="", repr=False)
     open_to_network: bool = False
     base_path: str = ""
+    is_secret_path: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(BASE_PATH, self.base_path):
@@ -109,6 +118,9 @@ class SecurityMiddleware:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
+        if self.listen.is_secret_path:
+            await self._answer_below_secret(scope, receive, send)
+            return
         if self.listen.base_path and scope["path"] == self.listen.root[:-1]:
             # Addresses in the pages are relative: they need the slash at the end.
             query = scope["query_string"].decode("latin-1")
@@ -122,6 +134,15 @@ class SecurityMiddleware:
         else:
             status, text, extra = answer
             await _respond(_with_headers(send), status, text, extra)
+
+    async def _answer_below_secret(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer those who know the path. No other site can guess it, whatever name it uses."""
+        send = _with_headers(send, FRAMED_HEADERS)
+        root = self.listen.root
+        if hmac.compare_digest(scope["path"][: len(root)].encode(), root.encode()):
+            await self.app(_below(scope, root), receive, send)
+        else:
+            await _respond(send, 401, "Open the address that was shown with its path.", {})
 
     def _refusal(
         self, scope: Scope, headers: dict[str, str]
@@ -193,13 +214,13 @@ def _cookie(header: str) -> str:
     return jar[COOKIE].value if COOKIE in jar else ""
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, headers: Mapping[str, str] = HEADERS) -> Send:
     async def with_headers(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             there = {name for name, _ in message["headers"]}
             added = [
                 (name.encode(), value.encode())
-                for name, value in HEADERS.items()
+                for name, value in headers.items()
                 if name.encode() not in there
             ]
             if b"cache-control" not in there:
