@@ -86,6 +86,8 @@ export class FlatCamera implements Camera {
 }
 
 const FAR = 1;
+/** A screen that is taller than wide has no room beside the map to turn it in. */
+const UPRIGHT = 0.84;
 
 /** Turns around a point: yaw and pitch in radians, distance in units of the map. */
 export class OrbitCamera implements Camera {
@@ -108,7 +110,7 @@ export class OrbitCamera implements Camera {
     const dot = (a: number[]) => a[0] * eye[0] + a[1] * eye[1] + a[2] * eye[2];
     const focal = 1.6;
     const aspect = width / height;
-    const [fx, fy] = aspect > 1 ? [focal / aspect, focal] : [focal, focal * aspect];
+    const [fx, fy] = aspect > 1 ? [focal / aspect, focal] : [UPRIGHT * focal, UPRIGHT * focal * aspect];
     const [near, far] = [0.02, 12];
     const [a, b] = [(far + near) / (near - far), (2 * far * near) / (near - far)];
     // prettier-ignore
