@@ -221,7 +221,8 @@ def test_a_picture_that_is_dropped_finds_those_like_it(visit: Visit, studied: Co
         for row in tiny.ledger_rows(studied)
         if (row["category"], row["source"], row["path_text"]) == asked
     )
-    expect(page.locator(".detail h2")).to_have_text(row["pic_id"])
+    nearest = page.locator(".dropped .tile").first
+    expect(nearest).to_have_attribute("aria-label", f"Show {row['pic_id']}")
     page.locator("input[type=file]").set_input_files(
         {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
     )

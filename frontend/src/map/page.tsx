@@ -405,11 +405,11 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
               <OwnPicture dropped={own.dropped}>
                 {own.dropped.near.length > 0 && <small>{ownSpot ? `On the map it stands amid the ${Math.min(AMID, own.dropped.near.length)} most like it; it was not placed there by the layout.` : ""}</small>}
               </OwnPicture>
-              <Strip ids={own.dropped.near.map((one) => one.pic_id)} notes={own.dropped.near.map((one) => one.cosine.toFixed(3))} onShow={find} />
+              <Strip ids={own.dropped.near.slice(0, BESIDE).map((one) => one.pic_id)} notes={own.dropped.near.map((one) => one.cosine.toFixed(3))} onShow={find} />
             </section>
           )}
           {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={find} onClose={() => void show("", false)} onChoose={chooseIds} />}
-          {chosen.length > 0 && !own.dropped && <SelectedPictures review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
+          {chosen.length > 0 && <SelectedPictures review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
         </aside>
       )}
     </div>
@@ -418,6 +418,8 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
 
 /** So many of the nearest say where a picture of one's own stands. */
 const AMID = 5;
+/** So many of them are shown beside it with their cosine. */
+const BESIDE = 8;
 
 /** The middle of places on each axis; one place far away does not move it. */
 function amid(places: number[][]): number[] {
