@@ -8,7 +8,7 @@ export function count(value: number): string {
 }
 
 export function share(value: number, digits = 1): string {
-  return `${(100 * value).toFixed(digits)} %`;
+  return value === 0 ? "0 %" : `${(100 * value).toFixed(digits)} %`;
 }
 
 export function decimal(value: number, digits = 3): string {
