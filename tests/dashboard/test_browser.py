@@ -363,7 +363,8 @@ def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_co
         source = config.source_paths["animal"][row["source"]]
         assert isinstance(source, Path)
         page.locator("input[type=file]").set_input_files(source / row["path_text"])
-        expect(page.locator(".detail h2")).to_have_text("animal_id_5")
+        nearest = page.locator(".dropped .tile").first
+        expect(nearest).to_have_attribute("aria-label", "Show animal_id_5")
         page.get_by_label("Find a picture").fill("bird")
         page.keyboard.press("Enter")
         expect(page.locator(".chosen .note").first).to_have_text("found by the words bird")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from naturalist.config import Config
 from naturalist.dashboard.bundle import load_bundle
 from naturalist.dashboard.notebook import Shown
 from naturalist.errors import BundleMissing, NaturalistError
+
+_WITHIN_S = 20
 
 
 @pytest.fixture
@@ -64,11 +67,13 @@ def test_what_is_selected_in_the_frame_comes_back_as_a_data_frame(
         with page.expect_response(re.compile("/api/selection")):
             frame.get_by_label("Find a picture").press("Enter")
             expect(frame.locator(".chosen h2")).to_have_text("6 chosen")
-        page.wait_for_load_state("networkidle")
+        deadline = time.monotonic() + _WITHIN_S
+        while len(shown.selected) != 6:
+            assert time.monotonic() < deadline, shown.selected
+            page.wait_for_timeout(50)
         shot(page, "notebook")
     finally:
         page.close()
-    assert len(shown.selected) == 6
     table = shown.frame()
     assert table["picID"].tolist() == shown.selected
     assert set(table["path"]) == {"000.png"}

@@ -69,6 +69,8 @@ def make_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        # A redirect would leave out the prefix of a proxy.
+        redirect_slashes=False,
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
         default_response_class=JSON,
