@@ -209,3 +209,37 @@ def test_a_source_of_photos_left_out_is_as_different_as_sources_are(photo_copy: 
     assert row["found_from"] > row["distance"]
     assert len(row["ordinary"]) == 5
     assert row["p_value"] > 0.05
+
+
+def test_after_refining_with_a_new_unlike_source_drift_says_what_the_classifier_sees_in_it(
+    tmp_path: Path,
+) -> None:
+    """Dark plants, bright animals, and then a bright source of plants."""
+    sources = {
+        "plant": {name: tmp_path / name for name in ("garden", "meadow", "orchard")},
+        "animal": {name: tmp_path / name for name in ("zoo", "farm")},
+    }
+    config = tiny.collection(tmp_path, sources, drift={"least_rows": 10})
+    (tmp_path / "orchard").mkdir()
+    for number, (name, low) in enumerate(
+        {"garden": 0, "meadow": 10, "zoo": 130, "farm": 140}.items()
+    ):
+        _write(tmp_path / name, range(100 * number, 100 * number + 40), low, low + 110)
+    tiny.make_all(config)
+    with tiny.job(config) as job:
+        first = studies.STEPS["classifier"](job)
+    _write(tmp_path / "orchard", range(1000, 1040), 135, 245)
+    tiny.make_all(config)
+    with tiny.job(config) as job:
+        second = studies.STEPS["classifier"](job)
+        told = studies.STEPS["drift"](job)
+    assert first["model"] != second["model"], (first, second)
+    assert told["verdict"] == "drift"
+    report = json.loads(config.layout.drift("000002").read_text())
+    (row,) = [one for one in report["by_source"] if one["kind"] == "new"]
+    # The stored answers are those of classifiers that were trained without the source.
+    assert row["recognised"] < 0.1
+    assert row["taken_for"]["animal"] > 0.9
+    (said,) = [one for one in report["words"] if one.startswith("new source plant/orchard")]
+    assert "it sees animal in" in said
+    assert "either it is filed under the wrong category or the classifier fails on it" in said

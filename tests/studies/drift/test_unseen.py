@@ -37,6 +37,8 @@ def test_a_new_source_that_the_classifier_takes_for_another_category_is_drift() 
     assert set(blamed[:24]) <= {f"plant/new-{k}" for k in range(45)}
     (said,) = [one for one in report["words"] if one.startswith("new source")]
     assert "recognises 10% of it as it is filed, of earlier sources 95%" in said
+    assert "it sees animal in 90%, and finds 0% unlike" in said
+    assert row["taken_for"] == {"animal": 0.9}
     assert "filed under the wrong category" in said
 
 

@@ -64,6 +64,7 @@ class SourceDrift(TypedDict):
     recognised: NotRequired[float]
     recognised_usually: NotRequired[float | None]
     unlike: NotRequired[float]
+    taken_for: NotRequired[dict[str, float]]
     far_away: NotRequired[bool]
     unrecognised: NotRequired[bool]
 

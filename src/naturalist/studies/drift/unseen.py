@@ -49,6 +49,8 @@ class Recognised:
         usual: the same of earlier sources, left out in turn: their mean; None without any.
         unlike: share of its pictures that are unlike all training pictures.
         p_value: of "it is at most 10 points below the usual"; None without a usual.
+        taken_for: the other categories that are seen in it, with the share of its pictures, the
+            largest first.
         wrong: (pictures of the source,) 1 where another category is more probable, else 0.
     """
 
@@ -56,6 +58,7 @@ class Recognised:
     usual: float | None
     unlike: float
     p_value: float | None
+    taken_for: dict[str, float]
     wrong: NDArray[np.float64]
 
     @property
@@ -70,6 +73,7 @@ class Recognised:
             "recognised": round(self.share, 4),
             "recognised_usually": usual,
             "unlike": round(self.unlike, 4),
+            "taken_for": self.taken_for,
         }
 
 
@@ -92,8 +96,19 @@ def recognised(answers: Unseen, mine: NDArray[np.bool_], category: str) -> Recog
     usual = float(np.mean(list(answers.usual.values()))) if answers.usual else None
     p_value = None if usual is None else _at_most(right, len(predicted), usual - FALL)
     return Recognised(
-        right / len(predicted), usual, float(answers.unlike[mine].mean()), p_value, wrong
+        right / len(predicted),
+        usual,
+        float(answers.unlike[mine].mean()),
+        p_value,
+        _taken_for(predicted[predicted != category], len(predicted)),
+        wrong,
     )
+
+
+def _taken_for(others: NDArray[np.str_], pictures: int) -> dict[str, float]:
+    names, counts = np.unique(others, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {str(names[k]): round(float(counts[k] / pictures), 4) for k in order}
 
 
 def _at_most(right: int, count: int, share: float) -> float:

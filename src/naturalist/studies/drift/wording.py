@@ -200,6 +200,11 @@ def _of_recognition(row: Mapping[str, Any]) -> str:
     )
     if row["recognised_usually"] is not None:
         sentences += f", of earlier sources {row['recognised_usually']:.0%}"
+    # Reports of earlier versions do not name the other categories.
+    taken_for = list(row.get("taken_for", {}).items())[:_MENTIONED]
+    if taken_for:
+        seen = ", ".join(f"{name} in {share:.0%}" for name, share in taken_for)
+        sentences += f"; it sees {seen}"
     return f"{sentences}, and finds {row['unlike']:.0%} unlike its training pictures"
 
 
