@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from naturalist.api import open_collection as open  # noqa: A004
     from naturalist.consume import load as load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["load", "open"]
 
 
