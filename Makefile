@@ -27,7 +27,7 @@ INSTALL := pip install -qq --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz-archives format format-check lint types front-end imports docs site docs-check licences locks locks-check wheel check clean
+.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz fuzz-archives format format-check lint types front-end imports docs site docs-check licences locks locks-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -69,6 +69,9 @@ test-ray: $(RAY_VENV)/.installed ## run the tests on real Ray nodes, in an envir
 
 fuzz-archives: $(VENV)/.test ## walk mutated archives for a while (MINUTES=60)
 	@$(BIN)/python tools/fuzz_archives.py --minutes $(MINUTES)
+
+fuzz: $(VENV)/.test ## read changed files of every kind that people hand in (MINUTES=60)
+	@$(BIN)/python tools/fuzz.py --minutes $(MINUTES)
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check -q --fix-only

@@ -114,18 +114,18 @@ def _parsed(text: str, categories: Mapping[str, str], mistakes: Mistakes) -> Ite
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    missing = sorted({"picID", "decision"} - set(reader.fieldnames or ()))
-    if missing:
-        mistakes.add(1, f"no column {missing[0]}: the columns are {', '.join(COLUMNS)}")
-        return
     try:
+        missing = sorted({"picID", "decision"} - set(reader.fieldnames or ()))
+        if missing:
+            mistakes.add(1, f"no column {missing[0]}: the columns are {', '.join(COLUMNS)}")
+            return
         for row in reader:
             if None in row or None in row.values():
                 mistakes.add(reader.line_num, "it has more or fewer values than there are columns")
             elif decision := _decision(reader.line_num, row, categories, mistakes):
                 yield decision
     except csv.Error as error:
-        mistakes.add(reader.line_num, f"no CSV ({error})")
+        mistakes.add(max(reader.line_num, 1), f"no CSV ({error})")
 
 
 def _decision(

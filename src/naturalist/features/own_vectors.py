@@ -3,8 +3,11 @@
 Parquet has a column of features and, where there are any, `picID`, `category`, `source`.
 """
 
+import contextlib
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,13 @@ from naturalist.features.table import FeatureFile, FeatureTable
 _ROWS_OF_NPY = 10_000
 _FEATURES = ("features", "vector", "vectors", "embedding", "embeddings")
 _NAMES = ("picID", "id", "name", "path")
+
+
+_NO_ARRAY = (
+    ValueError, OSError, EOFError, TypeError, KeyError, OverflowError, RecursionError, SyntaxError,
+    TokenError,
+)  # fmt: skip
+"""What numpy raises for a broken header, which is a Python expression."""
 
 
 def open_file(path: Path) -> FeatureTable:
@@ -45,7 +55,7 @@ def open_file(path: Path) -> FeatureTable:
 def _of_npy(path: Path) -> FeatureTable:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+    except _NO_ARRAY as error:
         raise ConfigError(f"{path} cannot be read as an array of numbers: {error}") from error
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
         raise ConfigError(
@@ -66,11 +76,8 @@ def _read_npy(path: Path, start: int) -> Rows:
 
 
 def _of_parquet(path: Path) -> FeatureTable:
-    try:
-        with pq.ParquetFile(path) as parquet:
-            groups, schema = parquet.metadata.num_row_groups, parquet.schema_arrow
-    except pa.ArrowInvalid as error:
-        raise ConfigError(f"{path} is no Parquet file: {error}") from error
+    with _parquet_errors(path), pq.ParquetFile(path) as parquet:
+        groups, schema = parquet.metadata.num_row_groups, parquet.schema_arrow
     column = next((name for name in _FEATURES if name in schema.names), None)
     if column is None or not groups:
         raise ConfigError(
@@ -79,7 +86,8 @@ def _of_parquet(path: Path) -> FeatureTable:
         )
     names: list[str] = []
     if "category" in schema.names:
-        result = pq.read_table(path, columns=["category"])["category"].unique().to_pylist()
+        with _parquet_errors(path):
+            result = pq.read_table(path, columns=["category"])["category"].unique().to_pylist()
         names = sorted(str(name) for name in result)
     categories = {name: label for label, name in enumerate(names)}
     digest = artifacts.sha256_file(path)
@@ -92,20 +100,32 @@ def _of_parquet(path: Path) -> FeatureTable:
 
 
 def _read_group(path: Path, column: str, k: int, categories: dict[str, int]) -> Rows:
-    with pq.ParquetFile(path) as parquet:
+    with _parquet_errors(path), pq.ParquetFile(path) as parquet:
         before = sum(parquet.metadata.row_group(j).num_rows for j in range(k))
         part = parquet.read_row_group(k)
     try:
         features = np.stack(part[column].to_numpy()).astype(np.float32)
-    except ValueError as error:
-        raise ConfigError(f"{path}: the vectors of column {column} differ in length") from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: the vectors of column {column} differ in length, or are no numbers"
+        ) from error
     known = next((name for name in _NAMES if name in part.column_names), None)
-    names = (
-        [str(name) for name in part[known].to_pylist()]
-        if known
-        else [f"row_{before + j}" for j in range(len(part))]
-    )
-    return _rows(path, np.array(names, np.str_), features, part, categories)
+    with _parquet_errors(path):
+        names = (
+            [str(name) for name in part[known].to_pylist()]
+            if known
+            else [f"row_{before + j}" for j in range(len(part))]
+        )
+        return _rows(path, np.array(names, np.str_), features, part, categories)
+
+
+@contextlib.contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    """Tell of a damaged file in words; pages and texts are read later than the footer."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as Parquet: {error}") from error
 
 
 def _rows(

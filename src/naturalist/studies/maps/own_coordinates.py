@@ -85,19 +85,25 @@ def read_coordinates(path: Path) -> OwnCoordinates:
 
 def _read(path: Path) -> pa.Table:
     try:
-        match path.suffix.lower():
-            case ".parquet":
-                return pq.read_table(path)
-            case ".csv":
-                # A picID is a name, also where all of them look like numbers.
-                as_text = pa.csv.ConvertOptions(column_types={"picID": pa.string()})
-                return pa.csv.read_csv(path, convert_options=as_text)
-            case other:
-                raise ConfigError(
-                    f"{path}: coordinates are read from .parquet and .csv, not {other}"
-                )
-    except pa.ArrowException as error:
+        table = _of_kind(path)
+        # Names and texts that are no UTF-8 would be noticed when somebody looks at them.
+        table.validate(full=True)
+        _ = table.column_names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
+    return table
+
+
+def _of_kind(path: Path) -> pa.Table:
+    match path.suffix.lower():
+        case ".parquet":
+            return pq.read_table(path)
+        case ".csv":
+            # A picID is a name, also where all of them look like numbers.
+            as_text = pa.csv.ConvertOptions(column_types={"picID": pa.string()})
+            return pa.csv.read_csv(path, convert_options=as_text)
+        case other:
+            raise ConfigError(f"{path}: coordinates are read from .parquet and .csv, not {other}")
 
 
 def _numbers(path: Path, axis: str, column: pa.ChunkedArray) -> NDArray[np.float32]:
