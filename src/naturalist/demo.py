@@ -287,6 +287,7 @@ _PACKAGES = (
     ),
 )
 
+_FORMATS = ("JPEG", "PNG")
 # scikit-learn's other photo, china.jpg, is a palace: it belongs to none of the categories.
 _PHOTOS = (
     ("animal", "skimage", "data/chelsea.png"),
@@ -333,7 +334,7 @@ def _write_views(photos: Sequence[Path], new: Path) -> None:
     One photo per category would make tables of one row, which show nothing.
     """
     for path in photos:
-        with Image.open(path) as photo:
+        with Image.open(path, formats=_FORMATS) as photo:
             side = min(photo.size) * 3 // 5
             for k in range(VIEWS_PER_PHOTO):
                 left = (photo.width - side) * (k % 4) // 3

@@ -4,6 +4,7 @@ Parquet has a column of features and, where there are any, `picID`, `category`, 
 """
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,7 @@ def open_file(path: Path) -> FeatureTable:
 
 def _of_npy(path: Path) -> FeatureTable:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = _load(path)
     except _NO_ARRAY as error:
         raise ConfigError(f"{path} cannot be read as an array of numbers: {error}") from error
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
@@ -69,8 +70,16 @@ def _of_npy(path: Path) -> FeatureTable:
     return FeatureTable(tuple(files), array.shape[1], {}, str(path))
 
 
+def _load(path: Path) -> NDArray[Any]:
+    with warnings.catch_warnings():
+        # That a header is of an old program is no matter of the reader's.
+        warnings.simplefilter("ignore")
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
 def _read_npy(path: Path, start: int) -> Rows:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)[start : start + _ROWS_OF_NPY]
+    array = _load(path)[start : start + _ROWS_OF_NPY]
     names = np.array([f"row_{k}" for k in range(start, start + len(array))], np.str_)
     return _rows(path, names, np.asarray(array, np.float32), None, {})
 

@@ -60,7 +60,7 @@ def _draw(
         draw.rectangle((left, top, left + side - 1, top + side - 1), outline=_FRAME)
         draw.text((left + _MARGIN, top + side // 2), "no thumbnail", _INK, font)
     else:
-        with Image.open(io.BytesIO(tile.thumbnail)) as picture:
+        with Image.open(io.BytesIO(tile.thumbnail), formats=("JPEG",)) as picture:
             # Previews of earlier versions are larger.
             picture.thumbnail((side, side))
             x, y = left + (side - picture.width) // 2, top + (side - picture.height) // 2

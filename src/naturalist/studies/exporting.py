@@ -279,7 +279,7 @@ def _sprite(pictures: Layout, names: Sequence[str]) -> bytes:
     for k, name in enumerate(names):
         if name not in result:
             continue
-        with Image.open(io.BytesIO(result[name])) as picture:
+        with Image.open(io.BytesIO(result[name]), formats=("JPEG",)) as picture:
             picture.thumbnail((SPRITE_SIDE, SPRITE_SIDE))
             row, column = divmod(k, across)
             x = column * SPRITE_SIDE + (SPRITE_SIDE - picture.width) // 2
