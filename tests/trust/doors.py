@@ -109,7 +109,7 @@ pictures = "tars"
 columns = ["species"]
 [airflow]
 schedule = "0 7 * * *"
-timezone = "Europe/Athens"
+time_zone = "Europe/Athens"
 [analyse]
 steps = ["map"]
 [dashboard]
@@ -128,7 +128,7 @@ DOORS: Mapping[str, Door] = {
         "decisions.csv",
         (
             _csv(("picID", "decision", "note"), ("plant_id_1", "retire", "x"), ("", "", "")),
-            b"picID;decision;by\nsha256:" + b"0" * 64 + b";plant;me\n",
+            b"picID;decision;category\nsha256:" + b"0" * 64 + b";relabel;plant\n",
         ),
     ),
     "metadata as CSV": Door(
@@ -161,7 +161,7 @@ DOORS: Mapping[str, Door] = {
     "a network's description": Door(
         read_descriptor,
         "network.toml",
-        (b'name = "mine"\nmodel = "m.onnx"\nside = 224\nlicence = "MIT"\noutput = "features"\n',),
+        (b'name = "mine"\nfile = "m.onnx"\nside = 224\nlicence = "MIT"\noutput = "features"\n',),
     ),
     "snapshot": Door(
         lambda path: snapshots.parse("snapshots/000001.json", path.read_bytes()),
