@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naturalist.errors import NaturalistError
-from trust.doors import DOORS, Door, mutated
+from trust.doors import CONFIG, DOORS, Door, mutated
 
 FOUND_BEFORE: dict[str, tuple[bytes, ...]] = {
+    "configuration": (CONFIG.replace(b"**/*.jpg", b"**/[[x--y]&&.jpg"),),
     "coordinates as CSV": (b"picID,x,y\xff\nplant_id_1,1,2\n",),
     "coordinates as Parquet": (b"PAR1" + bytes(60) + b"\x08\0\0\0PAR1",),
     "decisions": (b'"picID,decision\n',),

@@ -185,7 +185,8 @@ def _piece(piece: str) -> bytes:
     if piece in _WILD:
         return _WILD[piece]
     if _PIECES.fullmatch(piece):
-        inside = piece[1:-1].replace("\\", r"\\")
+        # What could mean sets within sets is text here.
+        inside = re.sub(r"[\\\[&~|]|-(?=-)", r"\\\g<0>", piece[1:-1])
         inside = "^" + inside[1:] if inside.startswith("!") else inside.replace("^", r"\^")
         return f"[{inside}]".encode()
     return re.escape(piece.encode()).replace(b"/", rb"[/\0]")
