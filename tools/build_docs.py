@@ -32,6 +32,7 @@ BESIDE = {
     "AGENTS.md": "agents.md",
 }
 """Pages beside docs/, and what their copies are called."""
+_DROPPED = "\0"
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)")
 _LOADED = re.compile(
     r"<(?:script|img|iframe|source)[^>]+src=[\"']?https?://[^\"'> ]+"
@@ -98,17 +99,16 @@ def relinked(page: Path) -> str:
             goal, anchor = PAGES / "exit-codes.md", ""
         elif target.parent == ROOT and target.name in BESIDE:
             goal = PAGES / BESIDE[target.name]
-        elif target.is_relative_to(ROOT / "docs"):
+        elif target.is_relative_to(ROOT / "docs") and target.is_file():
             goal = PAGES / target.relative_to(ROOT / "docs")
             goal = goal.with_suffix(".md") if goal.suffix == ".ipynb" else goal
         else:
-            return "]"
+            return f"]{_DROPPED}"
         up = len(folder.parts)
         return f"]({'../' * up}{goal.relative_to(PAGES).as_posix()}{anchor})"
 
-    linked = _LINK.sub(link, text)
     # What is left of a link to a file that is not in the site: its words.
-    return re.sub(r"(?<!\!)\[([^\]\[]+)\](?![(\[:])", r"\1", linked) if linked != text else linked
+    return re.sub(rf"\[([^\[\]]*)\]{_DROPPED}", r"\1", _LINK.sub(link, text))
 
 
 def notebook(path: Path) -> str:
