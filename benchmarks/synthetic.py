@@ -305,7 +305,7 @@ def _share_checks_and_tables(config: Config) -> None:
     )
     for task in tasks:
         _write_checks(config.layout, task, task.part)
-    for task in steps._wanted_tables(config):
+    for task in steps.expected_tables(config):
         _write_table(task, (task.k - 1) * config.tables.rows_per_table + 1)
     spec = backbones.describe(BACKBONE)
     nothing = steps.VerifyResult(0, 0, ())

@@ -22,7 +22,7 @@ from naturalist import artifacts, backbones, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.config import CONFIG_NAME, Config
 from naturalist.layout import Layout, pic_id, receipt_path
-from naturalist.pipeline import reports, steps
+from naturalist.pipeline import publishing, reports, steps
 from naturalist.pipeline.steps import IngestResult, Job
 from naturalist.progress import Silent
 from naturalist.running import workspace
@@ -143,7 +143,7 @@ def make_all(config: Config) -> None:
         steps.write_tables(held)
         checked = steps.verify_tables(held)
         reports.write_verification(config, spec, features, checked)
-        steps.publish_snapshot(held)
+        publishing.publish_snapshot(held)
 
 
 def ledger_rows(config: Config) -> list[Row]:

@@ -18,7 +18,8 @@
     ├── MissingExtra                9   an optional package is not installed
     ├── BundleMissing               9   the dashboard's pages were left out of the installation
     ├── StorageFull                10   no space left where something had to be written
-    └── MemoryShort                10   no memory left for what had to be done
+    ├── MemoryShort                10   no memory left for what had to be done
+    └── ClusterError               11   the Ray cluster is away, or lacks what tasks ask for
 
     PictureError                    -   trouble with one picture: a ledger row, never stops a run
 
@@ -136,6 +137,12 @@ class MemoryShort(NaturalistError):
 
 
 INTERRUPTED_EXIT_CODE = 130
+
+
+class ClusterError(NaturalistError):
+    """The Ray cluster does not answer any more, or no node has what tasks ask for."""
+
+    exit_code = 11
 
 
 class PictureError(Exception):

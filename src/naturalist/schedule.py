@@ -56,6 +56,8 @@ class AirflowSection(BaseModel):
     run_timeout_s: Seconds = 23 * 3600
     pool: str = "default_pool"
     max_map_length: Annotated[int, Field(gt=0, le=1000)] = MAX_MAP_LENGTH
+    single_task_pictures: Annotated[int, Field(ge=0)] = 10_000
+    """Most pictures that one task does alone, for what a task costs; 0 always shares the work."""
     workers_per_task: Annotated[int, Field(ge=0)] = 1
     """Worker processes of a task over a group of shards; Airflow runs many such tasks."""
     wait_s: Annotated[int, Field(ge=0)] = 600

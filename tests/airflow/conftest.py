@@ -15,7 +15,9 @@ from tests.pipeline.collections_of_pictures import Collection, command, take, wr
 HERE = Path(__file__).parent
 CATEGORIES = ("plant", "animal")
 DAG_ID = "naturalist_test"
-QUICK = "[airflow]\nretry_delay_s = 1\nmax_retry_delay_s = 1\nmax_map_length = 2"
+SMALL = "[airflow]\nretry_delay_s = 1\nmax_retry_delay_s = 1\nmax_map_length = 2"
+QUICK = f"{SMALL}\nsingle_task_pictures = 0"
+"""Work is shared among tasks however little it is."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.airflow.conftest import CATEGORIES, DAG_ID, QUICK, Home, by_hand, make_home, states
+from tests.airflow.conftest import (
+    CATEGORIES,
+    DAG_ID,
+    QUICK,
+    SMALL,
+    Home,
+    by_hand,
+    make_home,
+    states,
+)
 from tests.airflow.server import environment
 
 Described = dict[str, Any]
@@ -50,10 +59,11 @@ def test_stages_and_standbys_follow_each_other_in_the_order_of_the_seed(
     tasks = described["tasks"]
     before = ["ingest"]
     assert tasks["begin"]["downstream"] == ["end", "ingest"]
+    assert tasks["small_run"]["downstream"] == ["publish_snapshot"]
     for stage, standby in zip(STAGES, STANDBYS, strict=True):
         plans = sorted(f"{stage}.{name}.plan" for name in CATEGORIES)
         for task in before:
-            assert tasks[task]["downstream"] == plans
+            assert [name for name in tasks[task]["downstream"] if name != "small_run"] == plans
         for plan in plans:
             work = [name for name in tasks[plan]["downstream"] if name != standby]
             assert [tasks[name]["is_mapped"] for name in work] == [True]
@@ -64,7 +74,7 @@ def test_stages_and_standbys_follow_each_other_in_the_order_of_the_seed(
     assert tasks[uploads[0]]["downstream"] == ["publish_snapshot"]
     assert tasks["publish_snapshot"]["downstream"] == ["end"]
     assert tasks["publish_snapshot"]["outlets"] == ["naturalist-test-snapshot"]
-    assert len(tasks) == 4 * 2 * len(CATEGORIES) + len(STANDBYS) + len(CATEGORIES) + 4
+    assert len(tasks) == 4 * 2 * len(CATEGORIES) + len(STANDBYS) + len(CATEGORIES) + 5
 
 
 def test_a_standby_waits_for_everything_and_lets_an_empty_day_pass(described: Described) -> None:
@@ -146,12 +156,25 @@ def test_studies_lie_beside_the_uploads_and_a_failed_one_fails_the_run_after_pub
     (tmp_path / "naturalist.toml").write_text(text.rstrip() + more)
     tasks = json.loads(home.python(STUDIES, str(tmp_path)))
     assert "analysis.duplicates" in tasks["pre_upload_standby"]
-    assert tasks["analysis.duplicates"] == ["all_success", "analysis.map"]
+    assert "analysis.duplicates" in tasks["small_run"]
+    assert tasks["analysis.duplicates"] == ["none_failed_min_one_success", "analysis.map"]
     assert tasks["analysis.map"] == ["all_success", "analysis_standby", "analysis_verdict"]
     assert tasks["analysis_standby"] == ["all_done", "publish_snapshot"]
     assert tasks["upload.plant"] == ["all_success", "publish_snapshot"]
-    assert tasks["publish_snapshot"] == ["all_success", "analysis_verdict", "end"]
+    assert tasks["publish_snapshot"][1:] == ["analysis_verdict", "end"]
     assert tasks["analysis_verdict"] == ["all_success", "end"]
+
+
+def test_pictures_are_sent_by_tasks_for_each_category_where_they_are_published(
+    home: Home, tmp_path: Path
+) -> None:
+    text = (home.collection.folder / "naturalist.toml").read_text()
+    text = text.replace("[publish]", '[publish]\npictures = "tars"')
+    (tmp_path / "naturalist.toml").write_text(text)
+    tasks = json.loads(home.python(STUDIES, str(tmp_path)))
+    assert {f"pictures.{name}.plan" for name in CATEGORIES} <= set(tasks["pre_upload_standby"])
+    assert tasks["pictures.plant.plan"][1:] == ["pictures.plant.send_group"]
+    assert tasks["pictures.plant.send_group"][1:] == ["publish_snapshot"]
 
 
 @pytest.mark.parametrize(
@@ -181,12 +204,30 @@ def test_a_dry_run_does_nothing_and_a_run_makes_the_tables_of_the_command_line(
     assert {state for found in dry.values() for state in found} == {"skipped"}
     assert not (home.collection.folder / "ledger").exists()
     real = states(home.python("run_dag.py", str(home.dag_file), "{}"))
+    assert real.pop("small_run") == ["skipped"]
     assert {state for found in real.values() for state in found} == {"success"}
     assert len(real["extraction.plant.extract_group"]) == 2
     other = by_hand(home)
     assert home.collection.tables() == other.tables()
     assert home.collection.outcomes() == other.outcomes()
     assert home.collection.leftovers() == []
+
+
+def test_a_small_run_is_one_task_and_a_day_with_nothing_to_do_is_none(
+    photos: Path, tmp_path: Path
+) -> None:
+    home = make_home(tmp_path, photos, 6, more=SMALL)
+    command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
+    subprocess.run(command, env=environment(home.home, home.dags), capture_output=True, check=True)
+    first = states(home.python("run_dag.py", str(home.dag_file), "{}"))
+    worked = {name for name, found in first.items() if found == ["success"]}
+    assert worked == {"begin", "ingest", "small_run", "publish_snapshot", "end"}
+    assert home.collection.tables() == by_hand(home).tables()
+    empty = states(home.python("run_dag.py", str(home.dag_file), "{}"))
+    worked = {name for name, found in empty.items() if found == ["success"]}
+    assert worked == {"begin", "ingest", "end"}
+    assert {name for name, found in empty.items() if found != ["skipped"]} == worked
+    assert len(list((home.collection.published / "snapshots").iterdir())) == 1
 
 
 def test_a_study_that_fails_keeps_nobody_from_the_tables_and_fails_the_run(

@@ -15,7 +15,7 @@ from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.export import export
 from naturalist.errors import ConfigError
-from naturalist.pipeline import steps
+from naturalist.pipeline import publishing
 from naturalist.stores import open_store
 
 BUNDLE = Bundle(b"script", b"style")
@@ -88,7 +88,7 @@ def test_studies_and_the_site_go_with_the_next_snapshot(tmp_path: Path) -> None:
     config = studied_collection(tmp_path, each=2)
     context = _with_site(config)
     with tiny.job(config) as job:
-        steps.publish_snapshot(job)
+        publishing.publish_snapshot(job)
     store = open_store(config.publish_url)
     files = {file.name: file for file in snapshots.read(store).files}
     assert {"maps/tsne-2d/points.parquet", "models/m1/predictions.parquet"} <= set(files)

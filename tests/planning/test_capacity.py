@@ -60,6 +60,19 @@ def test_published_objects_are_counted_one_by_one():
     assert with_pictures["objects"] == sent["objects"] + 2 * 11
 
 
+def test_pictures_are_sent_by_all_machines_and_all_else_by_one():
+    one, eight = (planned(pictures=10**7, machines=n, publish_pictures=True) for n in (1, 8))
+    for found in (one, eight):
+        stages = {stage["stage"]: stage for stage in found["stages"]}
+        pictures, files = stages["send-pictures"], stages["publish"]
+        assert pictures["one_machine_s"] == one["publish"]["pictures_s"]
+        assert files["machines_s"] == one["publish"]["files_s"]
+        assert pictures["machines_s"] + files["machines_s"] == found["publish"]["duration_s"]
+    assert one["publish"]["pictures_s"] == pytest.approx(
+        8 * (eight["publish"]["duration_s"] - eight["publish"]["files_s"])
+    )
+
+
 def test_money_is_that_of_the_prices():
     found = plan(Workload(10**6, machines=2), RATES.with_hour(0.5), PRICES)
     sent, money = found["publish"], found["money"]

@@ -76,9 +76,14 @@ def test_nodes_that_do_not_have_the_workspace_send_what_they_make_through_the_bu
 ) -> None:
     folder = ray_driver.hidden / "collection"
     more = f'[executor]\nexchange = "s3://{bucket}/exchange"'
+    reached = (
+        f'endpoint_url = "{s3_server.endpoint_url}"\nregion = "us-east-1"\naddressing = "path"'
+    )
     collection = collection_of(folder, objects, s3_server, more)
+    to = f'url = "s3://{bucket}/published"\npictures = "tars"\n{reached}'
+    collection.set('url = "../published"', to)
     ran = collection.run(*on_ray(ray_driver))
     wanted.check(collection)
     told = {line.partition(":")[0]: line for line in ran.err.splitlines() if " by node" in line}
-    assert told.keys() == {"ingest by node", "extract by node"}
+    assert told.keys() == {"ingest by node", "extract by node", "pictures by node"}
     assert all("first " in line and "second " in line for line in told.values())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from naturalist.errors import NaturalistError
+from naturalist.errors import ClusterError, NaturalistError
 from naturalist.progress import Silent
 from naturalist.running import ray_executor
 from naturalist.running.ray_executor import RayExecutor, RayOptions
@@ -40,7 +40,7 @@ class AddsNode(Silent):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
-        if "no GPU to give now" in text:
+        if "the cluster has none; waiting" in text:
             self.cluster.add("with-gpu", 1, gpus=1)
 
 
@@ -56,9 +56,8 @@ def test_what_no_node_has_is_waited_for_no_longer_than_allowed(
 ) -> None:
     monkeypatch.setenv("NATURALIST_DEVICE", "cuda")
     executor = make(gpus_per_task=0.5, wait_s=1.0)
-    with pytest.raises(
-        NaturalistError, match=r"had a GPU for . s \(executor.wait_s\): start a node"
-    ):
+    said = r"asked for 0.5 GPUs, the cluster has none, for . s \(executor.wait_s\): start a node"
+    with pytest.raises(ClusterError, match=said):
         list(executor.map(gpus, [WithNetwork()]))
 
 
@@ -68,7 +67,7 @@ def test_a_task_with_a_network_waits_for_a_gpu_and_gets_it(
     monkeypatch.setenv("NATURALIST_DEVICE", "cuda")
     executor = make(adds_node, gpus_per_task=0.5)
     ((_, found),) = executor.map(gpus, [WithNetwork()])
-    said = "the cluster has no GPU to give now: waiting for a node since 0 s, 600 s at most"
+    said = "a task asked for 0.5 GPUs, the cluster has none; waiting, 0 s of 600 s"
     assert adds_node.notes[0] == said
     assert found == ("0", "cuda")
     assert executor.latest_node == "with-gpu"

@@ -1,6 +1,7 @@
 """Tasks that are done without their workspace, with a real S3 server between."""
 
 import io
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -13,13 +14,14 @@ import pytest
 import tiny
 from naturalist.config import Config
 from naturalist.errors import StoreError
-from naturalist.pipeline import steps
+from naturalist.pipeline import publishing, steps
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Silent
 from naturalist.reasons import Reason
 from naturalist.running import exchange, workspace
 from naturalist.running.exchange import AwayTask, ExchangeExecutor, Sent, run_away
 from naturalist.running.executors import InlineExecutor
+from naturalist.stages.packing import Form
 from naturalist.stores import Store, open_store
 from s3_server import S3Server
 from stores.conftest import aws_chain, bucket, s3_options
@@ -167,3 +169,25 @@ def test_a_picture_that_was_blamed_is_refused_on_the_other_machine_too(config: C
     read_every_picture(config, Blaming())
     reasons = [row["reason"] for row in tiny.ledger_rows(config) if row["reason"]]
     assert "decoder_crashed" in reasons
+
+
+def test_pictures_are_packed_and_sent_by_machines_that_do_not_have_the_workspace(
+    config: Config, s3_server: S3Server, bucket: str
+) -> None:
+    tiny.make_all(config)
+    there = Elsewhere(config.layout.root)
+    sent = {}
+    for name, made in (("nodes", executor(config, there)), ("here", InlineExecutor())):
+        settings = {"url": f"s3://{bucket}/{name}", "pictures": Form.TARS, "addressing": "path"}
+        settings |= {"endpoint_url": s3_server.endpoint_url, "region": "us-east-1"}
+        to = config.model_copy(update={"publish": config.publish.model_copy(update=settings)})
+        store = open_store(to.publish_url, to.s3_options)
+        with workspace.writing(to):
+            result = publishing.send_pictures(Job(to, made, Silent()), store)
+        assert result.sent_files == len(result.entries)
+        sent[name] = {info.key: info.size_bytes for info in store.list()}
+        shutil.rmtree(config.layout.root / "outbox")
+    # A picture out of an archive lies in the workspace: its shard is sent from there.
+    assert there.done == len(sent["here"]) // 2 - 1 > 2
+    assert sent["nodes"] == sent["here"]
+    assert list(in_exchange(config).list()) == []

@@ -7,8 +7,8 @@ import pytest
 import naturalist
 from naturalist import snapshots
 from naturalist.errors import Conflict, NotFound, StoreError
-from naturalist.snapshots import maintenance
-from naturalist.stores import open_store
+from naturalist.snapshots import maintenance, rollback
+from naturalist.stores import Store, open_store
 from published import PublishedCollection
 
 
@@ -84,6 +84,18 @@ def test_rolling_back_to_where_one_is_changes_nothing(local: PublishedCollection
     assert not snapshots.roll_back(local.store, "000001").changed
     assert local.store.head(snapshots.LATEST) == before
     assert maintenance.read(local.store).log == ()
+
+
+def test_a_rollback_that_meets_a_publisher_says_what_to_do(
+    grown: PublishedCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish_meanwhile(store: Store, _: object) -> None:
+        store.put_bytes(snapshots.LATEST, store.get_bytes(snapshots.LATEST)[0] + b" ")
+
+    monkeypatch.setattr(rollback, "_check_complete", publish_meanwhile)
+    with pytest.raises(Conflict, match=r"somebody published to .* at the same time.*same command"):
+        snapshots.roll_back(grown.store, "000001")
+    assert latest(grown) == "000003"
 
 
 def test_one_can_roll_forward_again(grown: PublishedCollection) -> None:

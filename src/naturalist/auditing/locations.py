@@ -8,7 +8,7 @@ from naturalist.auditing.exposure import Collector, Exposure, PlaceKind
 from naturalist.auditing.traces import Known, known_here
 from naturalist.consume.folder import MANIFEST, path_of, read_manifest
 from naturalist.errors import ConfigError
-from naturalist.pipeline import steps
+from naturalist.pipeline import publishing
 from naturalist.pipeline.describing import describe
 from naturalist.pipeline.steps import Job
 from naturalist.snapshots import LATEST, delta, maintenance
@@ -116,8 +116,8 @@ def audit_workspace(
     config = job.config
     folders = [config.layout.root, *_local(config.known_sources)]
     collector = Collector(known or known_here(folders))
-    items = steps.items_to_publish(config)
-    tasks = steps.pack_tasks(config)
+    items = publishing.items_to_publish(config)
+    tasks = publishing.pack_tasks(config)
     on_begin(len(items) + sum(task.shard.rows for task in tasks))
     for item in items:
         collector.look_at(item.name, item.path.read_bytes())

@@ -33,6 +33,7 @@ EXIT_MEANINGS = {
     8: "The backbone or its weights cannot be used.",
     9: "An optional package is missing. Install the extra that the message names.",
     10: "No disk space or memory left. Free some and run the command again.",
+    11: "The Ray cluster is away, or has no CPU or GPU for the tasks. Start nodes and run again.",
     INTERRUPTED_EXIT_CODE: "Interrupted. Finished work is kept; run the command again to continue.",
 }
 

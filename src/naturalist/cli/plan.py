@@ -134,7 +134,7 @@ def _print(planned: dict[str, Any]) -> None:
 
 def _rate(stage: dict[str, Any]) -> str:
     if stage["unit"] == "MB":
-        return f"{stage['rate']:,.1f} MB/s to the store"
+        return f"{stage['rate']:,.1f} MB/s to the store" + (" each" if stage["divided"] else "")
     return f"{stage['rate']:,.0f}/s " + ("a core" if stage["divided"] else "in one process")
 
 

@@ -125,6 +125,8 @@ class PublishSection(Section):
 
     url: UserAddress = ""
     pictures: Form = Form.NONE
+    sent_by: Literal["workers", "driver"] = "workers"
+    """Who sends pictures from a Ray cluster; workers need credentials of the bucket."""
     keep_metadata: bool = False
     thumbnails: bool = True
     columns: tuple[str, ...] = ("*",)

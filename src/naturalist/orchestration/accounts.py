@@ -122,7 +122,7 @@ def _ingested(config: Config, before: dict[str, Facts]) -> Facts:
         batches |= {summary.batch for summary in new}
         if new:
             counts = ledger.merge_counts(summary.counts for summary in new)
-            added[category] = counts_as_json(sum(counts.values(), ledger.SourceCounts()))
+            added[category] = dict(counts_as_json(sum(counts.values(), ledger.SourceCounts())))
     return {"batches": sorted(batches), "added": added}
 
 

@@ -36,6 +36,13 @@ _HOPELESS = (
 )
 """Errors that trying again does not help."""
 
+_PICTURES = ("pictures", "plan_pictures", "send_group")
+"""Sending pictures, beside the uploads: name of the group, what plans, what works."""
+_SMALL = "small_run"
+"""The task that does all stages of a small run; it takes the place of the groups and standbys."""
+_ONE_WAY = "none_failed_min_one_success"
+"""The rule of a task after both ways: one of them is skipped."""
+
 _REQUEST = {
     "run": "{{ dag.dag_id }}/{{ run_id }}",
     "at": "{{ params.date or (dag_run.logical_date or dag_run.run_after).isoformat() }}",
@@ -73,7 +80,7 @@ class _Collection:
     path: Path
     name: str
     categories: tuple[str, ...]
-    publish_url: str
+    publishes_pictures: bool
     analysis_steps: tuple[str, ...]
     settings: AirflowSection
 
@@ -130,7 +137,7 @@ def _read(path: Path) -> _Collection:
             path,
             content["name"],
             tuple(category["name"] for category in content["category"]),
-            content.get("publish", {}).get("url", ""),
+            _publishes_pictures(content.get("publish", {})),
             AnalyseSection.model_validate(content.get("analyse", {})).in_order,
             AirflowSection.model_validate(content.get("airflow", {})),
         )
@@ -138,6 +145,10 @@ def _read(path: Path) -> _Collection:
         text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         hint = f"see what  naturalist status -c {path}  says"
         raise ConfigError(f"{path} cannot be used ({text}): {hint}") from error
+
+
+def _publishes_pictures(section: dict[str, Any]) -> bool:
+    return bool(section.get("url")) and section.get("pictures", "none") != "none"
 
 
 def _timetable(settings: AirflowSection) -> Any:
@@ -195,15 +206,12 @@ def _wire(collection: _Collection) -> None:
 
     steps = _Steps(collection)
     begin = steps.one("begin").as_setup()
-    ingest = steps.one("ingest")
-    chain(begin, ingest)
+    ingest = steps.ingest(_large_way(collection), _small_way(collection))
+    small = steps.one(_SMALL)
+    chain(begin, ingest, small)
     before = ingest
     for stage in _STAGES:
-        with TaskGroup(stage.name, tooltip=texts.tooltip(stage.work)) as group:
-            for category in collection.categories:
-                with TaskGroup(category):
-                    planned = steps.one(stage.plan, "plan", category=category)
-                    steps.mapped(stage.work, planned, category=category)
+        group = steps.stage(stage.name, stage.plan, stage.work)
         standby = steps.one(stage.then, trigger_rule="none_failed")
         chain(before, group, standby)
         before = standby
@@ -214,7 +222,10 @@ def _wire(collection: _Collection) -> None:
     snapshot = Asset(f"naturalist-{collection.name}-snapshot")
     publish = steps.publish(snapshot)
     chain(before, uploads, publish)
-    studied = _wire_analysis(collection, steps, before, publish)
+    if collection.publishes_pictures:
+        chain(before, steps.stage(*_PICTURES), publish)
+    chain(small, publish)
+    studied = _wire_analysis(collection, steps, [before, small], publish)
     last = [
         steps.one("analyse", f"analyse_{name.partition(':')[2]}", name=name)
         for name in collection.settings.analysis
@@ -224,8 +235,29 @@ def _wire(collection: _Collection) -> None:
     chain(studied, end)
 
 
+def _large_way(collection: _Collection) -> list[str]:
+    """Ids of the tasks that a small run leaves out."""
+    stages = [(stage.name, stage.work) for stage in _STAGES]
+    if collection.publishes_pictures:
+        stages.append((_PICTURES[0], _PICTURES[2]))
+    ids = [stage.then for stage in _STAGES]
+    for category in collection.categories:
+        ids.append(f"upload.{category}")
+        ids += [f"{name}.{category}.{task}" for name, work in stages for task in ("plan", work)]
+    return ids
+
+
+def _small_way(collection: _Collection) -> list[str]:
+    """Ids of the tasks that a run with nothing to do leaves out, beside those of the large way.
+
+    Studies are part of no such run, see `ways.choose`.
+    """
+    functions = [name.partition(":")[2] for name in collection.settings.analysis]
+    return [_SMALL, "publish_snapshot", *(f"analyse_{name}" for name in functions)]
+
+
 def _wire_analysis(
-    collection: _Collection, steps: "_Steps", before: Any, publish: Any
+    collection: _Collection, steps: "_Steps", before: list[Any], publish: Any
 ) -> list[Any]:
     """The studies, beside the uploads; publishing waits for them and does not need them.
 
@@ -237,9 +269,9 @@ def _wire_analysis(
     if not collection.analysis_steps:
         return []
     with TaskGroup("analysis", tooltip=texts.tooltip("analysis_step")):
-        studies = [
-            steps.one("analysis_step", name, step=name) for name in collection.analysis_steps
-        ]
+        first, *others = collection.analysis_steps
+        studies = [steps.one("analysis_step", first, step=first, trigger_rule=_ONE_WAY)]
+        studies += [steps.one("analysis_step", name, step=name) for name in others]
     standby = steps.one("analysis_standby", trigger_rule="all_done")
     verdict = steps.one("analysis_verdict")
     chain(before, *studies, standby, publish, verdict)
@@ -253,6 +285,7 @@ class _Steps:
     def __init__(self, collection: _Collection) -> None:
         self._request = {"config_path": str(collection.path), **_REQUEST}
         self._reports_url = collection.settings.reports_url
+        self._categories = collection.categories
 
     def _task(self, function: str, task_id: str, **options: Any) -> Any:
         from airflow.sdk import task
@@ -270,6 +303,33 @@ class _Steps:
         made = self._task(function, "", map_index_template="{{ group }}")
         return made.partial(request=self._request, arguments=arguments).expand(group=groups)
 
+    def stage(self, name: str, plan: str, work: str) -> Any:
+        """A group of tasks: for each category one that plans, and one for each group of work."""
+        from airflow.sdk import TaskGroup
+
+        with TaskGroup(name, tooltip=texts.tooltip(work)) as group:
+            for category in self._categories:
+                with TaskGroup(category):
+                    planned = self.one(plan, "plan", category=category)
+                    self.mapped(work, planned, category=category)
+        return group
+
+    def ingest(self, large_way: list[str], small_way: list[str]) -> Any:
+        """The task that takes in what is new, and skips the ways that the run does not take."""
+        from airflow.sdk import task
+        from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+        call, choose = _caller("ingest"), _caller("choose_way")
+
+        @task(task_id="ingest", doc_md=texts.task_page("ingest", self._reports_url))  # type: ignore[untyped-decorator]
+        def ingest(request: dict[str, str], ti: Any = None) -> None:
+            ti.xcom_push(key="return_value", value=call(request, {}))
+            # All at once: the scheduler would skip a long way step by step, a second for each.
+            skipped = {"large": [_SMALL], "small": large_way, "nothing": [*large_way, *small_way]}
+            raise DownstreamTasksSkipped(tasks=skipped[choose(request, {})])
+
+        return ingest(self._request)
+
     def publish(self, snapshot: Any) -> Any:
         """The task that publishes, and tells Airflow of a new snapshot if there is one."""
         from airflow.sdk import Metadata, task
@@ -280,6 +340,7 @@ class _Steps:
         @task(  # type: ignore[untyped-decorator]
             task_id="publish_snapshot",
             outlets=[snapshot],
+            trigger_rule=_ONE_WAY,
             doc_md=texts.task_page("publish_snapshot", self._reports_url),
         )
         def publish_snapshot(request: dict[str, str]) -> Iterator[Any]:

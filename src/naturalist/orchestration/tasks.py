@@ -15,15 +15,17 @@ from naturalist import backbones
 from naturalist.config import Config
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import shard_name
-from naturalist.orchestration import accounts, groups
+from naturalist.orchestration import accounts, groups, ways
+from naturalist.orchestration.logged import Logged
 from naturalist.orchestration.request import Request
-from naturalist.pipeline import budget, runner, steps, studies
+from naturalist.orchestration.ways import Way
+from naturalist.pipeline import budget, publishing, runner, steps
 from naturalist.pipeline.steps import Job
 from naturalist.running import lock, workspace
 from naturalist.running.executors import Executor, InlineExecutor, ProcessExecutor, worker_count
 from naturalist.running.lock import Claim
 from naturalist.schedule import AnalysisStep
-from naturalist.stages import extract, publish, tables
+from naturalist.stages import extract, publish, sending, tables
 from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.verify import features as feature_checks
 from naturalist.stages.verify import tables as table_checks
@@ -47,22 +49,6 @@ class Done(NamedTuple):
     remark: str = ""
 
 
-class _Logged:
-    """Progress as lines of the task's log."""
-
-    def begin(self, stage: str, total: int | None, unit: str) -> None:
-        _LOG.info("%s: %s %s to do", stage, total, unit)
-
-    def advance(self, amount: int) -> None:
-        """Nothing: a line for each step would fill the log."""
-
-    def end(self) -> None:
-        """Nothing: Airflow says when a task has ended."""
-
-    def note(self, text: str) -> None:
-        _LOG.info("%s", text)
-
-
 @contextlib.contextmanager
 def _job(request: Request, *, shared: bool = False, workers: int | None = None) -> Iterator[Job]:
     """The workspace, held by a process of the run; `workers` None works in this process."""
@@ -71,7 +57,7 @@ def _job(request: Request, *, shared: bool = False, workers: int | None = None) 
     with workspace.writing(config, claim):
         executor = _executor(config, workers)
         try:
-            yield Job(config, executor, _Logged())
+            yield Job(config, executor, Logged())
         finally:
             executor.close()
 
@@ -131,6 +117,28 @@ def ingest(request: Request) -> list[int]:
         result = steps.ingest(job, rescan=request.rescan)
     _LOG.info("batches added: %s", result.batches or "none, nothing is new")
     return result.batches
+
+
+def choose_way(request: Request) -> Way:
+    """Decide whether what is left to do is shared among tasks, done by one, or nothing."""
+    with _job(request) as job:
+        way = ways.choose(job)
+        if way is Way.NOTHING:
+            accounts.note_published(job.config.layout, request.run, None)
+    return way
+
+
+def small_run(request: Request) -> None:
+    """Do every stage between ingest and publishing in one task, with worker processes of its own.
+
+    Raises:
+        VerificationFailed: a hard check failed.
+        FailureBudgetExceeded: too many new pictures could not be used.
+    """
+    with _job(request, workers=request.config().extract.workers) as job:
+        runner.make_tables(job, runner.RunReport())
+        if not request.accept_failures:
+            budget.check(job.config, _BY_PARAMETER)
 
 
 # extraction
@@ -343,6 +351,34 @@ def upload_category(request: Request, category: str) -> None:
         _LOG.info("%d files are in the store", len(uploads))
 
 
+def _send_tasks(config: Config, category: str) -> dict[str, sending.SendTask]:
+    mine = [task for task in publishing.pack_tasks(config) if task.category == category]
+    if not mine:
+        return {}
+    store = open_store(config.publish_url, config.s3_options)
+    tasks = publishing.unsent(config, store, mine)
+    return {shard_name(task.pack.batch, task.pack.number): task for task in tasks}
+
+
+def plan_pictures(request: Request, category: str) -> list[str]:
+    """Name groups of a category's shards whose pictures the store lacks."""
+    with _job(request, shared=True) as job:
+        return _cut(job.config, _send_tasks(job.config, category))
+
+
+def send_group(request: Request, category: str, group: str) -> None:
+    """Pack and send the pictures of a group of shards; no reader sees them yet."""
+    workers = request.config().airflow.workers_per_task
+    with _job(request, shared=True, workers=workers) as job:
+        tasks = _send_tasks(job.config, category)
+        _do(job, sending.run, _selected(tasks, group), _pictures_sent)
+
+
+def _pictures_sent(task: sending.SendTask, sent: sending.Sent) -> Done:
+    name = f"shard {shard_name(task.pack.batch, task.pack.number)}"
+    return Done(name, sent.pictures, f", {sent.files} files sent")
+
+
 def publish_snapshot(request: Request) -> str | None:
     """Send what is left, write the snapshot and point `latest` to it.
 
@@ -350,7 +386,7 @@ def publish_snapshot(request: Request) -> str | None:
         Name of the new snapshot; None if nothing changed, or publish.url is empty.
     """
     with _job(request, workers=request.config().extract.workers) as job:
-        published = steps.publish_snapshot(job)
+        published = publishing.publish_snapshot(job)
         budget.cover(job.config.layout)
         facts = None if published is None else steps.as_facts(published)
         accounts.note_published(job.config.layout, request.run, facts)
@@ -359,6 +395,9 @@ def publish_snapshot(request: Request) -> str | None:
 
 def analysis_step(request: Request, step: AnalysisStep) -> None:
     """Bring one study of the tables up to date."""
+    # Imported here: studies take as long to load as all stages, and few tasks do one.
+    from naturalist.pipeline import studies
+
     workers = request.config().extract.workers
     with _job(request, shared=True, workers=workers) as job:
         _LOG.info("%s", studies.STEPS[step](job))

@@ -14,6 +14,7 @@ ACCEPT_FAILURES = "Publish although more pictures than failure_budget could not 
 _TASKS = {
     "begin": "Takes the workspace for this run; waits if somebody else is writing to it.",
     "ingest": "Looks through all sources; names, places and enters in the ledger what is new.",
+    "small_run": "Does all stages up to publishing where little is new; else skipped.",
     "plan_extraction": "Names groups of shards that have no features yet.",
     "extract_group": "Turns the pictures of a group of shards into features and previews.",
     "verification_standby": "Waits for all categories. Every shard has its features.",
@@ -27,6 +28,8 @@ _TASKS = {
     "verify_table_group": "Verifies tables file by file.",
     "pre_upload_standby": "Waits for all categories; reports, and decides about publishing.",
     "upload_category": "Sends the files that the store lacks; readers see nothing yet.",
+    "plan_pictures": "Names groups of shards whose pictures the store lacks.",
+    "send_group": "Packs and sends the pictures of a group of shards; readers see nothing yet.",
     "analysis_step": "Brings one study of the tables up to date.",
     "analysis_standby": "Waits for the studies, done or failed: the tables are published anyway.",
     "analysis_verdict": "Fails with a study that failed, so that nobody calls the run good.",
@@ -37,6 +40,7 @@ _TASKS = {
 _REPORTS = {
     "storage_standby": "verification.md",
     "pre_upload_standby": "verification.md",
+    "small_run": "verification.md",
     "end": "runs/",
 }
 

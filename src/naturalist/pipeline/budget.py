@@ -64,11 +64,15 @@ def check(config: Config, to_accept: str = _BY_OPTION) -> None:
     )
 
 
+def is_covered(layout: Layout) -> bool:
+    """Whether a good run (or a person's word) covers all batches so far."""
+    return _covered(layout) == ledger.last_batch(layout)
+
+
 def cover(layout: Layout) -> None:
     """Note that a good run (or a person's word) covers all batches so far."""
-    last = ledger.last_batch(layout)
-    if _covered(layout) != last:
-        artifacts.write_json(layout.budget, {"covered_batch": last})
+    if not is_covered(layout):
+        artifacts.write_json(layout.budget, {"covered_batch": ledger.last_batch(layout)})
 
 
 def _covered(layout: Layout) -> int:

@@ -10,10 +10,11 @@ import json
 from dataclasses import dataclass, field, replace
 
 from naturalist import snapshots
-from naturalist.pipeline import sending, steps
+from naturalist.pipeline import publishing
 from naturalist.pipeline.steps import Job
 from naturalist.progress import stage
 from naturalist.snapshots import LATEST, maintenance
+from naturalist.stages import sending
 from naturalist.stages.packing import PackTask
 from naturalist.stages.publish import Published
 from naturalist.stores import Store, open_store
@@ -29,7 +30,7 @@ class _Inspection:
 
 
 def publish_mended(job: Job) -> Published | None:
-    """Publish as `steps.publish_snapshot` does, believing nothing of what the store holds.
+    """Publish as `publishing.publish_snapshot` does, believing nothing of what the store holds.
 
     Raises:
         VerificationFailed: tables are not verified, or a hard check failed.
@@ -47,7 +48,7 @@ def publish_mended(job: Job) -> Published | None:
         # A publisher that believed in one of these objects learns so that one was removed.
         with maintenance.held(store, "mend", prunes=True):
             store.delete(sorted(result.doomed))
-    published = steps.publish_snapshot(job)
+    published = publishing.publish_snapshot(job)
     return published and replace(published, mended_files=result.damaged)
 
 
@@ -79,7 +80,7 @@ def _is_sound(store: Store) -> bool:
 
 
 def _look_at_files(job: Job, store: Store, inspection: _Inspection, known: set[str]) -> None:
-    uploads = [sending.upload_of(item) for item in steps.items_to_publish(job.config)]
+    uploads = [sending.upload_of(item) for item in publishing.items_to_publish(job.config)]
     with stage(job.progress, "read back", len(uploads), "files") as advance:
         damage = find_damage(store, uploads, advance)
     inspection.doomed |= damage.wrong
@@ -87,7 +88,7 @@ def _look_at_files(job: Job, store: Store, inspection: _Inspection, known: set[s
 
 
 def _look_at_pictures(job: Job, store: Store, inspection: _Inspection) -> None:
-    looked = sending.look_for(store, steps.pack_tasks(job.config))
+    looked = sending.look_for(store, publishing.pack_tasks(job.config))
     sent = [task for task, is_sent in looked if is_sent]
     with stage(
         job.progress, "read back", sum(task.shard.rows for task in sent), "pictures"

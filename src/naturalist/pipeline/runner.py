@@ -11,7 +11,7 @@ from naturalist import __version__, backbones
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
-from naturalist.pipeline import analyse, budget, mending, repairing, reports, steps
+from naturalist.pipeline import budget, mending, publishing, reports, steps
 from naturalist.pipeline.steps import Job, VerifyResult
 from naturalist.progress import Progress
 from naturalist.running import exchange, workspace
@@ -142,13 +142,7 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
             accept_withdrawals=options.accept_withdrawals,
         ),
     )
-    _timed(report, "extract", lambda: steps.extract_features(job))
-    features = _timed(report, "verify-features", lambda: steps.verify_features(job))
-    report_verification(job, features, None)
-    _timed(report, "tables", lambda: steps.write_tables(job))
-    checked = _timed(report, "verify-tables", lambda: steps.verify_tables(job))
-    report_verification(job, features, checked)
-    _timed(report, "metadata", lambda: steps.collect_metadata(job))
+    make_tables(job, report)
     failed = _analyse(job, report)
     accept = options.accept_failures
     _timed(report, "publish", lambda: publish(job, accept_failures=accept))
@@ -160,8 +154,26 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
         raise failed
 
 
+def make_tables(job: Job, report: RunReport) -> None:
+    """Make and verify features and tables of what was taken in, and the columns beside them.
+
+    Raises:
+        VerificationFailed: a hard check failed; what it guards is not made.
+    """
+    _timed(report, "extract", lambda: steps.extract_features(job))
+    features = _timed(report, "verify-features", lambda: steps.verify_features(job))
+    report_verification(job, features, None)
+    _timed(report, "tables", lambda: steps.write_tables(job))
+    checked = _timed(report, "verify-tables", lambda: steps.verify_tables(job))
+    report_verification(job, features, checked)
+    _timed(report, "metadata", lambda: steps.collect_metadata(job))
+
+
 def _analyse(job: Job, report: RunReport) -> NaturalistError | None:
     """Do the studies. One that fails keeps nobody from the tables; the run ends with its error."""
+    # Imported here: studies take as long to load as all stages, and many runs do none.
+    from naturalist.pipeline import analyse
+
     try:
         _timed(report, "analyse", lambda: analyse.analyse(job))
     except NaturalistError as error:
@@ -214,7 +226,7 @@ def publish(job: Job, *, accept_failures: bool = False, mend: bool = False) -> P
     """
     if not accept_failures:
         budget.check(job.config)
-    published = mending.publish_mended(job) if mend else steps.publish_snapshot(job)
+    published = mending.publish_mended(job) if mend else publishing.publish_snapshot(job)
     budget.cover(job.config.layout)
     return published
 
@@ -269,6 +281,8 @@ def repair(config: Config, progress: Progress) -> dict[str, Any]:
     Raises:
         VerificationFailed: something is left that only a person can bring back.
     """
+    from naturalist.pipeline import repairing
+
     workspace.reading(config.layout)
     with opened(config, progress) as job:
         features, checked = _check_all(job)

@@ -1,6 +1,5 @@
 """One function a stage: plan, map over an executor, sum up."""
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -8,20 +7,17 @@ from functools import partial, singledispatch
 from pathlib import Path
 from typing import Any, TypeVar
 
-from naturalist import artifacts, backbones, ledger, metadata, snapshots
+from naturalist import artifacts, backbones, ledger, metadata
 from naturalist.config import Config
-from naturalist.errors import VerificationFailed, WorkspaceError
+from naturalist.errors import WorkspaceError
 from naturalist.pipeline import words
-from naturalist.pipeline.describing import describe
 from naturalist.pipeline.input_warnings import input_warnings
-from naturalist.pipeline.sending import send_pictures
 from naturalist.pipeline.status import counts_as_json
 from naturalist.progress import Progress, stage
 from naturalist.reasons import Reason
 from naturalist.running.executors import Executor
 from naturalist.running.throughput import Throughput
-from naturalist.snapshots import maintenance
-from naturalist.stages import extract, packing, publish, tables
+from naturalist.stages import extract, tables
 from naturalist.stages.ingest import batches, deselected, matched_sources, overwritten, removed
 from naturalist.stages.ingest.examine import ExamineTask, examine
 from naturalist.stages.ingest.listing import check_source
@@ -33,8 +29,6 @@ from naturalist.stages.verify import features as feature_checks
 from naturalist.stages.verify import tables as table_checks
 from naturalist.stages.verify.stored import check_stored
 from naturalist.stages.verify.verdicts import Verdict
-from naturalist.stores import open_store
-from naturalist.studies.publishing import study_items
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -159,7 +153,7 @@ def place_and_commit(job: Job, result: IngestResult) -> None:
     tasks = batches.place_tasks(config.layout, config.known_sources, config.ingest_options)
     total = sum(task.rows for task in tasks)
     placed: list[tuple[str, Placed]] = []
-    for task, done in _map(job, "place", "pictures", place, tasks, total, lambda d: d.pictures):
+    for task, done in mapped(job, "place", "pictures", place, tasks, total, lambda d: d.pictures):
         placed.append((task.category, done))
     committed = batches.commit(config.layout, placed)
     result.batches.append(committed.batch)
@@ -177,10 +171,10 @@ def _drain(
     total: int | None,
     amount: Callable[[R], int],
 ) -> list[R]:
-    return [result for _, result in _map(job, name, unit, run, tasks, total, amount)]
+    return [result for _, result in mapped(job, name, unit, run, tasks, total, amount)]
 
 
-def _map(
+def mapped(
     job: Job,
     name: str,
     unit: str,
@@ -300,12 +294,13 @@ def write_tables(job: Job, *, rebuild: bool = False) -> TablesResult:
     total = sum(piece.stop - piece.start for task in tasks for piece in task.pieces)
     done = _drain(job, "tables", "rows", tables.run, tasks, total, lambda r: r.rows)
     if rebuild:
-        for category, expected in Counter(t.category for t in _expected_tables(config)).items():
+        for category, expected in Counter(t.category for t in expected_tables(config)).items():
             tables.remove_surplus(layout, category, expected)
     return TablesResult(len(done), sum(r.rows for r in done))
 
 
-def _expected_tables(config: Config) -> Iterator[tables.TableTask]:
+def expected_tables(config: Config) -> Iterator[tables.TableTask]:
+    """Every table that the features give, written or not."""
     spec = backbones.describe(config.extract.backbone)
     rows_per_table = config.tables.rows_per_table
     for category, label in sorted(config.labels.items()):
@@ -315,7 +310,7 @@ def _expected_tables(config: Config) -> Iterator[tables.TableTask]:
 def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
     """Verify tables that were not verified as they are; all verdicts that hold are returned."""
     config = job.config
-    expected = list(_expected_tables(config))
+    expected = list(expected_tables(config))
     tasks = table_checks.plan(expected, again=again)
     total = sum(task.rows for task in tasks)
     done = _drain(job, "verify-tables", "rows", table_checks.run, tasks, total, lambda r: r.rows)
@@ -363,96 +358,6 @@ def _table_rows(config: Config) -> list[metadata.TableRows]:
 def _ids(table: Path) -> list[str]:
     names: list[str] = artifacts.read_parquet(table, ["picID"])["picID"].to_pylist()
     return names
-
-
-def publish_snapshot(job: Job) -> publish.Published | None:
-    """Publish to the configured address; None if there is none.
-
-    Raises:
-        VerificationFailed: tables are not verified, or a hard check failed.
-        StoreError: the store failed.
-    """
-    config = job.config
-    if not config.publish_url:
-        return None
-    collect_metadata(job)
-    items = items_to_publish(config)
-    store = open_store(config.publish_url, config.s3_options)
-    hold = snapshots.hold_of(store)
-    if hold is not None:
-        job.progress.note(_HELD.format(**vars(hold)))
-        return publish.Published(hold.snapshot, 0, 0, 0, 0, changed=False, held_since=hold.since)
-    prunes_before = maintenance.prunes_so_far(store)
-    pictures = send_pictures(job.executor, job.progress, store, pack_tasks(config))
-    if pictures.left_out:
-        job.progress.note(_LEFT_OUT.format(count=pictures.left_out))
-    with stage(job.progress, "publish", len(items), "files") as advance:
-        now = dt.datetime.now(dt.UTC)
-        published = publish.publish(
-            store,
-            items,
-            describe(config),
-            now,
-            advance,
-            also=pictures.entries,
-            prunes_before=prunes_before,
-        )
-    return replace(
-        published,
-        sent_files=published.sent_files + pictures.sent_files,
-        sent_bytes=published.sent_bytes + pictures.sent_bytes,
-    )
-
-
-_HELD = (
-    "nothing is published: since {since} a rollback keeps `latest` at snapshot {snapshot} ({why}). "
-    "naturalist snapshots release  lifts it"
-)
-
-_LEFT_OUT = (
-    "{count} pictures are not published as pictures: they cannot be read any more, or their format "
-    "(TIFF, AVIF, JPEG 2000, HEIC) has no way here of taking metadata out; "
-    "publish.keep_metadata = true publishes the latter as they are"
-)
-
-
-def items_to_publish(config: Config) -> list[publish.Item]:
-    """Every file to publish but the pictures; makes those that exist only for publishing.
-
-    Raises:
-        VerificationFailed: tables are not verified, or a hard check failed.
-    """
-    _require_verified(config)
-    spec = backbones.describe(config.extract.backbone)
-    items = publish.prepare(config.layout, config.labels, spec, config.publish.columns)
-    if config.publish.thumbnails:
-        items += publish.previews(config.layout, config.labels)
-    items += study_items(config.layout, thumbnails=config.publish.thumbnails)
-    return items + publish.cards(config.layout, describe(config), items)
-
-
-def pack_tasks(config: Config) -> list[packing.PackTask]:
-    """The packing of every shard whose pictures are to be published, done or not."""
-    if config.publish.pictures is packing.Form.NONE:
-        return []
-    return packing.plan(
-        config.layout,
-        config.labels,
-        config.source_paths,
-        backbones.describe(config.extract.backbone),
-        config.publish.pictures,
-        keep_metadata=config.publish.keep_metadata,
-    )
-
-
-def _require_verified(config: Config) -> None:
-    report = artifacts.read_json(config.layout.verification)
-    unverified = table_checks.plan(list(_expected_tables(config)))
-    if report is None or not report["passed"] or unverified:
-        raise VerificationFailed(
-            "only verified tables are published, and these are not: run  naturalist run , or  "
-            "naturalist verify  to see what is wrong"
-        )
 
 
 @singledispatch

@@ -39,6 +39,8 @@ _LEAST_S = 60
 _LEAST_SHARD = 100
 """Pictures of a shard whose duration says something about the rate of a worker."""
 MB, GB = 10**6, 10**9
+_INDEX_BYTES = 100
+"""Of a picture in the index of its shard."""
 _STUDIED = 1_000_000
 """Pictures with which the rates of studies were measured."""
 
@@ -221,9 +223,9 @@ def _picture_bytes(layout: Layout) -> float:
 def plan(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     """Reckon time, disk, memory, requests and money, and say what is assumed; JSON values."""
     publish = _publish(workload, rates, prices)
-    stages = [*_stages(workload, rates), _sending(publish)]
+    stages = [*_stages(workload, rates), *_sending(workload, publish)]
     total_s = sum(stage["machines_s"] for stage in stages)
-    hours = (total_s - publish["duration_s"]) / 3600 * workload.machines
+    hours = (total_s - publish["files_s"]) / 3600 * workload.machines
     disk = {kind: size * workload.pictures for kind, size in rates.bytes.items()}
     if not workload.keep_pictures:
         del disk["pictures"]
@@ -267,18 +269,22 @@ def _stages(workload: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
         }
 
 
-def _sending(publish: Mapping[str, Any]) -> dict[str, Any]:
-    """Publishing as a stage: the line to the store decides, not the machines."""
-    seconds = publish["duration_s"]
-    rate = publish["size_bytes"] / MB / seconds if seconds else 0.0
-    return {
-        "stage": "publish",
-        "divided": False,
-        "rate": rate,
-        "unit": "MB",
-        "one_machine_s": seconds,
-        "machines_s": seconds,
-    }
+def _sending(workload: Workload, publish: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Publishing: every machine sends the pictures that it packs, one sends all other files."""
+    for stage, name, many in (
+        ("send-pictures", "pictures", workload.machines),
+        ("publish", "files", 1),
+    ):
+        seconds, size_bytes = publish[f"{name}_s"], publish[f"{name}_bytes"]
+        if size_bytes:
+            yield {
+                "stage": stage,
+                "divided": many > 1,
+                "rate": size_bytes / MB / seconds,
+                "unit": "MB",
+                "one_machine_s": seconds,
+                "machines_s": seconds / many,
+            }
 
 
 def _studies(workload: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
@@ -305,7 +311,7 @@ def _memory(workload: Workload, rates: Rates) -> dict[str, float]:
 def _publish(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     tables = math.ceil(workload.pictures / workload.rows_per_table)
     shards = math.ceil(workload.pictures / workload.shard_size)
-    objects = [
+    files = [
         (tables, rates.bytes["tables_csv"] * workload.rows_per_table),
         (tables, rates.bytes["tables_parquet"] * workload.rows_per_table),
         (shards, rates.bytes["previews"] * workload.shard_size),
@@ -314,12 +320,24 @@ def _publish(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]
             rates.bytes["ledger"] * workload.files_per_batch,
         ),
     ]
-    if workload.publish_pictures:
-        index_bytes = 100
-        objects += [
-            (shards, rates.bytes["pictures"] * workload.shard_size),
-            (shards, index_bytes * workload.shard_size),
-        ]
+    pictures = [
+        (shards, rates.bytes["pictures"] * workload.shard_size),
+        (shards, _INDEX_BYTES * workload.shard_size),
+    ]
+    of_files = _load(files, prices)
+    of_pictures = _load(pictures if workload.publish_pictures else [], prices)
+    return {
+        **{key: of_files[key] + of_pictures[key] for key in of_files if key != "s"},
+        "files_bytes": of_files["size_bytes"],
+        "files_s": of_files["s"],
+        "pictures_bytes": of_pictures["size_bytes"],
+        "pictures_s": of_pictures["s"],
+        "duration_s": of_files["s"] + of_pictures["s"] / workload.machines,
+    }
+
+
+def _load(objects: Sequence[tuple[int, float]], prices: Prices) -> dict[str, Any]:
+    """Requests, bytes and seconds of sending objects, given as pairs of their number and size."""
     chunk = S3Options().multipart_chunk_bytes
     size_bytes = sum(count * size for count, size in objects)
     writes = sum(count * put_requests(math.ceil(size), chunk) for count, size in objects)
@@ -329,7 +347,7 @@ def _publish(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]
         "size_bytes": size_bytes,
         "write_requests": writes,
         "read_requests": count,
-        "duration_s": prices.duration_s(writes + count, int(size_bytes)),
+        "s": prices.duration_s(writes + count, int(size_bytes)),
     }
 
 
@@ -352,8 +370,9 @@ def _assumptions(workload: Workload, rates: Rates, prices: Prices) -> list[str]:
         if workload.keep_pictures
         else "pictures stay where they are, or are hard links: they take no space here",
         (
-            f"the line to the store takes {prices.upload_mb_s:,g} MB/s and {prices.requests_s:,g} "
-            "requests/s, whatever the number of machines"
+            f"each machine has its own line to the store, for {prices.upload_mb_s:,g} MB/s and "
+            f"{prices.requests_s:,g} requests/s, and sends the pictures that it packs; all other "
+            "files are sent by one machine"
         ),
         (
             "known files take memory only while a folder that has some of them changed; all "

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 from naturalist import ledger
 from naturalist.layout import Layout
 from naturalist.ledger import Outcome
-from naturalist.pipeline import sending, steps
+from naturalist.pipeline import publishing
 from naturalist.pipeline.steps import Job
 from naturalist.snapshots import delta
+from naturalist.stages import sending
 from naturalist.stages.packing import Form, PackTask
 from naturalist.stages.publish import Item
 from naturalist.stores import Store, open_store
@@ -73,7 +74,7 @@ class Estimate:
 
 
 def estimate_publish(job: Job, prices: Prices) -> Estimate:
-    """Estimate what `steps.publish_snapshot` would do now.
+    """Estimate what `publishing.publish_snapshot` would do now.
 
     Raises:
         VerificationFailed: tables are not verified, or a hard check failed.
@@ -82,10 +83,10 @@ def estimate_publish(job: Job, prices: Prices) -> Estimate:
     config = job.config
     store = open_store(config.publish_url, config.s3_options)
     chunk_bytes = config.s3_options.multipart_chunk_bytes
-    items = steps.items_to_publish(config)
+    items = publishing.items_to_publish(config)
     there = _stored_keys(store, items)
     new = [item for item in items if item.key not in there]
-    looked = sending.look_for(store, steps.pack_tasks(config))
+    looked = sending.look_for(store, publishing.pack_tasks(config))
     shards = [task for task, is_sent in looked if not is_sent]
     pictures = 0
     load = _files([item.size_bytes for item in new], chunk_bytes)

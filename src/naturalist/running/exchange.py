@@ -6,7 +6,8 @@ each under a key that nobody else uses. The driver fetches them into the workspa
 and removes them. So the workspace is as if the task had run in it, and a kill of anybody leaves
 objects at most, which the next run removes.
 
-That is possible for the two stages that read every picture, and for pictures that are in buckets.
+That is possible for the stages that read every picture (ingest, extract, and sending pictures to
+the bucket that they are published in), and for pictures that are in buckets.
 """
 
 import os
@@ -22,13 +23,15 @@ from naturalist.errors import StoreError
 from naturalist.layout import Layout
 from naturalist.reasons import Reason
 from naturalist.running.executors import Executor
-from naturalist.stages import extract
+from naturalist.stages import extract, packing, sending
 from naturalist.stages.extract import ExtractTask
 from naturalist.stages.ingest import examine
 from naturalist.stages.ingest.examine import ExamineTask
+from naturalist.stages.sending import SendTask
 from naturalist.stores import Store, open_store
 from naturalist.stores.remote import RemoteFolder
 
+Task = ExamineTask | ExtractTask | SendTask
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -37,7 +40,7 @@ R = TypeVar("R")
 class AwayTask:
     """A task to be done in a temporary workspace, and where its files are to go."""
 
-    task: ExamineTask | ExtractTask
+    task: Task
     exchange: RemoteFolder
     breadcrumbs: Path
 
@@ -48,6 +51,8 @@ class AwayTask:
 
     def suspect(self, index: int, reason: Reason) -> "AwayTask":
         """See `Blamable.blame`."""
+        if isinstance(self.task, SendTask):
+            return self
         return replace(self, task=self.task.suspect(index, reason))
 
 
@@ -74,8 +79,8 @@ def run_away(away: AwayTask) -> Sent:
         layout.scratch.mkdir()
         away.breadcrumbs.mkdir(0o700, parents=True, exist_ok=True)
         layout.breadcrumbs.symlink_to(away.breadcrumbs)
-        task = replace(away.task, root=layout.root)
-        result = examine.examine(task) if isinstance(task, ExamineTask) else extract.run(task)
+        task = _in_workspace(away.task, layout.root)
+        result = _do(task)
         if layout.staging.exists():
             # Members of archives are placed from there, by the machines that have the workspace.
             return Sent(None)
@@ -84,13 +89,34 @@ def run_away(away: AwayTask) -> Sent:
     return Sent(result, prefix, files)
 
 
-def _made(task: ExamineTask | ExtractTask) -> list[Path]:
-    return [task.findings] if isinstance(task, ExamineTask) else extract.files_of(task)
+def _in_workspace(task: Task, root: Path) -> Task:
+    if isinstance(task, SendTask):
+        return replace(task, pack=replace(task.pack, root=root))
+    return replace(task, root=root)
 
 
-def _send(
-    store: Store, prefix: str, layout: Layout, task: ExamineTask | ExtractTask
-) -> Iterator[tuple[str, str]]:
+def _do(task: Task) -> Any:
+    match task:
+        case ExamineTask():
+            return examine.examine(task)
+        case ExtractTask():
+            return extract.run(task)
+        case SendTask():
+            return sending.run(task)
+
+
+def _made(task: Task) -> list[Path]:
+    """Every file that a task leaves in its workspace."""
+    match task:
+        case ExamineTask():
+            return [task.findings]
+        case ExtractTask():
+            return extract.files_of(task)
+        case SendTask():
+            return sending.files_of(task)
+
+
+def _send(store: Store, prefix: str, layout: Layout, task: Task) -> Iterator[tuple[str, str]]:
     for path in filter(Path.exists, _made(task)):
         below, sha256 = str(path.relative_to(layout.root)), artifacts.sha256_file(path)
         store.put_file(f"{prefix}/{below}", path, sha256)
@@ -155,8 +181,9 @@ class ExchangeExecutor:
             store.delete(info.key for info in store.list())
             self._is_clear = True
 
-    def _bring_home(self, task: ExamineTask | ExtractTask, answer: Sent) -> None:
-        root, store, sent = task.root, _store(self._exchange), dict(answer.files)
+    def _bring_home(self, task: Task, answer: Sent) -> None:
+        root = task.pack.root if isinstance(task, SendTask) else task.root
+        store, sent = _store(self._exchange), dict(answer.files)
         expected = {str(path.relative_to(root)): path for path in _made(task)}
         if not sent.keys() <= expected.keys():
             raise StoreError(f"a node sent files that {task.key} does not make: {sorted(sent)}")
@@ -173,13 +200,16 @@ class ExchangeExecutor:
         self._here.close()
 
 
-def _packed(task: Any) -> ExamineTask | ExtractTask | None:
+def _packed(task: Any) -> Task | None:
     """A task with all that it needs to know; None if it has to be done in the workspace."""
     if isinstance(task, ExamineTask):
         return task if isinstance(task.source.path, RemoteFolder) else None
     if isinstance(task, ExtractTask):
         along = extract.attached_rows(task)
         return replace(task, along=along) if extract.is_remote(task, along) else None
+    if isinstance(task, SendTask):
+        pack = replace(task.pack, along=packing.attached_rows(task.pack))
+        return replace(task, pack=pack) if sending.is_for_nodes(replace(task, pack=pack)) else None
     return None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from naturalist.backbones.session import DEVICE_VARIABLE, resolve_device
-from naturalist.errors import NaturalistError
+from naturalist.errors import ClusterError, NaturalistError
 from naturalist.progress import Progress
 from naturalist.running import ray_connection
 from naturalist.running.ray_worker import Answer, PackedTask, own_terms, pack, watch_over
@@ -217,7 +217,7 @@ class RayExecutor:
         try:
             yield
         except self._ray.exceptions.RayError as error:
-            raise NaturalistError(
+            raise ClusterError(
                 f"the Ray cluster does not answer any more ({_first_line(error)}): what was "
                 "finished is kept; see to its head node, and run the same command again"
             ) from error
@@ -260,10 +260,12 @@ class _Shortage:
             needed: what one task asks for, by kind.
 
         Raises:
-            NaturalistError: it was missing for too long.
+            ClusterError: it was missing for too long.
         """
-        missing = " and no ".join(
-            kind for kind, amount in needed.items() if resources.get(kind, 0.0) < amount
+        missing = " and ".join(
+            _asked(kind, amount, resources.get(kind, 0.0))
+            for kind, amount in needed.items()
+            if resources.get(kind, 0.0) < amount
         )
         now_s = time.monotonic()
         if missing != self._missing:
@@ -272,17 +274,21 @@ class _Shortage:
             return
         waited_s = now_s - self._since_s
         if waited_s > self._wait_s:
-            raise NaturalistError(
-                f"no node of the Ray cluster had a {missing.replace('no ', 'a ')} for "
-                f"{waited_s:,.0f} s (executor.wait_s): start a node that has one, and run the same "
-                "command again; what was finished is kept"
+            raise ClusterError(
+                f"a task {missing}, for {waited_s:,.0f} s (executor.wait_s): start a node that has "
+                "it, and run the same command again; what was finished is kept"
             )
         if now_s - self._said_s >= _LOG_EVERY_S:
             self._said_s = now_s
             self._progress.note(
-                f"the cluster has no {missing} to give now: waiting for a node since "
-                f"{waited_s:,.0f} s, {self._wait_s:,.0f} s at most"
+                f"a task {missing}; waiting, {waited_s:,.0f} s of {self._wait_s:,.0f} s"
             )
+
+
+def _asked(kind: str, amount: float, there: float) -> str:
+    plural = "" if amount == 1 else "s"
+    has = f"{there:g}" if there else "none"
+    return f"asked for {amount:g} {kind}{plural}, the cluster has {has}"
 
 
 @dataclass

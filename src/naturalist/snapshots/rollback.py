@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from naturalist.errors import ConfigError, NotFound, StoreError
+from naturalist.errors import ConfigError, Conflict, NotFound, StoreError
 from naturalist.snapshots import delta, maintenance
 from naturalist.snapshots.pictures import with_pictures
 from naturalist.snapshots.reading import Snapshot, ids, newest, read
@@ -84,10 +84,25 @@ def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()
         _check_nothing_gone(expected, current, gone)
         _check_complete(store, expected)
         hold = None if expected.id == ids(store)[-1] else _hold(why)
-        store.put_bytes(LATEST, pointer_to(expected, hold), if_match=version)
+        _point_to(store, pointer_to(expected, hold), version)
         delta.follow(store, expected.id, expected.files)
         lease.record("rollback", before=current.id, after=expected.id, why=why)
     return RolledBack(current.id, expected.id, changed=True)
+
+
+def _point_to(store: Store, pointer: bytes, version: str | None) -> None:
+    """Replace `latest` if it is still what it was.
+
+    Raises:
+        Conflict: somebody else was faster.
+    """
+    try:
+        store.put_bytes(LATEST, pointer, if_match=version)
+    except Conflict as error:
+        raise Conflict(
+            f"somebody published to {store.url} at the same time, and `latest` is as they left it: "
+            "see  naturalist snapshots list , and run the same command again if it is still wanted"
+        ) from error
 
 
 def _hold(why: str) -> dict[str, str]:
@@ -109,7 +124,7 @@ def release(store: Store) -> Hold | None:
         hold = hold_of(store)
         if hold is not None:
             current, version = newest(store)
-            store.put_bytes(LATEST, pointer_to(current), if_match=version)
+            _point_to(store, pointer_to(current), version)
             lease.record("release", before=current.id, after=current.id, why=hold.why)
     return hold
 

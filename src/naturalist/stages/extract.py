@@ -23,8 +23,7 @@ from naturalist.layout import Layout, pic_number, receipt_path, shard_name
 from naturalist.ledger import Outcome, Shard
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
-from naturalist.stages.pictures import Location, read_picture
-from naturalist.stores.remote import RemoteFolder
+from naturalist.stages.pictures import Location, are_remote, read_picture
 
 FORMAT = 2
 """Changes when the same picture and backbone would give other files."""
@@ -210,10 +209,7 @@ def attached_rows(task: ExtractTask) -> AttachedRows:
 
 def is_remote(task: ExtractTask, along: AttachedRows) -> bool:
     """Whether all pictures of a task are read in buckets."""
-    return all(
-        row["image_root"] is None and isinstance(task.sources.get(row["source"]), RemoteFolder)
-        for row in along.rows
-    )
+    return are_remote(along.rows, task.sources)
 
 
 def files_of(task: ExtractTask) -> list[Path]:

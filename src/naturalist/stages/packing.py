@@ -21,11 +21,11 @@ from naturalist import artifacts, images, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.errors import PictureError
 from naturalist.images import EXTENSIONS
-from naturalist.layout import Layout
+from naturalist.layout import Layout, shard_name
 from naturalist.ledger import Shard
 from naturalist.schemas import PICTURE_INDEX
 from naturalist.stages import extract
-from naturalist.stages.pictures import Location, read_picture
+from naturalist.stages.pictures import Location, are_remote, read_picture
 
 FORMAT = 1
 _HASH_LETTERS = 16
@@ -55,6 +55,13 @@ class PackTask:
     withheld: tuple[str, ...]
     form: Form
     keep_metadata: bool
+    along: tuple[Row, ...] | None = None
+    """The ledger's rows of the shard, for machines that do not have the workspace."""
+
+    @property
+    def key(self) -> str:
+        """Names the task among those under way."""
+        return f"{self.category}-{shard_name(self.batch, self.number)}"
 
     @property
     def fingerprint(self) -> str:
@@ -155,9 +162,21 @@ def published_pictures(task: PackTask) -> Iterator[tuple[str, bytes]]:
 
 
 def _kept_rows(task: PackTask) -> list[Row]:
-    rows = ledger.shard_rows(Layout(task.root), task.category, task.batch, task.shard).to_pylist()
     gone = set(task.withheld)
-    return [row for row in rows if row["pic_id"] not in gone]
+    return [row for row in attached_rows(task) if row["pic_id"] not in gone]
+
+
+def attached_rows(task: PackTask) -> tuple[Row, ...]:
+    """What the ledger says of a task's shard; the task has it along, or its workspace does."""
+    if task.along is not None:
+        return task.along
+    rows = ledger.shard_rows(Layout(task.root), task.category, task.batch, task.shard)
+    return tuple(rows.to_pylist())
+
+
+def is_remote(task: PackTask) -> bool:
+    """Whether all pictures of a task that has its rows along are read in buckets."""
+    return are_remote(attached_rows(task), task.sources)
 
 
 def _tar_facts(task: PackTask) -> dict[str, Any]:

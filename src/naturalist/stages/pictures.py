@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def read_picture(layout: Layout, source: Location | None, row: Row) -> bytes:
     if hashlib.sha256(data).digest() != row["sha256"]:
         raise PictureError(Reason.CHANGED_AFTER_INGEST, "the sha256 is another one")
     return data
+
+
+def are_remote(rows: Iterable[Row], sources: Mapping[str, Location]) -> bool:
+    """Whether all of these pictures are read in buckets, for which no workspace is needed."""
+    return all(
+        row["image_root"] is None and isinstance(sources.get(row["source"]), RemoteFolder)
+        for row in rows
+    )
 
 
 def read_in_source(layout: Layout, source: Location, row: Row) -> bytes:

@@ -297,6 +297,15 @@ def publish(
     )
 
 
+def is_latest(store: Store, entries: list[dict[str, Any]]) -> bool:
+    """Whether `latest` names exactly these files."""
+    if store.head(LATEST) is None:
+        return False
+    pointer = snapshots.decode(LATEST, store.get_bytes(LATEST)[0])
+    named: list[dict[str, Any]] = read_snapshot(store, pointer)["files"]
+    return named == sorted(entries, key=lambda entry: entry["name"])
+
+
 def _file(entry: Mapping[str, Any]) -> File:
     return File(entry["name"], entry["key"], entry["size_bytes"], entry["sha256"])
 

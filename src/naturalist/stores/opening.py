@@ -9,6 +9,11 @@ from naturalist.stores.local import LocalStore
 from naturalist.stores.protocol import Store
 
 
+def is_bucket(url: str) -> bool:
+    """Whether an address is that of a bucket, which other machines reach as this one does."""
+    return url.startswith("s3://")
+
+
 def open_store(url: str, options: S3Options | None = None) -> Store:
     """Open ``s3://bucket/prefix``, ``file:///folder`` or a plain path; nothing is sent yet.
 

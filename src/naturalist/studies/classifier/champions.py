@@ -8,10 +8,14 @@ from typing import Any, Literal
 from naturalist import artifacts
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.studies.classifier.training import is_trained
 
 FIRST = "it is the first"
 Action = Literal["promote", "refuse", "rollback"]
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a model's folder is whole: `model.json` is written last."""
+    return (folder / "model.json").exists() and (folder / "model.onnx").exists()
 
 
 def champion(layout: Layout) -> str | None:

@@ -37,7 +37,6 @@ from naturalist.studies.classifier.methods.comparing import (
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import (
     HeldOutRows,
-    is_trained,
     model_id,
     train,
 )
@@ -95,12 +94,12 @@ def settled(
     """What `refine` reports where the model of these rows was decided about before, else None."""
     name = model_id(rows, options)
     folder = layout.model(name)
-    if champions.champion(layout) == name and is_trained(folder) and is_evaluated(folder):
+    if champions.champion(layout) == name and champions.is_trained(folder) and is_evaluated(folder):
         return _decision(
             layout, name, "none", "the champion is of these tables and options already"
         )
     reason = champions.refused_by(layout, name)
-    if reason is not None and is_trained(folder):
+    if reason is not None and champions.is_trained(folder):
         return _decision(layout, name, "none", f"refused already: {reason}")
     return None
 
@@ -108,7 +107,7 @@ def settled(
 def make(rows: TrainingRows, options: ClassifierOptions, folder: Path, progress: Progress) -> None:
     """Train and evaluate a model, each only where it is not done."""
     held: HeldOutRows | None = None
-    if not is_trained(folder):
+    if not champions.is_trained(folder):
         held = train(rows, options, folder, progress)
     if not is_evaluated(folder):
         evaluate(rows, options, folder, progress, held)

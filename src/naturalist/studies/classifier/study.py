@@ -8,9 +8,10 @@ from naturalist import artifacts
 from naturalist.layout import Layout
 from naturalist.progress import Progress
 from naturalist.studies.classifier import refining
+from naturalist.studies.classifier.champions import is_trained
 from naturalist.studies.classifier.evaluating import is_evaluated
 from naturalist.studies.classifier.options import ClassifierOptions
-from naturalist.studies.classifier.training import is_trained, model_id, train
+from naturalist.studies.classifier.training import model_id, train
 from naturalist.studies.classifier.training_rows import TrainingRows
 from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
 

@@ -87,11 +87,6 @@ def fingerprint(rows: TrainingRows, options: ClassifierOptions) -> str:
     return artifacts.fingerprint(FORMAT, rows.fingerprint, options.as_dict())
 
 
-def is_trained(folder: Path) -> bool:
-    """Whether a model's folder is whole: `model.json` is written last."""
-    return (folder / "model.json").exists() and (folder / "model.onnx").exists()
-
-
 def train(
     rows: TrainingRows, options: ClassifierOptions, folder: Path, progress: Progress
 ) -> HeldOutRows:
