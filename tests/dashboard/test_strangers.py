@@ -38,11 +38,11 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collection with all studies, published and pulled again."""
     folder = tmp_path_factory.mktemp("stranger")
     config: Config = studied_collection(folder, each=5)
-    from naturalist.pipeline import steps
+    from naturalist.pipeline import publishing
     from tiny import job
 
     with job(config) as held:
-        steps.publish_snapshot(held)
+        publishing.publish_snapshot(held)
     here = folder / "pulled"
     consume.pull(open_store(config.publish_url), here, consume.Selection())
     return here
