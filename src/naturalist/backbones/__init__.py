@@ -10,6 +10,7 @@ a picture of any size ready and whose ``features`` runs a batch of prepared ones
 """
 
 from naturalist.backbones.bench import Bench, Speed, bench
+from naturalist.backbones.custom import text_tower
 from naturalist.backbones.fetching import fetch
 from naturalist.backbones.registry import (
     DEFAULT,
@@ -45,4 +46,5 @@ __all__ = [
     "make_model",
     "model_of",
     "names",
+    "text_tower",
 ]

@@ -15,6 +15,15 @@
     project_to = 512             # optional: a fixed random orthogonal projection
     licence = "MIT"
 
+    [text]                       # optional: the network for words of a pair such as CLIP
+    file = "text.onnx"           # takes token ids, gives vectors of the same length
+    tokenizer = "tokenizer.json" # as the package `tokenizers` writes it
+    length = 77                  # tokens of a text
+    prompt = "a photo of a {}"
+    background = ["a photo", "a picture"]   # what a word is compared with
+    scale = 100.0                # of cosines, as the pair was trained
+    output = "text_embeds"       # which output, where there are several
+
 The network is tried, the length of its vectors measured, and everything copied into the folder of
 backbones, from where it works like the built-in ones.
 """
@@ -34,10 +43,13 @@ from naturalist.errors import BackboneError, WorkspaceError
 
 if TYPE_CHECKING:
     from naturalist.backbones.descriptors import Added, Descriptor
+    from naturalist.backbones.text import TextTower
 
 _RECORD = "backbone.json"
 _MODEL = "model.onnx"
 _PROJECTION = "projection.npy"
+_TEXT = "text.onnx"
+_TOKENIZER = "tokenizer.json"
 _SEED = 20261124
 
 
@@ -61,12 +73,14 @@ def keep(descriptor: Descriptor, folder_of_file: Path, home: Path | None = None)
     if descriptor.project_to is not None:
         projection_sha256 = _write_projection(folder / _PROJECTION, descriptor.project_to, dim)
         dim = descriptor.project_to
+    digests = _keep_text(descriptor, folder_of_file, folder, dim)
     artifacts.write_bytes(folder / _MODEL, model)
     added = Added(
         descriptor=descriptor,
         dim=dim,
         weights_sha256=hashlib.sha256(model).hexdigest(),
         projection_sha256=projection_sha256,
+        **digests,
     )
     artifacts.write_json(folder / _RECORD, added.model_dump())
     return added.spec
@@ -108,6 +122,49 @@ def added_model(added: Added, home: Path | None = None) -> bytes:
         read_checked(folder / _PROJECTION, added.projection_sha256)
         projection = np.load(folder / _PROJECTION, allow_pickle=False)
     return wrapped(added.descriptor, model, projection)
+
+
+def text_tower(name: str, home: Path | None = None) -> TextTower | None:
+    """The network for words of an added backbone; None if it has none.
+
+    Raises:
+        BackboneError: its files are damaged.
+        MissingExtra: the package that cuts texts into tokens is not installed.
+    """
+    added = read_added(name, home)
+    if added is None or added.descriptor.text is None or not added.text_sha256:
+        return None
+    from naturalist.backbones.text import TextTower
+
+    folder = home_folder(home) / name
+    model = read_checked(folder / _TEXT, added.text_sha256)
+    tokenizer = read_checked(folder / _TOKENIZER, added.tokenizer_sha256 or "")
+    return TextTower(added.descriptor.text, model, tokenizer)
+
+
+def _keep_text(
+    descriptor: Descriptor, folder_of_file: Path, folder: Path, dim: int
+) -> dict[str, str]:
+    """Try the network for words and keep it; the sha256 of its files, none if there is none."""
+    if descriptor.text is None:
+        return {}
+    from naturalist.backbones.text import TextTower
+
+    files = folder_of_file / descriptor.text.file, folder_of_file / descriptor.text.tokenizer
+    try:
+        model, tokenizer = (path.read_bytes() for path in files)
+    except OSError as error:
+        raise BackboneError(f"the network for words cannot be read: {error}") from error
+    vectors = TextTower(descriptor.text, model, tokenizer).vectors(["a dog", "snow"])
+    if vectors.shape[1] != dim:
+        raise BackboneError(
+            f"{descriptor.name} gives vectors of {dim} values for pictures and of "
+            f"{vectors.shape[1]} for words: the two networks are no pair"
+        )
+    artifacts.write_bytes(folder / _TEXT, model)
+    artifacts.write_bytes(folder / _TOKENIZER, tokenizer)
+    sha256 = (hashlib.sha256(data).hexdigest() for data in (model, tokenizer))
+    return dict(zip(("text_sha256", "tokenizer_sha256"), sha256, strict=True))
 
 
 def _try(descriptor: Descriptor, model: bytes) -> int:

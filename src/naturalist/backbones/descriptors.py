@@ -17,9 +17,25 @@ from naturalist.errors import BackboneError
 
 GRAPH = "custom-onnx-v1"
 MODEL_FILE = "model.onnx"
+TEXT_FILE = "text.onnx"
+TOKENIZER_FILE = "tokenizer.json"
 _ENTRY_FIELDS = {"channels", "layout", "mean", "scale", "output", "pooling"}
 
 Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class TextDescriptor(BaseModel):
+    """The network for words that was trained together with one for pictures, as CLIP's are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = TEXT_FILE
+    tokenizer: str = TOKENIZER_FILE
+    length: Annotated[int, Field(ge=2, le=4096)] = 77
+    output: str | None = None
+    prompt: Annotated[str, Field(pattern=r"\{\}")] = "a photo of a {}"
+    background: Annotated[tuple[str, ...], Field(min_length=1)] = ("a photo", "a picture")
+    scale: Annotated[float, Field(gt=0)] = 100.0
 
 
 class Descriptor(BaseModel):
@@ -39,6 +55,15 @@ class Descriptor(BaseModel):
     pooling: Literal["none", "average", "first"] = "none"
     project_to: Annotated[int, Field(ge=2)] | None = None
     licence: str
+    text: TextDescriptor | None = None
+
+    @model_validator(mode="after")
+    def _whole_vectors(self) -> "Descriptor":
+        if self.text is not None and self.project_to is not None:
+            raise ValueError(
+                "project_to leaves no vectors that those of words can be compared with"
+            )
+        return self
 
     @model_validator(mode="after")
     def _known_rule(self) -> "Descriptor":
@@ -56,6 +81,8 @@ class Added(BaseModel):
     dim: int
     weights_sha256: str
     projection_sha256: str | None = None
+    text_sha256: str | None = None
+    tokenizer_sha256: str | None = None
 
     @property
     def spec(self) -> BackboneSpec:

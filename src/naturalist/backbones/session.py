@@ -24,7 +24,7 @@ DEVICE_VARIABLE = "NATURALIST_DEVICE"
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3
-_RUNTIME_ERRORS = (
+RUNTIME_ERRORS = (
     native.Fail,
     native.InvalidArgument,
     native.InvalidGraph,
@@ -57,7 +57,7 @@ def open_session(model: bytes, *, threads: int = 1, device: Device = "cpu") -> o
         raise BackboneError(_no_device(device))
     try:
         session = ort.InferenceSession(model, options, providers=[provider])
-    except _RUNTIME_ERRORS as error:
+    except RUNTIME_ERRORS as error:
         raise BackboneError(f"ONNX Runtime cannot open the model: {error}") from error
     running = session.get_providers()[0]
     if running != provider:
@@ -92,7 +92,7 @@ def run_once(model: bytes, pictures: Pixels) -> Features:
     session = open_session(model)
     try:
         (features,) = session.run(["feature"], {GRAPH_INPUT: pictures})
-    except _RUNTIME_ERRORS as error:
+    except RUNTIME_ERRORS as error:
         raise BackboneError(f"the model fails on {len(pictures)} pictures: {error}") from error
     return np.asarray(features)
 
@@ -127,7 +127,7 @@ class OnnxBackbone:
             return np.empty((0, self.spec.dim), np.float32)
         try:
             (features,) = self._session.run(["feature"], {GRAPH_INPUT: batch})
-        except _RUNTIME_ERRORS as error:
+        except RUNTIME_ERRORS as error:
             if "alloc" in str(error):
                 raise MemoryError(f"the network needs more: {error}") from error
             raise

@@ -79,6 +79,7 @@ class SearchedWord(TypedDict):
     class_names: str
     pictures_by_path: int
     concept: bool
+    known_as_text: bool
     notes: list[str]
 
 
@@ -154,9 +155,10 @@ def search_words(
     )
     if not terms and not request.like:
         raise ConfigError("nothing to search for: give words, or --like a picture")
+    tower = backbones.text_tower(spec.name)
     result = search(
         words.index,
-        prepared(nouns, terms, concepts, words.index.has_classes),
+        prepared(nouns, terms, concepts, words.index.has_classes, tower.query if tower else None),
         request.k,
         allowed=_allowed(layout, words.index, request),
         vectors=words.part,
@@ -168,7 +170,7 @@ def search_words(
         "network": spec.name,
         "pictures": words.index.rows,
         "words": cast("list[SearchedWord]", result.terms),
-        "messages": _messages(result, words.index.has_classes, spec.name),
+        "messages": _messages(result, words.index.has_classes or tower is not None, spec.name),
         "hits": _hits(layout, words.index, result),
     }
 
@@ -302,7 +304,7 @@ def _messages(matches: Matches, has_classes: bool, network: str) -> list[str]:
         )
     for word in matches.terms:
         messages += word["notes"]
-        if not (word["known_to_network"] or word["concept"]):
+        if not (word["known_to_network"] or word["concept"] or word["known_as_text"]):
             messages.append(_unknown(word, has_classes))
     return messages
 

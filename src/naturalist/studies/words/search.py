@@ -1,10 +1,11 @@
 """Search by words: how much each picture shows each word of a query, and why.
 
 A picture's evidence for a word comes from the network's classes (the summed probability of those
-that are the word or kinds of it), from words of its path and columns, and from concepts. Evidence
-is joined as if it were independent: ``1 - (1 - a)(1 - b)(1 - c)``. Words of a query are joined by
-multiplication; what should not be there counts as its opposite. A word that only paths know leaves
-the other pictures a little, so that it sorts and does not exclude.
+that are the word or kinds of it), from the word as a vector where the network is half of a pair,
+from words of its path and columns, and from concepts. Evidence is joined as if it were independent:
+``1 - (1 - a)(1 - b)(1 - c)``. Words of a query are joined by multiplication; what should not be
+there counts as its opposite. A word that only paths know leaves the other pictures a little, so
+that it sorts and does not exclude.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from naturalist.backbones.text import TextQuery
 from naturalist.studies.words.index import Token, WordIndex, WordPart
 from naturalist.studies.words.methods.concepts import Concept
 from naturalist.studies.words.methods.meanings import Meaning, listed, meaning_of
@@ -47,6 +49,7 @@ class Searched:
     meaning: Meaning
     concept: Concept | None
     matches: "TokenMatcher"
+    text: TextQuery | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +113,11 @@ class TokenMatcher:
 
 
 def prepared(
-    nouns: Nouns, terms: Sequence[Term], concepts: Mapping[str, Concept], classes: bool
+    nouns: Nouns,
+    terms: Sequence[Term],
+    concepts: Mapping[str, Concept],
+    classes: bool,
+    text_of: Callable[[str], TextQuery] | None = None,
 ) -> list[Searched]:
     """Look up the terms of a query.
 
@@ -119,6 +126,7 @@ def prepared(
         terms: the query.
         concepts: those of the workspace, by name.
         classes: whether the network's classes are known.
+        text_of: gives words as vectors, if the network has one for words.
     """
     result = []
     for term in terms:
@@ -126,7 +134,8 @@ def prepared(
         if not classes:
             meaning = Meaning(meaning.word, meaning.base, meaning.synsets)
         concept = concepts.get(term.text.casefold())
-        result.append(Searched(term, meaning, concept, TokenMatcher(nouns, meaning)))
+        text = text_of(term.text) if text_of is not None else None
+        result.append(Searched(term, meaning, concept, TokenMatcher(nouns, meaning), text))
     return result
 
 
@@ -190,7 +199,7 @@ def _speaks(one: Searched, index: WordIndex, vectors: Vectors | None) -> bool:
     """Whether anything in the collection can be evidence for a term."""
     if one.meaning.has_classes and index.has_classes:
         return True
-    if one.concept is not None and vectors is not None:
+    if vectors is not None and (one.concept is not None or one.text is not None):
         return True
     return any(one.matches.matching(part) for part in index.parts)
 
@@ -216,6 +225,9 @@ def _term_scores(
         pictured = True
     if one.concept is not None and vectors is not None:
         missing *= 1 - one.concept.scores(vectors(number))
+        pictured = True
+    if one.text is not None and vectors is not None:
+        missing *= 1 - one.text.probabilities(vectors(number))
         pictured = True
     if one.term.excluded:
         return missing
@@ -252,6 +264,9 @@ def _reasons(
     if one.concept is not None and vectors is not None:
         score = float(one.concept.scores(vectors(number)[at : at + 1])[0])
         yield {"word": word, "by": "concept", "what": word, "score": round(score, 3)}
+    if one.text is not None and vectors is not None:
+        score = float(one.text.probabilities(vectors(number)[at : at + 1])[0])
+        yield {"word": word, "by": "text", "what": word, "score": round(score, 3)}
     for token, strength in one.matches.matching(part):
         held = np.searchsorted(token.rows, at)
         if held < len(token.rows) and token.rows[held] == at:
@@ -282,6 +297,7 @@ def _described(one: Searched, counts: _Tally) -> dict[str, Any]:
         "class_names": listed(one.matches.nouns, meaning.classes),
         "pictures_by_path": counts.by_paths,
         "concept": one.concept is not None,
+        "known_as_text": one.text is not None,
         "notes": notes,
     }
 
