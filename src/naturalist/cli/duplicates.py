@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +25,12 @@ app = typer.Typer()
 _SHOWN = 10
 
 
+class Invariant(StrEnum):
+    """Changes that near duplicates may differ by."""
+
+    MIRROR = "mirror"
+
+
 @app.command(epilog=EXIT_CODES)
 def duplicates(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -35,6 +44,13 @@ def duplicates(
             metavar="FILE",
             help="With --keep: write a decisions file that retires the others, for naturalist "
             "review.",
+        ),
+    ] = None,
+    invariant: Annotated[
+        Invariant | None,
+        typer.Option(
+            help="Find mirrored copies too (default: duplicates.invariant). A run that differs "
+            "compares everything again."
         ),
     ] = None,
     json: JsonOption = False,
@@ -63,7 +79,11 @@ def duplicates(
     if decisions is not None and keep is None:
         raise ConfigError("--decisions goes with --keep: say which picture of a group stays")
     settings = load_config(config)
-    report = studies.study(settings, make_progress(quiet=quiet), studies.duplicates).report
+    options = settings.duplicates
+    if invariant is not None:
+        options = replace(options, invariant=("mirror",))
+    study = partial(studies.duplicates, options=options)
+    report = studies.study(settings, make_progress(quiet=quiet), study).report
     layout = settings.layout
     thinned = None if keep is None else thin_out(layout, sorted(settings.labels), Rule(keep))
     if thinned is not None and decisions is not None:

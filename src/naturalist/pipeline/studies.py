@@ -29,6 +29,7 @@ from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.drift.predictions import covering_model, held_out_predictions
 from naturalist.studies.drift.rows import Subject
 from naturalist.studies.drift.study import DriftStudy
+from naturalist.studies.duplicates.options import NearDuplicateOptions
 from naturalist.studies.duplicates.study import DuplicateStudy
 from naturalist.studies.labels.options import LabelIssueOptions
 from naturalist.studies.labels.study import LabelStudy
@@ -104,10 +105,12 @@ def clusters(
     return ClusterStudy(open_features(layout.root), layout, how, progress, name, pictures=layout)
 
 
-def duplicates(config: Config, progress: Progress) -> DuplicateStudy:
-    """Near duplicates among all pictures."""
+def duplicates(
+    config: Config, progress: Progress, *, options: NearDuplicateOptions | None = None
+) -> DuplicateStudy:
+    """Near duplicates among all pictures; by the section [duplicates] without options."""
     spec, names = backbones.describe(config.extract.backbone), sorted(config.labels)
-    return DuplicateStudy(config.layout, spec, names, config.duplicates, progress)
+    return DuplicateStudy(config.layout, spec, names, options or config.duplicates, progress)
 
 
 def cluster_names(config: Config, progress: Progress, *, name: str) -> ClusterNameStudy:

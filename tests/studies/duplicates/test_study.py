@@ -3,12 +3,13 @@
 import io
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import tiny
 from naturalist import artifacts
@@ -82,6 +83,27 @@ def test_copies_are_found_across_sizes_categories_and_sources(config):
     assert (report["pictures"], report["groups"], report["grouped"]) == (9, 2, 4)
     assert (report["across_categories"], report["across_sources"]) == (1, 2)
     assert report["listed"][0]["group"] == "animal_id_2", "what spans categories comes first"
+
+
+def test_mirrored_copies_are_found_where_they_are_asked_for(tmp_path):
+    garden, zoo = tmp_path / "garden", tmp_path / "zoo"
+    for seed in range(8):
+        save(garden / f"{seed}.jpg", scene(seed))
+    # The network of this test sees colours only, so that the hashes decide.
+    save(zoo / "0.jpg", ImageOps.mirror(scene(3)), quality=70)
+    config = tiny.collection(tmp_path, {"plant": {"garden": garden}, "animal": {"zoo": zoo}})
+    tiny.make_all(config)
+    assert find(config)["groups"] == 0
+    mirror = replace(config.duplicates, invariant=("mirror",))
+    study = partial(studies.duplicates, options=mirror)
+    assert studies.study(config, Silent(), study).report["groups"] == 1
+    expected = {"animal_id_1": "animal_id_1", "plant_id_4": "animal_id_1"}
+    assert groups(config) == expected
+    # A mirrored copy of an old picture that comes later is found too, in a step of its own.
+    save(zoo / "1.jpg", ImageOps.mirror(scene(5)))
+    tiny.make_all(config)
+    assert studies.study(config, Silent(), study).report["groups"] == 2
+    assert groups(config) == expected | {"animal_id_2": "animal_id_2", "plant_id_6": "animal_id_2"}
 
 
 def test_each_picture_tells_how_near_its_nearest_is(config):

@@ -33,6 +33,7 @@ from naturalist.studies.duplicates.methods.grouping import (
     Indices,
     Pairs,
     Vectors,
+    mirrored_pairs,
     near_pairs,
     row_cosines,
 )
@@ -121,7 +122,9 @@ def _fingerprint(
     spec: BackboneSpec, options: NearDuplicateOptions, before: str, parts: Sequence[Covered]
 ) -> str:
     made_from = [asdict(part) for part in parts]
-    return artifacts.fingerprint(FORMAT, spec.fingerprint, asdict(options), before, made_from)
+    # Options that came later count when they are used: old steps stay what they are.
+    used = {name: value for name, value in asdict(options).items() if value != ()}
+    return artifacts.fingerprint(FORMAT, spec.fingerprint, used, before, made_from)
 
 
 def read_pictures(layout: Layout, steps: Steps, columns: list[str] | None = None) -> pa.Table:
@@ -161,7 +164,7 @@ def _add_step(
     rows = added.num_rows
     with stage(progress, "duplicates", rows, "pictures") as advance:
         on_share = _in_pictures(rows, advance)
-        near = near_pairs(hashes, options.max_distance, before.num_rows, on_share)
+        near = _search(hashes, options, before.num_rows, on_share)
         pairs = list(_confirmed(near, options.min_cosine, vectors))
         on_share(1.0)
     path = layout.near_duplicate_step(len(done.fingerprints) + 1)
@@ -176,6 +179,22 @@ def _add_step(
         facts={"parts": [asdict(part) for part in covered], "pairs": table.num_rows},
     )
     artifacts.write_receipt(path, receipt)
+
+
+def _search(
+    hashes: Hashes,
+    options: NearDuplicateOptions,
+    old: int,
+    on_share: Callable[[float], None],
+) -> Iterator[Pairs]:
+    """The pairs that hashes propose, upright ones first."""
+    searches = [near_pairs, *([mirrored_pairs] if "mirror" in options.invariant else [])]
+    for number, search in enumerate(searches):
+
+        def of_all(share: float, number: int = number) -> None:
+            on_share((number + share) / len(searches))
+
+        yield from search(hashes, options.max_distance, old, of_all)
 
 
 def _in_pictures(rows: int, advance: Callable[[int], None]) -> Callable[[float], None]:

@@ -24,6 +24,8 @@ Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 HASH_BITS = 64
+_ODD_COLUMNS = np.uint64(0xAAAAAAAAAAAAAAAA)
+"""Bits of the hash that belong to odd horizontal frequencies."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _CELLS = 1 << 22
 """Hash pairs that are compared at once."""
@@ -82,6 +84,29 @@ def near_pairs(
         fresh = pairs.where(pairs.second >= old)
         if len(fresh):
             yield fresh
+
+
+def mirrored_pairs(
+    hashes: Hashes,
+    max_distance: int,
+    old: int = 0,
+    on_share: Callable[[float], None] = lambda share: None,
+) -> Iterator[Pairs]:
+    """Find the pairs that are near when one of the two is mirrored, and only then.
+
+    Mirroring changes the sign of the odd horizontal frequencies of a cosine transform, and so the
+    bits that say whether these are above the median, which is near zero: the hash of the mirrored
+    picture follows from the hash. Arguments and result are those of `near_pairs`.
+    """
+    count = len(hashes)
+    together = np.concatenate([hashes, hashes[old:] ^ _ODD_COLUMNS])
+    for pairs in near_pairs(together, max_distance, count, on_share):
+        second = pairs.second - count + old
+        # A pair of two new rows is met twice, each of them mirrored.
+        keep = (pairs.first < second) & (pairs.second >= count)
+        first, second = pairs.first[keep], second[keep]
+        upright = np.bitwise_count(hashes[first] ^ hashes[second])
+        yield Pairs(first, second, pairs.distance[keep]).where(upright > max_distance)
 
 
 def row_cosines(one: Vectors, other: Vectors) -> NDArray[np.float32]:
