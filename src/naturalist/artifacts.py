@@ -114,7 +114,7 @@ def atomic(path: Path) -> Iterator[Path]:
         WorkspaceError: the drive refuses in another way.
     """
     with storage_errors(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         unique = f"{os.getpid()}-{secrets.token_hex(4)}"
         temporary = path.parent / f".{path.name[:100]}.{unique}{TEMPORARY_SUFFIX}"
         try:
@@ -133,6 +133,19 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents where they are missing; a power cut leaves those that it made.
+
+    Flushing a folder keeps the names in it, but not its own name in its parent.
+    """
+    if path.is_dir():
+        return
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync(one.parent)
 
 
 def sync_file_system(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,17 +37,38 @@ class Case:
     before: Callable[[Path], None] = lambda folder: None
 
 
-def make_collection(folder: Path) -> Config:
-    """21 pictures in three categories, run and published into a folder; 4 more have come since."""
+def make_collection(folder: Path, **more: Any) -> Config:
+    """21 pictures in three categories, run and published into a folder; 4 more have come since.
+
+    `more` replaces or adds sections of the configuration.
+    """
     seeds = {"plant": range(7), "animal": range(100, 109), "human": range(200, 205)}
-    sources = tiny.make_sources(folder / "sources", seeds)
+    tiny.make_sources(folder / "sources", seeds)
     own = folder / COLLECTION
-    tiny.config_file(own, sources, publish={"url": "../published"})
+    # Relative, so that a copy of the folder has sources of its own.
+    sources = {category: {"photos": Path("../sources") / category} for category in seeds}
+    tiny.config_file(own, sources, publish={"url": "../published"}, **more)
     config = load_config(own)
     tiny.make_all(config)
     for seed in range(20, 24):
         tiny.write_picture(folder / f"sources/plant/{seed:04d}.png", seed)
     return config
+
+
+def make_sources(folder: Path, mode: str) -> None:
+    """A collection that nothing was made of yet: folders, an archive, a duplicate."""
+    seeds = {"plant": range(6), "animal": range(100, 104)}
+    tiny.make_sources(folder / "sources", seeds)
+    tiny.write_picture(folder / "sources/plant/again/0.png", 0)
+    with zipfile.ZipFile(folder / "sources/meadow.zip", "w") as archive:
+        for seed in range(20, 24):
+            archive.writestr(f"{seed}.png", tiny.picture(seed))
+    sources = {
+        "plant": {"photos": Path("../sources/plant"), "meadow": Path("../sources/meadow.zip")},
+        "animal": {"photos": Path("../sources/animal")},
+    }
+    more = {"publish": {"url": "../published"}, "images": {"mode": mode}}
+    tiny.config_file(folder / COLLECTION, sources, **more)
 
 
 def config_of(folder: Path) -> Config:
@@ -105,7 +128,11 @@ def of_workspace(*patterns: str) -> Callable[[Path], Outcome]:
 ON_COLLECTION = ["-c", COLLECTION, "-q"]
 CASES = {
     "run": Case(["run", *ON_COLLECTION], of_run),
-    "publish": Case(["publish", *ON_COLLECTION], of_published),
+    "publish": Case(
+        ["publish", *ON_COLLECTION],
+        of_published,
+        lambda folder: shutil.rmtree(folder / "published"),
+    ),
     "duplicates": Case(["duplicates", *ON_COLLECTION], of_workspace("duplicates/groups.parquet")),
     "index": Case(["index", *ON_COLLECTION], of_workspace("index/*/*")),
     "takedown": Case(

@@ -5,16 +5,21 @@ one that makes the call before it is carried out: between any two changes, and i
 is being written. Each process counts its own calls.
 """
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from naturalist.cli import main
 
 CALLS = (
     "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,rmdir,mkdir,mkdirat,"
@@ -42,13 +47,31 @@ class Ended:
 
 def run(arguments: list[str], folder: Path) -> Ended:
     """Run a command undisturbed."""
-    return _run([], arguments, folder)
+    return run_under([], arguments, folder)
+
+
+def run_here(arguments: list[str], folder: Path) -> Ended:
+    """Run a command in this process, which saves the time in which a new one would start."""
+    printed = [folder.parent / f"{folder.name}.{name}" for name in ("out", "err")]
+    handler = signal.getsignal(signal.SIGTERM)
+    with contextlib.ExitStack() as stack:
+        out, err = (stack.enter_context(path.open("w", encoding="utf-8")) for path in printed)
+        stack.enter_context(contextlib.chdir(folder))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        stack.enter_context(patch.object(sys, "argv", ["naturalist", *arguments]))
+        stack.callback(signal.signal, signal.SIGTERM, handler)
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Ended(code, *(path.read_text("utf-8") for path in printed))
 
 
 def count_calls(arguments: list[str], folder: Path, trace: Path) -> int:
     """Run a command and count the calls of the process that makes most."""
     watching = ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none"]
-    ended = _run([*watching, "-o", str(trace)], arguments, folder)
+    ended = run_under([*watching, "-o", str(trace)], arguments, folder)
     assert ended.code == 0, ended.err
     lines = trace.read_text(errors="replace").splitlines()
     counts = Counter(found[1] for line in lines if (found := _LINE.match(line)))
@@ -59,11 +82,14 @@ def strike(arguments: list[str], folder: Path, at: int) -> Ended:
     """Run a command whose processes are killed at their call number `at` (from 1)."""
     kill = f"inject={CALLS}:signal=SIGKILL:when={at}"
     striking = ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none", "-e", kill]
-    return _run([*striking, "-o", "/dev/null"], arguments, folder)
+    return run_under([*striking, "-o", "/dev/null"], arguments, folder)
 
 
-def _run(before: list[str], arguments: list[str], folder: Path) -> Ended:
-    command = [*before, sys.executable, "-c", PROGRAM, *arguments]
+def run_under(
+    before: list[str], arguments: list[str], folder: Path, program: str = PROGRAM
+) -> Ended:
+    """Run a command as the child of another one, such as `strace` with its options."""
+    command = [*before, sys.executable, "-c", program, *arguments]
     environment = os.environ | {
         "HOME": str(folder),
         "XDG_CACHE_HOME": str(folder / "cache"),

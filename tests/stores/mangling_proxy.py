@@ -20,6 +20,10 @@ class Exchange:
     status: int
     headers: dict[str, str]
     body: bytes
+    sent_bytes: int | None = None
+    """Of the answer's body, before the connection is cut; None for the whole answer."""
+    is_lost: bool = False
+    """Cut the connection instead of answering."""
 
 
 @dataclass
@@ -35,8 +39,16 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def mangling_proxy(target_url: str, mangle: Callable[[Exchange], None]) -> Iterator[Proxy]:
-    """Run a proxy that hands every answer to `mangle` before it passes it on."""
+def mangling_proxy(
+    target_url: str,
+    mangle: Callable[[Exchange], None],
+    refuse: Callable[[Exchange], bool] = lambda _: False,
+) -> Iterator[Proxy]:
+    """Run a proxy that hands every answer to `mangle` before it passes it on.
+
+    `refuse` gets each request first, with an empty answer; if it says so, that answer is given
+    (as it filled it in) and the server behind never hears of the request.
+    """
     target = urlsplit(target_url)
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,6 +56,11 @@ def mangling_proxy(target_url: str, mangle: Callable[[Exchange], None]) -> Itera
 
         def pass_on(self) -> None:
             data = self.rfile.read(int(self.headers.get("content-length", 0)))
+            sent = {name.lower(): value for name, value in self.headers.items()}
+            refused = Exchange(self.command, self.path, sent, data, 503, {}, b"")
+            if refuse(refused):
+                self._answer(refused)
+                return
             connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
             with contextlib.closing(connection):
                 try:
@@ -53,7 +70,6 @@ def mangling_proxy(target_url: str, mangle: Callable[[Exchange], None]) -> Itera
                     self.close_connection = True
                     return
                 headers = {name.lower(): value for name, value in answer.getheaders()}
-                sent = {name.lower(): value for name, value in self.headers.items()}
                 exchange = Exchange(
                     self.command, self.path, sent, data, answer.status, headers, answer.read()
                 )
@@ -64,6 +80,9 @@ def mangling_proxy(target_url: str, mangle: Callable[[Exchange], None]) -> Itera
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815
 
         def _answer(self, exchange: Exchange) -> None:
+            if exchange.is_lost:
+                self.close_connection = True
+                return
             self.send_response_only(exchange.status)
             if exchange.method != "HEAD":
                 exchange.headers["content-length"] = str(len(exchange.body))
@@ -72,7 +91,9 @@ def mangling_proxy(target_url: str, mangle: Callable[[Exchange], None]) -> Itera
                     self.send_header(name, value)
             self.end_headers()
             if exchange.method != "HEAD":
-                self.wfile.write(exchange.body)
+                self.wfile.write(exchange.body[: exchange.sent_bytes])
+            if exchange.sent_bytes is not None:
+                self.close_connection = True
 
         def log_message(self, *_arguments: object) -> None:
             """Keep quiet."""

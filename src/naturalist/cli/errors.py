@@ -16,6 +16,7 @@ from naturalist.errors import (
     MemoryShort,
     NaturalistError,
     StorageFull,
+    WorkspaceError,
 )
 
 EXIT_CODES = "Exit codes: see `naturalist help exit-codes`."
@@ -68,7 +69,7 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
     sys.exit(_flush() or (code if isinstance(code, int) else 0))
 
 
-def _shortage(error: Exception) -> MemoryShort | StorageFull | None:
+def _shortage(error: Exception) -> MemoryShort | StorageFull | WorkspaceError | None:
     """What the machine is short of, where that is why something failed."""
     duckdb = sys.modules.get("duckdb")
     if isinstance(error, MemoryError) or (
@@ -79,6 +80,11 @@ def _shortage(error: Exception) -> MemoryShort | StorageFull | None:
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return StorageFull("no space left: free some space and run the same command again")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return WorkspaceError(
+            "too many open files: raise the limit (ulimit -n) and run the same command again; "
+            "what was finished is kept"
+        )
     return None
 
 

@@ -254,7 +254,7 @@ def _exchange(folder: Path, plan: _Plan) -> dict[str, Here]:
     with artifacts.storage_errors(str(folder)):
         for file in plan.missing:
             staged, path = _staged(folder, file), path_of(folder, file)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            artifacts.make_folder(path.parent)
             staged.replace(path)
             placed[file.name] = Here(file, path.stat().st_mtime_ns)
         for parent in {path_of(folder, file).parent for file in plan.missing}:

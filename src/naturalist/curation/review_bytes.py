@@ -81,7 +81,7 @@ def _copy(config: Config, made: Row, base: Row) -> None:
     incoming = layout.incoming(root)
     with artifacts.storage_errors(str(target)):
         incoming.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        artifacts.make_folder(target.parent)
         temporary = incoming / f"{target.name}.{os.getpid()}{artifacts.TEMPORARY_SUFFIX}"
         temporary.write_bytes(data)
         artifacts.sync(temporary)

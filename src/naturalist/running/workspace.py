@@ -47,7 +47,7 @@ def held(
     """
     claim = claim or Claim()
     with artifacts.storage_errors(str(layout.root)):
-        layout.root.mkdir(parents=True, exist_ok=True)
+        artifacts.make_folder(layout.root)
     with lock.held(layout, claim):
         _check_marker(layout, name, image_roots)
         killed = layout.unsealed.exists()
@@ -78,8 +78,10 @@ def _check_marker(layout: Layout, name: str, image_roots: Sequence[str]) -> None
         _check_root(layout.image_root_marker(root))
     for root in set(image_roots) - known:
         with artifacts.storage_errors(f"image root {root}"):
-            layout.image_root(root).mkdir(parents=True, exist_ok=True)
+            # Before the workspace says that it was there: without it the root counts as gone.
+            artifacts.make_folder(layout.image_root(root))
             layout.image_root_marker(root).touch()
+            artifacts.sync(layout.image_root(root))
     roots = sorted(known | set(image_roots))
     if roots != marker["image_roots"] or not layout.marker.exists():
         artifacts.write_json(layout.marker, marker | {"image_roots": roots})

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from naturalist.artifacts import sha256_file, storage_errors, sync
+from naturalist.artifacts import make_folder, sha256_file, storage_errors, sync
 from naturalist.errors import StorageFull, StoreError
 from naturalist.stores.keys import RESERVED_SEGMENT, check_key, check_prefix
 from naturalist.stores.partial import download
@@ -226,7 +226,7 @@ class LocalStore:
 
 
 def _into_place(temporary: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     temporary.replace(target)
     sync(target.parent)
 

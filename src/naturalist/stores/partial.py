@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from naturalist.artifacts import storage_errors, sync
+from naturalist.artifacts import make_folder, storage_errors, sync
 from naturalist.errors import StoreError
 from naturalist.stores.refusals import corrupted, other_size
 
@@ -42,7 +42,7 @@ def download(
         StorageFull: there is no space left.
     """
     with storage_errors(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         name = hashlib.sha256(token.encode()).hexdigest()[:16]
         partial = path.with_name(f".{path.name[:100]}.{name}.part")
         with _open_locked(partial, path) as file, _removed_if_empty(partial):

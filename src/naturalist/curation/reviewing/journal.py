@@ -59,7 +59,7 @@ class Journal:
             StorageFull: there is no space left. In both cases nothing was written.
         """
         with self._lock, artifacts.storage_errors(str(self._path)):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            artifacts.make_folder(self._path.parent)
             is_new = not self._path.exists()
             with self._opened(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as handle:
                 self._catch_up(handle)
@@ -69,7 +69,6 @@ class Journal:
                 self._write(handle, entry)
                 if is_new:
                     artifacts.sync(self._path.parent)
-                    artifacts.sync(self._path.parent.parent)
                 self._history.add(entry)
                 return entry
 

@@ -348,6 +348,8 @@ def commit(layout: Layout, placed: Sequence[tuple[str, Placed]]) -> Committed:
     finished = layout.pending.with_name(".pending.done")
     shutil.rmtree(finished, ignore_errors=True)
     layout.pending.rename(finished)
+    # Or a power cut may bring the old name back without what is removed below.
+    artifacts.sync(layout.ledger)
     shutil.rmtree(finished, ignore_errors=True)
     return Committed(batch, _counts_of(layout, batch))
 
@@ -374,7 +376,7 @@ def _write_losses(layout: Layout, placed: Sequence[tuple[str, Placed]], batch: i
 
 
 def _replace(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    artifacts.make_folder(target.parent)
     path.replace(target)
     artifacts.sync(target.parent)
 

@@ -118,7 +118,7 @@ def put_back(layout: Layout, source: Location, row: Row, mode: Mode) -> None:
     if b"\0" in row["path"] and not (layout.staging / row["sha256"].hex()).exists():
         raise PictureError(Reason.VANISHED, "no longer unpacked")
     with artifacts.storage_errors(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        artifacts.make_folder(target.parent)
     _place(layout, source, row, mode)
     if not _has_bytes(target, row):
         raise PictureError(Reason.CHANGED_AFTER_INGEST, "the file has other bytes now")
@@ -149,7 +149,8 @@ def _make_folders(layout: Layout, rows: list[Row]) -> dict[Group, Path]:
     folders = {group: layout.picture_folder(*group) for group in set(map(_group, rows))}
     for folder in folders.values():
         with artifacts.storage_errors(str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
+            # A picture that is moved into it must not be lost with it.
+            artifacts.make_folder(folder)
     return folders
 
 

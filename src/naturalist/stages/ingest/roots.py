@@ -28,7 +28,7 @@ class RootChooser:
         for name in options.all_roots:
             root = layout.image_root(name)
             with artifacts.storage_errors(f"image root {name}"):
-                root.mkdir(parents=True, exist_ok=True)
+                artifacts.make_folder(root)
             self._drives[name], free_bytes = drive_of(root)
             self._free_bytes[self._drives[name]] = free_bytes
         self._sources = {
