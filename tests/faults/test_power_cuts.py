@@ -54,8 +54,7 @@ def _digest_of(folder: Path, row: tiny.Row) -> str:
 
 
 STARTS: dict[str, Callable[[Path], object]] = {
-    mode: lambda folder, mode=mode: make_sources(folder, mode)  # type: ignore[misc]
-    for mode in MODES
+    mode: lambda folder, mode=mode: make_sources(folder, mode) for mode in MODES
 } | dict.fromkeys(("more", "publish", "map", "takedown"), make_collection)
 MAP = of_workspace("maps/*/points.parquet")
 CASES = dict.fromkeys(MODES, Case(["run", *ON_COLLECTION], of_whole_run)) | {

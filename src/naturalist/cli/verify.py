@@ -58,6 +58,14 @@ def verify(
             " to its folder `damaged`.",
         ),
     ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="Also decode all pictures of the workspace and extract their features again, build"
+            " all tables again, and compare. Takes as long as making them.",
+        ),
+    ] = False,
     snapshot: SnapshotOption = "",
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
@@ -73,7 +81,7 @@ def verify(
 
     Checks the ledger, features, previews, tables and study results of the workspace, and writes
     reports/verification.md and .json. With URL, downloads every file of the snapshot and compares
-    its size and SHA-256. Ends with exit code 4 if a check fails.
+    its size and SHA-256. With --deep, also makes features and tables once more. Ends with exit code 4 if a check fails.
 
     Examples: naturalist verify -c garden ; naturalist verify s3://bucket/garden --anonymous
     """
@@ -82,8 +90,10 @@ def verify(
     progress = make_progress(quiet=quiet)
     if not url:
         settings = load_config(config).worked_on_by(executor, ray_address)
-        _verify_workspace(settings, progress, repair=repair, json=json)
+        _verify_workspace(settings, progress, repair=repair, deep=deep, json=json)
         return
+    if deep:
+        raise ConfigError("--deep is for a workspace: every file of URL is read without it")
     if repair:
         raise ConfigError(
             "--repair is for a workspace: mend what was published with  naturalist publish --mend, "
@@ -99,10 +109,17 @@ def verify(
         raise typer.Exit(VerificationFailed.exit_code)
 
 
-def _verify_workspace(settings: Config, progress: Progress, *, repair: bool, json: bool) -> None:
+def _verify_workspace(
+    settings: Config, progress: Progress, *, repair: bool, deep: bool, json: bool
+) -> None:
     from naturalist.pipeline import runner
 
-    report = (runner.repair if repair else runner.verify)(settings, progress)
+    if repair and deep:
+        raise ConfigError("--repair and --deep go one after the other: repair first")
+    if repair:
+        report = runner.repair(settings, progress)
+    else:
+        report = runner.verify(settings, progress, deep=deep)
     if json:
         output.print_json(report)
         return

@@ -257,8 +257,14 @@ def _failed(failed: Sequence[Verdict], also: str) -> VerificationFailed:
     )
 
 
-def verify(config: Config, progress: Progress) -> dict[str, Any]:
+def verify(config: Config, progress: Progress, *, deep: bool = False) -> dict[str, Any]:
     """Check again everything that has been made, whatever was checked before.
+
+    Args:
+        config: the collection.
+        progress: told how far it is.
+        deep: also decode every picture and extract its features again, make every table again,
+            and compare.
 
     Returns:
         The verification report.
@@ -268,7 +274,7 @@ def verify(config: Config, progress: Progress) -> dict[str, Any]:
     """
     workspace.reading(config.layout)
     with opened(config, progress) as job:
-        return report_verification(job, *_check_all(job))
+        return report_verification(job, *_check_all(job, deep=deep))
 
 
 def repair(config: Config, progress: Progress) -> dict[str, Any]:
@@ -292,13 +298,13 @@ def repair(config: Config, progress: Progress) -> dict[str, Any]:
     return verify(config, progress) | {"repaired": repairing.as_facts(repaired)}
 
 
-def _check_all(job: Job) -> tuple[VerifyResult, VerifyResult | None]:
+def _check_all(job: Job, *, deep: bool = False) -> tuple[VerifyResult, VerifyResult | None]:
     layout = job.config.layout
     damaged = tuple(check_ledger(layout, job.config.labels))
     if damaged:
         # All else is checked against the ledger.
         return VerifyResult(0, 0, damaged), None
-    features = steps.verify_features(job, again=True)
+    features = steps.verify_features(job, again=True, deep=deep)
     features = replace(features, verdicts=(*features.verdicts, *check_studies(layout)))
     made = any(layout.tables.glob("*/*"))
-    return features, steps.verify_tables(job, again=True) if made else None
+    return features, steps.verify_tables(job, again=True, deep=deep) if made else None

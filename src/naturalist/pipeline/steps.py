@@ -24,7 +24,7 @@ from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.ingest.place import Placed, place
 from naturalist.stages.ingest.retrying import forget_extractions
 from naturalist.stages.ingest.withdrawals import Withdrawals
-from naturalist.stages.verify import collection
+from naturalist.stages.verify import collection, rederived
 from naturalist.stages.verify import features as feature_checks
 from naturalist.stages.verify import tables as table_checks
 from naturalist.stages.verify.stored import check_stored
@@ -236,8 +236,11 @@ class VerifyResult:
     verdicts: tuple[Verdict, ...]
 
 
-def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
-    """Verify features that were not verified as they are; all verdicts that hold are returned."""
+def verify_features(job: Job, *, again: bool = False, deep: bool = False) -> VerifyResult:
+    """Verify features that were not verified as they are; all verdicts that hold are returned.
+
+    With `deep`, every picture of those that are verified is decoded and extracted once more.
+    """
     config = job.config
     spec = backbones.describe(config.extract.backbone)
     tasks = feature_checks.plan(
@@ -247,6 +250,7 @@ def verify_features(job: Job, *, again: bool = False) -> VerifyResult:
         config.picture_limits,
         config.feature_check_options,
         again=again,
+        deep=deep,
     )
     total = sum(task.part.rows for task in tasks)
     done = _drain(
@@ -307,8 +311,11 @@ def expected_tables(config: Config) -> Iterator[tables.TableTask]:
         yield from tables.all_tables(config.layout, category, label, spec, rows_per_table)
 
 
-def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
-    """Verify tables that were not verified as they are; all verdicts that hold are returned."""
+def verify_tables(job: Job, *, again: bool = False, deep: bool = False) -> VerifyResult:
+    """Verify tables that were not verified as they are; all verdicts that hold are returned.
+
+    With `deep`, every table is also made once more and compared.
+    """
     config = job.config
     expected = list(expected_tables(config))
     tasks = table_checks.plan(expected, again=again)
@@ -319,6 +326,10 @@ def verify_tables(job: Job, *, again: bool = False) -> VerifyResult:
     held += [
         v for t in expected if t.path not in checked_now for v in table_checks.verdicts_of(t.path)
     ]
+    if deep:
+        rows = sum(task.cut for task in wanted)
+        made = _drain(job, "verify-deep", "rows", rederived.run, wanted, rows, lambda r: r.rows)
+        held += [v for result in made for v in result.verdicts]
     for category in sorted(config.labels):
         finished = tables.done_tables(config.layout, category)
         held += table_checks.check_order(config.layout.root, finished)

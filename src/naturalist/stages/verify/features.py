@@ -45,7 +45,11 @@ class FeatureCheckOptions:
 
 @dataclass(frozen=True)
 class FeatureCheckTask:
-    """One features part to verify; with `pictures`, also the bytes of its stored pictures."""
+    """One features part to verify.
+
+    With `pictures`, also the bytes of its stored pictures; with `deep`, every picture is extracted
+    again, whatever share the options name.
+    """
 
     root: Path
     backbone: str
@@ -55,6 +59,7 @@ class FeatureCheckTask:
     limits: PictureLimits
     options: FeatureCheckOptions
     pictures: bool = False
+    deep: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -83,6 +88,7 @@ def plan(
     options: FeatureCheckOptions,
     *,
     again: bool = False,
+    deep: bool = False,
 ) -> list[FeatureCheckTask]:
     """List the parts that were not verified as they are now; with `again`, all and their pictures.
 
@@ -107,6 +113,7 @@ def plan(
                 limits,
                 options,
                 pictures=again,
+                deep=deep,
             )
             if again or not _is_verified(task):
                 tasks.append(task)
@@ -230,7 +237,8 @@ def check_vectors(names: list[str], vectors: Vectors) -> Iterator[Verdict]:
 def _extract_again(
     task: FeatureCheckTask, layout: Layout, names: list[str], vectors: Vectors
 ) -> Iterator[Verdict]:
-    count = min(len(names), int(np.ceil(task.options.sample_share * len(names))))
+    share = 1.0 if task.deep else task.options.sample_share
+    count = min(len(names), int(np.ceil(share * len(names))))
     if not count:
         return
     selected = random.Random(task.fingerprint).sample(range(len(names)), count)  # noqa: S311

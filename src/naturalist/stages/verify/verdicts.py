@@ -51,6 +51,7 @@ HARD_CHECKS = {
     "all_zero": "No vector is all zeros.",
     "picture": "The stored picture has the bytes that were ingested (naturalist verify only).",
     "re_extraction": "Pictures extracted once more give the stored vector again.",
+    "re_derivation": "Tables made once more have the same bytes (naturalist verify --deep only).",
     "label": "Every row has the label of its category.",
     "equals_features": "Rows of a table have the vectors of its features, bit for bit.",
     "csv_equals_parquet": "The CSV file reads back to the same bits as the Parquet file.",
