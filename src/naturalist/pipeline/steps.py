@@ -327,8 +327,8 @@ def verify_tables(job: Job, *, again: bool = False, deep: bool = False) -> Verif
         v for t in expected if t.path not in checked_now for v in table_checks.verdicts_of(t.path)
     ]
     if deep:
-        rows = sum(task.cut for task in wanted)
-        made = _drain(job, "verify-deep", "rows", rederived.run, wanted, rows, lambda r: r.rows)
+        rows = sum(task.cut for task in expected)
+        made = _drain(job, "verify-deep", "rows", rederived.run, expected, rows, lambda r: r.rows)
         held += [v for result in made for v in result.verdicts]
     for category in sorted(config.labels):
         finished = tables.done_tables(config.layout, category)
