@@ -127,7 +127,7 @@ import sys
 from pathlib import Path
 from naturalist.curation.reviewing.history import Change
 from naturalist.curation.reviewing.journal import Journal
-journal = Journal(Path("collection/work/review/journal"))
+journal = Journal(Path("collection/review/journal"))
 for number in range(20):
     key = f"plant_id_{number}"
     journal.append(lambda history: history.decide(
@@ -150,7 +150,7 @@ def test_a_decision_that_was_acknowledged_is_there_after_a_power_cut(tmp_path: P
         disk = Disk(start, folder)
         disk.replay(calls[:at])
         disk.after_a_cut(rng, list(Kept)[number % len(Kept)], folder)
-        journal = Journal(folder / "collection/work/review/journal")
+        journal = Journal(folder / "collection/review/journal")
         done = sum(call.name == "mkdir" and b"acknow" in call.string(0) for call in calls[:at])
         assert len(journal.history()) in (done, done + 1), at
         assert journal.append(lambda _: None) is None
