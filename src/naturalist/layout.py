@@ -23,6 +23,7 @@
       tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
       metadata/<category>/image_df_<k>.parquet  columns that came along, in the order of the table
       metadata/                           summary.json, problems.parquet
+      exif/<category>/<source>.parquet    time, camera and place, of sources that ask for them
       duplicates/                         groups.parquet, sheet.png, steps/: near duplicates
       samples/<name>/                     which pictures stand for all
       maps/<name>/                        points.parquet, map.json, map.png
@@ -75,6 +76,11 @@ class Layout:
     def selections(self) -> Path:
         """What the sources included and excluded when the ledger was last compared with it."""
         return self.root / "selections.json"
+
+    @property
+    def routings(self) -> Path:
+        """By which labels sources that feed several categories were shared out last."""
+        return self.root / "routings.json"
 
     @property
     def scratch(self) -> Path:
@@ -192,6 +198,10 @@ class Layout:
     def table(self, category: str, k: int) -> Path:
         """Table `k` (from 1) of a category, as Parquet; the CSV lies beside it."""
         return self.tables / category / f"image_df_{k}.parquet"
+
+    def exif(self, category: str, source: str) -> Path:
+        """What the pictures of a source say in EXIF, by pic_id; never published as it is."""
+        return self.root / "exif" / category / f"{source}.parquet"
 
     # metadata columns of pictures
 

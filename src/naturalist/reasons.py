@@ -44,6 +44,7 @@ class Reason(StrEnum):
     MISNAMED = "misnamed"
     DOCUMENT = "document"
     EXCLUDED = "excluded"
+    NO_CATEGORY = "no_category"
     TAKEN_DOWN = "taken_down"
     REMOVED_FROM_SOURCE = "removed_from_source"
     RETIRED = "retired"
@@ -92,6 +93,7 @@ _NO_FAILURE = frozenset(
         Reason.LINK_TO_FOLDER,
         Reason.DOCUMENT,
         Reason.EXCLUDED,
+        Reason.NO_CATEGORY,
         Reason.TAKEN_DOWN,
         Reason.REMOVED_FROM_SOURCE,
         Reason.RETIRED,
@@ -141,6 +143,10 @@ _MEANINGS = {
     Reason.MISNAMED: "Named like a picture or an archive, and its bytes are neither.",
     Reason.DOCUMENT: "An office file, arrays or a program: a zip inside, not opened unless asked.",
     Reason.EXCLUDED: "Left out by exclude or include of its source.",
+    Reason.NO_CATEGORY: (
+        "Its source takes categories from metadata and has none for it: no label, or one that "
+        "is not in the mapping."
+    ),
     Reason.TAKEN_DOWN: "A person asked for it to be taken down.",
     Reason.RETIRED: "A person looked at it and wants it in no table (naturalist review).",
     Reason.REMOVED_FROM_SOURCE: "Its file was removed, and ingest.removed is retire.",

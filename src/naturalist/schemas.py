@@ -112,7 +112,11 @@ FOLDER_STATES = pa.schema(
 FINDINGS = pa.schema(
     [
         *(LEDGER.field(n) for n in ("source", "path", "occurrence")),
-        _field("kind", pa.string(), "picture, refused, or unpacked (an archive that was opened)."),
+        _field(
+            "kind",
+            pa.string(),
+            "picture, refused, unpacked (an opened archive), or moved.",
+        ),
         *(LEDGER.field(n) for n in ("reason", "detail", "size_bytes", "mtime_ns", "sha256")),
         *(LEDGER.field(n) for n in ("format", "width", "height", "seen_key")),
         _field("staged", pa.bool_(), "Whether the bytes lie in the staging folder."),

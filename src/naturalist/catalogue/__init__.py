@@ -7,7 +7,7 @@ address, is named by its address.
 
 from naturalist.catalogue.entries import CATEGORY_LABELS, Entry, Host, known_sets, resolve
 from naturalist.catalogue.fetching import Fetched, FetchOptions, fetch
-from naturalist.catalogue.records import Record, path_of, read_record, records
+from naturalist.catalogue.records import Record, path_of, read_record, read_released, records
 
 __all__ = [
     "CATEGORY_LABELS",
@@ -20,6 +20,7 @@ __all__ = [
     "known_sets",
     "path_of",
     "read_record",
+    "read_released",
     "records",
     "resolve",
 ]

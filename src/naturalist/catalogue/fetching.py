@@ -12,7 +12,7 @@ from naturalist.archives import archive_kind
 from naturalist.archives.kinds import HEAD_BYTES
 from naturalist.catalogue import hub, kaggle
 from naturalist.catalogue.entries import Entry
-from naturalist.catalogue.records import Record, path_of, read_record, write_record
+from naturalist.catalogue.records import Record, path_of, read_record, read_released, write_record
 from naturalist.errors import StoreError
 from naturalist.stores.downloads import DownloadOptions, download
 
@@ -38,7 +38,7 @@ class FetchOptions:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A set that is on this machine, and whether this call brought it."""
+    """A set that is on this machine, or was, and whether this call brought it."""
 
     path: Path
     record: Record
@@ -59,7 +59,7 @@ def fetch(entry: Entry, options: FetchOptions, progress: Progress | None = None)
         WorkspaceError, StorageFull: the folder cannot be written.
     """
     path = path_of(options.folder, entry)
-    held = read_record(path)
+    held = read_record(path) or read_released(path)
     if held is not None and not options.newest:
         return Fetched(path, held, is_new=False)
     path.parent.mkdir(parents=True, exist_ok=True)

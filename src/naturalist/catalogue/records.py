@@ -4,13 +4,20 @@
 
     <folder>/<category>/<owner>+<name>.zip         the set as its host packs it
     <folder>/<category>/<owner>+<name>.zip.json    its record
+    <folder>/<category>/.kept-<owner>+<name>.zip/  metadata files of a set that was released
+
+A set may be *released* when its pictures are in a collection: the archive is removed, its record
+stays and says so, and the source that it was is not looked through until it is fetched again.
 """
 
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from naturalist import artifacts
 from naturalist.catalogue.entries import UNKNOWN_LICENCE, Entry
+from naturalist.errors import ConfigError
 
 _SUFFIX = ".json"
 
@@ -28,6 +35,8 @@ class Record:
         size_bytes: of the archive, or of all files.
         sha256: of the archive; empty for a folder of files.
         fetched_at: when, in ISO 8601.
+        released_at: when it was removed from this machine, after its pictures were taken in; empty
+            if it was not.
     """
 
     name: str
@@ -38,6 +47,7 @@ class Record:
     size_bytes: int
     sha256: str
     fetched_at: str
+    released_at: str = ""
 
 
 def path_of(folder: Path, entry: Entry) -> Path:
@@ -61,11 +71,53 @@ def read_record(path: Path) -> Record | None:
     return Record(**value) if value is not None and path.exists() else None
 
 
+def read_released(path: Path) -> Record | None:
+    """The record of a set that was released; None if it is here, or never was."""
+    if path.exists() or not record_path(path).is_file():
+        return None
+    value = artifacts.read_json(record_path(path))
+    if not isinstance(value, dict) or not value.get("released_at"):
+        return None
+    return Record(**value)
+
+
+def kept_folder(path: Path) -> Path:
+    """Where the metadata files of a set stay when it is released."""
+    return path.with_name(f".kept-{path.name}")
+
+
+def release(path: Path, at: str, kept: Mapping[str, Path]) -> int:
+    """Remove a set from this machine and let its record say so; the bytes that are free now.
+
+    Args:
+        path: of the set, which has a record.
+        at: time, ISO 8601.
+        kept: files to keep copies of, by their paths inside the set.
+
+    Raises:
+        StorageFull, WorkspaceError: a copy cannot be written; then nothing is removed.
+    """
+    record = read_record(path)
+    if record is None:
+        raise ConfigError(f"{path} is no set that was fetched")
+    for name, file in kept.items():
+        target = kept_folder(path) / name
+        with artifacts.storage_errors(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    write_record(path, replace(record, released_at=at))
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return record.size_bytes
+
+
 def records(folder: Path) -> list[tuple[Path, Record]]:
-    """Every set that was fetched to a folder, by category and name."""
+    """Every set that was fetched to a folder, released ones too, by category and name."""
     paths = [path.with_name(path.name[: -len(_SUFFIX)]) for path in folder.glob(f"*/*{_SUFFIX}")]
-    result = [(path, read_record(path)) for path in sorted(paths)]
-    return [(path, record) for path, record in result if record is not None]
+    found = [(path, read_record(path) or read_released(path)) for path in sorted(paths)]
+    return [(path, record) for path, record in found if record is not None]
 
 
 def licence_of(entry: Entry, record: Record | None) -> str:

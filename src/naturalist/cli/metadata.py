@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,14 @@ def metadata(
         bool,
         typer.Option("--problems", help="List rows without a picture and pictures without a row."),
     ] = False,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write decisions that move pictures to the categories of their labels, where a "
+            "mapping or labels changed, for naturalist review.",
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=0, help=f"Maximum problems to list (0 = all; default {_SHOWN}).")
     ] = _SHOWN,
@@ -37,12 +46,16 @@ def metadata(
     Shows what matched and what did not. Files and folder patterns are those of the configuration
     ([[category.source.metadata]], folders). Every run does this too, after it verified the tables.
 
-    Examples: naturalist metadata ; naturalist metadata --problems
+    Examples: naturalist metadata ; naturalist metadata --problems ; naturalist metadata
+    --decisions moves.csv
     """
     from naturalist.config import load_config
     from naturalist.pipeline import metadata as pipeline_metadata
 
     settings = load_config(config)
+    if decisions is not None:
+        _write_moves(settings, decisions, json=json)
+        return
     summary = pipeline_metadata.collect(settings, make_progress(quiet=quiet))
     if json:
         result = _problems(settings, limit) if problems else None
@@ -51,6 +64,21 @@ def metadata(
         _print_problems(settings, limit)
     else:
         _print(summary)
+
+
+def _write_moves(settings: Config, path: Path, *, json: bool) -> None:
+    from naturalist.curation.label_moves import moves
+    from naturalist.curation.measured import write_decisions
+    from naturalist.running import workspace
+
+    workspace.reading(settings.layout)
+    count = write_decisions(path, moves(settings))
+    if json:
+        output.print_json({"decisions": count}, outputs=[path])
+    elif count:
+        output.print_text(f"{count:,} pictures in {path}: naturalist review {path}")
+    else:
+        output.print_text("every picture is in the category of its label")
 
 
 def _print(summary: Summary) -> None:

@@ -1,17 +1,20 @@
-"""The command that says which pictures sources share."""
+"""The command that says which pictures sources, or collections, share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
     from naturalist.curation.overlap import Overlap
+    from naturalist.curation.shared_pictures import Common
 
 app = typer.Typer()
 _SHOWN = 50
@@ -21,7 +24,11 @@ _SHOWN = 50
 def overlap(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CATEGORY/SOURCE]...", help="Sources to compare (default: all)."),
+        typer.Argument(
+            metavar="[CATEGORY/SOURCE|PLACE]...",
+            help="Sources of the collection to compare (default: all), or two or more collections: "
+            "workspaces, pulled folders, URLs of published ones, sketches.",
+        ),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     by: Annotated[
@@ -32,17 +39,54 @@ def overlap(
             "split.",
         ),
     ] = "",
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of collections: write every shared pair as CSV, with labels and licences.",
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of collections: write a PNG of pairs side by side."),
+    ] = None,
+    sketch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the sketch of one collection instead: hashes and 64 bits of the features "
+            "of each picture, for others to compare with.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show which pictures sources have in common.
+    """Show which pictures sources, or collections, have in common.
 
     Sources that share pictures are not independent: if a classifier learns from one and is tested
     on the other, its accuracy is overestimated. Near duplicates are those that `naturalist
     duplicates` found.
 
     Examples: naturalist overlap ; naturalist overlap animal/animals10 animal/translated-animals10 ;
-    naturalist overlap --by split
+    naturalist overlap --by split ; naturalist overlap garden s3://bucket/other --rows shared.csv ;
+    naturalist overlap garden --sketch garden.sketch ; naturalist overlap garden other.sketch
     """
+    from naturalist.curation.sketches import is_place
+
+    places = [one for one in sources or [] if is_place(one)]
+    if sketch is not None or places:
+        if unknown := [word for word in sources or [] if word not in places]:
+            raise ConfigError(
+                f"{unknown[0]!r} is no collection: name collections, or sources, not both"
+            )
+        if by:
+            raise ConfigError("--by is for the sources of one collection")
+        if sketch is not None:
+            _write_sketch(places or [str(config)], sketch, json=json)
+        else:
+            _of_collections(places, config, rows, sheet, json=json)
+        return
+    if rows is not None or sheet is not None:
+        raise ConfigError("--rows and --sheet are for collections: name two or more")
     from naturalist.config import load_config
     from naturalist.curation.overlap import find_overlap
     from naturalist.running import workspace
@@ -64,6 +108,82 @@ def overlap(
         )
     else:
         _print(result, by)
+
+
+def _write_sketch(places: list[str], path: Path, *, json: bool) -> None:
+    from naturalist.curation.sketches import open_sketch, write_sketch
+
+    if len(places) > 1:
+        raise ConfigError("--sketch is of one collection: name one")
+    made = open_sketch(places[0])
+    write_sketch(path, made)
+    if json:
+        output.print_json({"pictures": made.rows.num_rows}, outputs=[path])
+    else:
+        output.print_text(f"{made.rows.num_rows:,} pictures: {path}")
+
+
+def _of_collections(
+    places: list[str], config: Path, rows: Path | None, sheet: Path | None, *, json: bool
+) -> None:
+    from naturalist import artifacts
+    from naturalist.curation import shared_pictures
+    from naturalist.curation.sketches import open_sketch
+
+    if len(places) < 2:
+        places = [str(config), *places]
+    found = shared_pictures.compare([open_sketch(place) for place in places])
+    if rows is not None:
+        shared_pictures.write_rows(rows, found)
+    if sheet is not None:
+        artifacts.write_bytes(sheet, shared_pictures.draw_sheet(found))
+    outputs = [path for path in (rows, sheet) if path is not None]
+    if json:
+        output.print_json({"collections": [_as_json(one) for one in found]}, outputs=outputs)
+        return
+    for one in found:
+        _print_common(one)
+    for path in outputs:
+        output.print_text(f"\n{path}")
+
+
+def _as_json(common: Common) -> dict[str, Any]:
+    return {
+        "first": common.first.name,
+        "second": common.second.name,
+        "first_pictures": common.first.rows.num_rows,
+        "second_pictures": common.second.rows.num_rows,
+        "exact": len(common.exact),
+        "near": len(common.near),
+        "compares_features": common.compares_features,
+        "sources": common.summary(),
+    }
+
+
+def _print_common(common: Common) -> None:
+    first, second = common.first, common.second
+    rows = [
+        [
+            f"{row['first_category']}/{row['first_source']}",
+            row["first_licence"] or "unknown",
+            f"{row['second_category']}/{row['second_source']}",
+            row["second_licence"] or "unknown",
+            f"{row['exact']:,}",
+            f"{row['near']:,}",
+            "other label" if row["other_label"] else "",
+        ]
+        for row in common.summary()[:_SHOWN]
+    ]
+    if rows:
+        head = (first.name, "licence", second.name, "licence", "same bytes", "near", "")
+        output.print_table(head, rows)
+    output.print_text(
+        f"\n{first.name} ({first.rows.num_rows:,} pictures) and {second.name} "
+        f"({second.rows.num_rows:,}): {len(common.exact):,} pictures with the same bytes, "
+        f"{len(common.near):,} pairs that are nearly the same"
+    )
+    if not common.compares_features:
+        output.print_text("features are of different networks: near pairs are by hashes alone")
 
 
 def _print(result: Overlap, by: str) -> None:

@@ -54,7 +54,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Curate": (
         Entry("duplicates", "duplicates", "Group near-duplicate pictures."),
         Entry("quality", "quality", "Count dark, blurred, blank and odd pictures."),
-        Entry("overlap", "overlap", "Show which pictures sources have in common."),
+        Entry("overlap", "overlap", "Show which pictures sources, or collections, have in common."),
         Entry("label-issues", "label_issues", "Rank pictures by how likely their label is wrong."),
         Entry("review", "review", "Apply decisions: keep, relabel or retire pictures."),
         Entry(

@@ -13,13 +13,13 @@ import typer
 
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
-from naturalist.cli.options import JsonOption, QuietOption
+from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError, NaturalistError, StoreError
-from naturalist.progress import stage
+from naturalist.progress import Progress, stage, uncounted_stage
 
 if TYPE_CHECKING:
-    from naturalist.catalogue import Entry, FetchOptions
+    from naturalist.catalogue import Entry, Fetched, FetchOptions
 
 app = typer.Typer(help="List and download known data sets.")
 
@@ -133,6 +133,21 @@ def fetch(
         ),
     ] = "",
     jobs: Annotated[int, typer.Option(min=1, max=4, help="Number of parallel downloads.")] = 2,
+    ingest: Annotated[
+        bool,
+        typer.Option(
+            "--ingest",
+            help="Download one data set at a time and ingest its pictures before the next; the "
+            "configuration must name it as a source.",
+        ),
+    ] = False,
+    release: Annotated[
+        bool,
+        typer.Option(
+            "--release", help="With --ingest: delete each archive once its pictures are ingested."
+        ),
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
     folder: FolderOption = _FOLDER,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -145,15 +160,21 @@ def fetch(
     HF_TOKEN.
 
     Examples: naturalist sources fetch animals10 lfwpeople ; naturalist sources fetch --category
-    plant ; naturalist sources fetch kaggle:owner/name --category animal
+    plant ; naturalist sources fetch kaggle:owner/name --category animal ; naturalist sources fetch
+    --all --ingest --release -c garden
     """
     from naturalist.catalogue import FetchOptions
 
     entries = _selected(names or [], category, everything=everything)
     if sha256 and len(entries) != 1:
         raise ConfigError("--sha256 is of one archive: name one set")
+    if release and not ingest:
+        raise ConfigError("--release needs --ingest: what was not ingested is not deleted")
     options = FetchOptions(folder, sha256 or None, newest)
-    results = _fetch_all(entries, options, jobs, quiet=quiet)
+    if ingest:
+        results = _one_at_a_time(entries, options, config, release=release, quiet=quiet)
+    else:
+        results = _fetch_all(entries, options, jobs, quiet=quiet)
     failed = [one for one in results if "error" in one]
     if json:
         output.print_json({"sets": results})
@@ -183,7 +204,7 @@ def _selected(names: Sequence[str], category: str, *, everything: bool) -> list[
 def _fetch_all(
     entries: Sequence[Entry], options: FetchOptions, jobs: int, *, quiet: bool
 ) -> list[dict[str, Any]]:
-    """Fetch sets side by side; one that fails is told, and the others go on."""
+    """Fetch sets side by side; one that fails is reported, and the others go on."""
     from naturalist import catalogue
 
     def one(advance: Callable[[int], None], entry: Entry) -> dict[str, Any]:
@@ -191,18 +212,73 @@ def _fetch_all(
             result = catalogue.fetch(entry, options, lambda more, _: advance(more))
         except NaturalistError as error:
             return {"name": entry.name, "error": str(error)}
-        return {
-            "name": entry.name,
-            "path": str(result.path),
-            "new": result.is_new,
-            "fetched": vars(result.record),
-        }
+        return _result(entry, result)
 
+    if len(entries) == 1:
+        return [_fetch_one(entries[0], options, make_progress(quiet=quiet))]
     with (
         stage(make_progress(quiet=quiet), "fetch", None, "MB") as advance,
         ThreadPoolExecutor(jobs, "naturalist-fetch") as threads,
     ):
         return list(threads.map(partial(one, _in_megabytes(advance)), entries))
+
+
+def _result(entry: Entry, found: Fetched) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "path": str(found.path),
+        "new": found.is_new,
+        "fetched": vars(found.record),
+    }
+
+
+def _fetch_one(entry: Entry, options: FetchOptions, progress: Progress) -> dict[str, Any]:
+    """Fetch one set, with the time that is left where its host says how large it is."""
+    from naturalist import catalogue
+
+    with uncounted_stage(progress, f"fetch {entry.name}", "MB", 1_000_000) as (begin, advance):
+        has_begun = False
+
+        def heard(more: int, total: int | None) -> None:
+            nonlocal has_begun
+            if not has_begun:
+                has_begun = True
+                begin(total)
+            advance(more)
+
+        try:
+            return _result(entry, catalogue.fetch(entry, options, heard))
+        except NaturalistError as error:
+            return {"name": entry.name, "error": str(error)}
+
+
+def _one_at_a_time(
+    entries: Sequence[Entry], options: FetchOptions, config: Path, *, release: bool, quiet: bool
+) -> list[dict[str, Any]]:
+    """Fetch, ingest and, if asked, release one set after another."""
+    from naturalist import catalogue
+    from naturalist.config import load_config
+    from naturalist.pipeline import taking_in
+
+    settings = load_config(config)
+    progress = make_progress(quiet=quiet)
+    # All of them before the first download: it may take hours.
+    for entry in entries:
+        path = catalogue.path_of(options.folder, entry)
+        taking_in.sources_at(settings, path)
+        if release:
+            taking_in.check_releasable(settings, path)
+    results = []
+    for entry in entries:
+        result = _fetch_one(entry, options, progress)
+        results.append(result)
+        if "error" in result or not Path(result["path"]).exists():
+            continue
+        path = Path(result["path"])
+        done = taking_in.take_in(load_config(config), path, progress, release=release)
+        result["ingested"] = vars(done.counts)
+        result["freed_bytes"] = done.freed_bytes
+    return results
 
 
 def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
@@ -224,7 +300,66 @@ def _line(one: dict[str, Any]) -> str:
     record = one["fetched"]
     done = "fetched" if one["new"] else "is here"
     version = f", version {record['version']}" if record["version"] else ""
+    if "ingested" in one:
+        accepted = f"{one['ingested']['accepted']:,} new pictures"
+        freed = f", {one['freed_bytes'] / 1e6:,.1f} MB freed" if one["freed_bytes"] else ""
+        return f"{one['name']}: {done}{version}, {accepted}{freed}"
+    if record["released_at"]:
+        return f"{one['name']}: was ingested and released{version}"
     return f"{one['name']}: {done}{version}, {record['size_bytes'] / 1e6:,.1f} MB: {one['path']}"
+
+
+@app.command(epilog=EXIT_CODES)
+def addresses(
+    listing: Annotated[
+        Path, typer.Argument(metavar="LIST", help="CSV, TSV or Parquet with a column of URLs.")
+    ],
+    folder: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="Folder for the pictures; then a source.")
+    ],
+    url_column: Annotated[
+        str, typer.Option(metavar="NAME", help="Column of URLs (default: url, image_url, ...).")
+    ] = "",
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Number of parallel downloads.")] = 16,
+    per_host: Annotated[
+        int, typer.Option(min=1, max=16, help="Number of parallel downloads from one host.")
+    ] = 4,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="Reject larger files.")] = 32.0,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try URLs again that failed in an earlier call.")
+    ] = False,
+    allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private",
+            help="Also connect to this machine and to private networks. Only for lists you trust.",
+        ),
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Download the pictures of a list of URLs into a folder, which is then a source.
+
+    Keeps the other columns as metadata (rows-*.parquet) and writes a row with a reason for each URL
+    without a picture (failures-*.parquet). Run it again to resume. See docs/sources.md.
+
+    Example: naturalist sources addresses birds.csv --to sources/animal/birds
+    """
+    from naturalist.catalogue.address_lists import ListOptions, fetch_list
+    from naturalist.catalogue.web_pictures import WebLimits
+
+    limits = WebLimits(max_bytes=int(max_mb * 1_000_000), allow_private=allow_private)
+    options = ListOptions(url_column, jobs, per_host, retry=retry, limits=limits)
+    with stage(make_progress(quiet=quiet), "addresses", None, "rows") as advance:
+        found = fetch_list(listing, folder, options, advance)
+    if json:
+        output.print_json(vars(found), outputs=[folder])
+        return
+    output.print_text(
+        f"{found.pictures:,} of {found.rows:,} rows have a picture in {folder} ({found.new:,} new)"
+    )
+    for reason, count in found.failures.items():
+        output.print_text(f"  {reason}: {count:,}")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -249,9 +384,11 @@ def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
             f"{record.size_bytes / 1e6:,.1f}",
             record.licence or "unknown",
             record.fetched_at[:10],
+            record.released_at[:10],
         ]
         for path, record in result
     ]
-    output.print_table(("category", "name", "version", "MB", "licence", "fetched"), rows)
-    total = sum(record.size_bytes for _, record in result)
+    head = ("category", "name", "version", "MB", "licence", "fetched", "released")
+    output.print_table(head, rows)
+    total = sum(record.size_bytes for _, record in result if not record.released_at)
     output.print_text(f"\n{len(result)} sets, {total / 1e9:,.1f} GB in {folder}")

@@ -38,6 +38,10 @@ def change_categories(path: Path, names: Mapping[str, str], labels: Mapping[str,
             section["name"] = name
         if labels.get(name, section["label"]) != section["label"]:
             section["label"] = labels[name]
+    for source in document.get("source", []):
+        for label, name in source.get("categories", {}).items():
+            if name in names:
+                source["categories"][label] = names[name]
     changed = tomlkit.dumps(document)
     if changed != text:
         artifacts.write_bytes(file, changed.encode())

@@ -15,6 +15,7 @@ from pydantic import (
 
 from naturalist import backbones, categories
 from naturalist.archives import ArchiveLimits
+from naturalist.catalogue.records import kept_folder, read_released
 from naturalist.categories import Categories
 from naturalist.config import patterns
 from naturalist.config.dashboard import DashboardSection
@@ -25,6 +26,7 @@ from naturalist.config.sources import (
     ImageRoots,
     Name,
     Section,
+    SharedSourceSection,
     SourceSection,
     UserAddress,
     UserPath,
@@ -37,7 +39,7 @@ from naturalist.schedule import AirflowSection, AnalyseSection
 from naturalist.schemas import MAX_ROWS_PER_TABLE
 from naturalist.stages.extract import ExtractOptions
 from naturalist.stages.ingest import matched_sources
-from naturalist.stages.ingest.options import FileLimits, IngestOptions, Mode, Source
+from naturalist.stages.ingest.options import FileLimits, IngestOptions, Mode, Routing, Source
 from naturalist.stages.packing import Form
 from naturalist.stages.pictures import Location
 from naturalist.stages.verify.features import FeatureCheckOptions
@@ -145,6 +147,7 @@ class Config(Section):
     failure_budget: Share = 0.01
     withdrawal_budget: Share = 0.05
     category: tuple[CategorySection, ...]
+    source: tuple[SharedSourceSection, ...] = ()
     images: ImagesSection = ImagesSection()
     ingest: IngestSection = IngestSection()
     limits: LimitsSection = LimitsSection()
@@ -196,6 +199,25 @@ class Config(Section):
         same = [label for label, k in labels.items() if k > 1]
         if same:
             raise ValueError(f"two categories have label {same[0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_shared_sources(self) -> Self:
+        named = {category.name for category in self.category}
+        taken = Counter(s.name for s in self.source)
+        taken.update({s.name for category in self.category for s in category.source})
+        for source in self.source:
+            if taken[source.name] > 1:
+                raise ValueError(
+                    f"source {source.name}: another source has this name; one that feeds several "
+                    "categories needs a name of its own"
+                )
+            unknown = [name for name in source.categories.values() if name not in named]
+            if unknown:
+                raise ValueError(
+                    f"source {source.name}: categories names {unknown[0]!r}, which is no category "
+                    f"of the configuration: choose from {', '.join(sorted(named))}"
+                )
         return self
 
     def in_folder(self, folder: Path) -> "Config":
@@ -252,6 +274,12 @@ class Config(Section):
         copy._day, copy._new_images, copy._sources = day, new_images, None
         return copy
 
+    def with_sources(self, sources: tuple[Source, ...]) -> "Config":
+        """The same configuration for a run that looks through some of its sources only."""
+        copy = self.model_copy()
+        copy._sources = sources
+        return copy
+
     def worked_on_by(self, kind: str | None, ray_address: str) -> "Config":
         """The same configuration with another executor; None and "" leave what is configured.
 
@@ -272,12 +300,15 @@ class Config(Section):
     def sources(self) -> tuple[Source, ...]:
         """Every source of every category that is to be looked through, patterns resolved once.
 
+        Fetched sets that were released are none: their pictures are in the collection already.
+
         Raises:
             ConfigError: two sources of a category have the same name.
         """
         if self._sources is None:
-            result = self._new_sources() if self._new_images else self._named_sources()
-            self._sources = _all_different(tuple(result))
+            found = self._new_sources() if self._new_images else self._named_sources()
+            every = _all_different(tuple(found))
+            self._sources = tuple(one for one in every if not _is_released(one.path))
         return self._sources
 
     def _new_sources(self) -> Iterator[Source]:
@@ -292,6 +323,40 @@ class Config(Section):
             for source in category.source:
                 for name, location in self._places_of(source, day):
                     yield Source(key, name, location, source.selection)
+        for shared in self.source:
+            for name, location in self._places_of(shared, day):
+                yield from self._shared(shared, name, location)
+
+    def _shared(
+        self, section: SharedSourceSection, name: str, location: Location
+    ) -> Iterator[Source]:
+        """A source of each category that a section feeds; none if all of those are retired."""
+        keys = {word: self.key_of(category) for word, category in section.categories.items()}
+        fed = [key for key in self.labels if key in keys.values()]
+        home = min(fed, key=lambda key: self.labels[key], default=None)
+        if home is None:
+            return
+        others = tuple(key for key in fed if key != home)
+        rules = self._rules_of(section, home, name, location, others)
+        mapping = tuple((word, key if key in fed else "") for word, key in keys.items())
+        routing = Routing(home, section.category_from, mapping, rules)
+        for key in fed:
+            yield Source(key, name, location, section.selection, routing)
+
+    def _rules_of(
+        self,
+        section: SourceSection,
+        category: str,
+        name: str,
+        location: Location,
+        others: tuple[str, ...] = (),
+    ) -> SourceRules:
+        files = tuple(one.rule for one in section.metadata)
+        if _is_released(location) and isinstance(location, Path):
+            location = kept_folder(location)
+        return SourceRules(
+            category, name, location, files, section.folders, self._folder, others, section.exif
+        )
 
     def _places_of(self, source: SourceSection, day: dt.date) -> Iterator[tuple[str, Location]]:
         """Name and location of each source that a section stands for."""
@@ -309,6 +374,7 @@ class Config(Section):
     def matched_sources(self) -> tuple[Source, ...]:
         """Those of the sources that the configuration does not name one by one."""
         named = {(key, s.name) for key, c in self.active.items() for s in c.source}
+        named |= {(key, s.name) for key in self.active for s in self.source}
         return tuple(s for s in self.sources if (s.category, s.name) not in named)
 
     @property
@@ -330,27 +396,24 @@ class Config(Section):
     @property
     def metadata_rules(self) -> tuple[SourceRules, ...]:
         """Where the metadata of each source are, for those that have some."""
-        sections = {(c.name, s.name): s for c in self.category for s in c.source}
+        sections = {(key, s.name): s for key, c in self.active.items() for s in c.source}
         rules = []
         for source in self.known_sources:
+            if source.routing is not None:
+                rules += [source.routing.rules] if source.is_listed else []
+                continue
             section = sections.get((source.category, source.name)) or self._pattern_of(source)
-            if section is not None and (section.metadata or section.folders):
-                files = tuple(one.rule for one in section.metadata)
-                location = source.path
-                rules.append(
-                    SourceRules(
-                        source.category, source.name, location, files, section.folders, self._folder
-                    )
-                )
+            if section is not None and (section.metadata or section.folders or section.exif):
+                rules.append(self._rules_of(section, source.category, source.name, source.path))
         return tuple(rules)
 
     def _pattern_of(self, source: Source) -> SourceSection | None:
         """The section whose wildcards matched a source."""
         result = [
             section
-            for category in self.category
+            for key, category in self.active.items()
             for section in category.source
-            if category.name == source.category
+            if key == source.category
             and source.name.startswith(f"{section.name}-")
             and isinstance(section.path, Path)
             and patterns.is_pattern(section.path)
@@ -425,6 +488,10 @@ class Config(Section):
     def feature_check_options(self) -> FeatureCheckOptions:
         """Options of feature verification."""
         return FeatureCheckOptions(self.verify.sample_share, self.verify.min_cosine)
+
+
+def _is_released(location: Location) -> bool:
+    return isinstance(location, Path) and read_released(location) is not None
 
 
 def _all_different(sources: tuple[Source, ...]) -> tuple[Source, ...]:

@@ -55,7 +55,12 @@ def _check_categories_apart(path: Path, config: Config) -> None:
     for source, place in sorted(named, key=lambda one: (one[1], one[0].category)):
         for outer in _places_around(place):
             other = by_place.get(outer)
-            if other is not None and other.category != source.category:
+            is_shared = (
+                other is not None
+                and other.routing is not None
+                and (other.routing == source.routing)
+            )
+            if other is not None and other.category != source.category and not is_shared:
                 _refuse_shared(path, config.names, other, source, is_same=outer == place)
         by_place.setdefault(place, source)
 

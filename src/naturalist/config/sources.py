@@ -17,7 +17,7 @@ from pydantic import (
 
 from naturalist.errors import ConfigError
 from naturalist.metadata import FileRule, FolderPattern, Match
-from naturalist.metadata.rules import ColumnType
+from naturalist.metadata.rules import ColumnType, Exif
 from naturalist.stages.ingest.selection import Selection, unusable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -139,11 +139,28 @@ class SourceSection(Section):
     licence: str = ""
     folders: FolderNames = ""
     metadata: tuple[MetadataSection, ...] = ()
+    exif: tuple[Exif, ...] = ()
 
     @property
     def selection(self) -> Selection:
         """Which of its files are taken."""
         return Selection(self.include, self.exclude, self.documents == "open")
+
+
+class SharedSourceSection(SourceSection):
+    """A source that feeds several categories, by labels in its metadata."""
+
+    category_from: Annotated[str, Field(min_length=1)]
+    categories: Annotated[dict[str, str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_metadata(self) -> Self:
+        if not self.metadata and not self.folders:
+            raise ValueError(
+                f"source {self.name}: category_from needs metadata to take labels from: add "
+                'folders = "{label}/..." or a section [[source.metadata]]'
+            )
+        return self
 
 
 class CategorySection(Section):

@@ -227,6 +227,9 @@ withdrawal_budget = {withdrawal_budget}
 # exclude = ["masks", "*_seg.png"] leaves files of a source out, include = [...] takes only those.
 # Keep a source's name: known files are recognised by it. A path may have * ? [...] and {{ds}}
 # (a day, as 2026-11-24): "incoming/{{ds}}/plant" is a source for each day up to the run's.
+#
+# [[source]] with path, category_from = "species", [source.categories] with owl = "animal", and
+# folders or [[source.metadata]] feeds several categories by labels (docs/metadata.md).
 {categories}
 [images]
 mode = {mode}              # auto (clone, or else hard link) | hardlink | copy | move | reference

@@ -96,7 +96,7 @@ def columns_of(place: Collection) -> tuple[AttachedColumn, ...]:
             one["type"] if one["type"] in _SQL else "text",
             int(one.get("pictures") or 0),
             index,
-            "*" in published or one["name"] in published,
+            place.config is None or metadata.is_published(one["name"], published),
         )
         for index, one in enumerate(held)
     )

@@ -10,6 +10,7 @@ without an id when a person decides about its bytes (see `ingest.resolve`).
 
 from naturalist.ledger.known_files import (
     Known,
+    KnownAnywhere,
     KnownFiles,
     LazilyKnownFiles,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "BY_STAGES",
     "BatchSummary",
     "Known",
+    "KnownAnywhere",
     "KnownFiles",
     "LazilyKnownFiles",
     "Outcome",

@@ -1,6 +1,6 @@
 """Which files the ledger knows, for listing a million of them in seconds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,22 @@ class LazilyKnownFiles:
         if self._known is None:
             self._known = KnownFiles.load(self._layout, self._category)
         return self._known.contains(keys)
+
+
+class KnownAnywhere:
+    """The known files of several categories."""
+
+    def __init__(self, each: Sequence[Known]) -> None:
+        self._each = each
+
+    def contains(self, keys: list[bytes]) -> list[bool]:
+        """See `Known.contains`."""
+        found = [False] * len(keys)
+        for known in self._each:
+            left = [k for k, is_known in enumerate(found) if not is_known]
+            for k, is_known in zip(left, known.contains([keys[k] for k in left]), strict=True):
+                found[k] = is_known
+        return found
 
 
 class KnownFiles:

@@ -15,7 +15,7 @@ from naturalist.metadata.collecting import (
 from naturalist.metadata.folder_names import FolderPattern
 from naturalist.metadata.kinds import arrow_type
 from naturalist.metadata.rules import FileRule, Match, SourceRules
-from naturalist.metadata.summary import Column, FileSummary, Summary
+from naturalist.metadata.summary import Column, FileSummary, Summary, is_published
 
 __all__ = [
     "Column",
@@ -29,6 +29,7 @@ __all__ = [
     "TableRows",
     "arrow_type",
     "collect",
+    "is_published",
     "read_summary",
     "remove",
 ]

@@ -21,7 +21,7 @@ from naturalist.metadata import kinds, matching
 from naturalist.metadata.finding import find_files, stamps
 from naturalist.metadata.folder_names import FolderPattern
 from naturalist.metadata.reading import quoted, read_rows, text_literal, usable_name
-from naturalist.metadata.rules import ColumnType, SourceRules
+from naturalist.metadata.rules import COLUMNS_OF_EXIF, ColumnType, SourceRules
 from naturalist.metadata.summary import Column, FileSummary, Summary
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _collect(
         files: list[FileSummary] = []
         parts: list[_Part] = []
         for one in rules:
-            read, result = _read_source(connection, one, scratch, len(parts))
+            read, result = _read_source(connection, layout, one, scratch, len(parts))
             files += read
             parts += result
             on_progress(1)
@@ -175,7 +175,11 @@ def _collect(
 
 
 def _read_source(
-    connection: "duckdb.DuckDBPyConnection", rules: SourceRules, scratch: Path, first: int
+    connection: "duckdb.DuckDBPyConnection",
+    layout: Layout,
+    rules: SourceRules,
+    scratch: Path,
+    first: int,
 ) -> tuple[list[FileSummary], list[_Part]]:
     """Match all metadata of one source with its pictures."""
     matching.load_pictures(connection, rules)
@@ -208,6 +212,9 @@ def _read_source(
         part, summary = _read_folders(connection, rules, first + len(parts))
         parts.append(part)
         files.append(summary)
+    if rules.exif:
+        path = layout.exif(rules.category, rules.source)
+        parts.append(_read_exif(connection, rules, path, first + len(parts)))
     return files, parts
 
 
@@ -243,6 +250,15 @@ def _keep_computed(
     table = f"values_{order}"
     matching.keep_computed(connection, table, computed.path, computed.names, order)
     return _Part(table, computed.source, computed.names)
+
+
+def _read_exif(
+    connection: "duckdb.DuckDBPyConnection", rules: SourceRules, path: Path, order: int
+) -> _Part:
+    columns = tuple(name for one in rules.exif for name in COLUMNS_OF_EXIF[one])
+    part = _Part(f"values_{order}", rules.source, columns)
+    matching.keep_exif(connection, part.table, path, columns, order)
+    return part
 
 
 def _given_types(rules: Sequence[SourceRules]) -> dict[str, ColumnType]:

@@ -37,7 +37,8 @@ WITH files AS (
     FROM ledger r
     LEFT JOIN ledger moved
         ON r.outcome = 'duplicate' AND r.same_as = moved.pic_id AND moved.outcome = 'relabelled'
-    WHERE r.category = ? AND r.source = ? AND r.occurrence >= 0 AND r.outcome <> 'unpacked'
+    WHERE list_contains(?, r.category) AND r.source = ? AND r.occurrence >= 0
+        AND r.outcome <> 'unpacked'
 )
 SELECT *, list_last(string_split(inside, '/')) AS name,
     regexp_replace(list_last(string_split(inside, '/')), '\\.[^.]*$', '') AS stem
@@ -104,19 +105,24 @@ class Counts:
 
 def load_pictures(connection: "duckdb.DuckDBPyConnection", rules: SourceRules) -> None:
     """Make the table `pictures`: every file of a source that was seen, with its picture now."""
-    connection.execute(_PICTURES, [rules.category, rules.source])
+    connection.execute(_PICTURES, [[rules.category, *rules.others], rules.source])
 
 
-def match_rows(
-    connection: "duckdb.DuckDBPyConnection", rules: SourceRules, file: MetadataFile, rule: FileRule
-) -> Counts:
-    """Make the table `matches` of the rows in `given`, and note the others as problems."""
+def load_keys(connection: "duckdb.DuckDBPyConnection", file: MetadataFile, rule: FileRule) -> None:
+    """Make the table `keys` of the rows in `given`: what each may name, as a path and as a name."""
     stripped = "__key"
     if rule.strip:
         prefix = text_literal(rule.strip)
         stripped = f"regexp_replace(__key, '^' || regexp_escape({prefix}), '')"
     folder = text_literal(f"{file.folder}/" if file.folder else "")
     connection.execute(_KEYS.format(stripped=stripped, folder=folder))
+
+
+def match_rows(
+    connection: "duckdb.DuckDBPyConnection", rules: SourceRules, file: MetadataFile, rule: FileRule
+) -> Counts:
+    """Make the table `matches` of the rows in `given`, and note the others as problems."""
+    load_keys(connection, file, rule)
     match = rule.match if rule.match != "auto" else _best(connection)
     _candidates(connection, match)
     connection.execute(_MATCHES)
@@ -251,3 +257,21 @@ def keep_folder_names(
     )
     result = connection.execute(f"SELECT count(DISTINCT pic_id) FROM {table}").fetchone()  # noqa: S608
     return int(result[0]) if result else 0
+
+
+def keep_exif(
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    path: Path,
+    columns: tuple[str, ...],
+    order: int,
+) -> None:
+    """Keep what the pictures of `pictures` say in EXIF, of a file with a row for each."""
+    listed = "".join(f", e.{quoted(name)}" for name in columns)
+    said = " OR ".join(f"e.{quoted(name)} IS NOT NULL" for name in columns)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT e.pic_id, "  # noqa: S608
+        f"{order * PRIORITY_OF_FILES} AS __priority{listed} "
+        f"FROM read_parquet({text_literal(str(path))}) e "
+        f"WHERE e.pic_id IN (SELECT pic_id FROM pictures) AND ({said})"
+    )

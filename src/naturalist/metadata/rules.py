@@ -12,6 +12,15 @@ suffix. `auto` takes the one that matches most rows, and of equals the strictest
 
 ColumnType = Literal["text", "integer", "number", "boolean", "date", "time"]
 
+Exif = Literal["time", "camera", "place"]
+EXIF_COLUMNS = ("exif_time", "exif_camera", "exif_latitude", "exif_longitude")
+"""Columns of what pictures say of themselves; private unless they are published by name."""
+COLUMNS_OF_EXIF: dict[Exif, tuple[str, ...]] = {
+    "time": EXIF_COLUMNS[:1],
+    "camera": EXIF_COLUMNS[1:2],
+    "place": EXIF_COLUMNS[2:],
+}
+
 KEY_NAMES = (
     "file_name", "filename", "file", "filepath", "filepaths", "file_path", "path", "paths",
     "image", "images", "image_name", "image_path", "image_id", "img", "img_name", "img_path",
@@ -59,6 +68,8 @@ class SourceRules:
         files: rules for metadata files.
         folders: pattern of folder names, such as `{split}/{species}/...`; empty for none.
         beside: folder that metadata files are looked for in when the source has none.
+        others: further categories that the source feeds.
+        exif: what of EXIF becomes columns.
     """
 
     category: str
@@ -67,6 +78,8 @@ class SourceRules:
     files: tuple[FileRule, ...] = ()
     folders: str = ""
     beside: Path = Path()
+    others: tuple[str, ...] = ()
+    exif: tuple[Exif, ...] = ()
 
     @property
     def where(self) -> str:

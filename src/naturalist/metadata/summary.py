@@ -1,9 +1,18 @@
 """What collecting metadata did: columns with their types, and counts for each file."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from naturalist.metadata.rules import ColumnType
+from naturalist.metadata.rules import EXIF_COLUMNS, ColumnType
+
+
+def is_published(name: str, chosen: Sequence[str]) -> bool:
+    """Whether a column is published where `publish.columns` is `chosen`.
+
+    ``*`` stands for all but those of EXIF, which tell when and where people were.
+    """
+    return name in chosen or ("*" in chosen and name.lower() not in EXIF_COLUMNS)
 
 
 @dataclass(frozen=True)

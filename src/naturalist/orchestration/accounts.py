@@ -14,10 +14,11 @@ from typing import Any
 from naturalist import __version__, artifacts, backbones, ledger
 from naturalist.config import Config
 from naturalist.layout import Layout, shard_name
-from naturalist.ledger import KnownFiles
+from naturalist.ledger import KnownAnywhere, KnownFiles, LazilyKnownFiles
 from naturalist.pipeline import reports
 from naturalist.pipeline.status import counts_as_json
 from naturalist.stages import extract, tables
+from naturalist.stages.ingest import routing
 from naturalist.stages.ingest.listing import list_new
 
 Facts = dict[str, Any]
@@ -157,11 +158,13 @@ def forecast(config: Config) -> Iterator[str]:
     """Say, line by line, what a run would do now; reads only."""
     layout = config.layout
     unfinished = extract.plan(layout, config.source_paths, config.extract_options)
+    everywhere = [LazilyKnownFiles(layout, category) for category in ledger.categories(layout)]
     for category in sorted(config.labels):
         known = KnownFiles.load(layout, category)
-        for source in config.sources:
-            if source.category == category:
-                count = sum(1 for _ in list_new(source, known))
+        for source in routing.prepare(config.sources):
+            if source.category == category and source.is_listed:
+                where = known if source.routing is None else KnownAnywhere(everywhere)
+                count = sum(1 for _ in list_new(source, where))
                 yield f"{category}: {count} new files in source {source.name}"
         shards = sum(task.category == category for task in unfinished)
         yield f"{category}: {shards} shards of earlier batches without features"

@@ -1,11 +1,11 @@
 """What a snapshot says of a collection beside its files: categories, sources, backbone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from naturalist import backbones, categories, ledger
-from naturalist.config import CategorySection, Config, SourceSection, patterns
+from naturalist.config import Config, SourceSection, patterns
 from naturalist.stages import publish, tables
 
 
@@ -31,7 +31,7 @@ def _sources(config: Config) -> Iterator[dict[str, Any]]:
     for key, category in config.active.items():
         counts = ledger.counts(config.layout, key)
         for name in sorted(counts):
-            section = _section_of(category, name) or _section_elsewhere(config, name)
+            section = _section_of(category.source, name) or _section_elsewhere(config, name)
             yield {
                 "category": category.name,
                 "name": name,
@@ -42,16 +42,17 @@ def _sources(config: Config) -> Iterator[dict[str, Any]]:
 
 
 def _section_elsewhere(config: Config, name: str) -> SourceSection | None:
-    """The section of a source of another category, from which pictures came by relabelling."""
-    result = (_section_of(category, name) for category in config.category)
-    return next(filter(None, result), None)
+    """The section of a source of several categories, or of another one, before relabelling."""
+    every = (config.source, *(category.source for category in config.category))
+    found = (_section_of(sections, name) for sections in every)
+    return next(filter(None, found), None)
 
 
-def _section_of(category: CategorySection, name: str) -> SourceSection | None:
+def _section_of(sections: Sequence[SourceSection], name: str) -> SourceSection | None:
     """The section of a source: that of its name, or of the pattern that found it."""
     result = [
         section
-        for section in category.source
+        for section in sections
         if name == section.name
         or (
             name.startswith(f"{section.name}-")

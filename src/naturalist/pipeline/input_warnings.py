@@ -45,8 +45,16 @@ def _all(config: Config) -> Iterator[str]:
     for category, counts in seen.items():
         yield from _of_category(names[category], counts, sources[category])
     for source in config.sources:
+        if source.routing is not None and _total(seen, source.name).accepted:
+            # A category that has none of its labels in it is no mistake.
+            continue
         counts_of_source = seen[source.category].get(source.name)
         yield from _of_source(source, names[source.category], counts_of_source)
+
+
+def _total(seen: Mapping[str, Mapping[str, SourceCounts]], source: str) -> SourceCounts:
+    found = (counts.get(source, SourceCounts()) for counts in seen.values())
+    return sum(found, SourceCounts())
 
 
 def _of_category(

@@ -1,7 +1,7 @@
 """One function a stage: plan, map over an executor, sum up."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, singledispatch
 from pathlib import Path
@@ -17,8 +17,15 @@ from naturalist.progress import Progress, stage
 from naturalist.reasons import Reason
 from naturalist.running.executors import Executor
 from naturalist.running.throughput import Throughput
-from naturalist.stages import extract, tables
-from naturalist.stages.ingest import batches, deselected, matched_sources, overwritten, removed
+from naturalist.stages import exif, extract, tables
+from naturalist.stages.ingest import (
+    batches,
+    deselected,
+    matched_sources,
+    overwritten,
+    removed,
+    routing,
+)
 from naturalist.stages.ingest.examine import ExamineTask, examine
 from naturalist.stages.ingest.listing import check_source
 from naturalist.stages.ingest.place import Placed, place
@@ -90,20 +97,24 @@ def ingest(
     # All of them before the first change: a drive that is away must not cost half a run.
     for source in config.sources:
         check_source(source)
+    sources = routing.prepare(config.sources)
     matched_sources.remember(config.layout, config.matched_sources)
     finish_pending(job, result)
-    if reselected := deselected.amend(config.layout, config.sources, withdrawals):
+    agreed = routing.check_agreement(config.layout, sources, config.names)
+    if reselected := deselected.amend(config.layout, sources, withdrawals):
         job.progress.note(
             f"{reselected} pictures left the tables or came back, because include or exclude of "
             "their sources changed"
         )
-    for tasks in batches.batch_tasks(config.layout, config.sources, options):
+    for tasks in batches.batch_tasks(config.layout, sources, options):
         _examine(job, tasks)
-        pending = batches.write_pending(config.layout, tasks, config.sources, options, withdrawals)
+        pending = batches.write_pending(config.layout, tasks, sources, options, withdrawals)
         result.stored += pending.stored
         if pending.has_rows:
             place_and_commit(job, result)
     batches.discard_findings(config.layout)
+    routing.remember(config.layout, agreed)
+    _name_unmapped(job, result)
     _name_overwritten(job, result.stored)
     if config.ingest.removed == "retire":
         changes = removed.amend(config.layout, config.sources, withdrawals)
@@ -129,6 +140,23 @@ def finish_pending(job: Job, result: IngestResult) -> None:
     if batches.is_pending(job.config.layout):
         job.progress.note("finishing the batch of a run that was stopped")
         place_and_commit(job, result)
+
+
+def _name_unmapped(job: Job, result: IngestResult) -> None:
+    """Say what got no category, after an ingest that added something."""
+    found = routing.unmapped(job.config.layout, job.config.sources) if result.batches else []
+    for source in dict.fromkeys(source for source, _, _ in found):
+        missing = [(detail, files) for name, detail, files in found if name == source]
+        listed = ", ".join(f"{detail} ({files:,})" for detail, files in missing[:_UNMAPPED_SHOWN])
+        more = len(missing) - _UNMAPPED_SHOWN
+        job.progress.note(
+            f"source {source!r}: {sum(files for _, files in missing):,} files without a category: "
+            f"{listed}{f' and {more} more' if more > 0 else ''}. Add labels to its "
+            "[source.categories]; see  naturalist ledger --reason no_category"
+        )
+
+
+_UNMAPPED_SHOWN = 10
 
 
 def _name_overwritten(job: Job, stored: overwritten.Changes) -> None:
@@ -348,6 +376,7 @@ def collect_metadata(job: Job) -> metadata.Summary | None:
     if not rules and not computed:
         metadata.remove(config.layout)
         return None
+    _read_exif(job, rules)
     with stage(job.progress, "metadata", len(rules), "sources") as advance:
         beside = _table_rows(config)
         summary = metadata.collect(config.layout, rules, beside, advance, computed)
@@ -355,6 +384,17 @@ def collect_metadata(job: Job) -> metadata.Summary | None:
         if file.note:
             job.progress.note(f"metadata {file.file} of source {file.source!r}: {file.note}")
     return summary
+
+
+def _read_exif(job: Job, rules: Sequence[metadata.SourceRules]) -> None:
+    """Read what pictures say of themselves, of the sources that ask for it."""
+    paths = job.config.source_paths
+    for one in rules:
+        if not one.exif:
+            continue
+        locations = {key: sources.get(one.source) for key, sources in paths.items()}
+        with stage(job.progress, f"exif of {one.source}", None, "pictures") as advance:
+            exif.update(job.config.layout, one, locations, advance)
 
 
 def _table_rows(config: Config) -> list[metadata.TableRows]:

@@ -123,7 +123,7 @@ def published_columns(layout: Layout, columns: Sequence[str]) -> list[metadata.C
     """Those of the columns that came along with pictures that are published."""
     summary = metadata.read_summary(layout)
     held = summary.columns if summary else ()
-    return [one for one in held if ALL_COLUMNS in columns or one.name in columns]
+    return [one for one in held if metadata.is_published(one.name, columns)]
 
 
 def _metadata(layout: Layout, labels: Mapping[str, int], columns: Sequence[str]) -> Iterator[Item]:

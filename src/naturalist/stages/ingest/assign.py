@@ -93,7 +93,12 @@ def assign(
     return result
 
 
-_OUTCOME = {"refused": Outcome.REFUSED, "unpacked": Outcome.UNPACKED}
+_OUTCOME = {
+    "refused": Outcome.REFUSED,
+    "unpacked": Outcome.UNPACKED,
+    # Its label had no category, and has another one now.
+    "moved": Outcome.RELABELLED,
+}
 
 
 def text_of(path: bytes) -> str:

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from naturalist import artifacts, ledger
 from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout, receipt_path
-from naturalist.ledger import Known, KnownFiles, LazilyKnownFiles
+from naturalist.ledger import Known, KnownAnywhere, KnownFiles, LazilyKnownFiles
 from naturalist.schemas import AMENDMENT, LEDGER
 from naturalist.stages.ingest import folder_states, overwritten
 from naturalist.stages.ingest.assign import Assigned, KnownPicture, Prior, assign
@@ -24,6 +25,7 @@ from naturalist.stages.ingest.options import IngestOptions, Source
 from naturalist.stages.ingest.place import Placed, PlaceTask, loss_amendments
 from naturalist.stages.ingest.retrying import files_to_retry
 from naturalist.stages.ingest.roots import RootChooser
+from naturalist.stages.ingest.routing import Router
 from naturalist.stages.ingest.withdrawals import Withdrawals
 
 PICTURES_PER_PLACE_TASK = 1_000
@@ -76,13 +78,33 @@ def _tasks(
     layout: Layout, sources: Sequence[Source], options: IngestOptions
 ) -> Iterator[ExamineTask]:
     for category in sorted({source.category for source in sources}):
-        known = KnownFiles([]) if options.rescan else LazilyKnownFiles(layout, category)
-        again = files_to_retry(layout, category, options.retry)
-        mine = sorted((s for s in sources if s.category == category), key=lambda s: s.name)
-        for source in mine:
-            entries = _list_new(layout, source, known, options, again.get(source.name, frozenset()))
+        mine = [s for s in sources if s.category == category and s.is_listed]
+        own = _Looked(layout, (category,), options)
+        # Files of a source that feeds several categories may be known to any of them.
+        every = _Looked(layout, ledger.categories(layout), options)
+        for source in sorted(mine, key=lambda s: s.name):
+            looked = own if source.routing is None else every
+            entries = _list_new(layout, source, looked.known, options, looked.again(source.name))
             for chunk in _chunks(entries, options.files_per_task):
                 yield ExamineTask(layout.root, source, chunk, options.limits)
+
+
+class _Looked:
+    """What the ledger knows of the files of some categories, read when it is asked for."""
+
+    def __init__(self, layout: Layout, categories: Sequence[str], options: IngestOptions) -> None:
+        self._layout, self._categories, self._options = layout, categories, options
+        known = [LazilyKnownFiles(layout, category) for category in categories]
+        self.known: Known = KnownFiles([]) if options.rescan else KnownAnywhere(known)
+
+    @cached_property
+    def _again(self) -> list[dict[str, frozenset[bytes]]]:
+        retry = self._options.retry
+        return [files_to_retry(self._layout, one, retry) for one in self._categories]
+
+    def again(self, source: str) -> frozenset[bytes]:
+        """Files of a source that are to be looked at although they are known."""
+        return frozenset().union(*(found.get(source, ()) for found in self._again))
 
 
 def _list_new(
@@ -127,7 +149,9 @@ def write_pending(
         WithdrawalBudgetExceeded: too many pictures would be in conflict; nothing is changed.
         StorageFull: a drive is full.
     """
-    tables = [(t.source.category, artifacts.read_parquet(t.findings)) for t in tasks]
+    with Router(layout) as router:
+        read = [(t.source, artifacts.read_parquet(t.findings)) for t in tasks]
+        tables = router.share_out(read)
     findings = [(category, row) for category, table in tables for row in table.to_pylist()]
     categories = sorted({category for category, _ in findings})
     last_numbers = {c: _last_number(layout, c) for c in categories}

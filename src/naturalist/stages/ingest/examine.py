@@ -58,7 +58,9 @@ class ExamineTask:
         """Fingerprint of everything that the findings depend on."""
         facts = [[e.path.hex(), e.size_bytes, e.mtime_ns, e.reason, e.detail] for e in self.entries]
         where = [self.source.category, self.source.name, str(self.source.path)]
-        return artifacts.fingerprint(where, facts, repr(self.limits), repr(self.source.selection))
+        selection = self.source.selection
+        routed = [selection.routing] if selection.routing else []
+        return artifacts.fingerprint(where, facts, repr(self.limits), repr(selection), *routed)
 
     @property
     def findings(self) -> Path:

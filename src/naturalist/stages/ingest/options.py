@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from naturalist.archives import ArchiveLimits
 from naturalist.images import PictureLimits
+from naturalist.metadata import SourceRules
 from naturalist.reasons import Reason
 from naturalist.stages.ingest.selection import TAKE_ALL, Selection
 from naturalist.stages.pictures import Location
@@ -21,16 +22,41 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True)
+class Routing:
+    """How the files of a source that feeds several categories get theirs.
+
+    Attributes:
+        home: key of the category whose ledger has what belongs to none: archives that were opened,
+            and files without a category.
+        column: the metadata column whose values are the labels.
+        categories: label and key of its category, in pairs; a category that is retired has no key.
+        rules: where the metadata are.
+    """
+
+    home: str
+    column: str
+    categories: tuple[tuple[str, str], ...]
+    rules: SourceRules
+
+
+@dataclass(frozen=True)
 class Source:
     """One raw dataset of one category: a folder, an archive, or a prefix in a bucket.
 
-    `selection` says which of its files are taken.
+    `selection` says which of its files are taken. A dataset that feeds several categories is a
+    source of each, with the same `routing`, and is listed once, as the one of the home category.
     """
 
     category: str
     name: str
     path: Location
     selection: Selection = TAKE_ALL
+    routing: Routing | None = None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether its files are looked through as this source."""
+        return self.routing is None or self.routing.home == self.category
 
 
 @dataclass(frozen=True)

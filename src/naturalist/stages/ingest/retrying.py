@@ -15,7 +15,13 @@ from naturalist.stages.ingest.selection import SEPARATOR
 
 ALL = "all"
 _DECIDED = frozenset(
-    {Reason.TAKEN_DOWN, Reason.RETIRED, Reason.REMOVED_FROM_SOURCE, Reason.EXCLUDED}
+    {
+        Reason.TAKEN_DOWN,
+        Reason.RETIRED,
+        Reason.REMOVED_FROM_SOURCE,
+        Reason.EXCLUDED,
+        Reason.NO_CATEGORY,
+    }
 )
 """Decided by people and by the configuration: nothing about the bytes."""
 RETRIABLE = tuple(reason for reason in Reason if reason not in _DECIDED)

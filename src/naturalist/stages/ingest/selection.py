@@ -12,7 +12,7 @@ Patterns are those of a `.gitignore`, upper and lower case alike:
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from naturalist import archives
@@ -42,11 +42,13 @@ class Selection:
         include: if any, only files that match are taken.
         exclude: files that match are not, besides those of `DEFAULT_EXCLUDE`.
         open_documents: office files and the like are opened as the zips that they are.
+        routing: fingerprint of how its files get their category; empty where the source has one.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     open_documents: bool = False
+    routing: str = field(default="", repr=False)
 
     @property
     def is_default(self) -> bool:
@@ -56,7 +58,7 @@ class Selection:
     @property
     def fingerprint(self) -> bytes:
         """16 bytes that change with what is taken."""
-        text = repr((DEFAULT_EXCLUDE, self))
+        text = repr((DEFAULT_EXCLUDE, self)) + self.routing
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     @property

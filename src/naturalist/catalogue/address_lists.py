@@ -1,0 +1,336 @@
+"""Lists of addresses: every picture of a list fetched into a folder that is then a source.
+
+::
+
+    <folder>/ab/ab34….jpg            pictures, by a hash of their address
+    <folder>/rows-00001.parquet      file_name and the columns of the list, of what came
+    <folder>/failures-00001.parquet  address, why it gave no picture, in how many attempts
+    <folder>/rows-00001.json         receipt: this part of the list is done
+
+The list is worked through in parts of `PART` rows, which bounds memory; a part that was interrupted
+goes on with what is not there yet.
+"""
+
+import hashlib
+import itertools
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from naturalist import artifacts, images
+from naturalist.catalogue.web_pictures import NoPicture, WebLimits, fetch_picture, host_of
+from naturalist.errors import ConfigError
+
+PART = 10_000
+FILE_NAME = "file_name"
+_URL_NAMES = ("url", "image_url", "img_url", "link", "src", "identifier", "coreimageurl", "address")
+_FAILURES = pa.schema(
+    [
+        pa.field("url", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("attempts", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """How a list is fetched.
+
+    Attributes:
+        column: that has the addresses; empty takes one that is named like it.
+        jobs: pictures fetched at once.
+        per_host: of those, from one host.
+        attempts: for each address, where another one may go well.
+        pause_s: before the second attempt; doubled each time. A host that asks for more gets more.
+        longest_pause_s: a host that asks for more than this is given up for this call.
+        retry: try the failures of parts that are done again.
+        limits: on each picture.
+    """
+
+    column: str = ""
+    jobs: int = 16
+    per_host: int = 4
+    attempts: int = 3
+    pause_s: float = 1.0
+    longest_pause_s: float = 120.0
+    retry: bool = False
+    limits: WebLimits = field(default_factory=WebLimits)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What became of a list: rows, pictures that are here, and failures by reason."""
+
+    rows: int
+    pictures: int
+    new: int
+    failures: dict[str, int]
+
+
+def fetch_list(
+    path: Path,
+    folder: Path,
+    options: ListOptions,
+    on_row: Callable[[int], None] = lambda _: None,
+) -> Listed:
+    """Fetch the pictures of a list into a folder, but for those that are there.
+
+    Args:
+        path: CSV, TSV or Parquet.
+        folder: made if there is none.
+        options: how.
+        on_row: hears how many more rows are done.
+
+    Raises:
+        ConfigError: the list cannot be read, or has no column of addresses.
+        StorageFull: there is no space left.
+    """
+    totals, failures = Counter[str](), Counter[str]()
+    for number, rows in enumerate(_parts(path, options.column), start=1):
+        done = _fetch_part(number, rows, folder, options, on_row)
+        totals.update(rows=done.rows, pictures=done.pictures, new=done.new)
+        failures.update(done.failures)
+    return Listed(totals["rows"], totals["pictures"], totals["new"], dict(failures.most_common()))
+
+
+def _parts(path: Path, column: str) -> Iterator[pa.Table]:
+    """The list in parts, its addresses as the first column, `url`."""
+    batches = _batches(path)
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        while batch.num_rows:
+            piece = batch.slice(0, PART - count)
+            held.append(piece)
+            count += piece.num_rows
+            batch = batch.slice(piece.num_rows)
+            if count == PART:
+                yield _with_url(path, pa.Table.from_batches(held), column)
+                held, count = [], 0
+    if held:
+        yield _with_url(path, pa.Table.from_batches(held), column)
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+        if is_parquet:
+            with pq.ParquetFile(path) as opened:
+                yield from opened.iter_batches(PART)
+            return
+        with path.open(encoding="utf-8-sig") as text:
+            first = text.readline()
+        names = first.rstrip("\r\n")
+        delimiter = max(",;\t", key=names.count)
+        # All columns as text: what they are is found when metadata are collected.
+        columns = [name.strip().strip('"') for name in names.split(delimiter)]
+        types = pa_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()))
+        parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        with pa_csv.open_csv(path, parse_options=parse, convert_options=types) as opened_csv:
+            yield from opened_csv
+    except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
+        raise ConfigError(f"the list {path} cannot be read: {error}") from error
+
+
+def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
+    by_lower = {name.lower(): name for name in reversed(table.column_names)}
+    wanted = [column.lower()] if column else list(_URL_NAMES)
+    name = next((by_lower[one] for one in wanted if one in by_lower), None)
+    if name is None:
+        raise ConfigError(
+            f"the list {path} has no column {column or 'of addresses'!r}: its columns are "
+            f"{', '.join(table.column_names)}. Name one with --url-column"
+        )
+    urls = table[name].cast(pa.string()).combine_chunks()
+    kept = [one for one in table.column_names if one != name and one.lower() != FILE_NAME]
+    return pa.table({"url": urls, **{one: table[one] for one in kept if one != "url"}})
+
+
+def file_name(url: str, format_name: str) -> str:
+    """Where the picture of an address lies, inside the folder."""
+    digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{digest[:2]}/{digest}.{images.EXTENSIONS[format_name]}"
+
+
+def _fetch_part(
+    number: int,
+    rows: pa.Table,
+    folder: Path,
+    options: ListOptions,
+    on_row: Callable[[int], None],
+) -> Listed:
+    target = folder / f"rows-{number:05d}.parquet"
+    urls = [url or "" for url in rows["url"].to_pylist()]
+    values = [list(map(str, column)) for column in rows.to_pydict().values()]
+    fingerprint = artifacts.fingerprint(rows.column_names, values)
+    receipt = artifacts.read_receipt(target) if artifacts.is_done(target, fingerprint) else None
+    if receipt is not None and not (options.retry and receipt.facts["failures"]):
+        on_row(len(urls))
+        return Listed(len(urls), receipt.rows, 0, dict(receipt.facts["failures"]))
+    here = _here(folder, urls)
+    on_row(sum(url in here for url in urls))
+    wanted = [url for url in dict.fromkeys(urls) if url not in here]
+    fetched, failed = _Fetching(folder, options, on_row).run(wanted)
+    names = here | fetched
+    if fetched:
+        artifacts.sync_file_system(folder)
+    _write(target, rows, urls, names, failed, fingerprint)
+    failures = Counter(failure.failure.value for failure, _ in failed.values())
+    return Listed(len(urls), sum(url in names for url in urls), len(fetched), dict(failures))
+
+
+def _here(folder: Path, urls: Sequence[str]) -> dict[str, str]:
+    """Names of the pictures that are here already, by address."""
+    digests = {file_name(url, "png").partition(".")[0]: url for url in urls}
+    found: dict[str, str] = {}
+    for inside in {digest[:2] for digest in digests}:
+        for path in (folder / inside).glob("*.*"):
+            url = digests.get(f"{inside}/{path.stem}")
+            if url is not None and path.suffix != artifacts.TEMPORARY_SUFFIX:
+                found[url] = f"{inside}/{path.name}"
+    return found
+
+
+def _write(
+    target: Path,
+    rows: pa.Table,
+    urls: Sequence[str],
+    names: dict[str, str],
+    failed: dict[str, tuple[NoPicture, int]],
+    fingerprint: str,
+) -> None:
+    came = pa.array([url in names for url in urls])
+    kept = rows.filter(came)
+    listed = pa.array([names[url] for url in urls if url in names], pa.string())
+    table = kept.add_column(0, FILE_NAME, listed)
+    artifacts.write_parquet(target, table)
+    lost = [
+        {"url": url, "reason": one.failure.value, "detail": one.detail[:500], "attempts": attempts}
+        for url, (one, attempts) in failed.items()
+    ]
+    path = target.with_name(target.name.replace("rows-", "failures-"))
+    artifacts.write_parquet(path, pa.Table.from_pylist(lost, _FAILURES))
+    counted = dict(Counter(one["reason"] for one in lost))
+    digest = {target.name: artifacts.sha256_file(target)}
+    receipt = artifacts.Receipt(fingerprint, table.num_rows, digest, facts={"failures": counted})
+    artifacts.write_receipt(target, receipt)
+
+
+@dataclass
+class _Host:
+    """Addresses of one host that wait, those under way, and when it may be asked again."""
+
+    waiting: deque[tuple[str, int]] = field(default_factory=deque)
+    active: int = 0
+    not_before: float = 0.0
+    given_up: NoPicture | None = None
+
+
+class _Fetching:
+    """Fetches addresses side by side, a few at a time from each host."""
+
+    def __init__(self, folder: Path, options: ListOptions, on_row: Callable[[int], None]) -> None:
+        self._folder, self._options, self._on_row = folder, options, on_row
+        self._hosts: dict[str, _Host] = defaultdict(_Host)
+        self._fetched: dict[str, str] = {}
+        self._failed: dict[str, tuple[NoPicture, int]] = {}
+
+    def run(self, urls: Sequence[str]) -> tuple[dict[str, str], dict[str, tuple[NoPicture, int]]]:
+        """Names of what came, and what did not, by address."""
+        for url in urls:
+            self._hosts[host_of(url)].waiting.append((url, 1))
+        running: dict[Future[str], tuple[str, int]] = {}
+        with ThreadPoolExecutor(self._options.jobs, "naturalist-pictures") as threads:
+            try:
+                while running or any(host.waiting for host in self._hosts.values()):
+                    for url, attempt in self._due(self._options.jobs - len(running)):
+                        running[threads.submit(self._one, url)] = (url, attempt)
+                    done, _ = wait(running, self._next_due_s(), FIRST_COMPLETED)
+                    if not running:
+                        time.sleep(min(0.05, self._next_due_s() or 0.0))
+                    for future in done:
+                        self._settle(future, *running.pop(future))
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                raise
+        return self._fetched, self._failed
+
+    def _due(self, free: int) -> Iterator[tuple[str, int]]:
+        """The next addresses to ask for, one of each host in turn."""
+        now = time.monotonic()
+        while free > 0:
+            ready = [
+                host
+                for host in self._hosts.values()
+                if host.waiting and host.active < self._options.per_host and host.not_before <= now
+            ]
+            if not ready:
+                return
+            for host in itertools.islice(ready, free):
+                host.active += 1
+                free -= 1
+                yield host.waiting.popleft()
+
+    def _next_due_s(self) -> float | None:
+        """Until a host that waits may be asked again; None if only answers are waited for."""
+        now = time.monotonic()
+        due = [
+            host.not_before - now
+            for host in self._hosts.values()
+            if host.waiting and host.active < self._options.per_host and host.not_before > now
+        ]
+        return min(due, default=None)
+
+    def _one(self, url: str) -> str:
+        picture = fetch_picture(url, self._options.limits)
+        name = file_name(url, picture.format)
+        path = self._folder / name
+        with artifacts.storage_errors(str(path)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Flushed with all others of the part, before its receipt says that they are there.
+            temporary = path.with_name(f"{path.name}{artifacts.TEMPORARY_SUFFIX}")
+            temporary.write_bytes(picture.data)
+            temporary.replace(path)
+        return name
+
+    def _settle(self, future: Future[str], url: str, attempt: int) -> None:
+        host = self._hosts[host_of(url)]
+        host.active -= 1
+        try:
+            self._fetched[url] = future.result()
+        except NoPicture as failure:
+            if self._tries_again(host, url, attempt, failure):
+                return
+            self._failed[url] = (failure, attempt)
+        self._on_row(1)
+
+    def _tries_again(self, host: _Host, url: str, attempt: int, failure: NoPicture) -> bool:
+        options = self._options
+        if not failure.may_mend:
+            return False
+        pause_s = max(failure.wait_s, options.pause_s * 2 ** (attempt - 1))
+        if pause_s > options.longest_pause_s:
+            self._give_up(host, failure)
+            return False
+        host.not_before = max(host.not_before, time.monotonic() + pause_s)
+        if attempt >= options.attempts:
+            return False
+        host.waiting.append((url, attempt + 1))
+        return True
+
+    def _give_up(self, host: _Host, failure: NoPicture) -> None:
+        """Leave a host alone that asks for more time than this call has."""
+        while host.waiting:
+            url, attempt = host.waiting.popleft()
+            self._failed[url] = (failure, attempt - 1)
+            self._on_row(1)
