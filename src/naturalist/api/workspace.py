@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from naturalist import artifacts, consume
+from naturalist import consume
 from naturalist.api.groups import clusters_of, duplicate_groups, map_of
 from naturalist.api.opened import Opened, as_text
 from naturalist.api.results import (
@@ -34,6 +34,7 @@ from naturalist.pipeline.similar import similar_pictures
 from naturalist.pipeline.status import CollectionStatus, collection_status
 from naturalist.progress import SILENT, Progress
 from naturalist.studies.labels.options import LabelIssueOptions
+from naturalist.studies.labels.ranking import read_suspects
 from naturalist.studies.thumbnails import read_thumbnails
 
 _COLUMNS = ("category", "seen", "accepted", "duplicates", "refused", "table_rows")
@@ -152,7 +153,7 @@ class Workspace(Opened):
         """See `Opened.suspects`."""
         make = partial(studies.label_issues, options=LabelIssueOptions())
         report = studies.study(self.config, self._progress, make).report
-        rows = artifacts.read_parquet(self.config.layout.label_issues).to_pylist()
+        rows = read_suspects(self.config.layout.label_issues).to_pylist()
         pictures = tuple(
             Picture(
                 row["picID"],
