@@ -60,6 +60,8 @@ class AirflowSection(BaseModel):
     """Most pictures that one task does alone, for what a task costs; 0 always shares the work."""
     workers_per_task: Annotated[int, Field(ge=0)] = 1
     """Worker processes of a task over a group of shards; Airflow runs many such tasks."""
+    python: str = ""
+    """Python of the environment that has naturalist, where that is not Airflow's own."""
     wait_s: Annotated[int, Field(ge=0)] = 600
     """How long a task waits for somebody else who writes to the workspace."""
     lease_s: Seconds = 900

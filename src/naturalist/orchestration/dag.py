@@ -13,29 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from naturalist.errors import (
-    BackboneError,
-    ConfigError,
-    FailureBudgetExceeded,
-    MissingExtra,
-    VerificationFailed,
-)
+from naturalist.errors import ConfigError, MissingExtra
 from naturalist.orchestration import texts
 from naturalist.schedule import AirflowSection, AnalyseSection
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-_TASKS = "naturalist.orchestration.tasks"
-_HOPELESS = (
-    ConfigError,
-    FailureBudgetExceeded,
-    VerificationFailed,
-    BackboneError,
-    MissingExtra,
-)
-"""Errors that trying again does not help."""
-
+_CALLS = "naturalist.orchestration.calls"
 _PICTURES = ("pictures", "plan_pictures", "send_group")
 """Sending pictures, beside the uploads: name of the group, what plans, what works."""
 _SMALL = "small_run"
@@ -286,12 +271,15 @@ class _Steps:
         self._request = {"config_path": str(collection.path), **_REQUEST}
         self._reports_url = collection.settings.reports_url
         self._categories = collection.categories
+        self._python = collection.settings.python
 
     def _task(self, function: str, task_id: str, **options: Any) -> Any:
         from airflow.sdk import task
 
         page = texts.task_page(function, self._reports_url)
-        return task(task_id=task_id or function, doc_md=page, **options)(_caller(function))
+        return task(task_id=task_id or function, doc_md=page, **options)(
+            _caller(function, self._python)
+        )
 
     def one(self, function: str, task_id: str = "", **arguments: str) -> Any:
         """A task that calls a function once."""
@@ -319,7 +307,7 @@ class _Steps:
         from airflow.sdk import task
         from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-        call, choose = _caller("ingest"), _caller("choose_way")
+        call, choose = (_caller(name, self._python) for name in ("ingest", "choose_way"))
 
         @task(task_id="ingest", doc_md=texts.task_page("ingest", self._reports_url))  # type: ignore[untyped-decorator]
         def ingest(request: dict[str, str], ti: Any = None) -> None:
@@ -335,7 +323,7 @@ class _Steps:
         from airflow.sdk import Metadata, task
         from airflow.sdk.exceptions import AirflowSkipException
 
-        call = _caller("publish_snapshot")
+        call = _caller("publish_snapshot", self._python)
 
         @task(  # type: ignore[untyped-decorator]
             task_id="publish_snapshot",
@@ -352,19 +340,19 @@ class _Steps:
         return publish_snapshot(self._request)
 
 
-def _caller(function: str) -> Callable[..., Any]:
+def _caller(function: str, python: str = "") -> Callable[..., Any]:
     def call(request: dict[str, str], arguments: dict[str, str], group: str = "") -> Any:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-        tasks = importlib.import_module(_TASKS)
-        requested = importlib.import_module("naturalist.orchestration.request").Request.of(request)
-        if requested.dry_run:
-            tasks.look(requested)
-            raise AirflowSkipException("a dry run: nothing was done")
-        selected = {"group": group} if group else {}
+        calls = importlib.import_module(_CALLS)
+        selected = arguments | ({"group": group} if group else {})
         try:
-            return getattr(tasks, function)(requested, **arguments, **selected)
-        except _HOPELESS as error:
+            if python:
+                return calls.call_with(python, function, request, selected)
+            return calls.call(function, request, selected)
+        except calls.DryRun as error:
+            raise AirflowSkipException("a dry run: nothing was done") from error
+        except calls.Hopeless as error:
             raise AirflowFailException(str(error)) from error
 
     call.__name__ = function
