@@ -94,3 +94,13 @@ def test_texts_that_people_see_have_no_refused_idioms() -> None:
     tool = [sys.executable, str(ROOT / "tools/check_words.py")]
     done = subprocess.run(tool, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    numbers = [re.match(r"\d{4}", page.name) for page in pages]
+    assert all(numbers)
+    assert len({found[0] for found in numbers if found}) == len(pages)
+    for page in pages:
+        title = page.read_text().partition("\n")[0]
+        assert re.match(rf"# 0*{int(page.name[:4])}[.:] ", title), page.name
