@@ -202,12 +202,16 @@ def test_a_prune_only_tells_unless_it_is_meant(
 ) -> None:
     words = ["snapshots", "prune", "--keep", "1", "--grace-days", "0", "--url", grown.url]
     before = sorted(Path(grown.url).rglob("*"))
-    told = naturalist(*words)
-    assert told.code == 0
-    assert "--yes" in told.out
+    shown = naturalist(*words, "--dry-run")
+    assert (shown.code, "to be removed: " in shown.out) == (0, True)
+    for more in ((), ("--json",)):
+        refused = naturalist(*words, *more)
+        assert (refused.code, "--yes" in refused.err + refused.out) == (2, True)
     assert sorted(Path(grown.url).rglob("*")) == before
-    planned, done = naturalist(*words, "--json").json, naturalist(*words, "--yes", "--json").json
-    assert (planned["removed"], done["removed"]) == (False, True)
+    planned = naturalist(*words, "--dry-run", "--json").json
+    done = naturalist(*words, "--yes", "--json").json
+    assert (planned["removed"], planned["dry_run"]) == (False, True)
+    assert (done["removed"], done["dry_run"]) == (True, False)
     assert planned["objects"] == done["objects"] != []
     assert done["snapshots"] == ["000001"]
     assert naturalist("verify", grown.url).code == 0

@@ -117,6 +117,8 @@ def test_init_shows_what_it_would_write_and_writes_it_when_told(
     assert asked.code == 2
     assert "category animal, label 0: 2 pictures" in asked.out
     assert "--yes" in asked.err
+    shown = naturalist("init", str(tmp_path / "c"), str(root), "--dry-run")
+    assert (shown.code, shown.out) == (0, asked.out)
     assert not (tmp_path / "c").exists()
     done = naturalist("init", str(tmp_path / "c"), str(root), "--yes")
     assert (done.code, done.err) == (0, "")

@@ -213,6 +213,19 @@ def test_a_conflict_that_no_table_ever_had_is_decided_for_one_side(config: Confi
     assert ledger.counts(config.layout, "animal")["two"].accepted == 1
 
 
+def test_a_conflict_is_kept_in_the_category_that_had_it_first(config: Config) -> None:
+    key = _bytes_of(config, "animal/two/plant.png")
+    done = _decide(config, (key, KEEP, ""))
+    assert (done.decided, done.new_ids) == (1, {})
+    assert _states(config)["plant_id_3"] == ("accepted", None)
+    assert _states(config)["animal/two/plant.png"] == ("duplicate", "plant_id_3")
+    _check(config, _seen(config))
+    before = _states(config)
+    with pytest.raises(ConfigError, match="none was first: give the category"):
+        _decide(config, (_bytes_of(config, "plant/two/both.png"), KEEP, ""))
+    assert _states(config) == before
+
+
 def test_a_decided_picture_stays_decided_when_its_bytes_turn_up_again(config: Config) -> None:
     key = _bytes_of(config, "animal/two/plant.png")
     _decide(config, (key, KEEP, "plant"))

@@ -109,33 +109,41 @@ def delete(
         output.print_text(f"deleted {name}, which held {gone}")
 
 
+EveryoneOption = Annotated[
+    bool, typer.Option("--everyone", help="Let everyone read and list, without credentials.")
+]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID",
+        help="Let an AWS account (12 digits) or the ARN of a user or role read. Repeatable.",
+    ),
+]
+LinksOption = Annotated[
+    bool,
+    typer.Option("--links", help="Print a temporary link per object that works for anyone."),
+]
+RevokeOption = Annotated[
+    bool, typer.Option("--revoke", help="Revoke access granted with --everyone and --account.")
+]
+PrefixOption = Annotated[
+    str, typer.Option(help="Only objects below this prefix, such as garden/tables.")
+]
+HoursOption = Annotated[
+    float,
+    typer.Option(min=0.001, max=168, help="Hours until links expire, at most 168 (7 days)."),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def policy(
     bucket: BucketArgument,
-    everyone: Annotated[
-        bool, typer.Option("--everyone", help="Let everyone read and list, without credentials.")
-    ] = False,
-    account: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ID",
-            help="Let an AWS account (12 digits) or the ARN of a user or role read. Repeatable.",
-        ),
-    ] = None,
-    links: Annotated[
-        bool,
-        typer.Option("--links", help="Print a temporary link per object that works for anyone."),
-    ] = False,
-    revoke: Annotated[
-        bool, typer.Option("--revoke", help="Revoke access granted with --everyone and --account.")
-    ] = False,
-    prefix: Annotated[
-        str, typer.Option(help="Only objects below this prefix, such as garden/tables.")
-    ] = "",
-    hours: Annotated[
-        float,
-        typer.Option(min=0.001, max=168, help="Hours until links expire, at most 168 (7 days)."),
-    ] = 24,
+    everyone: EveryoneOption = False,
+    account: AccountOption = None,
+    links: LinksOption = False,
+    revoke: RevokeOption = False,
+    prefix: PrefixOption = "",
+    hours: HoursOption = 24,
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     json: JsonOption = False,

@@ -34,31 +34,36 @@ app = typer.Typer()
 _METHODS: tuple[Method, ...] = get_args(Method)
 
 
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="kmeans assigns every picture to a cluster; hdbscan finds dense groups, "
+        "including rare ones, and marks the rest as noise (default: clusters.method).",
+    ),
+]
+CountOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=512,
+        help="Number of clusters for kmeans (0 = the largest number that is stable).",
+    ),
+]
+RebuildOption = Annotated[
+    bool,
+    typer.Option("--rebuild", help="Recluster from scratch; report how many pictures moved."),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def cluster(
     config: ConfigOption = DEFAULT_CONFIG,
     name: NameOption = "default",
-    method: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="kmeans assigns every picture to a cluster; hdbscan finds dense groups, "
-            "including rare ones, and marks the rest as noise (default: clusters.method).",
-        ),
-    ] = "",
-    count: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=512,
-            help="Number of clusters for kmeans (0 = the largest number that is stable).",
-        ),
-    ] = None,
+    method: MethodOption = "",
+    count: CountOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed.")] = None,
-    rebuild: Annotated[
-        bool,
-        typer.Option("--rebuild", help="Recluster from scratch; report how many pictures moved."),
-    ] = False,
+    rebuild: RebuildOption = False,
     place: FromOption = "",
     vectors: VectorsOption = None,
     out: OutOption = None,

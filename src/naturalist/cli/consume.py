@@ -24,30 +24,35 @@ from naturalist.progress import uncounted_stage
 app = typer.Typer()
 
 
+UrlArgument = Annotated[
+    str, typer.Argument(metavar="URL", help="s3://bucket/prefix, or a published folder.")
+]
+CategoriesOption = Annotated[
+    str, typer.Option(metavar="NAMES", help="Only these categories, separated by commas.")
+]
+FormatsOption = Annotated[
+    str, typer.Option(metavar="NAMES", help="Formats of the tables: parquet, csv, or both.")
+]
+PartsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="Only these folders, such as tables,ledger (default: all except pictures and "
+        "previews).",
+    ),
+]
+JobsOption = Annotated[int, typer.Option(min=1, max=64, help="Number of parallel downloads.")]
+
+
 @app.command(epilog=EXIT_CODES)
 def pull(
-    url: Annotated[
-        str, typer.Argument(metavar="URL", help="s3://bucket/prefix, or a published folder.")
-    ],
+    url: UrlArgument,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to download to.")],
-    categories: Annotated[
-        str, typer.Option(metavar="NAMES", help="Only these categories, separated by commas.")
-    ] = "",
-    formats: Annotated[
-        str, typer.Option(metavar="NAMES", help="Formats of the tables: parquet, csv, or both.")
-    ] = "parquet",
-    parts: Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES",
-            help="Only these folders, such as tables,ledger (default: all except pictures and "
-            "previews).",
-        ),
-    ] = "",
+    categories: CategoriesOption = "",
+    formats: FormatsOption = "parquet",
+    parts: PartsOption = "",
     snapshot: SnapshotOption = "",
-    jobs: Annotated[
-        int, typer.Option(min=1, max=64, help="Number of parallel downloads.")
-    ] = DOWNLOADS,
+    jobs: JobsOption = DOWNLOADS,
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     anonymous: AnonymousOption = False,

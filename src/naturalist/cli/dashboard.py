@@ -35,61 +35,71 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="Show a published collection (folder or s3://bucket/prefix) or a downloaded one.",
+    ),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Port to listen on (0 = any free port; default: dashboard.port)."
+    ),
+]
+OpenToNetworkOption = Annotated[
+    bool,
+    typer.Option(
+        "--open-to-network", help="Accept connections from other machines; needs a token."
+    ),
+]
+TokenOption = Annotated[
+    str,
+    typer.Option(
+        envvar="NATURALIST_DASHBOARD_TOKEN",
+        help="Access token that browsers must send; prefer the environment variable.",
+    ),
+]
+BasePathOption = Annotated[
+    str,
+    typer.Option(
+        metavar="PATH",
+        help="Path prefix behind a proxy, such as /garden (default: dashboard.base_path).",
+    ),
+]
+ReviewOption = Annotated[
+    bool,
+    typer.Option(
+        "--review",
+        help="Let reviewers decide in the page; see  naturalist reviewers. Off by default.",
+    ),
+]
+ExportOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Write the pages as static files into DIR instead of serving them.",
+    ),
+]
+ThumbnailsOption = Annotated[
+    int, typer.Option(min=0, metavar="N", help="With --export: maximum number of thumbnails.")
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def dashboard(
     config: ConfigOption = DEFAULT_CONFIG,
-    source: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="PLACE",
-            help="Show a published collection (folder or s3://bucket/prefix) or a downloaded one.",
-        ),
-    ] = "",
+    source: SourceOption = "",
     host: Annotated[str, typer.Option(help="Address to listen on (default: dashboard.host).")] = "",
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, help="Port to listen on (0 = any free port; default: dashboard.port)."
-        ),
-    ] = None,
-    open_to_network: Annotated[
-        bool,
-        typer.Option(
-            "--open-to-network", help="Accept connections from other machines; needs a token."
-        ),
-    ] = False,
-    token: Annotated[
-        str,
-        typer.Option(
-            envvar="NATURALIST_DASHBOARD_TOKEN",
-            help="Access token that browsers must send; prefer the environment variable.",
-        ),
-    ] = "",
-    base_path: Annotated[
-        str,
-        typer.Option(
-            metavar="PATH",
-            help="Path prefix behind a proxy, such as /garden (default: dashboard.base_path).",
-        ),
-    ] = "",
-    review: Annotated[
-        bool,
-        typer.Option(
-            "--review",
-            help="Let reviewers decide in the page; see  naturalist reviewers. Off by default.",
-        ),
-    ] = False,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write the pages as static files into DIR instead of serving them.",
-        ),
-    ] = None,
-    thumbnails: Annotated[
-        int, typer.Option(min=0, metavar="N", help="With --export: maximum number of thumbnails.")
-    ] = THUMBNAILS,
+    port: PortOption = None,
+    open_to_network: OpenToNetworkOption = False,
+    token: TokenOption = "",
+    base_path: BasePathOption = "",
+    review: ReviewOption = False,
+    export: ExportOption = None,
+    thumbnails: ThumbnailsOption = THUMBNAILS,
     json: JsonOption = False,
     quiet: QuietOption = False,
     snapshot: SnapshotOption = "",

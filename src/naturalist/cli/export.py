@@ -1,7 +1,7 @@
 """The command that writes features, clusters and coordinates for other programs."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -18,45 +18,53 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError
 
+if TYPE_CHECKING:
+    from naturalist.features import FeatureTable
+    from naturalist.layout import Layout
+
 app = typer.Typer()
 _PROJECTOR_ROWS = 10_000
+
+
+FormOption = Annotated[
+    str,
+    typer.Option(
+        "--for",
+        metavar="PROGRAM",
+        help="projector (TensorBoard), atlas (Embedding Atlas), or csv.",
+    ),
+]
+CoordinatesOption = Annotated[
+    str,
+    typer.Option(
+        "--map",
+        metavar="NAME|FILE",
+        help="Map to export coordinates of, or your own: a Parquet file with picID, x, y (and z).",
+    ),
+]
+ClustersOption = Annotated[str, typer.Option(metavar="NAME", help="Clustering to export.")]
+RowsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Maximum number of pictures, sampled evenly (0 = all; default for projector: "
+        "10,000, its limit).",
+    ),
+]
+ThumbnailsOption = Annotated[
+    bool, typer.Option("--thumbnails", help="Include thumbnails (not with csv).")
+]
 
 
 @app.command(epilog=EXIT_CODES)
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
-    form: Annotated[
-        str,
-        typer.Option(
-            "--for",
-            metavar="PROGRAM",
-            help="projector (TensorBoard), atlas (Embedding Atlas), or csv.",
-        ),
-    ],
+    form: FormOption,
     config: ConfigOption = DEFAULT_CONFIG,
-    coordinates: Annotated[
-        str,
-        typer.Option(
-            "--map",
-            metavar="NAME|FILE",
-            help="Map to export coordinates of, or your own: a Parquet file with picID, x, y "
-            "(and z).",
-        ),
-    ] = "tsne-2d",
-    clusters: Annotated[
-        str, typer.Option(metavar="NAME", help="Clustering to export.")
-    ] = "default",
-    rows: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Maximum number of pictures, sampled evenly (0 = all; default for projector: "
-            "10,000, its limit).",
-        ),
-    ] = None,
-    thumbnails: Annotated[
-        bool, typer.Option("--thumbnails", help="Include thumbnails (not with csv).")
-    ] = False,
+    coordinates: CoordinatesOption = "tsne-2d",
+    clusters: ClustersOption = "default",
+    rows: RowsOption = None,
+    thumbnails: ThumbnailsOption = False,
     place: FromOption = "",
     vectors: VectorsOption = None,
     json: JsonOption = False,
@@ -69,10 +77,6 @@ def export(
 
     Example: naturalist export atlas --for atlas --thumbnails
     """
-    from naturalist.config import load_config
-    from naturalist.features import open_features, open_file
-    from naturalist.layout import Layout
-    from naturalist.running import workspace
     from naturalist.studies import exporting
     from naturalist.studies.exporting import Beside
 
@@ -80,21 +84,15 @@ def export(
         raise ConfigError(f"--for {form!r}: choose one of {', '.join(get_args(exporting.Form))}")
     if place and vectors:
         raise ConfigError("--from and --vectors exclude each other: say where the features are")
-    if place or vectors:
-        layout = Layout(Path(place) if place and "://" not in place else folder)
-        files = open_file(vectors) if vectors else open_features(place)
-    else:
-        layout = load_config(config).layout
-        workspace.reading(layout)
-        files = open_features(layout.root)
-    result = (
+    layout, files = _features(config, place, vectors, folder)
+    beside = (
         exporting.read_clusters(layout, clusters),
         exporting.read_coordinates(layout, coordinates),
     )
     most = rows if rows is not None else _PROJECTOR_ROWS if form == "projector" else 0
     done = exporting.export(
         files,
-        Beside(tuple(table for table in result if table is not None)),
+        Beside(tuple(table for table in beside if table is not None)),
         folder,
         form,  # type: ignore[arg-type]
         make_progress(quiet=quiet),
@@ -108,3 +106,21 @@ def export(
         f"{done.rows:,} of {done.of:,} pictures in {folder}: {', '.join(done.files)}\n"
         f"open with:  {done.open_with}"
     )
+
+
+def _features(
+    config: Path, place: str, vectors: Path | None, folder: Path
+) -> tuple["Layout", "FeatureTable"]:
+    """Where clusters and coordinates lie, and the features: of a place, a file or a workspace."""
+    from naturalist.config import load_config
+    from naturalist.features import open_features, open_file
+    from naturalist.layout import Layout
+    from naturalist.running import workspace
+
+    if vectors:
+        return Layout(folder), open_file(vectors)
+    if place:
+        return Layout(folder if "://" in place else Path(place)), open_features(place)
+    layout = load_config(config).layout
+    workspace.reading(layout)
+    return layout, open_features(layout.root)

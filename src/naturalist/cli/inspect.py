@@ -1,6 +1,6 @@
 """Commands that tell: status and ledger."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,18 @@ def show_status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False)
         output.print_status(held)
 
 
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help=f"Maximum rows to show (0 = all; default {_SHOWN}, with --json all).",
+    ),
+]
+ReasonsOption = Annotated[
+    bool, typer.Option("--reasons", help="List the reasons for refusal and what they mean.")
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def ledger(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -43,16 +55,8 @@ def ledger(
     category: Annotated[str, typer.Option(help="Only this category.")] = "",
     source: Annotated[str, typer.Option(help="Only this source.")] = "",
     pic_id: Annotated[str, typer.Option(help="Show only this picture: where it came from.")] = "",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help=f"Maximum rows to show (0 = all; default {_SHOWN}, with --json all).",
-        ),
-    ] = None,
-    reasons: Annotated[
-        bool, typer.Option("--reasons", help="List the reasons for refusal and what they mean.")
-    ] = False,
+    limit: LimitOption = None,
+    reasons: ReasonsOption = False,
 ) -> None:
     """Show the ledger: one row per file ever seen.
 
@@ -67,13 +71,11 @@ def ledger(
     if reasons:
         _print_reasons(json=json)
         return
-    if refused:
-        if outcome not in ("", "refused"):
-            raise ConfigError(f"--refused and --outcome {outcome!r}: no file is both")
-        outcome = "refused"
+    if refused and outcome not in ("", "refused"):
+        raise ConfigError(f"--refused and --outcome {outcome!r}: no file is both")
     _check_words(outcome, reason)
     expected = ledger_query.Filter(
-        outcome=outcome,
+        outcome="refused" if refused else outcome,
         reason=reason,
         category=category,
         source=source,
@@ -84,8 +86,12 @@ def ledger(
     if json:
         output.print_json_list("rows", ledger_query.rows(settings, expected, limit or 0))
         return
-    total = ledger_query.count(settings, expected)
-    shown = [
+    rows = ledger_query.rows(settings, expected, _SHOWN if limit is None else limit)
+    _print_rows(list(rows), ledger_query.count(settings, expected))
+
+
+def _print_rows(rows: list[dict[str, Any]], total: int) -> None:
+    cells = [
         [
             row["category"],
             row["source"],
@@ -95,13 +101,13 @@ def ledger(
             row["reason"],
             row["detail"],
         ]
-        for row in ledger_query.rows(settings, expected, _SHOWN if limit is None else limit)
+        for row in rows
     ]
     output.print_table(
-        ("category", "source", "path", "outcome", "picture", "reason", "detail"), shown
+        ("category", "source", "path", "outcome", "picture", "reason", "detail"), cells
     )
-    if len(shown) < total:
-        output.print_text(f"\n{len(shown):,} of {total:,} rows; --limit 0 shows all")
+    if len(cells) < total:
+        output.print_text(f"\n{len(cells):,} of {total:,} rows; --limit 0 shows all")
 
 
 def _check_words(outcome: str, reason: str) -> None:

@@ -49,44 +49,51 @@ OutOption = Annotated[
 ]
 
 
+DimsOption = Annotated[
+    int | None, typer.Option(min=2, max=3, help="Dimensions: 2 or 3 (default 2).")
+]
+MethodOption = Annotated[
+    Method | None,
+    typer.Option(
+        help="Layout method (default: map.method); umap and pacmap need the extras of these names."
+    ),
+]
+SampleOption = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto|all",
+        help="Number of pictures to lay out; the others are placed between them. auto = 100,000.",
+    ),
+]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, help="Random seed; the same seed gives the same map.")
+]
+NameOption = Annotated[
+    str, typer.Option(help="Name of the map (default: method and dimensions, such as tsne-2d).")
+]
+CoordinatesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Your own layout, .parquet or .csv with picID, x, y (and z). It is evaluated, "
+        "and pictures missing from it are added.",
+    ),
+]
+RebuildOption = Annotated[
+    bool,
+    typer.Option("--rebuild", help="Recompute the layout, starting from the existing map."),
+]
+
+
 @app.command("map", epilog=EXIT_CODES)
 def make_map(
-    dims: Annotated[
-        int | None, typer.Option(min=2, max=3, help="Dimensions: 2 or 3 (default 2).")
-    ] = None,
-    method: Annotated[
-        Method | None,
-        typer.Option(
-            help="Layout method (default: map.method); umap and pacmap need the extras of these "
-            "names."
-        ),
-    ] = None,
-    sample: Annotated[
-        str,
-        typer.Option(
-            metavar="N|auto|all",
-            help="Number of pictures to lay out; the others are placed between them. auto = "
-            "100,000.",
-        ),
-    ] = "",
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Random seed; the same seed gives the same map.")
-    ] = None,
-    name: Annotated[
-        str, typer.Option(help="Name of the map (default: method and dimensions, such as tsne-2d).")
-    ] = "",
-    coordinates: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Your own layout, .parquet or .csv with picID, x, y (and z). It is evaluated, "
-            "and pictures missing from it are added.",
-        ),
-    ] = None,
-    rebuild: Annotated[
-        bool,
-        typer.Option("--rebuild", help="Recompute the layout, starting from the existing map."),
-    ] = False,
+    dims: DimsOption = None,
+    method: MethodOption = None,
+    sample: SampleOption = "",
+    seed: SeedOption = None,
+    name: NameOption = "",
+    coordinates: CoordinatesOption = None,
+    rebuild: RebuildOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     place: FromOption = "",
     out: OutOption = None,
@@ -223,31 +230,36 @@ class Choice(StrEnum):
     UNIFORM = "uniform"
 
 
+SizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        min=5,
+        help="Number of pictures to choose (default: a tenth of the collection, at most 30,000).",
+    ),
+]
+MakeSampleMethodOption = Annotated[
+    Choice,
+    typer.Option(
+        help="aware keeps rare clusters and thins out dense ones; sketch covers the feature "
+        "space evenly (geometric sketching); uniform is random."
+    ),
+]
+MakeSampleSeedOption = Annotated[
+    int, typer.Option(min=0, help="Random seed; the same seed gives the same sample.")
+]
+MakeSampleNameOption = Annotated[
+    str,
+    typer.Option(help="Name of the sample (default: method and size, such as aware-30000)."),
+]
+
+
 @app.command("sample", epilog=EXIT_CODES)
 def make_sample(
-    size: Annotated[
-        int | None,
-        typer.Option(
-            "--size",
-            min=5,
-            help="Number of pictures to choose (default: a tenth of the collection, at most "
-            "30,000).",
-        ),
-    ] = None,
-    method: Annotated[
-        Choice,
-        typer.Option(
-            help="aware keeps rare clusters and thins out dense ones; sketch covers the feature "
-            "space evenly (geometric sketching); uniform is random."
-        ),
-    ] = Choice.AWARE,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Random seed; the same seed gives the same sample.")
-    ] = 0,
-    name: Annotated[
-        str,
-        typer.Option(help="Name of the sample (default: method and size, such as aware-30000)."),
-    ] = "",
+    size: SizeOption = None,
+    method: MakeSampleMethodOption = Choice.AWARE,
+    seed: MakeSampleSeedOption = 0,
+    name: MakeSampleNameOption = "",
     config: ConfigOption = DEFAULT_CONFIG,
     place: FromOption = "",
     out: OutOption = None,

@@ -34,6 +34,23 @@ AcceptWithdrawalsOption = Annotated[
         help="Allow more pictures to leave the tables than withdrawal_budget.",
     ),
 ]
+AcceptFailuresOption = Annotated[
+    bool, typer.Option("--accept-failures", help="Continue even if failure_budget is exceeded.")
+]
+RescanOption = Annotated[
+    bool,
+    typer.Option(
+        "--rescan",
+        help="Examine known files again, even if their modification time is unchanged.",
+    ),
+]
+ByOption = Annotated[
+    str, typer.Option(help="Who decided (default: your user name). Never published.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Go ahead without asking.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, without changing it.")
+]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
 SnapshotOption = Annotated[
     str, typer.Option(metavar="ID", help="Id of a snapshot, such as 000012 (default: the newest).")

@@ -13,42 +13,49 @@ from naturalist.errors import ConfigError
 app = typer.Typer()
 
 
+PicturesOption = Annotated[
+    str,
+    typer.Option(metavar="NUMBER", help="Number of pictures, such as 1000000, 1_000_000 or 100e6."),
+]
+CoresOption = Annotated[
+    int, typer.Option(help="Cores per machine (default: those of this machine).")
+]
+KeepPicturesOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-pictures",
+        help="Assume that the workspace stores copies of the pictures, not links.",
+    ),
+]
+PublishPicturesOption = Annotated[
+    bool,
+    typer.Option(
+        "--publish-pictures", help="Assume that pictures are published too, as tar files."
+    ),
+]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(metavar="CONFIG", help="Use rates and sizes measured in this collection."),
+]
+RatesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Your own table of rates (default: the built-in one)."),
+]
+MachineHourOption = Annotated[
+    float, typer.Option(metavar="PRICE", help="Price of one machine per hour.")
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def plan(
-    pictures: Annotated[
-        str,
-        typer.Option(
-            metavar="NUMBER", help="Number of pictures, such as 1000000, 1_000_000 or 100e6."
-        ),
-    ],
+    pictures: PicturesOption,
     machines: Annotated[int, typer.Option(help="Number of machines.")] = 1,
-    cores: Annotated[
-        int, typer.Option(help="Cores per machine (default: those of this machine).")
-    ] = 0,
-    keep_pictures: Annotated[
-        bool,
-        typer.Option(
-            "--keep-pictures",
-            help="Assume that the workspace stores copies of the pictures, not links.",
-        ),
-    ] = False,
-    publish_pictures: Annotated[
-        bool,
-        typer.Option(
-            "--publish-pictures", help="Assume that pictures are published too, as tar files."
-        ),
-    ] = False,
-    like: Annotated[
-        Path | None,
-        typer.Option(metavar="CONFIG", help="Use rates and sizes measured in this collection."),
-    ] = None,
-    rates: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your own table of rates (default: the built-in one)."),
-    ] = None,
-    machine_hour: Annotated[
-        float, typer.Option(metavar="PRICE", help="Price of one machine per hour.")
-    ] = 0.0,
+    cores: CoresOption = 0,
+    keep_pictures: KeepPicturesOption = False,
+    publish_pictures: PublishPicturesOption = False,
+    like: LikeOption = None,
+    rates: RatesOption = None,
+    machine_hour: MachineHourOption = 0.0,
     prices: PricesOption = None,
     price_table: PriceTableOption = "aws",
     json: JsonOption = False,

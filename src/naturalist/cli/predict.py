@@ -25,40 +25,47 @@ _NEAREST = 3
 _DOUBTS = {"sure": "", "unsure": "  unsure", "unlike": "  unlike anything seen"}
 
 
+InputsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE|DIR|URL...", help="Pictures, folders of pictures, or URLs."),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        metavar="MODEL",
+        help="Id of a model of the workspace, or a model.onnx or its folder, which needs no "
+        "workspace (default: the champion).",
+    ),
+]
+NearOption = Annotated[
+    int | None,
+    typer.Option(
+        "--nearest",
+        metavar="K",
+        min=0,
+        max=100,
+        help=f"Name the K training pictures most like each. By default {_NEAREST} for up to "
+        f"{_FEW} pictures, where there are tables; 0 names none.",
+    ),
+]
+TimeoutOption = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0.1, help="Timeout per URL, in seconds.")
+]
+OnlySureOption = Annotated[
+    bool,
+    typer.Option("--only-sure", help="Leave out pictures whose decision is unsure or unlike."),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def predict(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE|DIR|URL...", help="Pictures, folders of pictures, or URLs."),
-    ],
+    inputs: InputsArgument,
     config: ConfigOption = DEFAULT_CONFIG,
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL",
-            help="Id of a model of the workspace, or a model.onnx or its folder, which needs no "
-            "workspace (default: the champion).",
-        ),
-    ] = "",
-    near: Annotated[
-        int | None,
-        typer.Option(
-            "--nearest",
-            metavar="K",
-            min=0,
-            max=100,
-            help=f"Name the K training pictures most like each. By default {_NEAREST} for up to "
-            f"{_FEW} pictures, where there are tables; 0 names none.",
-        ),
-    ] = None,
+    model: ModelOption = "",
+    near: NearOption = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes (0 = one per core).")] = 0,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="Timeout per URL, in seconds.")
-    ] = FetchLimits.timeout_s,
-    only_sure: Annotated[
-        bool,
-        typer.Option("--only-sure", help="Leave out pictures whose decision is unsure or unlike."),
-    ] = False,
+    timeout: TimeoutOption = FetchLimits.timeout_s,
+    only_sure: OnlySureOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -19,30 +19,35 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+CheckOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=LIMIT]",
+        help=f"Only this check, by a value or a share: dark=0.1, blurred=1%. Checks: "
+        f"{', '.join(QUALITY_CHECKS)}. By default all, with their own limits.",
+    ),
+]
+DecisionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write a decisions file that retires them, for naturalist review."
+    ),
+]
+SheetOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a contact sheet (PNG) with the worst pictures of each check.",
+    ),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def quality(
     config: ConfigOption = DEFAULT_CONFIG,
-    check: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[=LIMIT]",
-            help=f"Only this check, by a value or a share: dark=0.1, blurred=1%. Checks: "
-            f"{', '.join(QUALITY_CHECKS)}. By default all, with their own limits.",
-        ),
-    ] = None,
-    decisions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write a decisions file that retires them, for naturalist review."
-        ),
-    ] = None,
-    sheet: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write a contact sheet (PNG) with the worst pictures of each check.",
-        ),
-    ] = None,
+    check: CheckOption = None,
+    decisions: DecisionsOption = None,
+    sheet: SheetOption = None,
     json: JsonOption = False,
 ) -> None:
     """Count dark, blurred, blank and odd pictures.

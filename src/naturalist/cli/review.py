@@ -12,7 +12,14 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.defaults import EARLIER
 from naturalist.cli.errors import EXIT_CODES
-from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    ByOption,
+    ConfigOption,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+)
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError
 from naturalist.progress import Progress
@@ -27,47 +34,51 @@ app = typer.Typer()
 _SHOWN = 20
 
 
+DecisionsArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="CSV with picID, decision, category, note."),
+]
+TemplateOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a decisions file with the open questions, for you to fill in.",
+    ),
+]
+MostOption = Annotated[
+    int, typer.Option(min=1, help="Maximum number of questions of each kind in the template.")
+]
+ConflictsOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        metavar="A B",
+        help="Decide all conflicts between two sources (category/source) at once; see --keep.",
+    ),
+]
+KeepOption = Annotated[
+    str,
+    typer.Option(
+        help=f"With --conflicts: the correct category, or {EARLIER} (the category that had "
+        "the file first)."
+    ),
+]
+FromDashboardOption = Annotated[
+    bool,
+    typer.Option("--from-dashboard", help="Apply the decisions made in the dashboard."),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def review(
-    decisions: Annotated[
-        Path | None,
-        typer.Argument(metavar="[FILE]", help="CSV with picID, decision, category, note."),
-    ] = None,
+    decisions: DecisionsArgument = None,
     config: ConfigOption = DEFAULT_CONFIG,
-    template: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write a decisions file with the open questions, for you to fill in.",
-        ),
-    ] = None,
-    most: Annotated[
-        int, typer.Option(min=1, help="Maximum number of questions of each kind in the template.")
-    ] = 200,
-    conflicts: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            metavar="A B",
-            help="Decide all conflicts between two sources (category/source) at once; see --keep.",
-        ),
-    ] = None,
-    keep: Annotated[
-        str,
-        typer.Option(
-            help=f"With --conflicts: the correct category, or {EARLIER} (the category that had "
-            "the file first)."
-        ),
-    ] = "",
-    from_dashboard: Annotated[
-        bool,
-        typer.Option("--from-dashboard", help="Apply the decisions made in the dashboard."),
-    ] = False,
-    by: Annotated[
-        str, typer.Option(help="Who decided (default: your user name). Never published.")
-    ] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, without changing it.")
-    ] = False,
+    template: TemplateOption = None,
+    most: MostOption = 200,
+    conflicts: ConflictsOption = None,
+    keep: KeepOption = "",
+    from_dashboard: FromDashboardOption = False,
+    by: ByOption = "",
+    dry_run: DryRunOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

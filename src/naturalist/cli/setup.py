@@ -1,20 +1,22 @@
 """Commands that begin a collection: init and demo."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from naturalist.cli import output
+from naturalist.cli.asking import confirmed
 from naturalist.cli.defaults import BACKBONE
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     AnonymousOption,
+    DryRunOption,
     EndpointOption,
     JsonOption,
     QuietOption,
     RegionOption,
+    YesOption,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError
@@ -22,63 +24,72 @@ from naturalist.errors import ConfigError
 app = typer.Typer()
 
 
+PathsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATH]...",
+        help="Folders, archives or s3:// URLs to scan for categories and sources.",
+    ),
+]
+CategoryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME=LABEL:SOURCE[,SOURCE...], once for each category; a source is a folder, an "
+        "archive, an s3:// address, or a path with wildcards. Example: --category "
+        "plant=0:/data/flowers,/data/trees.zip"
+    ),
+]
+EachFolderOption = Annotated[
+    bool,
+    typer.Option(
+        "--each-folder",
+        help="Treat each subfolder and archive of the folders in --category as a source of "
+        "its own.",
+    ),
+]
+FromCatalogueOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Use the catalogue's data sets of these categories (animal,plant,human, or all)"
+        " as sources; download them with naturalist sources.",
+    ),
+]
+SetsOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder for data sets of the catalogue.")
+]
+PublishOption = Annotated[
+    str,
+    typer.Option(
+        metavar="FOLDER_OR_URL",
+        help="Where to publish tables: a folder or s3:// URL (default: nowhere).",
+    ),
+]
+NameOption = Annotated[
+    str, typer.Option(help="Name of the collection (default: name of the folder).")
+]
+BackboneOption = Annotated[
+    str,
+    typer.Option(
+        help="Network for the features: fast, balanced, quality, or a name from `naturalist "
+        "backbones list`."
+    ),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the new collection.")],
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[PATH]...",
-            help="Folders, archives or s3:// URLs to scan for categories and sources.",
-        ),
-    ] = None,
-    category: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME=LABEL:SOURCE[,SOURCE...], once for each category; a source is a folder, an "
-            "archive, an s3:// address, or a path with wildcards. Example: --category "
-            "plant=0:/data/flowers,/data/trees.zip"
-        ),
-    ] = None,
-    each_folder: Annotated[
-        bool,
-        typer.Option(
-            "--each-folder",
-            help="Treat each subfolder and archive of the folders in --category as a source of "
-            "its own.",
-        ),
-    ] = False,
-    from_catalogue: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Use the catalogue's data sets of these categories (animal,plant,human, or all)"
-            " as sources; download them with naturalist sources.",
-        ),
-    ] = None,
-    sets: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for data sets of the catalogue.")
-    ] = Path("sources"),
-    publish: Annotated[
-        str,
-        typer.Option(
-            metavar="FOLDER_OR_URL",
-            help="Where to publish tables: a folder or s3:// URL (default: nowhere).",
-        ),
-    ] = "",
-    name: Annotated[
-        str, typer.Option(help="Name of the collection (default: name of the folder).")
-    ] = "",
-    backbone: Annotated[
-        str,
-        typer.Option(
-            help="Network for the features: fast, balanced, quality, or a name from `naturalist "
-            "backbones list`."
-        ),
-    ] = BACKBONE,
-    yes: Annotated[bool, typer.Option("--yes", help="Write the proposal without asking.")] = (
-        False
-    ),
+    paths: PathsArgument = None,
+    category: CategoryOption = None,
+    each_folder: EachFolderOption = False,
+    from_catalogue: FromCatalogueOption = None,
+    sets: SetsOption = Path("sources"),
+    publish: PublishOption = "",
+    name: NameOption = "",
+    backbone: BackboneOption = BACKBONE,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     anonymous: AnonymousOption = False,
@@ -112,7 +123,9 @@ def init(
     proposal = look_at(paths or [], s3, named)
     if not (json or proposal.is_empty):
         output.print_text(described(proposal))
-    if not proposal.is_empty and not (yes or _agrees(json=json)):
+    # A program is given the proposal, to decide with --yes.
+    shown_only = dry_run or (json and not (yes or proposal.is_empty))
+    if shown_only or not (yes or proposal.is_empty or confirmed("Write it?", default=True)):
         output.print_json({"config": None, "categories": proposal.as_json()}) if json else None
         return
     path = write_config(folder, proposal.categories, publish, name, backbone, s3)
@@ -130,15 +143,6 @@ def _first(from_catalogue: str | None, sets: Path) -> str:
     if from_catalogue is None:
         return ""
     return f"naturalist sources fetch --all --to {sets} , then  "
-
-
-def _agrees(*, json: bool) -> bool:
-    """Whether the person at the terminal wants the proposal to be written."""
-    if json:
-        return False
-    if not sys.stdin.isatty():
-        raise ConfigError("nothing was written: add --yes to write what is proposed")
-    return typer.confirm("Write it?", default=True)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naturalist.cli import output
+from naturalist.cli.asking import confirmed
 from naturalist.cli.defaults import KEPT_SNAPSHOTS, PRUNE_GRACE_S
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
     AnonymousOption,
     ConfigOption,
+    DryRunOption,
     EndpointOption,
     JsonOption,
     QuietOption,
     RegionOption,
+    YesOption,
     s3_options,
 )
 from naturalist.cli.progress import make_progress
@@ -250,12 +253,8 @@ def prune(
     grace_days: Annotated[
         float, typer.Option(min=0, help="Keep everything younger than this many days.")
     ] = PRUNE_GRACE_S / _DAY_S,
-    yes: Annotated[
-        bool,
-        typer.Option(
-            "--yes", help="Delete; without it the command only shows what it would delete."
-        ),
-    ] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     url: UrlOption = "",
     endpoint_url: EndpointOption = "",
@@ -265,26 +264,29 @@ def prune(
 ) -> None:
     """Delete old snapshots and the files that only they use.
 
-    Only shows what would be deleted, unless --yes is given. The snapshot that `latest` points to
-    always stays. Safe while others publish. In a versioned bucket, old object versions remain until
-    its lifecycle rule removes them.
+    Shows what would be deleted and asks, unless --yes is given. The snapshot that `latest` points
+    to always stays. Safe while others publish. In a versioned bucket, old object versions remain
+    until its lifecycle rule removes them.
 
-    Example: naturalist snapshots prune --keep 10 --yes
+    Examples: naturalist snapshots prune --keep 10 --dry-run ; naturalist snapshots prune --keep 10
     """
     from naturalist import snapshots
 
     store = _open(config, url, endpoint_url, region)
     options = snapshots.PruneOptions(keep, grace_days * _DAY_S)
-    if yes:
+    result = snapshots.plan(store, options)
+    if not (dry_run or yes or json):
+        _print_plan(result, removed=False)
+    is_any = bool(result.snapshots or result.objects)
+    remove = is_any and not dry_run and (yes or confirmed("Delete them?", json=json))
+    if remove:
         listening = uncounted_stage(make_progress(quiet=quiet), "prune", "objects")
         with listening as (begin, advance):
             result = snapshots.prune(store, options, on_begin=begin, on_removed=advance)
-    else:
-        result = snapshots.plan(store, options)
     if json:
-        output.print_json(_plan_as_json(result, removed=yes))
-    else:
-        _print_plan(result, removed=yes)
+        output.print_json(_plan_as_json(result, removed=remove) | {"dry_run": dry_run})
+    elif remove or dry_run or yes:
+        _print_plan(result, removed=remove)
 
 
 def _plan_as_json(plan: PrunePlan, *, removed: bool) -> dict[str, object]:
@@ -308,5 +310,3 @@ def _print_plan(plan: PrunePlan, *, removed: bool) -> None:
         f"{len(plan.kept):,} snapshots; too young to go: {plan.in_grace:,} objects; not made by "
         f"naturalist and left alone: {plan.foreign:,}"
     )
-    if not removed and (plan.snapshots or plan.objects):
-        output.print_text("--yes removes them; now nothing was changed")

@@ -104,34 +104,41 @@ def show(
             output.print_text(f"{title:<12} {text}")
 
 
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Names in the catalogue, kaggle:owner/name, hf:owner/name, or https:// URLs of "
+        "archives.",
+    ),
+]
+CategoryOption = Annotated[
+    str,
+    typer.Option(
+        help="Download all data sets of this category; with a URL: the category it belongs to."
+    ),
+]
+EverythingOption = Annotated[
+    bool, typer.Option("--all", help="Download all data sets of the catalogue.")
+]
+NewestOption = Annotated[
+    bool, typer.Option("--newest", help="Check for newer versions of downloaded data sets.")
+]
+Sha256Option = Annotated[
+    str,
+    typer.Option(
+        metavar="HEX", help="Expected SHA-256 of the archive; any other file is rejected."
+    ),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def fetch(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...",
-            help="Names in the catalogue, kaggle:owner/name, hf:owner/name, or https:// URLs of "
-            "archives.",
-        ),
-    ] = None,
-    category: Annotated[
-        str,
-        typer.Option(
-            help="Download all data sets of this category; with a URL: the category it belongs to."
-        ),
-    ] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Download all data sets of the catalogue.")
-    ] = False,
-    newest: Annotated[
-        bool, typer.Option("--newest", help="Check for newer versions of downloaded data sets.")
-    ] = False,
-    sha256: Annotated[
-        str,
-        typer.Option(
-            metavar="HEX", help="Expected SHA-256 of the archive; any other file is rejected."
-        ),
-    ] = "",
+    names: NamesArgument = None,
+    category: CategoryOption = "",
+    everything: EverythingOption = False,
+    newest: NewestOption = False,
+    sha256: Sha256Option = "",
     jobs: Annotated[int, typer.Option(min=1, max=4, help="Number of parallel downloads.")] = 2,
     ingest: Annotated[
         bool,

@@ -13,6 +13,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
+    AcceptFailuresOption,
     AcceptWithdrawalsOption,
     ConfigOption,
     ExecutorOption,
@@ -22,6 +23,7 @@ from naturalist.cli.options import (
     PriceTableOption,
     QuietOption,
     RayAddressOption,
+    RescanOption,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError
@@ -40,17 +42,9 @@ def run(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     quiet: QuietOption = False,
-    rescan: Annotated[
-        bool,
-        typer.Option(
-            "--rescan",
-            help="Examine known files again, even if their modification time is unchanged.",
-        ),
-    ] = False,
+    rescan: RescanOption = False,
     full_scan: FullScanOption = False,
-    accept_failures: Annotated[
-        bool, typer.Option("--accept-failures", help="Continue even if failure_budget is exceeded.")
-    ] = False,
+    accept_failures: AcceptFailuresOption = False,
     accept_withdrawals: AcceptWithdrawalsOption = False,
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
@@ -114,13 +108,7 @@ def ingest(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     quiet: QuietOption = False,
-    rescan: Annotated[
-        bool,
-        typer.Option(
-            "--rescan",
-            help="Examine known files again, even if their modification time is unchanged.",
-        ),
-    ] = False,
+    rescan: RescanOption = False,
     retry: Annotated[
         list[str] | None,
         typer.Option(
@@ -215,9 +203,7 @@ def publish(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     quiet: QuietOption = False,
-    accept_failures: Annotated[
-        bool, typer.Option("--accept-failures", help="Continue even if failure_budget is exceeded.")
-    ] = False,
+    accept_failures: AcceptFailuresOption = False,
     mend: Annotated[
         bool,
         typer.Option(

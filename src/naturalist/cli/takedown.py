@@ -7,7 +7,7 @@ import typer
 
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
-from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.cli.options import DEFAULT_CONFIG, ByOption, ConfigOption, JsonOption
 
 app = typer.Typer()
 
@@ -19,9 +19,7 @@ def takedown(
     ],
     why: Annotated[str, typer.Option(help="Reason; stored in the ledger and published with it.")],
     config: ConfigOption = DEFAULT_CONFIG,
-    by: Annotated[
-        str, typer.Option(help="Who decided (default: your user name). Never published.")
-    ] = "",
+    by: ByOption = "",
     json: JsonOption = False,
 ) -> None:
     """Remove pictures from everything published from now on.

@@ -155,8 +155,6 @@ def _mistake(values: dict[str, str], categories: Mapping[str, str]) -> str | Non
         return f"category {category!r}: choose one of {', '.join(sorted(categories))}"
     if kind == Kind.RELABEL and not category:
         return f"relabel needs a category: one of {', '.join(sorted(categories))}"
-    if kind == Kind.KEEP and key.startswith(BY_BYTES) and not category:
-        return "its files are in several categories: write the one that is right"
     if kind == Kind.KEEP and not key.startswith(BY_BYTES):
         own = key.rpartition("_id_")[0]
         if categories.get(category, "") not in ("", own):

@@ -12,7 +12,7 @@ from naturalist.config import Config
 from naturalist.curation.decisions import BY_BYTES, Decision
 from naturalist.errors import ConfigError
 from naturalist.running import workspace
-from naturalist.stages.ingest.resolve import Kind
+from naturalist.stages.ingest.resolve import Kind, first_category
 from naturalist.studies.labels.ranking import read_suspects
 
 EARLIER = "earlier"
@@ -184,7 +184,4 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
 
 
 def _earlier(rows: Sequence[Row]) -> str | None:
-    """The category that had a picture first; None if several were seen in the same batch."""
-    ranks = sorted((not row["has_id"], row["batch"], row["category"]) for row in rows)
-    first = {category for *rank, category in ranks if tuple(rank) == ranks[0][:2]}
-    return first.pop() if len(first) == 1 else None
+    return first_category((row["category"], row["batch"], row["has_id"]) for row in rows)

@@ -7,8 +7,8 @@ then it is committed; so a kill at any moment leaves all or nothing, and the nex
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from naturalist.curation.decisions import Decision, Mistakes
 from naturalist.curation.review_bytes import fetch, file_of
 from naturalist.errors import ConfigError
 from naturalist.layout import pic_number
+from naturalist.ledger import Outcome
 from naturalist.pipeline import runner
 from naturalist.pipeline.steps import IngestResult, Job, finish_pending, place_and_commit
 from naturalist.progress import Progress
@@ -30,6 +31,7 @@ from naturalist.stages.ingest.resolve import (
     DecisionRecord,
     Kind,
     Resolution,
+    first_category,
     resolve,
     retire,
 )
@@ -122,6 +124,7 @@ def _work_out(
         digests = _digests(connection, decisions, mistakes)
         rows = _rows_of(connection, set(digests.values()))
         newest = connection.execute("SELECT coalesce(max(at_ns), 0) FROM amendments").fetchone()
+    decisions = [_of_one_category(one, rows, digests, mistakes) for one in decisions]
     _refuse_contradictions(decisions, digests, mistakes)
     numbers = _Numbers(config)
     at_ns = max(time.time_ns(), (newest[0] if newest else 0) + 1)
@@ -220,6 +223,25 @@ def _rows_of(connection: Any, digests: set[bytes]) -> dict[bytes, list[Row]]:
     for row in ledger.query(connection, _ROWS).to_pylist():
         rows[row["sha256"]].append(row)
     return rows
+
+
+def _of_one_category(
+    decision: Decision,
+    rows: Mapping[bytes, Sequence[Row]],
+    digests: dict[int, bytes],
+    mistakes: Mistakes,
+) -> Decision:
+    """Keep files in conflict in the category that had the picture first, unless one is given."""
+    digest = digests.get(decision.line)
+    if digest is None or decision.kind is not Kind.KEEP or decision.category or not decision.sha256:
+        return decision
+    held = [row for row in rows[digest] if row["outcome"] in (Outcome.ACCEPTED, Outcome.CONFLICT)]
+    category = first_category((row["category"], row["batch"], bool(row["pic_id"])) for row in held)
+    if category is None:
+        text = "its files are in several categories, and none was first: give the category"
+        mistakes.add(decision.line, text)
+        del digests[decision.line]
+    return replace(decision, category=category or "")
 
 
 def _refuse_contradictions(

@@ -15,7 +15,7 @@ from naturalist.curation import searching
 from naturalist.dashboard import attached_values, documents, metrics, sprites, studies
 from naturalist.dashboard.answers import JSON, failed, packed
 from naturalist.dashboard.bundle import Bundle, page
-from naturalist.dashboard.catalogue import ORDERS
+from naturalist.dashboard.catalogue import ORDERS, Catalogue
 from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.review_routes import add_review
 from naturalist.dashboard.reviewing import Reviewing
@@ -79,7 +79,9 @@ def make_app(
     _add_pages(app, context, bundle)
     offered = {"review": reviewing is not None, "selection": selection is not None}
     _add_collection(app, context, offered)
+    _add_files(app, context.catalogue)
     _add_pictures(app, context)
+    _add_similar(app, context)
     _add_columns(app, context)
     _add_maps(app, context)
     _add_studies(app, context)
@@ -155,9 +157,7 @@ def _add_collection(app: FastAPI, context: DashboardContext, offered: dict[str, 
         return JSON(context.health.document())
 
 
-def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
-    catalogue = context.catalogue
-
+def _add_files(app: FastAPI, catalogue: Catalogue) -> None:
     @app.get("/api/pictures")
     def pictures(
         request: Request,
@@ -203,6 +203,8 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
             {**row, "copies": copies, "columns": attached_values.of_picture(catalogue, pic_id)}
         )
 
+
+def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
     @app.get("/api/pictures/{pic_id}/thumbnail")
     def thumbnail(pic_id: PicId) -> Response:
         data = context.thumbnails.get(pic_id)
@@ -210,6 +212,22 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
             return failed(404, f"There is no thumbnail of {pic_id}.")
         return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
 
+    @app.get("/api/pictures/{pic_id}/large")
+    def large(pic_id: PicId) -> Response:
+        data = context.similar.large(pic_id)
+        if data is None:
+            return failed(404, f"The picture {pic_id} is not kept here.")
+        return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
+
+    @app.get("/api/sprites")
+    def strip(ids: Annotated[str, Query(pattern=_PIC_IDS)]) -> Response:
+        result = [context.thumbnails.get(name) for name in ids.split(",")]
+        missing = ",".join(str(at) for at, jpeg in enumerate(result) if jpeg is None)
+        headers = {"cache-control": _FOREVER, "x-missing": missing}
+        return Response(sprites.strip(result), media_type="image/webp", headers=headers)
+
+
+def _add_similar(app: FastAPI, context: DashboardContext) -> None:
     @app.get("/api/words")
     def words(text: Annotated[str, Query(min_length=1, max_length=200)]) -> Any:
         if context.place.config is None:
@@ -222,20 +240,6 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
             return JSON({"ids": [], "messages": [str(error)]})
         ids = [hit["picID"] for hit in result["hits"]]
         return JSON({"ids": ids, "messages": result["messages"]})
-
-    @app.get("/api/sprites")
-    def strip(ids: Annotated[str, Query(pattern=_PIC_IDS)]) -> Response:
-        result = [context.thumbnails.get(name) for name in ids.split(",")]
-        missing = ",".join(str(at) for at, jpeg in enumerate(result) if jpeg is None)
-        headers = {"cache-control": _FOREVER, "x-missing": missing}
-        return Response(sprites.strip(result), media_type="image/webp", headers=headers)
-
-    @app.get("/api/pictures/{pic_id}/large")
-    def large(pic_id: PicId) -> Response:
-        data = context.similar.large(pic_id)
-        if data is None:
-            return failed(404, f"The picture {pic_id} is not kept here.")
-        return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
 
     @app.get("/api/pictures/{pic_id}/similar")
     def similar(pic_id: PicId, k: Count = 12) -> Any:

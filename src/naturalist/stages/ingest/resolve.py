@@ -76,6 +76,17 @@ class Resolution:
         return not self.rows and not self.amendments
 
 
+def first_category(rows: Iterable[tuple[str, int, bool]]) -> str | None:
+    """The category that had a picture first; None if several were seen in the same batch.
+
+    Args:
+        rows: category, batch, and whether it has an id, of each file with the same bytes.
+    """
+    ranks = sorted((not has_id, batch, category) for category, batch, has_id in rows)
+    first = {category for *rank, category in ranks if tuple(rank) == ranks[0][:2]}
+    return first.pop() if len(first) == 1 else None
+
+
 def resolve(
     rows: Sequence[Row], category: str, record: DecisionRecord, next_number: Callable[[str], int]
 ) -> Resolution:
