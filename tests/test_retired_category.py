@@ -143,6 +143,19 @@ COMMANDS = (
 )
 
 
+def test_the_dashboard_gives_no_byte_of_a_picture_that_was_taken_down(
+    naturalist: Naturalist, config: Config
+) -> None:
+    paths = [f"/api/pictures/plant_id_2/{what}" for what in ("thumbnail", "large")]
+    client = client_of(config)
+    assert [client.get(path).status_code for path in paths] == [200, 200]
+    where = ("-c", str(config.layout.root.parent))
+    assert naturalist("takedown", "plant_id_2", "--why", "asked", *where).code == 0
+    client = client_of(load_config(config.layout.root.parent))
+    assert [client.get(path).status_code for path in paths] == [404, 404]
+    assert "plant_id_2" not in client.get("/api/pictures/plant_id_1/similar?k=48").text
+
+
 @pytest.mark.parametrize("name", ["similar", "drift"])
 def test_asking_for_it_by_name_says_that_it_is_not_there(
     naturalist: Naturalist, config: Config, name: str

@@ -1,5 +1,7 @@
 """Categories that are removed, renamed, relabelled, retired and restored: never a ghost."""
 
+import gzip
+import io
 import os
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 import tiny
@@ -70,19 +73,20 @@ def labels_on_disk(folder: Path) -> dict[int, int]:
 
 def mentions(folder: Path, words: list[str]) -> list[str]:
     """Files of the newest snapshot whose bytes, decompressed where Parquet, hold a word."""
-    import io
-
-    import pyarrow.parquet as pq
-
     store = open_store(str(folder))
+    files = snapshots.with_pictures(store, snapshots.read(store).files)
     hits = []
-    for file in snapshots.with_pictures(store, snapshots.read(store).files):
-        data = store.get_bytes(file.key)[0]
-        text = data + file.name.encode()
-        if file.suffix == ".parquet":
-            text += str(pq.read_table(io.BytesIO(data)).to_pylist()).encode()
+    for file in files:
+        text = legible(file.key, store.get_bytes(file.key)[0]) + file.name.encode()
         hits += [file.name for word in words if word.encode() in text]
     return hits
+
+
+def legible(name: str, data: bytes) -> bytes:
+    """The bytes of a file, and what is in them where they are compressed."""
+    if name.endswith(".parquet"):
+        return data + str(pq.read_table(io.BytesIO(data)).to_pylist()).encode()
+    return data + gzip.decompress(data) if name.endswith(".gz") else data
 
 
 def test_a_removed_category_stops_every_writer_before_it_changes_anything(tmp_path: Path) -> None:
@@ -161,6 +165,21 @@ def test_a_retired_category_is_in_nothing_and_comes_back_as_it_was(
     assert (again.features == whole.features).all()
 
 
+def test_after_a_prune_no_byte_that_is_published_names_what_was_withheld(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    names = [b"human_id_", b"/human/", b"plant_id_3"]
+    place = tmp_path / "published"
+    everything = [legible(f.name, f.read_bytes()) for f in place.rglob("*") if f.is_file()]
+    assert all(any(name in text for text in everything) for name in names)
+    take_down(load_config(path), ["plant_id_3"], "asked", "me")
+    curation.retire(path, "human")
+    tiny.make_all(load_config(path))
+    snapshots.prune(open_store(str(place)), snapshots.PruneOptions(keep=1, grace_s=-60))
+    for file in (f for f in place.rglob("*") if f.is_file()):
+        text = legible(file.name, file.read_bytes()) + str(file.relative_to(place)).encode()
+        assert [name for name in names if name in text] == [], file
+
+
 def test_a_retired_category_may_be_removed_from_the_file(tmp_path: Path) -> None:
     path = make(tmp_path)
     curation.retire(path, "human")
@@ -168,15 +187,49 @@ def test_a_retired_category_may_be_removed_from_the_file(tmp_path: Path) -> None
     assert counts(tmp_path / "published") == {"plant": 6, "animal": 6}
 
 
-@pytest.mark.parametrize("command", ["rename", "relabel"])
-def test_a_command_killed_between_its_two_writes_is_finished_by_repeating_it(
-    tmp_path: Path, command: str
+@pytest.mark.parametrize("mode", MODES)
+def test_a_relabelled_category_has_its_rows_under_the_new_label(tmp_path: Path, mode: str) -> None:
+    path = make(tmp_path, mode)
+    before = consume.load(tmp_path / "work").numpy()
+    curation.relabel(path, {"plant": 7})
+    tiny.make_all(load_config(path))
+    assert labels_on_disk(tmp_path) == {7: 6, 1: 6, 4: 6}
+    for place in ("work", "published"):
+        assert consume.load(tmp_path / place).labels == {"plant": 7, "animal": 1, "human": 4}
+        after = consume.load(tmp_path / place).numpy()
+        assert set(after.pic_ids) == set(before.pic_ids)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_commands_killed_before_they_are_remembered_are_finished_by_repeating_them(
+    tmp_path: Path, mode: str
 ) -> None:
-    path = make(tmp_path)
-    call = {
-        "rename": "curation.rename(path, 'plant', 'flora')",
-        "relabel": "curation.relabel(path, {'plant': 7})",
-    }[command]
+    path = make(tmp_path, mode)
+    ids = set(consume.load(tmp_path / "work").numpy().pic_ids)
+    steps = (
+        ("rename", ("plant", "flora"), "category rename plant flora"),
+        ("relabel", ({"flora": 7},), "category relabel flora 7"),
+        ("retire", ("human",), ""),
+        ("restore", ("human",), ""),
+    )
+    for command, arguments, hint in steps:
+        _killed(path, f"curation.{command}(path, *{arguments!r})")
+        if hint:
+            # The configuration says something that the workspace does not remember.
+            with pytest.raises(ConfigError, match=hint), workspace.writing(load_config(path)):
+                pass
+        getattr(curation, command)(path, *arguments)
+        with workspace.writing(load_config(path)):
+            pass
+    tiny.make_all(load_config(path))
+    for place in ("work", "published"):
+        assert counts(tmp_path / place) == {"flora": 6, "animal": 6, "human": 6}
+        assert consume.load(tmp_path / place).labels == {"flora": 7, "animal": 1, "human": 4}
+        assert set(consume.load(tmp_path / place).numpy().pic_ids) == ids
+
+
+def _killed(path: Path, call: str) -> None:
+    """Make a change, killed when the workspace is to remember it."""
     script = (
         "import os, signal, sys; from pathlib import Path\n"
         "from naturalist import categories\n"
@@ -187,15 +240,6 @@ def test_a_command_killed_between_its_two_writes_is_finished_by_repeating_it(
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], env=os.environ, check=False)
     assert killed.returncode == -signal.SIGKILL
-    with pytest.raises(ConfigError, match=f"category {command} plant"):
-        tiny.make_all(load_config(path))
-    if command == "rename":
-        curation.rename(path, "plant", "flora")
-    else:
-        curation.relabel(path, {"plant": 7})
-    tiny.make_all(load_config(path))
-    wanted = {"flora": 0} if command == "rename" else {"plant": 7}
-    assert wanted.items() <= consume.load(tmp_path / "published").labels.items()
 
 
 def test_a_workspace_made_before_categories_were_remembered_opens(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from naturalist.studies.similar.study import index_of
 Vector = NDArray[np.float32]
 _LARGE_SIDE = 1280
 _DECODED_AT_ONCE = 2
+_MOST_HIDDEN = 1_000
+"""Pictures taken down since the last run that are looked past, at most."""
 
 
 class Busy(Exception):
@@ -59,7 +61,8 @@ class Similar:
 
     def to_picture(self, pic_id: str, k: int) -> list[dict[str, Any]]:
         """The `k` nearest to a stored picture, itself left out; none if it is in no table."""
-        vector = self._vector(pic_id)
+        hidden = pic_id in self.catalogue.withheld()
+        vector = None if hidden else self._vector(pic_id)
         if vector is None:
             return []
         near = self._nearest(vector, k + 1)
@@ -165,6 +168,12 @@ class Similar:
         return None
 
     def _nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
+        """The `k` nearest; pictures that were taken down since the tables were written are not."""
+        hidden = self.catalogue.withheld()
+        near = self._in_tables(vector, k + min(len(hidden.pictures), _MOST_HIDDEN))
+        return [one for one in near if one["pic_id"] not in hidden][:k]
+
+    def _in_tables(self, vector: Vector, k: int) -> list[dict[str, Any]]:
         table = self._tables()
         files = [(file.name, file.sha256) for file in table.files]
         index = index_of(self.place.layout, files, len(vector))
