@@ -6,7 +6,7 @@ import tiny
 from naturalist.dashboard import similar as answering
 from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import open_context
-from naturalist.pipeline import studies
+from naturalist.pipeline import studies, words
 from naturalist.progress import Silent
 
 
@@ -18,7 +18,7 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     tiny.make_all(config)
     context = open_context(open_workspace(config))
     from_tables = context.similar.to_picture("plant_id_3", 5)
-    studies.study(config, Silent(), studies.index)
+    studies.study(config, Silent(), words.index)
     with monkeypatch.context() as patched:
         patched.delattr(answering, "_nearest_in_tables")
         from_index = context.similar.to_picture("plant_id_3", 5)
