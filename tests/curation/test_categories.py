@@ -102,7 +102,7 @@ def test_a_removed_category_stops_every_writer_before_it_changes_anything(tmp_pa
 
 def test_a_category_renamed_in_the_file_alone_stops_the_run(tmp_path: Path) -> None:
     path = make(tmp_path)
-    config = edit(path, '"plant", label', '"flora", label')
+    config = edit(path, '"plant", "label"', '"flora", "label"')
     with pytest.raises(ConfigError, match="category rename plant flora"):
         tiny.make_all(config)
     assert not (tmp_path / "work" / "tables" / "flora").exists()
@@ -111,8 +111,10 @@ def test_a_category_renamed_in_the_file_alone_stops_the_run(tmp_path: Path) -> N
 def test_labels_exchanged_in_the_file_stop_the_run_and_rewrite_nothing(tmp_path: Path) -> None:
     path = make(tmp_path)
     before = labels_on_disk(tmp_path)
-    text = path.read_text().replace("label = 0", "label = 9").replace("label = 1", "label = 0")
-    path.write_text(text.replace("label = 9", "label = 1"))
+    text = (
+        path.read_text().replace('"label" = 0', '"label" = 9').replace('"label" = 1', '"label" = 0')
+    )
+    path.write_text(text.replace('"label" = 9', '"label" = 1'))
     with pytest.raises(ConfigError, match="category relabel plant 1 animal 0"):
         tiny.make_all(load_config(path))
     assert labels_on_disk(tmp_path) == before
@@ -177,7 +179,9 @@ def test_after_a_prune_no_byte_that_is_published_names_what_was_withheld(tmp_pat
     snapshots.prune(open_store(str(place)), snapshots.PruneOptions(keep=1, grace_s=-60))
     for file in (f for f in place.rglob("*") if f.is_file()):
         text = legible(file.name, file.read_bytes()) + str(file.relative_to(place)).encode()
-        assert [name for name in names if name in text] == [], file
+        # The ledger says that a picture was taken down, so that no rollback brings it back.
+        allowed = {b"plant_id_3"} if file.relative_to(place).parts[0] == "ledger" else set()
+        assert {name for name in names if name in text} <= allowed, file
 
 
 def test_a_retired_category_may_be_removed_from_the_file(tmp_path: Path) -> None:
