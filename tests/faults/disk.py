@@ -33,6 +33,8 @@ class Node:
 
     data: bytearray = field(default_factory=bytearray)
     flushed: bytes = b""
+    intact: int = 0
+    """How many of the first bytes were flushed and not touched since: no cut takes them."""
     entries: "dict[bytes, Node] | None" = None
     link: bytes | None = None
     mtime_ns: int | None = None
@@ -217,6 +219,7 @@ class Disk:
     @staticmethod
     def _overwrite(node: Node, at: int, data: bytes) -> None:
         node.mtime_ns = None
+        node.intact = min(node.intact, at)
         node.data.extend(bytes(max(0, at - len(node.data))))
         node.data[at : at + len(data)] = data
 
@@ -224,6 +227,7 @@ class Disk:
     def _cut(node: Node, size: int) -> None:
         if size != len(node.data):
             node.mtime_ns = None
+        node.intact = min(node.intact, size)
         del node.data[size:]
         node.data.extend(bytes(size - len(node.data)))
 
@@ -278,7 +282,7 @@ class Disk:
         node = self._node(call.handle(0).path)
         if node is None:
             return
-        node.flushed = bytes(node.data)
+        _flush(node)
         for change in self._changes:
             # What began before this call ended may have come too late for it.
             if change.at < call.begun and any(folder is node for folder in change.folders):
@@ -288,7 +292,7 @@ class Disk:
 
     def _syncfs(self, call: Call) -> None:
         for node in _all(self._top):
-            node.flushed = bytes(node.data)
+            _flush(node)
         for change in self._changes:
             change.safe = change.safe or change.at < call.begun
 
@@ -325,6 +329,10 @@ class _Names:
             self.of(folder)[name] = node
 
 
+def _flush(node: Node) -> None:
+    node.flushed, node.intact = bytes(node.data), len(node.data)
+
+
 def _all(node: Node) -> Iterator[Node]:
     yield node
     for one in (node.entries or {}).values():
@@ -344,7 +352,7 @@ def _read(path: Path) -> Node:
         key = status.st_dev, status.st_ino
         if key not in seen:
             data = path.read_bytes()
-            seen[key] = Node(bytearray(data), data, mtime_ns=status.st_mtime_ns)
+            seen[key] = Node(bytearray(data), data, len(data), mtime_ns=status.st_mtime_ns)
         return seen[key]
 
     return read(path)
@@ -357,7 +365,7 @@ def _torn(node: Node, rng: random.Random, kept: Kept) -> bytes:
         return data
     if kept is Kept.NONE:
         return node.flushed
-    at = rng.randint(0, len(data))
+    at = rng.randint(node.intact, len(data))
     return rng.choice([node.flushed, data, data[:at], data[:at] + bytes(len(data) - at)])
 
 
