@@ -137,7 +137,9 @@ def test_the_page_and_pictures_of_maps_have_one_palette() -> None:
 
 def test_names_of_clusters_are_those_of_the_clusters_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "members.parquet").write_bytes(b"first")
-    clustering_names.write(tmp_path, {0: "bird", 3: "plant"})
+    names = {"0": [{"name": "bird"}, {"name": "duck"}], "2": [], "3": [{"name": "plant"}]}
+    entries = [{"group": group, "names": found} for group, found in names.items()]
+    clustering_names.write(tmp_path, {"groups": 3, "entries": entries}, "words")
     assert clustering_names.read(tmp_path) == {0: "bird", 3: "plant"}
     (tmp_path / "members.parquet").write_bytes(b"made anew")
     assert clustering_names.read(tmp_path) == {}

@@ -10,7 +10,7 @@ from naturalist import studies
 from naturalist.studies.study import Outgrown, Report, bring_up_to_date
 
 ROOMS = ("classifier", "clusters", "drift", "duplicates", "labels", "maps", "similar", "words")
-WITHOUT_OPTIONS = ("similar", "words")
+WITHOUT_OPTIONS = ("similar",)
 
 
 @dataclass

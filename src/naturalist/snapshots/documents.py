@@ -104,6 +104,9 @@ class _Sample(Published):
 
 class _Verification(Published):
     passed: bool
+    checks: dict[ShortText, dict[ShortText, Text]] = Field(default_factory=dict)
+    hard: list[dict[str, Any]] = Field(default_factory=list)
+    soft: list[dict[str, Any]] = Field(default_factory=list)
 
 
 _KINDS: tuple[tuple[re.Pattern[str], type[Published]], ...] = tuple(
