@@ -83,3 +83,20 @@ def test_export_says_what_it_wrote_and_how_to_open_it(
     ended = naturalist("export", str(tmp_path / "b"), "--for", "excel", *where)
     assert ended.code == 2
     assert "projector, atlas, csv" in ended.err
+
+
+def test_what_was_taken_down_is_found_no_more_though_no_run_came_since(
+    naturalist: Naturalist, photo_copy: Path
+) -> None:
+    def nearest(count: int) -> list[str]:
+        asked = ("similar", "plant_id_7", "-k", str(count), "-c", str(photo_copy), "--json", "-q")
+        return [hit["picID"] for hit in naturalist(*asked).json["hits"]]
+
+    before = nearest(8)
+    gone = before[:3]
+    ended = naturalist("takedown", *gone, "--why", "asked", "-c", str(photo_copy))
+    assert ended.code == 0, ended.err
+    assert nearest(5) == before[3:]
+    refused = naturalist("similar", gone[0], "-c", str(photo_copy), "-q")
+    assert refused.code == 2
+    assert gone[0] in refused.err

@@ -15,6 +15,7 @@ from naturalist.errors import ConfigError, PictureError, WorkspaceLocked
 from naturalist.features import FeatureTable
 from naturalist.images.apart import DecoderProcess
 from naturalist.layout import Layout
+from naturalist.ledger import Withheld
 from naturalist.pipeline import studies, words
 from naturalist.progress import Progress
 from naturalist.stages.extract import decode_for
@@ -22,6 +23,7 @@ from naturalist.studies.similar.report import Recall
 from naturalist.studies.similar.study import Index, IndexStudy, open_index
 from naturalist.studies.study import bring_up_to_date
 
+NOTHING_WITHHELD = Withheld()
 _ELSEWHERE = "own"
 """Backbone of an index over features that are not the workspace's."""
 
@@ -58,7 +60,7 @@ def similar_pictures(config: Config, picture: str, k: int, progress: Progress) -
     path = Path(picture)
     asked = vector_of_file(config, path) if path.is_file() else picture
     found = fresh_index(config, progress)
-    hits = with_paths(config.layout, similar(found, asked, k))
+    hits = with_paths(config.layout, similar(found, asked, k, ledger.withheld(config.layout)))
     return {"picture": picture, "hits": hits, "recall": found.about["recall"]}
 
 
@@ -126,24 +128,30 @@ def vector_of_file(config: Config, path: Path) -> NDArray[np.float32]:
     return np.asarray(vectors[0], np.float32)
 
 
-def similar(index: Index, query: NDArray[np.float32] | str, k: int) -> list[SimilarHit]:
+def similar(
+    index: Index, query: NDArray[np.float32] | str, k: int, gone: Withheld = NOTHING_WITHHELD
+) -> list[SimilarHit]:
     """The `k` nearest pictures to a vector, or to a picture of the index, itself left out.
+
+    Args:
+        index: to look in.
+        query: a vector (dim,), or the id of a picture.
+        k: how many at most.
+        gone: pictures that left the collection after the index was made.
 
     Raises:
         ConfigError: there is no such picture in the index.
     """
     own = -1
     if isinstance(query, str):
-        known = index.vector(query)
+        known = None if query in gone else index.vector(query)
         if known is None:
             raise ConfigError(
                 f"{query} is neither a picture in the tables nor a file: pictures are named as "
                 "in plant_id_7"
             )
         query, own = known
-    rows, cosines = index.search(query[np.newaxis], min(k + (own >= 0), index.rows))
-    kept = [(row, cosine) for row, cosine in zip(rows[0], cosines[0], strict=True) if row != own]
-    named = index.names(np.array([row for row, _ in kept[:k]], np.int64))
+    kept = _nearest(index, query, own, k, gone)
     return [
         {
             "picID": row["picID"],
@@ -152,8 +160,26 @@ def similar(index: Index, query: NDArray[np.float32] | str, k: int) -> list[Simi
             "rank": rank,
             "cosine": round(float(cosine), 4),
         }
-        for rank, (row, (_, cosine)) in enumerate(zip(named, kept, strict=False), 1)
+        for rank, (row, cosine) in enumerate(kept, 1)
     ]
+
+
+def _nearest(
+    index: Index, vector: NDArray[np.float32], own: int, k: int, gone: Withheld
+) -> list[tuple[dict[str, str], float]]:
+    """The nearest rows of an index that may be shown, with their cosines; not row `own`."""
+    count = k + 1
+    while True:
+        rows, cosines = index.search(vector[np.newaxis], min(count, index.rows))
+        named = index.names(rows[0])
+        kept = [
+            (row, cosine)
+            for at, row, cosine in zip(rows[0], named, cosines[0], strict=True)
+            if at != own and row["picID"] not in gone
+        ]
+        if len(kept) >= k or count >= index.rows:
+            return kept[:k]
+        count *= 2
 
 
 def with_paths(layout: Layout, hits: list[SimilarHit]) -> list[SimilarHit]:
