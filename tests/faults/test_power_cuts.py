@@ -69,12 +69,16 @@ CASES = dict.fromkeys(MODES, Case(["run", *ON_COLLECTION], of_whole_run)) | {
 
 @dataclass(frozen=True)
 class Recorded:
-    """A command that nothing disturbed: from what, by which calls, and what it made."""
+    """A command that nothing disturbed: from what, by which calls, what it made and left.
+
+    Cuts are tried in the same folder, so that what was left is kept apart.
+    """
 
     start: Path
     folder: Path
     calls: list[Call]
     outcome: Outcome
+    left: dict[str, bytes]
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +98,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Record
             ended, calls = record(case.arguments, folder, root / "trace")
             assert ended.code == 0, ended.err
             (root / "trace").unlink()
-            known[name] = Recorded(start, folder, calls, case.outcome(folder))
+            left = _bytes_of(folder)
+            known[name] = Recorded(start, folder, calls, case.outcome(folder), left)
         return known[name]
 
     return make
@@ -107,8 +112,7 @@ def test_the_drive_of_all_calls_holds_what_the_command_left(
     disk = Disk(what.start, what.folder)
     disk.replay(what.calls)
     disk.now(tmp_path / "copy")
-    expected, found = (_bytes_of(one) for one in (what.folder, tmp_path / "copy"))
-    assert found == expected
+    assert _bytes_of(tmp_path / "copy") == what.left
 
 
 def _bytes_of(root: Path) -> dict[str, bytes]:

@@ -71,7 +71,8 @@ def test_few_hashes_are_compared_each_with_each_and_give_the_same_pairs():
 
 
 @settings(max_examples=30)
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=30), st.integers(0, 15), st.data())
+# Of more than 16 equal hashes not all are compared with a near one (`Limits.members`).
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=30, unique=True), st.integers(0, 15), st.data())
 def test_the_old_and_the_new_pairs_are_all_the_pairs(values, max_distance, data):
     # Flipping few bits of few hashes makes near ones likely.
     near = data.draw(st.lists(st.integers(0, 63), max_size=len(values)))
