@@ -416,9 +416,9 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   );
 }
 
-/** So many of the nearest say where a picture of one's own stands. */
+/** How many of the nearest pictures place a dropped picture on the map. */
 const AMID = 5;
-/** So many of them are shown beside it with their cosine. */
+/** How many of them are listed beside it with their cosine. */
 const BESIDE = 8;
 
 /** The middle of places on each axis; one place far away does not move it. */
