@@ -274,12 +274,12 @@ def _remove_others(folder: Path, about: dict[str, Any]) -> None:
 
 
 def _measured(
-    folder: Path, about: dict[str, Any], before: dict[str, Any] | None, progress: Progress
+    folder: Path, about: dict[str, Any], earlier: dict[str, Any] | None, progress: Progress
 ) -> dict[str, Any]:
     """Candidates that are enough, and the recall that they give; measured again when it grew."""
     rows = about["rows"]
-    if before and before["recall"]["rows"] * 1.1 >= rows and before["rows"] <= rows:
-        return {"candidates": before["candidates"], "recall": before["recall"]}
+    if earlier and earlier["recall"]["rows"] * 1.1 >= rows and earlier["rows"] <= rows:
+        return {"candidates": earlier["candidates"], "recall": earlier["recall"]}
     index = _open(folder, about | {"candidates": 0})
     rng = np.random.default_rng(0)
     selected = np.sort(rng.choice(rows, min(_TRIED, rows), replace=False))
@@ -288,15 +288,13 @@ def _measured(
     k = min(_TRIED_K + 1, rows)
     with stage(progress, "index: recall", None, "searches") as advance:
         true, _ = vector_search.search_exactly(index.parts, queries, k)
-        text = {"k": k - 1, "queries": len(selected), "rows": rows, "against": "exact search"}
-        for candidates in (*_CANDIDATES, rows):
-            result, _ = vector_search.search(
-                index.parts, index.axes, queries, k, min(candidates, rows)
-            )
-            advance(len(selected))
-            share = vector_search.recall(result, true)
-            if share >= _TARGET_RECALL or candidates >= rows:
-                break
+        before = vector_search.ranks_by_projection(index.parts, index.axes, queries, true)
+        advance(len(selected))
+    for candidates in (*_CANDIDATES, rows):
+        share = float((before < candidates).mean())
+        if share >= _TARGET_RECALL or candidates >= rows:
+            break
+    text = {"k": k - 1, "queries": len(selected), "rows": rows, "against": "exact search"}
     used = 1.0 if rows <= EXACT_ROWS else share
     return {"candidates": candidates, "recall": text | {"recall": used, "of_candidates": share}}
 

@@ -5,7 +5,7 @@ nearly as the cosine does, for an eighth of the memory that is read. The candida
 first are compared with all features. With as many candidates as there are vectors it is exact.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,16 +64,51 @@ def search(
         candidates: rows that are compared by all features; at least k.
     """
     selected = _Best(len(queries), max(candidates, k))
-    projected, start = queries @ axes, 0
-    for part in parts:
-        selected.offer(np.asarray(projected @ part.coarse.T, np.float32), start)
-        start += len(part.coarse)
+    for start, scores in _by_projection(parts, queries @ axes):
+        selected.offer(scores, start)
     rows = np.sort(selected.in_order()[0], axis=1)
     starts = np.cumsum([0, *(len(part.vectors) for part in parts)])
     best = _Best(len(queries), k)
     for n, mine in enumerate(rows):
         best.offer_named(n, queries[n] @ gather(parts, starts, mine).T, mine)
     return best.in_order()
+
+
+def ranks_by_projection(
+    parts: Sequence[Part], axes: Floats, queries: Floats, rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How many vectors the projections put before each of these rows; two passes over them.
+
+    A search with more candidates than that finds the row, so that its rank says for every number of
+    candidates at once what would be found. Of equal ones the row counts as the last.
+
+    Args:
+        parts: the vectors; rows are numbered through all of them.
+        axes: (dim, axes) float32, that the projections were made with.
+        queries: (queries, dim) float32 of length 1.
+        rows: (queries, k) rows of each query.
+
+    Returns:
+        (queries, k) int64.
+    """
+    projected = queries @ axes
+    own = np.empty(rows.shape, np.float32)
+    for start, scores in _by_projection(parts, projected):
+        query, at = np.nonzero((rows >= start) & (rows < start + scores.shape[1]))
+        own[query, at] = scores[query, rows[query, at] - start]
+    before = np.full(rows.shape, -1, np.int64)
+    for _, scores in _by_projection(parts, projected):
+        for at in range(rows.shape[1]):
+            before[:, at] += np.count_nonzero(scores >= own[:, at, None], axis=1)
+    return before
+
+
+def _by_projection(parts: Sequence[Part], projected: Floats) -> Iterator[tuple[int, Floats]]:
+    """The first row of each part, and the scores (queries, rows) of its rows by projections."""
+    start = 0
+    for part in parts:
+        yield start, np.asarray(projected @ part.coarse.T, np.float32)
+        start += len(part.coarse)
 
 
 def gather(parts: Sequence[Part], starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
