@@ -170,7 +170,7 @@ def test_every_limit_reaches_the_stage_that_keeps_it(tmp_path: Path) -> None:
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "other.toml"):
-        with pytest.raises(ConfigError, match=r"there is no .*naturalist init"):
+        with pytest.raises(ConfigError, match=r"does not exist: .*naturalist init"):
             load_config(path)
 
 
@@ -212,9 +212,9 @@ MISTAKES = [
     ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = -0.1', "0"),
     ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = nan', "1"),
     ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = "1 %"', "number"),
-    ("category.1.name", SECOND, 'name = "plant seeds"\nlabel = 1', "begin with a letter"),
-    ("category.1.name", SECOND, 'name = "1animal"\nlabel = 1', "begin with a letter"),
-    ("category.1.name", SECOND, 'name = "../x"\nlabel = 1', "begin with a letter"),
+    ("category.1.name", SECOND, 'name = "plant seeds"\nlabel = 1', "start with a letter"),
+    ("category.1.name", SECOND, 'name = "1animal"\nlabel = 1', "start with a letter"),
+    ("category.1.name", SECOND, 'name = "../x"\nlabel = 1', "start with a letter"),
     ("category.1.label", SECOND, 'name = "animal"\nlabel = -1', "0"),
     ("category.1.label", SECOND, 'name = "animal"\nlabel = 1.5', "whole number"),
     ("category.1.label", SECOND, 'name = "animal"\nlabel = true', "whole number"),
@@ -317,7 +317,7 @@ def test_one_category_is_enough_and_none_is_not(tmp_path: Path) -> None:
     assert len(load_config(tmp_path / "one").labels) == 1
     (line,) = mistakes(tmp_path, "category = []\n" + text[: text.index("[[category]]")])
     assert line.startswith("category: ")
-    assert "at least 1" in line
+    assert "at least one" in line
 
 
 @pytest.mark.parametrize("settings", ['workspace = "/data/cats/work"', 'workspace = "/data/cats"'])

@@ -228,7 +228,7 @@ def renamed(known: Categories, old: str, new: str) -> Categories:
     one = _require(known, old)
     other = next((c for c in known.known if c.name.lower() == new.lower() and c is not one), None)
     if other is not None:
-        raise ConfigError(f"there is a category {other.name!r} already: choose another name")
+        raise ConfigError(f"category {other.name!r} already exists: choose another name")
     names = (*(name for name in one.former_names if name != new), old)
     return known.changed(replace(one, name=new, former_names=names))
 
@@ -247,7 +247,7 @@ def relabelled(known: Categories, labels: Mapping[str, int]) -> Categories:
         if one.label is not None and one.label in by_label:
             raise ConfigError(
                 f"{by_label[one.label]!r} and {one.name!r} would both have label {one.label}: "
-                f"give both new labels at once, as in  naturalist category relabel {one.name} "
+                f"change both at once, as in  naturalist category relabel {one.name} "
                 f"{one.label} {by_label[one.label]} N"
             )
         by_label[one.label] = one.name
@@ -270,8 +270,8 @@ def restored(known: Categories, name: str) -> Categories:
     holder = next((c for c in known.active if c.label == one.label and c is not one), None)
     if holder is not None:
         raise ConfigError(
-            f"{name!r} has label {one.label}, and so has {holder.name!r} by now: relabel that one "
-            f"first, as in  naturalist category relabel {holder.name} N"
+            f"{name!r} has label {one.label}, which {holder.name!r} has now: relabel that "
+            f"category first, as in  naturalist category relabel {holder.name} N"
         )
     return known.changed(replace(one, retired_at=None))
 
@@ -280,5 +280,5 @@ def _require(known: Categories, name: str) -> Category:
     one = known.named(name)
     if one is None:
         names = ", ".join(c.name for c in known.known) or "none yet"
-        raise ConfigError(f"this workspace has no category {name!r}: it has {names}")
+        raise ConfigError(f"this workspace has no category {name!r}: choose from {names}")
     return one

@@ -83,7 +83,9 @@ class AirflowSection(BaseModel):
         try:
             zoneinfo.ZoneInfo(name)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name!r} is no time zone: write one like Europe/Athens") from error
+            raise ValueError(
+                f"{name!r} is not a time zone: expected a name such as Europe/Athens"
+            ) from error
         return name
 
     @field_validator("analysis")
@@ -91,13 +93,15 @@ class AirflowSection(BaseModel):
     def _check_functions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if not _FUNCTION.fullmatch(name):
-                raise ValueError(f"{name!r}: write module:function, as in my_package.maps:update")
+                raise ValueError(
+                    f"{name!r}: expected module:function, such as my_package.maps:update"
+                )
         return names
 
     @model_validator(mode="after")
     def _check_start(self) -> Self:
         if self.catchup and self.start_date is None:
-            raise ValueError("catchup needs start_date: the first day to catch up with")
+            raise ValueError("catchup needs start_date: set it to the first day to catch up with")
         return self
 
     @property

@@ -106,14 +106,14 @@ def test_an_agent_looks_and_proposes_and_only_a_person_changes_the_collection(
 def test_mistakes_are_answers_that_say_what_to_do(copied: Path) -> None:
     garden = copied / "garden"
     calls: tuple[tuple[str, dict[str, Any], str], ...] = (
-        ("similar", {"pic_id": "plant_id_999"}, "is in no table"),
+        ("similar", {"pic_id": "plant_id_999"}, "is not in the tables"),
         ("map_region", {"map_name": "other", "around": "plant_id_1"}, "maps: tsne-2d"),
         ("propose_decisions", {"name": "../x", "decisions": []}, "use letters"),
         ("propose_decisions", {"name": "x", "decisions": []}, "propose 1 to 1,000"),
         (
             "preview_decisions",
             {"decisions": [{"pic_id": "plant_id_999", "decision": "retire"}]},
-            "the ledger knows no picture",
+            "is not in the ledger",
         ),
     )
 

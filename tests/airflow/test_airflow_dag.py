@@ -182,7 +182,7 @@ def test_pictures_are_sent_by_tasks_for_each_category_where_they_are_published(
     [
         ("name = 3 = 4", "cannot be used"),
         ('name = "x"', "cannot be used ('category')"),
-        ('name = "x"\ncategory = []\n[airflow]\ntime_zone = "Nowhere"', "is no time zone"),
+        ('name = "x"\ncategory = []\n[airflow]\ntime_zone = "Nowhere"', "is not a time zone"),
     ],
 )
 def test_a_broken_configuration_is_an_import_error_with_a_sentence(

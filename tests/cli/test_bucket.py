@@ -110,10 +110,10 @@ def test_links_open_what_they_name_and_show_no_secret(
     [
         (["policy", NEW], "exactly one of --everyone"),
         (["policy", NEW, "--everyone", "--links"], "exactly one of --everyone"),
-        (["policy", NEW, "--revoke", "--prefix", "a"], "leave --prefix out"),
+        (["policy", NEW, "--revoke", "--prefix", "a"], "remove --prefix"),
         (["policy", NEW, "--account", "me"], "12 digits"),
         (["policy", NEW, "--links", "--hours", "200"], "--hours"),
-        (["audit", "s3://bucket/prefix"], "give its name alone"),
+        (["audit", "s3://bucket/prefix"], "pass the name only"),
         (["audit", NEW, "--price-table", "none"], "choose one of aws, r2, own"),
     ],
 )

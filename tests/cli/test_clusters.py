@@ -35,7 +35,7 @@ def test_own_vectors_are_clustered_into_a_folder(naturalist: Naturalist, tmp_pat
         (["--method", "dbscan"], "kmeans, hdbscan"),
         (["--count", "1"], "2 or more"),
         (["--name", "../elsewhere"], "letters"),
-        (["--from", "x", "--vectors", "y", "--out", "z"], "exclude each other"),
+        (["--from", "x", "--vectors", "y", "--out", "z"], "cannot be combined"),
         (["--vectors", "y.npy"], "--out"),
         (["--vectors", "no.npy", "--out", "z"], "there is no file"),
     ],

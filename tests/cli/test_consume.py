@@ -155,7 +155,7 @@ def test_verify_of_a_pulled_folder_takes_no_snapshot(
     local.pull(tmp_path / "here")
     done = naturalist("verify", str(tmp_path / "here"), "--snapshot", "000001")
     assert done.code == 2
-    assert "not for pulled folders" in done.err
+    assert "do not work on a pulled folder" in done.err
 
 
 def test_verify_without_a_url_verifies_the_workspace(
@@ -240,4 +240,4 @@ def test_without_a_store_one_is_asked_for(
     )  # fmt: skip
     done = naturalist("snapshots", "list", "-c", str(tmp_path / "new"))
     assert done.code == 2
-    assert "--url URL" in done.err
+    assert "pass --url" in done.err

@@ -115,8 +115,8 @@ def test_coordinates_of_other_pictures_or_with_a_method_are_refused(
     (tmp_path / "mine.csv").write_text("picID,x,y\nelse,1,2\n")
     for more, said in (
         ([], "coordinates of 0 pictures of these tables"),
-        (["--dims", "3"], "leave --dims"),
-        (["--method", "umap"], "leave --dims"),
+        (["--dims", "3"], "remove --dims"),
+        (["--method", "umap"], "remove --dims"),
     ):
         asked = ["map", "--coordinates", str(tmp_path / "mine.csv"), *more, "-c", str(folder)]
         refused = naturalist(*asked)
@@ -146,7 +146,7 @@ def test_a_sample_is_chosen_and_compared_with_uniform_ones(
     ("words", "said"),
     [
         (["map", "--sample", "few"], "auto or all"),
-        (["map", "--sample", "3"], "a number from 5"),
+        (["map", "--sample", "3"], "a number of at least 5"),
         (["map", "--dims", "4"], "--dims"),
         (["map", "--method", "mds"], "--method"),
         (["map", "--name", "../up"], "--name ../up"),

@@ -55,10 +55,10 @@ def test_all_conflicts_of_two_sources_are_decided_at_once(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "give one of"),
-        (("a.csv", "--template", "b.csv"), "give one of"),
+        ((), "pass exactly one of"),
+        (("a.csv", "--template", "b.csv"), "pass exactly one of"),
         (("none.csv",), "cannot read the decisions in none.csv"),
-        (("none.csv", "--keep", "plant"), "--keep goes with --conflicts"),
+        (("none.csv", "--keep", "plant"), "--keep works only with --conflicts"),
         (("--conflicts", "plant/photos", "animal/photos"), "--conflicts needs --keep"),
         (("--conflicts", "a/b", "c/d", "--keep", "earlier"), "no open conflict between a/b and"),
     ],

@@ -109,7 +109,7 @@ def refused(ended: Ended, *words: str) -> None:
 def test_a_configuration_is_never_overwritten(naturalist: Naturalist, tmp_path: Path) -> None:
     init(naturalist, tmp_path / "garden")
     (tmp_path / "garden" / CONFIG_NAME).write_text("mine")
-    refused(init(naturalist, tmp_path / "garden"), "exists already")
+    refused(init(naturalist, tmp_path / "garden"), "already exists")
     assert (tmp_path / "garden" / CONFIG_NAME).read_text() == "mine"
 
 
@@ -136,10 +136,10 @@ def test_a_category_that_cannot_be_read_is_explained(
             ["--category", "plant=0:.", "--category", "animal=1:.", "--publish", "~no-such-user"],
             "home",
         ),
-        ([], "name folders to look at"),
+        ([], "name folders to scan"),
         (["--category", "plant=0:.", "--category", "animal=0:."], "label 0"),
         (["--category", "plant=0:.", "--category", "Plant=1:."], "two categories are named"),
-        (["--category", "pl ant=0:.", "--category", "animal=1:."], "begin with a letter"),
+        (["--category", "pl ant=0:.", "--category", "animal=1:."], "start with a letter"),
     ],
 )
 def test_what_no_configuration_allows_is_refused_and_leaves_no_file(

@@ -132,7 +132,7 @@ def test_a_marker_that_is_no_marker_is_named(layout: Layout, text: str) -> None:
 
 
 def test_reading_where_nothing_was_made_says_how_to_begin(layout: Layout) -> None:
-    with pytest.raises(WorkspaceError, match="begin with  naturalist run"):
+    with pytest.raises(WorkspaceError, match="start with `naturalist run`"):
         workspace.reading(layout)
     assert not layout.root.exists()
 
@@ -147,7 +147,7 @@ def test_an_image_root_that_is_gone_stops_the_run(layout: Layout) -> None:
     open_and_close(layout, ("images", "drive"))
     shutil.rmtree(layout.root / "drive")
     for roots in (("images", "drive"), ("images",)):
-        with pytest.raises(SourceError, match=r"drive is not there.*mount its drive"):
+        with pytest.raises(SourceError, match=r"drive is missing.*mount its drive"):
             open_and_close(layout, roots)
     assert not (layout.root / "drive").exists()
 

@@ -80,7 +80,7 @@ class Looking:
         """
         hits = self._context.similar.to_picture(pic_id, _bounded(k))
         if not hits:
-            raise ConfigError(f"{pic_id} is in no table: pictures are named as in plant_id_7")
+            raise ConfigError(f"{pic_id} is not in the tables: ids look like plant_id_7")
         return {"pic_id": pic_id, "hits": hits}
 
     def picture(self, pic_id: str) -> Answer:
@@ -91,7 +91,7 @@ class Looking:
         """
         row = self._context.catalogue.picture(pic_id)
         if row is None:
-            raise ConfigError(f"the ledger knows no picture {pic_id}")
+            raise ConfigError(f"picture {pic_id} is not in the ledger")
         return row
 
     def thumbnail(self, pic_id: str) -> bytes | None:
@@ -106,7 +106,7 @@ class Looking:
         """
         found = studies.label_issues(self._context.place)
         if found is None:
-            raise ConfigError("labels were not examined yet: run  naturalist label-issues")
+            raise ConfigError("labels have not been examined yet: run `naturalist label-issues`")
         return {"rows": found["rows"], "issues": found["issues"][: _bounded(limit)]}
 
     def map_region(

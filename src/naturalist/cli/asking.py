@@ -19,5 +19,7 @@ def confirmed(question: str, *, json: bool = False, default: bool = False) -> bo
         ConfigError: there is no terminal.
     """
     if json or not sys.stdin.isatty():
-        raise ConfigError("nothing was changed: add --yes to go ahead, or --dry-run to look")
+        raise ConfigError(
+            "nothing was changed: add --yes to go ahead, or --dry-run to see what would change"
+        )
     return typer.confirm(question, default=default)

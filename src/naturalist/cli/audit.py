@@ -66,7 +66,9 @@ def audit(
     if place and _is_collection(place, folder):
         exposure = _audit_collection(place, options, snapshot, progress)
     elif snapshot:
-        raise ConfigError("--snapshot is for published collections")
+        raise ConfigError(
+            "--snapshot needs a published collection: give its folder or s3:// address"
+        )
     else:
         exposure = _audit_workspace(folder if place else config, progress)
     if json:
@@ -93,7 +95,9 @@ def _audit_collection(
     with uncounted_stage(progress, "audit", "files") as (begin, advance):
         if consume.is_pulled(place):
             if snapshot:
-                raise ConfigError("--snapshot is for published collections")
+                raise ConfigError(
+                    "--snapshot needs a published collection: give its folder or s3:// address"
+                )
             folder = Path(place).expanduser()
             return auditing.audit_pulled(folder, on_begin=begin, on_file=advance)
         store = open_store(place, options)

@@ -156,9 +156,9 @@ def policy(
     Example: naturalist bucket policy my-pictures --everyone --prefix garden
     """
     if sum([everyone, bool(account), links, revoke]) != 1:
-        raise ConfigError("take exactly one of --everyone, --account, --links and --revoke")
+        raise ConfigError("pass exactly one of --everyone, --account, --links and --revoke")
     if revoke and prefix:
-        raise ConfigError("--revoke takes back everything: leave --prefix out")
+        raise ConfigError("--revoke revokes all grants: remove --prefix")
     name, options = _name(bucket), s3_options(endpoint_url, region)
     if links:
         _print_links(name, prefix, hours, options, json=json)
@@ -204,8 +204,8 @@ def _name(bucket: str) -> str:
     name = bucket.removeprefix("s3://").rstrip("/")
     if not name or "/" in name:
         raise ConfigError(
-            f"{bucket!r} is no bucket: give its name alone, without a prefix (--prefix takes one "
-            "where there is a choice)"
+            f"{bucket!r} is not the name of a bucket: pass the name only (use --prefix for a "
+            "prefix)"
         )
     return name
 

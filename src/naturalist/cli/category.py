@@ -128,7 +128,8 @@ def restore(
 def _labels(pairs: list[str]) -> dict[str, int]:
     if len(pairs) % 2 or not all(label.isdecimal() for label in pairs[1::2]):
         raise ConfigError(
-            f"{' '.join(pairs)!r}: give pairs of a category and a whole number, as in  plant 1"
+            f"{' '.join(pairs)!r}: expected pairs of a category and a whole number, such as: "
+            "plant 1 animal 0"
         )
     return {name: int(label) for name, label in zip(pairs[::2], pairs[1::2], strict=True)}
 

@@ -104,7 +104,7 @@ def _elsewhere(place: str, out: Path | None, snapshot: str, s3: S3Options) -> El
     from naturalist.pipeline.classifier import Elsewhere
 
     if bool(place) != (out is not None):
-        raise ConfigError("--from PLACE and --out DIR go together: give both, or neither")
+        raise ConfigError("--from and --out must be used together: pass both or neither")
     return None if out is None else Elsewhere(place, out, snapshot or None, s3)
 
 

@@ -117,9 +117,11 @@ def elsewhere(place: str, vectors: Path | None, out: Path | None) -> tuple[Featu
     from naturalist.layout import Layout
 
     if place and vectors:
-        raise ConfigError("--from and --vectors exclude each other: say where the features are")
+        raise ConfigError("--from and --vectors cannot be combined: pass one of them")
     if out is None:
-        raise ConfigError("say with --out DIR where to write: the features are not the workspace's")
+        raise ConfigError(
+            "--out DIR is required with --from and --vectors: name the folder for the result"
+        )
     files = open_file(vectors) if vectors else open_features(place)
     return files, Layout(out)
 
@@ -130,7 +132,7 @@ def _options(
     if method and method not in _METHODS:
         raise ConfigError(f"--method {method!r}: choose one of {', '.join(_METHODS)}")
     if count == 1:
-        raise ConfigError("--count 1: one cluster is no clustering; give 2 or more, or 0")
+        raise ConfigError("--count must be 2 or more, or 0 for the largest stable number; got 1")
     requested = {"method": method or None, "count": count, "seed": seed}
     changes: dict[str, Any] = {k: value for k, value in requested.items() if value is not None}
     return replace(options, **changes)

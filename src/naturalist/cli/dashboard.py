@@ -125,12 +125,16 @@ def dashboard(
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     place, settings = _place(config, source, snapshot, options)
     if review and (export is not None or source):
-        raise ConfigError("--review is for a workspace that is served: leave out --from, --export")
+        raise ConfigError(
+            "--review needs a workspace and a running server: remove --from and --export"
+        )
     if export is not None:
         _export(place, export, thumbnails, json=json, quiet=quiet)
         return
     if json:
-        raise ConfigError("--json is for --export: a server has /api")
+        raise ConfigError(
+            "--json works only with --export; a running server answers in JSON below /api"
+        )
     serving.check_installed()
     listen = ListenOptions(
         host or settings.host,
@@ -184,6 +188,6 @@ def _place(
     if source:
         return open_published(source, snapshot or None, options), DashboardSection()
     if snapshot:
-        raise ConfigError("--snapshot is for published collections: name one with --from")
+        raise ConfigError("--snapshot needs a published collection: name one with --from")
     settings = load_config(config)
     return open_workspace(settings), settings.dashboard

@@ -41,8 +41,8 @@ def drift(
         str,
         typer.Option(
             metavar="QUESTION",
-            help="sources: have the sources changed? everything: is it a random draw of all that "
-            "was before? drift.against by default.",
+            help="What to compare with. sources: earlier pictures of the same sources; "
+            "everything: a random draw of all earlier pictures (default: drift.against).",
         ),
     ] = "",
     json: JsonOption = False,

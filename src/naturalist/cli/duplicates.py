@@ -49,8 +49,8 @@ def duplicates(
     invariant: Annotated[
         Invariant | None,
         typer.Option(
-            help="Find mirrored copies too (default: duplicates.invariant). A run that differs "
-            "compares everything again."
+            help="Also find mirrored copies (default: duplicates.invariant). Changing it "
+            "compares all pictures again."
         ),
     ] = None,
     json: JsonOption = False,
@@ -77,7 +77,7 @@ def duplicates(
     from naturalist.pipeline import studies
 
     if decisions is not None and keep is None:
-        raise ConfigError("--decisions goes with --keep: say which picture of a group stays")
+        raise ConfigError("--decisions needs --keep: say which picture of each group to keep")
     settings = load_config(config)
     options = settings.duplicates
     if invariant is not None:

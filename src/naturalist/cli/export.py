@@ -83,7 +83,7 @@ def export(
     if form not in get_args(exporting.Form):
         raise ConfigError(f"--for {form!r}: choose one of {', '.join(get_args(exporting.Form))}")
     if place and vectors:
-        raise ConfigError("--from and --vectors exclude each other: say where the features are")
+        raise ConfigError("--from and --vectors cannot be combined: pass one of them")
     layout, files = _features(config, place, vectors, folder)
     beside = (
         exporting.read_clusters(layout, clusters),

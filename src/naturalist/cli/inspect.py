@@ -72,7 +72,9 @@ def ledger(
         _print_reasons(json=json)
         return
     if refused and outcome not in ("", "refused"):
-        raise ConfigError(f"--refused and --outcome {outcome!r}: no file is both")
+        raise ConfigError(
+            f"--refused and --outcome {outcome!r} cannot be combined: pass one of them"
+        )
     _check_words(outcome, reason)
     expected = ledger_query.Filter(
         outcome="refused" if refused else outcome,

@@ -44,7 +44,7 @@ def label_issues(
         ),
     ] = None,
     offset: Annotated[
-        int, typer.Option(min=0, help="Number of pictures to leave out first, to read on.")
+        int, typer.Option(min=0, help="Number of pictures to skip, to list the next ones.")
     ] = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,

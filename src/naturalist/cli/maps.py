@@ -116,7 +116,9 @@ def make_map(
     own = None
     if coordinates is not None:
         if method is not None or sample or dims is not None:
-            raise ConfigError("--coordinates is a layout: leave --dims, --method and --sample out")
+            raise ConfigError(
+                "--coordinates already is a layout: remove --dims, --method and --sample"
+            )
         own = read_coordinates(coordinates)
     options = _with_options(settings, method, sample, seed)
     request = studies.MapRequest(options, dims or 2, name, own)
@@ -138,7 +140,7 @@ def _place(config: Path, place: str, out: Path | None, kind: str) -> tuple[MapOp
 
     if place:
         if out is None:
-            raise ConfigError("--from reads another place: say with  --out DIR  where to write")
+            raise ConfigError("--out DIR is required with --from: name the folder for the result")
         return MapOptions(), _reading(place), out
     settings = load_config(config)
     workspace.reading(settings.layout)
@@ -179,7 +181,7 @@ def _sample_words(text: str) -> int | str:
     if text in ("auto", "all"):
         return text
     if not text.isascii() or not text.isdigit() or int(text) < 5:
-        raise ConfigError(f"--sample {text}: give a number from 5, auto or all")
+        raise ConfigError(f"--sample {text}: expected a number of at least 5, auto or all")
     return int(text)
 
 

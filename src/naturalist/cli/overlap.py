@@ -43,12 +43,16 @@ def overlap(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Of collections: write every shared pair as CSV, with labels and licences.",
+            help="When comparing collections: write every shared pair as CSV, with labels and "
+            "licences.",
         ),
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Of collections: write a PNG of pairs side by side."),
+        typer.Option(
+            metavar="FILE",
+            help="When comparing collections: write a PNG that shows pairs side by side.",
+        ),
     ] = None,
     sketch: Annotated[
         Path | None,
@@ -76,17 +80,20 @@ def overlap(
     if sketch is not None or places:
         if unknown := [word for word in sources or [] if word not in places]:
             raise ConfigError(
-                f"{unknown[0]!r} is no collection: name collections, or sources, not both"
+                f"{unknown[0]!r} is not a collection: compare either collections or sources, not "
+                "both"
             )
         if by:
-            raise ConfigError("--by is for the sources of one collection")
+            raise ConfigError(
+                "--by compares sources of one collection: remove the other collections"
+            )
         if sketch is not None:
             _write_sketch(places or [str(config)], sketch, json=json)
         else:
             _of_collections(places, config, rows, sheet, json=json)
         return
     if rows is not None or sheet is not None:
-        raise ConfigError("--rows and --sheet are for collections: name two or more")
+        raise ConfigError("--rows and --sheet need two or more collections")
     from naturalist.config import load_config
     from naturalist.curation.overlap import find_overlap
     from naturalist.running import workspace
@@ -114,7 +121,7 @@ def _write_sketch(places: list[str], path: Path, *, json: bool) -> None:
     from naturalist.curation.sketches import open_sketch, write_sketch
 
     if len(places) > 1:
-        raise ConfigError("--sketch is of one collection: name one")
+        raise ConfigError("--sketch takes exactly one collection")
     made = open_sketch(places[0])
     write_sketch(path, made)
     if json:

@@ -97,7 +97,9 @@ def _number(text: str) -> int:
         number = float(text.replace("_", "").replace(",", ""))
         return int(number)
     except (ValueError, OverflowError) as error:
-        raise ConfigError(f"--pictures {text!r}: give a number, as in 1000000 or 100e6") from error
+        raise ConfigError(
+            f"--pictures {text!r}: expected a number such as 1000000 or 100e6"
+        ) from error
 
 
 def _print(planned: dict[str, Any]) -> None:

@@ -44,8 +44,8 @@ NearOption = Annotated[
         metavar="K",
         min=0,
         max=100,
-        help=f"Name the K training pictures most like each. By default {_NEAREST} for up to "
-        f"{_FEW} pictures, where there are tables; 0 names none.",
+        help=f"Name the K training pictures most like each. 0 = none; default: {_NEAREST} for up "
+        f"to {_FEW} pictures if there are tables, else none.",
     ),
 ]
 TimeoutOption = Annotated[
@@ -53,7 +53,7 @@ TimeoutOption = Annotated[
 ]
 OnlySureOption = Annotated[
     bool,
-    typer.Option("--only-sure", help="Leave out pictures whose decision is unsure or unlike."),
+    typer.Option("--only-sure", help="Omit pictures with the decision unsure or unlike."),
 ]
 
 

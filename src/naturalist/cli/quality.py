@@ -23,8 +23,8 @@ CheckOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[=LIMIT]",
-        help=f"Only this check, by a value or a share: dark=0.1, blurred=1%. Checks: "
-        f"{', '.join(QUALITY_CHECKS)}. By default all, with their own limits.",
+        help="Run only this check, with a limit as a value or a share: dark=0.1, blurred=1%. "
+        f"Checks: {', '.join(QUALITY_CHECKS)} (default: all, with built-in limits).",
     ),
 ]
 DecisionsOption = Annotated[

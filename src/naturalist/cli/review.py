@@ -101,7 +101,8 @@ def review(
     selected = (decisions, template, conflicts, from_dashboard or None)
     if sum(one is not None for one in selected) != 1:
         raise ConfigError(
-            "give one of: FILE with decisions, --template FILE, --conflicts A B, --from-dashboard"
+            "pass exactly one of: FILE with decisions, --template FILE, --conflicts A B, "
+            "--from-dashboard"
         )
     if template is not None:
         questions = write_template(settings, template, most)
@@ -141,10 +142,12 @@ def _decisions(
 
     if conflicts is None:
         if keep:
-            raise ConfigError("--keep goes with --conflicts; in a file write the decision there")
+            raise ConfigError(
+                "--keep works only with --conflicts: in a file, write the decision in its column"
+            )
         return read_decisions(path, settings.keys_by_any_name) if path else []
     if not keep:
-        raise ConfigError(f"--conflicts needs --keep: {EARLIER}, or one of the two categories")
+        raise ConfigError(f"--conflicts needs --keep with {EARLIER} or one of the two categories")
     return conflicts_between(settings, *conflicts, keep)
 
 

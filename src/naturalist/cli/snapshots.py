@@ -56,7 +56,7 @@ def _open(
     settings = load_config(config)
     if not settings.publish_url:
         raise ConfigError(
-            "publish.url is empty: write a folder or s3://bucket/prefix there, or give  --url URL"
+            "publish.url is not set: set it to a folder or s3://bucket/prefix, or pass --url"
         )
     return open_store(settings.publish_url, settings.s3_options)
 
@@ -98,8 +98,8 @@ def show_diff(
         Path | None,
         typer.Option(
             metavar="FILE.html",
-            help="Write a page of the pictures that came, left and were relabelled, and count them "
-            "instead of files.",
+            help="Write an HTML page of added, removed and relabelled pictures, and count "
+            "pictures instead of files.",
         ),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,

@@ -174,9 +174,11 @@ def fetch(
 
     entries = _selected(names or [], category, everything=everything)
     if sha256 and len(entries) != 1:
-        raise ConfigError("--sha256 is of one archive: name one set")
+        raise ConfigError("--sha256 works with one data set only: name exactly one")
     if release and not ingest:
-        raise ConfigError("--release needs --ingest: what was not ingested is not deleted")
+        raise ConfigError(
+            "--release needs --ingest: an archive is deleted only after its pictures are ingested"
+        )
     options = FetchOptions(folder, sha256 or None, newest)
     if ingest:
         results = _one_at_a_time(entries, options, config, release=release, quiet=quiet)
@@ -190,7 +192,8 @@ def fetch(
             output.print_text(_line(one))
     if failed:
         raise StoreError(
-            f"{len(failed)} of {len(results)} sets were not fetched: run the same command again"
+            f"{len(failed)} of {len(results)} data sets could not be downloaded: run the same "
+            "command again"
         )
 
 
@@ -200,7 +203,7 @@ def _selected(names: Sequence[str], category: str, *, everything: bool) -> list[
     if names:
         return [catalogue.resolve(name, category) for name in names]
     if not (category or everything):
-        raise ConfigError("name sets, or fetch a --category, or --all")
+        raise ConfigError("name data sets, or pass --category or --all")
     entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
     if not entries:
         known = ", ".join(catalogue.CATEGORY_LABELS)
@@ -322,7 +325,10 @@ def addresses(
         Path, typer.Argument(metavar="LIST", help="CSV, TSV or Parquet with a column of URLs.")
     ],
     folder: Annotated[
-        Path, typer.Option("--to", metavar="DIR", help="Folder for the pictures; then a source.")
+        Path,
+        typer.Option(
+            "--to", metavar="DIR", help="Folder to download to; use it as a source afterwards."
+        ),
     ],
     url_column: Annotated[
         str, typer.Option(metavar="NAME", help="Column of URLs (default: url, image_url, ...).")

@@ -232,7 +232,7 @@ def publish(
 
     settings = load_config(config)
     if not settings.publish_url:
-        raise ConfigError("publish.url is empty: write a folder or s3://bucket/prefix there")
+        raise ConfigError("publish.url is not set: set it to a folder or s3://bucket/prefix")
     if dry_run:
         _estimate(settings, prices, price_table, json=json, quiet=quiet)
         return

@@ -63,7 +63,7 @@ def verify(
         typer.Option(
             "--deep",
             help="Also decode all pictures of the workspace and extract their features again, build"
-            " all tables again, and compare. Takes as long as making them.",
+            " all tables again, and compare. Takes as long as the first run.",
         ),
     ] = False,
     snapshot: SnapshotOption = "",
@@ -94,11 +94,11 @@ def verify(
         _verify_workspace(settings, progress, repair=repair, deep=deep, json=json)
         return
     if deep:
-        raise ConfigError("--deep is for a workspace: every file of URL is read without it")
+        raise ConfigError("--deep needs a workspace: a published collection is always read in full")
     if repair:
         raise ConfigError(
-            "--repair is for a workspace: mend what was published with  naturalist publish --mend, "
-            "and a pulled folder by pulling again"
+            "--repair needs a workspace: repair a published collection with `naturalist publish "
+            "--mend`, and a pulled folder by pulling again"
         )
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     checked = _check(url, options, snapshot, progress, quick=quick)
@@ -116,7 +116,7 @@ def _verify_workspace(
     from naturalist.pipeline import runner
 
     if repair and deep:
-        raise ConfigError("--repair and --deep go one after the other: repair first")
+        raise ConfigError("--repair and --deep cannot be combined: run --repair first, then --deep")
     if repair:
         report = runner.repair(settings, progress)
     else:
@@ -139,7 +139,9 @@ def _check(
     with uncounted_stage(progress, "verify", "files") as (begin, advance):
         if consume.is_pulled(url):
             if snapshot or quick:
-                raise ConfigError("--snapshot and --quick are not for pulled folders")
+                raise ConfigError(
+                    "--snapshot and --quick do not work on a pulled folder: remove them"
+                )
             return consume.check_pulled(Path(url), on_begin=begin, on_file=advance)
         return consume.check_published(
             open_store(url, options),

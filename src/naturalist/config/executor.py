@@ -29,7 +29,7 @@ def usable_ray_address(address: str) -> str:
     hint = ""
     if address.startswith("ray://"):
         hint = "; a Ray Client (ray://) is not used: run naturalist on a machine of the cluster"
-    raise ValueError(f"{address!r}: write local, auto, or host:port of the head node{hint}")
+    raise ValueError(f"{address!r}: expected local, auto, or host:port of the head node{hint}")
 
 
 def usable_exchange(url: str) -> str:
@@ -39,7 +39,7 @@ def usable_exchange(url: str) -> str:
         ValueError: it is of another form.
     """
     if url and not re.fullmatch(r"s3://[^/]+(/.+)?", url):
-        raise ValueError(f"{url!r}: write s3://bucket/prefix, or nothing")
+        raise ValueError(f"{url!r}: expected s3://bucket/prefix, or nothing")
     return url.rstrip("/")
 
 

@@ -123,7 +123,7 @@ def look(location: Path | RemoteFolder) -> Folder:
     if path.is_file():
         return _look_at_archive(path)
     if not path.is_dir():
-        raise ConfigError(f"there is no {location}: name folders, archives or s3:// addresses")
+        raise ConfigError(f"{location} does not exist: name folders, archives or s3:// addresses")
     return _look_local(path, 0)
 
 
@@ -173,7 +173,7 @@ def _look_remote(location: RemoteFolder) -> Folder:
     result = Folder(location.url)
     _add_names(result, (file.key for file in list_remote(location)))
     if not result.children and not result.pictures:
-        raise ConfigError(f"nothing is below {location.url}: correct the address")
+        raise ConfigError(f"{location.url} is empty or does not exist: correct the address")
     return result
 
 
@@ -232,7 +232,7 @@ def propose(folders: Sequence[Folder]) -> list[ProposedCategory]:
     if not merged:
         names = ", ".join(str(folder.location) for folder in folders)
         raise ConfigError(
-            f"no pictures were found in {names}: name folders with pictures, or say it by "
+            f"no pictures found in {names}: name folders with pictures, or set categories with "
             "--category NAME=LABEL:SOURCE"
         )
     return [ProposedCategory(name, tuple(sources)) for name, sources in sorted(merged.items())]

@@ -104,7 +104,7 @@ class ExtractSection(Section):
         name = backbones.PRESETS.get(name, name)
         if name not in backbones.names():
             choices = ", ".join([*backbones.PRESETS, *backbones.names()])
-            raise ValueError(f"{name!r} is not known: choose one of {choices}")
+            raise ValueError(f"unknown value {name!r}: choose one of {choices}")
         return name
 
 
@@ -177,7 +177,7 @@ class Config(Section):
         if self.ingest.removed == "retire" and self.images.mode is Mode.MOVE:
             raise ValueError(
                 'ingest.removed = "retire" would retire every picture that images.mode = "move" '
-                "takes out of its source: choose another of either"
+                "takes out of its source: change one of the two"
             )
         return self
 
@@ -186,7 +186,10 @@ class Config(Section):
     def _check_count(cls, found: tuple[CategorySection, ...]) -> tuple[CategorySection, ...]:
         # A minimum in the type would be reported, too, when the only one has a mistake.
         if not found:
-            raise ValueError("at least 1 category is needed, and 2 for a classifier")
+            raise ValueError(
+                "at least one category is required (two for a classifier): add a "
+                "section [[category]]"
+            )
         return found
 
     @model_validator(mode="after")
@@ -195,10 +198,12 @@ class Config(Section):
         labels = Counter(category.label for category in self.category)
         twice = [name for name, k in names.items() if k > 1]
         if twice:
-            raise ValueError(f"two categories are named {twice[0]!r} (upper and lower case alike)")
+            raise ValueError(
+                f"two categories are named {twice[0]!r} (names ignore case): rename one"
+            )
         same = [label for label, k in labels.items() if k > 1]
         if same:
-            raise ValueError(f"two categories have label {same[0]}")
+            raise ValueError(f"two categories have label {same[0]}: change one")
         return self
 
     @model_validator(mode="after")
@@ -209,14 +214,14 @@ class Config(Section):
         for source in self.source:
             if taken[source.name] > 1:
                 raise ValueError(
-                    f"source {source.name}: another source has this name; one that feeds several "
-                    "categories needs a name of its own"
+                    f"source {source.name}: the name is taken; a source that feeds several "
+                    "categories needs a unique name"
                 )
             unknown = [name for name in source.categories.values() if name not in named]
             if unknown:
                 raise ValueError(
-                    f"source {source.name}: categories names {unknown[0]!r}, which is no category "
-                    f"of the configuration: choose from {', '.join(sorted(named))}"
+                    f"source {source.name}: categories lists {unknown[0]!r}, which is not a "
+                    f"category of this configuration: choose from {', '.join(sorted(named))}"
                 )
         return self
 
@@ -499,7 +504,7 @@ def _all_different(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     for (category, name), times in counted.items():
         if times > 1:
             raise ConfigError(
-                f"category {category}: {times} sources are named {name!r}, counting those that "
-                "patterns match: give the patterns other names"
+                f"category {category}: {times} sources are named {name!r}, including those "
+                "matched by patterns: rename the patterns"
             )
     return sources

@@ -53,7 +53,9 @@ def matches(name: str, pattern: Path, until: dt.date) -> list[Match]:
         ConfigError: the pattern has `**`.
     """
     if any("**" in step for step in pattern.parts):
-        raise ConfigError(f"source {name!r}: {pattern} has **; a source is searched to any depth")
+        raise ConfigError(
+            f"source {name!r}: remove ** from {pattern}; sources are always searched to any depth"
+        )
     steps = list(pattern.parts)
     first = next(k for k, step in enumerate(steps) if _MAGIC.search(step))
     fixed = Path(*steps[:first])
@@ -134,7 +136,7 @@ def new_images(folder: Path, categories: Iterable[str]) -> dict[str, Match]:
     result = {c: Match(name, folder / c) for c in categories if (folder / c).exists()}
     if not result:
         raise ConfigError(
-            f"new images: {folder} is not there, or has no folder named after a category "
+            f"new images: {folder} does not exist, or has no folder named after a category "
             f"({', '.join(categories)})"
         )
     return result

@@ -82,7 +82,8 @@ def parse_category(text: str, s3: S3Section, *, each_folder: bool = False) -> Ne
     label, colon, sources = rest.partition(":")
     if not (equals and colon and label.strip().isdecimal() and sources):
         raise ConfigError(
-            f"--category {text!r}: write NAME=LABEL:SOURCE[,SOURCE...], as in plant=0:/data/flowers"
+            f"--category {text!r}: expected NAME=LABEL:SOURCE[,SOURCE...], such as "
+            "plant=0:/data/flowers"
         )
     result = [_source(part, name) for part in _split_sources(sources)]
     if each_folder:
@@ -100,7 +101,9 @@ def _split_sources(text: str) -> list[str]:
 def _source(text: str, category: str) -> NewSource:
     if "://" in text:
         if not text.startswith("s3://"):
-            raise ConfigError(f"--category {category}: {text!r} is no path and no s3:// address")
+            raise ConfigError(
+                f"--category {category}: {text!r} is neither a path nor an s3:// address"
+            )
         return NewSource(text.rstrip("/"))
     path = expanded(text)
     if path.exists():
@@ -108,7 +111,7 @@ def _source(text: str, category: str) -> NewSource:
     pattern = Path.cwd() / path
     if patterns.has_wildcards(text):
         return NewSource(pattern)
-    raise ConfigError(f"--category {category}: there is no {path}")
+    raise ConfigError(f"--category {category}: {path} does not exist")
 
 
 def _each_folder(source: NewSource, s3: S3Section) -> list[NewSource]:
@@ -134,7 +137,7 @@ def from_catalogue(categories: str, folder: Path) -> tuple[NewCategory, ...]:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"--from-catalogue: there is no category {name!r}: choose from {', '.join(known)}"
+                f"--from-catalogue: unknown category {name!r}: choose from {', '.join(known)}"
             )
     return tuple(
         NewCategory(
@@ -169,8 +172,8 @@ def look_at(paths: Sequence[str], s3: S3Section, named: Sequence[NewCategory]) -
     if not paths:
         if not named:
             raise ConfigError(
-                "name folders to look at, as in  naturalist init DIR /data/photos , or categories: "
-                "--category NAME=LABEL:SOURCE"
+                "name folders to scan, as in `naturalist init DIR /data/photos`, or set "
+                "categories with --category NAME=LABEL:SOURCE"
             )
         return Proposal(tuple(named), hints=tuple(_hints(named)))
     places = [s3.folder(text.rstrip("/")) if "://" in text else expanded(text) for text in paths]

@@ -31,8 +31,8 @@ def load_config(path: Path) -> Config:
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
         raise ConfigError(
-            f"there is no {path}: create one with  naturalist init DIR --category "
-            "NAME=LABEL:SOURCE  (one --category for each), or name yours with  -c FILE"
+            f"{path} does not exist: create it with `naturalist init DIR PICTURES...`, or name "
+            "yours with -c FILE"
         ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error

@@ -32,11 +32,11 @@ def _usable_name(name: str) -> str:
 
 def _usable_path(path: Path) -> Path:
     if "\0" in str(path):
-        raise ValueError("a path cannot hold a null character")
+        raise ValueError("a path cannot contain a null character")
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise ValueError(f"{path}: there is no such home folder") from error
+        raise ValueError(f"{path}: no such home folder") from error
 
 
 def _usable_address(url: str) -> str:
@@ -51,17 +51,17 @@ def _usable_source(value: object) -> object:
     if not there:
         return _usable_path(Path(value))
     if scheme != "s3" or not rest.partition("/")[0]:
-        raise ValueError(f"{value!r}: write a path, or s3://bucket/prefix")
+        raise ValueError(f"{value!r}: expected a path or s3://bucket/prefix")
     return value.rstrip("/")
 
 
 def _usable_roots(roots: tuple[str, ...]) -> tuple[str, ...]:
     if not all(roots):
-        raise ValueError("an empty name: write a folder, as in images")
+        raise ValueError("an empty name: expected a folder, such as images")
     paths = [_usable_path(Path(root)) for root in roots]
     twice = [str(path) for path, k in Counter(paths).items() if k > 1]
     if twice:
-        raise ValueError(f"{twice[0]!r} is there twice")
+        raise ValueError(f"{twice[0]!r} is listed twice")
     return tuple(map(str, paths))
 
 
@@ -157,7 +157,7 @@ class SharedSourceSection(SourceSection):
     def _check_metadata(self) -> Self:
         if not self.metadata and not self.folders:
             raise ValueError(
-                f"source {self.name}: category_from needs metadata to take labels from: add "
+                f"source {self.name}: category_from needs metadata with labels: add "
                 'folders = "{label}/..." or a section [[source.metadata]]'
             )
         return self
@@ -175,12 +175,16 @@ class CategorySection(Section):
     @classmethod
     def _check_name(cls, name: str) -> str:
         if not CATEGORY_NAME.fullmatch(name):
-            raise ValueError(f"{name!r}: begin with a letter; letters, digits, _ and -, at most 64")
+            raise ValueError(
+                f"{name!r}: start with a letter; use at most 64 letters, digits, _ and -"
+            )
         return name
 
     @model_validator(mode="after")
     def _check_sources(self) -> Self:
         twice = [n for n, k in Counter(s.name for s in self.source).items() if k > 1]
         if twice:
-            raise ValueError(f"category {self.name}: two sources are named {twice[0]!r}")
+            raise ValueError(
+                f"category {self.name}: two sources are named {twice[0]!r}: rename one"
+            )
         return self

@@ -76,7 +76,7 @@ def write_config(
     text = _as_text(render_config(selected, categories, publish, backbone, s3))
     with artifacts.storage_errors(str(path)):
         if path.exists():
-            raise ConfigError(f"{path} exists already: edit it, or choose another folder")
+            raise ConfigError(f"{path} already exists: edit it, or choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     try:
@@ -103,8 +103,8 @@ def _as_text(config: str) -> str:
     except UnicodeEncodeError as error:
         near = config[config.rfind("\n", 0, error.start) + 1 : error.end]
         raise ConfigError(
-            f"a configuration holds only UTF-8, and this name is not: {near.strip()!a} ...: "
-            "rename the folder, or make a link to it and name the link"
+            f"this name is not valid UTF-8, which a configuration requires: {near.strip()!a} "
+            "...: rename the folder, or use a link to it"
         ) from error
     return config
 
@@ -118,7 +118,7 @@ def expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{path}: there is no such home folder") from error
+        raise ConfigError(f"{path}: no such home folder") from error
 
 
 def render_config(

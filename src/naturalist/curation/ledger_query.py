@@ -50,8 +50,7 @@ def check_names(config: Config, filters: Filter) -> None:
     ):
         if requested and requested not in known:
             raise ConfigError(
-                f"--{what} {requested!r}: there is none of that name; choose one of "
-                f"{', '.join(sorted(known))}"
+                f"--{what} {requested!r}: unknown name; choose one of {', '.join(sorted(known))}"
             )
 
 

@@ -192,7 +192,7 @@ def _digests(
     for decision in decisions:
         digest = decision.sha256 or known.get(decision.key)
         if digest is None:
-            mistakes.add(decision.line, f"the ledger knows no picture {decision.key!r}")
+            mistakes.add(decision.line, f"picture {decision.key!r} is not in the ledger")
         else:
             digests[decision.line] = bytes(digest)
     requested = pa.table({"sha256": pa.array(set(digests.values()), pa.binary(32))})

@@ -180,7 +180,7 @@ def drift(
     if batch is None and not source:
         batch = newest_batch(config)
         if batch is None:
-            raise ConfigError("no picture was accepted yet: begin with  naturalist run")
+            raise ConfigError("no pictures have been accepted yet: start with `naturalist run`")
     model = covering_model(layout, batch)
     return DriftStudy(
         layout,
@@ -264,7 +264,8 @@ def check_name(name: str) -> None:
     """
     if not NAME.fullmatch(name):
         raise ConfigError(
-            f"--name {name}: use letters, digits, and . _ + - inside, at most 100 characters"
+            f"--name {name}: use at most 100 letters, digits and . _ + - (start with a letter or "
+            "digit)"
         )
 
 

@@ -120,7 +120,7 @@ def _check_format(layout: Layout, marker: Any) -> None:
     result = marker.get("format") if isinstance(marker, dict) else None
     if not isinstance(result, int):
         raise WorkspaceFormatError(
-            f"{layout.marker} was not written by naturalist: restore it, or choose another "
+            f"{layout.marker} was not written by naturalist: restore the file, or choose another "
             "folder for the workspace"
         )
     if result != FORMAT:
@@ -134,8 +134,8 @@ def _check_format(layout: Layout, marker: Any) -> None:
 def _check_root(marker: Path) -> None:
     if not marker.exists():
         raise SourceError(
-            f"image root {marker.parent} is not there (no {marker.name} in it): mount its drive. "
-            "Nothing was changed, and its pictures are not taken for deleted"
+            f"image root {marker.parent} is missing (it has no {marker.name}): mount its drive. "
+            "Nothing was changed, and its pictures do not count as deleted"
         )
 
 
@@ -175,7 +175,5 @@ def reading(layout: Layout) -> None:
     """
     marker = artifacts.read_json(layout.marker)
     if marker is None:
-        raise WorkspaceError(
-            f"nothing has been made in {layout.root} yet: begin with  naturalist run"
-        )
+        raise WorkspaceError(f"{layout.root} is empty so far: start with `naturalist run`")
     _check_format(layout, marker)

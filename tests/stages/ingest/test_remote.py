@@ -266,8 +266,8 @@ def test_an_address_below_which_nothing_is_ends_the_run(
             {"executor": {"exchange": "s3://b/plant/x"}},
             "executor.exchange, .* another prefix",
         ),
-        ("gs://b/plant", {}, "write a path, or s3://bucket/prefix"),
-        ("s3://", {}, "write a path, or s3://bucket/prefix"),
+        ("gs://b/plant", {}, "expected a path or s3://bucket/prefix"),
+        ("s3://", {}, "expected a path or s3://bucket/prefix"),
     ],
 )
 def test_what_cannot_be_done_with_a_bucket_is_said_before_anything_is_done(

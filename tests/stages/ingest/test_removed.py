@@ -105,5 +105,5 @@ def test_keeping_is_the_default(config: Config, tmp_path: Path) -> None:
 
 def test_moving_and_retiring_exclude_each_other(tmp_path: Path) -> None:
     sources = make_sources(tmp_path, {"plant": [1], "animal": [2]})
-    with pytest.raises(ValidationError, match="choose another of either"):
+    with pytest.raises(ValidationError, match="change one of the two"):
         collection(tmp_path, sources, images={"mode": "move"}, **RETIRE)

@@ -258,7 +258,7 @@ def test_a_category_that_is_renamed_keeps_its_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"categories": {"owl": "bird"}}, "is no category"),
+        ({"categories": {"owl": "bird"}}, "is not a category"),
         ({"categories": {}}, "at least 1"),
         ({"folders": ""}, "needs metadata"),
         ({"category_from": "genus"}, "genus"),
