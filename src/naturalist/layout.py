@@ -44,6 +44,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PICTURES_PER_FOLDER = 10_000
+REVIEW_JOURNAL_START = "naturalist review 1"
+"""What the checksum of the first line of `Layout.review_journal` rests on."""
 
 
 @dataclass(frozen=True)

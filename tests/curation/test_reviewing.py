@@ -28,8 +28,10 @@ from naturalist.curation.reviewing.history import (
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.curation.reviewing.queues import items_of
 from naturalist.errors import ConfigError, StorageFull, WorkspaceError
+from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.stages.ingest.resolve import Kind
+from naturalist.stages.verify.journal import check_journal
 
 KEYS = ("plant_id_1", "plant_id_2", "animal_id_1")
 RETIRE, KEEP = ("retire", ""), ("keep", "")
@@ -128,6 +130,33 @@ def test_what_another_decided_later_is_not_undone(tmp_path: Path) -> None:
     journal.append(lambda h: h.undo("anna", 4, "u"))
     assert journal.history().of("plant_id_1").mark == Mark()
     assert len(journal.history()) == 4
+
+
+def test_verify_names_each_damaged_line_of_the_journal_and_what_to_do(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert list(check_journal(layout)) == []
+    journal = Journal(layout.review_journal)
+    for number in range(1, 6):
+        decide(journal, "anna", f"plant_id_{number}", RETIRE)
+    assert list(check_journal(layout)) == []
+    lines = layout.review_journal.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b"anna", b"anne")
+    lines[3] = b"\xff" + lines[3]
+    torn = b"0123 never finished"
+    layout.review_journal.write_bytes(b"".join(lines) + torn)
+    found = list(check_journal(layout))
+    # After bytes that are no text, the line that follows cannot be compared with anything.
+    assert [one.detail.partition(" is damaged")[0] for one in found] == [
+        "line 2",
+        "line 4",
+        "line 5",
+    ]
+    assert {(one.check, one.severity, one.file) for one in found} == {
+        ("checksum", "hard", "review/journal.jsonl")
+    }
+    assert "head -n 1" in found[0].detail
+    with pytest.raises(WorkspaceError, match="damaged at entry 2"):
+        Journal(layout.review_journal).history()
 
 
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:

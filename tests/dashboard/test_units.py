@@ -140,6 +140,9 @@ def test_names_of_clusters_are_those_of_the_clusters_that_are_there(tmp_path: Pa
     names = {"0": [{"name": "bird"}, {"name": "duck"}], "2": [], "3": [{"name": "plant"}]}
     entries = [{"group": group, "names": found} for group, found in names.items()]
     clustering_names.write(tmp_path, {"groups": 3, "entries": entries}, "words")
-    assert clustering_names.read(tmp_path) == {0: "bird", 3: "plant"}
+    assert clustering_names.titles(tmp_path) == {0: "bird", 3: "plant"}
+    entries.append({"group": "7", "names": [{"name": "bird"}]})
+    clustering_names.write(tmp_path, {"groups": 4, "entries": entries}, "words")
+    assert clustering_names.titles(tmp_path) == {0: "bird 0", 3: "plant", 7: "bird 7"}
     (tmp_path / "members.parquet").write_bytes(b"made anew")
     assert clustering_names.read(tmp_path) == {}

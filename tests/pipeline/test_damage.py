@@ -63,6 +63,22 @@ def studied_files(layout: Layout) -> list[Path]:
     return [path for path in seals.sealed_files(layout) if path.stat().st_size]
 
 
+def test_verify_finds_a_damaged_line_of_the_review_journal_and_repair_leaves_it(
+    config: Config,
+) -> None:
+    path = config.layout.review_journal
+    path.parent.mkdir()
+    path.write_bytes(b"0123456789abcdef {}\n")
+    for check in (runner.verify, runner.repair):
+        with pytest.raises(VerificationFailed, match="1 checks failed"):
+            check(config, Silent())
+        report = json.loads(config.layout.verification.read_text())
+        (found,) = report["hard"]
+        assert found["file"] == "review/journal.jsonl"
+        assert "restore the file from a backup" in found["detail"]
+        assert path.read_bytes() == b"0123456789abcdef {}\n"
+
+
 def test_a_flipped_bit_in_any_file_of_a_study_is_found(config: Config) -> None:
     layout = config.layout
     assert not list(check_studies(layout))

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import tiny
 from cli.conftest import Naturalist, naturalist
-from naturalist import snapshots
+from naturalist import artifacts, snapshots
 from naturalist.config import Config
 from naturalist.curation import takedown
 from naturalist.curation.decisions import Decision, Kind
 from naturalist.curation.review import review
 from naturalist.progress import SILENT
+from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.snapshots import PictureDiff, diff_page
 from naturalist.stores import open_store
+from naturalist.studies.clusters import names
 
 __all__ = ["naturalist"]
 
@@ -26,6 +29,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     more = {"publish": {"url": str(folder / "published")}, "withdrawal_budget": 1.0}
     config = tiny.collection(folder, sources, **more)
     tiny.config_file(folder, sources, **more)
+    add_clusters(config)
     tiny.make_all(config)
     decisions = [
         Decision(2, "animal_id_1", Kind.RETIRE),
@@ -39,6 +43,21 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     takedown.take_down(config, ["plant_id_3"], "asked for", "ada")
     tiny.make_all(config)
     return config
+
+
+def add_clusters(config: Config) -> None:
+    """Two clusters, one of them with a name."""
+    folder = config.layout.clustering("default")
+    clusters = {"animal": 0, "plant": 1}
+    table = {
+        "picID": [f"{category}_id_{k}" for category in clusters for k in range(1, 9)],
+        "cluster": [number for number in clusters.values() for _ in range(8)],
+        "strength": [1.0] * 16,
+        "distance": [0.0] * 16,
+    }
+    artifacts.write_parquet(folder / "members.parquet", pa.table(table, schema=CLUSTER_MEMBERS))
+    entries = [{"group": "0", "names": [{"name": "hedgehog"}]}]
+    names.write(folder, {"groups": 2, "entries": entries}, "words")
 
 
 def compared(config: Config, before: str, after: str) -> PictureDiff:
@@ -56,6 +75,7 @@ def test_each_picture_that_came_left_or_was_relabelled_has_a_reason(config: Conf
     (left,) = by_what["left"]
     assert (left.pic_id, left.category) == ("animal_id_1", "animal")
     assert left.reason.startswith("retired: ")
+    assert left.region == "hedgehog"
     (moved,) = by_what["relabelled"]
     assert (moved.was, moved.category) == ("animal_id_2", "plant")
     assert moved.reason == "from animal to plant"
@@ -68,6 +88,7 @@ def test_a_picture_that_was_taken_down_is_named_and_never_shown(config: Config) 
     found = snapshots.diff_pictures(store, before, after)
     (change,) = found.changes
     assert (change.pic_id, change.what, change.is_hidden) == ("plant_id_3", "left", True)
+    assert change.region == "cluster 1"
     assert list(snapshots.thumbnails(store, before, after, found.changes)) == []
     text = diff_page.page(found, "garden", {})
     assert "plant_id_3" in text

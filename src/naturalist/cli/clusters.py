@@ -26,6 +26,8 @@ from naturalist.errors import ConfigError
 from naturalist.studies.clusters.options import Method
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from naturalist.features import FeatureTable
     from naturalist.layout import Layout
     from naturalist.studies.clusters.options import ClusterOptions
@@ -139,6 +141,8 @@ def _options(
 
 
 def _print(result: dict[str, Any], folder: Path) -> None:
+    from naturalist.studies.clusters.names import titles
+
     remade = result.get("remade")
     if not result["changed"]:
         output.print_text("nothing new: the clusters are those of the tables as they are")
@@ -149,9 +153,19 @@ def _print(result: dict[str, Any], folder: Path) -> None:
         )
     for sentence in result["words"]:
         output.print_text(sentence)
-    columns = ("cluster", "pictures", "category", "purity", "stability", "one source", "mixed")
+    columns = (
+        "cluster",
+        "name",
+        "pictures",
+        "category",
+        "purity",
+        "stability",
+        "one source",
+        "mixed",
+    )
     output.print_text("")
-    output.print_table(columns, map(_line, result["clusters"]))
+    known = titles(folder)
+    output.print_table(columns, [_line(one, known) for one in result["clusters"]])
     metrics = result["metrics"]
     lines = [f"{name} {value:.3f}" for name in _SHOWN if (value := metrics[name]) is not None]
     output.print_text(f"\n{', '.join(lines)}\nall: {folder}")
@@ -169,10 +183,11 @@ _SHOWN = (
 )
 
 
-def _line(entry: dict[str, Any]) -> list[Any]:
+def _line(entry: dict[str, Any], known: Mapping[int, str]) -> list[Any]:
     purity, stability = entry["purity"], entry["stability"]
     return [
         entry["cluster"],
+        known.get(entry["cluster"], ""),
         entry["size"],
         entry["category"],
         "" if purity is None else f"{purity:.3f}",

@@ -13,6 +13,7 @@ from naturalist.curation.decisions import BY_BYTES, Decision
 from naturalist.errors import ConfigError
 from naturalist.running import workspace
 from naturalist.stages.ingest.resolve import Kind, first_category
+from naturalist.studies.clusters import names
 from naturalist.studies.labels.ranking import read_suspects
 
 EARLIER = "earlier"
@@ -113,6 +114,7 @@ def odd_in_clusters(config: Config) -> Iterator[Row]:
         clusters = artifacts.read_json(path)["clusters"]
         mixed = {one["cluster"]: one for one in clusters if one.get("mixed")}
         members = artifacts.read_parquet(path.with_name("members.parquet"), ["picID", "cluster"])
+        known = names.titles(path.parent)
         for row in members.to_pylist():
             one = mixed.get(row["cluster"])
             key = row["picID"].rpartition("_id_")[0]
@@ -122,8 +124,14 @@ def odd_in_clusters(config: Config) -> Iterator[Row]:
                     "picID": row["picID"],
                     "now": category,
                     "suggested": one["category"],
-                    "found_in": f"cluster {one['cluster']} of {path.parent.name}",
+                    "found_in": _cluster(one["cluster"], known, path.parent.name),
                 }
+
+
+def _cluster(number: int, known: dict[int, str], clustering: str) -> str:
+    """A cluster for people, as `mammal (cluster 3 of default)`."""
+    exact = f"cluster {number} of {clustering}"
+    return f"{known[number]} ({exact})" if number in known else exact
 
 
 def undecided(config: Config) -> set[str]:

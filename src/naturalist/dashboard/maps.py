@@ -14,15 +14,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from naturalist import artifacts
+from naturalist.cluster_titles import title
 from naturalist.dashboard import attached_values, columns
 from naturalist.dashboard.attached import AttachedColumn
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import NAME, Collection
 from naturalist.dashboard.columns import Column, Finder, Keys
-from naturalist.dashboard.studies import champion_of, cluster_names
+from naturalist.dashboard.studies import champion_of
 from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
 from naturalist.ledger import Withheld
+from naturalist.studies.clusters import names as clustering_names
 
 TITLES = {
     "category": ("Category", "code"),
@@ -278,8 +280,8 @@ class Maps:
         path = self.place.layout.clustering(self._clustering() or "") / "members.parquet"
         result = columns.spread([path], ["cluster"], points.finder, len(points), self.categories)
         codes = result["cluster"]
-        known = cluster_names(self.place, self._clustering() or "")
-        names = [known.get(n, f"cluster {n}") for n in range(int(codes.max(initial=-1)) + 1)]
+        known = clustering_names.titles(path.parent)
+        names = [title(n, known) for n in range(int(codes.max(initial=-1)) + 1)]
         about = "Points without a cluster are noise: no cluster holds them."
         return [columns.coded("cluster", "Cluster", codes, names, about)]
 

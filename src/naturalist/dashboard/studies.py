@@ -1,7 +1,6 @@
 """Clusters, models, duplicates and suspects of wrong labels, as the studies wrote them."""
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +44,9 @@ def clustering(place: Collection, name: str) -> Document | None:
     result = _object(path)
     clusters = [one for one in result.get("clusters", []) if isinstance(one, dict)]
     clusters.sort(key=lambda one: (not one.get("mixed"), -(one.get("size") or 0)))
-    names = cluster_names(place, name)
+    names = clustering_names.titles(place.layout.clustering(name))
     clusters = [one | {"title": names.get(one.get("cluster", -1), "")} for one in clusters]
     return result | {"name": name, "clusters": clusters}
-
-
-def cluster_names(place: Collection, name: str) -> dict[int, str]:
-    """Names that `naturalist names` found for the clusters that are there now; else none."""
-    result = clustering_names.read(place.layout.clustering(name))
-    shown = Counter(result.values())
-    return {k: f"{text} {k}" if shown[text] > 1 else text for k, text in result.items()}
 
 
 def sheet(place: Collection, name: str, cluster: int) -> Path | None:

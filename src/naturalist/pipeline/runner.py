@@ -22,6 +22,7 @@ from naturalist.running.executors import (
 )
 from naturalist.running.ray_executor import RayExecutor, RayOptions
 from naturalist.stages.publish import Published
+from naturalist.stages.verify.journal import check_journal
 from naturalist.stages.verify.ledger import check_ledger
 from naturalist.stages.verify.rolling import check_share
 from naturalist.stages.verify.studies import check_studies
@@ -300,11 +301,13 @@ def repair(config: Config, progress: Progress) -> dict[str, Any]:
 
 def _check_all(job: Job, *, deep: bool = False) -> tuple[VerifyResult, VerifyResult | None]:
     layout = job.config.layout
+    decided = tuple(check_journal(layout))
     damaged = tuple(check_ledger(layout, job.config.labels))
     if damaged:
         # All else is checked against the ledger.
-        return VerifyResult(0, 0, damaged), None
+        return VerifyResult(0, 0, (*damaged, *decided)), None
     features = steps.verify_features(job, again=True, deep=deep)
-    features = replace(features, verdicts=(*features.verdicts, *check_studies(layout)))
+    found = (*features.verdicts, *check_studies(layout), *decided)
+    features = replace(features, verdicts=found)
     made = any(layout.tables.glob("*/*"))
     return features, steps.verify_tables(job, again=True, deep=deep) if made else None

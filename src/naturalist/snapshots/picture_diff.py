@@ -3,6 +3,7 @@
 Only tables whose bytes differ are read, and of the ledger the files of the categories that changed.
 """
 
+import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from naturalist import cluster_titles
+from naturalist.errors import StoreError
 from naturalist.ledger import Withheld
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT, CLUSTER_MEMBERS, LEDGER, PREVIEWS
@@ -33,6 +36,8 @@ _WORDS = pa.schema([AMENDMENT.field(n) for n in ("pic_id", "outcome", "reason", 
 _MEMBERS = pa.schema([CLUSTER_MEMBERS.field(n) for n in ("picID", "cluster")])
 _THUMBNAILS = pa.schema([PREVIEWS.field(n) for n in ("pic_id", "thumbnail")])
 _MEMBERS_FILE = "clusters/default/members.parquet"
+_NAMES_FILE = "clusters/default/names.json"
+_LARGEST_NAMES = 32_000_000
 _WITHDRAWN = {
     "conflict": "the same bytes in another category",
     "duplicate": "the same bytes as another picture",
@@ -209,12 +214,31 @@ class _Files:
         return found
 
     def clusters(self, snapshot: Snapshot, ids: set[str]) -> dict[str, str]:
-        """The cluster of each picture that has one."""
-        file = next((one for one in snapshot.files if one.name == _MEMBERS_FILE), None)
+        """The cluster of each picture that has one, by its name in that snapshot."""
+        file = _named(snapshot, _MEMBERS_FILE)
         if file is None or not ids:
             return {}
+        known = self.titles(snapshot, file.sha256)
         rows = self.some(file, _MEMBERS, ids, "picID").to_pylist()
-        return {one["picID"]: f"cluster {one['cluster']}" for one in rows if one["cluster"] >= 0}
+        return {
+            one["picID"]: cluster_titles.title(one["cluster"], known)
+            for one in rows
+            if one["cluster"] >= 0
+        }
+
+    def titles(self, snapshot: Snapshot, members_sha256: str) -> dict[int, str]:
+        """Names of clusters; none if there are none for these."""
+        file = _named(snapshot, _NAMES_FILE)
+        if file is None or file.size_bytes > _LARGEST_NAMES:
+            return {}
+        path = self.folder / f"{file.sha256}.json"
+        if not path.exists():
+            self.store.fetch(file.key, path, file.sha256, file.size_bytes)
+        try:
+            held = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{file.key} in {self.store.url} is no JSON") from error
+        return cluster_titles.titles(cluster_titles.names(held, members_sha256))
 
     def thumbnails(self, snapshot: Snapshot, ids: set[str]) -> Iterator[tuple[str, bytes]]:
         categories = {_key(pic) for pic in ids}
@@ -225,6 +249,10 @@ class _Files:
                 data = row["thumbnail"]
                 if data and data.startswith(_JPEG) and len(data) <= _LARGEST_THUMBNAIL:
                     yield row["pic_id"], data
+
+
+def _named(snapshot: Snapshot, name: str) -> File | None:
+    return next((one for one in snapshot.files if one.name == name), None)
 
 
 def _differing(snapshot: Snapshot, other: Snapshot) -> list[File]:

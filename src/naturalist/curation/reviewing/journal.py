@@ -11,19 +11,16 @@ its own. It is no lock of the workspace, so that people can decide while a run i
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from naturalist import artifacts
+from naturalist import artifacts, chained_lines
 from naturalist.curation.reviewing.history import Entry, History, from_json, to_json
 from naturalist.errors import WorkspaceError
-
-_START = "naturalist review 1"
-_SUM_LETTERS = 16
+from naturalist.layout import REVIEW_JOURNAL_START
 
 
 class Journal:
@@ -35,7 +32,7 @@ class Journal:
         self._forget()
 
     def _forget(self) -> None:
-        self._history, self._offset, self._sum = History(), 0, _START
+        self._history, self._offset, self._sum = History(), 0, REVIEW_JOURNAL_START
 
     def history(self) -> History:
         """Everything that was acknowledged so far; only to be read.
@@ -74,8 +71,7 @@ class Journal:
 
     def _write(self, handle: int, entry: Entry) -> None:
         text = json.dumps(to_json(entry), ensure_ascii=False, separators=(",", ":"))
-        total = _sum_of(self._sum, text)
-        line = f"{total} {text}\n".encode()
+        total, line = chained_lines.chained(self._sum, text)
         try:
             # What lies behind the last whole line was never acknowledged.
             os.ftruncate(handle, self._offset)
@@ -111,8 +107,9 @@ class Journal:
 
     def _take(self, line: bytes) -> None:
         try:
-            total, _, text = line.decode().partition(" ")
-            entry = from_json(json.loads(text)) if total == _sum_of(self._sum, text) else None
+            total, text = chained_lines.split(line)
+            is_whole = chained_lines.fits(self._sum, total, text)
+            entry = from_json(json.loads(text)) if is_whole else None
         except (ValueError, TypeError, KeyError) as error:
             raise self._damaged() from error
         if entry is None or entry.number != len(self._history) + 1:
@@ -122,11 +119,7 @@ class Journal:
 
     def _damaged(self) -> WorkspaceError:
         return WorkspaceError(
-            f"{self._path} is damaged at entry {len(self._history) + 1}: restore it from a backup. "
-            "Decisions that were applied are in the ledger and are not affected"
+            f"{self._path} is damaged at entry {len(self._history) + 1}: restore it from a backup "
+            "(naturalist verify  lists what is damaged). Decisions that were applied are in the "
+            "ledger and are not affected"
         )
-
-
-def _sum_of(before: str, text: str) -> str:
-    data = f"{before}\n{text}".encode()
-    return hashlib.blake2b(data, digest_size=_SUM_LETTERS // 2).hexdigest()

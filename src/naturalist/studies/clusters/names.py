@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from naturalist import artifacts
+from naturalist import artifacts, cluster_titles
 from naturalist.errors import WorkspaceError
 
 _FILE = "names.json"
@@ -30,10 +30,13 @@ def write(folder: Path, report: dict[str, Any], made_from: str) -> dict[str, Any
 
 def read(folder: Path) -> dict[int, str]:
     """Names by number; none if there are none, or if the clusters were made anew since."""
-    names = (_read(folder) or {}).get("names")
-    if not isinstance(names, dict):
-        return {}
-    return {int(k): str(name) for k, name in names.items() if str(k).isdecimal()}
+    kept = _read(folder)
+    return cluster_titles.names(kept, kept["members_sha256"]) if kept else {}
+
+
+def titles(folder: Path) -> dict[int, str]:
+    """The same, with the number where several clusters have one name."""
+    return cluster_titles.titles(read(folder))
 
 
 def read_report(folder: Path) -> dict[str, Any] | None:
