@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naturalist import artifacts, ledger
@@ -183,3 +183,28 @@ def test_a_workspace_whose_path_looks_like_a_pattern_can_be_asked(
     with ledger.connect(layout) as connection:
         (row,) = ledger.query(connection, "SELECT outcome FROM ledger").to_pylist()
     assert row == {"outcome": "conflict"}
+
+
+outcomes = st.sampled_from(sorted(Outcome))
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_accepted_rows_are_a_slice_of_those_accepted_however_rows_are_grouped(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "batch.parquet"
+    for _ in range(2):  # the second file replaces the first under its name
+        outcomes_drawn = data.draw(st.lists(outcomes, min_size=1, max_size=40))
+        outcomes_drawn[data.draw(st.integers(0, len(outcomes_drawn) - 1))] = Outcome.ACCEPTED
+        table = pa.table(
+            {"outcome": pa.array(outcomes_drawn, pa.string()), "row": range(len(outcomes_drawn))}
+        )
+        artifacts.write_parquet(path, table, group_rows=data.draw(st.integers(1, 9)))
+        accepted = [at for at, outcome in enumerate(outcomes_drawn) if outcome == Outcome.ACCEPTED]
+        start = data.draw(st.integers(0, len(accepted) - 1))
+        stop = data.draw(st.integers(start + 1, len(accepted)))
+        columns = data.draw(st.sampled_from([["row"], ["row", "outcome"], None]))
+        rows = ledger.accepted_rows(path, start, stop, columns)
+        assert rows["row"].to_pylist() == accepted[start:stop]
+        assert rows.column_names == (columns or table.column_names)

@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import errno
 import hashlib
-import itertools
 import json
 import os
 import secrets
@@ -206,22 +205,26 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=columns, partitioning=None)
 
 
-def read_row_groups(
-    path: Path, first: int, last: int, columns: list[str] | None = None
-) -> tuple[pa.Table, int]:
-    """Read the row groups that hold rows `first` to `last`; all columns if None are named.
-
-    Returns:
-        Their rows, and how many rows of the file come before them.
+def read_parquet_metadata(path: Path) -> pq.FileMetaData:
+    """Read the footer of a Parquet file that was written here.
 
     Raises:
         WorkspaceError: it is gone or damaged.
     """
-    with _reading(path), pq.ParquetFile(path) as file:
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        ends = list(itertools.accumulate(sizes))
-        groups = [i for i, end in enumerate(ends) if end > first and end - sizes[i] <= last]
-        return file.read_row_groups(groups, columns), ends[groups[0]] - sizes[groups[0]]
+    with _reading(path):
+        return pq.read_metadata(path)
+
+
+def read_row_groups(
+    path: Path, groups: Iterable[int], columns: list[str] | None, metadata: pq.FileMetaData
+) -> pa.Table:
+    """Read some row groups of a file whose footer was read before; all columns if None are named.
+
+    Raises:
+        WorkspaceError: it is gone or damaged.
+    """
+    with _reading(path), pq.ParquetFile(path, metadata=metadata) as file:
+        return file.read_row_groups(list(groups), columns)
 
 
 @contextlib.contextmanager

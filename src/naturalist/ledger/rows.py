@@ -1,12 +1,15 @@
 """Batches, shards and amendments: what the files of the ledger hold, and their sums."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from naturalist import artifacts
 from naturalist import categories as remembered
@@ -15,6 +18,8 @@ from naturalist.layout import Layout, pic_number, receipt_path
 from naturalist.ledger.outcomes import Outcome, SourceCounts, count_one, count_rows, merge_counts
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT
+
+Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -324,11 +329,36 @@ def shard_rows(
 def accepted_rows(path: Path, start: int, stop: int, columns: list[str] | None = None) -> pa.Table:
     """Accepted pictures `start` to `stop` of a batch's file, in id order.
 
-    Costs one column of the file, and `columns` (all, if None) of the row groups that hold them.
+    Costs `columns` (all, if None) of the row groups that hold them. How many accepted pictures
+    come before each row group is counted once a process and file, not for each shard.
     """
-    outcomes = artifacts.read_parquet(path, ["outcome"])["outcome"]
-    accepted = pc.indices_nonzero(pc.equal(outcomes, Outcome.ACCEPTED))
-    expected = accepted[start:stop]
-    first, last = expected[0].as_py(), expected[-1].as_py()
-    rows, before = artifacts.read_row_groups(path, first, last, columns)
-    return rows.take(pc.subtract(expected, pa.scalar(before, expected.type)))
+    counts, metadata = _accepted_counts(path, *_identity(path))
+    first = int(np.searchsorted(counts, start, "right")) - 1
+    last = int(np.searchsorted(counts, stop, "left"))
+    named = columns if columns is None else list(dict.fromkeys([*columns, "outcome"]))
+    rows = artifacts.read_row_groups(path, range(first, last), named, metadata)
+    accepted = pc.indices_nonzero(pc.equal(rows["outcome"], Outcome.ACCEPTED))
+    before = int(counts[first])
+    taken = rows.take(accepted[start - before : stop - before])
+    return taken if columns is None else taken.select(columns)
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """What tells a file from another one under its name."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return 0, 0, 0
+    return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=16)
+def _accepted_counts(path: Path, *_identity: int) -> tuple[Counts, pq.FileMetaData]:
+    """How many accepted pictures come before each row group of a batch's file, (groups + 1,)."""
+    metadata = artifacts.read_parquet_metadata(path)
+    counts = [0]
+    for group in range(metadata.num_row_groups):
+        outcomes = artifacts.read_row_groups(path, [group], ["outcome"], metadata)["outcome"]
+        accepted = pc.sum(pc.equal(outcomes, Outcome.ACCEPTED)).as_py() or 0
+        counts.append(counts[-1] + accepted)
+    return np.array(counts, np.int64), metadata

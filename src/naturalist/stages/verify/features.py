@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from naturalist import artifacts, backbones, ledger
-from naturalist.backbones import Backbone, BackboneSpec
+from naturalist.backbones import Backbone
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
 from naturalist.layout import Layout
@@ -141,16 +141,18 @@ def run(task: FeatureCheckTask) -> Checked:
         return _finish(task, CHECKS.empty_table(), [verdict], {})
     digest = hashlib.sha256(data).hexdigest()
     del data
-    verdicts = list(_check_file(task, layout, digest, table, spec))
+    part = task.part
+    expected = ledger.shard_rows(layout, part.category, part.batch, task.shard)
+    verdicts = list(_check_file(task, digest, table, _without_refused(layout, part, expected)))
     if any(v.check == "schema" for v in verdicts):
         return _finish(task, CHECKS.empty_table(), verdicts, {})
     names = table["pic_id"].to_pylist()
     vectors = table["features"].combine_chunks().flatten().to_numpy().reshape(-1, spec.dim)
     verdicts += check_vectors(names, vectors)
-    verdicts += (Verdict(doubt, "soft", text, pic) for pic, doubt, text in task.part.remarks)
-    verdicts += _extract_again(task, layout, names, vectors)
+    verdicts += (Verdict(doubt, "soft", text, pic) for pic, doubt, text in part.remarks)
+    verdicts += _extract_again(task, layout, expected, names, vectors)
     if task.pictures:
-        verdicts += _check_pictures(task, layout, names)
+        verdicts += _check_pictures(task, layout, expected, names)
     return _finish(task, _measures(names, vectors), verdicts, _ranges(vectors))
 
 
@@ -160,38 +162,33 @@ def _verdict(task: FeatureCheckTask, check: str, detail: str, pic: str | None = 
 
 
 def _check_file(
-    task: FeatureCheckTask, layout: Layout, result: str, table: pa.Table, spec: BackboneSpec
+    task: FeatureCheckTask, result: str, table: pa.Table, expected: pa.Table
 ) -> Iterator[Verdict]:
     if result != task.part.sha256:
         yield _verdict(task, "checksum", f"sha256 is {result}, the receipt says {task.part.sha256}")
-    if not table.schema.equals(features_schema(spec.dim)):
+    if not table.schema.equals(features_schema(backbones.describe(task.backbone).dim)):
         yield _verdict(task, "schema", f"columns are {table.schema.names}, types differ")
         return
     if table.num_rows != task.part.expected_rows:
         detail = f"{table.num_rows} rows, the ledger says {task.part.expected_rows}"
         yield _verdict(task, "row_count", detail)
-    if not table["pic_id"].equals(_expected_ids(task, layout)):
+    if not table["pic_id"].equals(expected["pic_id"]):
         yield _verdict(task, "pic_ids", "pictures are not those of the ledger, in its order")
 
 
-def _expected_ids(task: FeatureCheckTask, layout: Layout) -> pa.ChunkedArray:
-    part = task.part
-    rows = ledger.shard_rows(layout, part.category, part.batch, task.shard, ["pic_id"])
+def _without_refused(layout: Layout, part: Part, rows: pa.Table) -> pa.Table:
+    """Rows of the ledger without the pictures that extraction refused."""
     refusals = layout.refusals(part.category, part.batch, part.number)
-    if refusals.exists():
-        gone = pq.read_table(refusals, partitioning=None)["pic_id"]
-        rows = rows.filter(pc.invert(pc.is_in(rows["pic_id"], gone.combine_chunks())))
-    return rows["pic_id"]
+    if not refusals.exists():
+        return rows
+    gone = pq.read_table(refusals, partitioning=None)["pic_id"]
+    return rows.filter(pc.invert(pc.is_in(rows["pic_id"], gone.combine_chunks())))
 
 
 def _check_pictures(
-    task: FeatureCheckTask, layout: Layout, names: Iterable[str]
+    task: FeatureCheckTask, layout: Layout, expected: pa.Table, names: list[str]
 ) -> Iterator[Verdict]:
-    part = task.part
-    expected = set(names)
-    for row in ledger.shard_rows(layout, part.category, part.batch, task.shard).to_pylist():
-        if row["pic_id"] not in expected:
-            continue
+    for row in expected.filter(pc.is_in(expected["pic_id"], pa.array(names))).to_pylist():
         try:
             read_picture(layout, task.sources.get(row["source"]), row)
         except PictureError as error:
@@ -235,16 +232,15 @@ def check_vectors(names: list[str], vectors: Vectors) -> Iterator[Verdict]:
 
 
 def _extract_again(
-    task: FeatureCheckTask, layout: Layout, names: list[str], vectors: Vectors
+    task: FeatureCheckTask, layout: Layout, expected: pa.Table, names: list[str], vectors: Vectors
 ) -> Iterator[Verdict]:
     share = 1.0 if task.deep else task.options.sample_share
     count = min(len(names), int(np.ceil(share * len(names))))
     if not count:
         return
     selected = random.Random(task.fingerprint).sample(range(len(names)), count)  # noqa: S311
-    part = task.part
-    rows = ledger.shard_rows(layout, part.category, part.batch, task.shard)
-    rows = rows.filter(pc.is_in(rows["pic_id"], pa.array([names[at] for at in selected])))
+    sampled = pa.array([names[at] for at in selected])
+    rows = expected.filter(pc.is_in(expected["pic_id"], sampled))
     by_id = {row["pic_id"]: row for row in rows.to_pylist()}
     for at in sorted(selected):
         row = by_id.get(names[at])
@@ -283,7 +279,7 @@ def _cosine(a: Vectors, b: Vectors) -> float:
 
 
 def _measures(names: list[str], vectors: Vectors) -> pa.Table:
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     # The norm of a finite vector is finite, so that it can be told to be an outlier.
     norms = np.where(np.isinf(norms), norms, np.minimum(norms, _GREATEST)).astype(np.float32)
     columns = [pa.array(names), pa.array(norms), pa.array(_hashes(vectors))]
