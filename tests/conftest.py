@@ -24,9 +24,12 @@ settings.load_profile("naturalist")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--long`, which also runs the tests marked `long`."""
+    """Add `--long`, which also runs the tests marked `long`, and `--kills`."""
     parser.addoption(
         "--long", action="store_true", help="also run the tests marked long (minutes each)"
+    )
+    parser.addoption(
+        "--kills", type=int, default=20, help="with --long: how often each command is killed"
     )
 
 

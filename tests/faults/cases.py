@@ -1,25 +1,49 @@
 """The commands that are killed, on what, and what must be the same afterwards."""
 
-import hashlib
 import json
 import shutil
-import zipfile
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
+import boto3
 
-import tiny
-from naturalist import snapshots
-from naturalist.config import Config, load_config
-from naturalist.stores import open_store
+from faults.outcomes import (
+    Outcome,
+    of_categories,
+    of_files,
+    of_ledger,
+    of_pictures,
+    of_place,
+    of_published,
+    of_pulled,
+    of_review,
+    of_run,
+    of_tables,
+    of_workspace,
+)
+from faults.starts import (
+    COLLECTION,
+    ON_COLLECTION,
+    config_of,
+    make_collection,
+    make_extracted,
+    make_ingested,
+    make_mapped,
+    make_pulled,
+    make_snapshots,
+    make_sources,
+    make_trained,
+)
+from naturalist.curation.reviewing.history import Change
+from naturalist.curation.reviewing.journal import Journal
+from naturalist.snapshots import maintenance
+from naturalist.stages.ingest.options import Mode
 
-COLLECTION = "collection"
-CHANGING = ("made_at", "made_by", "at", "at_ns", "duration_s", "mtime_ns", "created_at", "url")
-"""Names of values that differ from run to run, or from folder to folder."""
-Outcome = dict[str, Any]
+
+def _nothing(folder: Path) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -30,116 +54,127 @@ class Case:
         arguments: of the command line; the folder is the current one.
         outcome: what it made, without what differs from run to run.
         before: does what must be done before the command.
+        start: makes the folder that copies are made of.
+        between: does what time would do between a kill and the next attempt.
+        fixture: name of the fixture of pytest that the command needs.
     """
 
     arguments: list[str]
     outcome: Callable[[Path], Outcome]
-    before: Callable[[Path], None] = lambda folder: None
+    before: Callable[[Path], object] = _nothing
+    start: Callable[[Path], object] = make_collection
+    between: Callable[[Path], object] = _nothing
+    fixture: str = ""
 
 
-def make_collection(folder: Path, **more: Any) -> Config:
-    """21 pictures in three categories, run and published into a folder; 4 more have come since.
-
-    `more` replaces or adds sections of the configuration.
-    """
-    seeds = {"plant": range(7), "animal": range(100, 109), "human": range(200, 205)}
-    tiny.make_sources(folder / "sources", seeds)
-    own = folder / COLLECTION
-    # Relative, so that a copy of the folder has sources of its own.
-    sources = {category: {"photos": Path("../sources") / category} for category in seeds}
-    tiny.config_file(own, sources, publish={"url": "../published"}, **more)
-    config = load_config(own)
-    tiny.make_all(config)
-    for seed in range(20, 24):
-        tiny.write_picture(folder / f"sources/plant/{seed:04d}.png", seed)
-    return config
+def publish_to_bucket(folder: Path) -> None:
+    """Name a new bucket as the place to publish to; the server is the one of the environment."""
+    bucket = f"killed-{uuid.uuid4().hex[:12]}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    path = folder / COLLECTION / "naturalist.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace('"../published"', f'"s3://{bucket}/garden"'), "utf-8")
 
 
-def make_sources(folder: Path, mode: str) -> None:
-    """A collection that nothing was made of yet: folders, an archive, a duplicate."""
-    seeds = {"plant": range(6), "animal": range(100, 104)}
-    tiny.make_sources(folder / "sources", seeds)
-    tiny.write_picture(folder / "sources/plant/again/0.png", 0)
-    with zipfile.ZipFile(folder / "sources/meadow.zip", "w") as archive:
-        for seed in range(20, 24):
-            archive.writestr(f"{seed}.png", tiny.picture(seed))
-    sources = {
-        "plant": {"photos": Path("../sources/plant"), "meadow": Path("../sources/meadow.zip")},
-        "animal": {"photos": Path("../sources/animal")},
-    }
-    more = {"publish": {"url": "../published"}, "images": {"mode": mode}}
-    tiny.config_file(folder / COLLECTION, sources, **more)
+def decide_in_a_file(folder: Path) -> None:
+    """Retire a picture, relabel another."""
+    lines = ("picID,decision,category", "plant_id_2,retire,", "animal_id_3,relabel,plant")
+    (folder / "decisions.csv").write_text("\n".join(lines), "utf-8")
 
 
-def config_of(folder: Path) -> Config:
-    """The configuration in a copy of the folder."""
-    return load_config(folder / COLLECTION)
+def decide_in_the_dashboard(folder: Path) -> None:
+    """The same, by two reviewers."""
+    journal = Journal(config_of(folder).layout.review_journal)
+    for who, key, what in (
+        ("anna", "plant_id_2", ("retire", "")),
+        ("ben", "animal_id_3", ("relabel", "plant")),
+    ):
+        change, seen = {key: Change(what)}, {key: "accepted"}
+        entry = journal.history().decide(who, 1, who, change, {key: 0}, seen)
+        journal.append(lambda _, entry=entry: entry)
 
 
-def digest(path: Path) -> str:
-    """Of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def end_leases(folder: Path) -> None:
+    """Let the lease of a killed process run out, as it does after a quarter of an hour."""
+    path = folder / "published" / maintenance.KEY
+    if path.exists():
+        state = json.loads(path.read_bytes())
+        state["lease"] = state["lease"] and state["lease"] | {"until_s": 0.0}
+        path.write_text(json.dumps(state), "utf-8")
 
 
-def steady(value: Any) -> Any:
-    """A JSON value without what differs from run to run."""
-    if isinstance(value, dict):
-        return {key: steady(one) for key, one in value.items() if key not in CHANGING}
-    return [steady(one) for one in value] if isinstance(value, list) else value
-
-
-def of_files(root: Path, *patterns: str) -> Outcome:
-    """What files hold: rows of Parquet, values of JSON, bytes of others."""
-    found: Outcome = {}
-    for path in sorted(path for pattern in patterns for path in root.glob(pattern)):
-        name = path.relative_to(root).as_posix()
-        if path.suffix == ".parquet":
-            found[name] = steady(pq.read_table(path, partitioning=None).to_pylist())
-        elif path.suffix == ".json":
-            found[name] = steady(json.loads(path.read_bytes()))
-        elif path.is_file():
-            found[name] = digest(path)
-    return found
-
-
-def of_run(folder: Path) -> Outcome:
-    """Tables byte by byte, every row of the ledger, and what is published."""
-    config = config_of(folder)
-    tables = {p.name: digest(p) for p in config.layout.tables.rglob("image_df_*.[cp][sa]*")}
-    return {"tables": tables, "ledger": steady(tiny.ledger_rows(config)), **of_published(folder)}
-
-
-def of_published(folder: Path) -> Outcome:
-    """What the newest snapshot names; amendments and what is made of them say when they were."""
-    files = snapshots.read(open_store(str(folder / "published"))).files
-    return {one.name: one.sha256 for one in files if one.part == "tables"}
-
-
-def of_pulled(folder: Path) -> Outcome:
-    """Every visible file of the folder that was pulled into."""
-    return of_files(folder / "here", "[!.]*", "[!.]*/**/*")
-
-
-def of_workspace(*patterns: str) -> Callable[[Path], Outcome]:
-    """What files of the workspace hold."""
-    return lambda folder: of_files(config_of(folder).layout.root, *patterns)
-
-
-ON_COLLECTION = ["-c", COLLECTION, "-q"]
+REVIEW = ["review", "-c", COLLECTION, "--by", "anna"]
+FETCHED = ("sources/**/*.zip", "sources/**/*.zip.json")
 CASES = {
     "run": Case(["run", *ON_COLLECTION], of_run),
+    **{
+        f"ingest, {mode}": Case(
+            ["ingest", *ON_COLLECTION],
+            of_pictures,
+            start=lambda folder, mode=mode.value: make_sources(folder, mode),
+        )
+        for mode in Mode
+    },
+    "extract": Case(
+        ["extract", *ON_COLLECTION],
+        of_workspace("features/**/*.parquet", "previews/**/*.parquet"),
+        start=make_ingested,
+    ),
+    "tables": Case(["tables", *ON_COLLECTION], of_tables, start=make_extracted),
     "publish": Case(
         ["publish", *ON_COLLECTION],
         of_published,
         lambda folder: shutil.rmtree(folder / "published"),
     ),
+    "publish to S3": Case(
+        ["publish", *ON_COLLECTION], of_published, publish_to_bucket, fixture="server_in_chain"
+    ),
     "duplicates": Case(["duplicates", *ON_COLLECTION], of_workspace("duplicates/groups.parquet")),
     "index": Case(["index", *ON_COLLECTION], of_workspace("index/*/*")),
-    "takedown": Case(
-        ["takedown", "plant_id_3", "--why", "asked for", "-c", COLLECTION],
-        lambda folder: {"ledger": steady(tiny.ledger_rows(config_of(folder)))},
+    "cluster": Case(["cluster", *ON_COLLECTION], of_workspace("clusters/*/*.parquet")),
+    "map": Case(["map", *ON_COLLECTION], of_workspace("maps/*/points.parquet")),
+    "map that grows": Case(
+        ["map", *ON_COLLECTION], of_workspace("maps/*/points.parquet"), start=make_mapped
+    ),
+    "train": Case(["train", *ON_COLLECTION], of_workspace("models/*/model.onnx", "models/*.json")),
+    "refine": Case(
+        ["refine", *ON_COLLECTION],
+        of_workspace("models/*/model.onnx", "models/*.json"),
+        start=make_trained,
+    ),
+    "review of a file": Case([*REVIEW, "decisions.csv", "-q"], of_ledger, decide_in_a_file),
+    "review of the dashboard": Case(
+        [*REVIEW, "--from-dashboard", "-q"], of_review, decide_in_the_dashboard
+    ),
+    "takedown": Case(["takedown", "plant_id_3", "--why", "asked for", "-c", COLLECTION], of_ledger),
+    "category rename": Case(
+        ["category", "rename", "plant", "flora", "-c", COLLECTION], of_categories
+    ),
+    "category relabel": Case(
+        ["category", "relabel", "plant", "1", "animal", "0", "-c", COLLECTION], of_categories
+    ),
+    "category retire": Case(["category", "retire", "human", "-c", COLLECTION], of_categories),
+    "prune": Case(
+        ["snapshots", "prune", "--keep", "1", "--grace-days", "0", "--yes", *ON_COLLECTION],
+        of_place,
+        start=make_snapshots,
+        between=end_leases,
+    ),
+    "rollback": Case(
+        ["snapshots", "rollback", "000002", "--why", "labels", "-c", COLLECTION],
+        of_place,
+        start=make_snapshots,
+        between=end_leases,
     ),
     "pull": Case(["pull", "published", "here", "-q"], of_pulled),
+    "pull of what is newer": Case(
+        ["pull", "published", "here", "-q"], of_pulled, start=make_pulled
+    ),
+    "sources fetch": Case(
+        ["sources", "fetch", "flowers-recognition", "-q"],
+        lambda folder: of_files(folder, *FETCHED),
+        fixture="host_of_sets",
+    ),
     "export": Case(
         ["dashboard", "-c", COLLECTION, "--export", "site"],
         lambda folder: {"pages": sorted(p.name for p in (folder / "site").rglob("*"))},

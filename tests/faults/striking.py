@@ -70,7 +70,7 @@ def run_here(arguments: list[str], folder: Path) -> Ended:
 
 def count_calls(arguments: list[str], folder: Path, trace: Path) -> int:
     """Run a command and count the calls of the process that makes most."""
-    watching = ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none"]
+    watching = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={CALLS}", "-e", "signal=none"]
     ended = run_under([*watching, "-o", str(trace)], arguments, folder)
     assert ended.code == 0, ended.err
     lines = trace.read_text(errors="replace").splitlines()

@@ -1,7 +1,8 @@
 """Killed at random system calls and started again, a command ends as if it had never been stopped.
 
 One kill of the quick commands in every test run; hundreds, of all commands, by
-`pytest tests/faults --long`. Every failure names the seed and the calls, and can be repeated.
+`pytest tests/faults/test_kills.py --long -s --kills 20`, which also prints how many there were.
+Every failure names the seed and the calls, and can be repeated.
 """
 
 import random
@@ -12,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from faults.cases import CASES, Case, Outcome, make_collection
+from faults.cases import CASES, Case
+from faults.outcomes import Outcome
 from faults.striking import count_calls, need_strace, run, strike
 
 KILLS = 1
-QUICK = ("index", "takedown", "pull")
-LONG_KILLS = 70
+QUICK = ("index", "takedown", "pull", "category rename", "sources fetch")
 _IN_A_ROW = 5
 
 
@@ -31,62 +32,90 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Undisturbed]:
-    """Runs each command once."""
-    need_strace()
-    start = tmp_path_factory.mktemp("faults") / "start"
-    make_collection(start)
-    known: dict[str, Undisturbed] = {}
+def started(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
+    """Makes each folder that commands begin with once."""
+    known: dict[Callable[[Path], object], Path] = {}
 
-    def make(name: str) -> Undisturbed:
-        if name not in known:
-            case = CASES[name]
-            folder = begin(case, start, tmp_path_factory.mktemp(name) / "folder")
-            calls = count_calls(case.arguments, folder, folder.parent / "trace")
-            known[name] = Undisturbed(start, case.outcome(folder), calls)
-        return known[name]
+    def make(case: Case) -> Path:
+        if case.start not in known:
+            known[case.start] = tmp_path_factory.mktemp("faults") / "start"
+            case.start(known[case.start])
+        return known[case.start]
 
     return make
 
 
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    """The command that a test is about, with the host that it needs."""
+    need_strace()
+    found = CASES[request.param]
+    if found.fixture:
+        request.getfixturevalue(found.fixture)
+    return found
+
+
+@pytest.mark.parametrize("case", QUICK, indirect=True)
+def test_a_command_that_was_killed_ends_as_if_it_had_not_been(
+    started: Callable[[Case], Path], case: Case, tmp_path: Path
+) -> None:
+    kill_and_compare(case, watched(case, started(case), tmp_path), tmp_path, KILLS, seed=0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", CASES, indirect=True)
+def test_a_command_that_was_killed_many_times_ends_as_if_it_had_not_been(
+    started: Callable[[Case], Path], case: Case, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    expected = watched(case, started(case), tmp_path)
+    kills = int(pytestconfig.getoption("--kills"))
+    killed = kill_and_compare(case, expected, tmp_path, kills, seed=1)
+    print(f"\n{' '.join(case.arguments)}: killed {killed} times, {expected.calls} calls")
+
+
+def watched(case: Case, start: Path, tmp: Path) -> Undisturbed:
+    """Run a command once, undisturbed."""
+    folder = begin(case, start, tmp / "undisturbed")
+    calls = count_calls(case.arguments, folder, tmp / "trace")
+    return Undisturbed(start, case.outcome(folder), calls)
+
+
 def begin(case: Case, start: Path, folder: Path) -> Path:
-    """A copy of the collection, ready for the command."""
+    """A copy of the folder that the command begins with, ready for it."""
     shutil.copytree(start, folder, symlinks=True)
     case.before(folder)
     return folder
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_a_command_that_was_killed_ends_as_if_it_had_not_been(
-    undisturbed: Callable[[str], Undisturbed], tmp_path: Path, name: str
-) -> None:
-    kill_and_compare(undisturbed(name), CASES[name], tmp_path, KILLS, seed=0)
+def kill_and_compare(case: Case, expected: Undisturbed, tmp: Path, kills: int, seed: int) -> int:
+    """Strike until so many runs were killed, each time going on and comparing what came out.
 
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", CASES)
-def test_a_command_that_was_killed_many_times_ends_as_if_it_had_not_been(
-    undisturbed: Callable[[str], Undisturbed], tmp_path: Path, name: str
-) -> None:
-    kill_and_compare(undisturbed(name), CASES[name], tmp_path, LONG_KILLS, seed=1)
-
-
-def kill_and_compare(expected: Undisturbed, case: Case, tmp: Path, kills: int, seed: int) -> None:
-    """Strike until so many runs were killed, each time going on and comparing what came out."""
+    Returns:
+        How many runs were killed themselves, not only a worker of theirs.
+    """
     rng = random.Random(seed)
-    killed = 0
-    while killed < kills:
-        folder = begin(case, expected.start, tmp / f"from-{killed}")
-        at = [rng.randint(1, expected.calls) for _ in range(min(_IN_A_ROW, kills - killed))]
+    tried = killed = 0
+    while tried < kills:
+        folder = begin(case, expected.start, tmp / f"from-{tried}")
+        at = [rng.randint(1, expected.calls) for _ in range(min(_IN_A_ROW, kills - tried))]
+        struck = [strike_and_wait(case, folder, one) for one in at]
+        killed += sum(struck)
         # At least one counts, so that commands that survive a lost worker come to an end.
-        struck = [strike(case.arguments, folder, one).was_killed for one in at]
-        killed += max(1, sum(struck))
+        tried += max(1, sum(struck))
         ended = run(case.arguments, folder)
         assert ended.code == 0, f"seed {seed}, calls {at}: {ended.err}"
         assert "Traceback" not in ended.err, f"seed {seed}, calls {at}: {ended.err}"
         assert case.outcome(folder) == expected.outcome, f"seed {seed}, calls {at}"
         assert litter(folder) == [], f"seed {seed}, calls {at}"
         shutil.rmtree(folder)
+    return killed
+
+
+def strike_and_wait(case: Case, folder: Path, at: int) -> bool:
+    """Strike, and let pass what time has to pass before the next attempt; whether it was killed."""
+    was_killed = strike(case.arguments, folder, at).was_killed
+    case.between(folder)
+    return was_killed
 
 
 def litter(folder: Path) -> list[Path]:

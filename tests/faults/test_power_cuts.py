@@ -16,20 +16,11 @@ import pytest
 
 import tiny
 from faults.cases import CASES as KILLED
-from faults.cases import (
-    COLLECTION,
-    ON_COLLECTION,
-    Case,
-    Outcome,
-    config_of,
-    make_collection,
-    make_sources,
-    of_files,
-    of_run,
-    of_workspace,
-)
+from faults.cases import Case
 from faults.disk import Disk, Kept
+from faults.outcomes import Outcome, of_files, of_pictures, of_run, of_workspace
 from faults.recording import Call, record
+from faults.starts import COLLECTION, ON_COLLECTION, config_of, make_collection, make_sources
 from faults.striking import need_strace, run_here
 from naturalist import artifacts
 from naturalist.curation.reviewing.journal import Journal
@@ -41,16 +32,9 @@ DECISION_CUTS = 200
 
 def of_whole_run(folder: Path) -> Outcome:
     """What a run makes, where every picture is, and what is left in the sources."""
-    config = config_of(folder)
-    rows = [row for row in tiny.ledger_rows(config) if row["image_root"] is not None]
-    pictures = {row["pic_id"]: _digest_of(folder, row) for row in rows}
-    made = of_files(config.layout.root, "features/**/*.parquet", "previews/**/*.parquet")
-    sources = of_files(folder / "sources", "**/*")
-    return of_run(folder) | {"pictures": pictures, "made": made, "sources": sources}
-
-
-def _digest_of(folder: Path, row: tiny.Row) -> str:
-    return artifacts.sha256_file(tiny.picture_path(config_of(folder).layout, folder, row))
+    root = config_of(folder).layout.root
+    made = of_files(root, "features/**/*.parquet", "previews/**/*.parquet")
+    return of_run(folder) | of_pictures(folder) | {"made": made}
 
 
 STARTS: dict[str, Callable[[Path], object]] = {

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 import tiny
-from faults.cases import COLLECTION, ON_COLLECTION, Outcome, config_of, make_sources, of_run
+from faults.outcomes import Outcome, of_run
+from faults.starts import COLLECTION, ON_COLLECTION, config_of, make_sources
 from faults.striking import Ended, run_under
 from naturalist import artifacts
 

@@ -5,7 +5,6 @@ workspace, where nothing publishes them; the same bytes arriving once more are a
 picture that was taken down, so they do not come back.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -35,13 +34,13 @@ def take_down(config: Config, pic_ids: Sequence[str], why: str, by: str) -> list
     with workspace.writing(config):
         result = _find(config, pic_ids)
         rows = defaultdict(list)
-        now = time.time_ns()
+        now = {one: ledger.amendment_time_ns(config.layout, one) for one in {r[0] for r in result}}
         for category, source, pic, outcome in result:
             # One in conflict could be accepted by a review.
             if outcome in (Outcome.ACCEPTED, Outcome.CONFLICT):
-                rows[category].append(_amendment(pic, source, why, by, now))
+                rows[category].append(_amendment(pic, source, why, by, now[category]))
         for category, amendments in rows.items():
-            path = config.layout.amendments(category) / f"takedown-{now}.parquet"
+            path = config.layout.amendments(category) / f"takedown-{now[category]}.parquet"
             artifacts.write_parquet(path, pa.Table.from_pylist(amendments, AMENDMENT))
     return [str(row["pic_id"]) for amendments in rows.values() for row in amendments]
 

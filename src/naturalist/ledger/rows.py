@@ -1,6 +1,7 @@
 """Batches, shards and amendments: what the files of the ledger hold, and their sums."""
 
 import functools
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -216,6 +217,20 @@ def _latest(files: list[Path]) -> pa.Table:
     table = pa.concat_tables(tables) if tables else AMENDMENT.empty_table()
     latest = {pic: i for i, pic in enumerate(table.sort_by("at_ns")["pic_id"].to_pylist())}
     return table.sort_by("at_ns").take(pa.array(sorted(latest.values()), pa.int64()))
+
+
+def amendment_time_ns(layout: Layout, category: str) -> int:
+    """When an amendment that is written now is made, in ns since 1970: now, but after all others.
+
+    The latest amendment of a picture holds, so that a clock that was set back must not count.
+    """
+    files = layout.amendments(category).glob("*.parquet")
+    return max(time.time_ns(), 1 + max(map(_newest_ns, files), default=0))
+
+
+def _newest_ns(path: Path) -> int:
+    newest = pc.max(artifacts.read_parquet(path, ["at_ns"])["at_ns"]).as_py()
+    return int(newest or 0)
 
 
 def losses(layout: Layout, category: str, batch: int) -> dict[str, PictureError]:

@@ -30,6 +30,8 @@ KEY = "maintenance.json"
 FORMAT = 1
 LEASE_S = 900.0
 """A lease that was not renewed for so long is that of a killed process."""
+CLOCKS_DIFFER_S = 24 * 3600.0
+"""A lease that ends later than this after its time was written by a clock that was wrong."""
 _LOG_ENTRIES = 1000
 
 
@@ -45,7 +47,7 @@ class Lease:
     @property
     def is_over(self) -> bool:
         """Whether its holder must have been killed."""
-        return time.time() >= self.until_s
+        return not 0 < self.until_s - time.time() <= LEASE_S + CLOCKS_DIFFER_S
 
 
 @dataclass(frozen=True)

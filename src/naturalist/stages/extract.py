@@ -274,7 +274,6 @@ class _Collected:
                 "reason": error.reason.value,
                 "detail": error.detail or None,
                 "by": "extract",
-                "at_ns": time.time_ns(),
             }
         )
 
@@ -387,7 +386,9 @@ def _number_range(accepted: Sequence[Row]) -> list[int]:
 def _write_refusals(task: ExtractTask, layout: Layout, refusals: Sequence[Row]) -> None:
     path = layout.refusals(task.category, task.batch, task.number)
     if refusals:
-        artifacts.write_parquet(path, pa.Table.from_pylist(list(refusals), AMENDMENT))
+        at_ns = ledger.amendment_time_ns(layout, task.category)
+        rows = [row | {"at_ns": at_ns} for row in refusals]
+        artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
     else:
         path.unlink(missing_ok=True)
 

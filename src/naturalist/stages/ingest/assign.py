@@ -4,7 +4,6 @@ Pure: findings and what the ledger knows in, ledger rows out. Rows keep listing 
 depend on which task was finished first.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -222,5 +221,4 @@ def _conflict_amendment(known: KnownPicture, text: str) -> Row:
         "detail": "the same bytes were found later in another category",
         "same_as": text,
         "by": "ingest",
-        "at_ns": time.time_ns(),
     }

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -257,7 +256,8 @@ def _write_pending(
         summary = ledger.summarise(table, gone, category, batch, last, shard_size)
         ledger.write_batch(layout, building, table, summary)
     for category, rows in assigned.amendments.items():
-        table = pa.Table.from_pylist(rows, AMENDMENT)
+        at_ns = ledger.amendment_time_ns(layout, category)
+        table = pa.Table.from_pylist([{"at_ns": at_ns} | row for row in rows], AMENDMENT)
         artifacts.write_parquet(building / "amendments" / f"{category}.parquet", table)
     for category, keys in assigned.touched.items():
         _write_touched(building / "touched" / category, keys)
@@ -392,7 +392,7 @@ def _write_losses(layout: Layout, placed: Sequence[tuple[str, Placed]], batch: i
         losses = [loss for c, one in placed if c == category for loss in one.losses]
         path = layout.losses(category, batch)
         if losses:
-            rows = loss_amendments(losses, time.time_ns())
+            rows = loss_amendments(losses, ledger.amendment_time_ns(layout, category))
             artifacts.write_parquet(path, pa.Table.from_pylist(rows, AMENDMENT))
         else:
             # A commit that was killed may have left one about pictures that are placed now.

@@ -4,7 +4,6 @@ Looked for only when a selection is another one than at the last look: it reads 
 pictures of the category.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -104,7 +103,7 @@ def _amendments(
                 source = out.pop(row["same_as"])
                 if row["same_as"] in mine:
                     back[row["same_as"]] = source
-    at_ns = time.time_ns()
+    at_ns = ledger.amendment_time_ns(layout, category)
     rows = [_amendment(pic, out[pic], at_ns, is_out=True) for pic in sorted(set(out) - mine)]
     return rows + [_amendment(pic, back[pic], at_ns, is_out=False) for pic in sorted(back)]
 

@@ -13,7 +13,6 @@ is examined again:
 
 import contextlib
 import os
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -228,11 +227,12 @@ def _amendment(row: Row, *, is_intact: bool) -> Row:
         "detail": _MENDED if is_intact else _OVERWRITTEN,
         "same_as": None,
         "by": BY,
-        "at_ns": time.time_ns(),
     }
 
 
 def _write(layout: Layout, amendments: Mapping[str, Iterable[Row]]) -> None:
     for category, rows in amendments.items():
-        path = layout.amendments(category) / f"overwritten-{time.time_ns()}.parquet"
-        artifacts.write_parquet(path, pa.Table.from_pylist(list(rows), AMENDMENT))
+        at_ns = ledger.amendment_time_ns(layout, category)
+        path = layout.amendments(category) / f"overwritten-{at_ns}.parquet"
+        table = pa.Table.from_pylist([row | {"at_ns": at_ns} for row in rows], AMENDMENT)
+        artifacts.write_parquet(path, table)

@@ -7,7 +7,6 @@ configured.
 """
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -140,7 +139,7 @@ def _amendments(layout: Layout, category: str, present: _Present) -> list[Row]:
                 source = gone.pop(row["same_as"])
                 if is_there and row["same_as"] in mine:
                     back[row["same_as"]] = source
-    at_ns = time.time_ns()
+    at_ns = ledger.amendment_time_ns(layout, category)
     retire = [_amendment(pic, gone[pic], at_ns, True) for pic in sorted(set(gone) - mine)]
     return retire + [_amendment(pic, back[pic], at_ns, False) for pic in sorted(back)]
 
