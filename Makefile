@@ -27,7 +27,7 @@ INSTALL := pip install -qq --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo dashboard s3-server test test-airflow test-ray fuzz fuzz-archives format format-check lint types front-end imports docs site docs-check licences locks locks-check wheel check clean
+.PHONY: help venv dev demo dashboard s3-server test test-airflow test-azure test-ray fuzz fuzz-archives format format-check lint types front-end imports docs site docs-check licences locks locks-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -62,6 +62,11 @@ test: $(VENV)/.test ## install what the tests need and run them (ARGS="-k name -
 
 test-airflow: $(AIRFLOW_VENV)/.installed ## run the tests on a real Airflow, in an environment of its own
 	@$(AIRFLOW_VENV)/bin/pytest -q tests/airflow $(ARGS)
+
+test-azure: $(VENV)/.test ## run the tests of stores on an emulator of Azure Blob, fetched from npm
+	@npm install --silent --no-audit --no-fund --prefix .azurite azurite@3.35.0
+	@AZURITE="$(CURDIR)/.azurite/node_modules/.bin/azurite-blob" $(BIN)/pytest -q \
+		tests/stores/test_conformance.py -k Azure $(ARGS)
 
 test-ray: $(RAY_VENV)/.installed ## run the tests on real Ray nodes, in an environment of its own
 	@$(RAY_VENV)/bin/python tools/on_loopback.py $(RAY_VENV)/bin/python -m pytest -q \

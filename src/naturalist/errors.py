@@ -12,6 +12,7 @@
     │   └── WorkspaceFormatError    5   made by a newer or an older, unmigratable program
     ├── SourceError                 6   a source or a drive is missing or unreadable
     ├── StoreError                  7   the object store refused, failed or lost something
+    │   ├── AccessDenied            7   these credentials may not read or write an object
     │   ├── Conflict                7   somebody else wrote the same key first
     │   └── NotFound                7   there is no object under that key
     ├── BackboneError               8   a backbone or its weights cannot be used
@@ -85,6 +86,10 @@ class StoreError(NaturalistError):
     """The object store refused, failed or lost something."""
 
     exit_code = 7
+
+
+class AccessDenied(StoreError):
+    """The store does not allow these credentials to read or write an object."""
 
 
 class Conflict(StoreError):

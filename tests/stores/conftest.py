@@ -1,4 +1,4 @@
-"""The stores that the conformance suite runs over."""
+"""Servers and files for the tests of stores."""
 
 import hashlib
 import uuid
@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from naturalist.stores import S3Options, Store, Upload, open_store
+from naturalist.stores import S3Options, Upload
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server
+
+from . import azurite, gcs_server
+
+# Its failures are to say what was compared, as those of tests do.
+pytest.register_assert_rewrite("naturalist.stores.testing")
 
 MakeFile = Callable[[str, bytes], Upload]
 
@@ -47,20 +52,21 @@ def bucket(s3_server: S3Server) -> Iterator[str]:
         yield name
 
 
-@pytest.fixture(params=["local", "s3"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Opens the same, at first empty, store anew each time it is called."""
-    if request.param == "local":
-        return lambda: open_store(str(tmp_path / "store with space"))
-    options = request.getfixturevalue("s3_options")
-    shared_bucket = request.getfixturevalue("shared_bucket")
-    url = f"s3://{shared_bucket}/{uuid.uuid4().hex[:8]} with space"
-    return lambda: open_store(url, options)
-
-
 @pytest.fixture
-def store(reopen: Callable[[], Store]) -> Store:
-    return reopen()
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[gcs_server.GcsServer]:
+    """Google's storage with an empty bucket `pictures`, known to the environment."""
+    pytest.importorskip("obstore", reason="needs naturalist[clouds]")
+    monkeypatch.setenv("GOOGLE_BEARER_TOKEN", gcs_server.TOKEN)
+    for server in gcs_server.serve("pictures"):
+        monkeypatch.setenv("GOOGLE_BASE_URL", server.base_url)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of an emulator of Azure Blob; without one the test is skipped."""
+    pytest.importorskip("obstore", reason="needs naturalist[clouds]")
+    yield from azurite.serve(tmp_path_factory.mktemp("azurite"))
 
 
 @pytest.fixture

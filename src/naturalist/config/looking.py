@@ -123,7 +123,9 @@ def look(location: Path | RemoteFolder) -> Folder:
     if path.is_file():
         return _look_at_archive(path)
     if not path.is_dir():
-        raise ConfigError(f"{location} does not exist: name folders, archives or s3:// addresses")
+        raise ConfigError(
+            f"{location} does not exist: name folders, archives or addresses of buckets"
+        )
     return _look_local(path, 0)
 
 

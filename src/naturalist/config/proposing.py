@@ -22,6 +22,7 @@ from naturalist.config.looking import (
 from naturalist.config.s3 import S3Section
 from naturalist.config.writing import NewCategory, NewSource, expanded
 from naturalist.errors import ConfigError
+from naturalist.stores.opening import is_bucket
 
 _MANY_CATEGORIES = 20
 
@@ -100,9 +101,10 @@ def _split_sources(text: str) -> list[str]:
 
 def _source(text: str, category: str) -> NewSource:
     if "://" in text:
-        if not text.startswith("s3://"):
+        if not is_bucket(text):
             raise ConfigError(
-                f"--category {category}: {text!r} is neither a path nor an s3:// address"
+                f"--category {category}: {text!r} is neither a path nor an s3://, gs:// or az:// "
+                "address"
             )
         return NewSource(text.rstrip("/"))
     path = expanded(text)

@@ -21,10 +21,11 @@ class S3Section(Section):
     cache_bytes: Annotated[int, Field(ge=0, strict=True)] = CACHE_BYTES
 
     def folder(self, url: str) -> RemoteFolder:
-        """A source at an address of the form ``s3://bucket/prefix``."""
+        """A source in a bucket; of others than S3 the environment names server and region."""
+        is_s3 = url.startswith("s3://")
         options = S3Options(
-            endpoint_url=self.endpoint_url or None,
-            region=self.region or None,
+            endpoint_url=(is_s3 and self.endpoint_url) or None,
+            region=(is_s3 and self.region) or None,
             addressing=self.addressing,
             requester_pays=self.requester_pays,
             anonymous=self.anonymous,

@@ -19,6 +19,7 @@ from naturalist.errors import ConfigError
 from naturalist.metadata import FileRule, FolderPattern, Match
 from naturalist.metadata.rules import ColumnType, Exif
 from naturalist.stages.ingest.selection import Selection, unusable
+from naturalist.stores.opening import is_bucket
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -47,11 +48,12 @@ def _usable_source(value: object) -> object:
     """A path, or the address of a prefix in a bucket as text."""
     if not isinstance(value, str):
         return value
-    scheme, there, rest = value.partition("://")
-    if not there:
+    if "://" not in value:
         return _usable_path(Path(value))
-    if scheme != "s3" or not rest.partition("/")[0]:
-        raise ValueError(f"{value!r}: expected a path or s3://bucket/prefix")
+    if not is_bucket(value):
+        raise ValueError(
+            f"{value!r}: expected a path or s3://bucket/prefix (gs:// and az:// are allowed too)"
+        )
     return value.rstrip("/")
 
 

@@ -13,6 +13,7 @@ from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
 from naturalist.config.s3 import S3Section
 from naturalist.errors import ConfigError
+from naturalist.stores.opening import without_scheme
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class NewSource:
     """A source to write.
 
     Attributes:
-        location: a path, with or without wildcards, or an s3:// address.
+        location: a path, with or without wildcards, or the address of a bucket.
         name: its name; empty makes one from the location.
         origin: where the data set comes from.
         licence: its licence.
@@ -189,7 +190,7 @@ def _bare(location: Path | str) -> Path:
     """A location without scheme and wildcards, to make a name of."""
     if isinstance(location, Path) and location.exists():
         return location
-    parts = Path(str(location).removeprefix("s3://")).parts
+    parts = Path(without_scheme(str(location))).parts
     return Path(*[part for part in parts if not patterns.has_wildcards(part)] or ["source"])
 
 

@@ -35,6 +35,7 @@ _CONNECT_S = 3.0
 EXTRAS = {
     "analysis": "maps, clusters, samples, drift and the classifier",
     "dashboard": "the pages in the browser",
+    "clouds": "Google Cloud Storage and Azure Blob",
     "airflow": "daily runs with Apache Airflow",
     "ray": "work on several machines",
     "heic": "HEIC pictures of phones",

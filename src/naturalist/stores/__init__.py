@@ -1,7 +1,8 @@
-"""Object stores: one contract, kept by a local folder and by S3."""
+"""Object stores: one contract, kept by a local folder and by buckets."""
 
 from naturalist.stores.connection import S3Options
+from naturalist.stores.local import LocalStore
 from naturalist.stores.opening import open_store
 from naturalist.stores.protocol import ObjectInfo, OnDone, Store, Upload
 
-__all__ = ["ObjectInfo", "OnDone", "S3Options", "Store", "Upload", "open_store"]
+__all__ = ["LocalStore", "ObjectInfo", "OnDone", "S3Options", "Store", "Upload", "open_store"]

@@ -4,35 +4,64 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from naturalist.errors import ConfigError
+from naturalist.stores.cloud_clients import SCHEMES, client_for
 from naturalist.stores.connection import S3Options
+from naturalist.stores.keys import check_prefix
 from naturalist.stores.local import LocalStore
-from naturalist.stores.protocol import Store
+from naturalist.stores.protocol import Bucket, Store
+
+BUCKET_SCHEMES = ("s3", *SCHEMES)
 
 
 def is_bucket(url: str) -> bool:
     """Whether an address is that of a bucket, which other machines reach as this one does."""
-    return url.startswith("s3://")
+    scheme, there, rest = url.partition("://")
+    return bool(there) and scheme in BUCKET_SCHEMES and bool(rest.partition("/")[0])
+
+
+def without_scheme(url: str) -> str:
+    """Bucket and prefix of an address, or a path as it is."""
+    return url.partition("://")[2] or url
 
 
 def open_store(url: str, options: S3Options | None = None) -> Store:
-    """Open ``s3://bucket/prefix``, ``file:///folder`` or a plain path; nothing is sent yet.
+    """Open a bucket, ``file:///folder`` or a plain path; nothing is sent yet.
+
+    Buckets are ``s3://bucket/prefix``, ``gs://bucket/prefix`` (Google Cloud Storage) and
+    ``az://container/prefix`` (Azure Blob); of `options` the last two take what is not of S3 alone.
 
     Raises:
         ConfigError: the address is of another kind.
+        MissingExtra: obstore is needed and not installed.
         StoreError: the AWS configuration is wrong.
     """
     if "://" not in url:
         return LocalStore(Path(url).expanduser())
-    scheme, _, rest = url.partition("://")
-    if scheme == "s3" and rest.partition("/")[0]:
-        from naturalist.stores.s3 import S3Store
-
-        bucket, _, prefix = rest.partition("/")
-        return S3Store(bucket, prefix, options)
+    if is_bucket(url):
+        return open_bucket(url, options)
     parts = urlsplit(url)
-    if scheme == "file" and parts.netloc in ("", "localhost"):
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return LocalStore(Path(unquote(parts.path)))
     raise ConfigError(
-        f"{url!r} is not the address of a store: give s3://bucket/prefix, file:///folder or a "
-        "plain path"
+        f"{url!r} is not the address of a store: give s3://bucket/prefix, gs://bucket/prefix, "
+        "az://container/prefix, file:///folder or a plain path"
     )
+
+
+def open_bucket(url: str, options: S3Options | None = None, *, any_key: bool = False) -> Bucket:
+    """Open a bucket; with `any_key`, to read keys too that would not be written.
+
+    Raises:
+        MissingExtra, StoreError: as `open_store`.
+    """
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if scheme == "s3":
+        from naturalist.stores.s3 import S3Store
+
+        return S3Store(bucket, prefix, options, any_key=any_key)
+    from naturalist.stores.cloud import CloudStore
+
+    options = options or S3Options()
+    client = client_for(scheme, bucket, check_prefix(prefix.strip("/")), options)
+    return CloudStore(client, url, options, any_key=any_key)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 
 @dataclass(frozen=True)
@@ -117,4 +117,16 @@ class Store(Protocol):
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; keys that are not there are passed over."""
+        ...
+
+
+class Bucket(Store, Protocol):
+    """A store that other programs write to as well, read as a source of pictures."""
+
+    def everything(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """As `list`, with keys that are not valid here too."""
+        ...
+
+    def patient(self) -> Self:
+        """This store; it waits through an outage from the first request on."""
         ...

@@ -7,7 +7,6 @@ looked up and compared by SHA-256, and not sent.
 
 import hashlib
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -16,7 +15,8 @@ from functools import partial
 from botocore.exceptions import ClientError
 
 from naturalist.errors import StoreError
-from naturalist.stores.bounded import BoundedPool, Completed, windows
+from naturalist.stores.batch import Batch, Outcome, size_of
+from naturalist.stores.bounded import BoundedPool, windows
 from naturalist.stores.checksums import proves, sha256_base64
 from naturalist.stores.conditions import REFUSED
 from naturalist.stores.fast_lane import FastLane
@@ -40,8 +40,6 @@ _SMALL_FILES_A_SLOT = 4
 """A small file takes up next to no memory and no line, and most of its time is waiting."""
 _WINDOW = 1000
 _LISTED_PAGES = 3
-
-Outcome = tuple[ObjectInfo, bool]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Putter:
     def put_all(self, uploads: Iterable[Upload], on_done: OnDone | None) -> None:
         """See `Store.put_files`."""
         limit = self.place.connection.options.max_concurrency
-        batch = _Batch(on_done)
+        batch = Batch(on_done)
         with (
             BoundedPool(limit) as pool,
             BoundedPool(limit * _SMALL_FILES_A_SLOT) as small_files,
@@ -94,7 +92,7 @@ class Putter:
                 yield upload, upload.key in there
 
     def _start(self, upload: Upload, perhaps_there: bool, pools: "_Pools") -> Future[Outcome]:
-        size_bytes = _size_bytes(upload)
+        size_bytes = size_of(upload)
         if size_bytes > self.place.connection.options.multipart_chunk_bytes:
             return pools.large_files.submit(self._put, upload, True, pools.requests)
         is_quick = self.lane is not None and size_bytes <= _SMALL_BYTES
@@ -196,7 +194,7 @@ class Putter:
 
     def _matches(self, upload: Upload) -> ObjectInfo:
         info = head(self.place, upload.key)
-        size_bytes = _size_bytes(upload)
+        size_bytes = size_of(upload)
         if info is None or info.size_bytes != size_bytes:
             raise StoreError(
                 f"{upload.key} was stored in {self.place.url}, and then it was not there with its "
@@ -240,34 +238,3 @@ def _common_prefix(first: str, last: str) -> str:
     """What all keys that sort between the two begin with."""
     pairs = zip(first, last, strict=False)
     return "".join(a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-class _Batch:
-    """Uploads under way; reports those that ended in the thread that adds them."""
-
-    def __init__(self, on_done: OnDone | None) -> None:
-        self._on_done = on_done
-        self._completed: Completed[Upload, Outcome] = Completed()
-        self.failure: BaseException | None = None
-
-    def add(self, upload: Upload, future: Future[Outcome]) -> None:
-        self._completed.add(upload, future)
-        self._report(wait=False)
-
-    def finish(self) -> None:
-        """Wait for what is under way; raise the first failure."""
-        self._report(wait=True)
-        if self.failure:
-            raise self.failure
-
-    def _report(self, *, wait: bool) -> None:
-        for upload, future in self._completed.take(wait=wait):
-            failure = future.exception()
-            self.failure = self.failure or failure
-            if failure is None and self._on_done:
-                self._on_done(upload, *future.result())
-
-
-def _size_bytes(upload: Upload) -> int:
-    with opened(upload) as file:
-        return os.fstat(file.fileno()).st_size

@@ -8,22 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from naturalist.errors import NotFound, PictureError, SourceError, StoreError
+from naturalist.errors import AccessDenied, NotFound, PictureError, SourceError, StoreError
 from naturalist.layout import cache_folder
 from naturalist.reasons import Reason
 from naturalist.stores.byte_cache import ByteCache
 from naturalist.stores.connection import S3Options
-from naturalist.stores.s3_errors import error_code
+from naturalist.stores.opening import open_bucket
+from naturalist.stores.protocol import Bucket
 
-if TYPE_CHECKING:
-    from naturalist.stores.s3 import S3Store
-
-SCHEME = "s3://"
 CACHE_BYTES = 4 << 30
-_UNREADABLE = ("AccessDenied", "403", "InvalidObjectState")
-"""What a server says of a single object: not allowed, or archived (Glacier)."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,7 @@ class RemoteFolder:
     """A source in a bucket: a small value that travels with tasks; no credential is in it.
 
     Attributes:
-        url: ``s3://bucket/prefix``.
+        url: ``s3://bucket/prefix``, or that of another bucket.
         options: how to reach the server.
         cache_bytes: most bytes that are kept on the local drive; 0 keeps none.
     """
@@ -56,11 +50,8 @@ class RemoteFile:
 
 
 @lru_cache(maxsize=16)
-def _store(folder: RemoteFolder) -> "S3Store":
-    from naturalist.stores.s3 import S3Store
-
-    bucket, _, prefix = folder.url.removeprefix(SCHEME).partition("/")
-    return S3Store(bucket, prefix, folder.options, any_key=True)
+def _store(folder: RemoteFolder) -> Bucket:
+    return open_bucket(folder.url, folder.options, any_key=True)
 
 
 def list_remote(folder: RemoteFolder) -> Iterator[RemoteFile]:
@@ -113,8 +104,8 @@ def read_remote(folder: RemoteFolder, key: str, size_bytes: int, time_ns: int) -
         data, _ = _store(folder).patient().get_bytes(key)
     except NotFound as error:
         raise PictureError(Reason.VANISHED, "no longer in the bucket") from error
-    except StoreError as error:
-        raise _picture_trouble(error) or error from error
+    except AccessDenied as error:
+        raise PictureError(Reason.PERMISSION_DENIED, "the store does not let it be read") from error
     cache.put(name, data)
     return data
 
@@ -130,12 +121,5 @@ def fetch_remote(folder: RemoteFolder, key: str, path: Path) -> None:
         _store(folder).patient().fetch(key, path)
     except NotFound as error:
         raise PictureError(Reason.VANISHED, "no longer in the bucket") from error
-    except StoreError as error:
-        raise _picture_trouble(error) or error from error
-
-
-def _picture_trouble(error: StoreError) -> PictureError | None:
-    code = error_code(error.__cause__) if isinstance(error.__cause__, Exception) else ""
-    if code not in _UNREADABLE:
-        return None
-    return PictureError(Reason.PERMISSION_DENIED, f"the store answered {code}")
+    except AccessDenied as error:
+        raise PictureError(Reason.PERMISSION_DENIED, "the store does not let it be read") from error

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -192,7 +192,7 @@ class S3Store:
                 key = item["Key"][prefix_bytes:]
                 yield ObjectInfo(key, item["Size"], None, item["ETag"], modified_s)
 
-    def patient(self) -> "S3Store":
+    def patient(self) -> Self:
         """This store; it waits through an outage from the first request on."""
         self._was_reached = True
         return self

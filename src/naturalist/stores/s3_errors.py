@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from naturalist.errors import StoreError
+from naturalist.errors import AccessDenied, StoreError
 
 _KEY_ADVICE = (
     "check the credentials that the AWS chain finds (AWS_ACCESS_KEY_ID and "
@@ -20,6 +20,9 @@ _PERMISSION_ADVICE = (
 )
 _NAME_ADVICE = "take 3 to 63 lower-case letters, digits and hyphens"
 _BUSY_ADVICE = "run the same command again later; what was finished is kept"
+
+_DENIED = ("AccessDenied", "403", "InvalidObjectState")
+"""What a server says of an object that may not be read, or is archived (Glacier)."""
 
 _BY_CODE = {
     "InvalidAccessKeyId": ("the access key is not known there", _KEY_ADVICE),
@@ -115,7 +118,8 @@ def explain(error: Exception, doing: str, url: str) -> StoreError:
         url: the store.
     """
     what, advice = _what_and_advice(error)
-    return StoreError(f"{doing} failed ({url}): {what}: {advice}")
+    kind = AccessDenied if error_code(error) in _DENIED else StoreError
+    return kind(f"{doing} failed ({url}): {what}: {advice}")
 
 
 def error_code(error: Exception) -> str:

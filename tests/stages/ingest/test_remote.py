@@ -266,7 +266,7 @@ def test_an_address_below_which_nothing_is_ends_the_run(
             {"executor": {"exchange": "s3://b/plant/x"}},
             "executor.exchange, .* another prefix",
         ),
-        ("gs://b/plant", {}, "expected a path or s3://bucket/prefix"),
+        ("ftp://b/plant", {}, "expected a path or s3://bucket/prefix"),
         ("s3://", {}, "expected a path or s3://bucket/prefix"),
     ],
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from naturalist import __version__, artifacts
 from naturalist.progress import Progress, stage
 from naturalist.schemas import PREDICTIONS
+from naturalist.stores.opening import is_bucket
 from naturalist.studies.classifier.card import model_card
 from naturalist.studies.classifier.methods.held_out import (
     HeldOut,
@@ -212,7 +213,7 @@ def _facts(
         "fingerprint": fingerprint(rows, options),
         "tables": {
             # A model is published; where somebody's workspace lies is nobody's business.
-            "place": rows.place if rows.place.startswith("s3://") else "",
+            "place": rows.place if is_bucket(rows.place) else "",
             "snapshot": rows.table.snapshot,
             "fingerprint": sample.fingerprint,
             "rows": rows.total,

@@ -1,0 +1,83 @@
+"""What went wrong at Google's or Azure's storage, in words that say what to do.
+
+Only codes of the server are repeated, never a request, an address or a credential.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from naturalist.errors import AccessDenied, StoreError
+
+_CREDENTIALS = {
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, or  gcloud auth application-default login",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN "
+    "or  az login  with AZURE_USE_AZURE_CLI=true",
+}
+_OTHER_CREDENTIALS = "the credentials of the store"
+_BUSY_ADVICE = "run the same command again later; what was finished is kept"
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_NO_CREDENTIALS = ("performing token request", "MissingAccount", "Account must be specified")
+
+
+@contextlib.contextmanager
+def cloud_errors(doing: str, url: str) -> Iterator[None]:
+    """Turn every error of obstore into a `StoreError` that says what to do.
+
+    Files that are not there stay `FileNotFoundError`: only who asks knows what that means.
+    """
+    from obstore import exceptions
+
+    denied = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+    try:
+        yield
+    except denied as error:
+        raise AccessDenied(f"{doing} failed ({url}): {_refused(url)}") from error
+    except exceptions.BaseError as error:
+        raise _explained(str(error), doing, url) from error
+    except ValueError as error:
+        raise StoreError(
+            f"{doing} failed ({url}): this store has a key that cannot be read ({error}): rename "
+            "that object, or name a prefix that leaves it out"
+        ) from error
+
+
+def _explained(message: str, doing: str, url: str) -> StoreError:
+    status, code = _STATUS.search(message), _CODE.search(message)
+    if any(text in message for text in _NO_CREDENTIALS):
+        what = f"no credentials were found: set {_credentials(url)}; a public one needs none: "
+        return StoreError(f"{doing} failed ({url}): {what}say --anonymous")
+    if status and status[1] in ("401", "403"):
+        return AccessDenied(f"{doing} failed ({url}): {_refused(url)}")
+    if code and code[1] in ("NoSuchBucket", "ContainerNotFound"):
+        return no_bucket(url)
+    if status:
+        said = f"{status[1]} {code[1]}" if code else status[1]
+        return StoreError(f"{doing} failed ({url}): the server answered {said}: {_BUSY_ADVICE}")
+    if "contained empty path segment" in message or "illegal character" in message:
+        return StoreError(
+            f"{doing} failed ({url}): a key there has an empty segment, '.', '..' or a control "
+            "character, which cannot be read: rename that object, or name a prefix that leaves "
+            "it out"
+        )
+    return StoreError(
+        f"{doing} failed ({url}): the server does not answer: check the address and the network, "
+        "and repeat: what was finished is kept"
+    )
+
+
+def no_bucket(url: str) -> StoreError:
+    """The error for a bucket that is not there."""
+    return StoreError(f"the bucket of {url} does not exist: check its name, or make it")
+
+
+def _refused(url: str) -> str:
+    return (
+        f"these credentials may not do that: check {_credentials(url)}, or ask the owner for "
+        "permission"
+    )
+
+
+def _credentials(url: str) -> str:
+    return _CREDENTIALS.get(url.partition("://")[0], _OTHER_CREDENTIALS)

@@ -1,0 +1,87 @@
+"""A whole job in Google's storage: sources in a bucket, published to it, pulled and read."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import naturalist
+import tiny
+from naturalist.config.proposing import look_at, parse_category
+from naturalist.config.s3 import S3Section
+from naturalist.errors import MissingExtra, PictureError
+from naturalist.ledger import Outcome
+from naturalist.stores import open_store, remote
+from naturalist.stores.opening import is_bucket
+from naturalist.stores.remote import RemoteFolder, read_remote
+
+from .gcs_server import GcsServer
+
+SEEDS = {"animal": range(7), "plant": range(10, 19)}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    remote._store.cache_clear()
+
+
+@pytest.fixture
+def sources(google: GcsServer) -> dict[str, dict[str, str]]:
+    """Pictures of two categories in the bucket."""
+    store = open_store("gs://pictures/raw")
+    for category, seeds in SEEDS.items():
+        for seed in seeds:
+            store.put_bytes(f"{category}/{seed:04d}.png", tiny.picture(seed))
+    return {category: {"photos": f"gs://pictures/raw/{category}"} for category in SEEDS}
+
+
+def test_a_collection_comes_from_a_bucket_and_goes_to_it(
+    sources: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    published = "gs://pictures/published"
+    config = tiny.collection(
+        tmp_path / "work",
+        sources,  # type: ignore[arg-type]
+        images={"mode": "reference"},
+        publish={"url": published},
+    )
+    tiny.make_all(config)
+    assert {row["outcome"] for row in tiny.ledger_rows(config)} == {Outcome.ACCEPTED}
+    assert len(naturalist.load(published)) == 16
+    naturalist.load(published).numpy()
+
+
+def test_init_looks_into_a_bucket(sources: dict[str, dict[str, str]]) -> None:
+    proposal = look_at(["gs://pictures/raw"], S3Section(), ())
+    assert proposal.counts == {
+        ("animal", "gs://pictures/raw/animal"): 7,
+        ("plant", "gs://pictures/raw/plant"): 9,
+    }
+    assert parse_category("plant=0:gs://pictures/raw/plant", S3Section()).label == 0
+
+
+def test_a_picture_that_vanished_or_is_forbidden_is_trouble_with_that_picture(
+    sources: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RemoteFolder("gs://pictures/raw/animal")
+    with pytest.raises(PictureError, match="no longer"):
+        read_remote(folder, "gone.png", 1, 1)
+    monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "wrong")
+    other = RemoteFolder("gs://pictures/raw/plant")
+    with pytest.raises(PictureError, match="does not let it be read"):
+        read_remote(other, "0010.png", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("gs://b/p", True), ("az://c", True), ("s3://b", True), ("gs:///p", False), ("/gs", False)],
+)
+def test_what_is_a_bucket(url: str, expected: bool) -> None:
+    assert is_bucket(url) == expected
+
+
+def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(MissingExtra, match=r"naturalist\[clouds\]"):
+        open_store("gs://b")
