@@ -17,7 +17,12 @@ from naturalist.config import Config
 from naturalist.curation.shared_pictures import compare
 from naturalist.curation.sketches import SKETCH, open_sketch, write_sketch
 from naturalist.errors import ConfigError
+from naturalist.pipeline import publishing, steps
 from naturalist.stores import open_store
+from s3_server import S3Server
+from stores.conftest import aws_chain, bucket
+
+__all__ = ["aws_chain", "bucket"]
 
 
 def _collection(folder: Path, sources: dict[str, dict[str, Path]], licence: str) -> Config:
@@ -129,3 +134,60 @@ def test_mistakes_are_said(places: tuple[Path, Path], words: list[str], tmp_path
     named = {"HERE": str(places[0]), "THERE": str(places[1]), "x": str(tmp_path / "x")}
     done = CliRunner().invoke(app, [named.get(word, word) for word in words])
     assert isinstance(done.exception, ConfigError)
+
+
+@pytest.fixture
+def split_on_s3(
+    tmp_path: Path, s3_server: S3Server, aws_chain: pytest.MonkeyPatch, bucket: str
+) -> tuple[str, str]:
+    """Two published collections: two pictures of the first's train are in the second's test."""
+    aws_chain.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    raw = tmp_path / "raw"
+    for seed in (1, 2, 3):
+        save(raw / "first" / "train" / f"{seed}.jpg", scene(seed))
+    save(raw / "second" / "test" / "near.jpg", scene(2).resize((130, 130)))
+    save(raw / "second" / "train" / "own.jpg", scene(40))
+    for part, seed in (("test", 1), ("train", 3)):
+        shutil.copyfile(
+            raw / "first" / "train" / f"{seed}.jpg", raw / "second" / part / f"{seed}.jpg"
+        )
+    urls = []
+    for name in ("first", "second"):
+        url = f"s3://{bucket}/{name}"
+        publish = {"url": url, "endpoint_url": s3_server.endpoint_url, "region": "us-east-1"}
+        settings = tiny.settings({"animal": {"zoo": raw / name}}, publish=publish)
+        settings["category"][0]["source"][0]["folders"] = "{split}"
+        config = Config.model_validate(settings).in_folder(tmp_path / name)
+        tiny.make_all(config)
+        with tiny.job(config) as held:
+            steps.collect_metadata(held)
+            publishing.publish_snapshot(held)
+        urls.append(url)
+    return urls[0], urls[1]
+
+
+def test_train_of_one_collection_and_test_of_another_are_compared_in_buckets(
+    split_on_s3: tuple[str, str], s3_server: S3Server, tmp_path: Path
+) -> None:
+    words = ["overlap", *split_on_s3, "--by", "split", "--endpoint-url", s3_server.endpoint_url]
+    words += ["--region", "us-east-1"]
+    done = CliRunner().invoke(app, [*words, "--rows", str(tmp_path / "rows.csv"), "--json"])
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)["collections"]
+    leak, other = found["values"]
+    assert leak == {
+        "first_value": "train", "second_value": "test", "exact": 1, "near": 1, "leak": True,
+    }  # fmt: skip
+    assert (other["first_value"], other["second_value"], other["exact"]) == ("train", "train", 1)
+    rows = csv.DictReader((tmp_path / "rows.csv").read_text().splitlines())
+    assert {(row["first_value"], row["second_value"]) for row in rows} == {
+        ("train", "test"), ("train", "train"),
+    }  # fmt: skip
+    shown = CliRunner().invoke(app, words)
+    assert f"split: train of {split_on_s3[0]} and test of {split_on_s3[1]} share 1" in shown.output
+
+
+def test_a_column_that_a_collection_has_not_is_said(places: tuple[Path, Path]) -> None:
+    done = CliRunner().invoke(app, ["overlap", *map(str, places), "--by", "split"])
+    assert isinstance(done.exception, ConfigError)
+    assert "split" in str(done.exception)

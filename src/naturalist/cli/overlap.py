@@ -9,12 +9,21 @@ import typer
 
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
-from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.cli.options import (
+    DEFAULT_CONFIG,
+    AnonymousOption,
+    ConfigOption,
+    EndpointOption,
+    JsonOption,
+    RegionOption,
+    s3_options,
+)
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
     from naturalist.curation.overlap import Overlap
     from naturalist.curation.shared_pictures import Common
+    from naturalist.stores import S3Options
 
 app = typer.Typer()
 _SHOWN = 50
@@ -35,8 +44,8 @@ def overlap(
         str,
         typer.Option(
             metavar="COLUMN",
-            help="Also find near duplicates across the values of a metadata column, as in --by "
-            "split.",
+            help="Also find what the values of a metadata column share, as in --by split: near "
+            "duplicates of one collection, or train of one and test of another.",
         ),
     ] = "",
     rows: Annotated[
@@ -62,6 +71,9 @@ def overlap(
             "of each picture, for others to compare with.",
         ),
     ] = None,
+    endpoint_url: EndpointOption = "",
+    region: RegionOption = "",
+    anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show which pictures sources, or collections, have in common.
@@ -71,7 +83,7 @@ def overlap(
     duplicates` found.
 
     Examples: naturalist overlap ; naturalist overlap animal/animals10 animal/translated-animals10 ;
-    naturalist overlap --by split ; naturalist overlap garden s3://bucket/other --rows shared.csv ;
+    naturalist overlap --by split ; naturalist overlap garden s3://bucket/other --by split ;
     naturalist overlap garden --sketch garden.sketch ; naturalist overlap garden other.sketch
     """
     from naturalist.curation.sketches import is_place
@@ -83,14 +95,13 @@ def overlap(
                 f"{unknown[0]!r} is not a collection: compare either collections or sources, not "
                 "both"
             )
-        if by:
-            raise ConfigError(
-                "--by compares sources of one collection: remove the other collections"
-            )
+        options = s3_options(endpoint_url, region, anonymous=anonymous)
         if sketch is not None:
-            _write_sketch(places or [str(config)], sketch, json=json)
-        else:
-            _of_collections(places, config, rows, sheet, json=json)
+            _write_sketch(places or [str(config)], sketch, options, json=json)
+            return
+        if len(places) < 2:
+            places = [str(config), *places]
+        _of_collections(places, by, options, rows, sheet, json=json)
         return
     if rows is not None or sheet is not None:
         raise ConfigError("--rows and --sheet need two or more collections")
@@ -117,12 +128,12 @@ def overlap(
         _print(result, by)
 
 
-def _write_sketch(places: list[str], path: Path, *, json: bool) -> None:
+def _write_sketch(places: list[str], path: Path, options: S3Options, *, json: bool) -> None:
     from naturalist.curation.sketches import open_sketch, write_sketch
 
     if len(places) > 1:
         raise ConfigError("--sketch takes exactly one collection")
-    made = open_sketch(places[0])
+    made = open_sketch(places[0], options)
     write_sketch(path, made)
     if json:
         output.print_json({"pictures": made.rows.num_rows}, outputs=[path])
@@ -131,15 +142,19 @@ def _write_sketch(places: list[str], path: Path, *, json: bool) -> None:
 
 
 def _of_collections(
-    places: list[str], config: Path, rows: Path | None, sheet: Path | None, *, json: bool
+    places: list[str],
+    by: str,
+    options: S3Options,
+    rows: Path | None,
+    sheet: Path | None,
+    *,
+    json: bool,
 ) -> None:
     from naturalist import artifacts
     from naturalist.curation import shared_pictures
     from naturalist.curation.sketches import open_sketch
 
-    if len(places) < 2:
-        places = [str(config), *places]
-    found = shared_pictures.compare([open_sketch(place) for place in places])
+    found = shared_pictures.compare([open_sketch(place, options, by) for place in places])
     if rows is not None:
         shared_pictures.write_rows(rows, found)
     if sheet is not None:
@@ -150,6 +165,7 @@ def _of_collections(
         return
     for one in found:
         _print_common(one)
+        _print_values(one, by)
     for path in outputs:
         output.print_text(f"\n{path}")
 
@@ -164,7 +180,20 @@ def _as_json(common: Common) -> dict[str, Any]:
         "near": len(common.near),
         "compares_features": common.compares_features,
         "sources": common.summary(),
+        "values": common.by_value(),
     }
+
+
+def _print_values(common: Common, by: str) -> None:
+    values = common.by_value()
+    for row in values:
+        output.print_text(
+            f"{by}: {row['first_value']} of {common.first.name} and {row['second_value']} of "
+            f"{common.second.name} share {row['exact']:,} pictures with the same bytes and "
+            f"{row['near']:,} pairs that are nearly the same{' (a leak)' if row['leak'] else ''}"
+        )
+    if by and not values:
+        output.print_text(f"{by}: pictures that have a value share nothing")
 
 
 def _print_common(common: Common) -> None:

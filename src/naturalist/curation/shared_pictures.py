@@ -62,8 +62,8 @@ class Common:
             yield {
                 "kind": kind,
                 "bits": int(bits),
-                **_named("first", self.first.name, one.to_pylist()[0]),
-                **_named("second", self.second.name, other.to_pylist()[0]),
+                **_named("first", self.first, one.to_pylist()[0]),
+                **_named("second", self.second, other.to_pylist()[0]),
             }
 
     def summary(self) -> list[dict[str, Any]]:
@@ -83,6 +83,33 @@ class Common:
             row[key[-1]] = count
         return sorted(merged.values(), key=_most_first)
 
+    def by_value(self) -> list[dict[str, Any]]:
+        """Pairs of values of the column that was asked about, with how many pictures they share."""
+        counted: Counter[tuple[str, str, str]] = Counter()
+        for kind, pairs in (("exact", self.exact), ("near", self.near)):
+            sides = [
+                map(
+                    sketch.values.get, sketch.rows["pic_id"].take(pa.array(pairs[:, k])).to_pylist()
+                )
+                for k, sketch in enumerate((self.first, self.second))
+            ]
+            counted.update(
+                (one, other, kind)
+                for one, other in zip(*sides, strict=True)
+                if one is not None and other is not None
+            )
+        pairs_of_values = sorted({key[:2] for key in counted})
+        return [
+            {
+                "first_value": one,
+                "second_value": other,
+                "exact": counted[one, other, "exact"],
+                "near": counted[one, other, "near"],
+                "leak": one.casefold() != other.casefold(),
+            }
+            for one, other in pairs_of_values
+        ]
+
 
 _OF_SOURCE = ["category", "source", "licence"]
 
@@ -100,9 +127,10 @@ def _summary_row(key: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _named(side: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
-    kept = ("pic_id", "category", "source", "licence")
-    return {f"{side}": name} | {f"{side}_{key}": row[key] for key in kept}
+def _named(side: str, sketch: Sketch, row: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: row[key] for key in ("pic_id", "category", "source", "licence")}
+    kept["value"] = sketch.values.get(row["pic_id"], "")
+    return {f"{side}": sketch.name} | {f"{side}_{key}": value for key, value in kept.items()}
 
 
 def compare(sketches: Sequence[Sketch]) -> list[Common]:
@@ -189,7 +217,7 @@ _CSV = [
     *(
         f"{side}{name}"
         for side in ("first", "second")
-        for name in ("", "_pic_id", "_category", "_source", "_licence")
+        for name in ("", "_pic_id", "_category", "_source", "_licence", "_value")
     ),
 ]
 

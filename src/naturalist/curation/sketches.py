@@ -12,7 +12,7 @@ random projections (PODS 2001).
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from naturalist import artifacts, ledger, snapshots
 from naturalist.config import CONFIG_NAME, load_config
 from naturalist.errors import ConfigError
 from naturalist.features import open_features
-from naturalist.features.beside import is_collection, open_beside
+from naturalist.features.beside import is_collection, open_beside, values_of
 from naturalist.layout import Layout
 from naturalist.pipeline.describing import describe
 from naturalist.stores import S3Options
@@ -58,12 +58,14 @@ class Sketch:
         backbone: id of the network that the feature bits are of; empty if there are none.
         rows: of schema SKETCH, a row for each accepted picture.
         layout: where thumbnails may lie; None for a sketch that was published.
+        values: the value of the column that is asked about, by pic_id.
     """
 
     name: str
     backbone: str
     rows: pa.Table
     layout: Layout | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_place(text: str) -> bool:
@@ -72,27 +74,33 @@ def is_place(text: str) -> bool:
     return is_collection(text) or path.is_file() or (path / CONFIG_NAME).exists()
 
 
-def open_sketch(place: str, options: S3Options | None = None) -> Sketch:
+def open_sketch(place: str, options: S3Options | None = None, column: str = "") -> Sketch:
     """The sketch of a workspace, a pulled or published collection, or of a file that is one.
 
     Args:
         place: folder, address or file.
         options: how to reach an S3 server.
+        column: a column that came along, whose values are wanted too; empty for none.
 
     Raises:
         NotFound: there is no collection.
-        ConfigError: the file is no sketch, or tables have no rows.
+        ConfigError: the file is no sketch, tables have no rows, or there is no such column.
         StoreError: the store failed.
     """
     path = Path(place).expanduser()
     if "://" not in place and path.is_file() and path.name != CONFIG_NAME:
+        if column:
+            raise ConfigError(f"{place} is a sketch, which has no column {column!r}")
         return _read(place, path)
     if "://" not in place and (path.name == CONFIG_NAME or (path / CONFIG_NAME).exists()):
         config = load_config(path)
         licences = {(s["category"], s["name"]): s["licence"] for s in describe(config)["sources"]}
-        return _make(place, str(config.layout.root), config.layout, config.names, licences, None)
-    found = open_beside(place, options)
-    return _make(place, place, found.layout, *_of_about(found.about), options)
+        tables, options = str(config.layout.root), None
+        made = _make(place, tables, config.layout, config.names, licences, None)
+    else:
+        tables, found = place, open_beside(place, options)
+        made = _make(place, place, found.layout, *_of_about(found.about), options)
+    return replace(made, values=values_of(tables, column, options)) if column else made
 
 
 def _of_about(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from naturalist import consume, snapshots
 from naturalist.consume.folder import read_manifest
 from naturalist.consume.reading import cache_folder
@@ -18,6 +20,7 @@ from naturalist.snapshots import LATEST
 from naturalist.stores import S3Options, open_store
 
 _PARTS = ("ledger", "previews")
+_ID = "picID"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,24 @@ class Beside:
 
     layout: Layout
     about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def values_of(place: str, column: str, options: S3Options | None = None) -> dict[str, str]:
+    """The values, as text, of a column that came along, by pic_id; pictures without one are out.
+
+    Args:
+        place: a workspace, a pulled folder, or the address of a published collection.
+        column: its name.
+        options: how to reach an S3 server.
+
+    Raises:
+        ConfigError: the collection has no such column.
+        NotFound: there is no collection.
+        StoreError: the store failed.
+    """
+    table = consume.load(place, columns=[_ID, column], options=options).arrow()
+    ids, values = table[_ID].to_pylist(), table[column].cast(pa.string()).to_pylist()
+    return {one: value for one, value in zip(ids, values, strict=True) if value is not None}
 
 
 def is_collection(text: str) -> bool:
