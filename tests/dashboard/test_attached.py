@@ -14,10 +14,11 @@ import tiny
 from dashboard.conftest import BUNDLE, client_of
 from dashboard.studied import add_studies, picture
 from naturalist.config import Config
-from naturalist.dashboard import attached_values
+from naturalist.dashboard import attached, attached_values
 from naturalist.dashboard.collection import open_published, open_workspace
 from naturalist.dashboard.context import DashboardContext, open_context
 from naturalist.dashboard.export import export
+from naturalist.pipeline import steps
 
 HOSTILE = "a\"b'; DROP TABLE files; --/é"
 SPECIES = ("owl", "kite", "wren")
@@ -197,3 +198,45 @@ def test_only_the_most_frequent_values_have_colours(
         assert [codes.count(code) for code in (0, 1, 2)] == [3, 3, 2]
     finally:
         held.close()
+
+
+def test_an_index_that_is_made_again_between_two_questions_mixes_up_no_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {"animal": {"zoo": _zoo(tmp_path / "zoo")}}
+    settings = tiny.settings(sources)
+
+    def collect(columns: list[str]) -> Config:
+        settings["category"][0]["source"][0]["metadata"] = [
+            {"file": "birds.csv", "columns": columns}
+        ]
+        config = Config.model_validate(settings).in_folder(tmp_path)
+        with tiny.job(config) as held:
+            steps.collect_metadata(held)
+        return config
+
+    tiny.make_all(Config.model_validate(settings).in_folder(tmp_path))
+    found = open_context(open_workspace(collect(["species", "year", "day"])))
+    catalogue = found.catalogue
+    wanted = {"column.year": "2012..2013"}
+    assert len(catalogue.ids(wanted, "", 10)) == 2
+    conditions = attached.conditions
+
+    def changed_meanwhile(*given: Any) -> Any:
+        result = conditions(*given)
+        collect(["year", "day", "wild"])
+        catalogue.look_again()
+        return result
+
+    monkeypatch.setattr(attached, "conditions", changed_meanwhile)
+    assert len(catalogue.ids(wanted, "", 10)) == 2
+    monkeypatch.undo()
+    assert [one.name for one in catalogue.attached] == ["year", "day", "wild"]
+    with catalogue.steady():
+        collect(["species", "year"])
+        catalogue.look_again()
+        year = next(one for one in catalogue.attached if one.name == "year")
+        years = attached_values.values_of(catalogue, year, "", 10)["values"]
+        assert {row["value"] for row in years} == {str(2011 + k) for k in range(8)}
+    assert [one.name for one in catalogue.attached] == ["species", "year"]
+    found.close()

@@ -263,10 +263,11 @@ def _add_columns(app: FastAPI, context: DashboardContext) -> None:
         text: Annotated[str, Query(max_length=300)] = "",
         limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
     ) -> Any:
-        result = next((one for one in catalogue.attached if one.id == column), None)
-        if result is None:
-            return failed(404, f"There is no metadata column {column}.")
-        return JSON(attached_values.values_of(catalogue, result, text, limit))
+        with catalogue.steady():
+            result = next((one for one in catalogue.attached if one.id == column), None)
+            if result is None:
+                return failed(404, f"There is no metadata column {column}.")
+            return JSON(attached_values.values_of(catalogue, result, text, limit))
 
 
 def _filters(request: Request, batch: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ OTHERS = "other values"
 def values_of(
     catalogue: Catalogue, column: AttachedColumn, text: str, limit: int
 ) -> dict[str, Any]:
-    """The most frequent values of a column, with how many pictures have each.
+    """The most frequent values of a column, with how many pictures have each; asked steadily.
 
     Args:
         catalogue: the index.
@@ -50,14 +50,16 @@ def values_of(
 
 def of_picture(catalogue: Catalogue, pic_id: str) -> dict[str, str | None]:
     """The values of one picture by the names of their columns; empty if it has no metadata."""
-    held = catalogue.attached
-    listed = "".join(f", CAST({one.field} AS VARCHAR) AS {one.field}" for one in held)
-    result = catalogue.rows(f"SELECT pic_id{listed} FROM attached WHERE pic_id = ?", [pic_id])  # noqa: S608
+    with catalogue.steady():
+        held = catalogue.attached
+        listed = "".join(f", CAST({one.field} AS VARCHAR) AS {one.field}" for one in held)
+        query = f"SELECT pic_id{listed} FROM attached WHERE pic_id = ?"  # noqa: S608
+        result = catalogue.rows(query, [pic_id])
     return {one.name: row[one.field] for row in result[:1] for one in held}
 
 
 def on_map(catalogue: Catalogue, column: AttachedColumn, finder: Finder, rows: int) -> Column:
-    """A column laid out in the rows of a map."""
+    """A column laid out in the rows of a map; asked steadily (`Catalogue.steady`)."""
     if column.kind == "scale":
         return _scaled(catalogue, column, finder, rows)
     return _coded(catalogue, column, finder, rows)

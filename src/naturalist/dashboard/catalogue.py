@@ -4,10 +4,11 @@ It is made when it is first needed and again when the ledger, or the metadata co
 have changed. Memory is bounded; values from a browser only ever become parameters of a query.
 """
 
+import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,15 @@ class Accepted:
     batches: NDArray[np.int32]
 
 
+@dataclass(frozen=True, eq=False)
+class _Index:
+    """An index as it was made once, which stays as it is while anybody asks it."""
+
+    connection: duckdb.DuckDBPyConnection
+    attached: tuple[AttachedColumn, ...]
+    made_from: tuple[Any, ...]
+
+
 @dataclass(eq=False)
 class Catalogue:
     """The index of one place's ledger; safe to use from several threads."""
@@ -83,11 +93,10 @@ class Catalogue:
     place: Collection
     scratch: Path
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
-    _made_from: tuple[Any, ...] = ()
+    _newest: _Index | None = field(default=None, repr=False)
+    _held: threading.local = field(default_factory=threading.local, repr=False)
     _looked_at: float = float("-inf")
     _number: int = 0
-    _attached: tuple[AttachedColumn, ...] = ()
     _ranges: list[Row] = field(default_factory=list, repr=False)
     _ranges_of: tuple[Any, ...] | None = None
     _withheld: Withheld = field(default_factory=Withheld, repr=False)
@@ -115,6 +124,20 @@ class Catalogue:
         with self._lock:
             self._looked_at = float("-inf")
 
+    @contextlib.contextmanager
+    def steady(self) -> Iterator[None]:
+        """Ask one index for everything within, even if the ledger changes meanwhile.
+
+        Columns have numbers of their own in each index, and sources too: what was asked of one
+        means something else in another.
+        """
+        before = getattr(self._held, "index", None)
+        self._held.index = before or self._index()
+        try:
+            yield
+        finally:
+            self._held.index = before
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run a query over the tables `files`, `sources` and `attached`."""
         cursor = self._cursor()
@@ -134,8 +157,7 @@ class Catalogue:
     @property
     def attached(self) -> tuple[AttachedColumn, ...]:
         """The metadata columns in the index."""
-        self._cursor().close()
-        return self._attached
+        return self._index().attached
 
     def arrays(self, query: str, values: Sequence[Any] = ()) -> dict[str, NDArray[Any]]:
         """Run a query whose columns are numbers, for arrays; null becomes -1."""
@@ -171,9 +193,8 @@ class Catalogue:
     def withheld(self) -> Withheld:
         """What nobody may see: pictures that were taken down, and retired categories."""
         retired = self.place.retired
-        with self._lock:
-            self._cursor().close()
-            made_from = (self._made_from, retired)
+        with self._lock, self.steady():
+            made_from = (self._index().made_from, retired)
             if self._withheld_of != made_from:
                 result = self.rows("SELECT pic_id FROM files WHERE reason = 'taken_down'")
                 self._withheld = Withheld(frozenset(row["pic_id"] for row in result), retired)
@@ -182,14 +203,14 @@ class Catalogue:
 
     def batch_of(self, category: str, number: int) -> tuple[int, int, int] | None:
         """The batch of a picture, and the first and last number that it gave; None if unknown."""
-        with self._lock:
-            self._cursor().close()
-            if self._ranges_of != self._made_from:
+        with self._lock, self.steady():
+            made_from = self._index().made_from
+            if self._ranges_of != made_from:
                 result = self.rows(
                     "SELECT category, batch, min(number) AS first, max(number) AS last FROM files "
                     "WHERE number IS NOT NULL GROUP BY category, batch ORDER BY category, batch"
                 )
-                self._ranges, self._ranges_of = result, self._made_from
+                self._ranges, self._ranges_of = result, made_from
             ranges = self._ranges
         for row in ranges:
             if row["category"] == category and row["first"] <= number <= row["last"]:
@@ -200,29 +221,32 @@ class Catalogue:
         self, filters: Mapping[str, str], text: str, limit: int, offset: int, order: str = "id"
     ) -> list[Row]:
         """Files that have all that is wanted, in an order of `ORDERS`."""
-        condition, values = where(filters, text, self.attached)
-        return self.rows(
-            f"SELECT {', '.join(_SHOWN)} FROM files WHERE {condition} "  # noqa: S608
-            f"ORDER BY {ORDERS[order]}category, number NULLS LAST, source, path_text "
-            "LIMIT ? OFFSET ?",
-            [*values, limit, offset],
-        )
+        with self.steady():
+            condition, values = where(filters, text, self.attached)
+            return self.rows(
+                f"SELECT {', '.join(_SHOWN)} FROM files WHERE {condition} "  # noqa: S608
+                f"ORDER BY {ORDERS[order]}category, number NULLS LAST, source, path_text "
+                "LIMIT ? OFFSET ?",
+                [*values, limit, offset],
+            )
 
     def ids(self, filters: Mapping[str, str], text: str, limit: int) -> list[str]:
         """Ids of pictures that have all that is wanted, in the order of the ledger."""
-        condition, values = where(filters, text, self.attached)
-        result = self.rows(
-            f"SELECT pic_id FROM files WHERE pic_id IS NOT NULL AND {condition} "  # noqa: S608
-            "ORDER BY category, number LIMIT ?",
-            [*values, limit],
-        )
+        with self.steady():
+            condition, values = where(filters, text, self.attached)
+            result = self.rows(
+                f"SELECT pic_id FROM files WHERE pic_id IS NOT NULL AND {condition} "  # noqa: S608
+                "ORDER BY category, number LIMIT ?",
+                [*values, limit],
+            )
         return [row["pic_id"] for row in result]
 
     def count(self, filters: Mapping[str, str], text: str) -> int:
         """How many files have all that is wanted."""
-        condition, values = where(filters, text, self.attached)
-        query = f"SELECT count(*) AS n FROM files WHERE {condition}"  # noqa: S608
-        return int(self.rows(query, values)[0]["n"])
+        with self.steady():
+            condition, values = where(filters, text, self.attached)
+            query = f"SELECT count(*) AS n FROM files WHERE {condition}"  # noqa: S608
+            return int(self.rows(query, values)[0]["n"])
 
     def picture(self, pic_id: str) -> Row | None:
         """The ledger row of a picture; None if there is none of that id."""
@@ -232,23 +256,28 @@ class Catalogue:
     def close(self) -> None:
         """Close the file and remove it."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            if self._newest is not None:
+                self._newest.connection.close()
+                self._newest = None
             shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        with self._lock:
-            connection, now = self._connection, time.monotonic()
-            if connection is None or now - self._looked_at > _LOOKED_AT_S:
-                signature = self.signature()
-                if connection is None or signature != self._made_from:
-                    connection = self._connection = self._make()
-                    self._made_from = signature
-                self._looked_at = now
-            return connection.cursor()
+        return self._index().connection.cursor()
 
-    def _make(self) -> duckdb.DuckDBPyConnection:
+    def _index(self) -> _Index:
+        held: _Index | None = getattr(self._held, "index", None)
+        if held is not None:
+            return held
+        with self._lock:
+            index, now = self._newest, time.monotonic()
+            if index is None or now - self._looked_at > _LOOKED_AT_S:
+                signature = self.signature()
+                if index is None or signature != index.made_from:
+                    index = self._newest = self._make(signature)
+                self._looked_at = now
+            return index
+
+    def _make(self, signature: tuple[Any, ...]) -> _Index:
         # The one before stays open for those who are asking it; its file is small.
         self._number += 1
         self.scratch.mkdir(parents=True, exist_ok=True)
@@ -266,8 +295,7 @@ class Catalogue:
             connection = duckdb.connect(path, read_only=True, config=_SETTINGS)
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            self._attached = held
-            return connection
+            return _Index(connection, held, signature)
         except duckdb.Error as error:
             raise WorkspaceError(
                 f"the ledger of {self.place.address} cannot be read: {error}. If a file of it was "

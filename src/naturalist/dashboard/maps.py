@@ -171,14 +171,15 @@ class Maps:
 
     def column(self, points: Points, name: str) -> Column | None:
         """A column of a map; None if there is none of that name."""
-        held = {one.id: one for one in self.catalogue.attached}
-        if name not in held and name not in self.offered(points):
-            return None
-        with self._lock:
-            if name not in points.made:
-                for column in self._make(points, name, held.get(name)):
-                    points.made[column.name] = column
-            return points.made.get(name)
+        with self.catalogue.steady():
+            held = {one.id: one for one in self.catalogue.attached}
+            if name not in held and name not in self.offered(points):
+                return None
+            with self._lock:
+                if name not in points.made:
+                    for column in self._make(points, name, held.get(name)):
+                        points.made[column.name] = column
+                return points.made.get(name)
 
     def row_of(self, points: Points, pic: str) -> int | None:
         """The row of a picture; None if the map does not have it."""
