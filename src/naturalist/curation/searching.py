@@ -144,6 +144,17 @@ def search_words(
     """
     check_names(config, Filter(category=request.category, source=request.source))
     words = open_words(config, progress, update=update)
+    try:
+        return _search(config, request, words)
+    except WorkspaceError:
+        # Words of a part are read when they are needed; another process may have replaced it.
+        again = open_indexes(config.layout, words.index.about["backbone"])
+        if again.index.about == words.index.about:
+            raise
+        return _search(config, request, again)
+
+
+def _search(config: Config, request: Request, words: Words) -> SearchReport:
     layout, spec = config.layout, backbones.describe(config.extract.backbone)
     saved = read_concepts(layout, spec.id)
     concepts = {name: one.concept for name, one in saved.items()}

@@ -147,7 +147,11 @@ def open_word_index(layout: Layout, backbone: str) -> WordIndex:
     about = artifacts.read_json(folder / "words.json")
     if about is None:
         raise ConfigError(f"there is no index of words in {layout.root}: run  naturalist search")
-    return open_parts(folder, about)
+    try:
+        return open_parts(folder, about)
+    except WorkspaceError:
+        # It was brought up to date between reading its list and opening its parts.
+        return open_parts(folder, artifacts.read_json(folder / "words.json"))
 
 
 def paths_of(layout: Layout, pic_ids: Sequence[str] | NDArray[np.str_]) -> dict[str, str]:
