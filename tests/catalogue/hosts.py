@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import io
 import json
+import ssl
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -49,15 +50,17 @@ class Host:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Host]:
-    """Run the server."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Host]:
+    """Run the server, by TLS if a certificate is given."""
     host = Host()
 
     class Handler(_Handler):
         serves = host
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        host.url = f"http://127.0.0.1:{server.server_address[1]}"
+        host.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

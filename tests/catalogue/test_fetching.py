@@ -16,6 +16,7 @@ from naturalist import catalogue
 from naturalist.catalogue import FetchOptions
 from naturalist.config import load_config
 from naturalist.errors import ConfigError, StoreError
+from own_certificate import tls
 
 __all__ = ["naturalist"]
 
@@ -238,3 +239,18 @@ def test_the_seed_collection_has_three_categories_and_their_labels(
     assert len(config.sources) == 37
     assert config.tables.rows_per_table == 10_001
     assert config.airflow.schedule == "0 7 * * *"
+
+
+def test_a_server_is_spoken_to_by_tls_if_its_certificate_is_trusted(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, certificate = tls(tmp_path)
+    with serving(context) as secure:
+        secure.sets = host.sets
+        monkeypatch.setenv("KAGGLE_API_ENDPOINT", secure.url)
+        with pytest.raises(StoreError, match=r"(?i)certificate"):
+            fetch(tmp_path)
+        assert secure.asked == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert fetch(tmp_path).path.read_bytes() == host.sets[HANDLE][0]
+        assert len(secure.paths("/storage/")) == 1

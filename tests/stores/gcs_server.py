@@ -5,6 +5,7 @@ No emulator of the package registries takes the requests that obstore writes wit
 
 import hashlib
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -38,15 +39,17 @@ class GcsServer:
     puts: list[str] = field(default_factory=list)
 
 
-def serve(*buckets: str) -> Iterator[GcsServer]:
-    """Serve empty buckets until the generator is closed."""
+def serve(*buckets: str, tls: ssl.SSLContext | None = None) -> Iterator[GcsServer]:
+    """Serve empty buckets until the generator is closed, by TLS if a certificate is given."""
 
     class Handler(_Handler):
         lock = threading.Lock()
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    port = httpd.server_address[1]
-    Handler.server_state = GcsServer(f"http://127.0.0.1:{port}", {name: {} for name in buckets})
+    if tls:
+        httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
+    url = f"http{'s' if tls else ''}://127.0.0.1:{httpd.server_address[1]}"
+    Handler.server_state = GcsServer(url, {name: {} for name in buckets})
     thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

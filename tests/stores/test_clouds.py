@@ -9,12 +9,14 @@ import naturalist
 import tiny
 from naturalist.config.proposing import look_at, parse_category
 from naturalist.config.s3 import S3Section
-from naturalist.errors import MissingExtra, PictureError
+from naturalist.errors import MissingExtra, PictureError, StoreError
 from naturalist.ledger import Outcome
 from naturalist.stores import open_store, remote
 from naturalist.stores.opening import is_bucket
 from naturalist.stores.remote import RemoteFolder, read_remote
+from own_certificate import tls
 
+from . import gcs_server
 from .gcs_server import GcsServer
 
 SEEDS = {"animal": range(7), "plant": range(10, 19)}
@@ -85,3 +87,16 @@ def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(MissingExtra, match=r"naturalist\[clouds\]"):
         open_store("gs://b")
+
+
+def test_a_server_is_spoken_to_by_tls_if_its_certificate_is_trusted(
+    google: GcsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, certificate = tls(tmp_path)
+    for secure in gcs_server.serve("pictures", tls=context):
+        monkeypatch.setenv("GOOGLE_BASE_URL", secure.base_url)
+        with pytest.raises(StoreError, match="SSL_CERT_FILE"):
+            open_store("gs://pictures").put_bytes("k", b"x")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        open_store("gs://pictures").put_bytes("k", b"x")
+        assert list(secure.buckets["pictures"]) == ["k"]
