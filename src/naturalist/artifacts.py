@@ -93,7 +93,7 @@ def raise_if_machine(error: OSError) -> None:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         raise WorkspaceError(
             f"too many open files ({error.strerror}): raise the limit (ulimit -n) and run the "
-            "same command again; nothing was written down about the file"
+            "same command again; nothing was recorded for the file"
         ) from error
 
 
@@ -190,8 +190,8 @@ def read_json(path: Path) -> Any:
         return None
     except (ValueError, RecursionError) as error:
         raise WorkspaceError(
-            f"{path} is damaged ({error}): restore it; if it lies beside features, previews, "
-            "checks or tables, remove it and run again instead"
+            f"{path} is damaged ({error}): restore it from a backup. If it belongs to features, "
+            "previews, checks or tables, delete it and run again instead"
         ) from error
 
 
@@ -238,9 +238,9 @@ def _reading(path: Path) -> Iterator[None]:
             # Arrow starts threads, and each needs an address space of its own.
             raise MemoryError(str(error)) from error
         raise WorkspaceError(
-            f"{path} cannot be read: it was removed or damaged ({error}). Restore it from a "
-            "backup; what lies in the folders features, previews, checks and tables can instead "
-            "be removed and is made again"
+            f"{path} cannot be read: it was deleted or damaged ({error}). Restore it from a "
+            "backup. Files in the folders features, previews, checks and tables can be deleted "
+            "instead: the next run rebuilds them"
         ) from error
 
 
@@ -294,7 +294,7 @@ def read_receipt(artifact: Path) -> Receipt | None:
         names = list(receipt.sha256)
     except (TypeError, AttributeError) as error:
         raise WorkspaceError(
-            f"{receipt_path(artifact)} is damaged ({error}): remove it and run again, or  "
+            f"{receipt_path(artifact)} is damaged ({error}): delete it and run again, or run  "
             "naturalist verify --repair"
         ) from error
     files = [artifact, *(artifact.with_name(name) for name in names)]

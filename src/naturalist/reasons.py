@@ -103,51 +103,53 @@ _NO_FAILURE = frozenset(
 _MEANINGS = {
     Reason.NOT_A_PICTURE: "The first bytes are not those of any picture or archive format.",
     Reason.SYSTEM_FILE: (
-        "Left behind by an operating system or a program (.DS_Store, Thumbs.db, ._*, _SUCCESS)."
+        "Created by an operating system or a program (.DS_Store, Thumbs.db, ._*, _SUCCESS)."
     ),
-    Reason.UNSUPPORTED_FORMAT: "A format that is not read (SVG, PSD, HEIC without its extra).",
+    Reason.UNSUPPORTED_FORMAT: "Unsupported format (SVG, PSD, HEIC without its extra).",
     Reason.EMPTY_FILE: "The file has no bytes.",
-    Reason.GIT_LFS_POINTER: "A Git LFS pointer: the picture itself was never fetched.",
+    Reason.GIT_LFS_POINTER: "A Git LFS pointer: run `git lfs pull` to fetch the picture itself.",
     Reason.BROKEN_HEADER: "The header of the picture cannot be read.",
-    Reason.TRUNCATED: "The picture ends before its last pixel.",
-    Reason.BROKEN_PIXELS: "The header is fine, the pixels cannot be decoded.",
-    Reason.DECODER_CRASHED: "The decoder took its process down, twice, on this picture.",
+    Reason.TRUNCATED: "The file ends before the last pixel.",
+    Reason.BROKEN_PIXELS: "The header can be read, but the pixels cannot be decoded.",
+    Reason.DECODER_CRASHED: "The decoder crashed twice on this picture.",
     Reason.DECODER_TIMED_OUT: "Decoding took longer than limits.decode_timeout_s.",
     Reason.TOO_MANY_PIXELS: "More pixels than limits.max_pixels; refused before decoding.",
     Reason.TOO_LARGE: "More bytes than limits.max_file_bytes; refused before it is read.",
-    Reason.METADATA_TOO_LARGE: "Text or metadata inside the picture unpacks to more than is safe.",
+    Reason.METADATA_TOO_LARGE: "Embedded text or metadata unpacks to an unsafe size.",
     Reason.TOO_MANY_SCANS: "A JPEG with more scans than limits.max_scans; refused before decoding.",
-    Reason.DAMAGED: "A part of the JPEG is lost or garbled, and limits.damaged is refuse.",
+    Reason.DAMAGED: "Part of the JPEG is missing or corrupt, and limits.damaged is refuse.",
     Reason.SPECIAL_FILE: "A pipe, a socket or a device, or a link in an archive: never opened.",
-    Reason.BROKEN_LINK: "A link to something that is not there.",
+    Reason.BROKEN_LINK: "A link whose target does not exist.",
     Reason.LINK_LEAVES_SOURCE: (
         "A symbolic link to a file or a folder outside of the source: not followed."
     ),
     Reason.LINK_TO_FOLDER: (
-        "A symbolic link to a folder of the source, whose files are found where they lie."
+        "A symbolic link to a folder of the same source, whose files are read there."
     ),
-    Reason.PERMISSION_DENIED: "The file or folder may not be read by this user.",
+    Reason.PERMISSION_DENIED: "You have no permission to read the file or folder.",
     Reason.READ_ERROR: "The operating system failed to read the file.",
-    Reason.VANISHED: "The file was listed and gone when it was opened.",
-    Reason.CHANGED_AFTER_INGEST: "The stored picture no longer has the bytes that were ingested.",
-    Reason.ARCHIVE_BROKEN: "The archive, or a member of it, is damaged; what could be read was.",
+    Reason.VANISHED: "The file disappeared between listing and opening.",
+    Reason.CHANGED_AFTER_INGEST: "The stored picture has changed since it was ingested.",
+    Reason.ARCHIVE_BROKEN: "The archive or one of its members is damaged; readable members were "
+    "ingested.",
     Reason.ARCHIVE_ENCRYPTED: "The archive member is encrypted.",
     Reason.ARCHIVE_TOO_DEEP: "An archive inside archives deeper than limits.max_archive_depth.",
     Reason.ARCHIVE_TOO_LARGE: "The archive unpacks to more than limits.max_archive_bytes.",
     Reason.ARCHIVE_RATIO: "It unpacks to more than limits.max_archive_ratio times its packed size.",
     Reason.ARCHIVE_TOO_MANY_MEMBERS: "More members than limits.max_archive_members.",
     Reason.UNSUPPORTED_ARCHIVE: (
-        "An archive, a piece of one or a member of one that is not read (RAR, split archives): "
+        "An unsupported archive, part of an archive or archive member (RAR, split archives): "
         "unpack it first."
     ),
-    Reason.MISNAMED: "Named like a picture or an archive, and its bytes are neither.",
-    Reason.DOCUMENT: "An office file, arrays or a program: a zip inside, not opened unless asked.",
-    Reason.EXCLUDED: "Left out by exclude or include of its source.",
+    Reason.MISNAMED: "Named like a picture or an archive, but its contents are neither.",
+    Reason.DOCUMENT: "An office file, array file or program that is a zip inside; not opened by "
+    "default.",
+    Reason.EXCLUDED: "Excluded by the include and exclude patterns of its source.",
     Reason.NO_CATEGORY: (
-        "Its source takes categories from metadata and has none for it: no label, or one that "
-        "is not in the mapping."
+        "Its source takes categories from metadata, and its label is missing or not in the mapping."
     ),
-    Reason.TAKEN_DOWN: "A person asked for it to be taken down.",
-    Reason.RETIRED: "A person looked at it and wants it in no table (naturalist review).",
-    Reason.REMOVED_FROM_SOURCE: "Its file was removed, and ingest.removed is retire.",
+    Reason.TAKEN_DOWN: "Taken down on request (naturalist takedown).",
+    Reason.RETIRED: "A reviewer removed it from the tables (naturalist review).",
+    Reason.REMOVED_FROM_SOURCE: "Its file was deleted from the source, and ingest.removed is "
+    "retire.",
 }

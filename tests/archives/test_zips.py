@@ -255,7 +255,7 @@ class TestDamage:
         archive[-12] = 9
         found, error = walk(bytes(archive), tmp_path)
         assert delivered(found) == FILES
-        assert "lists 3 members and says it has 9" in error.detail
+        assert "lists 3 members but announces 9" in error.detail
 
     def test_a_directory_larger_than_the_zip_is_no_directory(self, tmp_path: Path):
         archive = bytearray(zip_of(FILES))

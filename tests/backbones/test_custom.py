@@ -194,5 +194,5 @@ def test_a_model_with_its_numbers_elsewhere_is_refused(tmp_path: Path) -> None:
     onnx.save_model(
         model, tmp_path / "net.onnx", save_as_external_data=True, location="n.bin", size_threshold=0
     )
-    with pytest.raises(BackboneError, match="one file"):
+    with pytest.raises(BackboneError, match="single file"):
         backbones.add(path, home=tmp_path)

@@ -87,7 +87,7 @@ def test_a_wrong_file_leaves_what_was_there(models: Path, tmp_path: Path) -> Non
         backbones.fetch(NAME, page, home=tmp_path)
     with pytest.raises(BackboneError, match="sha256"):
         backbones.fetch(NAME, models / FILES[0], sha256="0" * 64, home=tmp_path)
-    with pytest.raises(BackboneError, match="no file"):
+    with pytest.raises(BackboneError, match="no such file"):
         backbones.fetch(NAME, tmp_path / "nothing.h5", home=tmp_path)
     assert recorded(NAME, tmp_path) == kept
     assert {p.name for p in kept.path.parent.iterdir()} == {kept.path.name, "weights.json"}
@@ -110,7 +110,7 @@ def test_weights_from_a_package_are_checked_in_place(tmp_path: Path) -> None:
 
 
 def test_what_has_no_weights_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="nothing to fetch"):
+    with pytest.raises(BackboneError, match="nothing to download"):
         backbones.fetch("colour_histogram", home=tmp_path)
     with pytest.raises(BackboneError, match="choose one of"):
         backbones.fetch("unknown", home=tmp_path)

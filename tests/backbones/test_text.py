@@ -30,7 +30,7 @@ def test_a_backbone_without_one_has_none(tmp_path: Path) -> None:
 
 
 def test_networks_of_other_lengths_are_no_pair(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="vectors of 3 values for pictures and of 5 for words"):
+    with pytest.raises(BackboneError, match="vectors of 3 values for pictures and of 5 for texts"):
         backbones.add(write_pair(tmp_path / "pair", dim=5), home=tmp_path / "home")
 
 
@@ -41,7 +41,7 @@ def test_networks_of_other_lengths_are_no_pair(tmp_path: Path) -> None:
         ('prompt = "no place"', "text.prompt"),
         ("background = []", "text.background"),
         ("lenght = 3", "text.lenght"),
-        ('file = "missing.onnx"', "the network for words cannot be read"),
+        ('file = "missing.onnx"', "the text network cannot be read"),
         ('tokenizer = "colours.toml"', "the tokenizer cannot be read"),
         ('file = "colours.toml"', "ONNX Runtime cannot open the model"),
     ],
@@ -57,7 +57,7 @@ def test_what_is_wrong_with_it_is_said(tmp_path: Path, line: str, message: str) 
 def test_vectors_of_a_projection_are_refused(tmp_path: Path) -> None:
     path = write_pair(tmp_path / "pair")
     path.write_text("project_to = 2\n" + path.read_text())
-    with pytest.raises(BackboneError, match="project_to leaves no vectors"):
+    with pytest.raises(BackboneError, match="project_to cannot be used with a text network"):
         backbones.add(path, home=tmp_path / "home")
 
 

@@ -312,7 +312,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(config: Config) -> None:
     [
         (("plant_id_99", RETIRE, ""), "line 2: picture 'plant_id_99' is not in the ledger"),
         (("sha256:" + "0" * 64, RETIRE, ""), "the ledger knows no file"),
-        (("plant_id_6", KEEP, ""), "plant_id_6 was taken down, and a takedown stands"),
+        (("plant_id_6", KEEP, ""), "plant_id_6 was taken down, and a takedown cannot be undone"),
     ],
 )
 def test_a_decision_that_cannot_be_followed_stops_all_of_them(

@@ -154,7 +154,11 @@ def test_a_type_that_the_configuration_names_holds_or_is_refused(tmp_path: Path)
     _collect(config)
     assert _rows(config)["a.png"] == {"n": "1"}
     wrong = _config(tmp_path, source, metadata=[{"file": "m.csv", "types": {"n": "date"}}])
-    with tiny.job(wrong) as held, pytest.raises(ConfigError, match="'n' is of type date"):
+    message = "'n' has the configured type date"
+    with tiny.job(wrong) as held, pytest.raises(ConfigError, match=message):
+        tiny.job(wrong) as held,
+        pytest.raises(ConfigError, match="'n' has the configured type date"),
+    ):
         steps.collect_metadata(held)
 
 
@@ -302,7 +306,7 @@ def test_metadata_leave_with_the_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "error", "message"),
     [
-        ({"file": "no.csv"}, SourceError, "there is no metadata file 'no.csv'"),
+        ({"file": "no.csv"}, SourceError, "metadata file 'no.csv' was found neither"),
         ({"file": "m.csv", "key": "nope"}, ConfigError, "no column 'nope'"),
         ({"file": "m.csv", "columns": ["nope"]}, ConfigError, "no column 'nope'"),
         ({"file": "plain.csv"}, ConfigError, "no column whose name says"),

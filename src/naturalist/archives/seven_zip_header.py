@@ -237,7 +237,8 @@ def _read_folder(reader: Reader) -> _Folder:
 def _refuse_external(reader: Reader) -> None:
     if reader.byte():
         raise PictureError(
-            Reason.UNSUPPORTED_ARCHIVE, "a 7z archive with its header in an additional stream"
+            Reason.UNSUPPORTED_ARCHIVE,
+            "a 7z archive whose header is in an additional stream (not supported)",
         )
 
 
@@ -277,7 +278,7 @@ def _sizes_in(reader: Reader, folder: _Folder, count: int, are_listed: bool) -> 
     sizes = array("Q", (reader.number() for _ in range(count - 1)))
     left_bytes = folder.size_bytes - sum(sizes)
     if left_bytes < 0:
-        raise broken("sizes in the header of the 7z archive that cannot be")
+        raise broken("the header of the 7z archive has impossible sizes")
     sizes.append(left_bytes)
     return sizes
 
@@ -335,7 +336,7 @@ def _read_files(reader: Reader) -> Iterator[File]:
     empty = result[_EMPTY_STREAM].bits(count) if _EMPTY_STREAM in result else bytes(count)
     files = iter(result[_EMPTY_FILE].bits(sum(empty)) if _EMPTY_FILE in result else b"")
     if _NAMES not in result:
-        raise broken("the 7z archive names no files")
+        raise broken("the 7z archive lists no file names")
     names = _names(result[_NAMES])
     modes = _unix_modes(result.get(_ATTRIBUTES), count)
     for is_empty, mode in zip(empty, modes, strict=True):
@@ -352,7 +353,7 @@ def _names(reader: Reader) -> Iterator[bytes]:
         while end >= 0 and (end - start) % 2:
             end = data.find(b"\0\0", end + 1)
         if end < 0:
-            raise broken("the 7z archive names fewer files than it has")
+            raise broken("the 7z archive lists fewer file names than files")
         text = data[start:end].decode("utf-16-le", "surrogatepass")
         yield text.encode("utf-8", "surrogatepass")
         start = end + 2

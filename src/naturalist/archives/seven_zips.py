@@ -179,7 +179,7 @@ class _Archive:
         if size_bytes > min(allowed_bytes, UNPACKER_MEMORY_BYTES):
             raise PictureError(
                 Reason.ARCHIVE_RATIO,
-                f"{packed_bytes:,} bytes would unpack to a header of {size_bytes:,}",
+                f"{packed_bytes:,} bytes would unpack to a header of {size_bytes:,} bytes",
             )
 
     def _unpacked_header(self, blocks: Sequence[Block]) -> bytes:
@@ -290,8 +290,8 @@ def _unpacked(source: Readable, coder: Coder) -> Readable:
     name = _NAMES.get(coder.method, "unknown")
     raise PictureError(
         Reason.UNSUPPORTED_ARCHIVE,
-        f"packed with method {coder.method.hex()} ({name}), which is not read: unpack the archive "
-        "with 7-Zip (7z x) and name the folder",
+        f"compression method {coder.method.hex()} ({name}) is not supported: unpack the archive "
+        "with 7-Zip (7z x) and use the folder as the source",
     )
 
 
@@ -303,7 +303,7 @@ def _lzma_filter(coder: Coder) -> dict[str, Any]:
     value = coder.settings[0]
     dictionary_bytes = (2 | value & 1) << (value // 2 + 11) if value < 40 else (1 << 32) - 1
     if dictionary_bytes > UNPACKER_MEMORY_BYTES:
-        raise broken(f"unpacking the member would take {dictionary_bytes:,} bytes of memory")
+        raise broken(f"unpacking the member needs {dictionary_bytes:,} bytes of memory")
     return {"id": lzma.FILTER_LZMA2, "dict_size": dictionary_bytes}
 
 

@@ -74,7 +74,7 @@ def decimal(field: bytes) -> int:
     """A number of a pax header or a sparse map, from 0 to 2**63 - 1."""
     value = int(field) if field.isdigit() and len(field) < 20 else -1
     if not 0 <= value < 1 << 63:
-        raise broken(f"a size in a pax header is no possible size: {field[:40]!r}")
+        raise broken(f"a pax header has an impossible size: {field[:40]!r}")
     return value
 
 
@@ -88,13 +88,13 @@ def old_sparse_map(block: bytes, stream: Forward) -> tuple[list[int], int]:
     while goes_on:
         more = stream.read(TAR_BLOCK_BYTES)
         if len(more) < TAR_BLOCK_BYTES or len(fields) > _MAX_MAP_BYTES:
-            raise broken("the map of a sparse member does not end")
+            raise broken("the map of a sparse member has no end")
         fields += more[:504]
         goes_on = more[504]
     size_bytes = tar_number(block[483:495])
     numbers = [tar_number(fields[at : at + 12]) for at in range(0, len(fields), 12)]
     if size_bytes is None or None in numbers:
-        raise broken("the map of a sparse member holds something that is no size")
+        raise broken("the map of a sparse member contains something that is not a size")
     pieces = zip(numbers[::2], numbers[1::2], strict=True)
     return [number or 0 for piece in pieces if piece[1] for number in piece], size_bytes
 
@@ -107,7 +107,7 @@ def map_before_data(body: Body) -> list[int]:
     blocks = [text]
     while lines < 1 + 2 * count:
         if len(blocks) * TAR_BLOCK_BYTES > _MAX_MAP_BYTES:
-            raise broken("the map of a sparse member does not end")
+            raise broken("the map of a sparse member has no end")
         blocks.append(_map_block(body))
         lines += blocks[-1].count(b"\n")
     return [decimal(line) for line in b"".join(blocks).split(b"\n")[1 : 1 + 2 * count]]
@@ -116,5 +116,5 @@ def map_before_data(body: Body) -> list[int]:
 def _map_block(body: Body) -> bytes:
     block = body.read(TAR_BLOCK_BYTES)
     if not block:
-        raise broken("the map of a sparse member does not end")
+        raise broken("the map of a sparse member has no end")
     return block

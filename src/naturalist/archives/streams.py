@@ -310,7 +310,7 @@ def lzma_settings(packed: bytes) -> dict[str, int]:
         raise broken("the LZMA header of the member is damaged")
     dictionary_bytes = int.from_bytes(packed[1:], "little")
     if dictionary_bytes > UNPACKER_MEMORY_BYTES:
-        raise broken(f"unpacking the member would take {dictionary_bytes:,} bytes of memory")
+        raise broken(f"unpacking the member needs {dictionary_bytes:,} bytes of memory")
     return {
         "id": lzma.FILTER_LZMA1,
         "dict_size": max(dictionary_bytes, 4096),

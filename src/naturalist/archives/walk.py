@@ -300,7 +300,7 @@ def document_refusal(what: str) -> PictureError:
 def _file_entries(file: IO[bytes], name: bytes, budget: Budget) -> Iterator[Entry]:
     result = find_archive(file, name)
     if result is None:
-        raise broken("no archive that is read, or its beginning is damaged")
+        raise broken("not a supported archive, or its first bytes are damaged")
     kind, start = result
     file.seek(start)
     if kind in SEEKING:

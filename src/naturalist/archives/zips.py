@@ -97,7 +97,7 @@ def zip_entries(file: IO[bytes], spend: Callable[[int], None]) -> Iterator[Entry
         if not record.is_folder:
             yield _entry(file, record, spend)
     if seen & 0xFFFF != directory.records & 0xFFFF:
-        raise broken(f"the zip lists {seen:,} members and says it has {directory.records:,}")
+        raise broken(f"the zip lists {seen:,} members but announces {directory.records:,}")
 
 
 def find_directory(file: IO[bytes]) -> Directory:
@@ -244,7 +244,7 @@ class _Body:
         self._left_bytes -= len(data)
         self._crc = zlib.crc32(data, self._crc)
         if len(data) < count:
-            raise broken("the member has fewer bytes than the zip says")
+            raise broken("the member has fewer bytes than the zip announces")
         if not self._left_bytes and self._crc != self._stated_crc:
             raise broken("the checksum (CRC-32) of the member does not match its bytes")
         return data

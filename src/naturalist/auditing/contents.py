@@ -188,7 +188,7 @@ def _of_tar(name: str, data: bytes) -> Iterator[Piece]:
                 if file is not None:
                     yield Piece(member.name, file.read(_MOST_BYTES))
     except (tarfile.TarError, OSError, ValueError) as error:
-        raise StoreError(f"{name} is no tar that can be read here: {error}") from error
+        raise StoreError(f"{name} cannot be read as a tar: {error}") from error
 
 
 def _of_zip(name: str, data: bytes) -> Iterator[Piece]:
@@ -198,7 +198,7 @@ def _of_zip(name: str, data: bytes) -> Iterator[Piece]:
                 with archive.open(member) as file:
                     yield Piece(member.filename, file.read(_MOST_BYTES))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise StoreError(f"{name} is no archive that can be read here: {error}") from error
+        raise StoreError(f"{name} cannot be read as an archive: {error}") from error
 
 
 _UNPACKERS: dict[str, Callable[[str, bytes], Iterator[Piece]]] = {

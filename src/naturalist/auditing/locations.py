@@ -92,7 +92,9 @@ def audit_pulled(
     """
     manifest = read_manifest(folder)
     if manifest is None or not manifest.complete:
-        raise ConfigError(f"{folder} holds no complete collection: naturalist pull URL {folder}")
+        raise ConfigError(
+            f"{folder} does not contain a complete collection: run `naturalist pull URL {folder}`"
+        )
     on_begin(len(manifest.files))
     collector = Collector(known or known_here())
     for here in manifest.files.values():

@@ -41,7 +41,7 @@ def _read_whole(path: Path) -> bytes | None:
         return None
     if _digest(data) == expected:
         return data
-    logger.warning("the cached model %s is damaged and is made again", path)
+    logger.warning("the cached model %s is damaged and will be rebuilt", path)
     return None
 
 

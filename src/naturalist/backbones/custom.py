@@ -154,12 +154,12 @@ def _keep_text(
     try:
         model, tokenizer = (path.read_bytes() for path in files)
     except OSError as error:
-        raise BackboneError(f"the network for words cannot be read: {error}") from error
+        raise BackboneError(f"the text network cannot be read: {error}") from error
     vectors = TextTower(descriptor.text, model, tokenizer).vectors(["a dog", "snow"])
     if vectors.shape[1] != dim:
         raise BackboneError(
             f"{descriptor.name} gives vectors of {dim} values for pictures and of "
-            f"{vectors.shape[1]} for words: the two networks are no pair"
+            f"{vectors.shape[1]} for texts: the two networks do not belong together"
         )
     artifacts.write_bytes(folder / _TEXT, model)
     artifacts.write_bytes(folder / _TOKENIZER, tokenizer)
@@ -178,12 +178,12 @@ def _try(descriptor: Descriptor, model: bytes) -> int:
     together = run_once(model, pictures)
     if together.ndim != 2 or len(together) != len(pictures):
         raise BackboneError(
-            f"{descriptor.name} gives an array of shape {together.shape} for 3 pictures, not one "
+            f"{descriptor.name} returns an array of shape {together.shape} for 3 pictures, not one "
             'vector each: choose another output, or pooling = "average" or "first"'
         )
     if not np.isfinite(together).all():
         raise BackboneError(
-            f"{descriptor.name} gives vectors with NaN or infinity: check mean and scale"
+            f"{descriptor.name} returns vectors with NaN or infinity: check mean and scale"
         )
     alone = np.concatenate([run_once(model, pictures[i : i + 1]) for i in range(len(pictures))])
     if not np.allclose(alone, together, rtol=1e-3, atol=1e-3 * np.abs(together).max()):
@@ -197,7 +197,7 @@ def _try(descriptor: Descriptor, model: bytes) -> int:
 def _write_projection(path: Path, rows: int, columns: int) -> str:
     if rows >= columns:
         raise BackboneError(
-            f"project_to = {rows}, but the network's vectors have only {columns} values"
+            f"project_to is {rows}, but the network's vectors have only {columns} values"
         )
     rng = np.random.default_rng(_SEED)
     basis, _ = np.linalg.qr(rng.standard_normal((columns, rows)))

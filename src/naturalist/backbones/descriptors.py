@@ -61,7 +61,8 @@ class Descriptor(BaseModel):
     def _whole_vectors(self) -> "Descriptor":
         if self.text is not None and self.project_to is not None:
             raise ValueError(
-                "project_to leaves no vectors that those of words can be compared with"
+                "project_to cannot be used with a text network: projected vectors cannot be "
+                "compared with those of texts"
             )
         return self
 
@@ -118,7 +119,7 @@ def read_descriptor(path: Path) -> Descriptor:
         raise BackboneError(f"the descriptor {path} cannot be read: {error}") from error
     except ValidationError as error:
         problems = "; ".join(f"{_where(e['loc'])}{e['msg']}" for e in error.errors())
-        raise BackboneError(f"the descriptor {path} is wrong: {problems}") from error
+        raise BackboneError(f"the descriptor {path} is invalid: {problems}") from error
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -52,7 +52,7 @@ def fetch(
     entry = entry_of(name)
     if entry is None:
         known = ", ".join(n for n in names(home) if entry_of(n))
-        raise BackboneError(f"there are no weights to fetch for {name!r}: choose one of {known}")
+        raise BackboneError(f"no weights are available for {name!r}: choose one of {known}")
     if not isinstance(entry.weights, FetchedWeights):
         return _installed(entry)
     weights = entry.weights
@@ -71,7 +71,7 @@ def fetch(
 def _installed(entry: Entry) -> FetchedFile:
     """What pip has already brought, checked."""
     if entry.weights is None or isinstance(entry.weights, FetchedWeights):
-        raise BackboneError(f"{entry.spec.name} has no weights: there is nothing to fetch")
+        raise BackboneError(f"{entry.spec.name} needs no weights: there is nothing to download")
     path = packaged_path(entry.weights)
     read_checked(path, entry.weights.sha256)
     return FetchedFile(path, entry.weights.sha256, entry.weights.install)
@@ -87,7 +87,7 @@ def _bring(
             raise BackboneError(str(error)) from error
     path = Path(source)
     if not path.exists():
-        raise BackboneError(f"there is no file or folder {path}")
+        raise BackboneError(f"no such file or folder: {path}")
     with artifacts.atomic(incoming) as temporary:
         if path.is_dir():
             _pack(path, temporary)

@@ -80,7 +80,7 @@ def describe(name: str, *, home: Path | None = None) -> BackboneSpec:
     if fetched is None:
         raise BackboneError(
             f"the weights of {name} are not on this machine: run  naturalist backbones fetch "
-            f"{entry.weights.key}  (add --from with a path or address to use another file)"
+            f"{entry.weights.key}  (use --from with a path or URL for another file)"
         )
     return dataclasses.replace(entry.spec, weights_sha256=fetched.sha256)
 
@@ -153,7 +153,7 @@ def add(descriptor: Path, *, home: Path | None = None) -> BackboneSpec:
 
     added = read_descriptor(descriptor)
     if added.name in _BACKBONES:
-        raise BackboneError(f"{added.name} is the name of a built-in backbone: choose another")
+        raise BackboneError(f"{added.name} is the name of a built-in backbone: choose another name")
     return custom.keep(added, descriptor.parent, home)
 
 
@@ -200,9 +200,7 @@ def _listed(name: str, home: Path | None) -> Listed:
 def _added(name: str, home: Path | None) -> "Added":
     added = custom.read_added(name, home) if name in custom.added_names(home) else None
     if added is None:
-        raise BackboneError(
-            f"there is no backbone named {name!r}: choose one of {', '.join(names(home))}"
-        )
+        raise BackboneError(f"unknown backbone {name!r}: choose one of {', '.join(names(home))}")
     return added
 
 

@@ -83,7 +83,7 @@ class TextTower:
         try:
             found = self._session.run([self._output()], given)[0]
         except RUNTIME_ERRORS as error:
-            raise BackboneError(f"the network for words cannot be run: {error}") from error
+            raise BackboneError(f"the text network cannot be run: {error}") from error
         vectors = np.asarray(found, np.float32)
         norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
         if (
@@ -92,8 +92,8 @@ class TextTower:
             or not (np.isfinite(norms) & (norms > 0)).all()
         ):
             raise BackboneError(
-                f"the network for words gives an array of shape {vectors.shape} for {len(texts)} "
-                "texts, not one vector of finite numbers each: name another output"
+                f"the text network returns an array of shape {vectors.shape} for {len(texts)} "
+                "texts instead of one vector of finite numbers each: choose another output"
             )
         return np.asarray(vectors / norms, np.float32)
 
@@ -101,7 +101,7 @@ class TextTower:
         names = [one.name for one in self._session.get_outputs()]
         expected = self._about.output or ("text_embeds" if "text_embeds" in names else names[0])
         if expected not in names:
-            raise BackboneError(f"the network for words has no output {expected!r}, only {names}")
+            raise BackboneError(f"the text network has no output {expected!r}: choose from {names}")
         return expected
 
 

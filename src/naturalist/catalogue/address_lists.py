@@ -149,7 +149,7 @@ def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
     if name is None:
         raise ConfigError(
             f"the list {path} has no column {column or 'of addresses'!r}: its columns are "
-            f"{', '.join(table.column_names)}. Name one with --url-column"
+            f"{', '.join(table.column_names)}. Choose one with --url-column"
         )
     urls = table[name].cast(pa.string()).combine_chunks()
     kept = [one for one in table.column_names if one != name and one.lower() != FILE_NAME]

@@ -116,6 +116,6 @@ def _by_address(text: str) -> tuple[Host, str]:
     if text.startswith(("https://", "http://")) and urlsplit(text).hostname:
         return "web", text
     raise ConfigError(
-        f"{text!r} is not in the catalogue: choose a name of  naturalist sources list , or write "
-        "kaggle:owner/name, hf:owner/name, or the https:// address of an archive"
+        f"{text!r} is not in the catalogue: choose a name from `naturalist sources list`, "
+        "kaggle:owner/name, hf:owner/name, or the https:// URL of an archive"
     )

@@ -167,8 +167,8 @@ def _check_archive(path: Path, url: str) -> None:
     if archive_kind(head) is None:
         what = "a web page" if head.lstrip()[:1] == b"<" else "no archive"
         raise StoreError(
-            f"{url} gave {what} ({path.stat().st_size:,} bytes) instead of an archive: open it in "
-            "a browser to see why; nothing was kept"
+            f"{url} returned {what} ({path.stat().st_size:,} bytes) instead of an archive: open "
+            "it in a browser to see why. Nothing was kept"
         )
     if head.startswith(b"PK"):
         try:
@@ -176,5 +176,6 @@ def _check_archive(path: Path, url: str) -> None:
                 packed.infolist()
         except (zipfile.BadZipFile, OSError) as error:
             raise StoreError(
-                f"{url} gave a broken zip ({error}): run the same command again; nothing was kept"
+                f"{url} returned a broken zip ({error}): run the same command again. Nothing was "
+                "kept"
             ) from error

@@ -56,13 +56,13 @@ def describe(handle: str) -> KaggleSet:
             value = json.loads(response.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
         raise StoreError(
-            f"asking for {handle}: the server answered {error.code} {error.reason}. "
+            f"requesting {handle}: the server answered {error.code} {error.reason}. "
             f"{advice(handle, error.code)}"
         ) from error
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"asking {url}: {getattr(error, 'reason', error)}. Check the connection and run the "
-            "same command again"
+            f"requesting {url}: {getattr(error, 'reason', error)}. Check the connection and run "
+            "the same command again"
         ) from error
     return _as_set(value if isinstance(value, dict) else {})
 

@@ -99,7 +99,7 @@ def release(path: Path, at: str, kept: Mapping[str, Path]) -> int:
     """
     record = read_record(path)
     if record is None:
-        raise ConfigError(f"{path} is no set that was fetched")
+        raise ConfigError(f"{path} is not a downloaded data set")
     for name, file in kept.items():
         target = kept_folder(path) / name
         with artifacts.storage_errors(str(target)):

@@ -102,7 +102,9 @@ def check_pulled(
     """
     manifest = read_manifest(folder)
     if manifest is None or not manifest.complete:
-        raise ConfigError(f"{folder} holds no complete collection: naturalist pull URL {folder}")
+        raise ConfigError(
+            f"{folder} does not contain a complete collection: run `naturalist pull URL {folder}`"
+        )
     files = [here.file for here in manifest.files.values()]
     on_begin(len(files))
     check = partial(_local, folder)

@@ -95,7 +95,9 @@ class DecoderProcess:
                     ended = error
         if ended.code == -signal.SIGKILL:
             raise MemoryError("the process that decodes was killed twice") from ended
-        raise PictureError(Reason.DECODER_CRASHED, "found twice, alone in a process of its own")
+        raise PictureError(
+            Reason.DECODER_CRASHED, "crashed twice while decoded alone in a separate process"
+        )
 
     def close(self) -> None:
         """End the process at once."""

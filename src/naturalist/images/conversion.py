@@ -61,7 +61,7 @@ def _from_lab(image: Image.Image) -> Image.Image:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     if converted is None:
-        raise ValueError("CIELAB could not be converted")
+        raise ValueError("CIELAB colours cannot be converted")
     return converted
 
 

@@ -94,7 +94,7 @@ def check_work(data: bytes, frame: Frame, limits: PictureLimits) -> None:
 
 def _frame(data: bytes, at: int, orientation: int) -> Frame:
     if at + 10 > len(data):
-        raise PictureError(Reason.BROKEN_HEADER, "JPEG frame header cut off")
+        raise PictureError(Reason.BROKEN_HEADER, "JPEG frame header is truncated")
     marker, bits = data[at + 1], data[at + 4]
     height = int.from_bytes(data[at + 5 : at + 7], "big")
     width = int.from_bytes(data[at + 7 : at + 9], "big")

@@ -61,7 +61,7 @@ def read_netpbm(data: bytes) -> Netpbm:
         raise PictureError(Reason.BROKEN_HEADER, "a PBM, PGM, PPM, PAM or PFM without its header")
     if not np.isfinite(result.top) or (result.kind not in "fF" and not 0 < result.top < 65536):
         raise PictureError(
-            Reason.BROKEN_HEADER, f"P{result.kind} with {result.top:g} as its largest"
+            Reason.BROKEN_HEADER, f"P{result.kind} with {result.top:g} as its maximum value"
         )
     return result
 
@@ -104,7 +104,7 @@ def _pam(head: bytes) -> Netpbm | None:
     width, height, depth, top = numbers
     has_alpha = fields.get(b"TUPLTYPE", b"").endswith(b"_ALPHA") or depth in (2, 4)
     if not 1 <= depth <= 4:
-        raise PictureError(Reason.UNSUPPORTED_FORMAT, f"PAM with {depth} samples a pixel")
+        raise PictureError(Reason.UNSUPPORTED_FORMAT, f"PAM with {depth} samples per pixel")
     return Netpbm("7", width, height, depth, top, result.end(), has_alpha)
 
 

@@ -269,7 +269,7 @@ def _given_types(rules: Sequence[SourceRules]) -> dict[str, ColumnType]:
                 if given.setdefault(name.lower(), kind) != kind:
                     raise ConfigError(
                         f"{one.where}: column {name!r} is of type {kind} here and of type "
-                        f"{given[name.lower()]} in another source: give both the same"
+                        f"{given[name.lower()]} in another source: use the same type in both"
                     )
     return given
 

@@ -36,7 +36,7 @@ class FolderPattern:
         pieces = [_expression(text, step, names) for step in (steps[:-1] if any_depth else steps)]
         if not names or len(set(map(str.lower, names))) < len(names):
             raise ConfigError(
-                f"folders = {text!r}: name at least one folder, and each once, as in "
+                f"folders = {text!r}: name at least one folder, each only once, as in "
                 "{split}/{species}/..."
             )
         self.columns = tuple(names)
@@ -58,7 +58,7 @@ def _expression(pattern: str, step: str, names: list[str]) -> str:
         return "[^/]+"
     if not step or set(step) & set("{}*?[]") or step == _ANY_DEPTH:
         raise ConfigError(
-            f"folders = {pattern!r}: {step!r} is no step: write {{name}}, *, a folder's name, or "
-            "... at the end"
+            f"folders = {pattern!r}: invalid step {step!r}: use {{name}}, *, the name of a folder, "
+            "or ... at the end"
         )
     return re.escape(step)

@@ -96,8 +96,8 @@ def _check(
     ).fetchone()
     if wrong:
         raise ConfigError(
-            f"metadata column {name!r} is of type {kind} by the configuration, and has the value "
-            f"{wrong[0]!r}: correct it, or take the type text"
+            f"metadata column {name!r} has the configured type {kind} but contains {wrong[0]!r}: "
+            "correct the value, or use the type text"
         )
 
 

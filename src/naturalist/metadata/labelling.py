@@ -126,8 +126,8 @@ def open_labels(rules: SourceRules, column: str, scratch: Path) -> Iterator[Labe
         seen = _load(connection, rules, column, scratch)
         if column.lower() not in {name.lower() for name in seen}:
             raise ConfigError(
-                f"{rules.where}: category_from is {column!r}, and its metadata have the columns "
-                f"{', '.join(seen) or 'none'}: name one of them"
+                f"{rules.where}: category_from is {column!r}, which is not a metadata column: "
+                f"choose from {', '.join(seen) or 'none'}"
             )
         yield found
 

@@ -57,7 +57,7 @@ def read_rows(
         (rows,) = connection.execute("SELECT count(*) FROM given").fetchone() or (0,)
     except duckdb.Error as error:
         first = str(error).partition("\n")[0]
-        raise SourceError(f"metadata file {file.name}: it cannot be read ({first})") from error
+        raise SourceError(f"metadata file {file.name} cannot be read: {first}") from error
     return Given(key, tuple(new for _, new in columns), rows, unreadable)
 
 
@@ -165,8 +165,8 @@ def _key(names: Sequence[str], file: MetadataFile, rule: FileRule) -> str:
                 return plain[name]
         problem = "no column whose name says that it names pictures"
     raise ConfigError(
-        f"metadata file {file.name} has {problem}; its columns are {', '.join(names)}. Name one as "
-        "key, or list the columns in header if the file has no line of names"
+        f"metadata file {file.name} has {problem}; its columns are {', '.join(names)}. Set key "
+        "to one of them, or list the columns in header if the file has no header line"
     )
 
 
@@ -188,7 +188,7 @@ def _selected(
     twice = {name for name in lowered if lowered.count(name) > 1}
     if twice:
         raise ConfigError(
-            f"metadata file {file.name}: two columns would be named {sorted(twice)[0]!r}: choose "
+            f"metadata file {file.name}: two columns would be named {sorted(twice)[0]!r}: select "
             "columns, or rename one"
         )
     return selected

@@ -60,7 +60,7 @@ def read_picture(layout: Layout, source: Location | None, row: Row) -> bytes:
     else:
         data = read_in_source(layout, source, row)
     if hashlib.sha256(data).digest() != row["sha256"]:
-        raise PictureError(Reason.CHANGED_AFTER_INGEST, "the sha256 is another one")
+        raise PictureError(Reason.CHANGED_AFTER_INGEST, "its sha256 has changed")
     return data
 
 
@@ -120,7 +120,7 @@ def check_mounted(layout: Layout, source: Location | None, row: Row) -> None:
     ):
         return
     raise SourceError(
-        f"{row['pic_id']} cannot be read: {expected} is not there, or empty. Mount its drive and "
-        "run the same command again; if the pictures were removed on purpose, put any "
-        "other file there"
+        f"{row['pic_id']} cannot be read: {expected} is missing or empty. Mount its drive and "
+        "run the same command again. If you removed the pictures on purpose, put any other file "
+        "there"
     )

@@ -77,8 +77,8 @@ def check_remote(folder: RemoteFolder) -> None:
     """
     if next(list_remote(folder), None) is None:
         raise SourceError(
-            f"nothing is below {folder}: correct the address. Its pictures are not taken for "
-            "deleted"
+            f"{folder} is empty or does not exist: correct the address. Its pictures do not "
+            "count as deleted"
         )
 
 

@@ -405,7 +405,7 @@ def test_a_source_that_was_taken_out_meanwhile_is_asked_for(folder: Path) -> Non
     assign(config)
     without = collection(folder, {"animal": config.source_paths["animal"], "plant": {}})
     with pytest.raises(
-        WorkspaceError, match=r"source 'photos' of category 'plant'.*put the source"
+        WorkspaceError, match=r"source 'photos' of category 'plant'.*restore the source"
     ):
         ingest(without)
     ingest(config)

@@ -144,7 +144,9 @@ def _folded(arrays: Arrays, weight: str, *norms: str, depthwise: bool) -> Kernel
             f"the weights file does not hold MobileNet v1: it has no {error.args[0]}"
         ) from None
     if kernel.ndim != 4:
-        raise BackboneError(f"{weight} has the shape {kernel.shape}, not that of a convolution")
+        raise BackboneError(
+            f"{weight} has the shape {kernel.shape}, which is not that of a convolution"
+        )
     # TensorFlow's (height, width, in, out), or by depth (height, width, channels, 1).
     order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
     gamma, beta, mean, variance = numbers
@@ -172,7 +174,8 @@ def _read_saved_model(data: bytes) -> Arrays:
             shards[int(name.split("-")[1])] = content
     if index is None:
         raise BackboneError(
-            "the weights file is none of Keras .h5, .tflite and SavedModel (.tar, .tar.gz, .zip "
+            "the weights file is not in a supported format: Keras .h5, .tflite or SavedModel "
+            "(.tar, .tar.gz, .zip "
             "with variables/variables.index in it): was a web page saved instead of the file?"
         )
     return read_bundle(index, shards)

@@ -48,7 +48,7 @@ def _read(descriptor: Descriptor, data: bytes) -> onnx.ModelProto:
         raise BackboneError(f"{descriptor.file} is not an ONNX model, or it is empty")
     if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
         raise BackboneError(
-            f"{descriptor.file} keeps its numbers in other files: save it as one file "
+            f"{descriptor.file} keeps its weights in other files: save it as a single file "
             "(onnx.save_model with save_as_external_data=False)"
         )
     return compose.add_prefix(model, _PREFIX)

@@ -78,13 +78,13 @@ class _AllowListed(pickle.Unpickler):
             return self._names[module, name]
         except KeyError:
             raise BackboneError(
-                f"the weights file names {module}.{name}, which is not on the list of things a "
-                "weights file may hold: it was not read"
+                f"the weights file names {module}.{name}, which is not allowed in a weights "
+                "file: it was not read"
             ) from None
 
     def persistent_load(self, pid: Any) -> Any:
         if self._persistent is None:
-            raise BackboneError("the weights file refers to data outside of itself")
+            raise BackboneError("the weights file refers to data outside the file")
         return self._persistent(pid)
 
 

@@ -32,7 +32,7 @@ def check_layout(page: Page, limits: PictureLimits) -> None:
     if page.predictor == DIFFERENCES and page.bits not in (8, 16, 32, 64):
         raise unsupported(f"TIFF with differences of {page.bits}-bit samples")
     if page.predictor == FLOAT_DIFFERENCES and page.kind != "f":
-        raise unsupported("TIFF with floating-point differences of whole numbers")
+        raise unsupported("TIFF with the floating-point predictor on integer samples")
     if page.photometric == YCBCR and (page.bits, page.kind) != (8, "u"):
         raise unsupported(f"TIFF with YCbCr samples of {page.bits} bits")
     if page.photometric == PALETTE and (page.kind != "u" or page.bits > 16):

@@ -79,12 +79,12 @@ def choose_page(data: bytes) -> Page:
     if first is None:
         raise PictureError(Reason.BROKEN_HEADER, "TIFF without a directory")
     if tags.DNG_VERSION in first.entries:
-        raise unsupported("a camera's raw file (DNG)")
+        raise unsupported("a camera raw file (DNG)")
     selected = first
     if not _is_whole(first):
         selected = next(filter(_is_whole, (*pages, *_below(data, first))), first)
     if selected.repeated:
-        raise PictureError(Reason.BROKEN_HEADER, "TIFF that states its size more than once")
+        raise PictureError(Reason.BROKEN_HEADER, "TIFF that declares its size more than once")
     return _page(selected)
 
 
@@ -112,7 +112,7 @@ def _page(directory: Directory) -> Page:
     colours = 1 if by_pillow else _COLOURS[photometric]
     if not by_pillow and samples < colours:
         raise PictureError(
-            Reason.BROKEN_HEADER, f"TIFF with {samples} samples a pixel for {colours} colours"
+            Reason.BROKEN_HEADER, f"TIFF with {samples} samples per pixel for {colours} colours"
         )
     stated = directory.number(tags.ORIENTATION, 0)
     return Page(
@@ -139,11 +139,11 @@ def _check_kind(compression: int, photometric: int, samples: int) -> None:
         name = _NAMES.get(compression, f"compression {compression}")
         raise unsupported(f"TIFF with {name} inside")
     if photometric in _SENSOR:
-        raise unsupported("TIFF with raw data of a camera's sensor")
+        raise unsupported("TIFF with raw camera sensor data")
     if photometric not in _COLOURS and photometric not in _OF_PILLOW_COLOURS:
         raise unsupported(f"TIFF with colours of kind {photometric}")
     if not 0 < samples <= _MOST_SAMPLES:
-        raise PictureError(Reason.BROKEN_HEADER, f"TIFF with {samples} samples a pixel")
+        raise PictureError(Reason.BROKEN_HEADER, f"TIFF with {samples} samples per pixel")
 
 
 def _bits(directory: Directory, samples: int) -> int:

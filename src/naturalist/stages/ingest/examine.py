@@ -140,7 +140,7 @@ def _examine_entry(
         if entry.reason is not None:
             raise PictureError(entry.reason, entry.detail)
         if suspects is not None:
-            raise PictureError(suspects, "while its header or archive was read")
+            raise PictureError(suspects, "while reading its header or archive")
         if isinstance(task.source.path, RemoteFolder):
             with _fetched(task.source.path, layout, entry) as path:
                 yield from _examine_file(task, layout, entry, path)
@@ -217,7 +217,7 @@ def _open_regular(path: bytes) -> int:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise PictureError(Reason.SPECIAL_FILE, "no longer a regular file")
+        raise PictureError(Reason.SPECIAL_FILE, "is no longer a regular file")
     return handle
 
 

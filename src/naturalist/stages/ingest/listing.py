@@ -91,8 +91,8 @@ def _check_folder(source: Source, path: Path) -> os.stat_result:
     except OSError as error:
         raise SourceError(
             f"source {source.name!r} of category {source.category!r}: cannot read {path} "
-            f"({error.strerror}). Mount the drive or correct the path; its pictures are not "
-            "taken for deleted"
+            f"({error.strerror}). Mount the drive or correct the path; its pictures do not count "
+            "as deleted"
         ) from error
     return status
 

@@ -121,7 +121,7 @@ def put_back(layout: Layout, source: Location, row: Row, mode: Mode) -> None:
         artifacts.make_folder(target.parent)
     _place(layout, source, row, mode)
     if not _has_bytes(target, row):
-        raise PictureError(Reason.CHANGED_AFTER_INGEST, "the file has other bytes now")
+        raise PictureError(Reason.CHANGED_AFTER_INGEST, "the contents of the file have changed")
     artifacts.sync(target)
     artifacts.sync(target.parent)
 
@@ -264,7 +264,7 @@ def _place_staged(staged: Path, target: Path, incoming: Path, row: Row) -> None:
         return
     if not staged.exists():
         raise WorkspaceError(
-            f"the unpacked picture for {target.name} is gone from {staged.parent}: remove the "
+            f"the unpacked picture for {target.name} is missing from {staged.parent}: delete the "
             "folders ledger/.open and ledger/.pending of the workspace and run again"
         )
     try:
@@ -283,7 +283,7 @@ def _link_or_copy(path: Path, target: Path, incoming: Path, row: Row, mode: Mode
         try:
             _link(path, target)
         except FileNotFoundError as error:
-            raise PictureError(Reason.VANISHED, "gone before it was linked") from error
+            raise PictureError(Reason.VANISHED, "disappeared before it was linked") from error
         except OSError as error:
             if error.errno not in _NO_LINK:
                 raise
@@ -339,7 +339,7 @@ def _checked(path: Path, row: Row) -> Path:
         is_link = stat.S_ISLNK(status.st_mode)
         real, status = (path.resolve(), path.stat()) if is_link else (path, status)
     except OSError as error:
-        raise PictureError(Reason.VANISHED, "gone before it was placed") from error
+        raise PictureError(Reason.VANISHED, "disappeared before it was placed") from error
     if not _is_as_examined(status, row):
         raise PictureError(Reason.CHANGED_AFTER_INGEST, "changed between examining and placing")
     return real
@@ -390,7 +390,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError as error:
-        raise PictureError(Reason.VANISHED, "gone before it was copied") from error
+        raise PictureError(Reason.VANISHED, "disappeared before it was copied") from error
     except PermissionError as error:
         raise PictureError(Reason.PERMISSION_DENIED, error.strerror or "") from error
 

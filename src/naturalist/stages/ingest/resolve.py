@@ -137,14 +137,14 @@ def retire(rows: Sequence[Row], record: DecisionRecord) -> Resolution:
             again = {"outcome": Outcome.REFUSED.value, "reason": Reason.RETIRED.value}
             done.rows.append(_new_row(row) | again | {"detail": record.note})
     if done.is_nothing and not any(row["reason"] == Reason.RETIRED for row in rows):
-        raise CannotResolve(f"it is in no table: {_state(rows)}")
+        raise CannotResolve(f"it is not in the tables: {_state(rows)}")
     return done
 
 
 def _refuse_taken_down(rows: Iterable[Row]) -> None:
     for row in rows:
         if row["reason"] == Reason.TAKEN_DOWN:
-            raise CannotResolve(f"{row['pic_id']} was taken down, and a takedown stands")
+            raise CannotResolve(f"{row['pic_id']} was taken down, and a takedown cannot be undone")
 
 
 def _winner(rows: Sequence[Row], category: str) -> Row | None:
@@ -213,7 +213,7 @@ def _relabelled(
     if not held:
         where = ", ".join(sorted({row["category"] for row in rows}))
         raise CannotResolve(
-            f"no file with its bytes is kept yet: decide for one of {where} first, and relabel then"
+            f"no identical file has been accepted yet: accept one of {where} first, then relabel"
         )
     base = min(held, key=lambda r: (not _is_accepted(r), r["origin"] is not None))
     name = pic_id(category, next_number(category))

@@ -41,7 +41,7 @@ def parse(words: Iterable[str]) -> frozenset[Reason]:
             reasons.add(Reason(word))
         else:
             raise ConfigError(
-                f"--retry {word!r}: choose {ALL} or one of {', '.join(sorted(RETRIABLE))}"
+                f"--retry {word!r}: use {ALL} or one of {', '.join(sorted(RETRIABLE))}"
             )
     return frozenset(reasons)
 

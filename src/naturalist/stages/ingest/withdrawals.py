@@ -44,10 +44,10 @@ class Withdrawals:
             allowed = max(ALWAYS_ALLOWED, int(self._budget * accepted))
             if self._withdrawn[category] > allowed:
                 raise WithdrawalBudgetExceeded(
-                    f"{self._withdrawn[category]} of {accepted} pictures of category {category!r} "
-                    f"would leave the tables, because {why}; withdrawal_budget allows {allowed}. "
-                    "The batch was not taken in. If the path of a source is wrong, correct it and "
-                    "run again: all is as it was. If they shall leave, run once with "
+                    f"{self._withdrawn[category]} of {accepted} pictures of category "
+                    f"{category!r} would leave the tables because {why}; withdrawal_budget "
+                    f"allows {allowed}. Nothing was changed. If the path of a source is wrong, "
+                    "correct it and run again. If the pictures should leave, run once with "
                     "--accept-withdrawals, or raise withdrawal_budget"
                 )
 
