@@ -112,3 +112,44 @@ def test_a_workspace_of_an_older_version_has_the_categories_of_its_ledger(tmp_pa
     assert reconcile(known, {"plant": 5, "animal": 7}).named("plant").label == 5
     with pytest.raises(ConfigError):
         reconcile(known, {"plant": 5})
+
+
+@pytest.mark.parametrize("label", [-1, 2**31, 10**22])
+def test_a_label_that_no_table_can_hold_is_refused(label: int) -> None:
+    with pytest.raises(ConfigError, match=f"{label} cannot be a label.*2,147,483,647"):
+        categories.relabelled(BOTH, {"plant": label})
+
+
+@pytest.mark.parametrize("text", ["-1", "2147483648", "1.5", "", "²", "9" * 5000])
+def test_what_is_no_label_is_refused_as_it_was_written(text: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be a label"):
+        categories.parse_label(text)
+
+
+def test_the_largest_label_is_one() -> None:
+    assert categories.parse_label(" 2147483647 ") == categories.MAX_LABEL
+
+
+def test_who_takes_a_label_in_use_is_told_to_move_its_holder() -> None:
+    with pytest.raises(ConfigError, match="relabel plant 1 animal N"):
+        categories.relabelled(BOTH, {"plant": 1})
+    with pytest.raises(ConfigError, match="relabel animal 0 plant N"):
+        categories.relabelled(BOTH, {"animal": 0})
+
+
+def test_only_the_last_rename_may_be_repeated() -> None:
+    flora = categories.renamed(BOTH, "plant", "flora")
+    assert categories.renamed(flora, "plant", "flora") == flora
+    herbs = categories.renamed(flora, "flora", "herbs")
+    with pytest.raises(ConfigError, match=r"no category 'plant'.*herbs \(earlier plant, flora\)"):
+        categories.renamed(herbs, "plant", "herbs")
+
+
+def test_a_rename_in_the_wrong_order_says_which_names_there_are() -> None:
+    with pytest.raises(ConfigError, match="no category 'flora': choose from plant, animal"):
+        categories.renamed(BOTH, "flora", "plant")
+
+
+def test_a_rename_to_the_same_name_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="both names are 'plant'"):
+        categories.renamed(BOTH, "plant", "plant")

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cli.conftest import Naturalist, naturalist
+from dashboard.studied import picture as drawn
 from dashboard.studied import studied_collection
 from dashboard.test_export import documents
 from naturalist.config import Config, load_config
@@ -176,3 +178,101 @@ def test_it_comes_back_with_all_that_was_made_of_it(
     assert client.get("/api/pictures/human_id_1").status_code == 200
     assert json.loads(client.get("/api/facets").text) is not None
     assert any(GONE.search(said) for _, said in every_answer(client))
+
+
+def test_a_map_that_takes_a_category_out_counts_right_and_names_it_no_more(
+    naturalist: Naturalist, config: Config
+) -> None:
+    where = ("-c", str(config.layout.root.parent))
+    assert naturalist("map", *where, "--name", "all", "-q").code == 0
+    retire(naturalist, config)
+    assert naturalist("run", *where, "-q", "--accept-failures").code == 0
+    ended = naturalist("map", *where, "--name", "all", "-q", "--json")
+    assert ended.code == 0, ended.err
+    layout = config.layout
+    points = pq.read_table(layout.map("all") / "points.parquet")
+    report = json.loads((layout.map("all") / "map.json").read_text())
+    assert report["withdrawn"] == 16
+    assert report["rows"] == points.num_rows == 33
+    assert report["sampled"] == points["sampled"].to_pylist().count(True)
+    assert set(report["integrity"]["sample"]["categories"]) == {"plant", "animal"}
+    texts = "".join(p.read_text() for p in layout.map("all").iterdir() if p.suffix in TEXTS)
+    assert "human" not in texts
+    assert not re.search(r"-\d+ placed", texts)
+
+
+TEXTS = (".json", ".svg", ".md")
+
+
+def test_a_champion_that_knows_it_answers_nothing_until_it_is_replaced(
+    naturalist: Naturalist, config: Config
+) -> None:
+    place = config.layout.root.parent
+    where = ("-c", str(place))
+    picture = shutil.copy(place / "sources" / "human" / "near" / "000.png", place / "asked.png")
+    shutil.rmtree(config.layout.models)
+    first = naturalist("train", *where, "--json", "-q").json
+    assert "human" in naturalist("predict", str(picture), *where, "--json", "-q").out
+    retire(naturalist, config)
+    model = str(config.layout.model(first["id"]))
+    for arguments in ((), ("--model", first["id"]), ("--model", model)):
+        ended = naturalist("predict", str(picture), *where, *arguments, "-q")
+        assert (ended.code, ended.out) == (2, ""), arguments
+        assert "naturalist train" in ended.err
+        assert "category human, retired since" in ended.err
+    assert naturalist("models", "export", str(place / "m.onnx"), *where).code == 2
+    assert naturalist("run", *where, "-q", "--accept-failures").code == 0
+    (warning,) = naturalist("status", *where, "--json").json["warnings"]
+    assert "human, retired since" in warning
+
+    second = naturalist("train", *where, "--json", "-q").json
+    assert second["champion"] is True
+    assert second["replaces"] == (
+        f"it replaces {first['id']}, which was trained with a category that is retired now"
+    )
+    assert naturalist("status", *where, "--json").json["warnings"] == []
+    assert "human" not in json.dumps(rows_of(naturalist, picture, where))
+    for command in (("promote", first["id"]), ("rollback",)):
+        assert naturalist("models", *command, *where, "--reason", "old").code == 2, command
+
+    assert naturalist("category", "restore", "human", *where).code == 0
+    assert naturalist("models", "promote", first["id"], *where, "--reason", "back").code == 0
+    assert "human" in json.dumps(rows_of(naturalist, picture, where))
+
+
+def rows_of(naturalist: Naturalist, picture: Path, where: tuple[str, ...]) -> Any:
+    ended = naturalist("predict", str(picture), *where, "--json", "-q")
+    assert ended.code == 0, ended.err
+    return ended.json
+
+
+def test_refining_replaces_a_champion_that_knows_it(naturalist: Naturalist, config: Config) -> None:
+    where = ("-c", str(config.layout.root.parent))
+    shutil.rmtree(config.layout.models)
+    assert naturalist("refine", *where, "--json", "-q").json["action"] == "promote"
+    retire(naturalist, config)
+    assert naturalist("run", *where, "-q", "--accept-failures").code == 0
+    refined = naturalist("refine", *where, "--json", "-q").json
+    assert refined["action"] == "promote"
+    assert "a category that is retired now" in refined["reason"]
+
+
+def test_a_champion_answers_with_the_new_name_of_a_category(
+    naturalist: Naturalist, config: Config
+) -> None:
+    place = config.layout.root.parent
+    where = ("-c", str(place))
+    shutil.rmtree(config.layout.models)
+    assert naturalist("evaluate", *where, "-q").code == 0
+    assert naturalist("category", "rename", "human", "people", *where).code == 0
+    picture = shutil.copy(place / "sources" / "human" / "near" / "000.png", place / "asked.png")
+    said = json.dumps(rows_of(naturalist, picture, where))
+    assert '"people"' in said
+    assert '"human"' not in said
+    for k in range(9_100, 9_104):
+        (place / "sources" / "human" / "near" / f"{k}.png").write_bytes(drawn(k, 2))
+    assert naturalist("run", *where, "-q", "--accept-failures").code == 0
+    refined = naturalist("refine", *where, "--json", "-q")
+    assert refined.code == 0, refined.err
+    assert "does not know" not in refined.json["reason"]
+    assert refined.json["comparison"]["pictures"] > 0

@@ -9,13 +9,15 @@ Readers ask here which categories there are; writers compare the configuration w
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from naturalist import artifacts
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 
 _FIELD = "categories"
+MAX_LABEL = 2**31 - 1
+"""Labels are whole numbers from 0 to this one: a column of 32-bit integers holds them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Category:
         """Whether it is not retired."""
         return self.retired_at is None
 
+    @property
+    def words(self) -> frozenset[str]:
+        """Its key, its name and its former names."""
+        return frozenset((self.key, self.name, *self.former_names))
+
 
 @dataclass(frozen=True)
 class Categories:
@@ -56,6 +63,11 @@ class Categories:
         return tuple(one for one in self.known if one.is_active)
 
     @property
+    def all_retired(self) -> bool:
+        """Whether there are categories, and every one is retired."""
+        return bool(self.known) and not self.active
+
+    @property
     def retired_keys(self) -> frozenset[str]:
         """Keys of the retired ones."""
         return frozenset(one.key for one in self.known if not one.is_active)
@@ -64,6 +76,12 @@ class Categories:
     def retired_names(self) -> frozenset[str]:
         """Names of the retired ones."""
         return frozenset(one.name for one in self.known if not one.is_active)
+
+    @property
+    def retired_words(self) -> frozenset[str]:
+        """Every key and name that only retired ones have or had."""
+        retired = {word for one in self.known if not one.is_active for word in one.words}
+        return frozenset(retired - {word for one in self.active for word in one.words})
 
     @property
     def names(self) -> dict[str, str]:
@@ -89,6 +107,21 @@ class Categories:
         words = {name: one.key for one in self.active for name in one.former_names}
         words |= {one.key: one.key for one in self.active}
         return words | {one.name: one.key for one in self.active}
+
+    def of_any_name(self, name: str) -> Category | None:
+        """The category that has, or else had, a name; None if none did."""
+        former = (one for one in reversed(self.known) if name in one.words)
+        return self.named(name) or next(former, None)
+
+    def present_name(self, name: str) -> str:
+        """What a category is called now, by any name that it had; an unknown name stays."""
+        one = self.of_any_name(name)
+        return name if one is None else one.name
+
+    def retired_among(self, names: Iterable[str]) -> list[str]:
+        """The present names of those that are retired, by any name that they had."""
+        known = filter(None, map(self.of_any_name, names))
+        return [one.name for one in known if not one.is_active]
 
     def changed(self, category: Category) -> "Categories":
         """With another value for the category of the same key."""
@@ -217,14 +250,45 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def renamed(known: Categories, old: str, new: str) -> Categories:
-    """Give a category another name.
+def parse_label(text: str) -> int:
+    """A label as a person writes it.
 
     Raises:
-        ConfigError: there is no such category, or another one has the name.
+        ConfigError: it is no whole number from 0 to `MAX_LABEL`.
     """
-    if known.named(old) is None and known.named(new) is not None:
-        return known  # done already
+    word = text.strip()
+    is_number = word.isdecimal() and len(word) <= _MOST_DIGITS
+    return check_label(int(word)) if is_number else _refuse_label(word)
+
+
+def check_label(label: int) -> int:
+    """The same label, if it can be one.
+
+    Raises:
+        ConfigError: it is out of bounds.
+    """
+    return label if 0 <= label <= MAX_LABEL else _refuse_label(label)
+
+
+_MOST_DIGITS = 1000
+"""Python refuses to read numbers of some thousand digits."""
+
+
+def _refuse_label(label: object) -> NoReturn:
+    raise ConfigError(f"{label} cannot be a label: give a whole number from 0 to {MAX_LABEL:,}")
+
+
+def renamed(known: Categories, old: str, new: str) -> Categories:
+    """Give a category another name; nothing changes where exactly this was the last change.
+
+    Raises:
+        ConfigError: there is no such category, it has the name already, or another one has it.
+    """
+    if old == new:
+        raise ConfigError(f"both names are {new!r}: give the present name, then a new one")
+    done = known.named(new)
+    if known.named(old) is None and done is not None and done.former_names[-1:] == (old,):
+        return known
     one = _require(known, old)
     other = next((c for c in known.known if c.name.lower() == new.lower() and c is not one), None)
     if other is not None:
@@ -237,20 +301,24 @@ def relabelled(known: Categories, labels: Mapping[str, int]) -> Categories:
     """Give categories other labels, all at once, so that two can be exchanged.
 
     Raises:
-        ConfigError: there is no such category, or two would have the same label.
+        ConfigError: there is no such category, a label is out of bounds, or two categories would
+            have the same one.
     """
     result = known
     for name, label in labels.items():
-        result = result.changed(replace(_require(known, name), label=label))
-    by_label: dict[int | None, str] = {}
-    for one in result.active:
-        if one.label is not None and one.label in by_label:
+        result = result.changed(replace(_require(known, name), label=check_label(label)))
+    by_label: dict[int, str] = {}
+    # Those with a new label come last, so that the others are the ones that are in the way.
+    for one in sorted(result.active, key=lambda one: one.name in labels):
+        if one.label is None:
+            continue
+        holder = by_label.setdefault(one.label, one.name)
+        if holder != one.name:
             raise ConfigError(
-                f"{by_label[one.label]!r} and {one.name!r} would both have label {one.label}: "
-                f"change both at once, as in  naturalist category relabel {one.name} "
-                f"{one.label} {by_label[one.label]} N"
+                f"{holder!r} and {one.name!r} would both have label {one.label}: change both "
+                f"at once, as in  naturalist category relabel {one.name} {one.label} "
+                f"{holder} N"
             )
-        by_label[one.label] = one.name
     return result
 
 
@@ -276,9 +344,23 @@ def restored(known: Categories, name: str) -> Categories:
     return known.changed(replace(one, retired_at=None))
 
 
+def all_retired_message(known: Categories) -> str:
+    """What to do where every category is retired."""
+    names = ", ".join(one.name for one in known.known)
+    return (
+        f"every category is retired ({names}), so there is no picture to work on: take one back "
+        f"with  naturalist category restore {known.known[0].name}  and then  naturalist run"
+    )
+
+
 def _require(known: Categories, name: str) -> Category:
     one = known.named(name)
     if one is None:
-        names = ", ".join(c.name for c in known.known) or "none yet"
+        names = ", ".join(map(_with_former_names, known.known)) or "none yet"
         raise ConfigError(f"this workspace has no category {name!r}: choose from {names}")
     return one
+
+
+def _with_former_names(one: Category) -> str:
+    before = f" (earlier {', '.join(one.former_names)})" if one.former_names else ""
+    return one.name + before

@@ -193,7 +193,7 @@ def test_a_rollback_and_what_it_was_are_told(
     naturalist: Naturalist, grown: PublishedCollection
 ) -> None:
     words = ["snapshots", "rollback", "000001", "--why", "wrong labels", "--url", grown.url]
-    assert "latest is snapshot 000001 now; it was 000002" in naturalist(*words).out
+    assert "latest is held at snapshot 000001; it was 000002" in naturalist(*words).out
     assert naturalist(*words, "--json").json["changed"] is False
 
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from naturalist.config import Config, load_config
 from naturalist.curation import categories as curation
 from naturalist.curation.takedown import gone, take_down
 from naturalist.errors import ConfigError
+from naturalist.features import open_features
 from naturalist.running import workspace
 from naturalist.stores import open_store
+from naturalist.studies.classifier.evidence import nearest
 
 SEEDS = {"plant": range(6), "animal": range(10, 16), "human": range(20, 26)}
 MODES = ("hardlink", "copy", "move", "reference")
@@ -167,21 +170,131 @@ def test_a_retired_category_is_in_nothing_and_comes_back_as_it_was(
     assert (again.features == whole.features).all()
 
 
+SECRET = 77
+"""Seed of a picture whose file name, copy and caption are published before it is taken down."""
+
+
+def make_with_secrets(folder: Path) -> Path:
+    """A published collection with columns, a copy, and a conflict with a category to be retired."""
+    sources = tiny.make_sources(folder / "in", SEEDS)
+    for name in ("secret-name.png", "secret-other.png"):
+        tiny.write_picture(folder / "in" / "plant" / name, SECRET)
+    tiny.write_picture(folder / "in" / "plant" / "like-another.png", SEEDS["human"][0])
+    (folder / "captions.csv").write_text("file,caption\nsecret-name.png,secret-caption\n")
+    published = {"url": str(folder / "published"), "pictures": "objects", "columns": ["*"]}
+    path = tiny.config_file(folder, sources, publish=published)
+    rule = {"file": "captions.csv", "key": "file"}
+    content = tiny.settings(sources)
+    content["category"][0]["source"][0]["metadata"] = [rule]
+    text = path.read_text().splitlines()
+    text[2] = f"category = {tiny._toml(content['category'])}"
+    path.write_text("\n".join(text) + "\n")
+    tiny.make_all(load_config(path))
+    return path
+
+
+def everything(place: Path) -> dict[str, bytes]:
+    """Every file of a published folder by its key: name, bytes, and what is compressed in them."""
+    files = {str(f.relative_to(place)): f for f in place.rglob("*") if f.is_file()}
+    return {key: key.encode() + legible(f.name, f.read_bytes()) for key, f in files.items()}
+
+
+def naming(place: Path, words: list[bytes]) -> dict[str, set[str]]:
+    """The words that each file of a published folder has, where it has any."""
+    result = {
+        key: {word.decode("latin-1") for word in words if word in text}
+        for key, text in everything(place).items()
+    }
+    return {key: words for key, words in result.items() if words}
+
+
 def test_after_a_prune_no_byte_that_is_published_names_what_was_withheld(tmp_path: Path) -> None:
-    path = make(tmp_path)
-    names = [b"human_id_", b"/human/", b"plant_id_3"]
+    path = make_with_secrets(tmp_path)
     place = tmp_path / "published"
-    everything = [legible(f.name, f.read_bytes()) for f in place.rglob("*") if f.is_file()]
-    assert all(any(name in text for text in everything) for name in names)
-    take_down(load_config(path), ["plant_id_3"], "asked", "me")
+    (row,) = (r for r in tiny.ledger_rows(load_config(path)) if r["path"] == b"secret-name.png")
+    digest = row["sha256"]
+    secrets = [b"secret-name", b"secret-other", b"secret-caption", digest.hex().encode()]
+    secrets += [str(digest).encode(), tiny.picture(SECRET), row["pic_id"].encode()]
+    words = [*secrets, b"human"]
+    named = naming(place, words)
+    assert {one for some in named.values() for one in some} >= {
+        w.decode("latin-1") for w in words[:3]
+    }
+
+    take_down(load_config(path), [row["pic_id"]], "asked", "me")
     curation.retire(path, "human")
     tiny.make_all(load_config(path))
-    snapshots.prune(open_store(str(place)), snapshots.PruneOptions(keep=1, grace_s=-60))
-    for file in (f for f in place.rglob("*") if f.is_file()):
-        text = legible(file.name, file.read_bytes()) + str(file.relative_to(place)).encode()
-        # The ledger says that a picture was taken down, so that no rollback brings it back.
-        allowed = {b"plant_id_3"} if file.relative_to(place).parts[0] == "ledger" else set()
-        assert {name for name in names if name in text} <= allowed, file
+    store = open_store(str(place))
+    snapshots.prune(store, snapshots.PruneOptions(keep=1, grace_s=-60))
+    left = naming(place, words)
+    # The ledger keeps the id, so that no rollback brings the picture back.
+    ids = {key: some for key, some in left.items() if some == {row["pic_id"]}}
+    assert ids
+    assert all(key.startswith("ledger/plant/") for key in ids)
+    # The Delta log keeps the names of tables that it removed, and no name of a picture.
+    others = {key: some for key, some in left.items() if key not in ids}
+    assert all(key.startswith("tables/_delta_log/") for key in others), others
+    assert {one for some in others.values() for one in some} == {"human"}
+
+    shutil.rmtree(place / "tables" / "_delta_log")
+    tiny.make_all(load_config(path))
+    assert naming(place, words).keys() == ids.keys()
+    assert consume.check_published(store).passed
+
+
+def test_the_published_row_of_a_picture_that_was_taken_down_says_that_and_no_more(
+    tmp_path: Path,
+) -> None:
+    path = make_with_secrets(tmp_path)
+    rows = tiny.ledger_rows(load_config(path))
+    (pic,) = (r["pic_id"] for r in rows if r["path"] == b"secret-name.png" and r["pic_id"])
+    take_down(load_config(path), [pic], "asked", "me")
+    tiny.make_all(load_config(path))
+    place = tmp_path / "published"
+    held = snapshots.read(open_store(str(place))).files
+    every = [file for file in held if file.name.startswith("ledger/plant/")]
+    amended = [place / file.key for file in every if "/amendments/" in file.name]
+    files = [place / file.key for file in every if "/amendments/" not in file.name]
+    with duckdb.connect() as connection:
+        ledger.add_views(connection, files, amended)
+        public = ledger.query(connection, "SELECT * FROM ledger").to_pylist()
+    private = [one for one in rows if one["category"] == "plant"]
+    assert len(public) == len(private)
+    (shown,) = (one for one in public if one["pic_id"] == pic)
+    assert (shown["outcome"], shown["reason"]) == ("refused", "taken_down")
+    blank = [one for one in public if one["path"] == b""]
+    assert sorted(one["outcome"] for one in blank) == ["duplicate", "refused"]
+    for one in blank:
+        assert (one["path_text"], one["sha256"], one["size_bytes"]) == ("", None, 0)
+    known = {one["path"]: one for one in private}
+    for one in public:
+        if one["path"]:
+            assert one["sha256"] == known[one["path"]]["sha256"]
+
+
+def test_who_reads_tables_sees_no_picture_that_was_taken_down_though_no_run_came_since(
+    tmp_path: Path,
+) -> None:
+    path = make(tmp_path)
+    config = load_config(path)
+    whole = consume.load(tmp_path / "work")
+    fingerprint = whole.fingerprint
+    kept = [name for name in whole.numpy().pic_ids.tolist() if name != "plant_id_3"]
+    take_down(config, ["plant_id_3"], "asked", "me")
+    held = consume.load(tmp_path / "work")
+    assert len(held) == len(kept) == 17
+    assert held.numpy().pic_ids.tolist() == kept
+    assert held.arrow()["picID"].to_pylist() == kept
+    assert sorted(n for b in held.batches(5, seed=1) for n in b.pic_ids.tolist()) == sorted(kept)
+    assert held.fingerprint != fingerprint
+    table = open_features(tmp_path / "work")
+    assert table.names().pic_ids.tolist() == table.read().pic_ids.tolist() == kept
+    gone = whole.numpy()
+    (row,) = (k for k, name in enumerate(gone.pic_ids.tolist()) if name == "plant_id_3")
+    ((first, *_),) = nearest(table, gone.features[row : row + 1], 3)
+    assert first["picID"] != "plant_id_3"
+    tiny.make_all(config)
+    assert consume.load(tmp_path / "work").numpy().pic_ids.tolist() == kept
 
 
 def test_a_retired_category_may_be_removed_from_the_file(tmp_path: Path) -> None:

@@ -79,11 +79,31 @@ def test_a_rollback_is_noted_in_the_store(grown: PublishedCollection) -> None:
     }
 
 
-def test_rolling_back_to_where_one_is_changes_nothing(local: PublishedCollection) -> None:
+def test_a_rollback_to_where_latest_is_holds_it_there(local: PublishedCollection) -> None:
+    done = snapshots.roll_back(local.store, "000001", "wait for the review")
+    assert (done.before, done.after, done.changed) == ("000001", "000001", True)
+    hold = snapshots.hold_of(local.store)
+    assert hold is not None
+    assert (hold.snapshot, hold.since, hold.why) == (
+        "000001",
+        done.held_since,
+        "wait for the review",
+    )
+    local.add("plant", [20])
+    local.publish()
+    assert latest(local) == "000001"
+    snapshots.release(local.store)
+    local.publish()
+    assert latest(local) == "000002"
+
+
+def test_a_rollback_to_where_latest_is_held_changes_nothing(local: PublishedCollection) -> None:
+    first = snapshots.roll_back(local.store, "000001")
     before = local.store.head(snapshots.LATEST)
-    assert not snapshots.roll_back(local.store, "000001").changed
+    again = snapshots.roll_back(local.store, "000001", "once more")
+    assert (again.changed, again.held_since) == (False, first.held_since)
     assert local.store.head(snapshots.LATEST) == before
-    assert maintenance.read(local.store).log == ()
+    assert len(maintenance.read(local.store).log) == 1
 
 
 def test_a_rollback_that_meets_a_publisher_says_what_to_do(
@@ -99,12 +119,12 @@ def test_a_rollback_that_meets_a_publisher_says_what_to_do(
 
 
 def test_one_can_roll_forward_again(grown: PublishedCollection) -> None:
-    for wanted in ("000001", "000002"):
+    for wanted in ("000001", "000002", "000003"):
         assert snapshots.roll_back(grown.store, wanted).changed
         assert latest(grown) == wanted
         assert snapshots.hold_of(grown.store)
-    assert snapshots.roll_back(grown.store, "000003").changed
-    assert snapshots.hold_of(grown.store) is None
+    snapshots.release(grown.store)
+    assert latest(grown) == "000003"
 
 
 def test_the_next_publish_after_a_rollback_takes_a_new_number(

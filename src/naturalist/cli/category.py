@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,7 +66,8 @@ def rename(
     _print(change, f"{name} is now {new_name}; {_NEXT}", json=json)
 
 
-@app.command(epilog=EXIT_CODES)
+# So that -1 is refused as a label.
+@app.command(epilog=EXIT_CODES, context_settings={"ignore_unknown_options": True})
 def relabel(
     pairs: Annotated[
         list[str],
@@ -102,10 +105,14 @@ def retire(
 
     Example: naturalist category retire human -c garden
     """
+    from naturalist.categories import all_retired_message
     from naturalist.curation import categories
 
     change = categories.retire(config, name)
-    _print(change, f"{name} is retired; {_NEXT}", json=json)
+    text = f"{name} is retired; {_NEXT}"
+    if change.categories.all_retired:
+        text += f"\n{all_retired_message(change.categories)}"
+    _print(change, text, json=json)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -126,12 +133,19 @@ def restore(
 
 
 def _labels(pairs: list[str]) -> dict[str, int]:
-    if len(pairs) % 2 or not all(label.isdecimal() for label in pairs[1::2]):
+    from naturalist.categories import parse_label
+
+    unknown = [text for text in pairs if re.fullmatch(r"-+[^\d-].*", text)]
+    if unknown:
+        raise ConfigError(f"No such option: {unknown[0]}; see --help")
+    if len(pairs) % 2:
         raise ConfigError(
-            f"{' '.join(pairs)!r}: expected pairs of a category and a whole number, such as: "
-            "plant 1 animal 0"
+            f"{' '.join(pairs)!r}: expected pairs of a category and a label, such as: plant 1 animal 0"
         )
-    return {name: int(label) for name, label in zip(pairs[::2], pairs[1::2], strict=True)}
+    twice = [name for name, k in Counter(pairs[::2]).items() if k > 1]
+    if twice:
+        raise ConfigError(f"{twice[0]} is given {pairs[::2].count(twice[0])} labels: give one")
+    return {name: parse_label(label) for name, label in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 def _print(change: Change, text: str, *, json: bool) -> None:

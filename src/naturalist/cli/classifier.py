@@ -60,8 +60,9 @@ def train(
     """Train a classifier on the tables.
 
     It combines nearest neighbours and a linear model in one ONNX file, and is evaluated by leaving
-    sources out. The first model of a workspace becomes its champion; later ones through `naturalist
-    refine`. With unchanged tables and settings, the existing model is kept.
+    sources out. The first model of a workspace becomes its champion, and so does one that replaces
+    a champion trained with a category that is retired now; others through `naturalist refine`. With
+    unchanged tables and settings, the existing model is kept.
 
     Example: naturalist train --from s3://bucket/garden --out models
     """
@@ -89,6 +90,8 @@ def train(
         f"{result['metrics']['sources']} sources, {len(result['categories'])} categories\n"
         f"balanced accuracy, each source left out in turn: {text}\n{result['folder']}"
     )
+    if result.get("replaces"):
+        output.print_text(f"it is the champion now: {result['replaces']}")
 
 
 def _options(config: Path) -> ClassifierOptions:

@@ -197,7 +197,7 @@ def rollback(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Point `latest` to an older snapshot, for all readers, and hold it there.
+    """Point `latest` to a snapshot, for all readers, and hold it there.
 
     Runs publish nothing until `naturalist snapshots release`. Refused for a snapshot that contains
     pictures taken down since, or a retired category.
@@ -215,11 +215,13 @@ def rollback(
         output.print_json(vars(done))
     elif done.changed:
         output.print_text(
-            f"latest is snapshot {done.after} now; it was {done.before}. Runs publish nothing "
+            f"latest is held at snapshot {done.after}; it was {done.before}. Runs publish nothing "
             "until  naturalist snapshots release"
         )
     else:
-        output.print_text(f"latest was snapshot {done.after} already")
+        output.print_text(
+            f"nothing to change: latest is held at snapshot {done.after} since {done.held_since}"
+        )
 
 
 @app.command(epilog=EXIT_CODES)

@@ -7,7 +7,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from naturalist import artifacts
-from naturalist.config.reading import file_of
+from naturalist.config.reading import file_of, parse_config
 from naturalist.errors import ConfigError
 
 
@@ -23,7 +23,7 @@ def change_categories(path: Path, names: Mapping[str, str], labels: Mapping[str,
         Whether the file was changed.
 
     Raises:
-        ConfigError: the file cannot be read.
+        ConfigError: the file cannot be read, or could not be read any more with these.
         WorkspaceError: it cannot be written.
     """
     file = file_of(path)
@@ -44,5 +44,13 @@ def change_categories(path: Path, names: Mapping[str, str], labels: Mapping[str,
                 source["categories"][label] = names[name]
     changed = tomlkit.dumps(document)
     if changed != text:
+        _check_readable(file, changed)
         artifacts.write_bytes(file, changed.encode())
     return changed != text
+
+
+def _check_readable(file: Path, text: str) -> None:
+    try:
+        parse_config(file, text)
+    except ConfigError as error:
+        raise ConfigError(f"with this change {error}\nNothing was changed") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from naturalist import catalogue
+from naturalist import catalogue, categories
 from naturalist.catalogue.records import licence_of
 from naturalist.config import patterns
 from naturalist.config.looking import (
@@ -81,15 +81,19 @@ def parse_category(text: str, s3: S3Section, *, each_folder: bool = False) -> Ne
     """
     name, equals, rest = text.partition("=")
     label, colon, sources = rest.partition(":")
-    if not (equals and colon and label.strip().isdecimal() and sources):
+    if not (equals and colon and label.strip() and sources):
         raise ConfigError(
             f"--category {text!r}: expected NAME=LABEL:SOURCE[,SOURCE...], such as "
             "plant=0:/data/flowers"
         )
+    try:
+        number = categories.parse_label(label)
+    except ConfigError as error:
+        raise ConfigError(f"--category {text!r}: {error}, as in plant=0:/data/flowers") from error
     result = [_source(part, name) for part in _split_sources(sources)]
     if each_folder:
         result = [one for source in result for one in _each_folder(source, s3)]
-    return NewCategory(name, int(label), tuple(result))
+    return NewCategory(name, number, tuple(result))
 
 
 def _split_sources(text: str) -> list[str]:

@@ -36,16 +36,28 @@ def load_config(path: Path) -> Config:
         ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
+    config = parse_config(path, text).in_folder(path.resolve().parent)
+    _check_apart(path, config)
+    _check_categories_apart(path, config)
+    return config
+
+
+def parse_config(path: Path, text: str) -> Config:
+    """The settings that a text holds; relative paths are left as they are.
+
+    Args:
+        path: the file that the text is of, for messages.
+        text: TOML.
+
+    Raises:
+        ConfigError: it is no TOML, or says something that is not allowed.
+    """
     try:
-        config = Config.model_validate(tomllib.loads(text))
+        return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(explain_syntax(path, text, error)) from error
     except ValidationError as error:
         raise ConfigError(explain(path, text, Config, error)) from error
-    config = config.in_folder(path.resolve().parent)
-    _check_apart(path, config)
-    _check_categories_apart(path, config)
-    return config
 
 
 def _check_categories_apart(path: Path, config: Config) -> None:

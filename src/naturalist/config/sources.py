@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from naturalist.categories import MAX_LABEL
 from naturalist.errors import ConfigError
 from naturalist.metadata import FileRule, FolderPattern, Match
 from naturalist.metadata.rules import ColumnType, Exif
@@ -169,7 +170,7 @@ class CategorySection(Section):
     """A category: name, integer label, sources, and its own image roots if it has some."""
 
     name: str
-    label: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+    label: Annotated[int, Field(ge=0, le=MAX_LABEL, strict=True)]
     roots: ImageRoots = ()
     source: tuple[SourceSection, ...] = ()
 

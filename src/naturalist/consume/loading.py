@@ -87,7 +87,7 @@ class Collection:
     @property
     def fingerprint(self) -> str:
         """Hex SHA-256 that changes when any table does."""
-        return artifacts.fingerprint([[file.name, file.sha256] for file in self.tables.files])
+        return artifacts.fingerprint([[file.name, file.fingerprint] for file in self.tables.files])
 
     def __len__(self) -> int:
         """Rows of all tables; tables that are not here yet are fetched."""

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from naturalist import categories, metadata, snapshots
+from naturalist import artifacts, categories, ledger, metadata, snapshots
 from naturalist.consume.folder import MANIFEST, path_of, read_manifest
 from naturalist.consume.selection import tables_of
 from naturalist.errors import ConfigError, NotFound
@@ -35,6 +35,13 @@ class TableFile:
     """The file with the columns that came along with its pictures."""
     size_bytes: int | None = None
     """What it must have when it is fetched."""
+    withheld: tuple[str, ...] = ()
+    """Pictures that it still has and that are withheld by now: no reader sees their rows."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any row that readers see does."""
+        return artifacts.fingerprint(self.sha256, self.withheld) if self.withheld else self.sha256
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,7 @@ def _workspace(folder: Path, snapshot: str | None) -> Tables:
     layout = Layout(folder)
     known = categories.read(layout)
     summary = metadata.read_summary(layout) or metadata.Summary()
+    gone = ledger.withheld(layout)
     files = [
         TableFile(
             f"tables/{key}/{path.name}",
@@ -170,6 +178,7 @@ def _workspace(folder: Path, snapshot: str | None) -> Tables:
             path,
             receipt.sha256[path.name],
             beside=_beside_in_workspace(layout, summary, key, path.name),
+            withheld=tables.withheld_since(receipt, key, gone.pictures),
         )
         for key, name in sorted(known.names.items())
         for path, receipt in tables.done_tables(layout, key)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -108,11 +109,13 @@ def _locked(file: TableFile) -> Iterator[None]:
 
 
 def count_rows(file: TableFile) -> int:
-    """Rows of a table; of Parquet only headers are read.
+    """Rows of a table; of Parquet only headers are read, unless some rows are withheld.
 
     Raises:
         StoreError: it breaks a bound of `snapshots.parquet`.
     """
+    if file.withheld:
+        return len(read(file, ["picID"]))
     if file.path.suffix == ".parquet":
         with _opened(file) as parquet:
             rows: int = parquet.metadata.num_rows
@@ -124,9 +127,19 @@ def count_rows(file: TableFile) -> int:
 def read(file: TableFile, columns: Sequence[str] = COLUMNS) -> pa.Table:
     """Read columns of a table, in the order asked for, with the types of `table_schema`.
 
+    Rows of pictures that are withheld by now are left out.
+
     Raises:
         StoreError: it is damaged, or breaks a bound of `snapshots.parquet`.
     """
+    if not file.withheld:
+        return _read(file, columns)
+    table = _read(file, [*(name for name in columns if name != "picID"), "picID"])
+    gone = pc.is_in(table["picID"], pa.array(file.withheld, pa.string()))
+    return table.filter(pc.invert(gone)).select(list(columns))
+
+
+def _read(file: TableFile, columns: Sequence[str]) -> pa.Table:
     if file.path.suffix == ".parquet":
         with _opened(file) as parquet:
             table = parquet.read(list(columns))

@@ -14,6 +14,7 @@ from naturalist import artifacts, categories, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.ledger import Outcome, Withheld
+from naturalist.ledger.public import taken_down
 from naturalist.reasons import Reason
 from naturalist.running import workspace
 from naturalist.schemas import AMENDMENT
@@ -52,18 +53,13 @@ def gone(config: Config) -> Gone:
         for key in config.names
         for path in config.layout.amendments(key).glob("takedown-*.parquet")
     }
-    return Gone(frozenset(takedowns), categories.read(config.layout).retired_names)
+    return Gone(frozenset(takedowns), categories.read(config.layout).retired_keys)
 
 
 def never_shown(config: Config) -> Withheld:
     """Pictures that were taken down, and retired categories: what no page may show again."""
-    ids = {
-        pic
-        for key in config.names
-        for path in config.layout.amendments(key).glob("takedown-*.parquet")
-        for pic in artifacts.read_parquet(path, ["pic_id"])["pic_id"].to_pylist()
-    }
-    return Withheld(frozenset(ids), categories.read(config.layout).retired_keys)
+    ids = taken_down(config.layout, config.names)
+    return Withheld(ids, categories.read(config.layout).retired_keys)
 
 
 def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:

@@ -9,15 +9,17 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist import artifacts, consume
+from naturalist import artifacts, categories, consume
 from naturalist.consume.locations import TableFile
 from naturalist.consume.reading import COLUMNS
 from naturalist.errors import ConfigError
 from naturalist.features.rows import Names, Rows, joined
+from naturalist.layout import Layout
 from naturalist.stages.tables import features_of
 from naturalist.stores import S3Options
 
@@ -136,11 +138,11 @@ def open_features(
             f"the tables of {place} are CSV and do not say the source of each picture: pull the "
             "Parquet tables"
         )
-    categories = dict(sorted(collection.labels.items(), key=lambda pair: pair[1]))
+    labels = dict(sorted(collection.labels.items(), key=lambda pair: pair[1]))
     return FeatureTable(
-        tuple(_file(collection, file, categories) for file in collection.tables.files),
+        tuple(_file(collection, file, labels) for file in collection.tables.files),
         collection.dim,
-        categories,
+        labels,
         str(place),
         collection.backbone,
         has_sources,
@@ -148,8 +150,11 @@ def open_features(
     )
 
 
-def _no_rows(what: str) -> ConfigError:
-    return ConfigError(f"the tables of {what} have no rows yet: begin with  naturalist run")
+def _no_rows(place: str) -> ConfigError:
+    known = categories.read(Layout(Path(place)))
+    if known.all_retired:
+        return ConfigError(categories.all_retired_message(known))
+    return ConfigError(f"the tables of {place} have no rows yet: begin with  naturalist run")
 
 
 def _file(
@@ -158,7 +163,7 @@ def _file(
     one = replace(collection, tables=replace(collection.tables, files=(file,)))
     return FeatureFile(
         file.name,
-        file.sha256,
+        file.fingerprint,
         partial(_read, one, file, categories, collection.dim),
         partial(_read, one, file, categories, 0),
     )
@@ -177,5 +182,5 @@ def _read(
         part["category_label"].to_numpy(),
         np.array(sources, np.str_),
         categories,
-        file.sha256,
+        file.fingerprint,
     )

@@ -17,10 +17,13 @@ class Withheld:
     Attributes:
         pictures: those that are no longer accepted, of the categories that are not retired.
         retired: keys of retired categories, all of whose pictures are left out.
+        words: every key and name that retired categories have or had, but for those that are also
+            of another one; texts that have such a word are left out.
     """
 
     pictures: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
     _array: pa.Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -46,4 +49,4 @@ def withheld(layout: Layout) -> Withheld:
     known = categories.read(layout)
     active = [one.key for one in known.active]
     gone = {name for key in active for name in not_accepted(layout, key)}
-    return Withheld(frozenset(gone), known.retired_keys)
+    return Withheld(frozenset(gone), known.retired_keys, known.retired_words)

@@ -12,6 +12,7 @@ from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.stores import S3Options
 from naturalist.studies.classifier import champions
+from naturalist.studies.classifier.model import read_classifier
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.study import EvaluationStudy, ModelStudy
 from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
@@ -41,15 +42,17 @@ def train(config: Config, progress: Progress) -> dict[str, Any]:
     """Train a classifier of the tables of a workspace, unless it is there.
 
     Returns:
-        What its `model.json` says, `folder`, `new`, and whether it is the `champion`.
+        What its `model.json` says, `folder`, `new`, whether it is the `champion`, and `replaces`:
+        why it became that now; empty if it did not.
 
     Raises:
         ConfigError: the tables cannot be learnt from.
         WorkspaceLocked: another process is writing.
         MissingExtra: SciPy is not installed.
     """
-    made, result = _study_here(config, progress, ModelStudy)
-    return _trained(made, result) | {"champion": _is_champion(config, made)}
+    made, result, replaces = _study_here(config, progress, ModelStudy)
+    is_champion = champions.champion(config.layout) == made.folder.name
+    return _trained(made, result) | {"champion": is_champion, "replaces": replaces}
 
 
 def train_elsewhere(
@@ -81,7 +84,7 @@ def evaluate(config: Config, progress: Progress) -> dict[str, Any]:
         WorkspaceLocked: another process is writing.
         MissingExtra: SciPy or matplotlib is not installed.
     """
-    made, result = _study_here(config, progress, EvaluationStudy)
+    made, result, _ = _study_here(config, progress, EvaluationStudy)
     return _evaluated(made, result) | {"champion": champions.champion(config.layout)}
 
 
@@ -105,20 +108,15 @@ def _evaluated(made: ModelStudy, result: Result) -> dict[str, Any]:
 
 def _study_here(
     config: Config, progress: Progress, kind: type[ModelStudy]
-) -> tuple[ModelStudy, Result]:
-    """A model of the workspace; the first one is the champion."""
+) -> tuple[ModelStudy, Result, str]:
+    """A model of the workspace, and why it became the champion; see `champions.succeed`."""
     layout, options = config.layout, config.classifier
     workspace.reading(layout)
     with workspace.writing(config):
         made = kind(studies.training_rows(config), options, layout.models, progress)
         result = bring_up_to_date(made)
-        if champions.champion(layout) is None:
-            champions.record(layout, made.folder.name, "promote", champions.FIRST)
-    return made, result
-
-
-def _is_champion(config: Config, made: ModelStudy) -> bool:
-    return champions.champion(config.layout) == made.folder.name
+        replaces = champions.succeed(layout, made.folder.name)
+    return made, result, replaces
 
 
 def promote(config: Config, name: str, reason: str) -> dict[str, Any]:
@@ -147,8 +145,16 @@ def resolve_model(layout: Layout, name: str) -> Path:
     """The ONNX file of a model: of the champion, of one by its id, or a file or folder.
 
     Raises:
-        ConfigError: there is no such model.
+        ConfigError: there is no such model, it cannot be read, or a category that it answers with
+            is retired in the workspace.
     """
+    path = _model_file(layout, name)
+    model = read_classifier(path)
+    champions.check_answers(layout, model.id, model.categories)
+    return path
+
+
+def _model_file(layout: Layout, name: str) -> Path:
     path = Path(name)
     if name and path.is_file():
         return path

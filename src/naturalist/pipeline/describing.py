@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from naturalist import backbones, categories, ledger
+from naturalist import backbones, ledger
 from naturalist.config import Config, SourceSection, patterns
 from naturalist.stages import publish, tables
 
@@ -19,11 +19,9 @@ def describe(config: Config) -> dict[str, Any]:
     keys = {name: key for key, name in config.names.items()}
     spec = backbones.describe(config.extract.backbone)
     columns = publish.published_columns(config.layout, config.publish.columns)
-    about = publish.about(
+    return publish.about(
         config.name, labels, rows, spec, list(_sources(config)), columns, keys=keys
     )
-    retired = sorted(categories.read(config.layout).retired_names)
-    return about | ({"retired": retired} if retired else {})
 
 
 def _sources(config: Config) -> Iterator[dict[str, Any]]:

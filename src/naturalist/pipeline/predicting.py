@@ -11,6 +11,8 @@ from typing import NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
+from naturalist import categories
+from naturalist.categories import Categories
 from naturalist.config import Config
 from naturalist.errors import ConfigError, SourceError
 from naturalist.features import FeatureTable, open_features
@@ -99,14 +101,26 @@ def predict_inputs(
 
     Raises:
         SourceError: there is no such file or folder.
-        ConfigError: there is no such model, or it cannot be read.
+        ConfigError: there is no such model, it cannot be read, or a category that it answers with
+            is retired in the workspace.
         BackboneError: its backbone is not on this machine.
         NaturalistError: workers are killed again and again.
     """
     names = find_pictures(inputs)
     path = Path(request.model) if config is None else resolve_model(config.layout, request.model)
     path = path / "model.onnx" if path.is_dir() else path
-    return predict(names, path, _options(config, request, len(names), path, progress), progress)
+    rows = predict(names, path, _options(config, request, len(names), path, progress), progress)
+    return rows if config is None else _renamed(rows, categories.read(config.layout))
+
+
+def _renamed(rows: Iterator[Row], known: Categories) -> Iterator[Row]:
+    """Rows with the present names of categories that were renamed after the model was trained."""
+    for row in rows:
+        if row["category"] is not None:
+            row["category"] = known.present_name(row["category"])
+            chances = row["probabilities"].items()
+            row["probabilities"] = {known.present_name(name): one for name, one in chances}
+        yield row
 
 
 def _options(

@@ -1,16 +1,19 @@
 """What a workspace holds now; costs summaries and receipts, not rows."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from naturalist import artifacts, backbones, categories, ledger
 from naturalist.config import Config
+from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
 from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.running import lock, workspace
 from naturalist.stages import extract, tables
+from naturalist.studies.classifier import champions
 
 
 class SourceStatus(TypedDict):
@@ -70,9 +73,19 @@ def collection_status(config: Config) -> CollectionStatus:
             for key, section in config.active.items()
         },
         "retired_categories": _retired(layout),
-        "warnings": input_warnings(config),
+        "warnings": [*input_warnings(config), *_model_warnings(layout)],
         "last_run": artifacts.read_json(runs[-1]) if runs else None,
     }
+
+
+def _model_warnings(layout: Layout) -> Iterator[str]:
+    champion = champions.champion(layout)
+    if champion is None:
+        return
+    try:
+        champions.check_answers(layout, champion, champions.retired_answers(layout, champion))
+    except ConfigError as error:
+        yield f"predict has no classifier to use: {error}"
 
 
 def _retired(layout: Layout) -> list[str]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from naturalist import backbones, ledger
+from naturalist import backbones, categories, ledger
 from naturalist.config import Config
 from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
@@ -180,6 +180,9 @@ def drift(
     if batch is None and not source:
         batch = newest_batch(config)
         if batch is None:
+            known = categories.read(layout)
+            if known.all_retired:
+                raise ConfigError(categories.all_retired_message(known))
             raise ConfigError("no pictures have been accepted yet: start with `naturalist run`")
     model = covering_model(layout, batch)
     return DriftStudy(

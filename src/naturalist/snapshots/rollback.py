@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,19 @@ from naturalist.stores import Store
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What a rollback did."""
+    """What a rollback did.
+
+    Attributes:
+        before: id of the snapshot that `latest` pointed to.
+        after: id of the one that it points to now.
+        changed: whether `latest` was written; False if it was held there already.
+        held_since: since when publishing leaves `latest` there, ISO 8601 in UTC.
+    """
 
     before: str
     after: str
     changed: bool
+    held_since: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Gone:
 
     Attributes:
         takedowns: names of the files that list pictures that were taken down.
-        retired: names of categories that are retired.
+        retired: keys of categories that are retired.
     """
 
     takedowns: frozenset[str] = frozenset()
@@ -60,8 +68,8 @@ class Gone:
 def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()) -> RolledBack:
     """Point `latest` to another snapshot, note it in the store's log, and hold publishing.
 
-    While it is held, publishing leaves `latest` alone; see `release`. Going on to the newest
-    snapshot holds nothing.
+    While it is held, publishing leaves `latest` alone; see `release`. The snapshot may be the one
+    that `latest` points to already.
 
     Args:
         store: where it is published.
@@ -77,17 +85,18 @@ def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()
     """
     newest(store)  # where nothing is published, nothing is written either
     with maintenance.held(store, "rollback") as lease:
+        held = hold_of(store)
         current, version = newest(store)
         expected = read(store, snapshot_id)
-        if expected.id == current.id:
-            return RolledBack(current.id, expected.id, changed=False)
-        _check_nothing_gone(expected, current, gone)
+        if expected.id == current.id and held is not None:
+            return RolledBack(current.id, expected.id, changed=False, held_since=held.since)
+        _check_nothing_gone(expected, read(store, ids(store)[-1]), gone)
         _check_complete(store, expected)
-        hold = None if expected.id == ids(store)[-1] else _hold(why)
+        hold = _hold(why)
         _point_to(store, pointer_to(expected, hold), version)
         delta.follow(store, expected.id, expected.files)
         lease.record("rollback", before=current.id, after=expected.id, why=why)
-    return RolledBack(current.id, expected.id, changed=True)
+    return RolledBack(current.id, expected.id, changed=True, held_since=hold["since"])
 
 
 def _point_to(store: Store, pointer: bytes, version: str | None) -> None:
@@ -141,17 +150,28 @@ def hold_of(store: Store) -> Hold | None:
     return Hold(pointer.snapshot, pointer.hold.since, pointer.hold.why)
 
 
-def _check_nothing_gone(snapshot: Snapshot, current: Snapshot, gone: Gone) -> None:
-    later = (_takedowns(current) | gone.takedowns) - _takedowns(snapshot)
-    retired = gone.retired | set(current.about.get("retired", ()))
-    shown = sorted(retired & snapshot.labels.keys())
-    what = [f"category {name!r}, which was retired" for name in shown]
+def _check_nothing_gone(snapshot: Snapshot, newest_one: Snapshot, gone: Gone) -> None:
+    later = (_takedowns(newest_one) | gone.takedowns) - _takedowns(snapshot)
+    # Only a category that is retired leaves; no snapshot names one that is.
+    left = _with_rows(snapshot).keys() - {key for key, _ in _keyed(newest_one)}
+    shown = [name for key, name in _with_rows(snapshot).items() if key in left | gone.retired]
+    what = [f"category {name!r}, which was retired" for name in sorted(shown)]
     what += ["pictures that were taken down after it was published"] if later else []
     if what:
         raise ConfigError(
             f"snapshot {snapshot.id} shows {' and '.join(what)}: going back to it would publish "
             "them again. `latest` was left as it is; choose a later snapshot, or publish again"
         )
+
+
+def _keyed(snapshot: Snapshot) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for one in snapshot.about.get("categories", ()):
+        yield one.get("key", one["name"]), one
+
+
+def _with_rows(snapshot: Snapshot) -> dict[str, str]:
+    """The name of each category with rows, by its key."""
+    return {key: one["name"] for key, one in _keyed(snapshot) if one.get("table_rows")}
 
 
 def _takedowns(snapshot: Snapshot) -> frozenset[str]:

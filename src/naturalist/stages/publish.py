@@ -22,13 +22,16 @@ from naturalist import __version__, artifacts, ledger, metadata, snapshots
 from naturalist.backbones import BackboneSpec
 from naturalist.errors import Conflict, StoreError
 from naturalist.layout import Layout
-from naturalist.schemas import PRIVATE_AMENDMENT_COLUMNS, PRIVATE_LEDGER_COLUMNS, data_dictionary
+from naturalist.ledger.public import Unnamed, public_amendments, public_rows, unnamed
+from naturalist.schemas import data_dictionary
 from naturalist.snapshots import FORMAT, LATEST, File, delta, maintenance
 from naturalist.stages import tables
 from naturalist.stages.cards import CARD, CROISSANT, CardFile, croissant, data_card
 from naturalist.stores import ObjectInfo, Store, Upload
 
 _HASH_LETTERS = 16
+_PUBLIC_FORMAT = 2
+"""Changes when the published ledger does, though its rows are the same."""
 SITE_MARKER = "naturalist-export.json"
 
 
@@ -157,15 +160,16 @@ def _some_columns(
 
 
 def _ledger(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
+    without = unnamed(layout)
     for category in sorted(labels):
         for summary in ledger.batches(layout, category):
             source = layout.batch(category, summary.batch)
             name = f"ledger/{category}/{source.name}"
-            yield _public(source, layout, name, summary.sha256, PRIVATE_LEDGER_COLUMNS)
+            yield _public(source, layout, name, summary.sha256, without, public_rows)
         for source in sorted(layout.amendments(category).glob("*.parquet")):
             name = f"ledger/{category}/amendments/{source.name}"
             sha256 = artifacts.sha256_file(source)
-            yield _public(source, layout, name, sha256, PRIVATE_AMENDMENT_COLUMNS)
+            yield _public(source, layout, name, sha256, without, public_amendments)
 
 
 def previews(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
@@ -210,12 +214,19 @@ def without(
     return path
 
 
-def _public(source: Path, layout: Layout, name: str, sha256: str, private: Sequence[str]) -> Item:
-    """A copy of a file of the ledger without its private columns."""
+def _public(
+    source: Path,
+    layout: Layout,
+    name: str,
+    sha256: str,
+    without: Unnamed,
+    as_published: Callable[[pa.Table, Unnamed], pa.Table],
+) -> Item:
+    """A copy of a file of the ledger as it is published."""
     path = layout.outbox / name
-    expected = artifacts.fingerprint(sha256, list(private))
+    expected = artifacts.fingerprint(_PUBLIC_FORMAT, sha256, without.fingerprint)
     if not artifacts.is_done(path, expected):
-        rows = artifacts.read_parquet(source).drop_columns(list(private))
+        rows = as_published(artifacts.read_parquet(source), without)
         artifacts.write_parquet(path, rows)
         digest = {path.name: artifacts.sha256_file(path)}
         artifacts.write_receipt(path, artifacts.Receipt(expected, rows.num_rows, digest))

@@ -7,7 +7,7 @@ a takedown) leave their table and no other row moves.
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -281,3 +281,21 @@ def done_tables(layout: Layout, category: str) -> list[tuple[Path, artifacts.Rec
         if receipt is not None:
             result.append((path, receipt))
     return result
+
+
+def withheld_since(
+    receipt: artifacts.Receipt, category: str, gone: Collection[str]
+) -> tuple[str, ...]:
+    """Pictures that were withdrawn after a table of a category was written.
+
+    Args:
+        receipt: of the table.
+        category: its key.
+        gone: every picture that is withheld now.
+    """
+    numbers = receipt.facts.get("numbers")
+    if not numbers:
+        return ()
+    own = [name for name in gone if name.rpartition("_id_")[0] == category]
+    later = set(ledger.between(own, *numbers)) - set(receipt.facts.get("withheld", ()))
+    return tuple(sorted(later, key=pic_number))

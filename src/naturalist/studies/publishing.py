@@ -5,6 +5,7 @@ it. A text that names such a picture, groups of near duplicates with one, and th
 a study that has one are left out until the study is made again.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,9 +38,7 @@ def study_items(layout: Layout, *, thumbnails: bool) -> list[Item]:
     folders = [] if _has_any(layout.near_duplicates, gone) else [layout.near_duplicates.parent]
     for kind in (layout.maps, layout.samples, layout.clusterings):
         folders += sorted(path for path in kind.glob("*") if path.is_dir())
-    champion = champions.champion(layout)
-    if champion is not None and _knows_retired(layout.model(champion), gone):
-        champion = None
+    champion = champions.usable_champion(layout)
     if champion is not None:
         folders.append(layout.model(champion))
     items = [
@@ -49,7 +48,7 @@ def study_items(layout: Layout, *, thumbnails: bool) -> list[Item]:
         for item in _folder(layout, folder, gone, thumbnails=thumbnails)
     ]
     if champion is not None:
-        items.append(_item(layout, layout.champion))
+        items.append(_champion(layout, gone))
     return items + list(_reports(layout, gone))
 
 
@@ -85,17 +84,25 @@ def _reports(layout: Layout, gone: Withheld) -> Iterator[Item]:
 
 def _names(path: Path, gone: Withheld) -> bool:
     """Whether a text names one of the pictures that are gone, or a retired category."""
-    if not gone:
-        return False
-    text = path.read_bytes()
+    return bool(gone) and _has_names(path.read_bytes(), gone)
+
+
+def _has_names(text: bytes, gone: Withheld) -> bool:
     if any(name.decode() in gone for name in set(_NAMES.findall(text))):
         return True
-    return any(re.search(rf"\b{re.escape(key)}\b".encode(), text) for key in gone.retired)
+    words = (re.escape(word) for word in gone.words)
+    return any(re.search(rf"(?<![\w-]){word}(?![\w-])".encode(), text) for word in words)
 
 
-def _knows_retired(model: Path, gone: Withheld) -> bool:
-    """Whether a classifier was trained on a category that is retired now."""
-    return any(_names(path, Withheld(retired=gone.retired)) for path in model.glob("card.md"))
+def _champion(layout: Layout, gone: Withheld) -> Item:
+    """Which model is in use, and why; without decisions whose reasons name what is gone."""
+    held = artifacts.read_json(layout.champion)
+    history = [one for one in held["history"] if not _has_names(json.dumps(one).encode(), gone)]
+    if len(history) == len(held["history"]):
+        return _item(layout, layout.champion)
+    path = layout.outbox / layout.champion.relative_to(layout.root)
+    artifacts.write_json(path, held | {"history": history})
+    return publish.item(_name(layout, layout.champion), path)
 
 
 def _has_any(path: Path, gone: Withheld) -> bool:

@@ -2,10 +2,11 @@
 
 import datetime as dt
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from naturalist import artifacts
+from naturalist import artifacts, categories
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 
@@ -22,6 +23,58 @@ def champion(layout: Layout) -> str | None:
     """The id of the model in use; None if there is none yet."""
     result: str | None = _read(layout)["champion"]
     return result
+
+
+def usable_champion(layout: Layout) -> str | None:
+    """The model in use; None if there is none, or a category that it answers with is retired."""
+    now = champion(layout)
+    return None if now is None or retired_answers(layout, now) else now
+
+
+def retired_answers(layout: Layout, model: str) -> list[str]:
+    """The retired categories that a model answers with, by their present names."""
+    facts = artifacts.read_json(layout.model(model) / "model.json") or {}
+    return categories.read(layout).retired_among(facts.get("categories", ()))
+
+
+def check_answers(layout: Layout, model: str, names: Iterable[str]) -> None:
+    """Check that a model answers with no category that is retired in a workspace.
+
+    Args:
+        layout: the workspace.
+        model: id of the model.
+        names: of the categories that it answers with.
+
+    Raises:
+        ConfigError: one of them is retired.
+    """
+    retired = categories.read(layout).retired_among(names)
+    if retired:
+        raise ConfigError(
+            f"model {model} was trained with {_listed(retired)}, retired since: train another one "
+            "with  naturalist train  (it becomes the champion), or take the category back with  "
+            f"naturalist category restore {retired[0]}"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"categor{'y' if len(names) == 1 else 'ies'} {', '.join(names)}"
+
+
+def succeed(layout: Layout, model: str) -> str:
+    """Make a model the champion where none can be used: there is none, or a category is retired.
+
+    Returns:
+        Why it is the champion now; empty if the champion stays what it is.
+    """
+    now = champion(layout)
+    if now == model or (now is not None and usable_champion(layout) == now):
+        return ""
+    reason = FIRST
+    if now is not None:
+        reason = f"it replaces {now}, which was trained with a category that is retired now"
+    record(layout, model, "promote", reason)
+    return reason
 
 
 def history(layout: Layout) -> list[dict[str, Any]]:
@@ -113,9 +166,10 @@ def promote(layout: Layout, name: str, reason: str) -> dict[str, Any]:
     """Make a model the champion by a person's word.
 
     Raises:
-        ConfigError: there is no such model, or it is the champion already.
+        ConfigError: there is no such model, it is the champion already, or it answers with a
+            retired category.
     """
-    model_folder(layout, name)
+    _check_usable(layout, name)
     if champion(layout) == name:
         raise ConfigError(f"{name} is the champion already")
     return record(layout, name, "promote", reason)
@@ -125,7 +179,8 @@ def roll_back(layout: Layout, reason: str) -> dict[str, Any]:
     """Go back to the champion before this one; going back twice goes back two champions.
 
     Raises:
-        ConfigError: there was none before, or its folder is gone.
+        ConfigError: there was none before, its folder is gone, or it answers with a retired
+            category.
     """
     line: list[str] = []
     for entry in history(layout):
@@ -135,5 +190,10 @@ def roll_back(layout: Layout, reason: str) -> dict[str, Any]:
             line.pop()
     if len(line) < 2:
         raise ConfigError("there is no champion before this one to go back to")
-    model_folder(layout, line[-2])
+    _check_usable(layout, line[-2])
     return record(layout, line[-2], "rollback", reason)
+
+
+def _check_usable(layout: Layout, name: str) -> None:
+    model_folder(layout, name)
+    check_answers(layout, name, retired_answers(layout, name))

@@ -7,11 +7,13 @@ trained with the other pictures of its source and without it and its near duplic
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import artifacts
+from naturalist.categories import Categories
 from naturalist.studies.classifier.methods.held_out import learned
 from naturalist.studies.classifier.methods.linear import softmax
 from naturalist.studies.classifier.methods.splits import folds_within
@@ -37,8 +39,23 @@ class NewPictures:
     challenger: NDArray[np.float32]
 
 
+def facts_of(model: Path, known: Categories) -> dict[str, Any]:
+    """What a `model.json` says, its categories by their present names."""
+    facts: dict[str, Any] = artifacts.read_json(model / "model.json")
+    return facts | {
+        "categories": [known.present_name(name) for name in facts["categories"]],
+        "sources": [
+            one | {"category": known.present_name(one["category"])} for one in facts["sources"]
+        ],
+    }
+
+
 def new_pictures(
-    rows: TrainingRows, options: ClassifierOptions, champion: Path, challenger: Path
+    rows: TrainingRows,
+    options: ClassifierOptions,
+    champion: Path,
+    challenger: Path,
+    known: Categories,
 ) -> NewPictures | None:
     """Predict the pictures of sources that came after the champion by both models.
 
@@ -46,12 +63,12 @@ def new_pictures(
         rows: what the challenger was made of.
         options: how.
         champion, challenger: folders of the models.
+        known: the categories of the workspace.
 
     Returns:
         None where there are no such pictures, or the champion takes other features or categories.
     """
-    before = artifacts.read_json(champion / "model.json")
-    after = artifacts.read_json(challenger / "model.json")
+    before, after = facts_of(champion, known), facts_of(challenger, known)
     same = all(before[key] == after[key] for key in ("backbone_id", "categories"))
     new = _of_new_sources(rows, before["sources"])
     if not same or not new.any():

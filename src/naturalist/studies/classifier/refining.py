@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from naturalist import artifacts
+from naturalist import artifacts, categories
+from naturalist.categories import Categories
 from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 from naturalist.progress import Progress
@@ -27,7 +28,7 @@ from naturalist.studies.classifier.answers import (
     paired_answers,
 )
 from naturalist.studies.classifier.evaluating import evaluate, is_evaluated
-from naturalist.studies.classifier.held_back import NewPictures, new_pictures
+from naturalist.studies.classifier.held_back import NewPictures, facts_of, new_pictures
 from naturalist.studies.classifier.methods.comparing import (
     Comparison,
     Verdict,
@@ -82,9 +83,9 @@ def refine(
         return _decision(
             layout, name, "none", "the champion was made again: its folder was not whole"
         )
-    if now is None:
-        champions.record(layout, name, "promote", champions.FIRST)
-        return _decision(layout, name, "promote", champions.FIRST)
+    reason = champions.succeed(layout, name)
+    if reason:
+        return _decision(layout, name, "promote", reason)
     return challenge(rows, options, layout, name, margin=margin)
 
 
@@ -98,7 +99,7 @@ def settled(
         return _decision(
             layout, name, "none", "the champion is of these tables and options already"
         )
-    reason = champions.refused_by(layout, name)
+    reason = champions.refused_by(layout, name) if champions.usable_champion(layout) else None
     if reason is not None and champions.is_trained(folder):
         return _decision(layout, name, "none", f"refused already: {reason}")
     return None
@@ -123,7 +124,8 @@ def challenge(
 ) -> dict[str, Any]:
     """Compare a model with the champion, write that down, and promote it or refuse it."""
     now = champions.model_folder(layout)
-    facts, verdict = compared(rows, options, now, layout.model(challenger), margin)
+    known = categories.read(layout)
+    facts, verdict = compared(rows, options, now, layout.model(challenger), margin, known)
     artifacts.write_json(layout.model(challenger) / "comparison.json", facts)
     action: champions.Action = "promote" if verdict.promote else "refuse"
     champions.record(layout, challenger, action, verdict.reason, compared_with=now.name)
@@ -137,13 +139,18 @@ def _decision(layout: Layout, model: str, action: str, reason: str) -> dict[str,
 
 
 def compared(
-    rows: TrainingRows, options: ClassifierOptions, champion: Path, challenger: Path, margin: float
+    rows: TrainingRows,
+    options: ClassifierOptions,
+    champion: Path,
+    challenger: Path,
+    margin: float,
+    known: Categories,
 ) -> tuple[dict[str, Any], Verdict]:
     """A challenger against a champion on pictures that neither was trained with, as JSON values."""
-    before, after = (_categories(folder) for folder in (champion, challenger))
+    before, after = (facts_of(folder, known)["categories"] for folder in (champion, challenger))
     gone = [name for name in before if name not in after]
-    pairs = _paired(rows, champion, challenger)
-    fresh = new_pictures(rows, options, champion, challenger)
+    pairs = _paired(rows, champion, challenger, known)
+    fresh = new_pictures(rows, options, champion, challenger, known)
     names = sorted(after)
     old = paired_answers(rows, pairs, names)
     result = compare_answers(old) if pairs.num_rows else Comparison((), 0.0, 1.0)
@@ -175,10 +182,10 @@ def _with_new(
     return Verdict(verdict.promote, f"{verdict.reason} ({reported})")
 
 
-def _paired(rows: TrainingRows, champion: Path, challenger: Path) -> pa.Table:
+def _paired(rows: TrainingRows, champion: Path, challenger: Path, known: Categories) -> pa.Table:
     """What both said of each picture of the sample that both were tested on without its source."""
     expected = pa.array(rows.sample.pic_ids.tolist(), pa.string())
-    before, after = (_predictions(folder, expected) for folder in (champion, challenger))
+    before, after = (_predictions(folder, expected, known) for folder in (champion, challenger))
     joined = before.join(
         after,
         keys=["picID", "category"],
@@ -189,7 +196,7 @@ def _paired(rows: TrainingRows, champion: Path, challenger: Path) -> pa.Table:
     return joined.sort_by("picID").combine_chunks()
 
 
-def _predictions(folder: Path, expected: pa.Array) -> pa.Table:
+def _predictions(folder: Path, expected: pa.Array, known: Categories) -> pa.Table:
     path = folder / "predictions.parquet"
     if not path.exists():
         raise WorkspaceError(
@@ -201,12 +208,13 @@ def _predictions(folder: Path, expected: pa.Array) -> pa.Table:
         for batch in file.iter_batches(columns=_COLUMNS):
             keep = pc.and_(batch["held_out"], pc.is_in(batch["picID"], expected))
             parts.append(pa.Table.from_batches([batch]).filter(keep).drop_columns("held_out"))
-    return pa.concat_tables(parts)
-
-
-def _categories(folder: Path) -> list[str]:
-    result: list[str] = artifacts.read_json(folder / "model.json")["categories"]
-    return result
+    table = pa.concat_tables(parts)
+    for column in ("category", "predicted"):
+        names = [known.present_name(name) for name in table[column].to_pylist()]
+        table = table.set_column(
+            table.schema.get_field_index(column), column, pa.array(names, pa.string())
+        )
+    return table
 
 
 def _facts(

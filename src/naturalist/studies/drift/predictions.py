@@ -36,6 +36,7 @@ def covering_model(layout: Layout, batch: int | None) -> str:
     expected = pa.array(list(_some_of(layout, batch)), pa.string())
     champion = champions.champion(layout)
     names = [facts["id"] for facts in reversed(champions.models(layout))]
+    names = [name for name in names if not champions.retired_answers(layout, name)]
     for name in sorted(names, key=lambda name: name != champion):
         path = layout.model(name) / "predictions.parquet"
         if path.exists() and len(expected):

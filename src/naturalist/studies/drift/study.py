@@ -78,7 +78,7 @@ class DriftStudy(WholeStudy):
     @cached_property
     def _model_id(self) -> str:
         """The model that is asked about new sources; "" if there is none."""
-        return self.model or champions.champion(self.layout) or ""
+        return self.model or champions.usable_champion(self.layout) or ""
 
     @property
     def _answers(self) -> Ask | None:

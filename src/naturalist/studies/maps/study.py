@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 import resource
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -118,8 +119,9 @@ class MapStudy:
                 return Outgrown(kept, batch)
             batches.append(batch)
         summary = _summary(self, points, kept.summary)
-        same = ("metrics", "measured", "integrity", "durations_s", "sampled")
+        same = ("metrics", "measured", "integrity", "durations_s")
         summary |= {key: kept.summary[key] for key in same if key in kept.summary}
+        summary["integrity"] = _of_categories(summary["integrity"], self.names.categories)
         summary["placed"] = kept.summary["placed"] | {"batches": batches}
         summary["withdrawn"] = int(len(kept.points) - (known >= 0).sum())
         return _finish(self, points, None, summary)
@@ -309,6 +311,15 @@ def _summary(study: MapStudy, points: Points, before: dict[str, Any]) -> dict[st
         "backbone": study.names.backbone,
         "options": asdict(study.drawn_by),
     }
+
+
+def _of_categories(integrity: dict[str, Any], held: Collection[str]) -> dict[str, Any]:
+    """What was measured of the sample, without shares of categories that have no rows any more."""
+    if "sample" not in integrity:
+        return integrity
+    sample = integrity["sample"]
+    shares = {name: share for name, share in sample["categories"].items() if name in held}
+    return integrity | {"sample": sample | {"categories": shares}}
 
 
 def _metrics(drawn: Drawing) -> dict[str, Any]:
