@@ -11,5 +11,9 @@ def assert_declared(shape: Any, report: Any) -> None:
     found = json.loads(json.dumps(report))
     # Keys that are not declared are left out of what comes back, at any depth.
     known = TypeAdapter(shape).validate_python(found, strict=True)
-    unlike = {key: value for key, value in found.items() if known.get(key) != value}
-    assert not unlike, unlike
+    if isinstance(found, dict):
+        found = {key: value for key, value in found.items() if known.pop(key, None) != value}
+        assert not known, known
+    else:
+        found = [one for one, other in zip(found, known, strict=True) if one != other]
+    assert not found, found

@@ -8,13 +8,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from check_types import check  # noqa: E402
+from check_types import FILES, check  # noqa: E402
 
-TYPES = (ROOT / "frontend" / "src" / "types.ts").read_text()
+TYPES, CLIENT = ((ROOT / path).read_text() for path in FILES)
+OF_PAGES, OF_REVIEW = FILES.values()
 
 
-def test_the_pages_read_what_the_program_declares() -> None:
-    assert check(TYPES) == []
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_the_pages_read_what_the_program_declares(path: Path) -> None:
+    assert check((ROOT / path).read_text(), FILES[path]) == []
 
 
 @pytest.mark.parametrize(
@@ -40,5 +42,23 @@ def test_the_pages_read_what_the_program_declares() -> None:
 )
 def test_a_difference_is_named(old: str, new: str, found: str) -> None:
     assert old in TYPES
-    said = "\n".join(check(TYPES.replace(old, new)))
+    said = "\n".join(check(TYPES.replace(old, new), OF_PAGES))
     assert found in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("  at: string | null;\n  version", "  at: string;\n  version", "Standing.at: the pages"),
+        ("  left_out: { key: string;", "  left_out: { pic: string;", "Plan.left_out[].pic"),
+        ("  seen: string;", "  looked: string;", "RequestedDecision.looked: the program"),
+        ("  decision?: string;", "  decision?: string | null;", "RequestedDecision.decision"),
+        ("  exit_code?: number | null;", "  exit_code?: number;", "JobState.exit_code"),
+        ("extends News {\n", "extends News {\n  token: string;\n", "Me.token"),
+    ],
+)
+def test_a_difference_of_what_reviewers_read_or_send_is_named(
+    old: str, new: str, found: str
+) -> None:
+    assert old in CLIENT
+    assert found in "\n".join(check(CLIENT.replace(old, new), OF_REVIEW))

@@ -1,6 +1,6 @@
 """Check the types of the dashboard's pages against the reports that the program declares.
 
-Usage: python tools/check_types.py [frontend/src/types.ts]
+Usage: python tools/check_types.py
 
 An interface may leave out what no page reads, and may call a key optional that is always there.
 What it names has to exist, under the same name and with the same type, null included; and every
@@ -12,18 +12,18 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NotRequired, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from typing_extensions import get_type_hints
 
-from naturalist.dashboard import report
+from naturalist.dashboard import report, review_report, review_routes
 from naturalist.studies.classifier.report import EvaluationReport, SourceAccuracy
 from naturalist.studies.clusters.report import ClusterEntry, ClusterReport
 from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.maps.report import SampleReport
 
-FILE = Path("frontend/src/types.ts")
-DECLARED: dict[str, Any] = {
+_PAGES: dict[str, Any] = {
     "About": report.About,
     "Alert": report.Alert,
     "Category": report.Category,
@@ -55,6 +55,21 @@ DECLARED: dict[str, Any] = {
     "Total": report.Total,
     "Verification": report.Verification,
 }
+_REVIEW: dict[str, Any] = {
+    "Answer": review_report.Answer,
+    "CategoryEffect": review_report.CategoryEffect,
+    "Item": review_report.Item,
+    "JobState": review_report.JobState,
+    "Me": review_report.Me,
+    "News": review_report.News,
+    "NewsEntry": review_report.NewsEntry,
+    "Plan": review_report.Plan,
+    "QueueInfo": review_report.QueueInfo,
+    "RequestedDecision": review_routes.RequestedDecision,
+    "Standing": review_report.Standing,
+}
+FILES = {Path("frontend/src/types.ts"): _PAGES, Path("frontend/src/review/client.ts"): _REVIEW}
+"""What the interfaces of each file are in the program."""
 _INTERFACE = re.compile(
     r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", re.MULTILINE | re.DOTALL
 )
@@ -82,7 +97,7 @@ class Reader:
     def _next(self, expected: str = "") -> str:
         token: str = self._tokens[self._at]
         if expected and token != expected:
-            raise SystemExit(f"{FILE}: {expected!r} expected, not {token!r}")
+            raise SystemExit(f"{expected!r} expected, not {token!r}")
         self._at += 1
         return token
 
@@ -156,8 +171,14 @@ def declared(hint: Any) -> Shape:
         return frozenset({("list", declared(inside[0]))})
     if origin is dict:
         return frozenset({("map", declared(inside[1]))})
+    if origin is Annotated:
+        return declared(inside[0])
     if hint in _PLAIN:
         return frozenset({_PLAIN[hint]})
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        # What a page sends: what may be null is left out instead.
+        sent = ((name, declared(one.annotation)) for name, one in hint.model_fields.items())
+        return frozenset({("object", tuple((name, shape - {"null"}) for name, shape in sent))})
     fields = get_type_hints(hint)
     return frozenset({("object", tuple((name, declared(one)) for name, one in fields.items()))})
 
@@ -208,23 +229,25 @@ def _interfaces(text: str) -> dict[str, dict[str, Shape]]:
     return result
 
 
-def check(text: str) -> list[str]:
+def check(text: str, reports: dict[str, Any]) -> list[str]:
     """Every difference of a file of types from the reports of the same names."""
     known = _interfaces(text)
-    result = [f"{name}: the pages have no such interface" for name in DECLARED if name not in known]
-    result += [f"{name}: no report is declared for it" for name in known if name not in DECLARED]
-    for name in sorted(DECLARED.keys() & known.keys()):
+    result = [f"{name}: the pages have no such interface" for name in reports if name not in known]
+    result += [f"{name}: no report is declared for it" for name in known if name not in reports]
+    for name in sorted(reports.keys() & known.keys()):
         page = frozenset({("object", tuple(known[name].items()))})
-        result += differences(page, declared(DECLARED[name]), known, name)
+        result += differences(page, declared(reports[name]), known, name)
     return result
 
 
 def main() -> None:
     """Print the differences and exit with 1 if there are any."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
-    result = check(path.read_text())
-    print("\n".join(result) or f"{path}: as the program declares it")
-    sys.exit(bool(result))
+    failed = False
+    for path, reports in FILES.items():
+        result = check(path.read_text(), reports)
+        print("\n".join(result) or f"{path}: as the program declares it")
+        failed |= bool(result)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from dashboard.conftest import BUNDLE
 from naturalist.config import Config, load_config
 from naturalist.curation.reviewing import people
 from naturalist.curation.reviewing.journal import Journal
+from naturalist.dashboard import review_report
 from naturalist.dashboard.app import make_app
 from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import open_context
@@ -25,6 +26,7 @@ from naturalist.dashboard.review_routes import MAX_BODY_BYTES
 from naturalist.dashboard.reviewing import open_reviewing
 from naturalist.dashboard.security import ListenOptions
 from naturalist.errors import ConfigError
+from report_shapes import assert_declared
 
 HOST = "127.0.0.1:8642"
 
@@ -39,6 +41,27 @@ def copied(studied: Config, folder: Path) -> Config:
     return load_config(folder)
 
 
+SHAPES = {
+    "me": review_report.Me,
+    "queues": list[review_report.QueueInfo],
+    "news": review_report.News,
+    "pending": review_report.Plan,
+    "items": review_report.Items,
+    "decisions": review_report.Answer,
+    "undo": review_report.Answer,
+    "redo": review_report.Answer,
+    "job": review_report.JobState,
+}
+
+
+def declared(path: str, answer: Any) -> Any:
+    """The answer; its document is what is declared for the address."""
+    shape = SHAPES.get(path.partition("?")[0])
+    if answer.status_code == 200 and shape is not None:
+        assert_declared(shape, answer.json())
+    return answer
+
+
 @dataclass
 class Person:
     """A reviewer's browser."""
@@ -47,7 +70,8 @@ class Person:
     token: str
 
     def get(self, path: str, **more: Any) -> Any:
-        return self.client.get(f"/api/review/{path}", headers={"x-reviewer-token": self.token})
+        answer = self.client.get(f"/api/review/{path}", headers={"x-reviewer-token": self.token})
+        return declared(path, answer)
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
         given = {
@@ -57,7 +81,7 @@ class Person:
         }
         sent = {k: v for k, v in (given | headers).items() if v}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(f"/api/review/{path}", content=data, headers=sent)
+        return declared(path, self.client.post(f"/api/review/{path}", content=data, headers=sent))
 
     def item(self, key: str) -> dict[str, Any]:
         (found,) = self.post("items", {"keys": [key]}).json()["items"]

@@ -94,6 +94,16 @@ export interface Answer {
   pending: number;
 }
 
+export interface JobState {
+  kind: string | null;
+  title?: string;
+  by?: string;
+  jobs: Record<string, string>;
+  exit_code?: number | null;
+  lines?: string[];
+  for_s?: number;
+}
+
 /** What is wanted for one picture; what is left out stays as it is. */
 export interface RequestedDecision {
   key: string;

@@ -3,17 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { duration } from "../format";
 import { Select } from "../ui";
-import { ask } from "./client";
-
-interface JobState {
-  kind: string | null;
-  title?: string;
-  by?: string;
-  jobs: Record<string, string>;
-  exit_code?: number | null;
-  lines?: string[];
-  for_s?: number;
-}
+import { ask, type JobState } from "./client";
 
 const LOOK_MS = 2000;
 const INTERRUPTED = 130;

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from naturalist.dashboard.review_report import JobState
 from naturalist.errors import ConfigError
 
 JOBS: Mapping[str, str] = {
@@ -46,7 +47,7 @@ class Jobs:
     )
     _began: float = 0.0
 
-    def start(self, kind: str, by: str) -> dict[str, Any]:
+    def start(self, kind: str, by: str) -> JobState:
         """Start a command.
 
         Raises:
@@ -73,19 +74,22 @@ class Jobs:
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self.state()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JobState:
         """What runs or ran last, with its last lines; `exit_code` is null while it runs."""
         if self._process is None:
             return {"kind": None, "jobs": dict(JOBS)}
         return {
-            **self._state,
+            "kind": self._state["kind"],
+            "title": self._state["title"],
+            "by": self._state["by"],
+            "at": self._state["at"],
             "jobs": dict(JOBS),
             "exit_code": self._state.get("exit_code"),
             "lines": list(self._lines),
             "for_s": round(self._state.get("for_s", time.monotonic() - self._began), 1),
         }
 
-    def stop(self) -> dict[str, Any]:
+    def stop(self) -> JobState:
         """Interrupt what runs, as Ctrl-C does; what is finished is kept."""
         process = self._process
         if process is not None and process.poll() is None:

@@ -24,6 +24,7 @@ from naturalist.curation.reviewing.history import (
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.curation.reviewing.marked import all_tags
 from naturalist.curation.reviewing.queues import QUEUES, Item, items_of
+from naturalist.dashboard import review_report
 from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.jobs import Jobs
 from naturalist.errors import ConfigError
@@ -53,10 +54,10 @@ class Reviewing:
 
     # showing
 
-    def queues(self) -> list[Document]:
+    def queues(self) -> list[review_report.QueueInfo]:
         """Every queue; `open` is null where its pictures have not been looked for yet."""
         history, mark = self.journal.history(), self._mark()
-        result = []
+        result: list[review_report.QueueInfo] = []
         for name, queue in QUEUES.items():
             kept = self._queues.get(name)
             here = kept is not None and kept[0] == mark
@@ -71,7 +72,7 @@ class Reviewing:
             )
         return result
 
-    def queue(self, name: str, limit: int, offset: int) -> Document:
+    def queue(self, name: str, limit: int, offset: int) -> review_report.Queue:
         """Undecided pictures of a queue, and how many there are.
 
         Raises:
@@ -81,7 +82,7 @@ class Reviewing:
         shown = result[offset : offset + limit]
         return {"of": len(result), "items": self.items(shown)}
 
-    def items(self, items: Sequence[Item]) -> list[Document]:
+    def items(self, items: Sequence[Item]) -> list[review_report.Item]:
         """Items with what the ledger says and what stands; pictures that are gone are left out."""
         facts, history = self._facts([one.key for one in items]), self.journal.history()
         return [
@@ -97,7 +98,7 @@ class Reviewing:
             if one.key in facts
         ]
 
-    def news(self, after: int) -> Document:
+    def news(self, after: int) -> review_report.News:
         """What was decided after an entry: by whom, and what stands now about those pictures."""
         history = self.journal.history()
         entries = history.entries[max(after, len(history) - _NEWS) :]
@@ -110,7 +111,7 @@ class Reviewing:
             "standing": {key: self._state(history.of(key)) for key in sorted(keys)[:2000]},
         }
 
-    def _entry(self, history: History, entry: Entry) -> Document:
+    def _entry(self, history: History, entry: Entry) -> review_report.NewsEntry:
         first = next(iter(entry.marks), "")
         mark = entry.marks.get(first, Mark())
         return {
@@ -126,11 +127,11 @@ class Reviewing:
             and all(history.of(key).entry == entry.number for key in entry.marks),
         }
 
-    def described(self, now: Mapping[str, Standing]) -> Document:
+    def described(self, now: Mapping[str, Standing]) -> dict[str, review_report.Standing]:
         """What stands about some pictures."""
         return {key: self._state(one) for key, one in now.items()}
 
-    def _state(self, one: Standing) -> Document:
+    def _state(self, one: Standing) -> review_report.Standing:
         return {
             "decision": one.mark.decision,
             "category": self._name(one.mark.category),
@@ -239,7 +240,7 @@ class Reviewing:
     def _states(self, keys: Iterable[str]) -> dict[str, str]:
         return {key: one["state"] for key, one in self._facts(list(keys)).items()}
 
-    def _facts(self, keys: Sequence[str]) -> dict[str, Document]:
+    def _facts(self, keys: Sequence[str]) -> dict[str, review_report.LedgerFacts]:
         """What the ledger says of each picture that may be shown."""
         catalogue, withheld = self.context.catalogue, self.context.catalogue.withheld()
         by_id = catalogue.rows(_FACTS.format(column="pic_id"), [list(keys)])
@@ -253,7 +254,7 @@ class Reviewing:
             if not any(row["pic_id"] in withheld for row in result if row["pic_id"])
         }
 
-    def _fact(self, key: str, rows: list[Document]) -> Document:
+    def _fact(self, key: str, rows: list[Document]) -> review_report.LedgerFacts:
         row = min(rows, key=lambda one: (one["pic_id"] is None, str(one["pic_id"])))
         return {
             "picture": row["pic_id"],

@@ -1,0 +1,174 @@
+"""What the server answers reviewers, key by key; `review/client.ts` is checked against it."""
+
+from typing import NotRequired
+
+from typing_extensions import TypedDict
+
+
+class Standing(TypedDict):
+    """What stands about one picture; `at` is null while nobody decided."""
+
+    decision: str
+    category: str
+    tags: list[str]
+    note: str
+    by: str
+    at: str | None
+    version: int
+    pending: bool
+
+
+class Suggestion(TypedDict):
+    """What a queue suggests to decide."""
+
+    decision: str
+    category: str
+
+
+class LedgerFacts(TypedDict):
+    """What the ledger says of a picture; `picture` is null where its file has no id."""
+
+    picture: str | None
+    category: str
+    categories: list[str]
+    source: str
+    path: str
+    batch: int
+    width: int | None
+    height: int | None
+    size_bytes: int
+    state: str
+
+
+class Item(LedgerFacts):
+    """A picture to decide about."""
+
+    key: str
+    why: str
+    suggested: Suggestion
+    related: list[str]
+    standing: Standing
+
+
+class Items(TypedDict):
+    """Pictures that a reviewer chose."""
+
+    items: list[Item]
+
+
+class Queue(Items):
+    """Pictures of a queue, and how many it has."""
+
+    of: int
+
+
+class QueueInfo(TypedDict):
+    """A queue; `open` is null where its pictures have not been looked for yet."""
+
+    name: str
+    title: str
+    about: str
+    command: str
+    open: int | None
+
+
+class NewsEntry(TypedDict):
+    """An entry of the journal."""
+
+    number: int
+    kind: str
+    by: str
+    at: str
+    pictures: int
+    first: str
+    decision: str
+    category: str
+    stands: bool
+
+
+class News(TypedDict):
+    """What was decided after an entry, and what stands now about those pictures."""
+
+    upto: int
+    pending: int
+    tags: list[str]
+    entries: list[NewsEntry]
+    standing: dict[str, Standing]
+
+
+class Me(News):
+    """The reviewer, and the news from the beginning."""
+
+    name: str
+    categories: list[str]
+
+
+class CategoryEffect(TypedDict):
+    """What becomes of one category; `allowed` is what a run may withdraw by itself."""
+
+    name: str
+    accepted: int
+    leave: int
+    enter: int
+    tables: list[str]
+    table_bytes: int
+    allowed: int
+
+
+class Effect(TypedDict):
+    """What decisions would do to tables and snapshots."""
+
+    categories: list[CategoryEffect]
+    snapshot_bytes: int
+    accuracy: str
+
+
+class Change(TypedDict):
+    """What becomes of a picture, or of a file without an id."""
+
+    what: str
+    was: str
+    now: str
+
+
+class LeftOut(TypedDict):
+    """A decision that cannot be followed, and why."""
+
+    key: str
+    why: str
+
+
+class Plan(TypedDict):
+    """What applying all pending decisions would do."""
+
+    upto: int
+    by: dict[str, int]
+    dry_run: bool
+    decided: int
+    unchanged: int
+    new_ids: dict[str, str]
+    changes: list[Change]
+    left_out: list[LeftOut]
+    effect: Effect
+
+
+class Answer(TypedDict):
+    """That a decision, an undo or a redo was written."""
+
+    number: int
+    kind: str
+    standing: dict[str, Standing]
+    pending: int
+
+
+class JobState(TypedDict):
+    """What runs or ran last: only `kind`, null, and `jobs` where nothing did."""
+
+    kind: str | None
+    jobs: dict[str, str]
+    title: NotRequired[str]
+    by: NotRequired[str]
+    at: NotRequired[str]
+    exit_code: NotRequired[int | None]
+    lines: NotRequired[list[str]]
+    for_s: NotRequired[float]
