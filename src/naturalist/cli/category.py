@@ -140,7 +140,8 @@ def _labels(pairs: list[str]) -> dict[str, int]:
         raise ConfigError(f"No such option: {unknown[0]}; see --help")
     if len(pairs) % 2:
         raise ConfigError(
-            f"{' '.join(pairs)!r}: expected pairs of a category and a label, such as: plant 1 animal 0"
+            f"{' '.join(pairs)!r}: expected pairs of a category and a label, "
+            "such as: plant 1 animal 0"
         )
     twice = [name for name, k in Counter(pairs[::2]).items() if k > 1]
     if twice:
