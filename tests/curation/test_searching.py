@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import tiny
+from naturalist import backbones
 from naturalist.config import Config
 from naturalist.curation import searching
 from naturalist.curation.searching import Request, search_words
 from naturalist.errors import WorkspaceError
+from naturalist.pipeline import steps
 from naturalist.progress import Silent
 
 
@@ -21,6 +24,60 @@ def config(tmp_path: Path) -> Config:
     tiny.make_all(config)
     search_words(config, Request("heron"), Silent())
     return config
+
+
+def _with_columns(folder: Path, rows: str, **more: Any) -> Config:
+    (folder / "raw").mkdir(exist_ok=True)
+    (folder / "birds.csv").write_text(rows)
+    for k in range(3):
+        tiny.write_picture(folder / "raw" / f"{k}.png", k)
+    settings = tiny.settings({"animal": {"pond": folder / "raw"}}, **more)
+    source = settings["category"][0]["source"][0]
+    source["metadata"] = [{"file": "birds.csv", "key": "file_name"}]
+    config = Config.model_validate(settings).in_folder(folder)
+    tiny.make_all(config)
+    with tiny.job(config) as held:
+        steps.collect_metadata(held)
+    return config
+
+
+def _found(config: Config, word: str) -> list[tuple[str, str, str]]:
+    hits = search_words(config, Request(word), Silent())["hits"]
+    return sorted((hit["path"], why["by"], why["what"]) for hit in hits for why in hit["why"])
+
+
+def test_values_of_columns_are_words_and_follow_their_file(tmp_path: Path) -> None:
+    rows = "file_name,species,wild\n0.png,Bubo bubo,true\n1.png,Strix aluco,true\n"
+    config = _with_columns(tmp_path, rows)
+    assert _found(config, "bubo") == [("0.png", "column", "bubo")]
+    assert ("1.png", "column", "strix aluco") in _found(config, '"strix aluco"')
+    assert _found(config, "true") == []
+    config = _with_columns(tmp_path, rows.replace("Strix aluco", "Bubo scandiacus"))
+    assert [path for path, _, _ in _found(config, "bubo")] == ["0.png", "1.png"]
+    assert _found(config, "strix") == []
+    assert len(list(config.layout.root.rglob("*.columns.parquet"))) == 1
+
+
+def test_columns_that_are_not_published_give_no_words_that_a_name_could_tell(
+    tmp_path: Path,
+) -> None:
+    rows = "file_name,species,keeper\n0.png,bubo,Adalovelace\n1.png,strix,Adalovelace\n"
+    config = _with_columns(tmp_path, rows, publish={"columns": ["species"]})
+    assert _found(config, "adalovelace") == []
+    assert _found(config, "strix") == [("1.png", "column", "strix")]
+    folder = config.layout.words(backbones.describe(config.extract.backbone).id)
+    words = [pq.read_table(path)["token"].to_pylist() for path in folder.glob("*.columns.parquet")]
+    assert words == [["bubo", "strix"]]
+
+
+def test_nothing_is_done_for_columns_that_are_as_they_were(tmp_path: Path) -> None:
+    config = _with_columns(tmp_path, "file_name,species\n0.png,bubo\n")
+    folder = config.layout.words(backbones.describe(config.extract.backbone).id)
+    _found(config, "bubo")
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert before
+    _found(config, "bubo")
+    assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
 
 
 def test_a_search_goes_on_where_another_process_brought_the_index_up_to_date(

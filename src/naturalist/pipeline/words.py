@@ -9,6 +9,7 @@ from naturalist.metadata import ComputedColumns
 from naturalist.progress import Progress
 from naturalist.studies.similar.study import IndexStudy
 from naturalist.studies.study import bring_up_to_date
+from naturalist.studies.words.column_words import word_columns
 from naturalist.studies.words.columns import write_columns
 from naturalist.studies.words.heads import has_head, head_of
 from naturalist.studies.words.study import WordStudy
@@ -25,14 +26,16 @@ def index(config: Config, progress: Progress) -> IndexStudy:
 
 
 def words(config: Config, progress: Progress) -> WordStudy:
-    """The index of words: classes of the network, and words of paths.
+    """The index of words: classes of the network, words of paths and of metadata columns.
 
     Raises:
         ConfigError: there are no tables.
     """
     spec = backbones.describe(config.extract.backbone)
     make_head = partial(head_of, spec.name) if has_head(spec.name) else None
-    return WordStudy(open_features(config.layout.root), config.layout, spec.id, make_head, progress)
+    files, layout = open_features(config.layout.root), config.layout
+    held = word_columns(layout, config.publish.columns)
+    return WordStudy(files, layout, spec.id, make_head, progress, held)
 
 
 def update(config: Config, progress: Progress) -> None:

@@ -16,9 +16,12 @@ def evidence(
     categories: dict[str, float] | None = None,
     concepts: dict[str, float] | None = None,
     classes: np.ndarray | None = None,
+    columns: dict[str, float] | None = None,
     pictures: int = 100,
 ) -> Evidence:
-    return Evidence(pictures, tokens or {}, categories or {}, concepts or {}, classes)
+    return Evidence(
+        pictures, tokens or {}, categories or {}, concepts or {}, classes, columns or {}
+    )
 
 
 def classes_of(nouns: Nouns, **shares: float) -> np.ndarray:
@@ -94,3 +97,9 @@ def test_a_concept_comes_first_and_a_category_last(nouns: Nouns) -> None:
 
 def test_two_pictures_are_too_few_for_a_name(nouns: Nouns) -> None:
     assert names_of(evidence(tokens={"owl": 1.0}, pictures=2), evidence(), nouns) == []
+
+
+def test_a_value_of_a_column_names_what_has_it(nouns: Nouns) -> None:
+    group = evidence(columns={"bubo": 0.9, "adult": 1.0})
+    found = names_of(group, evidence(columns={"bubo": 0.01, "adult": 0.8}), nouns)
+    assert [(one.text, one.by) for one in found] == [("bubo", "column")]

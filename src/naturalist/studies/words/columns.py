@@ -1,6 +1,7 @@
 """Columns of pictures that come from the network and from concepts, for the metadata of tables."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +43,7 @@ def write_columns(layout: Layout, backbone: str, options: WordOptions) -> Comput
         return None
     taught = [[one.name, one.weights, one.bias, one.threshold] for one in concepts.values()]
     least = options.least_probability
-    expected = artifacts.fingerprint(words.index.about, taught, has_class, least)
+    expected = artifacts.fingerprint(_without_columns(words), taught, has_class, least)
     path = layout.word_columns(backbone)
     if not artifacts.is_done(path, expected):
         models = [(one.concept, one.threshold) for one in concepts.values()]
@@ -58,6 +59,13 @@ def write_columns(layout: Layout, backbone: str, options: WordOptions) -> Comput
         digest = {path.name: artifacts.sha256_file(path)}
         artifacts.write_receipt(path, artifacts.Receipt(expected, table.num_rows, digest))
     return ComputedColumns(_SOURCE, path, tuple(names), expected)
+
+
+def _without_columns(words: Words) -> dict[str, Any]:
+    """What classes and concepts depend on: all of the index but the words of these columns."""
+    about = words.index.about
+    parts = [{k: v for k, v in one.items() if k != "columns"} for one in about["parts"]]
+    return about | {"parts": parts}
 
 
 def _column(concept: str) -> str:

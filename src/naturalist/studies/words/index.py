@@ -76,16 +76,21 @@ class WordPart:
         path: its files, without their endings.
         rows: pictures in it.
         top: their most probable classes; None if the network's head is not known.
+        columns: what the words of their metadata depend on; empty if they have none.
     """
 
     path: Path
     rows: int
     top: TopClasses | None
+    columns: str = ""
 
     @functools.cached_property
     def tokens(self) -> Tokens:
         """Words of paths and columns, with the rows that have them."""
         table = artifacts.read_parquet(self.path.with_suffix(".tokens.parquet"))
+        if self.columns:
+            of_columns = artifacts.read_parquet(columns_path(self.path, self.columns))
+            table = pa.concat_tables([table, of_columns]).combine_chunks()
         lists = table["rows"].combine_chunks()
         return Tokens(
             table["field"].to_pylist(),
@@ -198,6 +203,8 @@ def open_parts(folder: Path, about: dict[str, Any]) -> WordIndex:
 def _open_part(folder: Path, part: dict[str, Any], classes: bool) -> WordPart:
     path = folder / stem_of(part["name"], part["sha256"])
     top = None
+    if part.get("columns") and not columns_path(path, part["columns"]).exists():
+        raise ValueError(f"{path.name} lacks the words of its columns")
     if classes:
         arrays = [
             np.load(path.with_suffix(suffix), mmap_mode="r", allow_pickle=False)
@@ -206,7 +213,12 @@ def _open_part(folder: Path, part: dict[str, Any], classes: bool) -> WordPart:
         if any(len(array) != part["rows"] for array in arrays):
             raise ValueError(f"{path.name} has not {part['rows']} rows")
         top = TopClasses(*arrays)
-    return WordPart(path, part["rows"], top)
+    return WordPart(path, part["rows"], top, part.get("columns", ""))
+
+
+def columns_path(path: Path, columns: str) -> Path:
+    """The file with the words of the metadata of a part."""
+    return path.with_name(f"{path.name}.{columns[:20]}.columns.parquet")
 
 
 def stem_of(name: str, sha256: str) -> str:

@@ -22,6 +22,7 @@ class _Sums:
 
     pictures: NDArray[np.int64]
     tokens: dict[str, NDArray[np.int64]]
+    columns: dict[str, NDArray[np.int64]]
     categories: dict[str, NDArray[np.int64]]
     concepts: dict[str, NDArray[np.int64]]
     classes: NDArray[np.float64] | None
@@ -54,6 +55,7 @@ def name_groups(
         defaultdict(lambda: np.zeros(groups + 1, np.int64)),
         defaultdict(lambda: np.zeros(groups + 1, np.int64)),
         defaultdict(lambda: np.zeros(groups + 1, np.int64)),
+        defaultdict(lambda: np.zeros(groups + 1, np.int64)),
         np.zeros((groups + 1, len(nouns.classes))) if index.has_classes else None,
     )
     for number, part in enumerate(index.parts):
@@ -79,10 +81,11 @@ def _add(
 ) -> None:
     size = len(sums.pictures)
     sums.pictures += np.bincount(own, minlength=size)
+    by_field = {"category": sums.categories, "column": sums.columns}
     for token in part.tokens:
         if token.field == "source":
             continue
-        counts = sums.categories if token.field == "category" else sums.tokens
+        counts = by_field.get(token.field, sums.tokens)
         # A word of one or two pictures names no group; most words of file names are like that.
         if len(token.rows) > _FEW:
             counts[token.text] += np.bincount(own[token.rows], minlength=size)
@@ -108,7 +111,8 @@ def _evidence(sums: _Sums, groups: NDArray[np.int64]) -> Evidence:
     if sums.classes is not None:
         classes = sums.classes[groups].sum(axis=0) / max(pictures, 1)
     tokens, categories = shares(sums.tokens), shares(sums.categories)
-    return Evidence(pictures, tokens, categories, shares(sums.concepts), classes)
+    concepts, columns = shares(sums.concepts), shares(sums.columns)
+    return Evidence(pictures, tokens, categories, concepts, classes, columns)
 
 
 def _without(total: Evidence, group: Evidence) -> Evidence:
@@ -130,4 +134,5 @@ def _without(total: Evidence, group: Evidence) -> Evidence:
         rest(total.categories, group.categories),
         rest(total.concepts, group.concepts),
         classes,
+        rest(total.columns, group.columns),
     )

@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 Vectors = Callable[[int], NDArray[np.floating]]
 """Gives the unit vectors (rows, dim) of a part by its number."""
 
-_STRENGTH = {"path": 0.95, "category": 0.95, "source": 0.85}
+_STRENGTH = {"path": 0.95, "column": 0.95, "category": 0.95, "source": 0.85}
 """How sure a word of a field makes that the picture shows it."""
 _KIND = 0.95
 """What that is multiplied with if the word is only a kind of what was searched."""
@@ -97,7 +97,8 @@ class TokenMatcher:
         if not likeness:
             return 0.0
         # Names of sources say what they are, not kinds of it: "Sports-Type-Classifier".
-        return likeness * _STRENGTH[name] if likeness == 1 or name == "path" else 0.0
+        says_kinds = name in ("path", "column")
+        return likeness * _STRENGTH[name] if likeness == 1 or says_kinds else 0.0
 
     def _likeness(self, text: str) -> float:
         if text == self.meaning.word.casefold():

@@ -14,10 +14,12 @@ from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import Progress, stage
 from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
+from naturalist.studies.words.column_words import column_tokens, fingerprints
 from naturalist.studies.words.index import (
     FIELDS,
     FORMAT,
     NAMES,
+    columns_path,
     paths_of,
     stem_of,
     token_table,
@@ -25,6 +27,8 @@ from naturalist.studies.words.index import (
 from naturalist.studies.words.methods.top_classes import KEPT, Head, top_classes
 
 _FILES_AT_ONCE = 25
+_TABLES = "tables/"
+"""Begins the names of files of features, whose metadata have the rest of the name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,7 @@ class WordStudy(WholeStudy):
         backbone: id of the backbone that they come from.
         make_head: gives the network's classes for these features; None if there are none.
         progress: hears how far it is.
+        columns: metadata columns whose values are words too.
     """
 
     files: FeatureTable
@@ -44,6 +49,7 @@ class WordStudy(WholeStudy):
     backbone: str
     make_head: Callable[[], Head] | None
     progress: Progress
+    columns: tuple[str, ...] = ()
     name: str = "words"
 
     @property
@@ -53,7 +59,8 @@ class WordStudy(WholeStudy):
     def current(self) -> Report | None:
         """The content of `words.json`, if it lists the files as they are."""
         about: Report | None = artifacts.read_json(self._folder / "words.json")
-        expected = [_described(file) for file in self.files.files]
+        held = self._columns_held()
+        expected = [_described(f) | {"columns": held.get(f.name, "")} for f in self.files.files]
         is_current = about is not None and _is_current(about, expected, self.make_head is not None)
         return about if is_current else None
 
@@ -62,10 +69,29 @@ class WordStudy(WholeStudy):
         del outgrown
         head = self.make_head() if self.make_head is not None else None
         about = _update(self.files, self.layout, head, self._folder, self.progress)
+        self._add_columns(about)
         about |= {"backbone": self.backbone, "dim": self.files.dim}
         artifacts.write_json(self._folder / "words.json", about)
         _remove_others(self._folder, about)
         return about
+
+    def _columns_held(self) -> dict[str, str]:
+        """What the words of the metadata of each file depend on; files without any are left out."""
+        found = fingerprints(self.layout, self.columns)
+        return {f"{_TABLES}{name}": one for name, one in found.items()}
+
+    def _add_columns(self, about: Report) -> None:
+        """Write the words of metadata that are missing, and name them in the parts."""
+        held = self._columns_held()
+        for part in about["parts"]:
+            made_from = part["columns"] = held.get(part["name"], "")
+            stem = self._folder / stem_of(part["name"], part["sha256"])
+            path = columns_path(stem, made_from)
+            if made_from and not path.exists():
+                ids = artifacts.read_parquet(stem.with_suffix(".parquet"), ["picID"])["picID"]
+                source = self.layout.metadata / part["name"].removeprefix(_TABLES)
+                words = column_tokens(source, self.columns, ids.to_pylist())
+                artifacts.write_parquet(path, words)
 
     def summary(self, result: Result) -> Report:
         """Rows, and whether anything changed."""
@@ -73,7 +99,8 @@ class WordStudy(WholeStudy):
 
 
 def _is_current(about: dict[str, Any], expected: list[dict[str, str]], classes: bool) -> bool:
-    held = [{key: part[key] for key in ("name", "sha256")} for part in about["parts"]]
+    keys = ("name", "sha256", "columns")
+    held = [{key: part.get(key, "") for key in keys} for part in about["parts"]]
     same = about["format"] == FORMAT and about["classes"] == classes
     return bool(same and held == expected)
 
@@ -150,7 +177,10 @@ def _save(path: Path, array: NDArray[Any]) -> None:
 
 
 def _remove_others(folder: Path, about: dict[str, Any]) -> None:
-    stems = {stem_of(part["name"], part["sha256"]) for part in about["parts"]}
+    stems = {stem_of(part["name"], part["sha256"]): part["columns"] for part in about["parts"]}
+    of_columns = {columns_path(folder / stem, one) for stem, one in stems.items() if one}
     for path in folder.iterdir():
-        if path.is_file() and path.name != "words.json" and path.name[:20] not in stems:
+        is_old = path.name.endswith(".columns.parquet") and path not in of_columns
+        is_other = path.name != "words.json" and path.name[:20] not in stems
+        if path.is_file() and (is_old or is_other):
             path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ suits in portraits; so pictures that are filed as living things are not named af
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,11 @@ class Evidence:
 
     Attributes:
         pictures: how many they are.
-        tokens: share of them that have a word in their path or a column.
+        tokens: share of them that have a word in their path.
         categories: share of them in each category.
         concepts: share of them that match a concept.
         classes: (1000,) mean probability of each class of the network; None if not known.
+        columns: share of them that have a word in a metadata column.
     """
 
     pictures: int
@@ -50,6 +51,7 @@ class Evidence:
     categories: Mapping[str, float]
     concepts: Mapping[str, float]
     classes: NDArray[np.floating] | None
+    columns: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,11 @@ def names_of(group: Evidence, rest: Evidence, nouns: Nouns) -> list[Name]:
         return []
     taught = _frequent("concept", group.concepts, rest.concepts)
     paths = _by_base(_frequent("path", group.tokens, rest.tokens), nouns)
+    columns = _by_base(_frequent("column", group.columns, rest.columns), nouns)
     classes = list(_by_class(group, rest, nouns))
-    result = [*taught, *sorted([*paths, *classes], key=_rank)] or _by_category(group, rest)
+    result = [*taught, *sorted([*paths, *columns, *classes], key=_rank)] or _by_category(
+        group, rest
+    )
     best: dict[str, Name] = {}
     for name in result:
         best.setdefault(name.text, name)
@@ -97,10 +102,10 @@ def _stands_out(name: Name) -> bool:
 
 
 def _rank(name: Name) -> tuple[float, bool]:
-    # What is rare elsewhere says more: "daisy" of two thirds before "flower" of all. Paths were
-    # written by people, so at about the same value they come before classes.
+    # What is rare elsewhere says more: "daisy" of two thirds before "flower" of all. Paths and
+    # columns were written by people, so at about the same value they come before classes.
     lift = float(np.log(name.support / max(name.elsewhere, _RARE)))
-    return -round(name.support * lift, 1), name.by != "path"
+    return -round(name.support * lift, 1), name.by not in ("path", "column")
 
 
 def _by_base(names: Iterable[Name], nouns: Nouns) -> list[Name]:
