@@ -48,6 +48,7 @@ _PAGES: dict[str, Any] = {
     "Models": report.Models,
     "PictureRow": report.PictureRow,
     "Run": report.Run,
+    "RunTrend": report.RunTrend,
     "Sample": SampleReport,
     "Similar": report.Similar,
     "SnapshotInfo": report.SnapshotInfo,

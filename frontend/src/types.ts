@@ -110,6 +110,18 @@ export interface Run {
   stages?: Record<string, Record<string, unknown>>;
 }
 
+export interface RunTrend {
+  number: number;
+  at: string | null;
+  is_good: boolean;
+  pictures_per_s: number | null;
+  seen: number | null;
+  refused: number | null;
+  published_bytes: number | null;
+  storage_month: number | null;
+  free_bytes: number | null;
+}
+
 export interface Total {
   category: string;
   source: string;
@@ -190,7 +202,9 @@ export interface HealthDoc {
       error?: string;
     };
   };
+  missing: string[];
   runs: Run[];
+  trends: RunTrend[];
   totals: Total[];
   growth: Growth[];
   failures: Failure[];

@@ -14,6 +14,8 @@ from naturalist.config import Config
 from naturalist.dashboard import health as health_of
 from naturalist.dashboard import report
 from naturalist.dashboard.context import DashboardContext
+from naturalist.dashboard.trends import trends
+from naturalist.stores.prices import load_prices
 from report_shapes import assert_declared
 
 
@@ -39,6 +41,27 @@ def test_health_counts_what_the_ledger_has(client: TestClient, studied: Config) 
     assert health["freshness"]["next_run"]["at"]
     # The report on drift is a drawn one; drift's own tests compare real ones.
     assert_declared(report.HealthDoc, health | {"drift": []})
+
+
+def test_trends_are_what_runs_recorded(client: TestClient) -> None:
+    first, second = client.get("/api/health").json()["trends"]
+    assert (first["number"], first["is_good"], first["pictures_per_s"]) == (1, True, 20.0)
+    assert (second["is_good"], second["published_bytes"]) == (False, None)
+
+
+def test_trends_count_refused_files_and_what_the_store_costs() -> None:
+    added = {"plant": {"seen": 10, "refused": {"truncated": 2, "bomb": 1}}, "animal": {"seen": 5}}
+    run = {
+        "number": 7,
+        "stages": {"ingest": {"added": added}, "publish": {"size_bytes": 10**9}},
+        "free_bytes": 5,
+    }
+    prices = load_prices("aws")
+    (found,) = trends([run], prices)
+    assert (found["seen"], found["refused"], found["free_bytes"]) == (15, 3, 5)
+    assert found["storage_month"] == prices.storage_gb_month
+    assert found["pictures_per_s"] is None
+    assert_declared(report.RunTrend, found)
 
 
 def test_a_schedule_that_begins_no_run_promises_none() -> None:

@@ -40,6 +40,29 @@ def test_an_empty_workspace_has_all_pages(tmp_path: Path) -> None:
     assert not (tmp_path / "work" / "ledger").exists()
 
 
+def test_a_workspace_that_is_gone_is_an_alert_and_no_new_one(spoilt: Config) -> None:
+    client = client_of_place(open_workspace(spoilt))
+    root = spoilt.layout.root.absolute()
+    away = root.rename(root.with_name("unmounted"))
+    health = client.get("/api/health").json()
+    assert health["missing"] == [str(root)]
+    assert next(alert["name"] for alert in health["alerts"]) == "workspace_gone"
+    assert "no_run" not in [alert["name"] for alert in health["alerts"]]
+    # A server that is started only now knows it by what is published.
+    late = client_of_place(open_workspace(spoilt)).get("/api/health").json()
+    assert [alert["name"] for alert in late["alerts"]] == ["workspace_gone"]
+    away.rename(root)
+    assert client.get("/api/health").json()["missing"] == []
+
+
+def test_folders_of_pictures_that_are_gone_are_named(spoilt: Config) -> None:
+    client = client_of_place(open_workspace(spoilt))
+    spoilt.layout.image_root_marker("images").unlink()
+    alerts = client.get("/api/health").json()["alerts"]
+    assert alerts[0]["name"] == "workspace_gone"
+    assert str(spoilt.layout.image_root("images").absolute()) in alerts[0]["text"]
+
+
 @pytest.fixture
 def spoilt(tmp_path: Path) -> Config:
     """A studied collection of its own, to damage."""

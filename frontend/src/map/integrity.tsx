@@ -5,6 +5,7 @@ import type { Sample } from "../types";
 import type { Atlas } from "./atlas";
 
 const FIRST = ["trustworthiness", "continuity", "knn recall 10"];
+const PLAIN: Record<string, string> = { "knn recall 10": "share of 10 neighbours kept" };
 
 type Numbers = [string, string][];
 
@@ -20,7 +21,7 @@ export function Integrity(props: { atlas: Atlas; shown: number; drawn: number; s
         <b>{count(props.shown)}</b> of {count(info.rows)} points
         {props.drawn < info.rows && ` (${count(props.drawn)} drawn while moving)`}
         {info.placed > 0 && ` · ${count(info.sampled)} in the layout, ${count(info.placed)} placed later`}
-        {brief.map(([name, value]) => ` · ${name} ${value}`)}
+        {brief.map(([name, value]) => ` · ${PLAIN[name] ?? name} ${value}`)}
       </summary>
       <dl class="facts">
         {facts(meta).map(([name, value]) => (

@@ -52,6 +52,7 @@ function Timeline(props: { snapshots: SnapshotInfo[]; query: Record<string, stri
           <input
             type="range"
             min={1}
+            disabled={snapshots.length === 2}
             max={snapshots.length - 1}
             value={after}
             aria-valuetext={`snapshot ${newer.id}, ${moment(newer.at)}`}

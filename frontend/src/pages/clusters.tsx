@@ -37,7 +37,7 @@ export function ClustersPage(props: { query: Record<string, string>; about: Abou
         {(doc) => (
           <>
             <div class="figures">
-              <Figure value={count(doc.clusters.length)} what={`clusters${doc.method ? ` by ${doc.method}` : ""}`} />
+              <Figure value={count(doc.clusters.length)} what={`clusters${doc.method ? ` (${METHODS[doc.method] ?? doc.method})` : ""}`} />
               {doc.noise !== undefined && doc.rows ? <Figure value={share(doc.noise / doc.rows)} what="of the pictures are in no cluster" /> : null}
               {doc.metrics?.ari != null && <Figure value={`${decimal(doc.metrics.ari, 2)} of 1`} what="how well clusters match your categories" />}
             </div>
@@ -53,6 +53,8 @@ export function ClustersPage(props: { query: Record<string, string>; about: Abou
     </div>
   );
 }
+
+const METHODS: Record<string, string> = { kmeans: "k-means", hdbscan: "HDBSCAN" };
 
 function OneCluster({ one, name, about }: { one: Cluster; name: string; about: About }) {
   const order = about.categories.map((c) => c.name);

@@ -2,11 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { Bars, Stacks } from "../charts/bars";
+import { Trend } from "../charts/trend";
 import { count, day, decimal, duration, moment, money, share, size, words } from "../format";
 import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
-import type { About, Drift, HealthDoc, Run } from "../types";
+import type { About, Drift, HealthDoc, Run, RunTrend } from "../types";
 import { Card, Empty, Figure, PictureTile, Select, Shown, Table } from "../ui";
 
 const STAGES = ["ingest", "extract", "verify-features", "tables", "verify-tables", "analyse", "publish"];
@@ -23,6 +24,7 @@ export function HealthPage({ about }: { about: About }) {
             <Headline doc={doc} />
             <div class="cards packed">
               <Stages doc={doc} />
+              <Trends doc={doc} />
               <History doc={doc} />
               <Sources doc={doc} />
               <Growing doc={doc} order={about.categories.map((c) => c.name)} />
@@ -97,11 +99,11 @@ function Stages({ doc }: { doc: HealthDoc }) {
     const usual = median(before);
     const state = facts ? "done" : last.outcome === "done" ? "not configured" : "not reached";
     return [
-      name,
+      words(name).replaceAll(" ", "\u00a0"),
       <span class={`state ${facts ? "good" : ""}`}>{state}</span>,
       facts ? duration(seconds(last, name)) : "",
       usual ? duration(usual) : "",
-      facts ? summary(facts) : "",
+      facts ? (name === "analyse" ? studies(facts) : summary(facts)) : "",
     ];
   });
   return (
@@ -147,6 +149,55 @@ function summary(facts: Record<string, unknown>): string {
     .filter(([name, value]) => name !== "duration_s" && typeof value === "number" && (value !== 0 || ["hard", "refused", "pictures"].includes(name)))
     .map(([name, value]) => (PHRASES[name] ?? ((n: number) => `${words(name)} ${name.endsWith("_bytes") ? size(n) : decimal(n)}`))(value as number));
   return [...batches, ...added(facts.added), ...phrases].join(", ");
+}
+
+type Facts = Record<string, unknown>;
+
+/** What each study of a run says, in a few words. */
+const STUDIES: Record<string, (facts: Facts) => string> = {
+  duplicates: (f) => `${count(Number(f.groups ?? 0))} groups of near duplicates`,
+  clusters: (f) => `${count(Number(f.clusters ?? 0))} clusters`,
+  map: (f) => `maps ${Object.keys(f).join(" and ")}`,
+  classifier: (f) => `classifier: ${{ promote: "a new champion", keep: "the champion stays" }[String(f.action)] ?? words(String(f.action))}`,
+  drift: (f) => `drift: ${verdict(String(f.verdict))}`,
+  index: () => "index of similar pictures",
+  words: () => "words and names",
+};
+
+function studies(facts: Facts): string {
+  return Object.entries(facts)
+    .filter((one): one is [string, Facts] => typeof one[1] === "object" && one[1] !== null)
+    .map(([name, found]) => (STUDIES[name] ?? (() => words(name)))(found))
+    .join(", ");
+}
+
+const VERDICTS: Record<string, string> = { first: "nothing to compare with yet", none: "none", drift: "drift", new_source: "new source", too_few: "too few pictures to say" };
+
+function verdict(name: string): string {
+  return VERDICTS[name] ?? words(name);
+}
+
+function Trends({ doc }: { doc: HealthDoc }) {
+  const of = (value: (run: RunTrend) => number | null) => doc.trends.map((run) => ({ label: run.at ? day(run.at) : `run ${run.number}`, value: value(run), bad: !run.is_good }));
+  const charts = [
+    <Trend title="Pictures extracted a second" spots={of((run) => run.pictures_per_s)} show={(n) => decimal(n, 0)} />,
+    <Trend title="Files refused" spots={of((run) => (run.seen ? (run.refused ?? 0) / run.seen : null))} show={(n) => share(n)} note="of those that a run saw" />,
+    <Trend title="Drift" spots={doc.drift.map((one) => ({ label: `batch ${one.batch ?? "?"}`, value: largestEffect(one), bad: one.verdict === "drift" }))} show={(n) => decimal(n, 2)} note="largest effect of a batch; 0 is none" />,
+    <Trend title="Published" spots={of((run) => run.published_bytes)} show={size} note="size of the snapshot" />,
+    <Trend title="Cost of storage" spots={of((run) => run.storage_month)} show={money} note="a month, for the snapshot" />,
+    <Trend title="Free on the drive" spots={of((run) => run.free_bytes)} show={size} />,
+  ];
+  if (doc.trends.length < 2 && doc.drift.length < 2) return null;
+  return (
+    <Card title="Over the runs" note="Only runs that made something are counted. A spot in red: the run failed, or the batch drifted." wide>
+      <div class="trends">{charts}</div>
+    </Card>
+  );
+}
+
+function largestEffect(report: Drift): number | null {
+  const effects = (report.tests ?? []).map((one) => one.effect).filter((n): n is number => typeof n === "number");
+  return effects.length ? Math.max(...effects) : null;
 }
 
 function added(by: unknown): string[] {
@@ -241,7 +292,7 @@ function Failures({ doc }: { doc: HealthDoc }) {
       <Bars
         label="Refused files by reason"
         bars={doc.failures.map((row) => ({
-          label: row.reason ?? "no reason",
+          label: words(row.reason ?? "no reason"),
           value: row.files,
           text: count(row.files),
           colour: row.is_failure ? "var(--bad)" : "var(--quiet)",
@@ -253,7 +304,7 @@ function Failures({ doc }: { doc: HealthDoc }) {
         {doc.failures.map((row) => (
           <>
             <h3>
-              {row.reason} <small>{row.meaning}</small>
+              {words(row.reason ?? "no reason")} <small>{row.meaning}</small>
             </h3>
             <ul class="paths">
               {row.examples.map((one) => (
@@ -313,20 +364,21 @@ function Drifts({ reports }: { reports: Drift[] }) {
   }
   const newest = reports[reports.length - 1];
   return (
-    <Card title="Drift" note={newest.words?.join(" ")}>
+    <Card title="Drift">
+      <Said words={newest.words ?? []} />
       <Table
         caption="Drift by batch"
         head={["batch", "verdict", "rows", "when"]}
         rows={[...reports].reverse().map((one) => [
           String(one.batch ?? "?"),
-          <span class={`state ${one.verdict === "drift" ? "bad" : one.verdict === "none" ? "good" : ""}`}>{words(one.verdict ?? "unknown")}</span>,
+          <span class={`state ${one.verdict === "drift" ? "bad" : one.verdict === "none" ? "good" : ""}`}>{verdict(one.verdict ?? "unknown")}</span>,
           count(one.rows ?? 0),
           moment(one.at),
         ])}
         numeric={[2]}
       />
       {!!newest.pictures?.length && newest.verdict === "drift" && (
-        <div class="tiles">
+        <div class="tiles small">
           {newest.pictures.slice(0, 12).map((id) => (
             <PictureTile id={id} />
           ))}
@@ -336,11 +388,39 @@ function Drifts({ reports }: { reports: Drift[] }) {
   );
 }
 
+/** The first sentence, and the others where a person asks for them. */
+function Said({ words: said }: { words: string[] }) {
+  return (
+    <>
+      {said[0] && <p class="note">{said[0]}</p>}
+      {said.length > 1 && (
+        <details>
+          <summary>{count(said.length - 1)} more findings</summary>
+          <ul class="plain-list note">
+            {said.slice(1).map((one) => (
+              <li>{one}</li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </>
+  );
+}
+
+const KINDS: Record<string, string> = {
+  previews: "thumbnails",
+  index: "index of similar pictures",
+  models: "classifiers",
+  duplicates: "near duplicates",
+  outbox: "made for publishing",
+  checks: "results of checks",
+};
+
 function Storage({ doc }: { doc: HealthDoc }) {
   const { kinds, free_bytes: free, total_bytes: total } = doc.storage;
   return (
     <Card title="Storage" note={free !== null && total ? `${size(free)} free of ${size(total)} on the drive (${share(free / total, 0)}).` : undefined}>
-      <Bars label="Storage by kind of file" bars={[...kinds].sort((a, b) => b.size_bytes - a.size_bytes).map((one) => ({ label: one.kind, value: one.size_bytes, text: size(one.size_bytes) }))} />
+      <Bars label="Storage by kind of file" bars={[...kinds].sort((a, b) => b.size_bytes - a.size_bytes).map((one) => ({ label: KINDS[one.kind] ?? one.kind, value: one.size_bytes, text: size(one.size_bytes) }))} />
       {doc.cost && (
         <p class="note">
           Published: {size(doc.cost.size_bytes)}; about {money(doc.cost.storage_month)} a month, {money(doc.cost.one_download)} for one download over the internet.

@@ -126,6 +126,10 @@ function History({ doc }: { doc: Models }) {
   );
 }
 
+function likely(score: number): string {
+  return score < 0.01 ? "under 1 %" : share(score, 0);
+}
+
 function Suspects() {
   const found = useJson<LabelIssues | null>("label-issues");
   return (
@@ -141,7 +145,7 @@ function Suspects() {
               </p>
               <div class="tiles">
                 {doc.issues.slice(0, 120).map((one) => (
-                  <PictureTile id={one.picID} caption={<><b>{one.picID}</b><em class="state warn">{one.category} → {one.suggested}</em><small>wrong with {share(one.score, 0)}</small></>} />
+                  <PictureTile id={one.picID} caption={<><b>{one.picID}</b><em class="state warn">{one.category} → {one.suggested}</em><small>{likely(one.score)} likely wrong</small></>} />
                 ))}
               </div>
             </>

@@ -4,7 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 import { count, size } from "../format";
 import { Table, Trouble } from "../ui";
 import { many } from "./history";
-import { ask, newRequest, type Plan } from "./client";
+import { Ended, LOOK_MS } from "./jobs";
+import { ask, newRequest, type JobState, type Plan } from "./client";
 
 const SHOWN = 20;
 
@@ -58,6 +59,36 @@ export function ApplyPanel(props: { onClose: () => void; onApplied: () => void }
   );
 }
 
+const SAYS = "accuracy on sources left out: ";
+
+/** What the decisions do to accuracy, tried by a job on the server when somebody asks. */
+function Accuracy({ upto }: { upto: number }) {
+  const [job, setJob] = useState<JobState | null>(null);
+  const [error, setError] = useState("");
+  useEffect(() => setJob(null), [upto]);
+  const running = job !== null && job.exit_code === null;
+  useEffect(() => {
+    if (!running) return;
+    const timer = setInterval(() => void ask<JobState>("job").then(setJob, (e: Error) => setError(e.message)), LOOK_MS);
+    return () => clearInterval(timer);
+  }, [running]);
+  const start = () => {
+    setError("");
+    ask<JobState>("job", { kind: "accuracy" }).then(setJob, (e: Error) => setError(e.message));
+  };
+  const found = job?.lines?.find((line) => line.startsWith(SAYS))?.slice(SAYS.length);
+  return (
+    <li>
+      Accuracy on sources left out:{" "}
+      <span role="status">
+        {found && !running ? <b>{found}</b> : running ? `being tried: ${job.lines?.at(-1) ?? "starting"}` : job ? <Ended job={job} /> : "unknown until it is tried."}
+      </span>{" "}
+      {!running && !found && <button onClick={start}>Try it on a sample</button>}
+      {error && <strong class="state bad" role="alert">{error}</strong>}
+    </li>
+  );
+}
+
 function Effects({ plan }: { plan: Plan }) {
   if (!plan.decided && !plan.left_out.length) return <p class="note">Every decision is applied already.</p>;
   const who = Object.entries(plan.by)
@@ -84,7 +115,7 @@ function Effects({ plan }: { plan: Plan }) {
             {one.leave > one.allowed && <strong class="state warn"> More than that budget: make sure it is meant.</strong>}
           </li>
         ))}
-        <li>Accuracy on sources left out: {plan.effect.accuracy}.</li>
+        <Accuracy upto={plan.upto} />
       </ul>
       {plan.left_out.length > 0 && (
         <>

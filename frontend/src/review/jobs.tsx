@@ -5,7 +5,7 @@ import { duration } from "../format";
 import { Select } from "../ui";
 import { ask, type JobState } from "./client";
 
-const LOOK_MS = 2000;
+export const LOOK_MS = 2000;
 const INTERRUPTED = 130;
 
 export function Jobs(props: { onEnded: () => void }) {
@@ -57,7 +57,7 @@ export function Jobs(props: { onEnded: () => void }) {
   );
 }
 
-function Ended({ job }: { job: JobState }) {
+export function Ended({ job }: { job: JobState }) {
   const time = duration(job.for_s ?? 0);
   if (job.exit_code === null) return <>running for {time}</>;
   if (job.exit_code === 0) return <strong class="state good">done in {time}</strong>;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +68,15 @@ FromDashboardOption = Annotated[
     typer.Option("--from-dashboard", help="Apply the decisions made in the dashboard."),
 ]
 
+AccuracyOption = Annotated[
+    bool,
+    typer.Option(
+        "--accuracy",
+        help="With --dry-run: train on a sample with and without the decisions, and compare "
+        "accuracy on sources left out.",
+    ),
+]
+
 
 @app.command(epilog=EXIT_CODES)
 def review(
@@ -79,6 +89,7 @@ def review(
     from_dashboard: FromDashboardOption = False,
     by: ByOption = "",
     dry_run: DryRunOption = False,
+    accuracy: AccuracyOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -95,6 +106,7 @@ def review(
     from naturalist.config import load_config
     from naturalist.curation.questions import write_template
     from naturalist.curation.review import review as follow
+    from naturalist.curation.reviewing.accuracy import accuracy_effect
     from naturalist.curation.reviewing.effects import effect_of
 
     settings = load_config(config)
@@ -104,6 +116,8 @@ def review(
             "pass exactly one of: FILE with decisions, --template FILE, --conflicts A B, "
             "--from-dashboard"
         )
+    if accuracy and not dry_run:
+        raise ConfigError("--accuracy goes with --dry-run: it shows what decisions would do")
     if template is not None:
         questions = write_template(settings, template, most)
         _print_questions(template, questions, json=json)
@@ -115,8 +129,13 @@ def review(
         result, name = _decisions(settings, decisions, conflicts, keep), decisions or "--conflicts"
         reviewed = follow(settings, progress, result, who, path=str(name), dry_run=dry_run)
     effect = effect_of(settings, reviewed) if dry_run else None
+    extra = {"effect": effect.as_json()} if effect else {}
+    if effect and accuracy:
+        tried = accuracy_effect(settings, reviewed, progress)
+        effect = replace(effect, accuracy=str(tried))
+        numbers = {} if isinstance(tried, str) else {"accuracy": tried.as_json()}
+        extra = {"effect": effect.as_json(), **numbers}
     if json:
-        extra = {"effect": effect.as_json()} if effect else {}
         output.print_json(reviewed.as_json() | extra)
         return
     _print(reviewed)
@@ -200,6 +219,6 @@ def _print_effect(effect: Effect) -> None:
                 "people do not count against it"
             )
     output.print_text(
-        f"the next snapshot adds about {effect.snapshot_bytes / 1e6:,.1f} MB; accuracy on sources "
-        f"left out: {effect.accuracy}"
+        f"the next snapshot adds about {effect.snapshot_bytes / 1e6:,.1f} MB\n"
+        f"accuracy on sources left out: {effect.accuracy}"
     )

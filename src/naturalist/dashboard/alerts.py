@@ -17,6 +17,7 @@ def alerts(health: dict[str, Any], limits: AlertsSection) -> list[Alert]:
     compared `value` and `limit`.
     """
     result = [
+        *_missing(health),
         *_runs(health, limits),
         *_snapshot(health, limits),
         *_counts(health, limits),
@@ -31,12 +32,21 @@ def _alert(name: str, level: str, text: str, value: Any = None, limit: Any = Non
     return {"name": name, "level": level, "text": text, "value": value, "limit": limit}
 
 
+def _missing(health: dict[str, Any]) -> Iterator[Alert]:
+    for folder in health["missing"]:
+        text = (
+            f"{folder} is gone: is its drive mounted? Nothing is deleted because of that; what is "
+            "shown below is what is left."
+        )
+        yield _alert("workspace_gone", "bad", text)
+
+
 def _runs(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
     if health["kind"] != "workspace":
         return
     last = health["freshness"]["last_run"]
     if last is None:
-        yield _alert("no_run", "warn", "Nothing has been run here yet: naturalist run")
+        yield from _nothing_run(health)
         return
     if last["outcome"] != "done":
         yield _alert("run_failed", "bad", f"The last run ended with {last['outcome']}.")
@@ -45,6 +55,20 @@ def _runs(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
         text = f"The last run began {age_h:,.0f} hours ago."
         yield _alert("run_late", "warn", text, age_h, limits.run_age_h)
     yield from _slow(health["runs"], limits)
+
+
+def _nothing_run(health: dict[str, Any]) -> Iterator[Alert]:
+    published = (health["freshness"]["snapshot"] or {}).get("id")
+    if health["missing"]:
+        return
+    if published:
+        text = (
+            f"{health['address']} is empty, yet snapshot {published} is published: is the drive of "
+            "the workspace mounted?"
+        )
+        yield _alert("workspace_gone", "bad", text)
+        return
+    yield _alert("no_run", "warn", "Nothing has been run here yet: naturalist run")
 
 
 def _slow(runs: list[dict[str, Any]], limits: AlertsSection) -> Iterator[Alert]:
@@ -115,7 +139,8 @@ def _verdicts(health: dict[str, Any]) -> Iterator[Alert]:
         yield _alert("verification", "bad", text, report["hard"], 0)
     if health["drift"] and health["drift"][-1].get("verdict") == "drift":
         words = health["drift"][-1].get("words") or ["The newest batch differs from the reference."]
-        yield _alert("drift", "warn", f"Drift: {words[0]}")
+        # The first clause says what; the page has all of it under Drift.
+        yield _alert("drift", "warn", f"Drift: {words[0].partition(';')[0]}")
 
 
 def _drive(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:

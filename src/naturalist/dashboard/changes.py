@@ -12,7 +12,7 @@ from naturalist.dashboard.collection import Collection
 from naturalist.dashboard.report import ChangeCounts, ChangedPicture, ChangesDoc, SnapshotInfo
 from naturalist.errors import NotFound
 from naturalist.ledger import Withheld
-from naturalist.snapshots import PictureChange, PictureDiff
+from naturalist.snapshots import PictureChange, PictureDiff, spread
 from naturalist.stores import Store, open_store
 
 SHOWN = 48
@@ -96,7 +96,7 @@ def _document(store: Store, before: str, after: str, gone: Withheld) -> ChangesD
                 "reason": reason,
                 "region": region,
                 "pictures": len(group),
-                "shown": [_picture(one, jpegs.get(one.pic_id)) for one in group[:SHOWN]],
+                "shown": [_picture(one, jpegs.get(one.pic_id)) for one in spread(group, SHOWN)],
             }
             for (what, reason, region), group in found.groups().items()
         ],
@@ -104,7 +104,7 @@ def _document(store: Store, before: str, after: str, gone: Withheld) -> ChangesD
 
 
 def _shown(found: PictureDiff) -> list[PictureChange]:
-    return [one for group in found.groups().values() for one in group[:SHOWN]]
+    return [one for group in found.groups().values() for one in spread(group, SHOWN)]
 
 
 def _picture(change: PictureChange, jpeg: bytes | None) -> ChangedPicture:

@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 from naturalist import artifacts, snapshots
 from naturalist.consume import check_published
-from naturalist.dashboard import alerts, cron, studies
+from naturalist.dashboard import alerts, cron, missing, studies, trends
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import Collection
 from naturalist.errors import NaturalistError
 from naturalist.reasons import Reason
 from naturalist.running import lock
 from naturalist.stores import open_store
-from naturalist.stores.prices import prices_for
+from naturalist.stores.prices import Prices, prices_for
 from naturalist.studies.labels.ranking import read_suspects
 
 T = TypeVar("T")
@@ -49,6 +49,11 @@ class Health:
     catalogue: Catalogue
     _known: dict[str, tuple[float, Any]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _watch: missing.Watch = field(default_factory=missing.Watch, repr=False)
+
+    def __post_init__(self) -> None:
+        """Look once at the start, so that what goes away before somebody asks is missed."""
+        self._watch.missing(self.place)
 
     def document(self) -> Document:
         """Everything that the page of health shows."""
@@ -60,7 +65,9 @@ class Health:
             "checked_at": _now().isoformat(timespec="seconds"),
             "running": self.place.kind == "workspace" and lock.is_locked(self.place.layout),
             "freshness": self._freshness(runs),
+            "missing": self._watch.missing(self.place),
             "runs": runs,
+            "trends": trends.trends(runs, self._prices()),
             "totals": self.totals(),
             "growth": self._growth(runs),
             "failures": self._failures(),
@@ -224,12 +231,8 @@ class Health:
 
     def _cost(self, result: Document) -> Document | None:
         snapshot = result["freshness"]["snapshot"]
-        config = self.place.config
-        if config is None or not snapshot or not snapshot.get("size_bytes"):
-            return None
-        try:
-            prices = prices_for(config.publish_url, config.s3_options)
-        except NaturalistError:
+        config, prices = self.place.config, self._prices()
+        if config is None or prices is None or not snapshot or not snapshot.get("size_bytes"):
             return None
         size = snapshot["size_bytes"]
         return {
@@ -238,6 +241,17 @@ class Health:
             "storage_month": prices.month(size),
             "one_download": prices.reading(snapshot["files"], size),
         }
+
+    def _prices(self) -> Prices | None:
+        """Prices of the store that is published to; None without one, and where nothing is paid."""
+        config = self.place.config
+        if config is None or not config.publish_url:
+            return None
+        try:
+            prices = prices_for(config.publish_url, config.s3_options)
+        except NaturalistError:
+            return None
+        return prices if prices.storage_gb_month or prices.egress_gb else None
 
     def _consistency(self) -> Document | None:
         config = self.place.config

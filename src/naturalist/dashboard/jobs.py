@@ -24,8 +24,13 @@ JOBS: Mapping[str, str] = {
     "label-issues": "Look for suspect labels",
     "duplicates": "Look for near duplicates",
     "cluster": "Update the clusters",
+    "accuracy": "Estimate what pending decisions do to accuracy",
 }
-"""Commands that may be started, with a name for people."""
+"""What may be started, with a name for people."""
+_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "accuracy": ("review", "--from-dashboard", "--dry-run", "--accuracy"),
+}
+"""The command of a job that has not the name of its command."""
 _LINES = 12
 _ENDS_WITHIN_S = 5.0
 
@@ -59,7 +64,8 @@ class Jobs:
             if self._is_running():
                 raise ConfigError(f"{self._state['title']} is still running: wait, or stop it")
             self._lines.clear()
-            command = [sys.executable, "-m", "naturalist", kind, "-c", str(self.config)]
+            words = _COMMANDS.get(kind, (kind,))
+            command = [sys.executable, "-m", "naturalist", *words, "-c", str(self.config)]
             self._process = subprocess.Popen(  # noqa: S603 - our own program, a kind of JOBS
                 command,
                 stdin=subprocess.DEVNULL,

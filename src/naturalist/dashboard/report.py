@@ -155,6 +155,24 @@ class Run(TypedDict):
     error: NotRequired[str | None]
 
 
+class RunTrend(TypedDict):
+    """What a run recorded that is drawn over time; None for what it did not do or note.
+
+    `storage_month` is what keeping what it published costs a month, in the prices' currency;
+    `free_bytes` what was free on the drive of the workspace when it ended.
+    """
+
+    number: int
+    at: str | None
+    is_good: bool
+    pictures_per_s: float | None
+    seen: int | None
+    refused: int | None
+    published_bytes: int | None
+    storage_month: float | None
+    free_bytes: int | None
+
+
 class LastRun(TypedDict):
     """The newest run."""
 
@@ -329,7 +347,7 @@ class ChampionAccuracy(TypedDict):
 
 
 class HealthDoc(TypedDict):
-    """Everything that the page of health shows."""
+    """Everything that the page of health shows; `missing` are folders that were there before."""
 
     collection: str
     kind: Kind
@@ -337,7 +355,9 @@ class HealthDoc(TypedDict):
     checked_at: str
     running: bool
     freshness: Freshness
+    missing: list[str]
     runs: list[Run]
+    trends: list[RunTrend]
     totals: list[Total]
     growth: list[Growth]
     failures: list[Failure]

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from naturalist import __version__, backbones
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
+from naturalist.layout import Layout
 from naturalist.pipeline import budget, mending, publishing, reports, steps
 from naturalist.pipeline.steps import Job, VerifyResult
 from naturalist.progress import Progress
@@ -60,6 +62,8 @@ class RunReport:
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     nodes: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """By stage and node of a cluster: amount done, and `per_s`."""
+    free_bytes: int | None = None
+    """On the drive of the workspace, when the run ended."""
     error: str | None = None
 
     @property
@@ -126,9 +130,17 @@ def run(config: Config, progress: Progress, options: RunOptions) -> RunReport:
             report.duration_s = round(time.perf_counter() - start, 3)
             by_node = {stage: done.by_node() for stage, done in job.throughput.items()}
             report.nodes = {stage: result for stage, result in by_node.items() if result}
+            report.free_bytes = _free_bytes(config.layout)
             if report.changed or report.error:
                 reports.write_run(config.layout, vars(report))
     return report
+
+
+def _free_bytes(layout: Layout) -> int | None:
+    try:
+        return shutil.disk_usage(layout.root).free
+    except OSError:
+        return None
 
 
 def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:

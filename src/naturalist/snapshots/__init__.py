@@ -5,6 +5,7 @@ from naturalist.snapshots.picture_diff import (
     PictureChange,
     PictureDiff,
     diff_pictures,
+    spread,
     thumbnails,
 )
 from naturalist.snapshots.pictures import with_pictures
@@ -52,6 +53,7 @@ __all__ = [
     "read",
     "release",
     "roll_back",
+    "spread",
     "summaries",
     "thumbnails",
     "with_pictures",

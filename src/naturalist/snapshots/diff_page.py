@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from html import escape
 
-from naturalist.snapshots.picture_diff import PictureChange, PictureDiff
+from naturalist.snapshots.picture_diff import PictureChange, PictureDiff, spread
 
 SHOWN = 60
 """Pictures of a group that are shown; the others are counted."""
@@ -31,7 +31,7 @@ _TITLES = {"came": "What came", "left": "What left", "relabelled": "What was rel
 
 def wanted_pictures(found: PictureDiff) -> list[PictureChange]:
     """The changes whose pictures the page shows."""
-    return [one for group in found.groups().values() for one in group[:SHOWN]]
+    return [one for group in found.groups().values() for one in spread(group, SHOWN)]
 
 
 def page(found: PictureDiff, collection: str, jpegs: Mapping[str, bytes]) -> str:
@@ -60,7 +60,7 @@ def page(found: PictureDiff, collection: str, jpegs: Mapping[str, bytes]) -> str
             parts.append(f"<h3>{escape(reason)}</h3>")
         heading = (what, reason)
         parts.append(f"<h4>{escape(region)}: {len(group):,}</h4><ul>")
-        parts += [_tile(one, jpegs.get(one.pic_id)) for one in group[:SHOWN]]
+        parts += [_tile(one, jpegs.get(one.pic_id)) for one in spread(group, SHOWN)]
         parts.append("</ul>")
         if len(group) > SHOWN:
             parts.append(f"<p>and {len(group) - SHOWN:,} more</p>")

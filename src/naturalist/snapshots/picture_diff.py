@@ -6,7 +6,7 @@ Only tables whose bytes differ are read, and of the ledger the files of the cate
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -146,6 +146,13 @@ def diff_pictures(
     hidden = {pic for pic, row in (rows | later).items() if row.reason == Reason.TAKEN_DOWN}
     shown = [_hide(one, hidden, latest.names, gone) for one in changes]
     return PictureDiff(before.id, after.id, tuple(sorted(shown, key=_order)))
+
+
+def spread(group: Sequence[PictureChange], most: int) -> list[PictureChange]:
+    """So many pictures of a group, evenly from its whole: neighbours by id are often alike."""
+    if len(group) <= most:
+        return list(group)
+    return [group[k * len(group) // most] for k in range(most)]
 
 
 def thumbnails(

@@ -5,7 +5,7 @@ tables once more, and earlier snapshots keep the tables they have.
 """
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,12 @@ class Effect:
     Attributes:
         categories: those of which pictures leave or into which some come.
         snapshot_bytes: about what the next snapshot adds to what is published.
-        accuracy: why nothing is said of a classifier's accuracy.
+        accuracy: what is known of accuracy on sources left out, in words.
     """
 
     categories: tuple[CategoryEffect, ...] = ()
     snapshot_bytes: int = 0
-    accuracy: str = field(
-        default="not computed: run  naturalist refine  after the next run to see it"
-    )
+    accuracy: str = "not estimated:  naturalist review --dry-run --accuracy  tries it on a sample"
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""

@@ -117,7 +117,10 @@ def _next(config: Config) -> Iterator[Item]:
     """The least certain predictions, taken in turn from every pair of category and prediction."""
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for row in _predictions(config, None):
-        text = f"One of the {NEXT} that teach most: probability {row['probability']:.2f}"
+        text = (
+            f"A label here teaches much: the classifier says {row['predicted']} with a probability "
+            f"of only {row['probability']:.2f}"
+        )
         item = Item(row["picID"], text, *_suggested(config, row))
         groups[row["category"], row["predicted"]].append(item)
     in_turn = chain.from_iterable(zip_longest(*groups.values()))

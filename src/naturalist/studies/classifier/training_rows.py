@@ -95,7 +95,7 @@ def open_rows(
             "All else works with one category"
         )
     sample = _draw(table, counts, options.evaluated_rows, options.seed)
-    groups, digest = (None, "") if layout is None else _groups(layout, sample.pic_ids)
+    groups, digest = (None, "") if layout is None else groups_of(layout, sample.pic_ids)
     fingerprint = artifacts.fingerprint(sample.fingerprint, digest)
     return TrainingRows(table, str(place), sample, counts, groups, fingerprint)
 
@@ -145,8 +145,11 @@ def _drawn_from(
     return np.sort(np.array(drawn, np.int64))
 
 
-def _groups(layout: Layout, pic_ids: NDArray[np.str_]) -> tuple[Index | None, str]:
-    """Numbers of the groups of near duplicates, and what stands for the file they are from."""
+def groups_of(layout: Layout, pic_ids: NDArray[np.str_]) -> tuple[Index | None, str]:
+    """Numbers (N,) of the groups of near duplicates, and the SHA-256 of the file they are from.
+
+    None and an empty text where nobody has looked for near duplicates.
+    """
     path = layout.near_duplicates
     if not path.exists():
         return None, ""
