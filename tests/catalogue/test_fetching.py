@@ -227,7 +227,7 @@ def test_a_set_that_cannot_be_had_does_not_stop_the_others(
     assert ended.code == 7
     assert "caavo: not fetched" in ended.out
     assert "animals10: fetched, version 1" in ended.out
-    assert "1 of 2 sets were not fetched" in ended.err
+    assert "1 of 2 data sets could not be downloaded" in ended.err
 
 
 def test_the_seed_collection_has_three_categories_and_their_labels(

@@ -7,12 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import tiny
+from curation.test_proposals import save, scene
 from naturalist import backbones
 from naturalist.config import Config
 from naturalist.curation import searching
+from naturalist.curation.naming import name_all
 from naturalist.curation.searching import Request, search_words
 from naturalist.errors import WorkspaceError
-from naturalist.pipeline import steps
+from naturalist.pipeline import steps, studies
 from naturalist.progress import Silent
 
 
@@ -105,3 +107,20 @@ def test_an_index_that_is_damaged_is_not_asked_for_ever(config: Config) -> None:
         path.unlink()
     with pytest.raises(WorkspaceError):
         search_words(config, Request("heron"), Silent(), update=False)
+
+
+def test_groups_of_near_duplicates_have_names_from_their_paths_or_none(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    for k, side in enumerate((120, 130, 140)):
+        save(raw / "heron" / f"{k}.jpg", scene(1).resize((side, side)))
+        save(raw / f"{'abc'[k]}" / "0.jpg", scene(2).resize((side, side)))
+    for seed in range(10, 20):
+        save(raw / "other" / f"{seed}.jpg", scene(seed))
+    config = tiny.collection(tmp_path, {"animal": {"pond": raw}})
+    tiny.make_all(config)
+    studies.study(config, Silent(), studies.duplicates)
+    found = name_all(config, "duplicates", "", 0, Silent())
+    names = {entry["pictures"]: entry["names"] for entry in found["entries"]}
+    assert (found["of"], found["groups"], names.keys()) == ("duplicates", 2, {3})
+    told = [one["name"] for entry in found["entries"] for one in entry["names"]]
+    assert (told, found["named"]) == (["heron"], 1)

@@ -82,6 +82,17 @@ def test_a_picture_that_was_taken_down_is_in_nothing_that_is_published(config: C
     assert pq.read_table(path).num_rows == 6
 
 
+def test_names_of_clusters_that_may_come_from_what_was_taken_down_wait_to_be_found_again(
+    config: Config,
+) -> None:
+    folder = config.layout.clustering("default")
+    artifacts.write_json(folder / "names.json", {"names": {"0": "secret garden"}})
+    name = "clusters/default/names.json"
+    assert name in _published(config)
+    takedown.take_down(config, ["plant_id_1"], "asked for", "me")
+    assert name not in _published(config)
+
+
 def test_near_duplicates_of_a_picture_that_was_taken_down_wait_for_their_next_study(
     config: Config,
 ) -> None:

@@ -24,6 +24,7 @@ _TEXTS = (".json", ".md", ".svg")
 _PICTURES = (".png",)
 _WHOLE = (".onnx",)
 _SHEETS = "sheets"
+_CLUSTER_NAMES = "names.json"
 
 
 def study_items(layout: Layout, *, thumbnails: bool) -> list[Item]:
@@ -62,6 +63,8 @@ def _folder(layout: Layout, folder: Path, gone: Withheld, *, thumbnails: bool) -
     receipts = {path.with_suffix(".json") for path in tables}
     for path in sorted(folder.iterdir()):
         is_said = path.suffix in _TEXTS and path not in receipts and not _names(path, gone)
+        # Words of the paths of what was cut may be in it, and it fits no members any more.
+        is_said &= not (touched and path.name == _CLUSTER_NAMES)
         is_drawn = path.suffix in _PICTURES and not _shows_pictures(path)
         if is_said or is_drawn or path.suffix in _WHOLE:
             yield _item(layout, path)

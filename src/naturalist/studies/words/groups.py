@@ -77,9 +77,9 @@ def _table(path: Path, what: str, command: str) -> pa.Table:
 
 
 def _numbered(ids: pa.ChunkedArray, values: NDArray[Any]) -> Groups:
-    """Groups by a column of numbers; negative ones are in none."""
+    """Groups by a column of numbers, of which negative ones are in none, or of names."""
     known, groups = np.unique(values, return_inverse=True)
-    shift = int((known < 0).sum())
+    shift = 0 if known.dtype == object else int((known < 0).sum())
     numbers = np.where(groups < shift, -1, groups - shift)
     return ids.combine_chunks(), numbers, [str(one) for one in known[shift:].tolist()]
 
