@@ -167,7 +167,7 @@ def _print(result: dict[str, Any], folder: Path) -> None:
     known = titles(folder)
     output.print_table(columns, [_line(one, known) for one in result["clusters"]])
     metrics = result["metrics"]
-    lines = [f"{name} {value:.3f}" for name in _SHOWN if (value := metrics[name]) is not None]
+    lines = [f"{name} {value:.3f}" for name in _SHOWN if (value := metrics.get(name)) is not None]
     output.print_text(f"\n{', '.join(lines)}\nall: {folder}")
 
 

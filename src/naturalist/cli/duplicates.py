@@ -31,28 +31,32 @@ class Invariant(StrEnum):
     MIRROR = "mirror"
 
 
+KeepOption = Annotated[
+    Keep | None,
+    typer.Option(help="Picture of each group to keep when the others are retired."),
+]
+DecisionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --keep: write a decisions file that retires the others, for naturalist review.",
+    ),
+]
+InvariantOption = Annotated[
+    Invariant | None,
+    typer.Option(
+        help="Also find mirrored copies (default: duplicates.invariant). Changing it "
+        "compares all pictures again."
+    ),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def duplicates(
     config: ConfigOption = DEFAULT_CONFIG,
-    keep: Annotated[
-        Keep | None,
-        typer.Option(help="Picture of each group to keep when the others are retired."),
-    ] = None,
-    decisions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With --keep: write a decisions file that retires the others, for naturalist "
-            "review.",
-        ),
-    ] = None,
-    invariant: Annotated[
-        Invariant | None,
-        typer.Option(
-            help="Also find mirrored copies (default: duplicates.invariant). Changing it "
-            "compares all pictures again."
-        ),
-    ] = None,
+    keep: KeepOption = None,
+    decisions: DecisionsOption = None,
+    invariant: InvariantOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -28,49 +28,55 @@ if TYPE_CHECKING:
 app = typer.Typer()
 _SHOWN = 50
 
+SourcesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CATEGORY/SOURCE|PLACE]...",
+        help="Sources of the collection to compare (default: all), or two or more collections: "
+        "workspaces, pulled folders, URLs of published ones, sketches.",
+    ),
+]
+ByOption = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN",
+        help="Also find what the values of a metadata column share, as in --by split: near "
+        "duplicates of one collection, or train of one and test of another.",
+    ),
+]
+RowsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="When comparing collections: write every shared pair as CSV, with labels and "
+        "licences.",
+    ),
+]
+SheetOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="When comparing collections: write a PNG that shows pairs side by side.",
+    ),
+]
+SketchOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the sketch of one collection instead: hashes and 64 bits of the features "
+        "of each picture, for others to compare with.",
+    ),
+]
+
 
 @app.command(epilog=EXIT_CODES)
 def overlap(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[CATEGORY/SOURCE|PLACE]...",
-            help="Sources of the collection to compare (default: all), or two or more collections: "
-            "workspaces, pulled folders, URLs of published ones, sketches.",
-        ),
-    ] = None,
+    sources: SourcesArgument = None,
     config: ConfigOption = DEFAULT_CONFIG,
-    by: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN",
-            help="Also find what the values of a metadata column share, as in --by split: near "
-            "duplicates of one collection, or train of one and test of another.",
-        ),
-    ] = "",
-    rows: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="When comparing collections: write every shared pair as CSV, with labels and "
-            "licences.",
-        ),
-    ] = None,
-    sheet: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="When comparing collections: write a PNG that shows pairs side by side.",
-        ),
-    ] = None,
-    sketch: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the sketch of one collection instead: hashes and 64 bits of the features "
-            "of each picture, for others to compare with.",
-        ),
-    ] = None,
+    by: ByOption = "",
+    rows: RowsOption = None,
+    sheet: SheetOption = None,
+    sketch: SketchOption = None,
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",
     anonymous: AnonymousOption = False,
@@ -105,27 +111,29 @@ def overlap(
         return
     if rows is not None or sheet is not None:
         raise ConfigError("--rows and --sheet need two or more collections")
+    _of_sources(sources or [], by, config, json=json)
+
+
+def _of_sources(sources: list[str], by: str, config: Path, *, json: bool) -> None:
     from naturalist.config import load_config
     from naturalist.curation.overlap import find_overlap
     from naturalist.running import workspace
 
     settings = load_config(config)
     workspace.reading(settings.layout)
-    result = find_overlap(settings.layout, sorted(settings.labels), sources or [], by)
-    if json:
-        output.print_json(
-            {
-                "sources": result.sizes,
-                "shared": [
-                    vars(one) | {"across_categories": one.is_across_categories}
-                    for one in result.shared
-                ],
-                "leaks": [vars(one) for one in result.leaks],
-                "near_duplicates_known": result.has_near,
-            }
-        )
-    else:
+    result = find_overlap(settings.layout, sorted(settings.labels), sources, by)
+    if not json:
         _print(result, by)
+        return
+    shared = [vars(one) | {"across_categories": one.is_across_categories} for one in result.shared]
+    output.print_json(
+        {
+            "sources": result.sizes,
+            "shared": shared,
+            "leaks": [vars(one) for one in result.leaks],
+            "near_duplicates_known": result.has_near,
+        }
+    )
 
 
 def _write_sketch(places: list[str], path: Path, options: S3Options, *, json: bool) -> None:

@@ -132,6 +132,23 @@ Sha256Option = Annotated[
 ]
 
 
+JobsOption = Annotated[int, typer.Option(min=1, max=4, help="Number of parallel downloads.")]
+IngestOption = Annotated[
+    bool,
+    typer.Option(
+        "--ingest",
+        help="Download one data set at a time and ingest its pictures before the next; the "
+        "configuration must name it as a source.",
+    ),
+]
+ReleaseOption = Annotated[
+    bool,
+    typer.Option(
+        "--release", help="With --ingest: delete each archive once its pictures are ingested."
+    ),
+]
+
+
 @app.command(epilog=EXIT_CODES)
 def fetch(
     names: NamesArgument = None,
@@ -139,21 +156,9 @@ def fetch(
     everything: EverythingOption = False,
     newest: NewestOption = False,
     sha256: Sha256Option = "",
-    jobs: Annotated[int, typer.Option(min=1, max=4, help="Number of parallel downloads.")] = 2,
-    ingest: Annotated[
-        bool,
-        typer.Option(
-            "--ingest",
-            help="Download one data set at a time and ingest its pictures before the next; the "
-            "configuration must name it as a source.",
-        ),
-    ] = False,
-    release: Annotated[
-        bool,
-        typer.Option(
-            "--release", help="With --ingest: delete each archive once its pictures are ingested."
-        ),
-    ] = False,
+    jobs: JobsOption = 2,
+    ingest: IngestOption = False,
+    release: ReleaseOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     folder: FolderOption = _FOLDER,
     json: JsonOption = False,

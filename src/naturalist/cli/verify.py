@@ -34,38 +34,43 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+UrlArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[URL]",
+        help="A published or downloaded collection (default: verify the workspace).",
+    ),
+]
+QuickOption = Annotated[
+    bool,
+    typer.Option(
+        "--quick", help="With URL: compare recorded checksums only, without downloading files."
+    ),
+]
+RepairOption = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Rebuild damaged features and tables of the workspace, and move damaged studies"
+        " to its folder `damaged`.",
+    ),
+]
+DeepOption = Annotated[
+    bool,
+    typer.Option(
+        "--deep",
+        help="Also decode all pictures of the workspace and extract their features again, build"
+        " all tables again, and compare. Takes as long as the first run.",
+    ),
+]
+
 
 @app.command(epilog=EXIT_CODES)
 def verify(
-    url: Annotated[
-        str,
-        typer.Argument(
-            metavar="[URL]",
-            help="A published or downloaded collection (default: verify the workspace).",
-        ),
-    ] = "",
-    quick: Annotated[
-        bool,
-        typer.Option(
-            "--quick", help="With URL: compare recorded checksums only, without downloading files."
-        ),
-    ] = False,
-    repair: Annotated[
-        bool,
-        typer.Option(
-            "--repair",
-            help="Rebuild damaged features and tables of the workspace, and move damaged studies"
-            " to its folder `damaged`.",
-        ),
-    ] = False,
-    deep: Annotated[
-        bool,
-        typer.Option(
-            "--deep",
-            help="Also decode all pictures of the workspace and extract their features again, build"
-            " all tables again, and compare. Takes as long as the first run.",
-        ),
-    ] = False,
+    url: UrlArgument = "",
+    quick: QuickOption = False,
+    repair: RepairOption = False,
+    deep: DeepOption = False,
     snapshot: SnapshotOption = "",
     endpoint_url: EndpointOption = "",
     region: RegionOption = "",

@@ -25,7 +25,6 @@ from naturalist.consume.folder import (
     staging,
     write_manifest,
 )
-from naturalist.consume.reading import check_header
 from naturalist.consume.selection import Selection
 from naturalist.errors import ConfigError, StorageFull, StoreError, WorkspaceLocked
 from naturalist.snapshots import File, Snapshot
@@ -98,8 +97,7 @@ def pull(
     snapshot = snapshots.read(store, snapshot_id)
     expected = selection.of(store, snapshot)
     description = _description(store, snapshot, expected)
-    for file in expected:
-        path_of(folder, file)  # before anything is made
+    _check_names(folder, expected)
     with _held(folder):
         manifest = read_manifest(folder)
         _check_collection(folder, snapshot, manifest)
@@ -109,15 +107,10 @@ def pull(
         _check_room(folder, plan.missing)
         on_begin(size_bytes)
         _fetch_all(store, folder, plan.missing, jobs, on_bytes)
-        for file in plan.missing:
-            check_header(_staged(folder, file), file)
         changed = bool(plan.missing or plan.surplus)
         if changed or manifest is None or not manifest.is_of(snapshot, selection):
             now = _manifest(store, snapshot, selection, plan.kept)
-            mark_incomplete(folder, manifest or now, plan.missing)
-            files = plan.kept | _exchange(folder, plan)
-            artifacts.write_bytes(folder / cards.CROISSANT, description)
-            write_manifest(folder, replace(now, files=files))
+            _put_in_place(folder, plan, manifest or now, now, description)
         shutil.rmtree(staging(folder), ignore_errors=True)
     return Pulled(
         snapshot=snapshot.id,
@@ -128,6 +121,21 @@ def pull(
         removed_files=len(plan.surplus),
         changed=changed,
     )
+
+
+def _check_names(folder: Path, expected: Sequence[File]) -> None:
+    """Before anything is made."""
+    for file in expected:
+        path_of(folder, file)
+
+
+def _put_in_place(
+    folder: Path, plan: _Plan, before: Manifest, now: Manifest, description: bytes
+) -> None:
+    mark_incomplete(folder, before, plan.missing)
+    files = plan.kept | _exchange(folder, plan)
+    artifacts.write_bytes(folder / cards.CROISSANT, description)
+    write_manifest(folder, replace(now, files=files))
 
 
 def _check_folder(folder: Path) -> None:

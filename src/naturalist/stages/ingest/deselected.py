@@ -5,24 +5,27 @@ pictures of the category.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout
 from naturalist.ledger import Outcome
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT
+from naturalist.stages.ingest.amending import Row, Withdrawing, files_with
 from naturalist.stages.ingest.options import Source
 from naturalist.stages.ingest.selection import Selection
 from naturalist.stages.ingest.withdrawals import Withdrawals
 
 BY = "selection"
 _COLUMNS = ["source", "path", "outcome", "pic_id", "same_as"]
-
-Row = dict[str, Any]
+_SELECTION = Withdrawing(
+    BY,
+    Reason.EXCLUDED,
+    leaves="its source leaves it out",
+    returns="its source takes it again",
+)
 Selections = dict[str, Selection]
 """By source."""
 Fingerprints = dict[str, dict[str, str]]
@@ -104,35 +107,16 @@ def _amendments(
                 if row["same_as"] in mine:
                     back[row["same_as"]] = source
     at_ns = ledger.amendment_time_ns(layout, category)
-    rows = [_amendment(pic, out[pic], at_ns, is_out=True) for pic in sorted(set(out) - mine)]
-    return rows + [_amendment(pic, back[pic], at_ns, is_out=False) for pic in sorted(back)]
+    leaving = {pic: source for pic, source in out.items() if pic not in mine}
+    return _SELECTION.amendments(leaving, back, at_ns)
 
 
 def _files(
     layout: Layout, category: str, selections: Mapping[str, Selection], outcome: Outcome
 ) -> Iterator[tuple[Row, bool]]:
     """Ledger rows of sources that are configured, and whether their files are left out."""
-    for summary in ledger.batches(layout, category):
-        table = ledger.batch_rows(layout, category, summary.batch, _COLUMNS)
-        expected = pc.equal(table["outcome"], outcome)
-        if outcome is Outcome.ACCEPTED:
-            # One that came by relabelling has its file in a source of another category.
-            expected = pc.and_(expected, pc.is_null(table["same_as"]))
-        for row in table.filter(expected).to_pylist():
+    for rows in files_with(layout, category, outcome, _COLUMNS):
+        for row in rows:
             selection = selections.get(row["source"])
             if selection is not None:
                 yield row, selection.leaves_out(row["path"])
-
-
-def _amendment(pic: str, source: str, at_ns: int, *, is_out: bool) -> Row:
-    outcome = Outcome.REFUSED if is_out else Outcome.ACCEPTED
-    return {
-        "pic_id": pic,
-        "source": source,
-        "outcome": outcome.value,
-        "reason": Reason.EXCLUDED.value if is_out else None,
-        "detail": "its source leaves it out" if is_out else "its source takes it again",
-        "same_as": None,
-        "by": BY,
-        "at_ns": at_ns,
-    }

@@ -9,16 +9,15 @@ configured.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout
 from naturalist.ledger import KnownFiles, Outcome
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT
+from naturalist.stages.ingest.amending import Row, Withdrawing, files_with
 from naturalist.stages.ingest.listing import list_source
 from naturalist.stages.ingest.options import Source
 from naturalist.stages.ingest.withdrawals import Withdrawals
@@ -26,8 +25,12 @@ from naturalist.stages.ingest.withdrawals import Withdrawals
 BY = "removal"
 _UNREADABLE = (Reason.PERMISSION_DENIED, Reason.READ_ERROR, Reason.VANISHED)
 _COLUMNS = ["source", "path", "outcome", "pic_id", "same_as", "sha256", "seen_key"]
-
-Row = dict[str, Any]
+_REMOVAL = Withdrawing(
+    BY,
+    Reason.REMOVED_FROM_SOURCE,
+    leaves="no file with its bytes is left",
+    returns="its file is there again",
+)
 
 
 @dataclass(frozen=True)
@@ -140,32 +143,12 @@ def _amendments(layout: Layout, category: str, present: _Present) -> list[Row]:
                 if is_there and row["same_as"] in mine:
                     back[row["same_as"]] = source
     at_ns = ledger.amendment_time_ns(layout, category)
-    retire = [_amendment(pic, gone[pic], at_ns, True) for pic in sorted(set(gone) - mine)]
-    return retire + [_amendment(pic, back[pic], at_ns, False) for pic in sorted(back)]
+    leaving = {pic: source for pic, source in gone.items() if pic not in mine}
+    return _REMOVAL.amendments(leaving, back, at_ns)
 
 
 def _files(
     layout: Layout, category: str, present: _Present, outcome: Outcome
 ) -> Iterator[tuple[Row, bool | None]]:
-    for summary in ledger.batches(layout, category):
-        table = ledger.batch_rows(layout, category, summary.batch, _COLUMNS)
-        expected = pc.equal(table["outcome"], outcome)
-        if outcome is Outcome.ACCEPTED:
-            # One that came by relabelling has its file in a source of another category.
-            expected = pc.and_(expected, pc.is_null(table["same_as"]))
-        rows = table.filter(expected).to_pylist()
+    for rows in files_with(layout, category, outcome, _COLUMNS):
         yield from zip(rows, present.report(rows), strict=True)
-
-
-def _amendment(pic: str, source: str, at_ns: int, is_gone: bool) -> Row:
-    outcome = Outcome.REFUSED if is_gone else Outcome.ACCEPTED
-    return {
-        "pic_id": pic,
-        "source": source,
-        "outcome": outcome.value,
-        "reason": Reason.REMOVED_FROM_SOURCE.value if is_gone else None,
-        "detail": "no file with its bytes is left" if is_gone else "its file is there again",
-        "same_as": None,
-        "by": BY,
-        "at_ns": at_ns,
-    }

@@ -75,26 +75,33 @@ def make_sample(
         sample = sampling.choose(blocks, len(names), options)
         advance(1)
     report = report_integrity(blocks, names, sample, options.seed, uniform_seeds, progress)
-    summary = {
+    facts = {
         "name": name,
-        "method": options.method,
-        "seed": options.seed,
         "rows": len(sample.rows),
         "of": len(names),
         "cells": sample.cells,
-        "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "program": __version__,
         "fingerprint": expected,
         "backbone": names.backbone,
-        "options": asdict(options),
         "measured": {"space": space},
         "integrity": report,
         "verdict": verdict(_shortcomings(report, options, thresholds)),
+    }
+    summary = facts | _how(options, start)
+    _write(folder, names, sample, summary)
+    return summary | {"changed": True}
+
+
+def _how(options: SampleOptions, start: float) -> dict[str, Any]:
+    """How a sample was chosen, when, and what that cost."""
+    return {
+        "method": options.method,
+        "seed": options.seed,
+        "options": asdict(options),
+        "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "program": __version__,
         "duration_s": round(time.perf_counter() - start, 3),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    _write(folder, names, sample, summary)
-    return summary | {"changed": True}
 
 
 def default_size(pictures: int) -> int:
