@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +115,32 @@ def test_pictures_of_a_category_whose_drive_is_away_are_not_taken_for_deleted(
         (other / "drive").rmdir()
         (other / "unplugged").rename(other / "drive")
         assert tiny.ingest(config).retired == 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["plant", "animal"]), st.integers(1, 400), st.booleans()),
+        max_size=12,
+    ),
+    st.sampled_from([Mode.HARDLINK, Mode.COPY, Mode.REFERENCE]),
+    st.sampled_from(["source", "elsewhere"]),
+    st.sampled_from([("a",), ("b", "c"), ("a", "b", "c")]),
+)
+def test_all_pictures_of_a_batch_at_once_get_the_roots_that_they_get_one_after_another(
+    tmp_path_factory: pytest.TempPathFactory,
+    pictures: list[tuple[str, int, bool]],
+    mode: Mode,
+    source: str,
+    names: tuple[str, ...],
+) -> None:
+    folder = tmp_path_factory.mktemp("roots")
+    rows = [row(size, staged=staged) | {"category": key} for key, size, staged in pictures]
+    schema = pa.schema(
+        {"category": "string", "source": "string", "staged": "bool", "size_bytes": "int64"}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        one, many = (
+            chooser(patch, folder, DRIVES, source, mode=mode, image_roots=names) for _ in range(2)
+        )
+        expected = [one(picture["category"], picture) for picture in rows]
+        assert many.of_all(pa.Table.from_pylist(rows, schema)).to_pylist() == expected

@@ -64,7 +64,9 @@ def assign(
     """Decide about every finding.
 
     Args:
-        findings: (category, row of schema FINDINGS), in listing order.
+        findings: (category, row of schema FINDINGS), in listing order. A row may also say how many
+            pictures are `ahead` of it that are not among the findings: new ones of its category,
+            whose numbers are left out. Further keys are kept.
         prior: what the ledger knows about them.
         last_numbers: highest picture number of each category so far.
         batch: number of this batch.
@@ -77,7 +79,7 @@ def assign(
     for category, row in fresh:
         ledger_row = _base(category, row, batch)
         if row["kind"] != "picture":
-            ledger_row["outcome"] = _OUTCOME[row["kind"]].value
+            ledger_row["outcome"] = OUTCOME_OF_KIND[row["kind"]].value
         elif (decided := _decided(row, prior)) is not None:
             ledger_row["outcome"] = Outcome.DUPLICATE.value
             ledger_row["same_as"] = decided
@@ -92,12 +94,13 @@ def assign(
     return result
 
 
-_OUTCOME = {
+OUTCOME_OF_KIND = {
     "refused": Outcome.REFUSED,
     "unpacked": Outcome.UNPACKED,
     # Its label had no category, and has another one now.
     "moved": Outcome.RELABELLED,
 }
+"""Of findings that are no pictures."""
 
 
 def text_of(path: bytes) -> str:
@@ -124,7 +127,7 @@ def _is_amended(old: Row, row: Row) -> bool:
 def _same_verdict(old: Row, row: Row) -> bool:
     if row["kind"] == "picture":
         return old["outcome"] not in (Outcome.REFUSED, Outcome.UNPACKED)
-    return bool(old["outcome"] == _OUTCOME[row["kind"]] and old["reason"] == row["reason"])
+    return bool(old["outcome"] == OUTCOME_OF_KIND[row["kind"]] and old["reason"] == row["reason"])
 
 
 def _categories_of_bytes(fresh: list[tuple[str, Row]], prior: Prior) -> dict[bytes, dict[str, str]]:
@@ -191,7 +194,7 @@ def _accept_or_duplicate(row: Row, prior: Prior, first: dict[bytes, str], result
     number = result.last_numbers.get(category, 0) + 1
     result.last_numbers[category] = number
     row["outcome"] = Outcome.ACCEPTED.value
-    row["pic_id"] = first[row["sha256"]] = pic_id(category, number)
+    row["pic_id"] = first[row["sha256"]] = pic_id(category, number + row.get("ahead", 0))
 
 
 def _amend_conflicts(

@@ -17,7 +17,8 @@ from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Known, KnownAnywhere, KnownFiles, LazilyKnownFiles
 from naturalist.schemas import AMENDMENT, LEDGER
 from naturalist.stages.ingest import folder_states, overwritten
-from naturalist.stages.ingest.assign import Assigned, KnownPicture, Prior, assign
+from naturalist.stages.ingest.assign import Assigned, KnownPicture, Prior
+from naturalist.stages.ingest.assign_batch import assign_batch, with_category
 from naturalist.stages.ingest.examine import ExamineTask
 from naturalist.stages.ingest.listing import Entry, list_new
 from naturalist.stages.ingest.options import IngestOptions, Source
@@ -151,30 +152,22 @@ def write_pending(
     with Router(layout) as router:
         read = [(t.source, artifacts.read_parquet(t.findings)) for t in tasks]
         tables = router.share_out(read)
-    findings = [(category, row) for category, table in tables for row in table.to_pylist()]
-    categories = sorted({category for category, _ in findings})
-    last_numbers = {c: _last_number(layout, c) for c in categories}
+    last_numbers = {c: _last_number(layout, c) for c in sorted({c for c, _ in tables})}
     batch = ledger.last_batch(layout) + 1
     roots = RootChooser(layout, sources, options)
-    prior = _prior(layout, _requested(tables), options.categories)
-    assigned = assign(findings, prior, last_numbers, batch, roots)
+    prior = _prior(layout, with_category(tables), options.categories)
+    rows, assigned = assign_batch(tables, prior, last_numbers, batch, roots.of_all)
     in_conflict = {category: len(rows) for category, rows in assigned.amendments.items()}
     withdrawals.add(in_conflict, "the same bytes are now in another category too")
     # First, for the files of this batch are known as soon as it is written.
-    stored = overwritten.reconcile(layout, findings, prior, sources, options.mode)
-    if not assigned.rows:
+    stored = overwritten.reconcile(layout, tables, prior, sources, options.mode)
+    if not rows:
         for category, keys in assigned.touched.items():
             _write_touched(layout.touched(category), keys)
         discard_findings(layout)
         return Pending(has_rows=False, stored=stored)
-    _write_pending(layout, assigned, batch, options.shard_size)
+    _write_pending(layout, rows, assigned, batch, options.shard_size)
     return Pending(has_rows=True, stored=stored)
-
-
-def _requested(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table:
-    """All findings with their category."""
-    category = pa.array([c for c, table in tables for _ in range(table.num_rows)], pa.string())
-    return pa.concat_tables([t for _, t in tables]).append_column("category", category)
 
 
 def _last_number(layout: Layout, category: str) -> int:
@@ -236,11 +229,13 @@ def write_decided(
         shard_size: pictures in a shard.
         name: of the file of its amendments.
     """
-    _write_pending(layout, decided, batch, shard_size, {"amendments": name})
+    rows = {c: pa.Table.from_pylist(own, LEDGER) for c, own in decided.rows.items()}
+    _write_pending(layout, rows, decided, batch, shard_size, {"amendments": name})
 
 
 def _write_pending(
     layout: Layout,
+    tables: Mapping[str, pa.Table],
     assigned: Assigned,
     batch: int,
     shard_size: int,
@@ -248,7 +243,6 @@ def _write_pending(
 ) -> None:
     building = layout.pending.with_name(".pending.tmp")
     shutil.rmtree(building, ignore_errors=True)
-    tables = {c: pa.Table.from_pylist(rows, LEDGER) for c, rows in assigned.rows.items()}
     superseded = _superseded(layout, tables)
     for category, table in tables.items():
         last = assigned.last_numbers.get(category, 0)
@@ -268,15 +262,13 @@ def _write_pending(
 
 def _superseded(layout: Layout, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     """Rows of the ledger that new ones replace, of the categories that it has."""
-    result: dict[str, pa.Table] = {}
     known = tables.keys() & set(ledger.categories(layout))
     if not known:
-        return result
+        return {}
     with ledger.connect(layout) as connection:
-        for category in known:
-            connection.register("asked", tables[category])
-            result[category] = ledger.query(connection, _SUPERSEDED)
-    return result
+        connection.register("asked", pa.concat_tables(tables[category] for category in known))
+        rows = ledger.query(connection, _SUPERSEDED)
+    return {c: rows.filter(pc.equal(rows["category"], c)) for c in known}
 
 
 _SUPERSEDED = """

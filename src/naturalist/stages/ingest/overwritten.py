@@ -55,7 +55,7 @@ class Changes:
 
 def reconcile(
     layout: Layout,
-    findings: Sequence[tuple[str, Row]],
+    findings: Sequence[tuple[str, pa.Table]],
     prior: Prior,
     sources: Sequence[Source],
     mode: Mode,
@@ -67,7 +67,7 @@ def reconcile(
 
     Args:
         layout: the workspace.
-        findings: (category, row of schema FINDINGS).
+        findings: category and findings (schema FINDINGS).
         prior: what the ledger knows about them.
         sources: every known source.
         mode: how pictures are placed.
@@ -125,11 +125,12 @@ ORDER BY category, pic_id
 class _AtHand:
     """The files of a batch, by their bytes and by their path, and where their sources are."""
 
-    def __init__(self, findings: Sequence[tuple[str, Row]], sources: Sequence[Source]) -> None:
+    def __init__(self, findings: Sequence[tuple[str, pa.Table]], sources: Sequence[Source]) -> None:
         self.locations = {(source.category, source.name): source.path for source in sources}
         self._by_bytes = defaultdict(list)
         self._by_file: dict[tuple[str, str, bytes], Row] = {}
-        for category, row in findings:
+        rows = ((category, row) for category, table in findings for row in table.to_pylist())
+        for category, row in rows:
             self._by_file[category, row["source"], row["path"]] = row
             if row["kind"] == "picture":
                 self._by_bytes[category, row["sha256"]].append(row)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from naturalist import artifacts
 from naturalist.layout import Layout
 from naturalist.stages.ingest.options import IngestOptions, Mode, Source
@@ -52,6 +54,34 @@ class RootChooser:
         elif len(near) == 1:
             self._sole[category, row["source"]] = selected
         return selected
+
+    def of_all(self, findings: pa.Table) -> pa.Array:
+        """The root of each picture of a batch, as one call after another would name it.
+
+        Args:
+            findings: (schema FINDINGS, and `category`) of pictures, in listing order.
+        """
+        columns = ["category", "source", "staged"]
+        groups = findings.group_by(columns, use_threads=False).aggregate([]).to_pylist()
+        certain = [self._certain(row["category"], row) for row in groups]
+        if None in certain:
+            rows = findings.select([*columns, "size_bytes"]).to_pylist()
+            return pa.array([self(row["category"], row) for row in rows], pa.string())
+        place = {tuple(row.values()): k for k, row in enumerate(groups)}
+        keys = zip(*(findings[name].to_pylist() for name in columns), strict=True)
+        names = pa.array([name or None for name in certain], pa.string())
+        return names.take(pa.array([place[key] for key in keys], pa.int32()))
+
+    def _certain(self, category: str, row: dict[str, Any]) -> str | None:
+        """The root of all rows like this one; "" for none, None if it depends on free space."""
+        if self._options.mode is Mode.REFERENCE and not row["staged"]:
+            return ""
+        near = [
+            n for n in self._options.roots_of(category) if self._costs_nothing(n, category, row)
+        ]
+        if len(near) == 1:
+            return near[0]
+        return self._options.all_roots[0] if len(self._options.all_roots) == 1 else None
 
     def _costs_nothing(self, name: str, category: str, row: dict[str, Any]) -> bool:
         if row["staged"] or self._options.mode not in (Mode.AUTO, Mode.HARDLINK, Mode.MOVE):
