@@ -119,8 +119,12 @@ def _print(planned: dict[str, Any]) -> None:
         ]
         for stage in planned["stages"]
     ]
-    totals = [output.duration(planned[key]) for key in ("one_machine_s", "machines_s")]
-    output.print_table(("stage", "rate", "on one", f"on {many}"), [*rows, ["all", "", *totals]])
+    studied_s = sum(study["s"] for study in planned["studies"])
+    keys = ("one_machine_s", "machines_s")
+    totals = [output.duration(planned[key]) for key in keys]
+    with_studies = [output.duration(planned[key] + studied_s) for key in keys]
+    rows += [["all", "", *totals], ["all, and each study once", "one process", *with_studies]]
+    output.print_table(("stage", "rate", "on one", f"on {many}"), rows)
     output.print_text("")
     studies = [[one["study"], output.duration(one["s"])] for one in planned["studies"]]
     output.print_table(("study of all, once", "time"), studies)

@@ -1,7 +1,7 @@
 """What is read of tables: rows with their features, or names and labels alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ class Rows:
         names = {label: name for name, label in self.categories.items()}
         known, at = np.unique(self.labels, return_inverse=True)
         return np.array([names[label] for label in known.tolist()], np.str_)[at]
+
+    def without_features(self) -> "Rows":
+        """The same rows with no feature each."""
+        return replace(self, features=np.empty((len(self), 0), np.float32))
 
     def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> "Rows":
         """The rows at these places, or those for which a mask is true."""

@@ -36,8 +36,13 @@ def _missing(*_: Any, **__: Any) -> Any:
 
 
 def threads() -> int:
-    """How many threads may work at once: the cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """How many threads may work at once: the cores that this process may use, or fewer if told.
+
+    A worker beside others is told by OMP_NUM_THREADS, as what it multiplies matrices with is.
+    """
+    cores = len(os.sched_getaffinity(0))
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(told)) if told.isdigit() and int(told) else cores
 
 
 def in_pieces(rows: int, size: int, work: Callable[[int, int], Any]) -> None:

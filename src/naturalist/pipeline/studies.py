@@ -5,18 +5,19 @@ the lock, and `step` runs those of a step of a run. What a study does is in `stu
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from naturalist import backbones, categories, ledger
 from naturalist.config import Config
 from naturalist.config.sources import NAME
 from naturalist.errors import ConfigError
 from naturalist.features import FeatureTable, open_features
+from naturalist.features.blocks import BlockMapper
 from naturalist.layout import Layout, MapFolder
-from naturalist.pipeline import words
+from naturalist.pipeline import runner, words
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Progress
 from naturalist.running import workspace
@@ -34,7 +35,7 @@ from naturalist.studies.duplicates.study import DuplicateStudy
 from naturalist.studies.labels.options import LabelIssueOptions
 from naturalist.studies.labels.study import LabelStudy
 from naturalist.studies.maps.options import MapOptions
-from naturalist.studies.study import Result, Study, bring_up_to_date
+from naturalist.studies.study import Divisible, Result, Study, bring_up_to_date
 from naturalist.studies.words.cluster_names import ClusterNameStudy
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Step:
         """
         done = {}
         for study in self.studies(job.config, job.progress):
-            result = bring_up_to_date(study)
+            result = bring_up_to_date(divided(study, job))
             if warning := study.warning(result.report):
                 job.progress.note(warning)
             done[study.name] = study.summary(result)
@@ -84,8 +85,16 @@ def study(config: Config, progress: Progress, make: MakeStudy, *, rebuild: bool 
         And as the study.
     """
     workspace.reading(config.layout)
-    with workspace.writing(config):
-        return bring_up_to_date(make(config, progress), rebuild=rebuild)
+    with runner.opened(config, progress) as job:
+        return bring_up_to_date(divided(make(config, progress), job), rebuild=rebuild)
+
+
+def divided(study: Study[Any], job: Job) -> Study[Any]:
+    """A study whose blocks of rows, if it has any, are given to the workers of a job."""
+    if not isinstance(study, Divisible):
+        return study
+    blocks = BlockMapper(job.executor, job.config.layout.scratch)
+    return cast("Study[Any]", replace(cast("Any", study), blocks=blocks))
 
 
 def clusters(

@@ -6,7 +6,9 @@ between these is made here, for all of them.
 """
 
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from naturalist.features.blocks import BlockMapper
 
 Report = dict[str, Any]
 Kept = TypeVar("Kept")
@@ -67,6 +69,13 @@ class Study(Protocol[Kept]):
 
     def warning(self, report: Report) -> str:
         """What a person should know of it after a run; empty if nothing."""
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A study, a dataclass, whose rows are worked on in blocks that do not need each other."""
+
+    blocks: BlockMapper
 
 
 class WholeStudy:

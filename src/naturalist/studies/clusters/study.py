@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.features import FeatureFile, FeatureTable, Rows
+from naturalist.features.blocks import IN_THIS_PROCESS, BlockMapper
 from naturalist.layout import Layout
 from naturalist.numeric.reduction import Reduction, to_unit
 from naturalist.progress import Progress, stage
@@ -84,6 +85,7 @@ class ClusterStudy:
         progress: hears how far it is.
         name: of the clustering.
         pictures: the workspace that has the thumbnails, for contact sheets; None draws none.
+        blocks: who gives rows their cluster, a table each.
     """
 
     files: FeatureTable
@@ -92,6 +94,7 @@ class ClusterStudy:
     progress: Progress
     name: str = "default"
     pictures: Layout | None = None
+    blocks: BlockMapper = IN_THIS_PROCESS
 
     @property
     def _path(self) -> Path:
@@ -117,7 +120,7 @@ class ClusterStudy:
 
     def grow(self, kept: Before) -> Report | Outgrown[Before]:
         """Give new rows a cluster, if the model still fits."""
-        members, counts, added = _grow(self.files, kept, self.progress)
+        members, counts, added = _grow(self.files, kept, self.blocks, self.progress)
         reason = _rebuild_reason(kept, self.options, added)
         if reason:
             return Outgrown(kept, reason)
@@ -136,7 +139,7 @@ class ClusterStudy:
             StoreError: a table is damaged.
         """
         model, about = _make(self.files, self.options, self.progress)
-        members, about["counts"] = _assign_all(self.files, model, self.progress)
+        members, about["counts"] = _assign_all(self.files, model, self.blocks, self.progress)
         if outgrown is not None:
             about["remade"] = {"why": outgrown.reason or "it was asked for"}
         before = None if outgrown is None else outgrown.kept
@@ -290,30 +293,41 @@ def _count(
         return quality.choose_count(points, model_of, options, advance)
 
 
-def _assign_all(files: FeatureTable, model: Model, progress: Progress) -> tuple[Members, list[int]]:
+def _assigned_rows(model: Model, file: FeatureFile) -> tuple[Rows, Assigned]:
+    """The rows of a file without their features, and the cluster of each."""
+    rows = file.read()
+    assigned = assign(model, model.reduction(rows.features))
+    return rows.without_features(), assigned
+
+
+def _assign_all(
+    files: FeatureTable, model: Model, blocks: BlockMapper, progress: Progress
+) -> tuple[Members, list[int]]:
     with stage(progress, "clusters: assign", None, "rows") as advance:
         parts = []
-        for rows in files.rows():
-            parts.append(_members(rows, assign(model, model.reduction(rows.features))))
+        for rows, assigned in blocks.map(_assigned_rows, model, files.files):
+            parts.append(_members(rows, assigned))
             advance(len(rows))
     return _joined(parts), [len(part) for part in parts]
 
 
 def _grow(
-    files: FeatureTable, before: Before, progress: Progress
+    files: FeatureTable, before: Before, blocks: BlockMapper, progress: Progress
 ) -> tuple[Members, list[int], dict[str, Any]]:
     """Old rows keep their cluster, new ones get theirs; only files that changed are read whole."""
+    held = [before.of(file) for file in files.files]
+    pairs = list(zip(files.files, held, strict=True))
+    changed = [file for file, was in pairs if was is None or was[0] != file.sha256]
+    added = {"rows": 0, "noise": 0, "others": 0, "known": 0}
+    parts = []
     with stage(progress, "clusters: assign", None, "rows") as advance:
-        parts = []
-        added = {"rows": 0, "noise": 0, "others": 0, "known": 0}
-        for file in files.files:
-            held = before.of(file)
-            old = before.members[held[1]] if held else before.members[:0]
-            if held and held[0] == file.sha256:
+        given = blocks.map(_assigned_rows, before.model, changed)
+        for file, was in pairs:
+            old = before.members[was[1]] if was else before.members[:0]
+            if was and was[0] == file.sha256:
                 parts.append(_members(file.outline(), _as_assigned(old)))
                 continue
-            rows = file.read()
-            now = assign(before.model, before.model.reduction(rows.features))
+            rows, now = next(given)
             parts.append(_members(rows, _kept(old, rows, now, added)))
             advance(len(rows))
     return _joined(parts), [len(part) for part in parts], added

@@ -10,9 +10,9 @@ import datetime as dt
 import logging
 import resource
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from naturalist import __version__, artifacts
 from naturalist.errors import ConfigError
 from naturalist.features import FeatureTable, Names
+from naturalist.features.blocks import IN_THIS_PROCESS, BlockMapper
 from naturalist.layout import MapFolder
 from naturalist.progress import SILENT, Progress, stage
 from naturalist.studies.maps import files as map_files
@@ -39,6 +40,8 @@ from naturalist.studies.study import Outgrown, Report, Result
 _log = logging.getLogger(__name__)
 _SMALLEST = 5
 _UNIFORM_SEEDS = 5
+_FEWEST_PLACED = 2
+"""Blocks that workers are started for: each takes some seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,7 @@ class MapStudy:
         options: what it must reach, and when it is rebuilt.
         own: where pictures lie, instead of a layout that is made here; `how` has its dims.
         progress: hears how far it is.
+        blocks: who places points on it, 50,000 at once.
     """
 
     table: FeatureTable
@@ -62,6 +66,7 @@ class MapStudy:
     options: MapOptions
     own: OwnCoordinates | None = None
     progress: Progress = SILENT
+    blocks: BlockMapper = IN_THIS_PROCESS
     start: float = field(default_factory=time.perf_counter)
 
     @cached_property
@@ -175,7 +180,16 @@ def _draw(study: MapStudy, old: StoredMap | None) -> Drawing:
         before=None if old is None or own else _before(study, old),
         given=own.among(study.names.pic_ids) if own else None,
         progress=study.progress,
+        placing=partial(_place_blocks, study.blocks),
     )
+
+
+def _place_blocks(
+    blocks: BlockMapper, how: drawing.Placing, parts: Sequence[NDArray[np.float32]]
+) -> Iterator[placement.Placement]:
+    """Place blocks of points among those of a layout."""
+    how.reference.prepare()
+    return blocks.map(drawing.place_some, how, parts, fewest=_FEWEST_PLACED)
 
 
 def _carried_over(study: MapStudy, kept: StoredMap, known: NDArray[np.int64]) -> Points:
@@ -242,13 +256,13 @@ def _reduce_rows(study: MapStudy, old: StoredMap, fresh: NDArray[np.int64]) -> N
 def _place(
     study: MapStudy, reference: placement.Reference, reduced: NDArray[np.float32]
 ) -> placement.Placement:
-    parts = []
-    size = drawing.PLACED_AT_ONCE
+    parts, size = [], drawing.PLACED_AT_ONCE
+    some = [reduced[start : start + size] for start in range(0, len(reduced), size)]
+    how = drawing.Placing(reference, study.drawn_by)
     with stage(study.progress, "place", len(reduced), "points") as advance:
-        for start in range(0, len(reduced), size):
-            part = reduced[start : start + size]
-            parts.append(drawing.place_some(reference, part, study.drawn_by))
-            advance(len(part))
+        for part in _place_blocks(study.blocks, how, some):
+            parts.append(part)
+            advance(len(part.distance))
     columns = ("coordinates", "confidence", "density", "distance")
     return placement.Placement(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in columns)

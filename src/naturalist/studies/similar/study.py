@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from naturalist import artifacts
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.features import FeatureFile, FeatureTable
+from naturalist.features.blocks import IN_THIS_PROCESS, BlockMapper
 from naturalist.layout import Layout
 from naturalist.numeric.reduction import fit_reduction, to_unit
 from naturalist.progress import Progress, stage
@@ -112,6 +113,7 @@ class IndexStudy:
         layout: the workspace, or the folder to write to.
         backbone: id of the backbone that they come from.
         progress: hears how far it is.
+        blocks: who writes the parts, a table each.
     """
 
     files: FeatureTable
@@ -119,6 +121,7 @@ class IndexStudy:
     backbone: str
     progress: Progress
     name: str = "index"
+    blocks: BlockMapper = IN_THIS_PROCESS
 
     @property
     def _folder(self) -> Path:
@@ -149,7 +152,7 @@ class IndexStudy:
     def _write(self, before: Report | None) -> Report:
         folder, files = self._folder, self.files
         axes = _axes(folder, files, self.progress)
-        parts = _write_parts(folder, files, before, axes, self.progress)
+        parts = _write_parts(folder, files, before, axes, self.blocks, self.progress)
         about: Report = {
             "format": FORMAT,
             "backbone": self.backbone,
@@ -197,18 +200,20 @@ def _write_parts(
     files: FeatureTable,
     before: dict[str, Any] | None,
     axes: Floats,
+    blocks: BlockMapper,
     progress: Progress,
 ) -> list[dict[str, Any]]:
     known = {(p["name"], p["sha256"]): p for p in (before or {"parts": []})["parts"]}
-    parts = []
+    parts = [known.get((file.name, file.sha256)) or _left(folder, file) for file in files.files]
+    whole = [part if part and _is_whole(folder, part) else None for part in parts]
+    missing = [file for file, part in zip(files.files, whole, strict=True) if part is None]
+    written = []
     with stage(progress, "index: vectors", None, "rows") as advance:
-        for file in files.files:
-            part = known.get((file.name, file.sha256)) or _left(folder, file)
-            if part is None or not _is_whole(folder, part):
-                part = _write_part(folder, file, axes)
-                advance(part["rows"])
-            parts.append(part)
-    return parts
+        for part in blocks.map(_write_part, (folder, axes), missing):
+            written.append(part)
+            advance(part["rows"])
+    remaining = iter(written)
+    return [part or next(remaining) for part in whole]
 
 
 def _left(folder: Path, file: FeatureFile) -> dict[str, Any] | None:
@@ -225,7 +230,8 @@ def _described(file: FeatureFile, names: list[str]) -> dict[str, Any]:
     return {"name": file.name, "sha256": file.sha256, "rows": len(names)} | ends
 
 
-def _write_part(folder: Path, file: FeatureFile, axes: Floats) -> dict[str, Any]:
+def _write_part(where: tuple[Path, Floats], file: FeatureFile) -> dict[str, Any]:
+    folder, axes = where
     rows = file.read()
     described = _described(file, rows.pic_ids.tolist())
     unit = to_unit(rows.features)

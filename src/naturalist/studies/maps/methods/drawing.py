@@ -6,8 +6,9 @@ The features come in blocks and are never in memory as a whole; what stays are t
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,18 @@ class Drawing:
 
 
 @dataclass(frozen=True, eq=False)
+class Placing:
+    """Among which points others are placed, and how."""
+
+    reference: Reference
+    options: DrawingOptions
+
+
+PlaceBlocks = Callable[[Placing, Sequence[Floats]], Iterable[Placement]]
+"""Places blocks (rows, kept) of points; gives what became of each, in their order."""
+
+
+@dataclass(frozen=True, eq=False)
 class Layout:
     """The points of a sample, laid out.
 
@@ -149,6 +162,7 @@ def draw(
     before: Before | None = None,
     given: Given | None = None,
     progress: Progress = SILENT,
+    placing: PlaceBlocks | None = None,
 ) -> Drawing:
     """Draw a map of all rows.
 
@@ -159,6 +173,7 @@ def draw(
         before: an earlier map to start from and to lay the new one over.
         given: a layout to take as it is.
         progress: hears how far it is.
+        placing: places the blocks of points that are not laid out; None for this process.
 
     Raises:
         ValueError: there are fewer than 5 rows.
@@ -177,7 +192,7 @@ def draw(
     clock.lap("layout")
     layout, aligned = _lay_over(layout, selected, options, before)
     model = MapModel(fitted, reduced[selected], layout.coordinates)
-    placed = place_all(model, reduced, selected, layout, options, progress)
+    placed = place_all(model, reduced, selected, layout, options, progress, placing)
     clock.lap("place")
     quality, in_features = _measure(blocks, reduced, placed.coordinates, options, progress)
     clock.lap("measure")
@@ -305,6 +320,7 @@ def place_all(
     layout: Layout,
     options: DrawingOptions,
     progress: Progress,
+    placing: PlaceBlocks | None = None,
 ) -> Placement:
     """Where all rows lie: those of the layout, and all others placed among them."""
     reference = placement.make_reference(
@@ -323,17 +339,37 @@ def place_all(
     )
     _put(result, selected, own)
     with stage(progress, "place", len(rest), "points") as advance:
-        for start in range(0, len(rest), PLACED_AT_ONCE):
-            part = rest[start : start + PLACED_AT_ONCE]
-            _put(result, part, place_some(reference, reduced[part], options))
+        parts = [rest[k : k + PLACED_AT_ONCE] for k in range(0, len(rest), PLACED_AT_ONCE)]
+        blocks = _Taken(reduced, parts)
+        places = (placing or _place_here)(Placing(reference, options), blocks)
+        for part, placed in zip(parts, places, strict=True):
+            _put(result, part, placed)
             advance(len(part))
     return result
 
 
-def place_some(reference: Reference, reduced: Floats, options: DrawingOptions) -> Placement:
+class _Taken(Sequence[Floats]):
+    """Blocks of rows, each taken out of all when it is asked for."""
+
+    def __init__(self, rows: Floats, parts: Sequence[Rows]) -> None:
+        self._rows, self._parts = rows, parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._rows[self._parts[at]]
+
+
+def _place_here(how: Placing, blocks: Sequence[Floats]) -> Iterable[Placement]:
+    return (place_some(how, block) for block in blocks)
+
+
+def place_some(how: Placing, reduced: Floats) -> Placement:
     """Place points; on maps that are not made by t-SNE they stay at the median of neighbours."""
+    options = how.options
     steps = options.placement.steps if options.method == "tsne" else 0
-    return placement.place(reference, reduced, replace(options.placement, steps=steps))
+    return placement.place(how.reference, reduced, replace(options.placement, steps=steps))
 
 
 def _put(result: Placement, rows: Rows, part: Placement) -> None:

@@ -62,6 +62,10 @@ class Reference:
         _, weights = octree.repulsion_within(self.tree, _THETA)
         return len(self.reduced) / max(float(weights.sum()), 1e-30)
 
+    def prepare(self) -> None:
+        """Make cells, tree and push now, so that a copy elsewhere has the very same ones."""
+        _ = self.cells, self.tree, self.push
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:

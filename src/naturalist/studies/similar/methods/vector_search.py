@@ -98,8 +98,8 @@ def ranks_by_projection(
         own[query, at] = scores[query, rows[query, at] - start]
     before = np.full(rows.shape, -1, np.int64)
     for _, scores in _by_projection(parts, projected):
-        for at in range(rows.shape[1]):
-            before[:, at] += np.count_nonzero(scores >= own[:, at, None], axis=1)
+        for column in range(rows.shape[1]):
+            before[:, column] += np.count_nonzero(scores >= own[:, column, None], axis=1)
     return before
 
 
