@@ -22,7 +22,8 @@ RUN pip install --no-cache-dir --require-hashes -r /tmp/locked.txt \
     && rm -r /tmp/locked.txt /tmp/wheels \
     && useradd --create-home --uid 10001 naturalist \
     && chmod 0777 /home/naturalist
-USER naturalist
+# The number, so that a host can tell that it is not root.
+USER 10001
 WORKDIR /data
 ENTRYPOINT ["naturalist"]
 CMD ["--help"]

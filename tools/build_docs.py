@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from naturalist import errors
 from naturalist.api.reports import REPORTS
 from naturalist.cli.errors import EXIT_MEANINGS
+from settings_reference import settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "build/docs"
@@ -76,6 +77,7 @@ def prepare() -> None:
     generated = {
         "exit-codes.md": exit_codes(),
         "reference/exceptions.md": exceptions(),
+        "reference/settings.md": settings_page(),
         "reference/python.md": python_reference(),
         "reference/schemas.md": schemas(),
         "decisions/index.md": decisions(),
@@ -143,6 +145,7 @@ def python_reference() -> str:
         "naturalist.api.open_collection",
         "naturalist.api.Opened",
         "naturalist.api.results",
+        "naturalist.api.findings",
         "naturalist.stores.S3Options",
     )
     about = "What may be relied on is written in [Python API](../api.md).\n"

@@ -38,6 +38,7 @@ def test_what_is_no_collection_is_refused(tmp_path: Path) -> None:
 def test_what_only_a_workspace_can_do_says_so(published: Opened) -> None:
     calls = (
         published.run, published.search, published.duplicates, published.suspects,
+        published.names, published.drift, published.evaluate,
         published.ledger, lambda: published.review([]), lambda: published.map(rebuild=True),
     )  # fmt: skip
     for call in calls:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from naturalist.api import Opened
 from naturalist.errors import ConfigError
@@ -67,6 +68,56 @@ def test_duplicates_are_groups_and_suspects_are_ranked(garden: Opened) -> None:
     assert len(groups) == groups.report["groups"]
     suspects = garden.suspects()
     assert suspects.pic_ids == [row["picID"] for row in suspects.report["listed"]]
+
+
+def test_groups_have_names_that_say_what_they_are_true_of(garden: Opened, copied: Path) -> None:
+    with pytest.raises(ConfigError, match="duplicates"):
+        garden.names("duplicates")
+    source = copied / "photos/plant/garden"
+    first = next(source.rglob("*.jpg"))
+    (source / "tulip").mkdir()
+    for quality in (70, 80, 90):
+        Image.open(first).save(source / f"tulip/{quality}.jpg", quality=quality)
+    garden.run()
+    garden.duplicates()
+    found = garden.names("duplicates")
+    assert len(found) == found.report["groups"]
+    tulips = next(one for one in found if one.name == "tulip")
+    assert 3 <= tulips.pictures <= 4
+    assert 0.75 <= tulips.support <= 1
+    assert "tulip" in repr(found)
+    assert "<td>tulip</td>" in found._repr_html_()
+    assert found[:1][0] == found[0]
+
+
+def test_the_first_batch_has_nothing_to_be_compared_with_and_a_later_one_has(
+    garden: Opened, copied: Path
+) -> None:
+    first = garden.drift()
+    assert first.verdict == "first"
+    assert repr(first).startswith("batch 1")
+    source = copied / "photos/plant/garden"
+    for k, path in enumerate(sorted(source.rglob("*.jpg"))[:6]):
+        path.with_name(f"again{k}.jpg").write_bytes(path.read_bytes() + b"x")
+    garden.run()
+    later = garden.drift(against="everything")
+    assert later.report["batch"] == 2
+    assert later.report["reference"]["against"] == "everything"
+    assert later.messages == later.report["words"]
+    assert "<p>batch 2" in later._repr_html_()
+    assert garden.drift(1) == first
+
+
+def test_an_evaluation_says_how_good_the_classifier_is_on_sources_it_never_saw(
+    garden: Opened,
+) -> None:
+    found = garden.evaluate()
+    assert 0 <= found.random_split <= 1
+    left_out = found.report["leave_one_source_out"]
+    assert found.balanced_accuracy == (left_out and left_out["balanced_accuracy"])
+    assert repr(found).splitlines()[0] == found.model
+    assert f"{found.random_split:.1%}" in repr(found)
+    assert found._repr_html_().count("<p>") == len(repr(found).splitlines())
 
 
 def test_predictions_are_typed_and_a_file_that_is_no_picture_has_a_reason(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from naturalist.api.findings import Drift, Evaluation, Names
 from naturalist.api.results import (
     Clusters,
     Duplicates,
@@ -18,6 +19,8 @@ from naturalist.api.results import (
 )
 from naturalist.consume import Collection
 from naturalist.errors import ConfigError
+from naturalist.studies.drift.options import Against
+from naturalist.studies.words.groups import Kind
 
 
 class Opened:
@@ -180,6 +183,51 @@ class Opened:
             MissingExtra: the extra `analysis` is not installed.
         """
         self._needs_workspace("suspects")
+
+    def names(self, of: Kind = "clusters", name: str = "", *, level: int = 0) -> Names:
+        """Names of clusters, map regions or near duplicates, as `naturalist names`.
+
+        Workspaces only. A group without clear evidence has an empty name.
+
+        Args:
+            of: clusters, map or duplicates.
+            name: of the clustering or map; empty for default and tsne-2d.
+            level: zoom level of the regions of a map; 0 is the coarsest.
+
+        Raises:
+            ConfigError: there is no such clustering or map, or near duplicates were not grouped.
+            WorkspaceLocked: another process is writing.
+        """
+        self._needs_workspace("names", of, name, level)
+
+    def drift(
+        self, batch: int | None = None, *, source: str = "", against: Against | None = None
+    ) -> Drift:
+        """How a batch differs from the pictures before it, as `naturalist drift`. Workspaces only.
+
+        Args:
+            batch: the newest one if None.
+            source: only this source (NAME or CATEGORY/NAME).
+            against: sources or everything; `drift.against` if None.
+
+        Raises:
+            ConfigError: there is no such batch or source.
+            MissingExtra: the extra `analysis` is not installed.
+            WorkspaceLocked: another process is writing.
+        """
+        self._needs_workspace("drift", batch, source, against)
+
+    def evaluate(self) -> Evaluation:
+        """How good the classifier is on sources it never saw, as `naturalist evaluate`.
+
+        Workspaces only. Trains the classifier first if there is none.
+
+        Raises:
+            ConfigError: the tables have only one category.
+            MissingExtra: the extra `analysis` is not installed.
+            WorkspaceLocked: another process is writing.
+        """
+        self._needs_workspace("evaluate")
 
     def review(
         self,

@@ -3,11 +3,13 @@
 import getpass
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from naturalist import consume
+from naturalist.api.findings import Drift, Evaluation, Names
 from naturalist.api.groups import clusters_of, duplicate_groups, map_of
 from naturalist.api.opened import Opened, as_text
 from naturalist.api.results import (
@@ -23,19 +25,22 @@ from naturalist.api.results import (
     Status,
 )
 from naturalist.config import Config
-from naturalist.curation import ledger_query, searching
+from naturalist.curation import ledger_query, naming, searching
 from naturalist.curation.decisions import Decision, decisions_of, read_decisions
 from naturalist.curation.review import review
 from naturalist.curation.reviewing.effects import effect_of
 from naturalist.errors import ConfigError
-from naturalist.pipeline import runner, studies
+from naturalist.pipeline import classifier, runner, studies
 from naturalist.pipeline.predicting import Prediction, PredictRequest, predict_inputs
 from naturalist.pipeline.similar import similar_pictures
 from naturalist.pipeline.status import CollectionStatus, collection_status
 from naturalist.progress import SILENT, Progress
+from naturalist.studies.drift.options import Against
+from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.labels.options import LabelIssueOptions
 from naturalist.studies.labels.ranking import read_suspects
 from naturalist.studies.thumbnails import read_thumbnails
+from naturalist.studies.words.groups import Kind
 
 _COLUMNS = ("category", "seen", "accepted", "duplicates", "refused", "table_rows")
 
@@ -167,6 +172,24 @@ class Workspace(Opened):
         listed = {**report, "listed": rows}
         words = tuple(report["words"])
         return Pictures("labels to look at", pictures, listed, words, self.thumbnails)
+
+    def names(self, of: Kind = "clusters", name: str = "", *, level: int = 0) -> Names:
+        """See `Opened.names`."""
+        return Names.of(naming.name_all(self.config, of, name, level, self._progress))
+
+    def drift(
+        self, batch: int | None = None, *, source: str = "", against: Against | None = None
+    ) -> Drift:
+        """See `Opened.drift`."""
+        options = replace(self.config.drift, against=against or self.config.drift.against)
+        make = partial(studies.drift, batch=batch, source=source, options=options)
+        report = studies.study(self.config, self._progress, make).report
+        sheet = self.config.layout.drift(report["name"]).with_name(report["sheet"])
+        return Drift(cast("DriftReport", report), sheet.read_bytes() if sheet.is_file() else b"")
+
+    def evaluate(self) -> Evaluation:
+        """See `Opened.evaluate`."""
+        return Evaluation(classifier.evaluate(self.config, self._progress))
 
     def predict(self, *inputs: str | os.PathLike[str], model: str = "") -> Predictions:
         """See `Opened.predict`."""

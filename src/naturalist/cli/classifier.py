@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,7 +146,9 @@ def evaluate(
 
 
 def _print_evaluation(result: Mapping[str, Any]) -> None:
-    for line in _accuracies(result):
+    from naturalist.studies.classifier.wording import accuracies
+
+    for line in accuracies(result):
         output.print_text(line)
     output.print_text("")
     for text in result["advice"]:
@@ -158,34 +160,6 @@ def _print_evaluation(result: Mapping[str, Any]) -> None:
             f"{champion} is still in use: it was trained of other tables, groups or settings. "
             f"naturalist refine  compares it with {result['model']} and takes the better one"
         )
-
-
-def _accuracies(result: Mapping[str, Any]) -> Iterator[str]:
-    left_out, expected = result["leave_one_source_out"], result["expected_on_new_sources"]
-    random = result["random_split"]["balanced_accuracy"]
-    yield f"new pictures of the same sources   {random:.1%} (a random split)"
-    if left_out is None:
-        yield "other sources                      not available: each category has only one source"
-        return
-    sources = len({one["source"] for one in left_out["per_source"]})
-    yield f"each source left out in turn       {left_out['balanced_accuracy']:.1%}"
-    if left_out["interval"] is not None:
-        low, high = left_out["interval"]
-        yield (
-            f"mean over many other sources       {low:.1%} to {high:.1%} ({left_out['level']:.0%} "
-            f"interval from {sources} data sets)"
-        )
-    if expected is not None:
-        low, high = expected["interval"]
-        coverage = expected["coverage"]
-        yield (
-            f"one other source                   {low:.1%} to {high:.1%} ({expected['level']:.0%}; "
-            f"held for {coverage['inside']} of {coverage['sources']} sources)"
-        )
-    for one in result["trust"]["decisions"]:
-        if one["accuracy"] is not None:
-            name = f"{one['decision']} predictions".ljust(35)
-            yield f"{name}{one['accuracy']:.1%} right, {one['share']:.1%} of left-out sources"
 
 
 @app.command(epilog=EXIT_CODES)
