@@ -12,20 +12,17 @@ import argparse
 import itertools
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from naturalist.layout import Layout
-from naturalist.studies.classifier.methods.held_out import (
-    calibrate_held_out,
-    held_out_scores,
-    learnt,
-)
+from naturalist.progress import Silent
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import open_rows
 from naturalist.studies.labels.methods.suspects import find_suspects
-from naturalist.studies.labels.study import combine
+from naturalist.studies.labels.study import combine, judge
 
 JUDGES = ("both", "folds", "sources")
 EDGES = (-1, 0.05, 0.2, 0.5, 0.8, 0.95, 1)
@@ -45,13 +42,10 @@ def planted(rows, share, kind, seed):
 
 
 def judged(rows, given, sources, options):
-    how = options.held_out(rows.sample.categories)
-    told, seen = [], np.ones(len(given), bool)
-    for names in (np.full(len(given), "all"), sources):
-        held = held_out_scores(rows.sample.features, given, names, groups=rows.groups, options=how)
-        told.append(calibrate_held_out(held, given, names, how.fit).astype(np.float64))
-        seen &= learnt(held, given)
-    return *told, seen
+    """What the program's judges say of the planted labels: folds, sources, who is judged."""
+    sample = replace(rows.sample, labels=given, sources=sources)
+    folds, outside, _, seen = judge(replace(rows, sample=sample), options, Silent())
+    return folds, outside, seen
 
 
 def found_at(is_wrong, suspects):
@@ -84,24 +78,24 @@ def reliability(scores, is_wrong):
 
 
 def measure(rows, share, kind, seeds, options):
-    found = {judge: [] for judge in JUDGES}
-    scored = {judge: [] for judge in JUDGES}
+    found = {name: [] for name in JUDGES}
+    scored = {name: [] for name in JUDGES}
     for seed in range(seeds):
         given, sources, wrong = planted(rows, share, kind, seed)
         folds, outside, seen = judged(rows, given, sources, options)
         is_wrong = np.zeros(len(given), bool)
         is_wrong[wrong] = True
         classes = np.searchsorted(np.unique(given), given)
-        for judge in JUDGES:
-            suspects = find_suspects(classes, combine(folds, outside, judge), seen)
-            found[judge].append(found_at(is_wrong, suspects))
-            scored[judge].append((suspects.scores, is_wrong))
+        for name in JUDGES:
+            suspects = find_suspects(classes, combine(folds, outside, name), seen)
+            found[name].append(found_at(is_wrong, suspects))
+            scored[name].append((suspects.scores, is_wrong))
     return {
-        judge: {
-            "at k": as_table(found[judge]) if share else {"suspects": found[judge][0][-1][2]},
-            "scores": reliability(*map(np.concatenate, zip(*scored[judge], strict=True))),
+        name: {
+            "at k": as_table(found[name]) if share else {"suspects": found[name][0][-1][2]},
+            "scores": reliability(*map(np.concatenate, zip(*scored[name], strict=True))),
         }
-        for judge in JUDGES
+        for name in JUDGES
     }
 
 

@@ -183,6 +183,13 @@ NEAR_DUPLICATE_PICTURES = pa.schema(
         _field("row", pa.int32(), "Row of its vector in its features part."),
         _field("source", pa.string(), "Name of the source."),
         _field("perceptual_hash", pa.uint64(), "Its perceptual hash."),
+        _field(
+            "trimmed_hash",
+            pa.uint64(),
+            "The hash of what a plain border surrounds; null without a border, and where none was "
+            "looked for.",
+            nullable=True,
+        ),
     ]
 )
 

@@ -39,3 +39,14 @@ def test_a_distance_that_cannot_be_searched_is_refused_by_name(
     ended = naturalist("duplicates", "-c", str(folder))
     assert ended.code == 2
     assert "max_distance" in ended.err
+
+
+def test_invariants_are_words_with_commas_or_all(naturalist: Naturalist, tmp_path: Path) -> None:
+    folder = _collection(tmp_path)
+    tiny.make_all(load_config(folder))
+    for words in ("mirror, rotate", "border", "all"):
+        ended = naturalist("duplicates", "-c", str(folder), "--invariant", words, "--json")
+        assert ended.code == 0
+    wrong = naturalist("duplicates", "-c", str(folder), "--invariant", "mirror,upside-down")
+    assert wrong.code != 0
+    assert "'upside-down' is not one of mirror, rotate, border, crop, colour, all" in wrong.err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,15 +19,10 @@ from naturalist.errors import ConfigError
 if TYPE_CHECKING:
     from naturalist.curation.near_duplicates import Thinned
     from naturalist.layout import Layout
+    from naturalist.studies.duplicates.options import Invariance
 
 app = typer.Typer()
 _SHOWN = 10
-
-
-class Invariant(StrEnum):
-    """Changes that near duplicates may differ by."""
-
-    MIRROR = "mirror"
 
 
 KeepOption = Annotated[
@@ -43,10 +37,11 @@ DecisionsOption = Annotated[
     ),
 ]
 InvariantOption = Annotated[
-    Invariant | None,
+    str,
     typer.Option(
-        help="Also find mirrored copies (default: duplicates.invariant). Changing it "
-        "compares all pictures again."
+        metavar="WORDS",
+        help="Also find changed copies: mirror, rotate, border, crop, colour, separated by commas, "
+        "or all (default: duplicates.invariant). Changing it compares all pictures again.",
     ),
 ]
 
@@ -56,7 +51,7 @@ def duplicates(
     config: ConfigOption = DEFAULT_CONFIG,
     keep: KeepOption = None,
     decisions: DecisionsOption = None,
-    invariant: InvariantOption = None,
+    invariant: InvariantOption = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -64,9 +59,10 @@ def duplicates(
 
     Finds pictures that are resized, recompressed, brightened or slightly cropped copies: perceptual
     hashes propose pairs and feature vectors confirm them; [duplicates] sets the thresholds.
-    (Pictures with identical bytes were merged on ingest.) Nothing is removed: use the groups for
-    splits without leakage, and to review. Groups that span categories come first, since one of the
-    labels is wrong.
+    (Pictures with identical bytes were merged on ingest.) --invariant finds copies that were
+    mirrored, turned, framed, cropped or made grey. Nothing is removed: use the groups for splits
+    without leakage, and to review. Groups that span categories come first, since one of the labels
+    is wrong.
 
     With --keep, one picture of each group stays: the largest, the sharpest, the first, or the first
     of each source. --decisions writes a file that retires the others; groups that span categories
@@ -84,8 +80,8 @@ def duplicates(
         raise ConfigError("--decisions needs --keep: say which picture of each group to keep")
     settings = load_config(config)
     options = settings.duplicates
-    if invariant is not None:
-        options = replace(options, invariant=("mirror",))
+    if invariant:
+        options = replace(options, invariant=_invariances(invariant))
     study = partial(studies.duplicates, options=options)
     report = studies.study(settings, make_progress(quiet=quiet), study).report
     layout = settings.layout
@@ -102,6 +98,16 @@ def duplicates(
     _print(report, layout)
     if thinned is not None:
         _print_thinned(thinned, decisions)
+
+
+def _invariances(words: str) -> tuple[Invariance, ...]:
+    from naturalist.studies.duplicates.options import INVARIANCES
+
+    asked = {word.strip() for word in words.split(",")}
+    if unknown := sorted(asked - {*INVARIANCES, "all"}):
+        allowed = ", ".join([*INVARIANCES, "all"])
+        raise ConfigError(f"--invariant: {unknown[0]!r} is not one of {allowed}")
+    return tuple(one for one in INVARIANCES if one in asked or "all" in asked)
 
 
 def _facts(thinned: Thinned) -> dict[str, Any]:

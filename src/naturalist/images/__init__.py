@@ -6,6 +6,7 @@ which says nothing about a picture, is a MemoryError.
 """
 
 from naturalist.images import decoding, headers
+from naturalist.images.borders import trim_border
 from naturalist.images.decoding import Picture
 from naturalist.images.formats import EXTENSIONS, HEAD_BYTES, Sniffed, readable_formats, sniff
 from naturalist.images.headers import Header
@@ -16,6 +17,8 @@ from naturalist.images.previews import (
     Previews,
     Quality,
     hamming,
+    hash_of_luma,
+    luma_of_thumbnail,
     perceptual_hash,
     previews,
     quality,
@@ -45,7 +48,9 @@ __all__ = [
     "Sniffed",
     "decode",
     "hamming",
+    "hash_of_luma",
     "letterbox",
+    "luma_of_thumbnail",
     "perceptual_hash",
     "previews",
     "quality",
@@ -56,4 +61,5 @@ __all__ = [
     "sniff",
     "strip_metadata",
     "thumbnail",
+    "trim_border",
 ]

@@ -65,6 +65,17 @@ def perceptual_hash(pixels: Pixels) -> int:
     return _hash(_luma(pixels))
 
 
+def luma_of_thumbnail(thumbnail: bytes) -> Pixels:
+    """The luma (H, W) of a thumbnail that was made here, uint8."""
+    pixels: Pixels = simplejpeg.decode_jpeg(thumbnail, "GRAY")
+    return pixels[:, :, 0]
+
+
+def hash_of_luma(luma: Pixels) -> int:
+    """The perceptual hash of uint8 (H, W), such as a part of a thumbnail."""
+    return _hash(np.ascontiguousarray(luma))
+
+
 def hamming(one: int, other: int) -> int:
     """In how many of their 64 bits two perceptual hashes differ.
 

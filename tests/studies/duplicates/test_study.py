@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,10 @@ from naturalist.pipeline import studies
 from naturalist.pipeline.analyse import analyse
 from naturalist.progress import Silent
 from naturalist.schemas import NEAR_DUPLICATES
-from naturalist.studies.duplicates import steps as near_duplicate_steps
+from naturalist.studies.duplicates import searching, steps
+from naturalist.studies.duplicates.options import INVARIANCES, Invariance, NearDuplicateOptions
 from naturalist.studies.duplicates.report import DuplicateReport
+from naturalist.studies.study import WholeStudy
 from report_shapes import assert_declared
 
 
@@ -106,6 +109,101 @@ def test_mirrored_copies_are_found_where_they_are_asked_for(tmp_path):
     assert groups(config) == expected | {"animal_id_2": "animal_id_2", "plant_id_6": "animal_id_2"}
 
 
+def cropped(image: Image.Image, share: float) -> Image.Image:
+    wide, high = image.size
+    return image.crop((round(share * wide / 3), round(share * high), wide, high))
+
+
+def framed(image: Image.Image) -> Image.Image:
+    return ImageOps.expand(image, 10, (0, 0, 0))
+
+
+CHANGES: dict[Invariance, Callable[[Image.Image], Image.Image]] = {
+    "mirror": ImageOps.mirror,
+    "rotate": lambda image: image.rotate(90, expand=True),
+    "border": framed,
+    "crop": lambda image: cropped(image, 0.1),
+    "colour": lambda image: image.convert("L"),
+}
+
+
+def study_of(*invariant: Invariance) -> Callable[..., WholeStudy]:
+    return partial(studies.duplicates, options=NearDuplicateOptions(10, invariant=invariant))
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Config:
+    """Plants 1 to 8 of scenes 0 to 7; animals 1 to 5 are changed copies of scenes 1 to 5."""
+    garden, zoo = tmp_path / "garden", tmp_path / "zoo"
+    for seed in range(8):
+        save(garden / f"{seed}.jpg", scene(seed))
+    for k, name in enumerate(INVARIANCES):
+        save(zoo / f"{k}.jpg", CHANGES[name](scene(k + 1)), quality=80)
+    made = tiny.collection(tmp_path, {"plant": {"garden": garden}, "animal": {"zoo": zoo}})
+    tiny.make_all(made)
+    return made
+
+
+def copies_found(config: Config, *invariant: Invariance) -> set[Invariance]:
+    """Which of the changed copies are in the group of their original, and no other is."""
+    studies.study(config, Silent(), study_of(*invariant))
+    found = groups(config)
+    names = [name for k, name in enumerate(INVARIANCES) if f"animal_id_{k + 1}" in found]
+    ids = [(f"animal_id_{k + 1}", f"plant_id_{k + 2}") for k in map(INVARIANCES.index, names)]
+    assert found == {one: pair[0] for pair in ids for one in pair}
+    return set(names)
+
+
+def test_changed_copies_are_found_where_their_change_is_asked_for(changed):
+    # The network of these tests sees colours only: it tells no turned or cropped picture from its
+    # original, and none that lost its colours is one to it.
+    assert copies_found(changed) == set()
+    for name in INVARIANCES:
+        assert name in copies_found(changed, name)
+    assert copies_found(changed, *INVARIANCES) == set(INVARIANCES)
+
+
+def test_changed_copies_that_come_later_are_found_in_a_step_of_their_own(changed, monkeypatch):
+    studies.study(changed, Silent(), study_of(*INVARIANCES))
+    zoo = changed.source_paths["animal"]["zoo"]
+    for k, name in enumerate(INVARIANCES):
+        save(zoo / f"later-{k}.jpg", CHANGES[name](scene(k + 3)), quality=75)
+    tiny.make_all(changed)
+    read = []
+    hashed = steps.trimmed_hashes
+    monkeypatch.setattr(
+        steps, "trimmed_hashes", lambda some: read.append(len(some)) or hashed(some)
+    )
+    report = studies.study(changed, Silent(), study_of(*INVARIANCES)).report
+    assert sum(read) == 5, "old thumbnails are not read for their borders again"
+    assert report["grouped"] == 7 + 10, "scenes 1 to 7, five copies and then five more"
+    grown = artifacts.read_parquet(changed.layout.near_duplicates)
+    shutil.rmtree(changed.layout.root / "duplicates")
+    studies.study(changed, Silent(), study_of(*INVARIANCES))
+    assert artifacts.read_parquet(changed.layout.near_duplicates)["group"].equals(grown["group"])
+
+
+def test_the_order_of_invariants_says_nothing(changed):
+    first = studies.study(changed, Silent(), study_of("rotate", "border"))
+    second = studies.study(changed, Silent(), study_of("border", "rotate"))
+    assert (first.changed, second.changed) == (True, False)
+
+
+def test_steps_of_an_older_version_hold(config):
+    """Their pictures had no column for what is in a border."""
+    find(config)
+    step = config.layout.near_duplicate_step(1)
+    receipt = artifacts.read_receipt(step)
+    artifacts.write_parquet(step, artifacts.read_parquet(step).drop_columns(["trimmed_hash"]))
+    digests = {**receipt.sha256, step.name: artifacts.sha256_file(step)}
+    artifacts.write_receipt(step, replace(receipt, sha256=digests))
+    add_batch(config)
+    find(config)
+    assert groups(config)["plant_id_7"] == "animal_id_1"
+    border = studies.study(config, Silent(), study_of("border")).report
+    assert border["groups"] == 3
+
+
 def test_each_picture_tells_how_near_its_nearest_is(config):
     find(config)
     for row in pq.read_table(config.layout.near_duplicates).to_pylist():
@@ -155,13 +253,13 @@ def test_a_batch_is_compared_with_what_was_there_and_old_pairs_are_not_looked_fo
     find(config)
     add_batch(config)
     asked = []
-    searched = near_duplicate_steps.near_pairs
+    searched = searching.near_pairs
 
     def noting(hashes, distance, old, on_share):
         asked.append(old)
         return searched(hashes, distance, old, on_share)
 
-    monkeypatch.setattr(near_duplicate_steps, "near_pairs", noting)
+    monkeypatch.setattr(searching, "near_pairs", noting)
     find(config)
     assert asked == [9]
     assert groups(config) == {

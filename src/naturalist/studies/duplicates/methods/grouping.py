@@ -17,19 +17,16 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from naturalist.studies.duplicates.methods.turning import Hashes, Turn
 from naturalist.studies.duplicates.options import MOST_DISTANCE
 
-Hashes = NDArray[np.uint64]
 Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 HASH_BITS = 64
-_ODD_COLUMNS = np.uint64(0xAAAAAAAAAAAAAAAA)
-"""Bits of the hash that belong to odd horizontal frequencies."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _CELLS = 1 << 22
 """Hash pairs that are compared at once."""
-"""Vector pairs that are compared at once."""
 
 
 class Limits:
@@ -86,23 +83,23 @@ def near_pairs(
             yield fresh
 
 
-def mirrored_pairs(
+def turned_pairs(
     hashes: Hashes,
+    turn: Turn,
     max_distance: int,
     old: int = 0,
     on_share: Callable[[float], None] = lambda share: None,
 ) -> Iterator[Pairs]:
-    """Find the pairs that are near when one of the two is mirrored, and only then.
+    """Find the pairs that are near when the second of the two is turned, and only then.
 
-    Mirroring changes the sign of the odd horizontal frequencies of a cosine transform, and so the
-    bits that say whether these are above the median, which is near zero: the hash of the mirrored
-    picture follows from the hash. Arguments and result are those of `near_pairs`.
+    The other arguments and the result are those of `near_pairs`.
     """
     count = len(hashes)
-    together = np.concatenate([hashes, hashes[old:] ^ _ODD_COLUMNS])
+    together = np.concatenate([hashes, turn.hashes(hashes[old:])])
     for pairs in near_pairs(together, max_distance, count, on_share):
         second = pairs.second - count + old
-        # A pair of two new rows is met twice, each of them mirrored.
+        # A pair of two new rows is met twice, each of them turned: once by each of two turns that
+        # undo each other.
         keep = (pairs.first < second) & (pairs.second >= count)
         first, second = pairs.first[keep], second[keep]
         upright = np.bitwise_count(hashes[first] ^ hashes[second])
