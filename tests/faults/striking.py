@@ -1,9 +1,4 @@
-"""Runs a command and kills it when it is about to make its n-th system call that changes files.
-
-`strace` sees the calls of every thread and process, those of compiled libraries too, and kills the
-one that makes the call before it is carried out: between any two changes, and in the middle of what
-is being written. Each process counts its own calls.
-"""
+"""Runs a command, and counts the system calls by which it changes files."""
 
 import contextlib
 import os
@@ -27,7 +22,6 @@ CALLS = (
 )
 PROGRAM = "from naturalist.cli import main; main()"
 DEADLINE_S = 600
-_KILLED = (-9, 137)
 _LINE = re.compile(r"^(\d+) +(\w+)\(")
 
 
@@ -38,11 +32,6 @@ class Ended:
     code: int
     out: str
     err: str
-
-    @property
-    def was_killed(self) -> bool:
-        """Whether the command itself was killed (a worker of it may be, and the command go on)."""
-        return self.code in _KILLED
 
 
 def run(arguments: list[str], folder: Path) -> Ended:
@@ -78,35 +67,32 @@ def count_calls(arguments: list[str], folder: Path, trace: Path) -> int:
     return max(counts.values())
 
 
-def strike(arguments: list[str], folder: Path, at: int) -> Ended:
-    """Run a command whose processes are killed at their call number `at` (from 1)."""
-    kill = f"inject={CALLS}:signal=SIGKILL:when={at}"
-    striking = ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none", "-e", kill]
-    return run_under([*striking, "-o", "/dev/null"], arguments, folder)
-
-
 def run_under(
     before: list[str], arguments: list[str], folder: Path, program: str = PROGRAM
 ) -> Ended:
     """Run a command as the child of another one, such as `strace` with its options."""
     command = [*before, sys.executable, "-c", program, *arguments]
-    environment = os.environ | {
-        "HOME": str(folder),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "TMPDIR": str(folder / "tmp"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    (folder / "tmp").mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         command,
         cwd=folder,
-        env=environment,
+        env=environment_of(folder),
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Variables of a command that leaves nothing outside its folder."""
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    return os.environ | {
+        "HOME": str(folder),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "TMPDIR": str(folder / "tmp"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def need_strace() -> None:

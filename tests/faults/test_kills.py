@@ -7,7 +7,7 @@ Every failure names the seed and the calls, and can be repeated.
 
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import pytest
 
 from faults.cases import CASES, Case
 from faults.outcomes import Outcome
-from faults.striking import count_calls, need_strace, run, strike
+from faults.striking import count_calls, need_strace, run
+from faults.warm import Warm, warmed
 
 KILLS = 1
 QUICK = ("index", "takedown", "pull", "category rename", "sources fetch")
@@ -45,6 +46,13 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """What commands are forked from."""
+    with warmed() as process:
+        yield process
+
+
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
     """The command that a test is about, with the host that it needs."""
@@ -57,19 +65,24 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.mark.parametrize("case", QUICK, indirect=True)
 def test_a_command_that_was_killed_ends_as_if_it_had_not_been(
-    started: Callable[[Case], Path], case: Case, tmp_path: Path
+    started: Callable[[Case], Path], case: Case, warm: Warm, tmp_path: Path
 ) -> None:
-    kill_and_compare(case, watched(case, started(case), tmp_path), tmp_path, KILLS, seed=0)
+    expected = watched(case, started(case), tmp_path)
+    kill_and_compare(case, warm, expected, tmp_path, KILLS, seed=0)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("case", CASES, indirect=True)
 def test_a_command_that_was_killed_many_times_ends_as_if_it_had_not_been(
-    started: Callable[[Case], Path], case: Case, tmp_path: Path, pytestconfig: pytest.Config
+    started: Callable[[Case], Path],
+    case: Case,
+    warm: Warm,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
 ) -> None:
     expected = watched(case, started(case), tmp_path)
     kills = int(pytestconfig.getoption("--kills"))
-    killed = kill_and_compare(case, expected, tmp_path, kills, seed=1)
+    killed = kill_and_compare(case, warm, expected, tmp_path, kills, seed=1)
     print(f"\n{' '.join(case.arguments)}: killed {killed} times, {expected.calls} calls")
 
 
@@ -87,7 +100,9 @@ def begin(case: Case, start: Path, folder: Path) -> Path:
     return folder
 
 
-def kill_and_compare(case: Case, expected: Undisturbed, tmp: Path, kills: int, seed: int) -> int:
+def kill_and_compare(
+    case: Case, warm: Warm, expected: Undisturbed, tmp: Path, kills: int, seed: int
+) -> int:
     """Strike until so many runs were killed, each time going on and comparing what came out.
 
     Returns:
@@ -98,10 +113,9 @@ def kill_and_compare(case: Case, expected: Undisturbed, tmp: Path, kills: int, s
     while tried < kills:
         folder = begin(case, expected.start, tmp / f"from-{tried}")
         at = [rng.randint(1, expected.calls) for _ in range(min(_IN_A_ROW, kills - tried))]
-        struck = [strike_and_wait(case, folder, one) for one in at]
-        killed += sum(struck)
-        # At least one counts, so that commands that survive a lost worker come to an end.
-        tried += max(1, sum(struck))
+        struck = strike_in_a_row(case, warm, folder, at)
+        killed += struck
+        tried += max(1, struck)
         ended = run(case.arguments, folder)
         assert ended.code == 0, f"seed {seed}, calls {at}: {ended.err}"
         assert "Traceback" not in ended.err, f"seed {seed}, calls {at}: {ended.err}"
@@ -111,11 +125,16 @@ def kill_and_compare(case: Case, expected: Undisturbed, tmp: Path, kills: int, s
     return killed
 
 
-def strike_and_wait(case: Case, folder: Path, at: int) -> bool:
-    """Strike, and let pass what time has to pass before the next attempt; whether it was killed."""
-    was_killed = strike(case.arguments, folder, at).was_killed
-    case.between(folder)
-    return was_killed
+def strike_in_a_row(case: Case, warm: Warm, folder: Path, at: list[int]) -> int:
+    """Strike until a run is not killed: the next one has no more to do; how many were killed.
+
+    Before each next attempt passes what time has to pass.
+    """
+    for killed, one in enumerate(at):
+        if not warm.strike(case.arguments, folder, one):
+            return killed
+        case.between(folder)
+    return len(at)
 
 
 def litter(folder: Path) -> list[Path]:
