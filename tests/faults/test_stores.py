@@ -61,6 +61,18 @@ def cut(exchange: Exchange) -> None:
         exchange.sent_bytes = len(exchange.body) // 2
 
 
+def stall(exchange: Exchange) -> bool:
+    """Do not answer, and do not close the connection."""
+    exchange.is_lost = exchange.is_stalled = True
+    return True
+
+
+def stall_half_way(exchange: Exchange) -> None:
+    """Send half of an answer, and then nothing."""
+    if exchange.method != "HEAD":
+        exchange.sent_bytes, exchange.is_stalled = len(exchange.body) // 2, True
+
+
 @dataclass(frozen=True)
 class Fault:
     """What happens to a request that it is drawn for.
@@ -84,6 +96,8 @@ FAULTS = {
     "503": Fault(refuse=lambda e: is_refused(e, 503, "SlowDown")),
     "answers cut in half": Fault(mangle=cut),
     "damaged bytes": Fault(mangle=damage),
+    "requests that are never answered": Fault(refuse=stall),
+    "answers that stop half way": Fault(mangle=stall_half_way),
 }
 FOR_GOOD = {
     "credentials that expire": Fault(
@@ -106,6 +120,13 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody really waits between two attempts."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     monkeypatch.setattr("naturalist.stores.outages._PAUSE_S", 0.01)
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that sends nothing is left after a second and a half, not after a minute."""
+    for module in ("connection", "fast_lane"):
+        monkeypatch.setattr(f"naturalist.stores.{module}.READ_TIMEOUT_S", 1.5)
 
 
 @contextmanager
@@ -173,7 +194,8 @@ def assert_ended_well(code: int, err: str, fault: Fault) -> None:
         assert fault.said in err
     else:
         assert code in (0, 7), err
-        assert code == 0 or "failed" in err or "damaged" in err or "SHA-256" in err, err
+        words = ("failed", "damaged", "corrupted", "SHA-256")
+        assert code == 0 or any(word in err for word in words), err
 
 
 @pytest.mark.parametrize("name", ["answers that are lost"])
@@ -191,7 +213,23 @@ def test_publishing_and_pulling_survive_a_bad_network(
     assert met
 
 
+@pytest.mark.usefixtures("short_patience")
+@pytest.mark.parametrize("name", ["answers that stop half way"])
+def test_a_connection_that_stalls_is_left_and_the_request_made_again(
+    made: OnS3,
+    naturalist: Naturalist,
+    aws_chain: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    met = publish_and_pull(
+        made, naturalist, aws_chain, FAULTS[name], lambda number: number == 9, tmp_path / "x"
+    )
+    assert met == 2
+
+
 @pytest.mark.long
+@pytest.mark.usefixtures("short_patience")
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("seed", range(LONG_DRAWS))
 def test_publishing_and_pulling_survive_worse_networks(

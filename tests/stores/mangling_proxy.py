@@ -24,6 +24,8 @@ class Exchange:
     """Of the answer's body, before the connection is cut; None for the whole answer."""
     is_lost: bool = False
     """Cut the connection instead of answering."""
+    is_stalled: bool = False
+    """Send what is to be sent, and then nothing, until the other side has enough of it."""
 
 
 @dataclass
@@ -81,7 +83,7 @@ def mangling_proxy(
 
         def _answer(self, exchange: Exchange) -> None:
             if exchange.is_lost:
-                self.close_connection = True
+                self._end(exchange)
                 return
             self.send_response_only(exchange.status)
             if exchange.method != "HEAD":
@@ -93,7 +95,14 @@ def mangling_proxy(
             if exchange.method != "HEAD":
                 self.wfile.write(exchange.body[: exchange.sent_bytes])
             if exchange.sent_bytes is not None:
-                self.close_connection = True
+                self._end(exchange)
+
+        def _end(self, exchange: Exchange) -> None:
+            self.close_connection = True
+            if exchange.is_stalled:
+                self.wfile.flush()
+                with contextlib.suppress(OSError):
+                    self.connection.recv(1)
 
         def log_message(self, *_arguments: object) -> None:
             """Keep quiet."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MIN_CHUNK_BYTES = 5 << 20
 """S3 refuses smaller parts, except the last."""
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+"""How long a server may send nothing, before and in the middle of an answer."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ def connect(options: S3Options) -> Connection:
         s3={"addressing_style": options.addressing},
         max_pool_connections=options.max_concurrency,
         retries={"mode": "standard", "total_max_attempts": 5},
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
         tcp_keepalive=True,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

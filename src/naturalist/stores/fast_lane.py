@@ -16,14 +16,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-from naturalist.stores.connection import Connection
+from naturalist.stores.connection import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Connection
 from naturalist.stores.signing import sign
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
-CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
 _SAFE_IN_PATH = "/~"
 _PROBE_KEY = "k"
 _GLOBAL_ADDRESS = "s3.amazonaws.com"
