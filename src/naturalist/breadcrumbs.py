@@ -5,6 +5,7 @@ stands still, whoever watches reads the file and knows the item.
 """
 
 import contextlib
+import math
 import os
 import platform
 import struct
@@ -18,7 +19,10 @@ _RECORD = struct.Struct("<qqd")
 
 @dataclass(frozen=True)
 class Position:
-    """Where a worker is: its process id, the item's index, and since when (monotonic seconds)."""
+    """Where a worker is: its process id, the item's index, and since when (monotonic seconds).
+
+    Infinity while the item's bytes are read.
+    """
 
     pid: int
     index: int
@@ -33,7 +37,17 @@ class Trail:
 
     def at(self, index: int) -> None:
         """Note that item `index` is being worked on; -1 for work that is no item's fault."""
-        os.pwrite(self._handle, _RECORD.pack(self._pid, index, time.monotonic()), 0)
+        self._write(index, time.monotonic())
+
+    def reading(self, index: int) -> None:
+        """Note that the bytes of item `index` are waited for, as long as a drive or network takes.
+
+        A crash is the item's fault, but no time is too long for it.
+        """
+        self._write(index, math.inf)
+
+    def _write(self, index: int, since_s: float) -> None:
+        os.pwrite(self._handle, _RECORD.pack(self._pid, index, since_s), 0)
 
 
 def place(folder: Path, task_key: str) -> Path:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,13 @@ import pytest
 import tiny
 from faults.outcomes import Outcome, of_run
 from faults.starts import COLLECTION, ON_COLLECTION, config_of, make_sources
-from faults.striking import Ended, run_under
+from faults.striking import Ended, run_here, run_under
 from naturalist import artifacts
 
 RUN = ["run", *ON_COLLECTION]
 WORK = f"{COLLECTION}/work"
+STALLED = "sources/plant/0002.png"
+STALL_S, DECODING_S = 25, 10
 UNPRIVILEGED = [
     "setpriv",
     "--bounding-set=-dac_override,-dac_read_search",
@@ -124,6 +127,24 @@ def no_permission(path: Path) -> Iterator[None]:
     path.chmod(0o755)
 
 
+def failing(calls: str, error: str, first: int, *options: str) -> tuple[str, ...]:
+    """Calls of the system fail from number `first` of each process on."""
+    inject = ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}:when={first}+"]
+    return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", *inject, *options)
+
+
+@contextlib.contextmanager
+def hurried(folder: Path) -> Iterator[None]:
+    """A decoder has less time than a read of the slow files takes."""
+    path = folder / COLLECTION / "naturalist.toml"
+    text = path.read_text("utf-8")
+    path.write_text(f"limits = {{decode_timeout_s = {DECODING_S}}}\n{text}", "utf-8")
+    yield
+    path.write_text(text, "utf-8")
+
+
+SLOW = ("-e", "trace=read,pread64", "-e", f"inject=read,pread64:delay_enter={STALL_S}s:when=1")
+WRITES = "write,pwrite64,fsync,link,rename,mkdir"
 TROUBLES = {
     "a workspace that takes 96 kB": Trouble((10,), "no space left", full(WORK, 96)),
     "files of 2 kB at most": Trouble((5,), "File too large", wrapper=("prlimit", "--fsize=2000")),
@@ -161,6 +182,24 @@ MORE_TROUBLES = {
         )
         for count in (12, 16, 20, 24, 32)
     },
+    **{
+        f"a quota that is used up at call {first}": Trouble(
+            (10,), "no space left", wrapper=failing(WRITES, "EDQUOT", first)
+        )
+        for first in (5, 20, 60, 120)
+    },
+    **{
+        f"a drive that fails at call {first}": Trouble(
+            (5,), "Input/output error", wrapper=failing(WRITES, "EIO", first)
+        )
+        for first in (5, 20, 60, 120)
+    },
+    "a drive that stands still": Trouble(
+        (0,),
+        "",
+        hurried,
+        ("strace", "-f", "-qq", "-o", "/dev/null", "-P", STALLED, *SLOW),
+    ),
     "no right to publish": Trouble(
         (7,),
         "no permission",
@@ -203,3 +242,41 @@ def test_a_run_in_more_kinds_of_trouble_says_so_and_goes_on_later(
     folder: Path, expected: Outcome, name: str
 ) -> None:
     check(MORE_TROUBLES[name], folder, expected)
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from naturalist.layout import Layout
+from naturalist.running import lock
+layout = Layout(Path(sys.argv[1]))
+layout.root.mkdir(parents=True)
+with lock.held(layout, lock.Claim()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_writer_on_another_host_is_named_and_its_death_frees_the_folder(
+    folder: Path, expected: Outcome
+) -> None:
+    """The host is this machine under another name, as both see the folder and its locks."""
+    other = ["unshare", "--uts", "sh", "-c", 'hostname far-away && exec "$@"', "sh"]
+    if subprocess.run([*other, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("only root can give a process another host name")
+    holding = subprocess.Popen(
+        [*other, sys.executable, "-c", HOLD, str(folder / WORK)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holding:
+        assert holding.stdout is not None
+        assert holding.stdout.readline() == "held\n"
+        ended = run_here(RUN, folder)
+        holding.kill()
+    assert ended.code == 5
+    assert f"process {holding.pid} on far-away" in ended.err
+    assert "Traceback" not in ended.err
+    tiny.make_all(config_of(folder))
+    assert of_run(folder) == expected

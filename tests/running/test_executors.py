@@ -212,6 +212,12 @@ def test_an_item_that_hangs_its_worker_is_refused_and_all_others_are_done(
     }
 
 
+def test_an_item_whose_bytes_come_slowly_is_no_item_that_hangs(make: Maker, tmp_path: Path) -> None:
+    assert results_of(make(tmp_path, 0.5), [items(tmp_path, "a", "1", "slow", "2")]) == {
+        "a": ["1", "slow", "2"]
+    }
+
+
 def test_a_trail_that_a_dead_worker_left_leads_to_nobody(
     other: BaseProcess, tmp_path: Path
 ) -> None:

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from naturalist import breadcrumbs
 from naturalist.errors import SourceError
 from naturalist.reasons import Reason
+
+_SLOW_S = 1.5
 
 
 def square(number: int) -> int:
@@ -48,6 +51,9 @@ def do_items(task: Items) -> list[str]:
     done = []
     with breadcrumbs.trail(task.folder, task.key) as trail:
         for index, item in enumerate(task.items):
+            trail.reading(index)
+            if item == "slow":
+                time.sleep(_SLOW_S)
             trail.at(index)
             done.append(refused[index].value if index in refused else _do(item))
         trail.at(-1)

@@ -184,9 +184,13 @@ def run(task: ExtractTask) -> Extracted:
         breadcrumbs.trail(layout.breadcrumbs, task.key) as trail,
     ):
         for index, row in enumerate(rows):
-            trail.at(index)
+            trail.reading(index)
             try:
-                _extract_one(task, layout, row, refusals.get(index), collected)
+                if refusal := refusals.get(index):
+                    raise refusal
+                data = read_picture(layout, task.sources.get(row["source"]), row)
+                trail.at(index)
+                _extract_one(task, row, data, collected)
             except PictureError as error:
                 collected.refuse(row, error)
         trail.at(-1)
@@ -292,16 +296,7 @@ class _Collected:
         self._damages.clear()
 
 
-def _extract_one(
-    task: ExtractTask,
-    layout: Layout,
-    row: Row,
-    refusal: PictureError | None,
-    collected: _Collected,
-) -> None:
-    if refusal is not None:
-        raise refusal
-    data = read_picture(layout, task.sources.get(row["source"]), row)
+def _extract_one(task: ExtractTask, row: Row, data: bytes, collected: _Collected) -> None:
     spec = collected.backbone.spec
     picture = decode_for(spec, data, task.limits)
     pixels = picture.pixels

@@ -9,9 +9,9 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,9 @@ def examine(task: ExamineTask) -> Examined:
         breadcrumbs.trail(layout.breadcrumbs, task.key) as trail,
     ):
         for index, entry in enumerate(task.entries):
-            trail.at(index)
-            for row in _examine_entry(task, layout, entry, suspects.get(index)):
+            trail.reading(index)
+            read = partial(trail.at, index)
+            for row in _examine_entry(task, layout, entry, suspects.get(index), read):
                 rows.append(row)
                 if SEPARATOR in row["path"]:
                     # An archive may take hours: the time that is allowed is that of one member.
@@ -134,8 +135,13 @@ def examine(task: ExamineTask) -> Examined:
 
 
 def _examine_entry(
-    task: ExamineTask, layout: Layout, entry: Entry, suspects: Reason | None
+    task: ExamineTask,
+    layout: Layout,
+    entry: Entry,
+    suspects: Reason | None,
+    on_read: Callable[[], None],
 ) -> Iterator[Row]:
+    """Rows of an entry; `on_read` is called when its first bytes, of a bucket all, are here."""
     try:
         if entry.reason is not None:
             raise PictureError(entry.reason, entry.detail)
@@ -143,9 +149,9 @@ def _examine_entry(
             raise PictureError(suspects, "while reading its header or archive")
         if isinstance(task.source.path, RemoteFolder):
             with _fetched(task.source.path, layout, entry) as path:
-                yield from _examine_file(task, layout, entry, path)
+                yield from _examine_file(task, layout, entry, path, on_read)
         else:
-            yield from _examine_file(task, layout, entry, task.path_of(entry))
+            yield from _examine_file(task, layout, entry, task.path_of(entry), on_read)
     except PictureError as error:
         yield _row(task, entry, _refusal(error))
     except OSError as error:
@@ -171,11 +177,14 @@ def _fetched(source: RemoteFolder, layout: Layout, entry: Entry) -> Iterator[byt
         path.unlink(missing_ok=True)
 
 
-def _examine_file(task: ExamineTask, layout: Layout, entry: Entry, path: bytes) -> Iterator[Row]:
+def _examine_file(
+    task: ExamineTask, layout: Layout, entry: Entry, path: bytes, on_read: Callable[[], None]
+) -> Iterator[Row]:
     # By its handle: a file object would ask the system for what is known here.
     handle = _open_regular(path)
     try:
         start = _read(handle, _start_bytes(entry), entry.size_bytes)
+        on_read()
         sniffed = images.sniff(start[:HEAD_BYTES])
         name = os.path.basename(entry.path)
         is_archive = not sniffed.format and _is_archive(handle, name, start, task)
