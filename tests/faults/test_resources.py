@@ -144,7 +144,8 @@ def hurried(folder: Path) -> Iterator[None]:
 
 
 SLOW = ("-e", "trace=read,pread64", "-e", f"inject=read,pread64:delay_enter={STALL_S}s:when=1")
-WRITES = "write,pwrite64,fsync,link,rename,mkdir"
+WRITES = "mkdir,link,linkat,rename,fsync,fdatasync"
+"""None of them is how a message gets to the terminal."""
 TROUBLES = {
     "a workspace that takes 96 kB": Trouble((10,), "no space left", full(WORK, 96)),
     "files of 2 kB at most": Trouble((5,), "File too large", wrapper=("prlimit", "--fsize=2000")),
