@@ -10,6 +10,8 @@ For each number of points a workspace is made (ledger, previews of a part of the
 - milliseconds from the pointer reaching a point until its picture is on the screen;
 - milliseconds a frame takes while the map is dragged: of all points, and of as many as are drawn
   while it moves. The card is waited for after each frame, in both programs alike;
+- the same two for pictures on the map, where one is so near that points are pictures: seconds until
+  the first ten are on the screen, and milliseconds a frame takes with them;
 - memory of the server: the largest that the kernel saw.
 
 `--embedding-atlas` names the program of Embedding Atlas 0.22.0 in an environment of its own (from
@@ -297,6 +299,27 @@ def measure(
     return found
 
 
+def measure_pictures(browser: Browser, url: str, pid: int) -> dict[str, Any]:
+    """Show a map so near that its points are pictures, and move it."""
+    context = browser.new_context(viewport={"width": 1360, "height": 850})
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    sent = count_bytes(page)
+    start = time.monotonic()
+    page.goto(url)
+    shown = "+(document.querySelector('canvas')?.dataset.pictures ?? 0)"
+    page.wait_for_function(f"() => {shown} >= 10", timeout=WITHIN_S * 1000)
+    found: dict[str, Any] = {"first_pictures_s": round(time.monotonic() - start, 2)}
+    page.wait_for_load_state("networkidle")
+    time.sleep(3)
+    found |= {"pictures": page.evaluate(shown), "bytes": sum(sent)}
+    found |= drag(page)
+    found |= {"pictures_after": page.evaluate(shown), "server_mb": peak_mb(pid)}
+    context.close()
+    print(json.dumps({url: found}), file=sys.stderr, flush=True)
+    return found
+
+
 def count_bytes(page: Page) -> list[int]:
     """A list that grows by the size of each answer as it was sent."""
     sent: list[int] = []
@@ -418,6 +441,8 @@ def main() -> None:
             with naturalist(folder) as (url, pid):
                 view = f"{url}?v={view_of_pictures(folder, points)}&i=0"
                 found["naturalist"] = measure(browser, url, pid, points, hover=view)
+                near = view.removesuffix("&i=0")
+                found["with_pictures"] = measure_pictures(browser, near, pid)
             if asked.embedding_atlas:
                 with embedding_atlas(asked.embedding_atlas, folder) as (url, pid):
                     found["embedding_atlas"] = measure(browser, url, pid, points)

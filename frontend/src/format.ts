@@ -7,6 +7,10 @@ export function count(value: number): string {
   return whole.format(value);
 }
 
+export function many(n: number, one: string): string {
+  return `${count(n)} ${one}${n === 1 ? "" : "s"}`;
+}
+
 export function share(value: number, digits = 1): string {
   return value === 0 ? "0 %" : `${(100 * value).toFixed(digits)} %`;
 }

@@ -118,6 +118,24 @@ def test_pages_speak_in_words_and_nothing_is_cut_off_on_a_phone(
         expect(page.get_by_role("region", name="Measures")).to_contain_text("no better than chance")
 
 
+def test_the_map_of_a_phone_is_whole_above_an_open_picture_and_the_pages_are_in_one_line(
+    browser: Browser, origin: str
+) -> None:
+    with visiting(browser, origin, "phone", "dark") as visit:
+        page = visit.map("?p=plant_id_3")
+        expect(page.locator(".detail")).to_contain_text("SHA-256")
+        shot(page, "map-picture-phone-dark")
+        with Image.open(io.BytesIO(page.screenshot())) as seen:
+            left = [seen.convert("RGB").getpixel((3, y)) for y in range(140, 400, 20)]
+        # The page's own background: black is where the browser showed no canvas.
+        assert set(left) == {(20, 24, 26)}
+        links = page.locator(".top nav a").evaluate_all(
+            "links => links.map(link => link.getBoundingClientRect().top)"
+        )
+        assert max(links) - min(links) < 2
+        visit.check()
+
+
 def test_groups_have_their_names_on_the_map(visit: Visit) -> None:
     page = visit.map("?c=category")
     expect(page.locator("svg.over text").first).to_contain_text("cluster")

@@ -31,11 +31,14 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_empty_workspace_has_all_pages(tmp_path: Path) -> None:
     sources = tiny.make_sources(tmp_path, {"plant": [], "animal": []})
-    client = client_of_place(open_workspace(tiny.collection(tmp_path, sources)))
+    # Nothing is published yet: that nothing is there is no alarm.
+    more = {"publish": {"url": str(tmp_path / "published")}}
+    client = client_of_place(open_workspace(tiny.collection(tmp_path, sources, **more)))
     for path in (*READ, "/api/pictures", "/api/facets", "/metrics"):
         assert client.get(path).status_code == 200, path
     health = client.get("/api/health").json()
     assert [alert["name"] for alert in health["alerts"]] == ["no_run"]
+    assert health["consistency"] is None
     assert client.get("/api/about").json()["maps"] == []
     assert not (tmp_path / "work" / "ledger").exists()
 

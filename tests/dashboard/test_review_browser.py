@@ -22,6 +22,7 @@ from naturalist.curation.reviewing.history import History
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.dashboard.collection import open_workspace
 
+TRIED_WITHIN_MS = 120_000
 KILLED_BEFORE_ANSWERING = """
 import os, signal
 from naturalist.dashboard.reviewing import Reviewing
@@ -178,6 +179,24 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         page.get_by_label("Use single keys").uncheck()
         page.keyboard.press("x")
         assert len(server.history()) == 5
+        visit.check()
+
+
+def test_what_decisions_do_to_accuracy_is_tried_before_they_are_applied(
+    browser: Browser, server: Server
+) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        page = visit.page
+        page.keyboard.press("x")
+        server.wait_for(1)
+        page.get_by_role("button", name="Apply 1 decision …").click()
+        effect = page.locator(".apply li", has_text="Accuracy on sources left out")
+        expect(effect).to_contain_text("unknown until it is tried")
+        effect.get_by_role("button", name="Try it on a sample").click()
+        said = re.compile(r"% without and .*% with these decisions")
+        expect(effect).to_contain_text(said, timeout=TRIED_WITHIN_MS)
+        shot(page, "review-accuracy")
+        assert len(server.history()) == 1
         visit.check()
 
 

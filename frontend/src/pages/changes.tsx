@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { source } from "../data";
-import { count, moment } from "../format";
+import { count, many, moment } from "../format";
 import { useJson } from "../load";
 import { remember } from "../route";
 import type { ChangedPicture, ChangeGroup, ChangesDoc, SnapshotInfo } from "../types";
@@ -87,7 +87,7 @@ function Difference(props: { before: string; after: string }) {
           </div>
           {!doc.groups.length && <Empty what="No picture came, left or was relabelled between them." />}
           {doc.groups.map((group) => (
-            <Card title={`${TITLES[group.what]}: ${group.region}`} note={`${count(group.pictures)} pictures, ${group.reason}`}>
+            <Card title={`${TITLES[group.what]}: ${group.region}`} note={`${many(group.pictures, "picture")}, ${group.reason}`}>
               <div class="tiles">
                 {group.shown.map((one) => (
                   <ChangedTile group={group} picture={one} />

@@ -88,7 +88,7 @@ function Stages({ doc }: { doc: HealthDoc }) {
     const what =
       doc.kind === "workspace" ? "No run has been made here yet." : "A published collection does not say how its runs went.";
     return (
-      <Card title="Stages of the last run">
+      <Card title="Stages of the last run" wide>
         <Empty what={what} command={doc.kind === "workspace" ? "naturalist run" : undefined} />
       </Card>
     );
@@ -214,7 +214,7 @@ function History({ doc }: { doc: HealthDoc }) {
   }));
   const pace = doc.runs
     .map((run) => [Number(run.stages?.extract?.pictures ?? 0), seconds(run, "extract")])
-    .filter(([pictures, time]) => pictures > 0 && time > 0);
+    .filter(([pictures, time]) => pictures >= 100 && time > 0);
   const [pictures, time] = pace[pace.length - 1] ?? [0, 1];
   return (
     <Card title="Time of each run" note={pictures ? `The last one extracted ${decimal(pictures / time, 0)} pictures a second. A run marked ! failed.` : undefined} wide>
@@ -436,7 +436,7 @@ function Published({ doc }: { doc: HealthDoc }) {
     if (doc.kind !== "workspace") return null;
     return (
       <Card title="Published collection">
-        <Empty what="publish.url is empty: nothing is published." />
+        <Empty what="Nothing is published yet: publish.url in naturalist.toml says where to, and a run does it." />
       </Card>
     );
   }

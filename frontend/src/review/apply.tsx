@@ -1,9 +1,8 @@
 // What the decisions would do, before they are applied to the ledger.
 
 import { useEffect, useState } from "preact/hooks";
-import { count, size } from "../format";
+import { count, many, size } from "../format";
 import { Table, Trouble } from "../ui";
-import { many } from "./history";
 import { Ended, LOOK_MS } from "./jobs";
 import { ask, newRequest, type JobState, type Plan } from "./client";
 

@@ -4,10 +4,6 @@ import { count, moment } from "../format";
 import type { News } from "./client";
 
 /** "1 decision", "2 decisions". */
-export function many(n: number, one: string): string {
-  return `${count(n)} ${one}${n === 1 ? "" : "s"}`;
-}
-
 export function decisionText(decision: string, category: string): string {
   if (!decision) return "no decision";
   if (decision === "retire") return "retire";

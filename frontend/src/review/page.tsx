@@ -2,14 +2,13 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { source } from "../data";
-import { count } from "../format";
+import { count, many } from "../format";
 import type { About } from "../types";
 import { Empty, Select, Trouble } from "../ui";
 import { ApplyPanel } from "./apply";
 import { ask, chosen, keepToken, type Item, type Me, type News, type QueueInfo, SignedOut, token } from "./client";
 import { ReviewPanel } from "./panel";
 import { Jobs } from "./jobs";
-import { many } from "./history";
 import "./review.css";
 import { SignIn } from "./sign-in";
 

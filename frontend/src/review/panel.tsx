@@ -2,14 +2,14 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api } from "../data";
-import { count, size } from "../format";
+import { count, many, size } from "../format";
 import { useJson } from "../load";
 import { BigPicture } from "../pages/pictures";
 import { link } from "../route";
 import type { About, Similar } from "../types";
 import { Thumb } from "../ui";
 import { type Answer, ask, fileUrl, type Item, type Me, type News, Outdated, type Standing, type RequestedDecision } from "./client";
-import { Entries, KeyHelp, many, decisionText } from "./history";
+import { Entries, KeyHelp, decisionText } from "./history";
 import { outbox, useOutbox } from "./outbox";
 
 const AHEAD = 10;

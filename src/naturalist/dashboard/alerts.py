@@ -1,6 +1,6 @@
 """What a person should look at: numbers of the health document that cross a threshold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -8,6 +8,8 @@ from naturalist.config.dashboard import AlertsSection
 
 Alert = dict[str, Any]
 _HOUR_S = 3600
+FEWEST_TIMED = 100
+"""Pictures that a run must have extracted so that its speed says more than its start."""
 
 
 def alerts(health: dict[str, Any], limits: AlertsSection) -> list[Alert]:
@@ -82,11 +84,12 @@ def _slow(runs: list[dict[str, Any]], limits: AlertsSection) -> Iterator[Alert]:
         yield _alert("run_slow", "warn", text, times, limits.slow_run_factor)
 
 
-def seconds_per_picture(run: dict[str, Any]) -> float | None:
-    """Seconds that a run extracted for each picture; None if it extracted none."""
+def seconds_per_picture(run: Mapping[str, Any]) -> float | None:
+    """Seconds that a run extracted for each picture; None if it extracted too few to say."""
     stage = run.get("stages", {}).get("extract", {})
     pictures, seconds = stage.get("pictures"), stage.get("duration_s")
-    return seconds / pictures if pictures and seconds is not None else None
+    enough = pictures is not None and pictures >= FEWEST_TIMED
+    return seconds / pictures if enough and seconds is not None else None
 
 
 def _snapshot(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:

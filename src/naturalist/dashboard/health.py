@@ -18,7 +18,7 @@ from naturalist.consume import check_published
 from naturalist.dashboard import alerts, cron, missing, studies, trends
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import Collection
-from naturalist.errors import NaturalistError
+from naturalist.errors import NaturalistError, NotFound
 from naturalist.reasons import Reason
 from naturalist.running import lock
 from naturalist.stores import open_store
@@ -149,6 +149,8 @@ class Health:
                 store = open_store(config.publish_url, config.s3_options)
                 newest = snapshots.newest(store)[0]
             except NaturalistError as error:
+                if isinstance(error, NotFound) and not self._has_published():
+                    return {"id": None, "at": None}
                 return {"id": None, "at": None, "error": str(error)}
             size = {"files": len(newest.files), "size_bytes": newest.size_bytes}
             return {"id": newest.id, "at": newest.about.get("created_at"), **size}
@@ -242,6 +244,11 @@ class Health:
             "one_download": prices.reading(snapshot["files"], size),
         }
 
+    def _has_published(self) -> bool:
+        """Whether a run says that it published something."""
+        runs = self.runs()
+        return any((run.get("stages", {}).get("publish") or {}).get("snapshot") for run in runs)
+
     def _prices(self) -> Prices | None:
         """Prices of the store that is published to; None without one, and where nothing is paid."""
         config = self.place.config
@@ -258,12 +265,14 @@ class Health:
         if config is None or not config.publish_url:
             return None
 
-        def look_up() -> Document:
+        def look_up() -> Document | None:
             at = _now().isoformat(timespec="seconds")
             try:
                 store = open_store(config.publish_url, config.s3_options)
                 checked = check_published(store, quick=True)
             except NaturalistError as error:
+                if isinstance(error, NotFound) and not self._has_published():
+                    return None
                 return {"at": at, "passed": None, "error": str(error)}
             return {
                 "at": at,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from naturalist.dashboard.alerts import seconds_per_picture
 from naturalist.dashboard.report import RunTrend
 from naturalist.stores.prices import Prices
 
@@ -20,23 +21,19 @@ def trends(runs: Iterable[Mapping[str, Any]], prices: Prices | None) -> list[Run
 def _trend(run: Mapping[str, Any], prices: Prices | None) -> RunTrend:
     stages = run.get("stages", {})
     seen, refused = _taken_in(stages.get("ingest", {}).get("added", {}))
-    extracted = stages.get("extract", {})
+    pace = seconds_per_picture(run)
     published = (stages.get("publish") or {}).get("size_bytes")
     return {
         "number": run["number"],
         "at": run.get("started_at"),
         "is_good": run.get("outcome") == "done",
-        "pictures_per_s": _rate(extracted.get("pictures"), extracted.get("duration_s")),
+        "pictures_per_s": 1 / pace if pace else None,
         "seen": seen,
         "refused": refused,
         "published_bytes": published,
         "storage_month": prices.month(published) if prices and published else None,
         "free_bytes": run.get("free_bytes"),
     }
-
-
-def _rate(pictures: int | None, duration_s: float | None) -> float | None:
-    return pictures / duration_s if pictures and duration_s else None
 
 
 def _taken_in(added: Mapping[str, Mapping[str, Any]]) -> tuple[int | None, int | None]:
