@@ -1,5 +1,6 @@
 """Blocks of rows: what comes of them is the same whoever works on them, in the order of blocks."""
 
+import pickle
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from naturalist.features.blocks import IN_THIS_PROCESS, BlockMapper
 from naturalist.pipeline import studies, words
 from naturalist.pipeline.steps import Job
 from naturalist.progress import Silent
-from naturalist.running import workspace
+from naturalist.running import ray_worker, workspace
 from naturalist.running.executors import InlineExecutor, ProcessExecutor
 from naturalist.studies.maps.methods import drawing
 from naturalist.studies.study import Study, bring_up_to_date
@@ -44,6 +45,14 @@ def test_results_come_in_the_order_of_blocks_and_what_they_share_is_written_once
     assert list(mapper.map(times, 3, range(5), fewest=1)) == [0, 3, 6, 9, 12]
     assert len(list((tmp_path / "scratch").iterdir())) == 1
     assert list(IN_THIS_PROCESS.map(times, 3, range(5))) == [0, 3, 6, 9, 12]
+
+
+class AsBytes(InlineExecutor):
+    """Hands tasks and results over as the executor of a cluster does: as bytes."""
+
+    def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
+        for task in tasks:
+            yield task, pickle.loads(ray_worker.run_packed((), ray_worker.pack(run, task)))
 
 
 def test_few_blocks_start_no_worker(tmp_path: Path) -> None:
@@ -92,6 +101,20 @@ def flat_map(config: Config, progress: Silent) -> Study[Any]:
 
 
 Make = Callable[[Config, Silent], Study[Any]]
+
+
+def test_a_study_by_nodes_gets_what_it_needs_as_bytes(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "FEWEST", 1)
+    clear(config)
+    bring_up_to_date(words.index(config, Silent()))
+    alone = arrays(config)
+    clear(config)
+    with workspace.writing(config):
+        job = Job(config, AsBytes(), Silent())
+        bring_up_to_date(studies.divided(words.index(config, Silent()), job))
+    assert arrays(config) == alone
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ def test_publishing_is_part_of_the_whole_and_near_duplicates_grow_faster_than_th
         one["study"]: one["s"] / two["s"]
         for one, two in zip(many["studies"], few["studies"], strict=True)
     }
-    assert times.pop("near duplicates") == pytest.approx(290, rel=0.02)
+    # Comparing hashes takes 700 times as long by its cost model, reading them 100 times.
+    assert times.pop("near duplicates") == pytest.approx((7_700 + 7_600) / (11 + 76), rel=0.02)
     assert set(times.values()) == {100.0}
 
 
