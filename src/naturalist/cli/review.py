@@ -110,12 +110,7 @@ def review(
     from naturalist.curation.reviewing.effects import effect_of
 
     settings = load_config(config)
-    selected = (decisions, template, conflicts, from_dashboard or None)
-    if sum(one is not None for one in selected) != 1:
-        raise ConfigError(
-            "pass exactly one of: FILE with decisions, --template FILE, --conflicts A B, "
-            "--from-dashboard"
-        )
+    _check_one_of(decisions, template, conflicts, from_dashboard or None)
     if accuracy and not dry_run:
         raise ConfigError("--accuracy goes with --dry-run: it shows what decisions would do")
     if template is not None:
@@ -141,6 +136,14 @@ def review(
     _print(reviewed)
     if effect:
         _print_effect(effect)
+
+
+def _check_one_of(*selected: object) -> None:
+    if sum(one is not None for one in selected) != 1:
+        raise ConfigError(
+            "pass exactly one of: FILE with decisions, --template FILE, --conflicts A B, "
+            "--from-dashboard"
+        )
 
 
 def _from_dashboard(settings: Config, progress: Progress, by: str, *, dry_run: bool) -> Reviewed:

@@ -103,23 +103,30 @@ def pull(
         _check_collection(folder, snapshot, manifest)
         plan = _plan(folder, expected, manifest)
         _check_free(folder, plan, manifest, description)
-        size_bytes = sum(file.size_bytes for file in plan.missing)
         _check_room(folder, plan.missing)
-        on_begin(size_bytes)
+        on_begin(sum(file.size_bytes for file in plan.missing))
         _fetch_all(store, folder, plan.missing, jobs, on_bytes)
-        changed = bool(plan.missing or plan.surplus)
-        if changed or manifest is None or not manifest.is_of(snapshot, selection):
+        if (
+            plan.missing
+            or plan.surplus
+            or manifest is None
+            or not manifest.is_of(snapshot, selection)
+        ):
             now = _manifest(store, snapshot, selection, plan.kept)
             _put_in_place(folder, plan, manifest or now, now, description)
         shutil.rmtree(staging(folder), ignore_errors=True)
+    return _pulled(snapshot, expected, plan)
+
+
+def _pulled(snapshot: Snapshot, expected: Sequence[File], plan: _Plan) -> Pulled:
     return Pulled(
         snapshot=snapshot.id,
         files=len(expected),
         size_bytes=sum(file.size_bytes for file in expected),
         fetched_files=len(plan.missing),
-        fetched_bytes=size_bytes,
+        fetched_bytes=sum(file.size_bytes for file in plan.missing),
         removed_files=len(plan.surplus),
-        changed=changed,
+        changed=bool(plan.missing or plan.surplus),
     )
 
 
