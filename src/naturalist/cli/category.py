@@ -137,7 +137,7 @@ def _labels(pairs: list[str]) -> dict[str, int]:
 
     unknown = [text for text in pairs if re.fullmatch(r"-+[^\d-].*", text)]
     if unknown:
-        raise ConfigError(f"No such option: {unknown[0]}; see --help")
+        raise typer.BadParameter(f"No such option: {unknown[0]}")
     if len(pairs) % 2:
         raise ConfigError(
             f"{' '.join(pairs)!r}: expected pairs of a category and a label, "
