@@ -139,7 +139,8 @@ class MapStudy:
             MissingExtra: a package that the method needs is not installed.
         """
         old = None if outgrown is None else outgrown.kept
-        drawn = _draw(self, old)
+        hold = outgrown is not None and outgrown.reason is not None
+        drawn = _draw(self, old, hold=hold)
         points = Points(
             self.names.pic_ids, drawn.coordinates, drawn.sampled, drawn.confidence, drawn.density
         )
@@ -171,13 +172,13 @@ class MapStudy:
         return "" if verdict["good"] else f"the map {self.name}: {'; '.join(verdict['words'])}"
 
 
-def _draw(study: MapStudy, old: StoredMap | None) -> Drawing:
+def _draw(study: MapStudy, old: StoredMap | None, *, hold: bool) -> Drawing:
     own = study.own
     return drawing.draw(
         study.table.blocks,
         len(study.names),
         study.drawn_by,
-        before=None if old is None or own else _before(study, old),
+        before=None if old is None or own else _before(study, old, hold=hold),
         given=own.among(study.names.pic_ids) if own else None,
         progress=study.progress,
         placing=partial(_place_blocks, study.blocks),
@@ -269,8 +270,11 @@ def _place(
     )
 
 
-def _before(study: MapStudy, old: StoredMap) -> Before:
-    """Where all rows of now lie on the old map; new ones where they would be placed."""
+def _before(study: MapStudy, old: StoredMap, *, hold: bool) -> Before:
+    """Where all rows of now lie on the old map; new ones where they would be placed.
+
+    To hold are those that the old layout was made with; those placed later may find better places.
+    """
     known, fresh = _match(study.names.pic_ids, old.points.pic_ids)
     coordinates = np.empty((len(known), study.drawn_by.dims), np.float32)
     common = np.flatnonzero(known >= 0)
@@ -281,7 +285,8 @@ def _before(study: MapStudy, old: StoredMap) -> Before:
         )
         placed = _place(study, reference, _reduce_rows(study, old, fresh))
         coordinates[fresh] = placed.coordinates
-    return Before(coordinates, common)
+    laid_out = common[old.points.sampled[known[common]]] if hold else common[:0]
+    return Before(coordinates, common, laid_out)
 
 
 def _batch(rows: int, drift: BatchDrift) -> dict[str, Any]:

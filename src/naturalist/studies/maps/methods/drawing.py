@@ -23,7 +23,7 @@ from naturalist.studies.maps.methods.feature_quality import measure_in_features
 from naturalist.studies.maps.methods.placement import Placement, Reference
 from naturalist.studies.maps.methods.quality import Quality
 from naturalist.studies.maps.methods.sampling import Sample, SampleOptions, choose
-from naturalist.studies.maps.options import DrawingOptions
+from naturalist.studies.maps.options import DrawingOptions, TsneOptions
 
 _log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
@@ -34,6 +34,9 @@ Blocks = Callable[[], Iterable[Floats]]
 PLACED_AT_ONCE = 50_000
 _AGAIN = 2.0
 """Early exaggeration of a map that starts from an old one: enough to let strangers part."""
+_MOST_HELD = 0.5
+_TOGETHER = 50
+"""Steps in which old and new points move together, after the new ones found their places."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +61,13 @@ class Before:
     Attributes:
         coordinates: (rows, dims) float32, where each row lay or would be placed.
         common: rows that the earlier map had; over these the new map is laid.
+        held: rows that stay until the others have found their places, if they are most of those
+            that are laid out.
     """
 
     coordinates: Floats
     common: Rows
+    held: Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,9 +314,24 @@ def lay_out_sample(
     else:
         start = tsne.start_from_map(before.coordinates[selected], seed)
         steps = replace(steps, early_exaggeration=min(steps.early_exaggeration, _AGAIN))
-        with stage(progress, "t-SNE", steps.total, "steps") as advance:
-            made = tsne.lay_out(strengths, start, steps, advance)
+        made = _grow(strengths, start, np.isin(selected, before.held), steps, progress)
     return Layout(made, near.index, near.distance, near.recall, tsne.kl_divergence(strengths, made))
+
+
+def _grow(
+    strengths: Any,
+    start: NDArray[np.float64],
+    held: NDArray[np.bool_],
+    steps: TsneOptions,
+    progress: Progress,
+) -> Floats:
+    """A layout from an old one; if most rows are held, the others find their places first."""
+    if held.mean() < _MOST_HELD or tsne.is_interpolated(start):
+        with stage(progress, "t-SNE", steps.total, "steps") as advance:
+            return tsne.lay_out(strengths, start, steps, advance)
+    steps = replace(steps, iterations=min(steps.iterations, _TOGETHER))
+    with stage(progress, "t-SNE", steps.total, "steps") as advance:
+        return tsne.by_octree(strengths, start, steps, advance, held)
 
 
 def place_all(

@@ -49,6 +49,11 @@ def start_from_map(coordinates: Floats, seed: int) -> NDArray[np.float64]:
     return np.asarray(start + rng.normal(0, jitter, start.shape), np.float64)
 
 
+def is_interpolated(start: NDArray[np.float64]) -> bool:
+    """Whether a layout from this start is made by interpolation, which can hold no point still."""
+    return start.shape[1] == 2 and len(start) >= INTERPOLATED_FROM
+
+
 def lay_out(
     affinities: Any,
     start: NDArray[np.float64],
@@ -70,7 +75,7 @@ def lay_out(
         MissingExtra: openTSNE or numba is not installed.
     """
     on_progress = on_progress or (lambda steps: None)
-    if start.shape[1] == 2 and len(start) >= INTERPOLATED_FROM:
+    if is_interpolated(start):
         return _by_interpolation(affinities, start, options, on_progress)
     return by_octree(affinities, start, options, on_progress)
 
@@ -108,8 +113,12 @@ def by_octree(
     start: NDArray[np.float64],
     options: TsneOptions,
     on_progress: Callable[[int], None] | None = None,
+    held: NDArray[np.bool_] | None = None,
 ) -> Floats:
-    """A layout in two or three dimensions by Barnes-Hut; arguments and result as `lay_out`."""
+    """A layout in two or three dimensions by Barnes-Hut; arguments and result as `lay_out`.
+
+    Rows that are `held`, if any, stay where they are through the early iterations.
+    """
     on_progress = on_progress or (lambda steps: None)
     rows = len(start)
     place, step, gains = start.copy(), np.zeros_like(start), np.ones_like(start)
@@ -126,8 +135,11 @@ def by_octree(
         step = (0.5 if early else 0.8) * step - (rows / exaggeration) * gains * gradient
         length = np.linalg.norm(step, axis=1, keepdims=True)
         step *= np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-12))
+        if held is not None and early:
+            step[held] = 0
         place += step
-        place -= place.mean(axis=0)
+        if held is None:
+            place -= place.mean(axis=0)
         on_progress(1)
     return place.astype(np.float32)
 
