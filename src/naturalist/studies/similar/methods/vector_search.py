@@ -99,7 +99,7 @@ def ranks_by_projection(
     before = np.full(rows.shape, -1, np.int64)
     for _, scores in _by_projection(parts, projected):
         for column in range(rows.shape[1]):
-            before[:, column] += np.count_nonzero(scores >= own[:, column, None], axis=1)
+            before[:, column] += (scores >= own[:, column, None]).sum(axis=1)
     return before
 
 
