@@ -168,6 +168,11 @@ def test_every_limit_reaches_the_stage_that_keeps_it(tmp_path: Path) -> None:
 # what is refused
 
 
+def test_an_address_instead_of_a_workspace_is_told_from_a_missing_file() -> None:
+    with pytest.raises(ConfigError, match=r"is an address.*naturalist pull"):
+        load_config(Path("s3://pictures/garden"))
+
+
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "other.toml"):
         with pytest.raises(ConfigError, match=r"does not exist: .*naturalist init"):

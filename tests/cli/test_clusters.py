@@ -37,7 +37,7 @@ def test_own_vectors_are_clustered_into_a_folder(naturalist: Naturalist, tmp_pat
         (["--name", "../elsewhere"], "letters"),
         (["--from", "x", "--vectors", "y", "--out", "z"], "cannot be combined"),
         (["--vectors", "y.npy"], "--out"),
-        (["--vectors", "no.npy", "--out", "z"], "there is no file"),
+        (["--vectors", "no.npy", "--out", "z"], "no such file"),
     ],
 )
 def test_cluster_refuses_what_makes_no_sense(

@@ -49,6 +49,12 @@ def assert_same(found: Arrays, wanted: Arrays) -> None:
     assert found.features.tobytes() == wanted.features.tobytes()
 
 
+def test_a_collection_prints_as_one_line(local: PublishedCollection) -> None:
+    found = naturalist.load(local.url)
+    assert repr(found).startswith(f"Collection('{found.tables.url}', snapshot {found.snapshot}, ")
+    assert repr(found).endswith("tables: animal, plant)")
+
+
 @pytest.fixture(params=["published", "s3", "pulled", "pulled csv", "workspace"])
 def loaded(request: pytest.FixtureRequest, local: PublishedCollection, here: Path) -> Collection:
     """The collection, loaded from every kind of place."""

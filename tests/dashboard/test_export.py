@@ -79,7 +79,7 @@ def test_an_earlier_export_is_exchanged_and_nothing_else(
     assert not (tmp_path / "site" / "stale.js").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
-    with pytest.raises(ConfigError, match="no export"):
+    with pytest.raises(ConfigError, match="not from an export"):
         export(context, BUNDLE, tmp_path / "mine")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 

@@ -113,7 +113,7 @@ def test_a_rollback_that_meets_a_publisher_says_what_to_do(
         store.put_bytes(snapshots.LATEST, store.get_bytes(snapshots.LATEST)[0] + b" ")
 
     monkeypatch.setattr(rollback, "_check_complete", publish_meanwhile)
-    with pytest.raises(Conflict, match=r"somebody published to .* at the same time.*same command"):
+    with pytest.raises(Conflict, match=r"someone published to .* at the same time.*same command"):
         snapshots.roll_back(grown.store, "000001")
     assert latest(grown) == "000003"
 

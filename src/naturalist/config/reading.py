@@ -1,5 +1,6 @@
 """Reading `naturalist.toml`, with errors that name the line's setting and what is allowed."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,11 @@ def load_config(path: Path) -> Config:
         path = file_of(path)
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
+        if re.match(r"[a-z0-9]+:/", str(path)):
+            raise ConfigError(
+                f"{path} is an address, and this needs the folder of a workspace: to look at a "
+                "published collection, use `naturalist pull`, or `naturalist dashboard --from`"
+            ) from error
         raise ConfigError(
             f"{path} does not exist: create it with `naturalist init DIR PICTURES...`, or name "
             "yours with -c FILE"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _FETCHED_AT_ONCE = 8
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Collection:
     """The tables of a collection at one time; rows are in the order of category and picture.
 
@@ -45,6 +45,13 @@ class Collection:
     tables: Tables
     columns: tuple[str, ...] = reading.COLUMNS
     _sure: set[str] = field(default_factory=set, repr=False)
+
+    def __repr__(self) -> str:
+        """Place, snapshot, and how many tables of which categories; nothing is read for it."""
+        files = self.tables.files
+        at = "" if self.snapshot is None else f", snapshot {self.snapshot}"
+        categories = ", ".join(dict.fromkeys(file.category for file in files)) or "none"
+        return f"Collection({self.tables.url!r}{at}, {len(files)} tables: {categories})"
 
     @property
     def snapshot(self) -> str | None:

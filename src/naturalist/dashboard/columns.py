@@ -164,10 +164,10 @@ def batches_of(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(path) as file:
             missing = set(columns) - set(file.schema_arrow.names)
             if missing:
-                raise WorkspaceError(f"{path} has no column {sorted(missing)[0]!r}: make it anew")
+                raise WorkspaceError(f"{path} has no column {sorted(missing)[0]!r}: rebuild it")
             yield from file.iter_batches(_BATCH_ROWS, columns=list(columns))
     except (OSError, pa.ArrowInvalid) as error:
-        raise WorkspaceError(f"{path} cannot be read ({error}): make it anew") from error
+        raise WorkspaceError(f"{path} cannot be read ({error}): rebuild it") from error
 
 
 def spread(

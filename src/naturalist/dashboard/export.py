@@ -116,7 +116,7 @@ def _umask() -> int:
 def _check_free(folder: Path) -> None:
     if folder.exists() and not (folder / MARKER).exists() and any(folder.iterdir()):
         raise ConfigError(
-            f"{folder} holds something that is no export: choose a new or an empty folder"
+            f"{folder} contains files that are not from an export: choose a new or empty folder"
         )
 
 

@@ -59,7 +59,7 @@ class Jobs:
             ConfigError: there is no such job, or one is running.
         """
         if kind not in JOBS:
-            raise ConfigError(f"there is no job {kind!r}: choose from {', '.join(JOBS)}")
+            raise ConfigError(f"unknown job {kind!r}: choose from {', '.join(JOBS)}")
         with self._lock:
             if self._is_running():
                 raise ConfigError(f"{self._state['title']} is still running: wait, or stop it")

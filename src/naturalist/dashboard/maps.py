@@ -211,7 +211,7 @@ class Maps:
                 parts.setdefault(one, []).append(values)
         joined = {one: np.concatenate(values) for one, values in parts.items()}
         if not joined:
-            raise WorkspaceError(f"{path} has no points: make the map anew")
+            raise WorkspaceError(f"{path} has no points: rebuild the map")
         pa.default_memory_pool().release_unused()
         positions, low, step = quantised(np.stack([joined[axis] for axis in axes], axis=1))
         every = Keys(
@@ -344,7 +344,7 @@ def _axes(path: Any) -> list[str]:
     try:
         names = pq.read_schema(path).names
     except (OSError, pa.ArrowInvalid) as error:
-        raise WorkspaceError(f"{path} cannot be read ({error}): make the map anew") from error
+        raise WorkspaceError(f"{path} cannot be read ({error}): rebuild the map") from error
     return [axis for axis in "xyz" if axis in names]
 
 

@@ -176,7 +176,7 @@ class Reviewing:
             }
             if later:
                 key = next(iter(later))
-                raise Outdated(f"{key} is {states[key]} by now: look at it again.", later)
+                raise Outdated(f"{key} is now {states[key]}: look at it again.", later)
             return history.decide(by, time.time_ns(), request, changes, versions, states)
 
         return self._written(by, request, make)
@@ -303,10 +303,10 @@ def open_reviewing(context: DashboardContext, config_file: Path) -> Reviewing:
     """
     config = context.place.config
     if config is None:
-        raise ConfigError("decisions are made in a workspace: leave out --from")
+        raise ConfigError("decisions need a workspace: remove --from")
     if not people.names(config.layout.reviewers):
         raise ConfigError(
-            "nobody may decide yet: give a person a token with  naturalist reviewers add NAME"
+            "there are no reviewers yet: create one with `naturalist reviewers add NAME`"
         )
     return Reviewing(context, config, Journal(config.layout.review_journal), Jobs(config_file))
 

@@ -68,7 +68,8 @@ class ListenOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(BASE_PATH, self.base_path):
             raise ConfigError(
-                f"the base path {self.base_path!r} is no path prefix: it looks like /garden"
+                f"the base path {self.base_path!r} is not a path prefix: expected one such as "
+                "/garden"
             )
         if self.token and len(self.token) < TOKEN_LETTERS:
             raise ConfigError(
@@ -79,8 +80,8 @@ class ListenOptions:
             return
         if not self.open_to_network:
             raise ConfigError(
-                f"--host {self.host} would show the collection to other machines: leave it out, or "
-                "say --open-to-network and give a token"
+                f"--host {self.host} would show the collection to other machines: remove it, or "
+                "add --open-to-network and a token"
             )
         if not self.token:
             raise ConfigError(

@@ -163,7 +163,7 @@ def samples(place: Collection) -> list[Document]:
 def _object(path: Path) -> Document:
     result = artifacts.read_json(path)
     if not isinstance(result, dict):
-        raise WorkspaceError(f"{path} is gone or holds no JSON object: make it anew")
+        raise WorkspaceError(f"{path} is missing or not a JSON object: rebuild it")
     return result
 
 

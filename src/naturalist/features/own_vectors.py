@@ -45,7 +45,7 @@ def open_file(path: Path) -> FeatureTable:
         ConfigError: the file is missing, is of another kind, or holds no such vectors.
     """
     if not path.is_file():
-        raise ConfigError(f"there is no file {path}: give vectors as .npy or .parquet")
+        raise ConfigError(f"no such file: {path}. Pass vectors as .npy or .parquet")
     if path.suffix == ".npy":
         return _of_npy(path)
     if path.suffix == ".parquet":
@@ -90,8 +90,8 @@ def _of_parquet(path: Path) -> FeatureTable:
     column = next((name for name in _FEATURES if name in schema.names), None)
     if column is None or not groups:
         raise ConfigError(
-            f"{path} has no rows or no column of vectors: name it one of {', '.join(_FEATURES)}; "
-            f"its columns are {', '.join(schema.names)}"
+            f"{path} has no rows or no column of vectors: name the column "
+            f"{', '.join(_FEATURES)}; its columns are {', '.join(schema.names)}"
         )
     names: list[str] = []
     if "category" in schema.names:

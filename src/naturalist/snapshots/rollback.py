@@ -109,8 +109,9 @@ def _point_to(store: Store, pointer: bytes, version: str | None) -> None:
         store.put_bytes(LATEST, pointer, if_match=version)
     except Conflict as error:
         raise Conflict(
-            f"somebody published to {store.url} at the same time, and `latest` is as they left it: "
-            "see  naturalist snapshots list , and run the same command again if it is still wanted"
+            f"someone published to {store.url} at the same time, and `latest` is what they "
+            "published: see  naturalist snapshots list , and run the same command again if it is "
+            "still wanted"
         ) from error
 
 

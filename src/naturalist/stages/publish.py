@@ -358,8 +358,8 @@ def _point_to(store: Store, snapshot: dict[str, Any], condition: dict[str, Any])
         with contextlib.suppress(StoreError):
             store.delete([snapshot["key"]])
         raise Conflict(
-            f"somebody else published to {store.url} at the same time, and was faster: run the "
-            "same command again; what was sent already is not sent again"
+            f"someone else published to {store.url} at the same time and finished first: run the "
+            "same command again; uploaded files are not sent again"
         ) from error
 
 

@@ -24,7 +24,7 @@ def learn_conditions(place: BucketPrefix) -> BucketPrefix:
     kept = _refuses_second(place) or _refuses_second(place)
     if not kept:
         _log.warning(
-            "%s does not keep conditions on writes: let only one publisher write to it at a time",
+            "%s does not support conditional writes: let only one publisher write to it at a time",
             place.url,
         )
     return replace(place, conditions=kept)

@@ -203,7 +203,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if req.full_url.startswith("https://") and not newurl.startswith("https://"):
-            raise StoreError(f"{req.full_url} sends on to {newurl}, which is not encrypted")
+            raise StoreError(f"{req.full_url} redirects to {newurl}, which is not encrypted")
         result = super().redirect_request(req, fp, code, msg, headers, newurl)
         if result is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
             # A token is for the host that it was made for.
@@ -228,7 +228,7 @@ def _wait_s(retry_after: str) -> float:
     """Seconds that a server asks to be left alone; its dates are not read."""
     wait_s = float(retry_after) if retry_after.isdecimal() else 0.0
     if wait_s > LONGEST_WAIT_S:
-        raise StoreError(f"the server asks to be left alone for {wait_s:,.0f} s: try again then")
+        raise StoreError(f"the server asks to wait {wait_s:,.0f} s: try again then")
     return wait_s
 
 

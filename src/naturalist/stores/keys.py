@@ -26,8 +26,8 @@ def check_key(key: str) -> str:
     fault = _fault(key)
     if fault:
         raise StoreError(
-            f"{key!r} cannot be the key of an object: {fault}. A key is relative segments joined "
-            f"by '/', each of 1 to {MAX_SEGMENT_BYTES} bytes, without control characters, "
+            f"{key!r} is not a valid object key: {fault}. A key is relative segments joined by "
+            f"'/', each of 1 to {MAX_SEGMENT_BYTES} bytes, without control characters, "
             "backslashes, '.' or '..'"
         )
     return key

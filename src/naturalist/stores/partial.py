@@ -71,7 +71,7 @@ def _open_locked(partial: Path, path: Path) -> BinaryIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise StoreError(f"another process is downloading to {path}: wait for it") from error
+        raise StoreError(f"another process is downloading to {path}: wait until it ends") from error
     return file
 
 

@@ -27,7 +27,9 @@ class Prices:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int | float) or value < 0:
-                raise ConfigError(f"the price {field.name} is {value!r}: give a number from 0 up")
+                raise ConfigError(
+                    f"the price {field.name} is {value!r}: expected a number of at least 0"
+                )
         if not (self.upload_mb_s and self.requests_s):
             raise ConfigError("the speeds upload_mb_s and requests_s must be more than 0")
 
@@ -75,7 +77,7 @@ def load_prices(table: str, path: Path | None = None) -> Prices:
         return Prices(**tables[table])
     except TypeError as error:
         names = ", ".join(field.name for field in fields(Prices))
-        raise ConfigError(f"the prices of {table!r} must be {names}, each once") from error
+        raise ConfigError(f"the prices of {table!r} must be exactly {names}") from error
 
 
 def prices_for(url: str, options: S3Options, table: str = "", path: Path | None = None) -> Prices:

@@ -62,7 +62,7 @@ def grant_accounts(
     """
     principals = sorted({_principal(account) for account in accounts})
     if not principals:
-        raise ConfigError("no accounts were given: name at least one, or revoke the grants")
+        raise ConfigError("no accounts given: pass at least one, or revoke the grants")
     connection = connect(options or S3Options())
     with s3_errors(f"granting accounts to read the bucket {bucket}", where(connection)):
         _replace_grants(connection, bucket, _grants(bucket, prefix, {"AWS": principals}))
@@ -95,7 +95,9 @@ def links(
         StoreError: there are no credentials, or a key is not valid.
     """
     if not 1 <= expires_s <= MAX_LINK_S:
-        raise ConfigError(f"links expire after {expires_s} s: take 1 to {MAX_LINK_S} (7 days)")
+        raise ConfigError(
+            f"links would expire after {expires_s} s: choose 1 to {MAX_LINK_S} s (7 days)"
+        )
     connection = connect(_for_links(bucket, options or S3Options()))
     with s3_errors(f"making links into the bucket {bucket}", where(connection)):
         for key in keys:

@@ -71,14 +71,14 @@ def read_coordinates(layout: Layout, map_or_file: str) -> pa.Table | None:
     if map_or_file.endswith(".parquet"):
         path = Path(map_or_file)
         if not path.is_file():
-            raise ConfigError(f"there is no file {path}: give a map's name, or a Parquet file")
+            raise ConfigError(f"no such file: {path}. Pass the name of a map or a Parquet file")
     elif not path.exists():
         return None
     table = artifacts.read_parquet(path)
     axes = [axis for axis in _AXES if axis in table.column_names]
     if "picID" not in table.column_names or axes[:2] != ["x", "y"]:
         raise ConfigError(
-            f"{path} has the columns {', '.join(table.column_names)}: picID, x and y are needed"
+            f"{path} must have the columns picID, x and y; it has {', '.join(table.column_names)}"
         )
     columns = [table["picID"].cast(pa.string()), *(table[a].cast(pa.float32()) for a in axes)]
     return pa.table(dict(zip(["picID", *axes], columns, strict=True)))

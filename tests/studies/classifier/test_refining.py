@@ -76,7 +76,7 @@ def test_a_better_challenger_is_promoted_and_the_decision_can_be_taken_back(made
     assert sum(one["pictures"] for one in facts["categories"]) == np.count_nonzero(alike)
     assert champions.roll_back(layout, "it was too soon")["model"] == "worse"
     assert champions.roll_back(layout, "and again")["model"] == made.folder.name
-    with pytest.raises(ConfigError, match="no champion before this one"):
+    with pytest.raises(ConfigError, match="no earlier champion"):
         champions.roll_back(layout, "once more")
     actions = [entry["action"] for entry in champions.history(layout)]
     assert actions == ["promote", "promote", "promote", "rollback", "rollback"]
@@ -117,9 +117,9 @@ def test_of_refused_models_the_oldest_go_and_their_history_stays(made, layout) -
 
 
 def test_a_model_that_is_not_there_cannot_be_promoted(layout) -> None:
-    with pytest.raises(ConfigError, match="there is no model 'nothing'"):
+    with pytest.raises(ConfigError, match="has no model 'nothing'"):
         champions.promote(layout, "nothing", "why not")
-    with pytest.raises(ConfigError, match="is the champion already"):
+    with pytest.raises(ConfigError, match="is already the champion"):
         champions.promote(layout, str(champions.champion(layout)), "again")
 
 

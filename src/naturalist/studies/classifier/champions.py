@@ -154,11 +154,11 @@ def model_folder(layout: Layout, name: str = "") -> Path:
     """
     expected = name or champion(layout)
     if expected is None:
-        raise ConfigError(f"{layout.root} has no classifier yet: make one with  naturalist train")
+        raise ConfigError(f"{layout.root} has no classifier yet: run `naturalist train`")
     folder = layout.model(expected)
     if "/" in expected or not is_trained(folder):
         there = ", ".join(facts["id"] for facts in models(layout)) or "none"
-        raise ConfigError(f"there is no model {expected!r} in {layout.models}: there are {there}")
+        raise ConfigError(f"{layout.models} has no model {expected!r}: choose from {there}")
     return folder
 
 
@@ -171,7 +171,7 @@ def promote(layout: Layout, name: str, reason: str) -> dict[str, Any]:
     """
     _check_usable(layout, name)
     if champion(layout) == name:
-        raise ConfigError(f"{name} is the champion already")
+        raise ConfigError(f"{name} is already the champion")
     return record(layout, name, "promote", reason)
 
 
@@ -189,7 +189,7 @@ def roll_back(layout: Layout, reason: str) -> dict[str, Any]:
         elif entry["action"] == "rollback":
             line.pop()
     if len(line) < 2:
-        raise ConfigError("there is no champion before this one to go back to")
+        raise ConfigError("there is no earlier champion to go back to")
     _check_usable(layout, line[-2])
     return record(layout, line[-2], "rollback", reason)
 

@@ -70,7 +70,7 @@ class ClassifierOptions:
         unknown = set(self.class_weights) - set(labels)
         if unknown:
             raise ConfigError(
-                f"class_weights names {', '.join(sorted(unknown))}, and the categories are "
+                f"class_weights has unknown categories {', '.join(sorted(unknown))}: choose from "
                 f"{', '.join(labels)}"
             )
         return {labels[name]: weight for name, weight in self.class_weights.items()}

@@ -218,7 +218,7 @@ def draw_rows(files: FeatureTable, options: ClusterOptions, progress: Progress) 
         drawn = draw(files, options.rows, options.seed, advance)
     if drawn.of < LEAST_ROWS:
         raise ConfigError(
-            f"{files.what} has {drawn.of} pictures: clusters need {LEAST_ROWS} or more"
+            f"clusters need at least {LEAST_ROWS} pictures; {files.what} has {drawn.of}"
         )
     features, far = drawn.features, 0
     if options.method == "hdbscan" and drawn.of > len(features):

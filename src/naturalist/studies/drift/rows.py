@@ -102,7 +102,7 @@ def find(
         what = f"batch {subject.batch}" if subject.batch is not None else "the collection"
         of = f" of source {subject.source!r}" if subject.source else ""
         raise ConfigError(
-            f"no accepted pictures{of} in {what}: naturalist ledger  shows what there is"
+            f"no accepted pictures{of} in {what}: run `naturalist ledger` to see what there is"
         )
     sides = []
     for mask in (is_new, is_before):

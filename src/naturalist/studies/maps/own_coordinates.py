@@ -65,7 +65,7 @@ def read_coordinates(path: Path) -> OwnCoordinates:
             or holds something that is no finite number.
     """
     if not path.is_file():
-        raise ConfigError(f"there is no file {path}: give coordinates as .parquet or .csv")
+        raise ConfigError(f"no such file: {path}. Pass coordinates as .parquet or .csv")
     table = _read(path)
     missing = [name for name in ("picID", "x", "y") if name not in table.column_names]
     if missing:

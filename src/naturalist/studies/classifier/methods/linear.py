@@ -142,9 +142,7 @@ def fit_blocks(
         MissingExtra: scipy is not installed.
     """
     if len(labels) < 2:
-        raise ConfigError(
-            f"a classifier needs rows of at least 2 categories, and there are {len(labels)}"
-        )
+        raise ConfigError(f"a classifier needs at least 2 categories; found {len(labels)}")
     try:
         from scipy.optimize import minimize
     except ImportError as error:
