@@ -56,6 +56,8 @@ def start(arguments: list[str], folder: Path) -> Started:
     _start_server(context)
     home = home_of(folder)
     printed = folder / "tmp" / f"{_count}.out", folder / "tmp" / f"{_count}.err"
+    for path in printed:
+        path.touch()
     process = context.Process(target=_command, args=(arguments, folder, printed, home))
     # Or the child would import the program of whoever calls: pytest.
     with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
