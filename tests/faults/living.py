@@ -1,5 +1,6 @@
 """A collection with daily runs, some of them killed, and what people do between them."""
 
+import json
 import random
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from faults.forking import run_forked, start
 from faults.striking import PROGRAM, Ended, run_under
 from faults.year import NEW_NAME, RENAMED, RETIRED, Day, Sources
 from naturalist import artifacts, ledger, snapshots
+from naturalist.snapshots import maintenance
 from naturalist.stores import open_store
 
 ON = ["-c", COLLECTION, "-q"]
@@ -26,7 +28,7 @@ BACKBONES = ("colour_histogram", "efficientnet_lite0_int8")
 FILES_OF = {"plant": "photos", "animal": "garden", "human": "photos"}
 """Name of the source of each category."""
 _NEW_SOURCE = "meadow"
-_KILLS = 0.3
+_KILLS = 0.12
 _KILLS_IN_A_ROW = 3
 _BEFORE = "2026-11-28"
 """Workspaces of programs before this day have no remembered categories, and other vectors."""
@@ -103,6 +105,15 @@ class Collection:
         running.process.join(self.rng.uniform(0, usual_s))
         running.send(signal.SIGKILL)
         self.kills += running.wait().was_killed
+        self._wait_for_lease()
+
+    def _wait_for_lease(self) -> None:
+        """A prune or rollback that was killed keeps others away for a quarter of an hour: wait."""
+        path = self.folder / PUBLISHED / maintenance.KEY
+        value = json.loads(path.read_bytes()) if path.exists() else {}
+        if value.get("lease"):
+            value["lease"]["until_s"] = 0.0
+            path.write_text(json.dumps(value))
 
     def upgrade(self) -> None:
         """From here on today's program; without an older one, what it remembers is taken away."""

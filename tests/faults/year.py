@@ -18,10 +18,8 @@ RETIRED = "human"
 _NEW_EACH_DAY = 2
 _CHANGES = 0.3
 """Chance of a change, a removal, a renaming and a copy on a day, each."""
-_STUDIES = ("map", "cluster", "duplicates", "train", "index")
-_STUDY_EVERY = 12
-_PRUNE_EVERY = 30
-_TAKEDOWN_EVERY = 25
+_EVERY = {"study": 12, "prune": 30, "takedown": 25}
+"""Days between two events of a kind; fewer where the whole time is short."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,10 @@ def days(count: int, rng: random.Random) -> Iterator[Day]:
         at.setdefault(1 + int(share * (count - 1)), []).append(name)
     for number in range(count):
         events = at.get(number, [])
-        for name, every in (("study", _STUDY_EVERY), ("prune", _PRUNE_EVERY)):
+        for name, usual in _EVERY.items():
+            every = min(usual, count // 3)
             if number % every == every - 1:
                 events.append(name)
-        if number % _TAKEDOWN_EVERY == _TAKEDOWN_EVERY // 2:
-            events.append("takedown")
         yield Day(number, tuple(events))
 
 
