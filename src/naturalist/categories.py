@@ -151,6 +151,18 @@ def in_marker(categories: Categories) -> dict[str, Any]:
     return {_FIELD: [one | {"former_names": list(one["former_names"])} for one in listed]}
 
 
+def changed_between(before: Categories, now: Categories) -> list[str]:
+    """Names, as they were, of categories renamed, relabelled, retired or restored in between."""
+    by_key = {one.key: one for one in now.known}
+    pairs = [(one, by_key[one.key]) for one in before.known if one.key in by_key]
+    return [
+        old.name
+        for old, new in pairs
+        if (old.name, old.is_active) != (new.name, new.is_active)
+        or old.label not in (None, new.label)
+    ]
+
+
 def write(layout: Layout, categories: Categories) -> None:
     """Remember the categories, atomically; for the one writer of the workspace."""
     marker = artifacts.read_json(layout.marker)

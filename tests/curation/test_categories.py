@@ -18,8 +18,9 @@ from naturalist import artifacts, categories, consume, ledger, snapshots
 from naturalist.config import Config, load_config
 from naturalist.curation import categories as curation
 from naturalist.curation.takedown import gone, take_down
-from naturalist.errors import ConfigError
+from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.features import open_features
+from naturalist.layout import Layout
 from naturalist.running import workspace
 from naturalist.stores import open_store
 from naturalist.studies.classifier.evidence import nearest
@@ -101,6 +102,51 @@ def test_a_removed_category_stops_every_writer_before_it_changes_anything(tmp_pa
     with pytest.raises(ConfigError), workspace.writing(config):
         pass
     assert counts(tmp_path / "work") == before
+
+
+@pytest.mark.parametrize("change", ["rename", "relabel", "retire"])
+def test_what_waited_for_a_change_of_categories_changes_nothing_and_says_to_run_it_again(
+    tmp_path: Path, change: str
+) -> None:
+    path = make(tmp_path)
+    config = load_config(path)
+    if change == "rename":
+        curation.rename(path, "human", "person")
+    elif change == "relabel":
+        curation.relabel(path, {"human": 9})
+    else:
+        curation.retire(path, "human")
+    before = tree(config)
+    with pytest.raises(WorkspaceError, match=r"another command changed human .* run this command"):
+        tiny.make_all(config)
+    assert tree(config) == before
+    tiny.make_all(load_config(path))
+
+
+def tree(config: Config) -> dict[str, bytes]:
+    """Every file of a workspace but the lock."""
+    root = config.layout.root
+    files = (path for path in root.rglob("*") if path.is_file() and path != config.layout.lock)
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def test_a_rename_while_the_configuration_is_read_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(tmp_path)
+    read, calls = categories.read, []
+
+    def rename_first(layout: Layout) -> categories.Categories:
+        calls.append(layout)
+        if len(calls) == 1:
+            curation.rename(path, "human", "person")
+        return read(layout)
+
+    monkeypatch.setattr(categories, "read", rename_first)
+    config = load_config(path)
+    assert "person" in config.names.values()
+    assert "human" not in {section.name for section in config.category}
+    tiny.make_all(config)
 
 
 def test_a_category_renamed_in_the_file_alone_stops_the_run(tmp_path: Path) -> None:

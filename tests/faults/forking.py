@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
 
-from faults.striking import DEADLINE_S, Ended, home_of
+from faults.striking import DEADLINE_S, Ended, environment_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def start(arguments: list[str], folder: Path) -> Started:
     _count += 1
     context = multiprocessing.get_context("forkserver")
     _start_server(context)
-    home = home_of(folder)
+    home = environment_of(folder)
     printed = folder / "tmp" / f"{_count}.out", folder / "tmp" / f"{_count}.err"
     for path in printed:
         path.touch()

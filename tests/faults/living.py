@@ -14,8 +14,8 @@ import numpy as np
 
 import naturalist
 import tiny
-from faults.cases import COLLECTION, config_of
 from faults.forking import run_forked, start
+from faults.starts import COLLECTION, config_of
 from faults.striking import PROGRAM, Ended, run_under
 from faults.year import NEW_NAME, RENAMED, RETIRED, Day, Sources
 from naturalist import artifacts, ledger, snapshots

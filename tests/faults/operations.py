@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import tiny
-from faults.cases import COLLECTION, config_of, make_collection, of_run
 from faults.forking import Started, run_forked, start
+from faults.outcomes import of_run
+from faults.starts import COLLECTION, config_of, make_collection
 from faults.striking import DEADLINE_S, Ended
 from naturalist import categories
 from naturalist.curation.reviewing import people

@@ -3,7 +3,7 @@
 Each kind of command is run on a small collection, so that what it imports late is there too.
 """
 
-from faults.cases import make_collection
+from faults.starts import make_collection
 from faults.striking import run_here
 from tiny import in_memory
 

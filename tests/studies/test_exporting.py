@@ -110,3 +110,12 @@ def test_a_text_that_a_spreadsheet_would_run_is_shown_as_text(text: str) -> None
     safe = no_formulas(table)
     assert safe["source"].to_pylist() == [f"'{text}", "photos", "a=1"]
     assert safe["rows"].to_pylist() == [-1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_texts_of_every_kind_and_names_of_columns_are_guarded(kind: pa.DataType) -> None:
+    safe = no_formulas(pa.table({"=cmd": pa.array(["@a", "b", None], kind)}))
+    assert safe.column_names == ["'=cmd"]
+    assert safe["'=cmd"].to_pylist() == ["'@a", "b", None]

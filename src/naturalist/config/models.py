@@ -243,6 +243,11 @@ class Config(Section):
         keyed = {self.key_of(section.name): section for section in self.category}
         return {key: section for key, section in keyed.items() if key not in retired}
 
+    @property
+    def remembered(self) -> Categories:
+        """The categories of the workspace, as they were when the configuration was read."""
+        return self._categories
+
     def key_of(self, name: str) -> str:
         """The key of a category: prefix of its pictures' ids, name of its folders."""
         return self._categories.key_of(name)

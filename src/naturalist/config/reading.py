@@ -27,9 +27,19 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: the file is missing, is no TOML, or says something that is not allowed.
     """
+    text = _text_of(path)
+    path = file_of(path)
+    config = parse_config(path, text).in_folder(path.resolve().parent)
+    _check_apart(path, config)
+    _check_categories_apart(path, config)
+    # What the workspace remembers was read after the file; a rename changes the file first.
+    return config if _text_of(path) == text else load_config(path)
+
+
+def _text_of(path: Path) -> str:
     try:
         path = file_of(path)
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError as error:
         if re.match(r"[a-z0-9]+:/", str(path)):
             raise ConfigError(
@@ -42,10 +52,6 @@ def load_config(path: Path) -> Config:
         ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    config = parse_config(path, text).in_folder(path.resolve().parent)
-    _check_apart(path, config)
-    _check_categories_apart(path, config)
-    return config
 
 
 def parse_config(path: Path, text: str) -> Config:

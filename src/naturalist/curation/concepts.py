@@ -1,8 +1,6 @@
 """Concepts in a workspace: made from examples, improved by answers, applied to all pictures."""
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -15,12 +13,15 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
+from naturalist.curation.decisions import Decision
+from naturalist.curation.measured import write_decisions
 from naturalist.curation.searching import open_words
 from naturalist.errors import ConfigError
 from naturalist.ledger import Withheld
 from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.schemas import CONCEPT_MEMBERS
+from naturalist.stages.ingest.resolve import Kind
 from naturalist.studies.words import concept_files
 from naturalist.studies.words.concept_files import SavedConcept, encoded
 from naturalist.studies.words.methods.concepts import (
@@ -348,11 +349,14 @@ def _write_proposal(
     own = np.asarray(named["category"].to_numpy(zero_copy_only=False) == category, bool)
     selected = np.flatnonzero(matches & ~own)
     selected = selected[np.argsort(-scores[selected], kind="stable")]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("picID", "decision", "category", "note"))
-    for row in selected.tolist():
-        note = f"concept {saved.name}, score {scores[row]:.3f}"
-        writer.writerow((named["picID"][row].as_py(), "relabel", category, note))
-    artifacts.write_bytes(path, text.getvalue().encode())
-    return len(selected)
+    decisions = (
+        Decision(
+            line,
+            named["picID"][row].as_py(),
+            Kind.RELABEL,
+            category,
+            f"concept {saved.name}, score {scores[row]:.3f}",
+        )
+        for line, row in enumerate(selected.tolist(), 2)
+    )
+    return write_decisions(path, decisions)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from naturalist.curation.sheets import plain
 from naturalist.errors import ConfigError
 from naturalist.stages.ingest.resolve import Kind
 
@@ -140,7 +141,7 @@ def _decision(
         return None
     kind = Kind(values["decision"])
     category = categories.get(values["category"], "")
-    return Decision(line, values["picID"], kind, category, values["note"])
+    return Decision(line, values["picID"], kind, category, plain(values["note"]))
 
 
 def _mistake(values: dict[str, str], categories: Mapping[str, str]) -> str | None:

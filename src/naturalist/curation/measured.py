@@ -1,15 +1,14 @@
 """What is known of every picture of the tables without opening it, for proposals of decisions."""
 
 import contextlib
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from naturalist import artifacts, ledger
+from naturalist import ledger
 from naturalist.curation.decisions import COLUMNS, Decision
-from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.curation.sheets import write_sheet
+from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 
 if TYPE_CHECKING:
@@ -51,14 +50,5 @@ def write_decisions(path: Path, decisions: Iterable[Decision]) -> int:
     Raises:
         ConfigError: the file is there already.
     """
-    if path.exists():
-        raise ConfigError(f"{path} is there already: name another file, or remove it")
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    count = 0
-    for one in decisions:
-        writer.writerow([one.key, one.kind.value, one.category, one.note])
-        count += 1
-    artifacts.write_bytes(path, text.getvalue().encode())
-    return count
+    rows = ((one.key, one.kind.value, one.category, one.note) for one in decisions)
+    return write_sheet(path, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in rows))

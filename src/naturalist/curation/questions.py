@@ -1,7 +1,5 @@
 """Open questions about pictures, for a person to answer: as a CSV file, or many at once."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 from naturalist import artifacts, ledger
 from naturalist.config import Config
 from naturalist.curation.decisions import BY_BYTES, Decision
+from naturalist.curation.sheets import write_sheet
 from naturalist.errors import ConfigError
 from naturalist.running import workspace
 from naturalist.stages.ingest.resolve import Kind, first_category
@@ -39,12 +38,8 @@ def write_template(config: Config, path: Path, most: int) -> dict[str, int]:
         ConfigError: the file is there already, or cannot be written.
     """
     workspace.reading(config.layout)
-    if path.exists():
-        raise ConfigError(f"{path} is there already: name another file, or remove it")
     counts: dict[str, int] = {}
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, HEADER, restval="", lineterminator="\n")
-    writer.writeheader()
+    written: list[Row] = []
     seen: set[str] = set()
     for kind, rows in (
         ("conflict", conflicts(config)),
@@ -54,8 +49,8 @@ def write_template(config: Config, path: Path, most: int) -> dict[str, int]:
         fresh = [row for row in islice(rows, most) if row["picID"] not in seen]
         seen |= {row["picID"] for row in fresh}
         counts[kind] = len(fresh)
-        writer.writerows({**row, "question": kind} for row in fresh)
-    artifacts.write_bytes(path, text.getvalue().encode())
+        written += [{**row, "question": kind} for row in fresh]
+    write_sheet(path, HEADER, written)
     return counts
 
 

@@ -5,8 +5,6 @@ bounds are those of near duplicates in a collection: 8 bits of the hash, and a c
 which 64 bits of features differ in 11 bits on average, and 1 in 40 pairs in more than 17.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from naturalist import artifacts
+from naturalist.curation.sheets import write_sheet
 from naturalist.curation.sketches import Sketch
-from naturalist.errors import ConfigError
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.duplicates.methods.grouping import near_pairs
 from naturalist.studies.thumbnails import read_thumbnails
@@ -197,18 +194,7 @@ def write_rows(path: Path, found: Sequence[Common]) -> int:
     Raises:
         ConfigError: the file is there already.
     """
-    if path.exists():
-        raise ConfigError(f"{path} is there already: name another file, or remove it")
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _CSV, lineterminator="\n")
-    writer.writeheader()
-    count = 0
-    for one in found:
-        for row in one.rows():
-            writer.writerow(row)
-            count += 1
-    artifacts.write_bytes(path, text.getvalue().encode())
-    return count
+    return write_sheet(path, _CSV, (row for one in found for row in one.rows()))
 
 
 _CSV = [

@@ -28,10 +28,12 @@ def writing(config: Config, claim: Claim | None = None) -> Iterator[None]:
         WorkspaceLocked: another process or run is writing.
         WorkspaceFormatError: the workspace was made by another format of the program.
         SourceError: an image root that was there before is gone.
-        WorkspaceError: a file of the ledger is gone.
+        WorkspaceError: a file of the ledger is gone, or another command changed a category after
+            the configuration was read.
     """
     labels = {section.name: section.label for section in config.category}
     with held(config.layout, config.name, config.image_roots, claim):
+        _check_categories_unchanged(config)
         _remember_categories(config.layout, labels)
         yield
 
@@ -90,6 +92,17 @@ def _check_marker(layout: Layout, name: str, image_roots: Sequence[str]) -> None
 def remove_tables(layout: Layout, key: str) -> None:
     """Remove the tables of a category; they follow from what is kept."""
     shutil.rmtree(layout.tables / key, ignore_errors=True)
+
+
+def _check_categories_unchanged(config: Config) -> None:
+    # A command that changes a category may have held the lock that this one waited for.
+    changed = categories.changed_between(config.remembered, categories.read(config.layout))
+    if changed:
+        raise WorkspaceError(
+            f"another command changed {', '.join(changed)} in {config.layout.root} after this one "
+            "had read the categories: run this command again (a dashboard or a program: start it "
+            "again). Nothing was changed"
+        )
 
 
 def _remember_categories(layout: Layout, labels: Mapping[str, int]) -> None:

@@ -189,13 +189,20 @@ def _to_csv(
 def no_formulas(table: pa.Table) -> pa.Table:
     """The table with an apostrophe before texts that a spreadsheet would take for a formula.
 
+    Names of columns are texts too: metadata bring their own.
+
     Source: OWASP, CSV Injection.
     """
-    for at, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            safe = pc.replace_substring_regex(table.column(at), r"^([=+\-@\t\r])", r"'\1")
-            table = table.set_column(at, field, safe)
-    return table
+    columns = [_guarded(column) for column in table.columns]
+    return pa.table(columns, names=_guarded(pa.array(table.column_names)).to_pylist())
+
+
+def _guarded(column: Any) -> Any:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    return pc.replace_substring_regex(column, r"^([=+\-@\t\r])", r"'\1")
 
 
 def _to_atlas(

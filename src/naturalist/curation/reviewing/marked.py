@@ -1,17 +1,13 @@
 """Pictures with tags or notes, as rows."""
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from naturalist.curation.reviewing.history import History
-from naturalist.studies.exporting import no_formulas
+from naturalist.curation.sheets import sheet
 
-_CSV = pa.schema([(name, pa.string()) for name in ("picID", "tags", "note")])
+_COLUMNS = ("picID", "tags", "note")
 
 
 def marked(history: History, tag: str = "") -> list[dict[str, Any]]:
@@ -39,17 +35,7 @@ def marked(history: History, tag: str = "") -> list[dict[str, Any]]:
 
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     """The rows of `marked` as CSV with a line of names; tags are separated by spaces."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_CSV.names)
-    columns = {
-        "picID": [row["picID"] for row in rows],
-        "tags": [" ".join(row["tags"]) for row in rows],
-        "note": [row["note"] for row in rows],
-    }
-    table = no_formulas(pa.table(columns, schema=_CSV))
-    writer.writerows([*row.values()] for row in table.to_pylist())
-    return text.getvalue()
+    return sheet(_COLUMNS, (row | {"tags": " ".join(row["tags"])} for row in rows))[0]
 
 
 def all_tags(history: History) -> dict[str, int]:
