@@ -187,13 +187,13 @@ MORE_TROUBLES = {
         f"a quota that is used up at call {first}": Trouble(
             (10,), "no space left", wrapper=failing(WRITES, "EDQUOT", first)
         )
-        for first in (5, 20, 60, 120)
+        for first in (5, 20, 60)
     },
     **{
         f"a drive that fails at call {first}": Trouble(
             (5,), "Input/output error", wrapper=failing(WRITES, "EIO", first)
         )
-        for first in (5, 20, 60, 120)
+        for first in (5, 20, 60)
     },
     "a drive that stands still": Trouble(
         (0,),
