@@ -22,6 +22,7 @@ CALLS = (
 )
 PROGRAM = "from naturalist.cli import main; main()"
 DEADLINE_S = 600
+_KILLED = (-9, 137)
 _LINE = re.compile(r"^(\d+) +(\w+)\(")
 
 
@@ -32,6 +33,11 @@ class Ended:
     code: int
     out: str
     err: str
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the command itself was killed; a worker of it may be, and the command go on."""
+        return self.code in _KILLED
 
 
 def run(arguments: list[str], folder: Path) -> Ended:
