@@ -318,8 +318,8 @@ def write_tables(job: Job, *, rebuild: bool = False) -> TablesResult:
     missing = extract.plan(layout, config.source_paths, config.extract_options)
     if missing:
         raise WorkspaceError(
-            f"{len(missing)} shards have no features of backbone {spec.name} yet: run  "
-            "naturalist extract  first (or naturalist run, which does all)"
+            f"{len(missing)} shards have no features of backbone {spec.name} yet: run "
+            "`naturalist extract`, then the same command again"
         )
     rows_per_table = config.tables.rows_per_table
     tasks = tables.plan(layout, config.labels, spec, rows_per_table, rebuild=rebuild)
