@@ -211,8 +211,8 @@ def copies(arguments: argparse.Namespace) -> None:
         sources = write_collection(paths, arguments.originals, folder / "raw")
         config = make_collection(sources, folder, arguments.backbone)
         default = NearDuplicateOptions()
-        asked = replace(default, invariant=tuple(arguments.invariant))
-        known, looked = look(config, default), look(config, asked)
+        wider = replace(default, invariant=tuple(arguments.invariant))
+        known, looked = look(config, default), look(config, wider)
     report(known, looked, arguments)
 
 

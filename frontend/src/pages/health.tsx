@@ -365,7 +365,7 @@ function Drifts({ reports }: { reports: Drift[] }) {
   const newest = reports[reports.length - 1];
   return (
     <Card title="Drift">
-      <Said words={newest.words ?? []} />
+      <Findings sentences={newest.words ?? []} />
       <Table
         caption="Drift by batch"
         head={["batch", "verdict", "rows", "when"]}
@@ -389,15 +389,15 @@ function Drifts({ reports }: { reports: Drift[] }) {
 }
 
 /** The first sentence, and the others where a person asks for them. */
-function Said({ words: said }: { words: string[] }) {
+function Findings({ sentences }: { sentences: string[] }) {
   return (
     <>
-      {said[0] && <p class="note">{said[0]}</p>}
-      {said.length > 1 && (
+      {sentences[0] && <p class="note">{sentences[0]}</p>}
+      {sentences.length > 1 && (
         <details>
-          <summary>{count(said.length - 1)} more findings</summary>
+          <summary>{count(sentences.length - 1)} more findings</summary>
           <ul class="plain-list note">
-            {said.slice(1).map((one) => (
+            {sentences.slice(1).map((one) => (
               <li>{one}</li>
             ))}
           </ul>

@@ -103,11 +103,11 @@ def duplicates(
 def _invariances(words: str) -> tuple[Invariance, ...]:
     from naturalist.studies.duplicates.options import INVARIANCES
 
-    asked = {word.strip() for word in words.split(",")}
-    if unknown := sorted(asked - {*INVARIANCES, "all"}):
+    chosen = {word.strip() for word in words.split(",")}
+    if unknown := sorted(chosen - {*INVARIANCES, "all"}):
         allowed = ", ".join([*INVARIANCES, "all"])
         raise ConfigError(f"--invariant: {unknown[0]!r} is not one of {allowed}")
-    return tuple(one for one in INVARIANCES if one in asked or "all" in asked)
+    return tuple(one for one in INVARIANCES if one in chosen or "all" in chosen)
 
 
 def _facts(thinned: Thinned) -> dict[str, Any]:

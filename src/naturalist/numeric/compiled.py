@@ -36,13 +36,13 @@ def _missing(*_: Any, **__: Any) -> Any:
 
 
 def threads() -> int:
-    """How many threads may work at once: the cores that this process may use, or fewer if told.
+    """How many threads may work at once: the cores that this process may use, or fewer if limited.
 
-    A worker beside others is told by OMP_NUM_THREADS, as what it multiplies matrices with is.
+    OMP_NUM_THREADS limits a worker beside others, as it limits what multiplies its matrices.
     """
     cores = len(os.sched_getaffinity(0))
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(told)) if told.isdigit() and int(told) else cores
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(limit)) if limit.isdigit() and int(limit) else cores
 
 
 def in_pieces(rows: int, size: int, work: Callable[[int, int], Any]) -> None:

@@ -53,8 +53,8 @@ def _explained(message: str, doing: str, url: str) -> StoreError:
     if code and code[1] in ("NoSuchBucket", "ContainerNotFound"):
         return no_bucket(url)
     if status:
-        said = f"{status[1]} {code[1]}" if code else status[1]
-        return StoreError(f"{doing} failed ({url}): the server answered {said}: {_BUSY_ADVICE}")
+        answer = f"{status[1]} {code[1]}" if code else status[1]
+        return StoreError(f"{doing} failed ({url}): the server answered {answer}: {_BUSY_ADVICE}")
     if "contained empty path segment" in message or "illegal character" in message:
         return StoreError(
             f"{doing} failed ({url}): a key there has an empty segment, '.', '..' or a control "
