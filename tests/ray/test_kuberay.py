@@ -30,7 +30,7 @@ def test_what_the_job_calls_is_a_command_that_there_is(job: Any, naturalist: Nat
     assert program == "naturalist"
     ended = naturalist(*arguments)
     # Its options are understood; only the collection is not on this machine.
-    assert "there is no /data/creatures" in ended.err
+    assert "/data/creatures does not exist" in ended.err
 
 
 def test_all_pods_have_the_same_image_and_the_same_workspace(job: Any) -> None:
