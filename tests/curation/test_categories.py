@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,6 +18,7 @@ import tiny
 from naturalist import artifacts, categories, consume, ledger, snapshots
 from naturalist.config import Config, load_config
 from naturalist.curation import categories as curation
+from naturalist.curation.ledger_query import Filter, check_names, count, rows
 from naturalist.curation.takedown import gone, take_down
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.features import open_features
@@ -441,6 +443,42 @@ def test_a_retired_category_comes_back_by_no_rollback(tmp_path: Path) -> None:
         snapshots.roll_back(open_store(load_config(path).publish_url), "000001")
 
 
+def test_a_category_that_was_restored_hinders_no_rollback(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    curation.retire(path, "human")
+    tiny.make_all(load_config(path))
+    curation.restore(path, "human")
+    config = load_config(path)
+    snapshots.roll_back(open_store(config.publish_url), "000001", gone=gone(config))
+    assert counts(tmp_path / "published") == {"plant": 6, "animal": 6, "human": 6}
+
+
+def test_the_ledger_is_asked_by_present_names(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    curation.rename(path, "plant", "flora")
+    config = load_config(path)
+    for name in ("flora", "plant"):  # nothing else has the earlier name
+        asked = Filter(category=name)
+        check_names(config, asked)
+        assert count(config, asked) == 6
+        assert {row["category"] for row in rows(config, asked, 0)} == {"flora"}
+    with pytest.raises(ConfigError, match="choose one of animal, flora, human"):
+        check_names(config, Filter(category="mineral"))
+
+
+def test_the_ledger_knows_a_name_that_another_category_has_now(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    curation.rename(path, "plant", "flora")
+    tiny.write_picture(tmp_path / "in" / "other" / "one.png", 500)
+    other = {"name": "wild", "path": str(tmp_path / "in" / "other")}
+    one = {"name": "plant", "label": 7, "source": [other]}
+    edit(path, "category = [", f"category = [{tiny._toml(one)}, ")
+    config = load_config(path)
+    tiny.make_all(config)
+    assert [row["pic_id"] for row in rows(config, Filter(category="plant"), 0)] == ["plant-2_id_1"]
+    assert count(config, Filter(category="flora")) == 6
+
+
 def test_a_rollback_holds_until_it_is_released(tmp_path: Path) -> None:
     path = make(tmp_path)
     config = load_config(path)
@@ -468,3 +506,10 @@ def test_what_is_withheld_is_known_by_id(tmp_path: Path) -> None:
     assert "human_id_1" in held
     assert "plant_id_1" not in held
     assert categories.read(load_config(path).layout).retired_names == {"human"}
+
+
+def test_a_category_whose_key_begins_like_ids_of_another_is_not_withheld_with_it() -> None:
+    held = ledger.Withheld(retired=frozenset({"cat"}))
+    ids = pa.chunked_array([["cat_id_1", "cat_id_new_id_1", "concat_id_1"]])
+    assert held.among(ids).to_pylist() == [one in held for one in ids.to_pylist()]
+    assert held.among(ids).to_pylist() == [True, False, False]

@@ -1,10 +1,10 @@
 """Asking the ledger for rows, as the command line and others show them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from naturalist import ledger
+from naturalist import categories, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.running import workspace
@@ -26,11 +26,30 @@ class Filter:
     source: str = ""
     pic_id: str = ""
 
-    def where(self) -> tuple[str, list[str]]:
-        """The SQL condition and its parameters."""
-        requested = {column: value for column, value in asdict(self).items() if value}
-        condition = " AND ".join(f"{column} = ?" for column in requested) or "true"
-        return condition, list(requested.values())
+
+def keys_by_name(config: Config) -> dict[str, str]:
+    """The key of each category, retired ones too, by every name that it has or else had."""
+    known = categories.read(config.layout).known
+    keys = {key: key for key in ledger.categories(config.layout)}
+    keys |= {word: one.key for one in known for word in one.words}
+    keys |= {one.name: one.key for one in known}
+    return keys | {name: key for key, name in config.names.items()}
+
+
+def _present_names(config: Config) -> dict[str, str]:
+    """The name of each category, retired ones too, by its key."""
+    known = categories.read(config.layout).known
+    names = {key: key for key in ledger.categories(config.layout)}
+    return names | {one.key: one.name for one in known} | config.names
+
+
+def _where(config: Config, filters: Filter) -> tuple[str, list[str]]:
+    """The SQL condition and its parameters; the ledger has the keys of categories."""
+    requested = {column: value for column, value in asdict(filters).items() if value}
+    if filters.category:
+        requested["category"] = keys_by_name(config).get(filters.category, filters.category)
+    condition = " AND ".join(f"{column} = ?" for column in requested) or "true"
+    return condition, list(requested.values())
 
 
 def check_names(config: Config, filters: Filter) -> None:
@@ -39,25 +58,31 @@ def check_names(config: Config, filters: Filter) -> None:
     Raises:
         ConfigError: neither the configuration nor the ledger has that name.
     """
-    categories = {*config.labels, *ledger.categories(config.layout)}
+    keys = keys_by_name(config)
     sources = {source.name for source in config.known_sources}
     if filters.source not in {"", *sources}:
         # Only now, because it costs a summary for each batch: names that are configured no more.
-        sources |= {name for c in categories for name in ledger.counts(config.layout, c)}
-    for what, requested, known in (
-        ("category", filters.category, categories),
-        ("source", filters.source, sources),
-    ):
-        if requested and requested not in known:
-            raise ConfigError(
-                f"--{what} {requested!r}: unknown name; choose one of {', '.join(sorted(known))}"
-            )
+        there = ledger.categories(config.layout)
+        sources |= {name for key in there for name in ledger.counts(config.layout, key)}
+    if filters.category and filters.category not in keys:
+        raise _unknown("category", filters.category, _present_names(config).values())
+    if filters.source and filters.source not in sources:
+        raise _unknown("source", filters.source, sources)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
+    choices = ", ".join(sorted(known))
+    return ConfigError(f"--{what} {name!r}: unknown name; choose one of {choices}")
 
 
 def rows(config: Config, filters: Filter, limit: int) -> Iterator[dict[str, Any]]:
-    """Give rows in id and path order; `limit` 0 gives all. Hashes and exact paths are hex."""
+    """Give rows in id and path order; `limit` 0 gives all. Hashes and exact paths are hex.
+
+    Categories have their present names, those of retired categories too.
+    """
+    names = _present_names(config)
     workspace.reading(config.layout)
-    condition, values = filters.where()
+    condition, values = _where(config, filters)
     most = f"LIMIT {limit}" if limit else ""
     with ledger.connect(config.layout) as connection:
         query = (
@@ -68,6 +93,7 @@ def rows(config: Config, filters: Filter, limit: int) -> Iterator[dict[str, Any]
         while chunk := result.fetchmany(_CHUNK_ROWS):
             for values_of_row in chunk:
                 row = dict(zip(_SHOWN, values_of_row, strict=True))
+                row["category"] = names.get(row["category"], row["category"])
                 row["sha256"] = row["sha256"].hex() if row["sha256"] else None
                 row["path_hex"] = row.pop("path").hex()
                 yield row
@@ -76,7 +102,7 @@ def rows(config: Config, filters: Filter, limit: int) -> Iterator[dict[str, Any]
 def count(config: Config, filters: Filter) -> int:
     """Count rows."""
     workspace.reading(config.layout)
-    condition, values = filters.where()
+    condition, values = _where(config, filters)
     with ledger.connect(config.layout) as connection:
         query = f"SELECT count(*) FROM ledger WHERE {condition}"  # noqa: S608
         result = connection.execute(query, values).fetchone()

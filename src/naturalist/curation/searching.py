@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from naturalist import backbones, ledger
 from naturalist.config import Config
-from naturalist.curation.ledger_query import Filter, check_names
+from naturalist.curation.ledger_query import Filter, check_names, keys_by_name
 from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
 from naturalist.layout import Layout
 from naturalist.pipeline import similar as looking
@@ -171,7 +171,7 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
         words.index,
         prepared(nouns, terms, concepts, words.index.has_classes, tower.query if tower else None),
         request.k,
-        allowed=_allowed(layout, words.index, request),
+        allowed=_allowed(config, words.index, request),
         vectors=words.part,
         like=_like(config, words.vectors, request.like),
     )
@@ -228,10 +228,12 @@ def reason_text(hit: SearchHit) -> str:
 
 
 def _allowed(
-    layout: Layout, index: WordIndex, request: Request
+    config: Config, index: WordIndex, request: Request
 ) -> Callable[[int], NDArray[np.bool_] | None]:
-    out = ledger.withheld(layout)
-    only = _meeting(layout, request.where) if request.where else None
+    out = ledger.withheld(config.layout)
+    only = _meeting(config.layout, request.where) if request.where else None
+    # An index of before a category was renamed has another name of it, and the same key.
+    key = keys_by_name(config).get(request.category, "")
 
     def allowed(number: int) -> NDArray[np.bool_] | None:
         if not out and only is None and not (request.category or request.source):
@@ -243,7 +245,7 @@ def _allowed(
         if only is not None:
             mask &= _mask(pc.is_in(names["picID"], only))
         if request.category:
-            mask &= _mask(pc.equal(names["category"], request.category))
+            mask &= _mask(ledger.of_category(names["picID"], key))
         if request.source:
             mask &= _mask(pc.equal(names["source"], request.source))
         return mask

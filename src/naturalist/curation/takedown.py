@@ -53,7 +53,9 @@ def gone(config: Config) -> Gone:
         for key in config.names
         for path in config.layout.amendments(key).glob("takedown-*.parquet")
     }
-    return Gone(frozenset(takedowns), categories.read(config.layout).retired_keys)
+    known = categories.read(config.layout)
+    active = frozenset(one.key for one in known.active)
+    return Gone(frozenset(takedowns), known.retired_keys, active)
 
 
 def never_shown(config: Config) -> Withheld:

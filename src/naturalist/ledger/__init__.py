@@ -52,7 +52,7 @@ from naturalist.ledger.views import (
     files,
     query,
 )
-from naturalist.ledger.withheld import Withheld, withheld
+from naturalist.ledger.withheld import Withheld, of_category, withheld
 
 __all__ = [
     "BY_STAGES",
@@ -85,6 +85,7 @@ __all__ = [
     "losses",
     "merge_counts",
     "not_accepted",
+    "of_category",
     "overwritten",
     "query",
     "shard_rows",

@@ -126,7 +126,7 @@ decided AS (
     FROM ledger_rows
     WHERE sha256 IN (
         SELECT sha256 FROM ledger_rows WHERE pic_id IS NULL AND (outcome = 'conflict'
-            OR (outcome = 'duplicate' AND NOT starts_with(same_as, category || '_id_'))))
+            OR (outcome = 'duplicate' AND regexp_replace(same_as, '_id_[0-9]+$', '') <> category)))
     GROUP BY ALL
 ),
 latest AS (

@@ -1,5 +1,6 @@
 """What is in nothing that is read, studied or published: withdrawn pictures, retired categories."""
 
+import re
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -40,8 +41,13 @@ class Withheld:
         """For each of the ids (strings) whether it is left out, as booleans."""
         mask = pc.is_in(pic_ids, self._array)
         for key in self.retired:
-            mask = pc.or_(mask, pc.starts_with(pic_ids, f"{key}_id_"))
+            mask = pc.or_(mask, of_category(pic_ids, key))
         return mask
+
+
+def of_category(pic_ids: pa.ChunkedArray, key: str) -> pa.ChunkedArray:
+    """For each of the ids (strings) whether it is one of a category with this key, as booleans."""
+    return pc.match_substring_regex(pic_ids, f"^{re.escape(key)}_id_[0-9]+$")
 
 
 def withheld(layout: Layout) -> Withheld:

@@ -59,10 +59,12 @@ class Gone:
     Attributes:
         takedowns: names of the files that list pictures that were taken down.
         retired: keys of categories that are retired.
+        active: keys of those that are not, whether they were retired before or not.
     """
 
     takedowns: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
+    active: frozenset[str] = frozenset()
 
 
 def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()) -> RolledBack:
@@ -155,7 +157,11 @@ def _check_nothing_gone(snapshot: Snapshot, newest_one: Snapshot, gone: Gone) ->
     later = (_takedowns(newest_one) | gone.takedowns) - _takedowns(snapshot)
     # Only a category that is retired leaves; no snapshot names one that is.
     left = _with_rows(snapshot).keys() - {key for key, _ in _keyed(newest_one)}
-    shown = [name for key, name in _with_rows(snapshot).items() if key in left | gone.retired]
+    shown = [
+        name
+        for key, name in _with_rows(snapshot).items()
+        if key in (left - gone.active) | gone.retired
+    ]
     what = [f"category {name!r}, which was retired" for name in sorted(shown)]
     what += ["pictures that were taken down after it was published"] if later else []
     if what:

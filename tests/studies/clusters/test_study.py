@@ -218,7 +218,7 @@ def test_a_cluster_of_two_categories_is_called_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 9])
 def test_too_few_pictures_are_refused(tmp_path: Path, rows: int) -> None:
     files = write_vectors(tmp_path / "v.parquet", directions([rows])[0])
-    with pytest.raises(ConfigError, match="10 or more"):
+    with pytest.raises(ConfigError, match="at least 10 pictures"):
         study(files, tmp_path)
 
 
