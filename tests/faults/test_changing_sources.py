@@ -120,7 +120,7 @@ def make(folder: Path) -> None:
 def put_back(archive: Path, folder: Path) -> None:
     """A source that is gone as a whole is asked for."""
     if not archive.exists():
-        with pytest.raises(SourceError, match="are not taken for deleted"):
+        with pytest.raises(SourceError, match="do not count as deleted"):
             make(folder)
         _make_other(archive, ".zip")
 
