@@ -78,6 +78,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(b"", status=302, location="http://127.0.0.1:1/secret.png")
         elif name == "file":
             self._send(b"", status=302, location="file:///etc/passwd")
+        elif name == "bracket":
+            self._send(b"", status=302, location="http://[::1")
+        elif name == "two.png":
+            self._send(b"", status=429, retry="\u00b2")
+        elif name == "vast.png":
+            self._send(tiny.picture(1), length_text="9" * 5_000)
         elif name == "page.png":
             self._send(b"<html>not here</html>", kind="image/png")
         elif name == "short.png":
@@ -95,17 +101,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status: int = 200,
         kind: str = "image/png",
         length: int | None = None,
+        length_text: str = "",
         **headers: str,
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
+        declared = length_text or str(len(body) if length is None else length)
+        self.send_header("Content-Length", declared)
         names = {"location": "Location", "retry": "Retry-After"}
         for key, value in headers.items():
             self.send_header(names[key], value)
         self.end_headers()
         self.wfile.write(body)
-        if length is not None:
+        if length is not None or length_text:
             self.close_connection = True
 
     def log_message(self, *_: object) -> None:
@@ -169,6 +177,11 @@ def test_a_list_becomes_a_source_with_its_columns(site: Site, tmp_path: Path) ->
         ("ftp://127.0.0.1/1.png", Failure.BAD_ADDRESS),
         ("http://me:secret@127.0.0.1/1.png", Failure.BAD_ADDRESS),
         ("http://[::1/1.png", Failure.BAD_ADDRESS),
+        ("bracket", Failure.BAD_ADDRESS),
+        ("two.png", Failure.STATUS),
+        ("vast.png", Failure.TOO_LARGE),
+        ("http://a\0b.example/1.png", Failure.BAD_ADDRESS),
+        ("http://a\x7fb.example/1.png", Failure.BAD_ADDRESS),
     ],
 )
 def test_each_failure_has_a_reason(site: Site, name: str, failure: Failure) -> None:

@@ -10,6 +10,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from naturalist import __version__, images
 
 _PIECE = 1 << 16
+_MOST_DIGITS = 18
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -102,15 +104,32 @@ def fetch_picture(url: str, limits: WebLimits) -> WebPicture:
     Raises:
         NoPicture: it is none, or did not come.
     """
+    try:
+        return _fetched(url, limits)
+    except (ValueError, http.client.HTTPException) as error:
+        # Whatever a stranger wrote: one address never ends a list.
+        detail = f"{url[:200]!r}: {error or type(error).__name__}"
+        raise NoPicture(Failure.BAD_ADDRESS, detail) from error
+
+
+def _fetched(url: str, limits: WebLimits) -> WebPicture:
     deadline = time.monotonic() + limits.total_s
     for _ in range(limits.redirects + 1):
         target = _parsed(url)
         with _answer(target, limits, deadline) as response:
             if response.status in _REDIRECTS:
-                url = urljoin(url, response.getheader("Location", ""))
+                url = _next_url(url, response.getheader("Location", ""))
                 continue
             return _read(response, limits, deadline)
     raise NoPicture(Failure.TOO_MANY_REDIRECTS, f"more than {limits.redirects}, the last to {url}")
+
+
+def _next_url(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        detail = f"redirected to {location[:200]!r}: {error}"
+        raise NoPicture(Failure.BAD_ADDRESS, detail) from error
 
 
 def _parsed(url: str) -> SplitResult:
@@ -142,20 +161,25 @@ def _answer(
         "Accept-Encoding": "identity",
         "Connection": "close",
     }
-    connection = http.client.HTTPConnection(target.hostname or "", timeout=limits.timeout_s)
+    connection = None
     try:
+        connection = http.client.HTTPConnection(target.hostname or "", timeout=limits.timeout_s)
         connection.sock = _connected(target, limits, deadline)
         connection.request("GET", path, headers=headers)
-        yield connection.getresponse()
+        with connection.getresponse() as response:
+            yield response
     except TimeoutError as error:
         raise NoPicture(Failure.TIMED_OUT, str(error), may_mend=True) from error
     except ssl.SSLCertVerificationError as error:
         raise NoPicture(Failure.NO_CONNECTION, f"certificate: {error.verify_message}") from error
+    except http.client.InvalidURL as error:
+        raise NoPicture(Failure.BAD_ADDRESS, str(error)) from error
     except (OSError, http.client.HTTPException) as error:
         said = str(error) or type(error).__name__
         raise NoPicture(Failure.NO_CONNECTION, said, may_mend=True) from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
 
 
 def _connected(target: SplitResult, limits: WebLimits, deadline: float) -> socket.socket:
@@ -213,9 +237,9 @@ def _read(response: http.client.HTTPResponse, limits: WebLimits, deadline: float
         detail = f"{response.status} {response.reason}"
         wait_s = _seconds(response.getheader("Retry-After")) if is_busy else 0.0
         raise NoPicture(Failure.STATUS, detail, may_mend=is_busy, wait_s=wait_s)
-    declared = response.getheader("Content-Length", "")
-    if declared.isdigit() and int(declared) > limits.max_bytes:
-        raise NoPicture(Failure.TOO_LARGE, f"{int(declared):,} bytes")
+    declared = _whole_number(response.getheader("Content-Length", ""))
+    if declared is not None and declared > limits.max_bytes:
+        raise NoPicture(Failure.TOO_LARGE, f"{declared:,} bytes")
     data = bytearray()
     while piece := response.read1(_PIECE):
         data += piece
@@ -223,8 +247,8 @@ def _read(response: http.client.HTTPResponse, limits: WebLimits, deadline: float
             raise NoPicture(Failure.TOO_LARGE, f"more than {limits.max_bytes:,} bytes")
         if time.monotonic() > deadline:
             raise NoPicture(Failure.TIMED_OUT, f"{len(data):,} bytes in {limits.total_s:g} s")
-    if declared.isdigit() and len(data) < int(declared):
-        detail = f"{len(data):,} of {int(declared):,} bytes"
+    if declared is not None and len(data) < declared:
+        detail = f"{len(data):,} of {declared:,} bytes"
         raise NoPicture(Failure.TRUNCATED, detail, may_mend=True)
     sniffed = images.sniff(bytes(data[: images.HEAD_BYTES]))
     if not sniffed.format or sniffed.reason is not None:
@@ -237,4 +261,13 @@ def _seconds(text: str | None) -> float:
     """What `Retry-After` asks for; a date is taken for a minute."""
     if not text:
         return 0.0
-    return float(text) if text.isdigit() else 60.0
+    seconds = _whole_number(text)
+    return 60.0 if seconds is None else float(seconds)
+
+
+def _whole_number(text: str) -> int | None:
+    """The number of a header; one too long for any computer is the largest there is."""
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _MOST_DIGITS else sys.maxsize
