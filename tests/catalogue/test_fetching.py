@@ -123,6 +123,36 @@ def test_a_key_is_found_where_kaggle_puts_it(
     assert fetch(tmp_path).is_new
 
 
+def test_white_space_around_a_token_is_not_sent(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.token = "Bearer secret"
+    monkeypatch.setenv("KAGGLE_API_TOKEN", " secret\n")
+    assert fetch(tmp_path).is_new
+
+
+@pytest.mark.parametrize("variable", ["KAGGLE_API_TOKEN", "KAGGLE_KEY"])
+@pytest.mark.parametrize("secret", ["hid\nden", "hid\u00e9den", "hid\x7fden"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, secret: str
+) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", "me")
+    monkeypatch.setenv(variable, secret)
+    with pytest.raises(ConfigError, match=variable) as caught:
+        fetch(tmp_path)
+    assert "hid" not in str(caught.value)
+    assert host.asked == []
+
+
+@pytest.mark.parametrize("endpoint", ["garbage", "http://[::1", "http://h:port", "ftp://h", "//h"])
+def test_an_endpoint_that_is_no_address_is_named(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_ENDPOINT", endpoint)
+    with pytest.raises(ConfigError, match="KAGGLE_API_ENDPOINT"):
+        fetch(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("instead", "message"),
     [

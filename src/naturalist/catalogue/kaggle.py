@@ -5,6 +5,7 @@ hundred thousand files of it and need the disk twice.
 """
 
 import base64
+import http.client
 import json
 import os
 import urllib.error
@@ -12,9 +13,10 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from naturalist import __version__
-from naturalist.errors import StoreError
+from naturalist.errors import ConfigError, StoreError
 
 ENDPOINT_VARIABLE = "KAGGLE_API_ENDPOINT"
 _ENDPOINT = "https://www.kaggle.com"
@@ -32,8 +34,29 @@ class KaggleSet:
 
 
 def endpoint() -> str:
-    """The address of the server: Kaggle's own, or what the environment says."""
-    return os.environ.get(ENDPOINT_VARIABLE, "").rstrip("/") or _ENDPOINT
+    """The address of the server: Kaggle's own, or what the environment says.
+
+    Raises:
+        ConfigError: the environment says what is no address.
+    """
+    url = os.environ.get(ENDPOINT_VARIABLE, "").strip().rstrip("/")
+    if url and not _is_server(url):
+        # Not shown: it may hold a password.
+        raise ConfigError(
+            f"the environment variable {ENDPOINT_VARIABLE} is not the address of a server: set it "
+            f"to one like {_ENDPOINT}, or unset it"
+        )
+    return url or _ENDPOINT
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    return is_plain and is_port and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def download_url(handle: str, version: str) -> str:
@@ -47,6 +70,7 @@ def describe(handle: str) -> KaggleSet:
 
     Raises:
         StoreError: Kaggle refuses, or cannot be reached.
+        ConfigError: the environment has a token or an endpoint that cannot be used.
     """
     url = f"{endpoint()}/api/v1/datasets/view/{handle}"
     agent = {"User-Agent": f"naturalist/{__version__}"}
@@ -59,11 +83,16 @@ def describe(handle: str) -> KaggleSet:
             f"requesting {handle}: the server answered {error.code} {error.reason}. "
             f"{advice(handle, error.code)}"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, http.client.HTTPException) as error:
+        said = getattr(error, "reason", error) or type(error).__name__
         raise StoreError(
-            f"requesting {url}: {getattr(error, 'reason', error)}. Check the connection and run "
-            "the same command again"
+            f"requesting {url}: {said}. Check the connection and run the same command again"
         ) from error
+    except ValueError:
+        # Its text is not shown, nor where it comes from: it may quote a header, so the token.
+        raise StoreError(
+            f"requesting {url}: the answer is not one of Kaggle's. Run the same command again later"
+        ) from None
     return _as_set(value if isinstance(value, dict) else {})
 
 
@@ -93,10 +122,13 @@ def authorization() -> dict[str, str]:
 
     ``KAGGLE_API_TOKEN``; ``KAGGLE_USERNAME`` and ``KAGGLE_KEY``; ``kaggle.json`` in
     ``KAGGLE_CONFIG_DIR`` or ``~/.kaggle``. Empty without any: public sets need none.
+
+    Raises:
+        ConfigError: one of them has characters that no token has.
     """
-    if token := os.environ.get("KAGGLE_API_TOKEN"):
+    if token := _secret("KAGGLE_API_TOKEN"):
         return {"Authorization": f"Bearer {token}"}
-    user, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    user, key = _secret("KAGGLE_USERNAME"), _secret("KAGGLE_KEY")
     if not (user and key):
         user, key = _from_file()
     if not (user and key):
@@ -105,11 +137,27 @@ def authorization() -> dict[str, str]:
     return {"Authorization": f"Basic {pair}"}
 
 
+def _secret(variable: str) -> str:
+    return _checked(os.environ.get(variable, ""), f"the environment variable {variable}")
+
+
+def _checked(secret: str, place: str) -> str:
+    """A secret without the white space around it; one that cannot be sent is refused unshown."""
+    bare = secret.strip()
+    if not (bare.isascii() and bare.isprintable()):
+        raise ConfigError(
+            f"{place} has line breaks, accents or other characters that no token of Kaggle has: "
+            "copy it again"
+        )
+    return bare
+
+
 def _from_file() -> tuple[str, str]:
     folder = os.environ.get("KAGGLE_CONFIG_DIR")
     path = (Path(folder) if folder else Path.home() / ".kaggle") / "kaggle.json"
     try:
         value = json.loads(path.read_text("utf-8"))
-        return str(value["username"]), str(value["key"])
+        user, key = str(value["username"]), str(value["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", ""
+    return _checked(user, f"username in {path}"), _checked(key, f"key in {path}")
