@@ -179,6 +179,41 @@ def test_any_set_and_any_archive_is_fetched_by_its_address(host: Host, tmp_path:
     assert not fetch(tmp_path, f"{host.url}/storage/{HANDLE}/1", newest=True).is_new
 
 
+def test_another_set_of_the_same_name_is_not_taken_for_the_one_that_is_here(
+    host: Host, tmp_path: Path
+) -> None:
+    host.sets["other/set"] = host.sets[HANDLE]
+    fetch(tmp_path, f"{host.url}/storage/{HANDLE}/1")
+    for newest in (False, True):
+        with pytest.raises(ConfigError, match=f"another data set.*{HANDLE}/1: .*--category"):
+            fetch(tmp_path, f"{host.url}/storage/other/set/1", newest=newest)
+    assert len(host.paths("/storage/")) == 1
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_what_is_here_is_compared_with_the_sha256(
+    host: Host, tmp_path: Path, newest: bool
+) -> None:
+    entry = catalogue.resolve("animals10")
+    sha256 = fetch(tmp_path).record.sha256
+    same = FetchOptions(tmp_path / "sets", sha256.upper(), newest, pause_s=0)
+    assert not catalogue.fetch(entry, same).is_new
+    with pytest.raises(ConfigError, match=f"has the SHA-256 {sha256}, not 0000"):
+        catalogue.fetch(entry, FetchOptions(tmp_path / "sets", "0" * 64, newest, pause_s=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256", "message"),
+    [("animals10", "abc", "64 digits"), ("hf:org/name", "0" * 64, "leave out --sha256")],
+)
+def test_a_sha256_that_cannot_be_is_refused_before_the_download(
+    naturalist: Naturalist, host: Host, name: str, sha256: str, message: str
+) -> None:
+    ended = naturalist("sources", "fetch", name, "--sha256", sha256, "--to", "sets")
+    assert (ended.code, host.asked) == (2, [])
+    assert message in " ".join(ended.err.split())
+
+
 def test_the_catalogue_has_the_37_sets() -> None:
     entries = catalogue.known_sets()
     assert len({entry.name for entry in entries}) == len({e.handle for e in entries}) == 37

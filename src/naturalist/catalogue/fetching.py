@@ -1,6 +1,7 @@
 """Fetching a set: whole or not at all, resumed, checked, with a record of what it is."""
 
 import datetime as dt
+import re
 import threading
 import zipfile
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from naturalist.archives.kinds import HEAD_BYTES
 from naturalist.catalogue import hub, kaggle
 from naturalist.catalogue.entries import Entry
 from naturalist.catalogue.records import Record, path_of, read_record, read_released, write_record
-from naturalist.errors import StoreError
+from naturalist.errors import ConfigError, StoreError
 from naturalist.stores.downloads import DownloadOptions, download
 
 LARGEST_BYTES = 256 << 30
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,23 @@ class Fetched:
     is_new: bool
 
 
+def check_sha256(entry: Entry, sha256: str | None) -> None:
+    """Check that a set can be compared with a SHA-256, before anything is downloaded.
+
+    Raises:
+        ConfigError: it is none, or the set is a folder of files, which has none.
+    """
+    if sha256 is None:
+        return
+    if not _SHA256.fullmatch(sha256):
+        raise ConfigError(f"{sha256[:100]!r} is no SHA-256: it has 64 digits from 0-9 and a-f")
+    if entry.host == "huggingface":
+        raise ConfigError(
+            f"{entry.name} is a folder of files at Hugging Face, not one archive with a SHA-256: "
+            "leave out --sha256"
+        )
+
+
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that came since the last call, and the bytes in all where known."""
 
@@ -55,16 +74,39 @@ def fetch(entry: Entry, options: FetchOptions, progress: Progress | None = None)
     Raises:
         StoreError: its host refuses, has no such set, cannot be reached, or sent something else
             than the set.
+        ConfigError: another set is kept in its place, or the one that is kept has another SHA-256.
         MissingExtra: it is at Hugging Face, and `huggingface_hub` is not installed.
         WorkspaceError, StorageFull: the folder cannot be written.
     """
+    check_sha256(entry, options.sha256)
     path = path_of(options.folder, entry)
     held = read_record(path) or read_released(path)
+    if held is not None:
+        _check_same_set(entry, path, held)
     if held is not None and not options.newest:
-        return Fetched(path, held, is_new=False)
+        return _as_held(path, held, options)
     path.parent.mkdir(parents=True, exist_ok=True)
     bring = {"kaggle": _from_kaggle, "huggingface": _from_hub, "web": _from_web}[entry.host]
     return bring(entry, path, held, options, _Steps(progress))
+
+
+def _check_same_set(entry: Entry, path: Path, held: Record) -> None:
+    if (held.host, held.handle) != (entry.host, entry.handle):
+        raise ConfigError(
+            f"{path} is the place of another data set, {held.name} from "
+            f"{held.handle.partition('?')[0]}: fetch this one into another category (--category) "
+            f"or folder (--to), or delete {path.name} and {path.name}.json first"
+        )
+
+
+def _as_held(path: Path, held: Record, options: FetchOptions) -> Fetched:
+    if options.sha256 is not None and held.sha256 != options.sha256.lower():
+        raise ConfigError(
+            f"{path} was downloaded before and has the SHA-256 {held.sha256}, not "
+            f"{options.sha256}: pass --newest to ask for a newer version, or delete {path.name} "
+            f"and {path.name}.json and run the same command again"
+        )
+    return Fetched(path, held, is_new=False)
 
 
 class _Steps:
@@ -87,7 +129,7 @@ def _from_kaggle(
 ) -> Fetched:
     result = kaggle.describe(entry.handle)
     if held is not None and held.version == result.version != "":
-        return Fetched(path, held, is_new=False)
+        return _as_held(path, held, options)
 
     def advice(status: int) -> str:
         return kaggle.advice(entry.handle, status)

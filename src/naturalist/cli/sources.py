@@ -176,10 +176,12 @@ def fetch(
     --all --ingest --release -c garden
     """
     from naturalist.catalogue import FetchOptions
+    from naturalist.catalogue.fetching import check_sha256
 
     entries = _selected(names or [], category, everything=everything)
     if sha256 and len(entries) != 1:
         raise ConfigError("--sha256 works with one data set only: name exactly one")
+    check_sha256(entries[0], sha256 or None)
     if release and not ingest:
         raise ConfigError(
             "--release needs --ingest: an archive is deleted only after its pictures are ingested"
