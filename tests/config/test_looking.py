@@ -10,6 +10,7 @@ from cli.conftest import Naturalist, naturalist
 from naturalist.config import load_config
 from naturalist.config.looking import layout_of, look, propose
 from naturalist.errors import ConfigError
+from naturalist.stores.remote import RemoteFolder
 
 __all__ = ["naturalist"]
 
@@ -177,3 +178,20 @@ def test_each_folder_becomes_a_source_when_asked_and_a_hint_says_so(
     naturalist("init", str(tmp_path / "two"), *named, "--each-folder")
     sources = load_config(tmp_path / "two").sources
     assert [s.name for s in sources] == ["farm", "zoo", "plant"]
+
+
+@pytest.mark.parametrize("address", ["s3://", "gs://", "az://", "s3:///", "S3://b/x", "file:///x"])
+def test_an_address_without_a_bucket_is_refused(
+    naturalist: Naturalist, tmp_path: Path, address: str
+) -> None:
+    ended = naturalist("init", str(tmp_path / "c"), address)
+    assert ended.code == 2
+    assert f"'{address}' is not the address of a bucket" in " ".join(ended.err.split())
+    with pytest.raises(ConfigError, match="not the address of a bucket"):
+        look(RemoteFolder(address.rstrip("/")))
+
+
+def test_a_web_address_is_to_be_fetched_first(naturalist: Naturalist, tmp_path: Path) -> None:
+    ended = naturalist("init", str(tmp_path / "c"), "http://example.org/y.zip")
+    assert ended.code == 2
+    assert "naturalist sources fetch" in " ".join(ended.err.split())

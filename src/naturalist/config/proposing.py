@@ -22,7 +22,7 @@ from naturalist.config.looking import (
 from naturalist.config.s3 import S3Section
 from naturalist.config.writing import NewCategory, NewSource, expanded
 from naturalist.errors import ConfigError
-from naturalist.stores.opening import is_bucket
+from naturalist.stores.opening import check_bucket, is_bucket
 
 _MANY_CATEGORIES = 20
 
@@ -182,6 +182,10 @@ def look_at(paths: Sequence[str], s3: S3Section, named: Sequence[NewCategory]) -
                 "categories with --category NAME=LABEL:SOURCE"
             )
         return Proposal(tuple(named), hints=tuple(_hints(named)))
+    for text in paths:
+        if "://" in text:
+            # Before the slashes at its end are gone, for the words of the error.
+            check_bucket(text)
     places = [s3.folder(text.rstrip("/")) if "://" in text else expanded(text) for text in paths]
     folders = [look(place) for place in places]
     result = propose(folders)

@@ -19,6 +19,25 @@ def is_bucket(url: str) -> bool:
     return bool(there) and scheme in BUCKET_SCHEMES and bool(rest.partition("/")[0])
 
 
+def check_bucket(url: str) -> None:
+    """Check that an address is that of a bucket.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if is_bucket(url):
+        return
+    if url.lower().startswith(("http://", "https://")):
+        raise ConfigError(
+            f"{url!r} is a web address, not that of a bucket: download it with `naturalist sources "
+            "fetch URL` first, then name the archive that it wrote"
+        )
+    raise ConfigError(
+        f"{url!r} is not the address of a bucket: give s3://bucket/prefix, gs://bucket/prefix, "
+        "az://container/prefix or a plain path"
+    )
+
+
 def without_scheme(url: str) -> str:
     """Bucket and prefix of an address, or a path as it is."""
     return url.partition("://")[2] or url
@@ -52,8 +71,9 @@ def open_bucket(url: str, options: S3Options | None = None, *, any_key: bool = F
     """Open a bucket; with `any_key`, to read keys too that would not be written.
 
     Raises:
-        MissingExtra, StoreError: as `open_store`.
+        ConfigError, MissingExtra, StoreError: as `open_store`.
     """
+    check_bucket(url)
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme == "s3":
