@@ -319,6 +319,41 @@ def test_parquet_lists_and_the_command(site: Site, tmp_path: Path, naturalist: N
         fetch_list(tmp_path / "l.parquet", tmp_path / "x", ListOptions(column="link"))
 
 
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pa.table([["http://h/1.png"], ["x"]], names=["url", "url"]), "more than one .* 'url'"),
+        (pa.table([["u"], ["x"], ["y"]], names=["url", "a", "a"]), "more than one .* 'a'"),
+        (pa.table({"url": [["http://h/1.png"]]}), "is no text but list"),
+        (pa.table({"url": [{"a": 1}]}), "is no text but struct"),
+        (pa.table({"url": [b"\xff"]}), "is no text but binary"),
+    ],
+)
+def test_odd_lists_are_refused_in_words(tmp_path: Path, table: pa.Table, message: str) -> None:
+    pq.write_table(table, tmp_path / "l.parquet")
+    with pytest.raises(ConfigError, match=message):
+        fetch_list(tmp_path / "l.parquet", tmp_path / "out", QUICK)
+
+
+def test_two_columns_of_one_name_in_a_csv_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("url,url\nhttp://h/1.png,x\n")
+    with pytest.raises(ConfigError, match="more than one column named 'url'"):
+        fetch_list(tmp_path / "l.csv", tmp_path / "out", QUICK)
+
+
+def test_odd_options_are_refused_in_words(
+    site: Site, tmp_path: Path, naturalist: Naturalist
+) -> None:
+    listing = str(_list(tmp_path / "l.csv", site, ["1.png"]))
+    (tmp_path / "file").touch()
+    ended = naturalist("sources", "addresses", listing, "--to", str(tmp_path / "file"))
+    assert (ended.code, "is a file: name a folder" in " ".join(ended.err.split())) == (2, True)
+    for size in ("inf", "nan", "1e300"):
+        ended = naturalist("sources", "addresses", listing, "--to", "out", "--max-mb", size)
+        assert (ended.code, "--max-mb" in ended.err) == (2, True)
+    assert site.asked == []
+
+
 def test_a_server_that_drips_is_given_up(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as stack:
 

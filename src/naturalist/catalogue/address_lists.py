@@ -91,9 +91,12 @@ def fetch_list(
         on_row: hears how many more rows are done.
 
     Raises:
-        ConfigError: the list cannot be read, or has no column of addresses.
+        ConfigError: the list cannot be read, or has no column of addresses; or the folder is a
+            file.
         StorageFull: there is no space left.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file: name a folder to download to with --to")
     totals, failures = Counter[str](), Counter[str]()
     for number, rows in enumerate(_parts(path, options.column), start=1):
         done = _fetch_part(number, rows, folder, options, on_row)
@@ -143,6 +146,12 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
+    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
+    if twice:
+        raise ConfigError(
+            f"the list {path} has more than one column named {', '.join(map(repr, twice))}: give "
+            "each column a name of its own"
+        )
     by_lower = {name.lower(): name for name in reversed(table.column_names)}
     wanted = [column.lower()] if column else list(_URL_NAMES)
     name = next((by_lower[one] for one in wanted if one in by_lower), None)
@@ -151,7 +160,13 @@ def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
             f"the list {path} has no column {column or 'of addresses'!r}: its columns are "
             f"{', '.join(table.column_names)}. Choose one with --url-column"
         )
-    urls = table[name].cast(pa.string()).combine_chunks()
+    try:
+        urls = table[name].cast(pa.string()).combine_chunks()
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise ConfigError(
+            f"the column {name!r} of the list {path} is no text but {table[name].type}: choose the "
+            "column of URLs with --url-column"
+        ) from error
     kept = [one for one in table.column_names if one != name and one.lower() != FILE_NAME]
     return pa.table({"url": urls, **{one: table[one] for one in kept if one != "url"}})
 

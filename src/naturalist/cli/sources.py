@@ -25,6 +25,7 @@ app = typer.Typer(help="List and download known data sets.")
 
 FolderOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder for data sets.")]
 _FOLDER = Path("sources")
+_MOST_MB = 100_000.0
 _NOT_LOOKED_UP = "(from memory: check at the source)"
 
 
@@ -344,7 +345,9 @@ def addresses(
     per_host: Annotated[
         int, typer.Option(min=1, max=16, help="Number of parallel downloads from one host.")
     ] = 4,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Reject larger files.")] = 32.0,
+    max_mb: Annotated[
+        float, typer.Option(min=0.001, max=_MOST_MB, help="Reject larger files.")
+    ] = 32.0,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try URLs again that failed in an earlier call.")
     ] = False,
