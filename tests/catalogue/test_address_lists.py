@@ -346,8 +346,9 @@ def test_odd_options_are_refused_in_words(
 ) -> None:
     listing = str(_list(tmp_path / "l.csv", site, ["1.png"]))
     (tmp_path / "file").touch()
-    ended = naturalist("sources", "addresses", listing, "--to", str(tmp_path / "file"))
-    assert (ended.code, "is a file: name a folder" in " ".join(ended.err.split())) == (2, True)
+    for folder in (tmp_path / "file", tmp_path / "file" / "in"):
+        ended = naturalist("sources", "addresses", listing, "--to", str(folder))
+        assert (ended.code, "is a file: name a folder" in " ".join(ended.err.split())) == (2, True)
     for size in ("inf", "nan", "1e300"):
         ended = naturalist("sources", "addresses", listing, "--to", "out", "--max-mb", size)
         assert (ended.code, "--max-mb" in ended.err) == (2, True)

@@ -95,8 +95,9 @@ def fetch_list(
             file.
         StorageFull: there is no space left.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file: name a folder to download to with --to")
+    there = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    if there is not None and not there.is_dir():
+        raise ConfigError(f"{there} is a file: name a folder to download to with --to")
     totals, failures = Counter[str](), Counter[str]()
     for number, rows in enumerate(_parts(path, options.column), start=1):
         done = _fetch_part(number, rows, folder, options, on_row)
