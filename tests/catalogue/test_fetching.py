@@ -214,6 +214,19 @@ def test_a_sha256_that_cannot_be_is_refused_before_the_download(
     assert message in " ".join(ended.err.split())
 
 
+@pytest.mark.parametrize("text", ['{"a": 1}', '{"released_at": "2026"}', "[]", "3", '"x"', "null"])
+def test_a_damaged_record_is_none_and_the_set_is_fetched_again(
+    naturalist: Naturalist, host: Host, tmp_path: Path, text: str
+) -> None:
+    path = fetch(tmp_path).path
+    for damaged in (path, path.with_name("foo.zip")):
+        path.with_name(f"{damaged.name}.json").write_text(text)
+    asked = naturalist("sources", "status", "--to", str(tmp_path / "sets"), "--json")
+    assert (asked.code, asked.json["sets"]) == (0, [])
+    assert fetch(tmp_path).is_new
+    assert len(catalogue.records(tmp_path / "sets")) == 1
+
+
 def test_the_catalogue_has_the_37_sets() -> None:
     entries = catalogue.known_sets()
     assert len({entry.name for entry in entries}) == len({e.handle for e in entries}) == 37
@@ -293,6 +306,28 @@ def test_a_set_that_cannot_be_had_does_not_stop_the_others(
     assert "caavo: not fetched" in ended.out
     assert "animals10: fetched, version 1" in ended.out
     assert "1 of 2 data sets could not be downloaded" in ended.err
+
+
+def test_a_failed_set_is_told_in_the_one_json_document(
+    naturalist: Naturalist, host: Host, tmp_path: Path
+) -> None:
+    ended = naturalist(
+        "sources", "fetch", "caavo", "animals10", "--to", str(tmp_path / "sets"), "--json", "-q"
+    )
+    value = json.loads(ended.out)
+    assert (ended.code, value["ok"], value["error"]["exit_code"]) == (7, False, 7)
+    assert ["error" in one for one in value["sets"]] == [True, False]
+
+
+def test_a_set_that_is_named_twice_is_fetched_once(
+    naturalist: Naturalist, host: Host, tmp_path: Path
+) -> None:
+    ended = naturalist(
+        "sources", "fetch", "animals10", f"kaggle:{HANDLE}", "--to", str(tmp_path / "sets"),
+        "--json", "-q",
+    )  # fmt: skip
+    assert (ended.code, len(ended.json["sets"])) == (0, 1)
+    assert len(host.paths("/storage/")) == 1
 
 
 def test_the_seed_collection_has_three_categories_and_their_labels(

@@ -66,19 +66,27 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of a set; None if it was not fetched, or not to its end."""
-    value = artifacts.read_json(record_path(path))
-    return Record(**value) if value is not None and path.exists() else None
+    """The record of a set; None if it was not fetched, not to its end, or the record is damaged."""
+    return _read(path) if path.exists() else None
 
 
 def read_released(path: Path) -> Record | None:
     """The record of a set that was released; None if it is here, or never was."""
     if path.exists() or not record_path(path).is_file():
         return None
-    value = artifacts.read_json(record_path(path))
-    if not isinstance(value, dict) or not value.get("released_at"):
+    record = _read(path)
+    return record if record is not None and record.released_at else None
+
+
+def _read(path: Path) -> Record | None:
+    """What the file beside a set says; None if it is damaged, or a person's own file."""
+    try:
+        record = Record(**artifacts.read_json(record_path(path)))
+    except TypeError:
         return None
-    return Record(**value)
+    texts = [value for name, value in vars(record).items() if name != "size_bytes"]
+    is_whole = isinstance(record.size_bytes, int) and all(isinstance(one, str) for one in texts)
+    return record if is_whole else None
 
 
 def kept_folder(path: Path) -> Path:

@@ -192,24 +192,32 @@ def fetch(
         results = _one_at_a_time(entries, options, config, release=release, quiet=quiet)
     else:
         results = _fetch_all(entries, options, jobs, quiet=quiet)
-    failed = [one for one in results if "error" in one]
-    if json:
-        output.print_json({"sets": results})
-    else:
+    _report(results, json=json)
+
+
+def _report(results: Sequence[dict[str, Any]], *, json: bool) -> None:
+    """Print what became of each set; one document as JSON, also where some failed."""
+    failed = sum("error" in one for one in results)
+    text = f"{failed} of {len(results)} data sets could not be downloaded: run the same command again"
+    if not json:
         for one in results:
             output.print_text(_line(one))
+        if failed:
+            raise StoreError(text)
+        return
+    code = StoreError.exit_code
+    error = {"type": StoreError.__name__, "message": text, "exit_code": code}
+    output.print_json({"sets": results} | ({"ok": False, "error": error} if failed else {}))
     if failed:
-        raise StoreError(
-            f"{len(failed)} of {len(results)} data sets could not be downloaded: run the same "
-            "command again"
-        )
+        raise typer.Exit(code)
 
 
 def _selected(names: Sequence[str], category: str, *, everything: bool) -> list[Entry]:
     from naturalist import catalogue
 
     if names:
-        return [catalogue.resolve(name, category) for name in names]
+        # One set named twice, perhaps in two ways, would be downloaded twice at once to one place.
+        return list(dict.fromkeys(catalogue.resolve(name, category) for name in names))
     if not (category or everything):
         raise ConfigError("name data sets, or pass --category or --all")
     entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
