@@ -305,6 +305,17 @@ def test_a_list_goes_on_where_it_was(
     assert site.asked[asked:] == ["/gone.png"]
 
 
+def test_a_second_list_does_not_take_the_place_of_the_first(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fetch_list(_list(tmp_path / "a.csv", site, ["1.png"]), out, QUICK)
+    with pytest.raises(ConfigError, match=r"pictures of another list, a\.csv: name another folder"):
+        fetch_list(_list(tmp_path / "b.csv", site, ["2.png"]), out, QUICK)
+    assert site.asked == ["/1.png"]
+    assert pq.read_table(out / "rows-00001.parquet")["url"].to_pylist() == [f"{site.url}/1.png"]
+    grown = _list(tmp_path / "a.csv", site, ["1.png", "2.png"])
+    assert fetch_list(grown, out, QUICK).pictures == 2
+
+
 def test_parquet_lists_and_the_command(site: Site, tmp_path: Path, naturalist: Naturalist) -> None:
     table = pa.table({"Image_URL": [f"{site.url}/1.png", None], "count": [3, 4]})
     pq.write_table(table, tmp_path / "l.parquet")

@@ -92,7 +92,7 @@ def fetch_list(
 
     Raises:
         ConfigError: the list cannot be read, or has no column of addresses; or the folder is a
-            file.
+            file, or that of another list.
         StorageFull: there is no space left.
     """
     there = next((one for one in (folder, *folder.parents) if one.exists()), None)
@@ -100,7 +100,8 @@ def fetch_list(
         raise ConfigError(f"{there} is a file: name a folder to download to with --to")
     totals, failures = Counter[str](), Counter[str]()
     for number, rows in enumerate(_parts(path, options.column), start=1):
-        done = _fetch_part(number, rows, folder, options, on_row)
+        target = folder / f"rows-{number:05d}.parquet"
+        done = _fetch_part(target, path.name, rows, options, on_row)
         totals.update(rows=done.rows, pictures=done.pictures, new=done.new)
         failures.update(done.failures)
     return Listed(totals["rows"], totals["pictures"], totals["new"], dict(failures.most_common()))
@@ -179,17 +180,20 @@ def file_name(url: str, format_name: str) -> str:
 
 
 def _fetch_part(
-    number: int,
+    target: Path,
+    list_name: str,
     rows: pa.Table,
-    folder: Path,
     options: ListOptions,
     on_row: Callable[[int], None],
 ) -> Listed:
-    target = folder / f"rows-{number:05d}.parquet"
+    folder = target.parent
     urls = [url or "" for url in rows["url"].to_pylist()]
     values = [list(map(str, column)) for column in rows.to_pydict().values()]
     fingerprint = artifacts.fingerprint(rows.column_names, values)
-    receipt = artifacts.read_receipt(target) if artifacts.is_done(target, fingerprint) else None
+    receipt = artifacts.read_receipt(target)
+    if receipt is not None and receipt.fingerprint != fingerprint:
+        _check_same_list(receipt, target, list_name)
+        receipt = None
     if receipt is not None and not (options.retry and receipt.facts["failures"]):
         on_row(len(urls))
         return Listed(len(urls), receipt.rows, 0, dict(receipt.facts["failures"]))
@@ -200,9 +204,22 @@ def _fetch_part(
     names = here | fetched
     if fetched:
         artifacts.sync_file_system(folder)
-    _write(target, rows, urls, names, failed, fingerprint)
-    failures = Counter(failure.failure.value for failure, _ in failed.values())
-    return Listed(len(urls), sum(url in names for url in urls), len(fetched), dict(failures))
+    counted = _write(target, rows, urls, names, failed)
+    facts = {"failures": counted, "list": list_name}
+    digest = {target.name: artifacts.sha256_file(target)}
+    came = sum(url in names for url in urls)
+    artifacts.write_receipt(target, artifacts.Receipt(fingerprint, came, digest, facts=facts))
+    return Listed(len(urls), came, len(fetched), counted)
+
+
+def _check_same_list(receipt: artifacts.Receipt, target: Path, list_name: str) -> None:
+    """A list that has grown goes on in its folder; another one would take away the rows of it."""
+    before = receipt.facts.get("list", list_name)
+    if before != list_name:
+        raise ConfigError(
+            f"{target.parent} holds the pictures of another list, {before}: name another folder "
+            f"with --to. If {list_name} is that list in a newer version, name the file {before}"
+        )
 
 
 def _here(folder: Path, urls: Sequence[str]) -> dict[str, str]:
@@ -223,8 +240,8 @@ def _write(
     urls: Sequence[str],
     names: dict[str, str],
     failed: dict[str, tuple[NoPicture, int]],
-    fingerprint: str,
-) -> None:
+) -> dict[str, int]:
+    """Write the rows that have a picture, and those that have none; the failures by reason."""
     came = pa.array([url in names for url in urls])
     kept = rows.filter(came)
     listed = pa.array([names[url] for url in urls if url in names], pa.string())
@@ -236,10 +253,7 @@ def _write(
     ]
     path = target.with_name(target.name.replace("rows-", "failures-"))
     artifacts.write_parquet(path, pa.Table.from_pylist(lost, _FAILURES))
-    counted = dict(Counter(one["reason"] for one in lost))
-    digest = {target.name: artifacts.sha256_file(target)}
-    receipt = artifacts.Receipt(fingerprint, table.num_rows, digest, facts={"failures": counted})
-    artifacts.write_receipt(target, receipt)
+    return dict(Counter(failure.failure.value for failure, _ in failed.values()))
 
 
 @dataclass
