@@ -191,9 +191,7 @@ def test_another_set_of_the_same_name_is_not_taken_for_the_one_that_is_here(
 
 
 @pytest.mark.parametrize("newest", [False, True])
-def test_what_is_here_is_compared_with_the_sha256(
-    host: Host, tmp_path: Path, newest: bool
-) -> None:
+def test_what_is_here_is_compared_with_the_sha256(host: Host, tmp_path: Path, newest: bool) -> None:
     entry = catalogue.resolve("animals10")
     sha256 = fetch(tmp_path).record.sha256
     same = FetchOptions(tmp_path / "sets", sha256.upper(), newest, pause_s=0)

@@ -198,7 +198,9 @@ def fetch(
 def _report(results: Sequence[dict[str, Any]], *, json: bool) -> None:
     """Print what became of each set; one document as JSON, also where some failed."""
     failed = sum("error" in one for one in results)
-    text = f"{failed} of {len(results)} data sets could not be downloaded: run the same command again"
+    text = (
+        f"{failed} of {len(results)} data sets could not be downloaded: run the same command again"
+    )
     if not json:
         for one in results:
             output.print_text(_line(one))
