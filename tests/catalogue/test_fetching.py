@@ -328,6 +328,15 @@ def test_a_set_that_is_named_twice_is_fetched_once(
     assert len(host.paths("/storage/")) == 1
 
 
+def test_two_sets_of_one_name_are_not_fetched_to_one_place(
+    naturalist: Naturalist, host: Host, tmp_path: Path
+) -> None:
+    urls = [f"{host.url}/storage/{one}/1" for one in (HANDLE, "other/set")]
+    ended = naturalist("sources", "fetch", *urls, "--to", str(tmp_path / "sets"))
+    assert (ended.code, host.asked) == (2, [])
+    assert "would both be" in " ".join(ended.err.split())
+
+
 def test_the_seed_collection_has_three_categories_and_their_labels(
     naturalist: Naturalist, tmp_path: Path
 ) -> None:

@@ -187,6 +187,7 @@ def fetch(
         raise ConfigError(
             "--release needs --ingest: an archive is deleted only after its pictures are ingested"
         )
+    _check_places(entries, folder)
     options = FetchOptions(folder, sha256 or None, newest)
     if ingest:
         results = _one_at_a_time(entries, options, config, release=release, quiet=quiet)
@@ -227,6 +228,20 @@ def _selected(names: Sequence[str], category: str, *, everything: bool) -> list[
         known = ", ".join(catalogue.CATEGORY_LABELS)
         raise ConfigError(f"the catalogue has no category {category!r}: choose from {known}")
     return entries
+
+
+def _check_places(entries: Sequence[Entry], folder: Path) -> None:
+    from naturalist import catalogue
+
+    places: dict[Path, Entry] = {}
+    for entry in entries:
+        path = catalogue.path_of(folder, entry)
+        other = places.setdefault(path, entry)
+        if other != entry:
+            raise ConfigError(
+                f"{other.page} and {entry.page} would both be {path}: download them one after the "
+                "other, each into a category (--category) or folder (--to) of its own"
+            )
 
 
 def _fetch_all(
