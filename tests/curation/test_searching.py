@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import tiny
 from curation.test_proposals import save, scene
-from naturalist import backbones
+from naturalist import artifacts, backbones
 from naturalist.config import Config
 from naturalist.curation import searching
 from naturalist.curation.naming import name_all
@@ -16,6 +17,8 @@ from naturalist.curation.searching import Request, search_words
 from naturalist.errors import WorkspaceError
 from naturalist.pipeline import steps, studies
 from naturalist.progress import Silent
+from naturalist.schemas import CLUSTER_MEMBERS
+from naturalist.studies.publishing import study_items
 
 
 @pytest.fixture
@@ -125,3 +128,43 @@ def test_groups_of_near_duplicates_have_names_from_their_paths_or_none(tmp_path:
     assert (found["of"], found["groups"], names.keys()) == ("duplicates", 2, {3})
     told = [one["name"] for entry in found["entries"] for one in entry["names"]]
     assert (told, found["named"]) == (["heron"], 1)
+
+
+def _studies(config: Config, *columns: str) -> dict[str, bytes]:
+    backbone = backbones.describe(config.extract.backbone).id
+    items = study_items(config.layout, backbone, columns, thumbnails=False)
+    return {item.name: item.path.read_bytes() for item in items}
+
+
+def test_names_of_clusters_from_a_column_that_is_published_no_more_are_left_out(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{k}.png,Adalovelace,crane" if k < 5 else f"{k}.png,," for k in range(10)]
+    for k in range(3, 10):
+        tiny.write_picture(tmp_path / "raw" / f"{k}.png", k)
+    table = "\n".join(["file_name,keeper,species", *rows])
+    config = _with_columns(tmp_path, table, publish={"columns": ["keeper", "species"]})
+    ids = [f"animal_id_{k}" for k in range(1, 11)]
+    numbers = [int(hit not in _keepers(config)) for hit in ids]
+    columns = {"picID": ids, "cluster": numbers, "strength": [1.0] * 10, "distance": [0.5] * 10}
+    members = pa.table(columns, CLUSTER_MEMBERS)
+    artifacts.write_parquet(config.layout.clustering("default") / "members.parquet", members)
+    name_all(config, "clusters", "", 0, Silent())
+    name = "clusters/default/names.json"
+    assert b"adalovelace" in _studies(config, "keeper", "species")[name]
+    left = _studies(config, "species")
+    assert "clusters/default/members.parquet" in left
+    assert not any(b"adalovelace" in data.lower() for data in left.values())
+    fewer = config.model_dump() | {"publish": {"columns": ["species"]}}
+    config = Config.model_validate(fewer).in_folder(tmp_path)
+    _found(config, "crane")
+    assert name not in _studies(config, "species")
+    name_all(config, "clusters", "", 0, Silent())
+    again = _studies(config, "species")[name]
+    assert b"crane" in again
+    assert b"adalovelace" not in again
+
+
+def _keepers(config: Config) -> set[str]:
+    hits = search_words(config, Request("adalovelace"), Silent())["hits"]
+    return {hit["picID"] for hit in hits if hit["why"]}

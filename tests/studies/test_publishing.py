@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tests import tiny
 
-from naturalist import artifacts
+from naturalist import artifacts, backbones
 from naturalist.config import Config
 from naturalist.curation import takedown
 from naturalist.schemas import CLUSTER_MEMBERS, NEAR_DUPLICATES, map_schema
@@ -46,8 +46,14 @@ def config(tmp_path: Path) -> Config:
     return config
 
 
+def _backbone(config: Config) -> str:
+    return backbones.describe(config.extract.backbone).id
+
+
 def _published(config: Config, *, thumbnails: bool = True) -> dict[str, Path]:
-    items = study_items(config.layout, thumbnails=thumbnails)
+    items = study_items(
+        config.layout, _backbone(config), config.publish.columns, thumbnails=thumbnails
+    )
     return {item.name: item.path for item in items}
 
 
@@ -86,11 +92,22 @@ def test_names_of_clusters_that_may_come_from_what_was_taken_down_wait_to_be_fou
     config: Config,
 ) -> None:
     folder = config.layout.clustering("default")
-    artifacts.write_json(folder / "names.json", {"names": {"0": "secret garden"}})
+    entries = [{"group": "0", "names": [{"name": "secret garden", "by": "path"}]}]
+    artifacts.write_json(folder / "names.json", {"entries": entries})
     name = "clusters/default/names.json"
     assert name in _published(config)
     takedown.take_down(config, ["plant_id_1"], "asked for", "me")
     assert name not in _published(config)
+
+
+@pytest.mark.parametrize("by", ["concept", "path"])
+def test_names_of_clusters_after_a_concept_that_was_dropped_are_not_published(
+    config: Config, by: str
+) -> None:
+    entries = [{"group": "0", "names": [{"name": "secret garden", "by": by}]}]
+    path = config.layout.clustering("default") / "names.json"
+    artifacts.write_json(path, {"entries": entries})
+    assert ("clusters/default/names.json" in _published(config)) == (by == "path")
 
 
 def test_near_duplicates_of_a_picture_that_was_taken_down_wait_for_their_next_study(

@@ -164,7 +164,8 @@ def items_to_publish(config: Config) -> list[publish.Item]:
     items = publish.prepare(config.layout, config.labels, spec, config.publish.columns)
     if config.publish.thumbnails:
         items += publish.previews(config.layout, config.labels)
-    items += study_items(config.layout, thumbnails=config.publish.thumbnails)
+    columns, thumbnails = config.publish.columns, config.publish.thumbnails
+    items += study_items(config.layout, spec.id, columns, thumbnails=thumbnails)
     return items + publish.cards(config.layout, describe(config), items)
 
 

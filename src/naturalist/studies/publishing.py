@@ -2,12 +2,13 @@
 
 Rows of pictures that left the tables after a study was made are taken out of what is published of
 it. A text that names such a picture, groups of near duplicates with one, and the contact sheets of
-a study that has one are left out until the study is made again.
+a study that has one are left out until the study is made again. So are names of clusters of which
+one comes from a column that is no longer published, or from a concept that was dropped.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -18,6 +19,7 @@ from naturalist.ledger import Withheld
 from naturalist.stages import publish
 from naturalist.stages.publish import Item
 from naturalist.studies.classifier import champions
+from naturalist.studies.words import cluster_names
 
 _NAMES = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*_id_[0-9]+")
 _TEXTS = (".json", ".md", ".svg")
@@ -27,11 +29,15 @@ _SHEETS = "sheets"
 _CLUSTER_NAMES = "names.json"
 
 
-def study_items(layout: Layout, *, thumbnails: bool) -> list[Item]:
+def study_items(
+    layout: Layout, backbone: str, columns: Sequence[str], *, thumbnails: bool
+) -> list[Item]:
     """Files of maps, samples, clusters, near duplicates, the champion, and reports of studies.
 
     Args:
         layout: the workspace.
+        backbone: id of the backbone of its features.
+        columns: the setting `publish.columns`; other columns must not be in names of clusters.
         thumbnails: whether contact sheets are published; thumbnails of pictures are on them.
     """
     gone = ledger.withheld(layout)
@@ -47,10 +53,18 @@ def study_items(layout: Layout, *, thumbnails: bool) -> list[Item]:
         for folder in folders
         if folder.is_dir()
         for item in _folder(layout, folder, gone, thumbnails=thumbnails)
+        if _is_said_still(item, layout, backbone, columns)
     ]
     if champion is not None:
         items.append(_champion(layout, gone))
     return items + list(_reports(layout, gone))
+
+
+def _is_said_still(item: Item, layout: Layout, backbone: str, columns: Sequence[str]) -> bool:
+    """Whether a file has no names of clusters, or only those whose words are published."""
+    if item.path.name != _CLUSTER_NAMES:
+        return True
+    return cluster_names.hold_what_is_there(item.path, layout, backbone, columns)
 
 
 def _folder(layout: Layout, folder: Path, gone: Withheld, *, thumbnails: bool) -> Iterator[Item]:

@@ -1,15 +1,20 @@
 """Names of the clusters of a clustering, kept beside it and brought up to date."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from naturalist import artifacts
 from naturalist.layout import Layout
 from naturalist.progress import Progress, stage
 from naturalist.studies.clusters import names
 from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
+from naturalist.studies.words.column_words import fingerprints, word_columns
 from naturalist.studies.words.concept_files import read_concepts
 from naturalist.studies.words.groups import groups_of, named_groups
 from naturalist.studies.words.opening import open_indexes
+from naturalist.studies.words.study import TABLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +65,47 @@ class ClusterNameStudy(WholeStudy):
         return {"changed": result.changed, **{k: result.report[k] for k in ("groups", "named")}}
 
     def _made_from(self) -> str:
-        about = artifacts.read_json(self.layout.words(self.backbone) / "words.json")
-        concepts = read_concepts(self.layout, self.backbone).values()
-        taught = [[one.name, one.weights, one.threshold] for one in concepts]
-        return artifacts.fingerprint(about, taught)
+        return _made_from(self.layout, self.backbone)
+
+
+def hold_what_is_there(path: Path, layout: Layout, backbone: str, published: Sequence[str]) -> bool:
+    """Whether every name of a file comes from what is there and may be published now.
+
+    Names from columns must have been found in the values that published columns have now, names
+    from concepts must be those of concepts that were not dropped.
+
+    Args:
+        path: the file of names.
+        layout: the workspace.
+        backbone: id of the backbone of its features.
+        published: the setting `publish.columns`.
+    """
+    kept = artifacts.read_json(path)
+    if not isinstance(kept, dict) or "entries" not in kept:
+        return False
+    found = {(one["by"], one["name"]) for entry in kept["entries"] for one in entry["names"]}
+    taught = {name for by, name in found if by == "concept"}
+    if not taught <= read_concepts(layout).keys():
+        return False
+    if all(by != "column" for by, _ in found):
+        return True
+    is_of_index = kept.get("made_from") == _made_from(layout, backbone)
+    return is_of_index and _has_columns_of_now(layout, backbone, published)
+
+
+def _made_from(layout: Layout, backbone: str) -> str:
+    concepts = read_concepts(layout, backbone).values()
+    taught = [[one.name, one.weights, one.threshold] for one in concepts]
+    return artifacts.fingerprint(_index(layout, backbone), taught)
+
+
+def _index(layout: Layout, backbone: str) -> Any:
+    return artifacts.read_json(layout.words(backbone) / "words.json")
+
+
+def _has_columns_of_now(layout: Layout, backbone: str, published: Sequence[str]) -> bool:
+    """Whether the index of words has no words but those of published columns as they are."""
+    held = fingerprints(layout, word_columns(layout, published))
+    now = {f"{TABLES}{name}": one for name, one in held.items()}
+    parts = (_index(layout, backbone) or {"parts": []})["parts"]
+    return all(one.get("columns", "") in ("", now.get(one["name"])) for one in parts)

@@ -27,7 +27,7 @@ from naturalist.studies.words.index import (
 from naturalist.studies.words.methods.top_classes import KEPT, Head, top_classes
 
 _FILES_AT_ONCE = 25
-_TABLES = "tables/"
+TABLES = "tables/"
 """Begins the names of files of features, whose metadata have the rest of the name."""
 
 
@@ -78,7 +78,7 @@ class WordStudy(WholeStudy):
     def _columns_held(self) -> dict[str, str]:
         """What the words of the metadata of each file depend on; files without any are left out."""
         found = fingerprints(self.layout, self.columns)
-        return {f"{_TABLES}{name}": one for name, one in found.items()}
+        return {f"{TABLES}{name}": one for name, one in found.items()}
 
     def _add_columns(self, about: Report) -> None:
         """Write the words of metadata that are missing, and name them in the parts."""
@@ -89,7 +89,7 @@ class WordStudy(WholeStudy):
             path = columns_path(stem, made_from)
             if made_from and not path.exists():
                 ids = artifacts.read_parquet(stem.with_suffix(".parquet"), ["picID"])["picID"]
-                source = self.layout.metadata / part["name"].removeprefix(_TABLES)
+                source = self.layout.metadata / part["name"].removeprefix(TABLES)
                 words = column_tokens(source, self.columns, ids.to_pylist())
                 artifacts.write_parquet(path, words)
 
