@@ -240,7 +240,7 @@ def _rows_of(words: Words, rows: NDArray[np.int64]) -> Floats:
     starts = words.index.starts
     parts = np.searchsorted(starts, rows, side="right") - 1
     result = [words.part(int(p))[row - starts[p]] for row, p in zip(rows, parts, strict=True)]
-    return np.array(result, np.float32).reshape(len(rows), -1)
+    return np.array(result, np.float32).reshape(len(rows), words.index.about["dim"])
 
 
 def _scored(words: Words, model: Concept, out: Withheld) -> Scored:

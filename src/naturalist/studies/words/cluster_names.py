@@ -13,6 +13,7 @@ from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
 from naturalist.studies.words.column_words import fingerprints, word_columns
 from naturalist.studies.words.concept_files import read_concepts
 from naturalist.studies.words.groups import groups_of, named_groups
+from naturalist.studies.words.methods.concepts import folded_name
 from naturalist.studies.words.opening import open_indexes
 from naturalist.studies.words.study import TABLES
 
@@ -84,7 +85,7 @@ def hold_what_is_there(path: Path, layout: Layout, backbone: str, published: Seq
     if not isinstance(kept, dict) or "entries" not in kept:
         return False
     found = {(one["by"], one["name"]) for entry in kept["entries"] for one in entry["names"]}
-    taught = {name for by, name in found if by == "concept"}
+    taught = {folded_name(name) for by, name in found if by == "concept"}
     if not taught <= read_concepts(layout).keys():
         return False
     if all(by != "column" for by, _ in found):

@@ -11,10 +11,10 @@ import numpy as np
 from naturalist import artifacts
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
-from naturalist.studies.words.methods.concepts import Concept, ConceptQuality
+from naturalist.studies.words.methods.concepts import Concept, ConceptQuality, folded_name
 
 FORMAT = 1
-_NAME = re.compile(r"[^\W_][\w -]{0,63}")
+_NAME = re.compile(r"[^\W_][\w ]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,15 @@ def encoded(concept: Concept) -> str:
 
 
 def checked_name(name: str) -> str:
-    """The name in small letters.
+    """The name in small letters; ``_`` and ``-`` are spaces, so that each concept has its file.
 
     Raises:
         ConfigError: it cannot be the name of a concept.
     """
-    clean = " ".join(name.casefold().split())
+    clean = folded_name(name)
     if not _NAME.fullmatch(clean):
         raise ConfigError(
-            f"{name!r} cannot name a concept: use up to 64 letters, digits, spaces and hyphens, "
+            f"{name!r} cannot name a concept: use up to 64 letters, digits and spaces, "
             "beginning with a letter or digit"
         )
     return clean
@@ -96,13 +96,13 @@ def read_concept(layout: Layout, name: str) -> SavedConcept:
 def read_concepts(layout: Layout, backbone: str = "") -> dict[str, SavedConcept]:
     """All concepts by name, or those for the vectors of one backbone."""
     result = {}
-    for path in sorted(layout.concepts.glob("*.json")):
+    for path in _files(layout):
         value = artifacts.read_json(path)
         if isinstance(value, dict) and value.get("format") == FORMAT:
             saved = _saved(value)
             if backbone in ("", saved.backbone):
                 result[saved.name] = saved
-    return result
+    return dict(sorted(result.items()))
 
 
 def remove_concept(layout: Layout, name: str) -> None:
@@ -112,8 +112,23 @@ def remove_concept(layout: Layout, name: str) -> None:
         ConfigError: there is none of that name.
     """
     saved = read_concept(layout, name)
-    _path(layout, saved.name).unlink(missing_ok=True)
-    layout.concept_members(_stem(saved.name)).unlink(missing_ok=True)
+    for path in _files(layout):
+        if folded_name(path.stem) == saved.name:
+            path.unlink(missing_ok=True)
+            layout.concept_members(path.stem).unlink(missing_ok=True)
+
+
+def _files(layout: Layout) -> list[Path]:
+    """Files of concepts; those named as they are now come after those of before names were folded.
+
+    Concepts that had names of their own before, such as ``red-cat`` beside ``red cat``, have one
+    now: the last of them counts.
+    """
+
+    def is_of_now(path: Path) -> bool:
+        return path.stem == _stem(folded_name(path.stem))
+
+    return sorted(layout.concepts.glob("*.json"), key=lambda path: (is_of_now(path), path))
 
 
 def _path(layout: Layout, name: str) -> Path:
@@ -126,6 +141,7 @@ def _stem(name: str) -> str:
 
 def _saved(value: dict[str, Any]) -> SavedConcept:
     fields = {key: one for key, one in value.items() if key != "format"}
+    fields["name"] = folded_name(fields["name"])
     for key in ("yes", "no", "likely"):
         fields[key] = tuple(fields[key])
     quality = fields["quality"]

@@ -8,6 +8,7 @@ than a drawn picture. Counting the drawn pictures nearest to the examples more (
 tried and is no better: some of them show the concept.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,16 @@ _ALIKE = 0.95
 _NO_WEIGHT = 20.0
 """What a person's no counts beside a drawn picture."""
 _STEPS = 30
+_BETWEEN = re.compile(r"[\s_-]+")
+
+
+def folded_name(name: str) -> str:
+    """A name in small letters, with one space for what stands between its words.
+
+    >>> folded_name("Red_cat"), folded_name("red-cat")
+    ('red cat', 'red cat')
+    """
+    return " ".join(_BETWEEN.sub(" ", name).casefold().split())
 
 
 @dataclass(frozen=True, eq=False)
