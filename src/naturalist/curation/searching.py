@@ -160,7 +160,11 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
     concepts = {name: one.concept for name, one in saved.items()}
     nouns = read_nouns()
     terms = (
-        parse(request.query, lambda text: text in concepts or nouns.base(text) is not None)
+        parse(
+            request.query,
+            lambda text: text in concepts or nouns.base(text) is not None,
+            concepts,
+        )
         if request.query.strip()
         else []
     )

@@ -38,6 +38,27 @@ def test_a_negated_phrase_is_excluded_and_what_follows_is_not() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("owl2", [Term("owl2")]),
+        ("Tulip_2024", [Term("tulip 2024")]),
+        ('snow "tulip 2024" owl', [Term("snow"), Term("tulip 2024"), Term("owl")]),
+        ("big snow owl2 tree", [Term("big"), Term("snow"), Term("owl2"), Term("tree")]),
+        ("snow -owl2 tree", [Term("snow"), Term("owl2", excluded=True), Term("tree")]),
+        ("snow not tulip-2024", [Term("snow"), Term("tulip 2024", excluded=True)]),
+        ("red -cat", [Term("red"), Term("cat", excluded=True)]),
+        ("the red cat", [Term("red cat")]),
+        ("owl3", [Term("owl")]),
+    ],
+)
+def test_the_name_of_a_concept_is_one_term_whatever_is_in_it(
+    text: str, expected: list[Term]
+) -> None:
+    concepts = {"owl2", "tulip 2024", "red cat", "red"}
+    assert parse(text, concepts.__contains__, concepts) == expected
+
+
 @pytest.mark.parametrize("text", ["not owl", "", "on the", '""'])
 def test_a_query_that_asks_for_nothing_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="what pictures should show"):

@@ -3,14 +3,16 @@
 ``owl on snow`` and ``owl and snow`` ask for both; ``owl not snow``, ``owl -snow`` and
 ``owl without snow`` for one without the other (the word that follows is the one left out);
 ``"water lily"`` in quotes is one term. Words that together are one noun, one concept or neighbours
-in a path are one term without quotes too.
+in a path are one term without quotes too. A query, a quoted piece or a piece between spaces that is
+the name of a concept is that term, whatever is in it: ``owl2``.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from naturalist.errors import ConfigError
+from naturalist.studies.words.methods.concepts import folded_name
 from naturalist.studies.words.methods.paths import LINKING_WORDS, words
 
 _NOT = frozenset({"not", "without", "no", "except"})
@@ -26,19 +28,25 @@ class Term:
     excluded: bool = False
 
 
-def parse(text: str, is_phrase: Callable[[str], bool]) -> list[Term]:
+def parse(
+    text: str, is_phrase: Callable[[str], bool], concepts: Collection[str] = ()
+) -> list[Term]:
     """Cut a query into terms.
 
     Args:
         text: the query.
         is_phrase: whether several words together mean something of their own.
+        concepts: names of concepts.
 
     Raises:
         ConfigError: no word is left that says what pictures should show.
     """
+    pieces = _PIECE.findall(text)
+    if folded_name(text) in concepts and not any(one.startswith("-") for one in pieces):
+        return [Term(folded_name(text))]
     terms = [
         Term(one, excluded and at == 0)
-        for run, excluded, quoted in _chunks(text)
+        for run, excluded, quoted in _chunks(pieces, concepts)
         for at, one in enumerate([" ".join(run)] if quoted else _joined(run, is_phrase))
     ]
     terms = list(dict.fromkeys(term for term in terms if term.text))
@@ -50,19 +58,21 @@ def parse(text: str, is_phrase: Callable[[str], bool]) -> list[Term]:
     return terms
 
 
-def _chunks(text: str) -> Iterator[tuple[list[str], bool, bool]]:
-    """Runs of words, whether the first term of a run is left out, and whether it was quoted."""
+def _chunks(pieces: list[str], concepts: Collection[str]) -> Iterator[tuple[list[str], bool, bool]]:
+    """Runs of words, whether the first term of a run is left out, and whether it is one term."""
     run: list[str] = []
     excluded = False
-    for piece in _PIECE.findall(text):
+    for piece in pieces:
         word = piece.lstrip("-")
+        name = folded_name(word.strip('"'))
+        taught = name in concepts and [name] != list(words(word))
         negation = word.casefold() in _NOT
-        if run and (negation or piece.startswith(("-", '"'))):
+        if run and (negation or taught or piece.startswith(("-", '"'))):
             yield run, excluded, False
             run, excluded = [], False
         excluded = excluded or negation or piece.startswith("-")
-        if word.startswith('"'):
-            yield list(words(word)), excluded, True
+        if taught or word.startswith('"'):
+            yield [name] if taught else list(words(word)), excluded, True
             excluded = False
         elif not negation:
             run += words(word)
