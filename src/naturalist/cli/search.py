@@ -188,6 +188,8 @@ def make(
         output.print_json(result)
         return
     _print_concept(result)
+    if result["gone"]:
+        output.print_text(f"{result['gone']:,} of the examples are no longer accepted")
     for kind, text in (("uncertain", "near the border"), ("likely", "drawn from the matches")):
         if result["ask"][kind]:
             output.print_text(f"label next, {text}: {','.join(result['ask'][kind])}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
+from naturalist.curation.concept_examples import gathered
 from naturalist.curation.decisions import Decision
 from naturalist.curation.measured import write_decisions
 from naturalist.curation.searching import open_words
@@ -70,18 +71,20 @@ def make_concept(
         progress: listens.
 
     Returns:
-        What `show_concept` does, and `ask`: the pictures that would tell most.
+        What `show_concept` does, `gone`: how many examples no longer count because they are no
+        longer accepted, and `ask`: the pictures that would tell most.
 
     Raises:
-        ConfigError: a picture is not there, is named as both, or there are too few examples.
+        ConfigError: a picture is not there, is no longer accepted or is named as both, or there
+            are too few examples.
         WorkspaceLocked: somebody else is writing.
     """
     name = concept_files.checked_name(name)
     words = open_words(config, progress)
     backbone = backbones.describe(config.extract.backbone).id
     before = concept_files.read_concepts(config.layout, backbone).get(name)
-    labels = _labels(before, list(yes), list(no))
-    out = ledger.withheld(config.layout)
+    examples = gathered(words, config.layout, before, list(yes), list(no))
+    labels, out = examples.labels, ledger.withheld(config.layout)
     model, quality = _fitted(words, labels, out, name)
     scored = _scored(words, model, out)
     threshold = quality.threshold if quality else 0.5
@@ -91,7 +94,7 @@ def make_concept(
         backbone=backbone,
         yes=tuple(one for one, says in labels.items() if says),
         no=tuple(one for one, says in labels.items() if not says),
-        likely=(*(before.likely if before else ()), *questions["likely"]),
+        likely=(*examples.likely, *questions["likely"]),
         made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         quality=quality,
         weights=encoded(model),
@@ -99,7 +102,7 @@ def make_concept(
     )
     with workspace.writing(config):
         concept_files.write_concept(config.layout, saved)
-    return _described(saved, scored) | {"ask": questions}
+    return _described(saved, scored) | {"gone": examples.gone, "ask": questions}
 
 
 def show_concept(config: Config, name: str, progress: Progress) -> dict[str, Any]:
@@ -187,15 +190,6 @@ def drop_concept(config: Config, name: str) -> str:
     with workspace.writing(config):
         concept_files.remove_concept(config.layout, name)
     return concept_files.checked_name(name)
-
-
-def _labels(before: SavedConcept | None, yes: list[str], no: list[str]) -> dict[str, bool]:
-    """Every example and what it says; the newest word holds."""
-    both = sorted(set(yes) & set(no))
-    if both:
-        raise ConfigError(f"{both[0]} is named with --yes and with --no: name it once")
-    labels = dict.fromkeys(before.yes, True) | dict.fromkeys(before.no, False) if before else {}
-    return labels | dict.fromkeys(yes, True) | dict.fromkeys(no, False)
 
 
 def _fitted(
