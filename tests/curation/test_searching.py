@@ -105,6 +105,20 @@ def test_a_search_goes_on_where_another_process_brought_the_index_up_to_date(
     assert (calls, len(found["hits"])) == (2, 4)
 
 
+def test_a_search_says_when_it_is_the_filters_that_leave_no_picture(config: Config) -> None:
+    said = "no picture meets"
+    found = search_words(config, Request("heron", where="false"), Silent())
+    assert not found["hits"]
+    assert found["messages"] == ["no picture meets --where 'false'"]
+    for request in (
+        Request("heron", where="true"),
+        Request("xyzzyq"),
+        Request("xyzzyq", where="true"),
+    ):
+        messages = search_words(config, request, Silent())["messages"]
+        assert not any(one.startswith(said) for one in messages)
+
+
 def test_an_index_that_is_damaged_is_not_asked_for_ever(config: Config) -> None:
     for path in config.layout.root.rglob("*.tokens.parquet"):
         path.unlink()

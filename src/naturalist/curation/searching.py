@@ -171,23 +171,44 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
     if not terms and not request.like:
         raise ConfigError("nothing to search for: give words, or --like a picture")
     tower = backbones.text_tower(spec.name)
+    allowed = _allowed(config, words.index, request)
     result = search(
         words.index,
         prepared(nouns, terms, concepts, words.index.has_classes, tower.query if tower else None),
         request.k,
-        allowed=_allowed(config, words.index, request),
+        allowed=allowed,
         vectors=words.part,
         like=_like(config, words.vectors, request.like),
     )
+    messages = _messages(result, words.index.has_classes or tower is not None, spec.name)
+    if not result.rows and _leaves_none(request, words.index, allowed):
+        # Nothing was searched, so that nothing can be said of the words.
+        messages = [f"no picture meets {' and '.join(_filters(request))}"]
     return {
         "query": request.query,
         "like": request.like or None,
         "network": spec.name,
         "pictures": words.index.rows,
         "words": cast("list[SearchedWord]", result.terms),
-        "messages": _messages(result, words.index.has_classes or tower is not None, spec.name),
+        "messages": messages,
         "hits": _hits(layout, words.index, result),
     }
+
+
+def _leaves_none(
+    request: Request, index: WordIndex, allowed: Callable[[int], NDArray[np.bool_] | None]
+) -> bool:
+    """Whether the filters of a search are what leaves no picture."""
+    if not _filters(request):
+        return False
+    masks = (allowed(number) for number in range(len(index.parts)))
+    return not any(mask is None or mask.any() for mask in masks)
+
+
+def _filters(request: Request) -> list[str]:
+    """The filters of a search, as they are given."""
+    given = {"category": request.category, "source": request.source, "where": request.where}
+    return [f"--{name} {value!r}" for name, value in given.items() if value]
 
 
 def sheet_of(layout: Layout, result: SearchReport, path: Path) -> None:
