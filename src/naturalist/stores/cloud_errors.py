@@ -61,7 +61,7 @@ def _explained(message: str, doing: str, url: str) -> StoreError:
             "character, which cannot be read: rename that object, or name a prefix that leaves "
             "it out"
         )
-    if "certificate" in message:
+    if "certificate" in message.casefold():
         return StoreError(
             f"{doing} failed ({url}): the certificate of the server is not trusted: check the "
             "address; for a private authority set SSL_CERT_FILE to its certificate"
