@@ -69,6 +69,18 @@ def test_excluded_words_categories_sources_and_conditions_hold(
 
 
 @pytest.mark.usefixtures("real_photos")
+def test_what_is_not_written_is_not_said_to_be(
+    naturalist: Naturalist, photo_copy: Path, tmp_path: Path
+) -> None:
+    where, sheet = ("-c", str(photo_copy), "-q"), tmp_path / "none.png"
+    ended = naturalist("search", "flower", "--where", "false", "--sheet", str(sheet), *where)
+    assert f"{sheet} was not written" in ended.out
+    assert not sheet.exists()
+    wrong = naturalist("concept", "apply", "flower", "--category", "plant", *where)
+    assert (wrong.code, "give --decisions FILE too" in wrong.err) == (2, True)
+
+
+@pytest.mark.usefixtures("real_photos")
 def test_words_combine_with_a_picture_and_a_sheet_is_drawn(
     naturalist: Naturalist, photo_copy: Path, tmp_path: Path
 ) -> None:

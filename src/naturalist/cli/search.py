@@ -10,6 +10,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
     from naturalist.curation.searching import SearchReport
@@ -71,7 +72,7 @@ def search(
     settings = load_config(config)
     request = searching.Request(query, k, category, source, where, like)
     result = searching.search_words(settings, request, make_progress(quiet=quiet))
-    if sheet is not None:
+    if sheet is not None and result["hits"]:
         searching.sheet_of(settings.layout, result, sheet)
     if json:
         output.print_json(result)
@@ -135,7 +136,7 @@ def _print(result: "SearchReport", sheet: Path | None) -> None:
     for message in result["messages"]:
         output.print_text(output.printable(message))
     if not result["hits"]:
-        output.print_text("no pictures")
+        output.print_text("no pictures" + (f"; {sheet} was not written" if sheet else ""))
         return
     output.print_text("")
     rows = [
@@ -269,6 +270,8 @@ def apply(
     from naturalist.config import load_config
     from naturalist.curation import concepts
 
+    if category and decisions is None:
+        raise ConfigError("--category says what --decisions proposes: give --decisions FILE too")
     result = concepts.apply_concept(
         load_config(config),
         name,
@@ -307,7 +310,9 @@ def drop(
     if json:
         output.print_json({"dropped": dropped})
     else:
-        output.print_text(f"removed the concept {dropped}")
+        output.print_text(
+            f"removed the concept {dropped}; run  naturalist names  to name clusters without it"
+        )
 
 
 def _ids(text: str) -> list[str]:

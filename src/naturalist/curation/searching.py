@@ -349,7 +349,9 @@ def _messages(matches: Matches, has_classes: bool, network: str) -> list[str]:
 
 def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     text, paths = word["word"], word["pictures_by_path"]
-    start = f"{text!r} is not a word this network knows; " if has_classes else f"{text!r}: "
+    # A note has said already in which other meaning the network knows it.
+    is_new = has_classes and not word["notes"]
+    start = f"{text!r} is not a word this network knows; " if is_new else f"{text!r}: "
     held = (
         f"{paths:,} pictures have it in a path or column"
         if paths
