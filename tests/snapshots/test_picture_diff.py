@@ -56,7 +56,7 @@ def add_clusters(config: Config) -> None:
         "distance": [0.0] * 16,
     }
     artifacts.write_parquet(folder / "members.parquet", pa.table(table, schema=CLUSTER_MEMBERS))
-    entries = [{"group": "0", "names": [{"name": "hedgehog"}]}]
+    entries = [{"group": "0", "names": [{"name": "hedgehog", "by": "class"}]}]
     names.write(folder, {"groups": 2, "entries": entries}, "words")
 
 

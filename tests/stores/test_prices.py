@@ -38,7 +38,7 @@ def test_an_own_table_is_read(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[other]\n", "no prices for 'mine': choose one of other"),
-        ("[mine]\nstorage = 1\n", "must be storage_gb_month, put_1000"),
+        ("[mine]\nstorage = 1\n", "must be exactly storage_gb_month, put_1000"),
         (MINE.replace("month = 2", "month = -1"), "storage_gb_month is -1"),
         (MINE.replace("requests_s = 50", "requests_s = 0"), "must be more than 0"),
         ("not toml", "cannot be read"),

@@ -58,10 +58,23 @@ def strike(action: str) -> None:
     elif action == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "hang":
-        while True:
-            signal.pause()
+        hang_in_decoding()
     elif action == "slow":
         time.sleep(1)
+
+
+def hang_in_decoding() -> None:
+    """Stand still once the bytes of the picture that is being opened were read."""
+    from naturalist.breadcrumbs import Trail
+
+    noted = Trail.at
+
+    def at(trail: Trail, index: int) -> None:
+        noted(trail, index)
+        while True:
+            signal.pause()
+
+    Trail.at = at  # type: ignore[method-assign]
 
 
 def count(stage: str) -> int:

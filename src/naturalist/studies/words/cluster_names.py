@@ -84,7 +84,9 @@ def hold_what_is_there(path: Path, layout: Layout, backbone: str, published: Seq
     kept = artifacts.read_json(path)
     if not isinstance(kept, dict) or "entries" not in kept:
         return False
-    found = {(one["by"], one["name"]) for entry in kept["entries"] for one in entry["names"]}
+    found = {(one.get("by"), one["name"]) for entry in kept["entries"] for one in entry["names"]}
+    if any(by is None for by, _ in found):
+        return False
     taught = {folded_name(name) for by, name in found if by == "concept"}
     if not taught <= read_concepts(layout).keys():
         return False
