@@ -329,7 +329,7 @@ def test_lines_that_contradict_each_other_are_named(config: Config) -> None:
     both = _bytes_of(config, "plant/two/both.png")
     with pytest.raises(ConfigError, match="line 3: line 2 says something else"):
         _decide(config, ("plant_id_1", RETIRE, ""), ("plant_id_1", KEEP, ""))
-    with pytest.raises(ConfigError, match="decide for one of animal, plant first"):
+    with pytest.raises(ConfigError, match="accept one of animal, plant first"):
         _decide(config, (both, RELABEL, "human"))
 
 

@@ -242,7 +242,7 @@ def test_a_decision_on_an_older_ledger_is_refused(
     wanted = {"key": "plant_id_3", "version": 0, "seen": "conflict", "decision": "keep"}
     answer = anna.post("decisions", {"request": "request-1", "pictures": [wanted]})
     assert answer.status_code == 409
-    assert "plant_id_3 is accepted by now" in answer.json()["error"]
+    assert "plant_id_3 is now accepted" in answer.json()["error"]
     assert entries(config) == 0
 
 

@@ -2,7 +2,7 @@
 
 Each may be turned away with its exit code and a sentence, and is then done again. Afterwards the
 collection must be one that the two make one after the other, in one of the two orders, and pass
-`verify --deep`. A few pairs in every test run; all of them by
+`verify --deep`. All pairs by
 `pytest tests/faults/test_pairs.py --long`.
 """
 
@@ -83,6 +83,7 @@ def one_after_the_other(start: Path, names: tuple[str, ...]) -> Finished:
         return Finished(codes, outcome(folder))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("a", "b"), SHORT)
 def test_two_at_once_end_as_one_after_the_other(
     start: Path, in_turn: InTurn, a: str, b: str

@@ -1,6 +1,6 @@
 """A year of daily runs, with kills and all that people do to a collection, loses nothing.
 
-A short time with the same events in every test run; 365 days by
+Ten, 60 and 365 days, by
 `pytest tests/faults/test_year.py --long`.
 """
 
@@ -33,6 +33,7 @@ WORKSPACE = f"{COLLECTION}/work"
 _IDS_EVERY = 30
 
 
+@pytest.mark.long
 def test_ten_days_with_all_that_happens_in_a_year_lose_nothing() -> None:
     with in_memory() as folder:
         live_and_compare(folder, SHORT_DAYS, seed=0)

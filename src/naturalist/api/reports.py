@@ -61,6 +61,8 @@ class RunDocument(TypedDict):
     stages: dict[str, dict[str, Any]]
     nodes: dict[str, dict[str, dict[str, float]]]
     error: str | None
+    free_bytes: int | None
+    """Free on the drive of the workspace when the run ended."""
     changed: bool
     status: CollectionStatus
 
