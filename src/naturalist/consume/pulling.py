@@ -25,6 +25,7 @@ from naturalist.consume.folder import (
     staging,
     write_manifest,
 )
+from naturalist.consume.reading import check_header
 from naturalist.consume.selection import Selection
 from naturalist.errors import ConfigError, StorageFull, StoreError, WorkspaceLocked
 from naturalist.snapshots import File, Snapshot
@@ -106,6 +107,7 @@ def pull(
         _check_room(folder, plan.missing)
         on_begin(sum(file.size_bytes for file in plan.missing))
         _fetch_all(store, folder, plan.missing, jobs, on_bytes)
+        _check_headers(folder, plan.missing)
         if (
             plan.missing
             or plan.surplus
@@ -134,6 +136,12 @@ def _check_names(folder: Path, expected: Sequence[File]) -> None:
     """Before anything is made."""
     for file in expected:
         path_of(folder, file)
+
+
+def _check_headers(folder: Path, fetched: Sequence[File]) -> None:
+    """Before anything fetched is put in place."""
+    for file in fetched:
+        check_header(_staged(folder, file), file)
 
 
 def _put_in_place(

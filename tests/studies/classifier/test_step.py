@@ -53,5 +53,5 @@ def test_with_rows_of_one_category_a_run_goes_on_without_a_classifier(tmp_path: 
 def test_before_the_first_run_it_says_how_to_begin(tmp_path: Path) -> None:
     sources = tiny.make_sources(tmp_path / "in", {"plant": range(2), "animal": range(2, 4)})
     config = tiny.collection(tmp_path / "c", sources)
-    with pytest.raises(WorkspaceError, match=r"begin with {2}naturalist run"):
+    with pytest.raises(WorkspaceError, match=r"start with `naturalist run`"):
         classifier.train(config, Silent())
