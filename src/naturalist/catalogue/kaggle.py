@@ -84,9 +84,9 @@ def describe(handle: str) -> KaggleSet:
             f"{advice(handle, error.code)}"
         ) from error
     except (OSError, http.client.HTTPException) as error:
-        said = getattr(error, "reason", error) or type(error).__name__
+        reason = getattr(error, "reason", error) or type(error).__name__
         raise StoreError(
-            f"requesting {url}: {said}. Check the connection and run the same command again"
+            f"requesting {url}: {reason}. Check the connection and run the same command again"
         ) from error
     except ValueError:
         # Its text is not shown, nor where it comes from: it may quote a header, so the token.

@@ -55,9 +55,9 @@ def gathered(
 def _check(layout: Layout, gone: list[str], out: ledger.Withheld) -> None:
     if gone:
         moved = _moved(layout, gone, out)
-        said = (f"{name} (now {moved[name]})" if name in moved else name for name in gone)
+        ids = (f"{name} (now {moved[name]})" if name in moved else name for name in gone)
         raise ConfigError(
-            f"pictures that are no longer in the collection cannot be examples: {', '.join(said)}; "
+            f"pictures that are no longer in the collection cannot be examples: {', '.join(ids)}; "
             "leave them out, or name the new ids"
         )
 

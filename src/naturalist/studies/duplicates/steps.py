@@ -180,8 +180,8 @@ def _read_new(
 def _hashes_of(layout: Layout, part: Part, *, trim: bool) -> pa.Table:
     """The pictures of a part; one without a preview (another network refused it) is left out."""
     rows = read_columns(part, ["pic_id", "source"])
-    wanted = ["pic_id", "perceptual_hash", *(["thumbnail"] if trim else [])]
-    previews = read_previews(layout, part, wanted)
+    columns_read = ["pic_id", "perceptual_hash", *(["thumbnail"] if trim else [])]
+    previews = read_previews(layout, part, columns_read)
     at = pc.index_in(rows["pic_id"].combine_chunks(), previews["pic_id"].combine_chunks())
     numbers = pc.cast(pc.replace_substring_regex(rows["pic_id"], "^.*_id_", ""), pa.int64())
     trimmed = trimmed_hashes(previews["thumbnail"]) if trim else pa.nulls(previews.num_rows)
