@@ -1,4 +1,4 @@
-"""The DAG of one collection; its path is that inside the containers."""
+"""The DAG of one collection; the path is the one inside the containers."""
 
 from naturalist.orchestration import airflow_dag
 
