@@ -16,10 +16,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 pytest_plugins = ["s3_server", "shared_data", "photo_collection", "ray_cluster"]
 
-# Two slow, shared cores: how long an example takes says nothing about the code.
+# Two slow, shared cores: how long an example takes says nothing about the code. Each run draws other
+# examples, so that fewer in each find as much in a week.
 settings.register_profile(
-    "naturalist", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "naturalist",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+    max_examples=40,
 )
+settings.register_profile("long", settings.get_profile("naturalist"), max_examples=200)
 settings.load_profile("naturalist")
 
 
@@ -33,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw more examples with `--long`."""
+    if config.getoption("--long"):
+        settings.load_profile("long")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip tests marked `long` unless `--long` was given."""
     if config.getoption("--long"):
@@ -40,3 +52,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "long" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="long: run with --long"))
+
+
+@pytest.fixture
+def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process do all of their work in it.
+
+    For tests that are not about workers: to start one takes longer than all that it does here.
+    """
+    from naturalist.pipeline import runner
+    from naturalist.running.executors import InlineExecutor
+
+    monkeypatch.setattr(runner, "ProcessExecutor", lambda *_: InlineExecutor())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from naturalist import artifacts
 from naturalist.artifacts import Receipt
 from naturalist.errors import StorageFull, WorkspaceError
+from naturalist.layout import receipt_path
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -220,3 +221,57 @@ def test_folders_that_others_may_have_written_into_are_read_again_when_told(tmp_
     assert memo.get("key", [tmp_path], object) is first
     artifacts.forget_folders()
     assert memo.get("key", [tmp_path], object) is not first
+
+
+def test_a_file_that_did_not_change_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "SETTLED_NS", 0)
+    path, memo = tmp_path / "1.json", artifacts.FileMemo[str]()
+    path.write_text("old")
+    reads: list[str] = []
+
+    def ask() -> str:
+        def read() -> str:
+            reads.append(path.read_text())
+            return reads[-1]
+
+        return memo.get(path, read)
+
+    assert [ask(), ask()] == ["old", "old"]
+    assert len(reads) == 1
+    state = path.stat()
+    path.write_text("odd")
+    # The time of its content is put back; that of its inode cannot be.
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert ask() == "odd"
+    other = tmp_path / "2.json"
+    other.write_text("new")
+    other.replace(path)
+    assert ask() == "new"
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        ask()
+
+
+def test_a_file_that_changed_a_moment_ago_is_read_again(tmp_path: Path) -> None:
+    path, memo = tmp_path / "1.json", artifacts.FileMemo[str]()
+    path.write_text("old")
+    counts = iter("abc")
+    assert [memo.get(path, lambda: next(counts)) for _ in range(3)] == ["a", "b", "c"]
+
+
+def test_a_receipt_that_is_damaged_after_it_was_read_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "SETTLED_NS", 0)
+    path = tmp_path / "1.parquet"
+    path.write_bytes(b"rows")
+    artifacts.write_receipt(path, Receipt("made from", 1, {path.name: "00"}))
+    assert [artifacts.is_done(path, "made from") for _ in range(2)] == [True, True]
+    receipt = receipt_path(path)
+    receipt.write_bytes(receipt.read_bytes().replace(b"made from", b"made frog"))
+    assert not artifacts.is_done(path, "made from")
+    receipt.write_bytes(b"{")
+    with pytest.raises(WorkspaceError, match="is damaged"):
+        artifacts.is_done(path, "made from")

@@ -18,6 +18,8 @@ from naturalist.config import load_config
 from naturalist.errors import ConfigError, StoreError
 from own_certificate import tls
 
+pytestmark = pytest.mark.usefixtures("without_workers")
+
 __all__ = ["naturalist"]
 
 HANDLE = "alessiocorrado99/animals10"

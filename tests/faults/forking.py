@@ -1,99 +1,176 @@
-"""Starts commands as processes that have every module already.
+"""Starts commands as processes that have every module already, and kills or watches them.
 
-A server imports the commands once; each command is forked from it, which takes milliseconds instead
-of a second. A command is a process of its own all the same: it can be killed, holds locks and open
-files of its own, and ends with its exit code. Only the worker processes of `extract` are missing:
-its tasks run in the command itself.
+A server imports the program once; each command is forked from it, which takes milliseconds instead
+of seconds. A command is a process of its own all the same: it can be killed, holds locks and open
+files of its own, and ends with its exit code.
+
+`strace` sees the calls of every thread and process, those of compiled libraries too, and kills the
+one that makes its n-th call before it is carried out: between any two changes, and in the middle of
+what is being written. Each process counts its own calls.
+
+Nothing of the process that asks is changed, not even for a moment, for several threads may ask: one
+that puts the environment or the modules back as it found them would undo what another one did.
 """
 
-import multiprocessing
+import atexit
+import functools
+import itertools
 import os
+import re
 import signal
+import socket
+import subprocess
 import sys
-from dataclasses import dataclass
-from multiprocessing.context import ForkServerContext
-from multiprocessing.forkserver import ensure_running
-from multiprocessing.process import BaseProcess
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
-from types import ModuleType
-from unittest.mock import patch
+from tempfile import TemporaryDirectory
 
-from faults.striking import DEADLINE_S, Ended, environment_of
+from faults.striking import CALLS, DEADLINE_S, Asked, Ended, environment_of
+
+TESTS = Path(__file__).parents[1]
+STUDIES = ("map", "cluster", "train", "duplicates", "refine")
+"""They compile a part of what they do when they are run first, which takes most of their time."""
+_ALWAYS = ("run -c collection -q", "takedown plant_id_1 --why warm -c collection")
+_WITH_STUDIES = tuple(f"{name} -c collection -q" for name in STUDIES)
+_LINE = re.compile(r"^(\d+) +(\w+)\(")
+_numbers = itertools.count()
+_starting = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Started:
-    """A command that is running, or has ended."""
+    """A command that is running, or has ended; nobody else has its number before `wait` is over."""
 
-    process: BaseProcess
+    pid: int
     printed: tuple[Path, Path]
+    _talk: Connection = field(repr=False)
+    _code: int | None = None
 
     def send(self, number: int) -> None:
         """Send a signal; nothing happens if the command has ended."""
-        if self.process.pid is not None and self.process.is_alive():
-            os.kill(self.process.pid, number)
+        if not self._talk.closed:
+            os.kill(self.pid, number)
+
+    def has_ended(self, within_s: float = 0.0) -> bool:
+        """Whether it has, after waiting for at most so long."""
+        if self._code is None and self._talk.poll(within_s):
+            self._code = self._talk.recv()
+        return self._code is not None
 
     def wait(self, timeout_s: float = DEADLINE_S) -> Ended:
         """Wait for its end, and kill it after the deadline."""
-        self.process.join(timeout_s)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        code = self.process.exitcode
-        assert code is not None
+        if not self.has_ended(timeout_s):
+            self.send(signal.SIGKILL)
+            assert self.has_ended(DEADLINE_S)
+        self._talk.close()
+        assert self._code is not None
         out, err = (path.read_text("utf-8", errors="replace") for path in self.printed)
-        return Ended(code, out, err)
+        return Ended(self._code, out, err)
 
 
-_count = 0
+@dataclass(frozen=True)
+class _Server:
+    control: socket.socket
+    folder: Path
+
+    def start(self, asked: Asked) -> Started:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self.control, [b"x"], [theirs.fileno()])
+        talk = Connection(ours.detach())
+        talk.send(asked)
+        return Started(talk.recv(), asked.printed, talk)
 
 
-def start(arguments: list[str], folder: Path) -> Started:
-    """Start a command in a folder."""
-    global _count
-    _count += 1
-    context = multiprocessing.get_context("forkserver")
-    _start_server(context)
-    home = environment_of(folder)
-    printed = folder / "tmp" / f"{_count}.out", folder / "tmp" / f"{_count}.err"
-    for path in printed:
+def start(
+    arguments: Sequence[str], folder: Path, *, is_alone: bool = True, is_stopped: bool = False
+) -> Started:
+    """Start a command in a folder; see `Asked`."""
+    with _starting:
+        server = _server(arguments[0] in STUDIES)
+        number = next(_numbers)
+    out, err = (server.folder / f"{number}.{name}" for name in ("out", "err"))
+    for path in (out, err):
         path.touch()
-    process = context.Process(target=_command, args=(arguments, folder, printed, home))
-    # Or the child would import the program of whoever calls: pytest.
-    with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
-        process.start()
-    return Started(process, printed)
+    environment = environment_of(folder)
+    return server.start(Asked(arguments, folder, environment, (out, err), is_alone, is_stopped))
 
 
-def _start_server(context: ForkServerContext) -> None:
-    """Start the server if there is none; one thread each, so that a fork finds no lock taken."""
-    context.set_forkserver_preload(["faults.preloading"])
-    tests = Path(__file__).parents[1]
-    path = [str(tests), os.environ.get("PYTHONPATH", "")]
+@functools.cache
+def _server(has_studies: bool) -> _Server:
+    """The server, begun where there is none; one thread, so that a fork finds no lock taken."""
+    folder = TemporaryDirectory(prefix="forking-")
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with patch.dict(os.environ, one | {"PYTHONPATH": os.pathsep.join(filter(None, path))}):
-        ensure_running()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        commands = _ALWAYS + (_WITH_STUDIES if has_studies else ())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "faults.fork_server", str(theirs.fileno()), *commands],
+            env=environment_of(Path(folder.name)) | one | {"PYTHONPATH": path},
+            cwd=TESTS,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+        folder.cleanup()
+
+    atexit.register(end)
+    return _Server(ours, Path(folder.name))
 
 
-def run_forked(arguments: list[str], folder: Path) -> Ended:
+def run_forked(arguments: Sequence[str], folder: Path, *, is_alone: bool = True) -> Ended:
     """Run a command and wait for its end."""
-    return start(arguments, folder).wait()
+    return start(arguments, folder, is_alone=is_alone).wait()
 
 
-def _command(
-    arguments: list[str], folder: Path, printed: tuple[Path, Path], home: dict[str, str]
-) -> None:
-    os.setsid()
-    os.environ.update(home)
-    os.chdir(folder)
-    for number, path in enumerate(printed, 1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), number)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["naturalist", *arguments]
+def run_watched(
+    arguments: Sequence[str], folder: Path, options: Sequence[str], *, is_alone: bool = False
+) -> Ended:
+    """Run a command that `strace` watches with these options, and its workers."""
+    started = start(arguments, folder, is_alone=is_alone, is_stopped=True)
+    _wait_for(started.pid, "State", "T")
+    watching = ["strace", "-f", "-qq", "-e", "signal=none", *options, "-p", str(started.pid)]
+    with subprocess.Popen(watching) as strace:
+        _wait_for(started.pid, "TracerPid", str(strace.pid))
+        started.send(signal.SIGCONT)
+        return started.wait()
 
-    from naturalist.cli import main
-    from naturalist.pipeline import runner
-    from naturalist.running.executors import InlineExecutor
 
-    runner.__dict__["ProcessExecutor"] = lambda *_: InlineExecutor()
-    main()
+def count_calls(arguments: Sequence[str], folder: Path, trace: Path) -> int:
+    """Run a command and count the calls of the process that makes most."""
+    ended = run_watched(arguments, folder, ["-e", f"trace={CALLS}", "-o", str(trace)])
+    assert ended.code == 0, ended.err
+    lines = trace.read_text(errors="replace").splitlines()
+    counts = Counter(found[1] for line in lines if (found := _LINE.match(line)))
+    return max(counts.values())
+
+
+def strike(arguments: Sequence[str], folder: Path, at: int) -> bool:
+    """Run a command whose processes are killed at their call number `at` (from 1).
+
+    Returns:
+        Whether the command itself was killed; a worker of it may be, and the command go on.
+    """
+    kill = f"inject={CALLS}:signal=SIGKILL:when={at}"
+    options = ["-e", f"trace={CALLS}", "-e", kill, "-o", os.devnull]
+    return run_watched(arguments, folder, options).was_killed
+
+
+def _wait_for(pid: int, name: str, value: str) -> None:
+    """Wait until the system says so of a process."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        if any(line.split()[:2] == [f"{name}:", value] for line in lines):
+            return
+        assert time.monotonic() < deadline, f"process {pid} never had {name} {value}"
+        time.sleep(0.005)

@@ -102,7 +102,7 @@ class Collection:
 
     def _kill(self, arguments: list[str], usual_s: float) -> None:
         running = start(arguments, self.folder)
-        running.process.join(self.rng.uniform(0, usual_s))
+        running.has_ended(self.rng.uniform(0, usual_s))
         running.send(signal.SIGKILL)
         self.kills += running.wait().was_killed
         self._wait_for_lease()

@@ -94,13 +94,13 @@ def served(folder: Path, *options: str) -> Iterator[tuple[Started, Dashboard]]:
         yield running, Dashboard(address, token)
     finally:
         running.send(signal.SIGINT)
-        running.process.join(DEADLINE_S)
+        running.has_ended(DEADLINE_S)
 
 
 def _address(running: Started) -> str:
     deadline = time.monotonic() + DEADLINE_S
-    while not (said := running.printed[0].read_text() if running.printed[0].exists() else ""):
-        if not running.process.is_alive() or time.monotonic() > deadline:
+    while not (said := running.printed[0].read_text()):
+        if running.has_ended() or time.monotonic() > deadline:
             raise NotServed(running.wait())
         time.sleep(_AGAIN_S)
     return said.partition("//")[2].partition("/")[0]

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.striking import PROGRAM, Ended, run_under
+from faults.forking import run_watched
+from faults.striking import Ended, run_under
 
 CALLS = (
     "open,openat,creat,write,writev,pwrite64,pwritev,copy_file_range,sendfile,ioctl,lseek,truncate,"
@@ -19,6 +20,7 @@ CALLS = (
 _BY_NAME = ("rename", "link", "symlink", "unlink", "rmdir", "mkdir", "truncate", "sync")
 """Calls whose path may be relative to the folder where the command runs."""
 _BYTES_SHOWN = 1 << 26
+_WATCHING = ("-y", "-xx", "-s", str(_BYTES_SHOWN), "-e", f"trace={CALLS}")
 _BEGUN = re.compile(r"^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$")
 _RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)$")
 _WHOLE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)(?:<([^>]*)>)?(.*)$")
@@ -72,14 +74,16 @@ class Call:
         return b"".join(_unescaped(text) for text in _STRING.findall(self.arguments[at]))
 
 
-def record(
-    arguments: list[str], folder: Path, trace: Path, program: str = PROGRAM
-) -> tuple[Ended, list[Call]]:
+def record(arguments: list[str], folder: Path, trace: Path) -> tuple[Ended, list[Call]]:
     """Run a command undisturbed; how it ended, and its calls in the order in which they ended."""
-    watching = ["strace", "-f", "-qq", "-y", "-xx", "-s", str(_BYTES_SHOWN), "-e", "signal=none"]
-    watching += ["-e", f"trace={CALLS}", "-o", str(trace)]
-    ended = run_under(watching, arguments, folder, program)
+    ended = run_watched(arguments, folder, [*_WATCHING, "-o", str(trace)], is_alone=True)
     return ended, read_trace(trace, folder)
+
+
+def record_program(program: str, folder: Path, trace: Path) -> tuple[Ended, list[Call]]:
+    """The same for a program in Python."""
+    watching = ["strace", "-f", "-qq", "-e", "signal=none", *_WATCHING, "-o", str(trace)]
+    return run_under(watching, [], folder, program), read_trace(trace, folder)
 
 
 def read_trace(trace: Path, folder: Path) -> list[Call]:

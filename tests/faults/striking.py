@@ -1,13 +1,12 @@
-"""Runs a command, and counts the system calls by which it changes files."""
+"""What a command that is run gets, how it ended, and the ways to run it in no fork."""
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -23,7 +22,6 @@ CALLS = (
 PROGRAM = "from naturalist.cli import main; main()"
 DEADLINE_S = 600
 _KILLED = (-9, 137)
-_LINE = re.compile(r"^(\d+) +(\w+)\(")
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,25 @@ class Ended:
         return self.code in _KILLED
 
 
-def run(arguments: list[str], folder: Path) -> Ended:
-    """Run a command undisturbed."""
-    return run_under([], arguments, folder)
+@dataclass(frozen=True)
+class Asked:
+    """A command.
+
+    Attributes:
+        arguments: of the command line.
+        folder: where it runs.
+        environment: its variables.
+        printed: files for its standard output and its errors.
+        is_alone: whether what others give to worker processes is done in the command itself.
+        is_stopped: whether it waits for SIGCONT before it begins.
+    """
+
+    arguments: Sequence[str]
+    folder: Path
+    environment: dict[str, str]
+    printed: tuple[Path, Path]
+    is_alone: bool
+    is_stopped: bool
 
 
 def run_here(arguments: list[str], folder: Path) -> Ended:
@@ -61,16 +75,6 @@ def run_here(arguments: list[str], folder: Path) -> Ended:
         except SystemExit as ended:
             code = int(ended.code or 0)
     return Ended(code, *(path.read_text("utf-8") for path in printed))
-
-
-def count_calls(arguments: list[str], folder: Path, trace: Path) -> int:
-    """Run a command and count the calls of the process that makes most."""
-    watching = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={CALLS}", "-e", "signal=none"]
-    ended = run_under([*watching, "-o", str(trace)], arguments, folder)
-    assert ended.code == 0, ended.err
-    lines = trace.read_text(errors="replace").splitlines()
-    counts = Counter(found[1] for line in lines if (found := _LINE.match(line)))
-    return max(counts.values())
 
 
 def run_under(

@@ -7,16 +7,16 @@ Every failure names the seed and the calls, and can be repeated.
 
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from faults.cases import CASES, Case
+from faults.forking import count_calls, run_forked, strike
 from faults.outcomes import Outcome
-from faults.striking import count_calls, need_strace, run
-from faults.warm import Warm, warmed
+from faults.striking import need_strace
 
 KILLS = 1
 QUICK = ("index", "takedown", "pull", "category rename", "sources fetch")
@@ -46,13 +46,6 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
     return make
 
 
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
-    """What commands are forked from."""
-    with warmed() as process:
-        yield process
-
-
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
     """The command that a test is about, with the host that it needs."""
@@ -65,10 +58,10 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.mark.parametrize("case", QUICK, indirect=True)
 def test_a_command_that_was_killed_ends_as_if_it_had_not_been(
-    started: Callable[[Case], Path], case: Case, warm: Warm, tmp_path: Path
+    started: Callable[[Case], Path], case: Case, tmp_path: Path
 ) -> None:
     expected = watched(case, started(case), tmp_path)
-    kill_and_compare(case, warm, expected, tmp_path, KILLS, seed=0)
+    kill_and_compare(case, expected, tmp_path, KILLS, seed=0)
 
 
 @pytest.mark.long
@@ -76,13 +69,12 @@ def test_a_command_that_was_killed_ends_as_if_it_had_not_been(
 def test_a_command_that_was_killed_many_times_ends_as_if_it_had_not_been(
     started: Callable[[Case], Path],
     case: Case,
-    warm: Warm,
     tmp_path: Path,
     pytestconfig: pytest.Config,
 ) -> None:
     expected = watched(case, started(case), tmp_path)
     kills = int(pytestconfig.getoption("--kills"))
-    killed = kill_and_compare(case, warm, expected, tmp_path, kills, seed=1)
+    killed = kill_and_compare(case, expected, tmp_path, kills, seed=1)
     print(f"\n{' '.join(case.arguments)}: killed {killed} times, {expected.calls} calls")
 
 
@@ -100,9 +92,7 @@ def begin(case: Case, start: Path, folder: Path) -> Path:
     return folder
 
 
-def kill_and_compare(
-    case: Case, warm: Warm, expected: Undisturbed, tmp: Path, kills: int, seed: int
-) -> int:
+def kill_and_compare(case: Case, expected: Undisturbed, tmp: Path, kills: int, seed: int) -> int:
     """Strike until so many runs were killed, each time going on and comparing what came out.
 
     Returns:
@@ -113,10 +103,10 @@ def kill_and_compare(
     while tried < kills:
         folder = begin(case, expected.start, tmp / f"from-{tried}")
         at = [rng.randint(1, expected.calls) for _ in range(min(_IN_A_ROW, kills - tried))]
-        struck = strike_in_a_row(case, warm, folder, at)
+        struck = strike_in_a_row(case, folder, at)
         killed += struck
         tried += max(1, struck)
-        ended = run(case.arguments, folder)
+        ended = run_forked(case.arguments, folder, is_alone=False)
         assert ended.code == 0, f"seed {seed}, calls {at}: {ended.err}"
         assert "Traceback" not in ended.err, f"seed {seed}, calls {at}: {ended.err}"
         assert case.outcome(folder) == expected.outcome, f"seed {seed}, calls {at}"
@@ -125,13 +115,13 @@ def kill_and_compare(
     return killed
 
 
-def strike_in_a_row(case: Case, warm: Warm, folder: Path, at: list[int]) -> int:
+def strike_in_a_row(case: Case, folder: Path, at: list[int]) -> int:
     """Strike until a run is not killed: the next one has no more to do; how many were killed.
 
     Before each next attempt passes what time has to pass.
     """
     for killed, one in enumerate(at):
-        if not warm.strike(case.arguments, folder, one):
+        if not strike(case.arguments, folder, one):
             return killed
         case.between(folder)
     return len(at)

@@ -83,7 +83,6 @@ def one_after_the_other(start: Path, names: tuple[str, ...]) -> Finished:
         return Finished(codes, outcome(folder))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("a", "b"), SHORT)
 def test_two_at_once_end_as_one_after_the_other(
     start: Path, in_turn: InTurn, a: str, b: str

@@ -19,7 +19,7 @@ from faults.cases import CASES as KILLED
 from faults.cases import Case
 from faults.disk import Disk, Kept
 from faults.outcomes import Outcome, of_files, of_pictures, of_run, of_workspace
-from faults.recording import Call, record
+from faults.recording import Call, record, record_program
 from faults.starts import COLLECTION, ON_COLLECTION, config_of, make_collection, make_sources
 from faults.striking import need_strace, run_here
 from naturalist import artifacts
@@ -130,7 +130,7 @@ def test_a_decision_that_was_acknowledged_is_there_after_a_power_cut(tmp_path: P
     start.mkdir()
     (start / "tmp").mkdir()
     shutil.copytree(start, folder)
-    ended, calls = record([], folder, tmp_path / "trace", DECIDING)
+    ended, calls = record_program(DECIDING, folder, tmp_path / "trace")
     assert ended.code == 0, ended.err
     rng = random.Random(2)
     for number in range(DECISION_CUTS):

@@ -15,6 +15,8 @@ from tests.pipeline.conftest import Done
 
 from naturalist.curation import categories as curation
 
+pytestmark = pytest.mark.usefixtures("without_workers")
+
 Copy = Callable[[Done], Done]
 
 

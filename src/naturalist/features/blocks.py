@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from naturalist import artifacts
 from naturalist.errors import MissingExtra
-from naturalist.numeric.neighbours import single_threaded_blas
+from naturalist.numeric.blas import single_threaded_blas
 
 S = TypeVar("S")
 T = TypeVar("T")

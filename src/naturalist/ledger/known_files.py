@@ -100,7 +100,7 @@ class KnownFiles:
 
 def _keys(path: Path, losses: Path | None) -> pa.ChunkedArray:
     if losses is None or not losses.exists():
-        return _without_null(artifacts.read_parquet(path, ["seen_key"])["seen_key"])
+        return _without_null(artifacts.read_column(path, "seen_key"))
     rows = artifacts.read_parquet(path, ["seen_key", "pic_id"])
     lost = artifacts.read_parquet(losses, ["pic_id"])["pic_id"]
     placed = rows.filter(pc.invert(pc.is_in(rows["pic_id"], lost.combine_chunks())))

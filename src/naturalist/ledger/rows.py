@@ -4,6 +4,7 @@ import functools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,14 @@ def _cut(accepted: pa.Table, shard_size: int) -> Iterator[Shard]:
 def batches(layout: Layout, category: str) -> list[BatchSummary]:
     """Summaries of a category's batches, oldest first."""
     paths = sorted((layout.ledger / category).glob("[0-9]*.json"))
-    return [_summary(path, artifacts.read_json(path)) for path in paths]
+    return [_SUMMARIES.get(path, partial(_read_summary, path)) for path in paths]
+
+
+def _read_summary(path: Path) -> BatchSummary:
+    return _summary(path, artifacts.read_json(path))
+
+
+_SUMMARIES = artifacts.FileMemo[BatchSummary]()
 
 
 def check_whole(layout: Layout) -> None:

@@ -8,15 +8,13 @@ some queries against exact search. Looking into all cells is exact search.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.errors import MissingExtra
 from naturalist.numeric import kmeans
+from naturalist.numeric.blas import single_threaded_blas
 from naturalist.numeric.compiled import compiled, in_pieces
 
 Floats = NDArray[np.float32]
@@ -139,16 +137,6 @@ def exact(
         points,
     )
     return _search(everything, queries, k, 1, own_rows)
-
-
-def single_threaded_blas() -> AbstractContextManager[Any]:
-    """A context in which a matrix product stays on the thread that asks for it."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError as error:
-        raise MissingExtra("threadpoolctl", "analysis") from error
-    limited: AbstractContextManager[Any] = threadpool_limits(1, "blas")
-    return limited
 
 
 def _enough_probes(

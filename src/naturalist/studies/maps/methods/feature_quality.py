@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.numeric import neighbours
+from naturalist.numeric.blas import single_threaded_blas
 from naturalist.numeric.compiled import in_pieces
 from naturalist.numeric.reduction import to_unit
 from naturalist.studies.maps.methods import quality
@@ -110,7 +110,7 @@ def _search(
             quality.count_between(away, limits[some], between[some])
             _keep_nearest(away, first, index[some], squares[some])
 
-        with neighbours.single_threaded_blas():
+        with single_threaded_blas():
             in_pieces(len(requested), _QUERIES_AT_ONCE, work)
         start += len(block)
     on_progress(2 * len(requested))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from naturalist.errors import MissingExtra
 from naturalist.numeric import kmeans, neighbours
+from naturalist.numeric.blas import single_threaded_blas
 from naturalist.numeric.compiled import in_pieces
 from naturalist.studies.maps.methods import sampling
 from naturalist.studies.maps.methods.quality import KS, faithfulness, rank_correlation, shared
@@ -219,7 +220,7 @@ def _distances(whole: Survey, points: Floats) -> dict[str, float]:
     def work(start: int, end: int) -> None:
         result[start:end] = neighbours.exact(points, whole.queries[start:end], 1)[1][:, 0]
 
-    with neighbours.single_threaded_blas():
+    with single_threaded_blas():
         in_pieces(len(result), 1024, work)
     return {
         "hausdorff": _rounded(result.max()),
