@@ -2,9 +2,12 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import inline_work
 
 # Each worker of pytest-xdist is one core's: threads of numpy would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -16,8 +19,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 pytest_plugins = ["s3_server", "shared_data", "photo_collection", "ray_cluster"]
 
-# Two slow, shared cores: how long an example takes says nothing about the code. Each run draws other
-# examples, so that fewer in each find as much in a week.
+# Two slow, shared cores: how long an example takes says nothing about the code. Each run draws
+# other examples, so that fewer in each find as much in a week.
 settings.register_profile(
     "naturalist",
     deadline=None,
@@ -55,12 +58,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands that run in this process do all of their work in it.
+def without_workers() -> Iterator[None]:
+    """A run that a test starts by a function does all of its work in this process."""
+    with inline_work.in_this_process():
+        yield
 
-    For tests that are not about workers: to start one takes longer than all that it does here.
-    """
-    from naturalist.pipeline import runner
-    from naturalist.running.executors import InlineExecutor
 
-    monkeypatch.setattr(runner, "ProcessExecutor", lambda *_: InlineExecutor())
+@pytest.fixture
+def with_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process start workers, as they do for people."""
+    monkeypatch.setattr(inline_work, "USES_WORKERS", True)

@@ -24,8 +24,6 @@ from naturalist.dashboard.context import open_context
 from naturalist.dashboard.export import export
 from naturalist.dashboard.security import ListenOptions
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 __all__ = ["naturalist"]
 
 BUNDLE = Bundle(b"script", b"style")

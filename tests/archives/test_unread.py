@@ -18,8 +18,6 @@ from naturalist.archives import (
 )
 from naturalist.errors import PictureError
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 30
 PICTURES = WalkOptions(lambda head: head.startswith(b"\xff\xd8"), open_documents=False)
 

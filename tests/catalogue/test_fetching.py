@@ -18,8 +18,6 @@ from naturalist.config import load_config
 from naturalist.errors import ConfigError, StoreError
 from own_certificate import tls
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 __all__ = ["naturalist"]
 
 HANDLE = "alessiocorrado99/animals10"

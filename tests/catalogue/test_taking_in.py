@@ -11,8 +11,6 @@ from cli.conftest import Naturalist, naturalist
 from naturalist import artifacts
 from naturalist.config import load_config
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 __all__ = ["naturalist"]
 
 BIRDS = "gpiosenka/100-bird-species"

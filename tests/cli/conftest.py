@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from inline_work import in_this_process
 from naturalist.cli import main
 from stores.conftest import aws_chain, bucket, s3_options, shared_bucket
 
@@ -41,7 +42,7 @@ def naturalist(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     def call(*arguments: str) -> Ended:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["naturalist", *arguments])
-        with pytest.raises(SystemExit) as ended:
+        with in_this_process(), pytest.raises(SystemExit) as ended:
             main()
         printed = capsys.readouterr()
         return Ended(int(ended.value.code or 0), printed.out, printed.err)

@@ -9,8 +9,6 @@ from cli.conftest import Naturalist
 from naturalist import categories
 from naturalist.config import load_config
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 SEEDS = {"plant": range(3), "animal": range(10, 13)}
 
 

@@ -11,8 +11,6 @@ from naturalist import artifacts, categories
 from naturalist.config import Config, load_config
 from naturalist.layout import Layout
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 SEEDS = {"plant": range(6), "animal": range(10, 16), "human": range(20, 26)}
 NEW_METRICS = ("silhouette_features", "trustworthiness_features", "continuity_features")
 """Measures of clusters and maps that 0.1.0 did not take."""

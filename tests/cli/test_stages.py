@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import pytest
 from tests import tiny
 from tests.cli.conftest import Naturalist
-
-pytestmark = pytest.mark.usefixtures("without_workers")
 
 
 def _collection(naturalist: Naturalist, folder: Path) -> str:

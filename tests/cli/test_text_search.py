@@ -9,8 +9,6 @@ from tests.cli.conftest import Naturalist
 
 from backbones.text_pairs import COLOURS, write_pair
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 
 @pytest.fixture
 def collection(naturalist: Naturalist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

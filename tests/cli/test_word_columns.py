@@ -10,8 +10,6 @@ from tests.cli.conftest import Naturalist
 import naturalist as package
 from naturalist.layout import Layout
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 
 @pytest.fixture
 def collection(photo_copy: Path) -> Path:

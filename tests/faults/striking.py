@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
+from inline_work import in_this_process
 from naturalist.cli import main
 
 CALLS = (
@@ -70,6 +71,7 @@ def run_here(arguments: list[str], folder: Path) -> Ended:
         stack.enter_context(contextlib.redirect_stderr(err))
         stack.enter_context(patch.object(sys, "argv", ["naturalist", *arguments]))
         stack.callback(signal.signal, signal.SIGTERM, handler)
+        stack.enter_context(in_this_process())
         try:
             main()
         except SystemExit as ended:

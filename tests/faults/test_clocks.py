@@ -26,8 +26,6 @@ from naturalist.running import lock
 from naturalist.snapshots import maintenance
 from naturalist.stores import open_store
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 YEAR_S = 365 * 24 * 3600
 RUN = ["run", *ON_COLLECTION]
 now_s, now_ns = time.time, time.time_ns

@@ -25,6 +25,7 @@ from unittest import mock
 
 import pytest
 
+from inline_work import in_this_process
 from naturalist.cli import main
 from naturalist.config import load_config
 from naturalist.curation import ledger_query
@@ -78,8 +79,8 @@ def command(
 ) -> Ran:
     """Run `naturalist` with arguments; a deadline that passes fails the test.
 
-    In a process of its own if the test asks for that; else its parent process is the one of the
-    tests, for what Python's start costs, and only its workers are others.
+    In a process of its own if the test asks for that; else in the one of the tests, for what
+    Python's start costs, without workers unless the test has the fixture `with_workers`.
     """
     if not (alone or wrapper or sabotage):
         return _command_here(arguments)
@@ -92,6 +93,7 @@ def _command_here(arguments: Sequence[str]) -> Ran:
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace") for _ in range(2))
     with (
         _deadline(),
+        in_this_process(),
         mock.patch.object(sys, "argv", ["naturalist", *arguments]),
         mock.patch.dict(os.environ, COLUMNS="200"),
         contextlib.redirect_stdout(out),

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from tests.pipeline.collections_of_pictures import Collection, take, write_collection
+
+import inline_work
 
 SIZES = {
     "files_per_batch": 150,
@@ -31,7 +34,7 @@ class Done:
 
 @pytest.fixture(scope="session")
 def all_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """All photos, copied (so that hard links do not touch the originals) and run once."""
+    """All photos, copied (so that hard links do not touch the originals), run once by workers."""
     folder = tmp_path_factory.mktemp("all-photos")
     shutil.copytree(photos, folder / "sources")
     sources = {
@@ -39,7 +42,8 @@ def all_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
         for category in ("plant", "animal", "human")
     }
     collection = write_collection(folder / "collection", sources, sizes=SIZES)
-    return Done(collection, collection.run().json, sources)
+    with mock.patch.object(inline_work, "USES_WORKERS", True):
+        return Done(collection, collection.run().json, sources)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from tests.pipeline.collections_of_pictures import Collection, take, write_collection
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 
 def pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file())

@@ -9,8 +9,6 @@ import pytest
 from tests.pipeline.collections_of_pictures import Collection, identities, take, write_collection
 from tests.pipeline.conftest import Done
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 Copy = Callable[[Done], Done]
 
 

@@ -15,8 +15,6 @@ from tests.pipeline.conftest import Done
 
 from naturalist.curation import categories as curation
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 Copy = Callable[[Done], Done]
 
 

@@ -14,6 +14,8 @@ from naturalist.errors import NaturalistError
 from naturalist.reasons import Reason
 from naturalist.running.executors import ProcessExecutor
 
+pytestmark = pytest.mark.usefixtures("with_workers")
+
 LIMITS = "[limits]\ndecode_timeout_s = {}"
 
 

@@ -21,6 +21,8 @@ from naturalist.running import workspace
 from naturalist.stages.verify.rolling import check_share
 from naturalist.stages.verify.studies import check_studies
 
+pytestmark = pytest.mark.usefixtures("without_workers")
+
 RNG = random.Random(0)
 
 

@@ -16,8 +16,6 @@ from tests.pipeline.collections_of_pictures import (
 )
 from tests.pipeline.conftest import Done
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 Copy = Callable[[Done], Done]
 
 

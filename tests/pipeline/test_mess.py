@@ -22,6 +22,8 @@ from tests.pipeline.collections_of_pictures import (
 )
 from tests.pipeline.mess_outcomes import ACCEPTED, FAILURES, OUTCOMES
 
+pytestmark = pytest.mark.usefixtures("with_workers")
+
 PEAK_MB = 500
 """Most that any process of a run may hold; pictures of 280 million pixels and 3 GB are among it."""
 

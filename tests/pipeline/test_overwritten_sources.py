@@ -17,8 +17,6 @@ from tests.pipeline.collections_of_pictures import (
     write_collection,
 )
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 Vectors = dict[str, bytes]
 
 

@@ -21,6 +21,8 @@ from tests.pipeline.collections_of_pictures import (
 )
 from tests.pipeline.conftest import SIZES, Done
 
+pytestmark = pytest.mark.usefixtures("with_workers")
+
 EXTENSION_OF = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif"}
 ROWS = SIZES["rows_per_table"]
 

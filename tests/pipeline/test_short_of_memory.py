@@ -14,6 +14,8 @@ _SIZE = """
 import duckdb, re
 import naturalist.cli.app, naturalist.pipeline.runner
 from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("with_workers")
 status = Path("/proc/self/status").read_text()
 print(int(re.search(r"VmPeak:\\s+(\\d+)", status)[1]) * 1024)
 """

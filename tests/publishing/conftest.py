@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from tests.pipeline.collections_of_pictures import Collection, Ran, write_collection
@@ -13,8 +12,6 @@ from tests.pipeline.collections_of_pictures import Collection, Ran, write_collec
 import tiny
 from cli.conftest import naturalist
 from naturalist import snapshots
-from naturalist.pipeline import runner
-from naturalist.running.executors import InlineExecutor
 from naturalist.snapshots import Snapshot
 from naturalist.stores import S3Options, Store, open_store
 from stores.conftest import aws_chain, bucket, s3_options, shared_bucket
@@ -103,8 +100,7 @@ def done_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("done-once")
     tiny.make_sources(folder / "sources", SEEDS)
     written = write(folder, "", S3Options(), 'pictures = "tars"')
-    with mock.patch.object(runner, "ProcessExecutor", return_value=InlineExecutor()):
-        written.run()
+    written.run()
     return folder
 
 

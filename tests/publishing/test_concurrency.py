@@ -8,8 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from naturalist import snapshots
 from naturalist.errors import Conflict
 from naturalist.stages import publish
@@ -17,8 +15,6 @@ from naturalist.stages.publish import Item
 from naturalist.stores import S3Options, Store, open_store
 from published import SEEDS, PublishedCollection
 from tiny import make_sources
-
-pytestmark = pytest.mark.usefixtures("without_workers")
 
 PUBLISHERS, ROUNDS = 3, 3
 WITHIN_S = 120

@@ -9,8 +9,6 @@ from cli.conftest import Naturalist
 from publishing.conftest import OnS3
 from stores.mangling_proxy import mangling_proxy
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 SNAPSHOT_POINTER_AND_COMMIT = 3
 
 

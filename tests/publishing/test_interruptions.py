@@ -19,8 +19,6 @@ from publishing.conftest import OnS3
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server
 from stores.mangling_proxy import Exchange, Proxy, mangling_proxy
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 MOMENTS = 2
 
 

@@ -9,8 +9,6 @@ from naturalist.snapshots import LATEST, maintenance, with_pictures
 from publishing.conftest import OnS3
 from s3_server import S3Server
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 Damage = Callable[[OnS3, S3Server, str], None]
 
 

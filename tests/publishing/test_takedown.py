@@ -6,15 +6,12 @@ import json
 from collections.abc import Iterator
 
 import pyarrow.parquet as pq
-import pytest
 
 import tiny
 from cli.conftest import Naturalist
 from naturalist import snapshots
 from naturalist.snapshots import Snapshot
 from publishing.conftest import OnS3
-
-pytestmark = pytest.mark.usefixtures("without_workers")
 
 GONE = "plant_id_3"
 WHO = "somebody-of-the-staff"

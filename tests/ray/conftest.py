@@ -1,11 +1,14 @@
 """Collections of real photos, and what a run without a cluster makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from tests.pipeline.collections_of_pictures import Collection, take, write_collection
+
+import inline_work
 
 SIZES = {
     "files_per_batch": 400,
@@ -42,6 +45,13 @@ def write_photos(folder: Path, sources: Sources, more: str = "") -> Collection:
     return write_collection(
         folder, sources, sizes=SIZES, more=more, backbone="efficientnet_lite0_int8"
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def with_workers_everywhere() -> Iterator[None]:
+    """Commands start workers, as they do for people."""
+    with mock.patch.object(inline_work, "USES_WORKERS", True):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,6 @@ from naturalist.auditing.exposure import Collector
 from naturalist.images.exposure import told_by
 from published import PublishedCollection
 
-pytestmark = pytest.mark.usefixtures("without_workers")
-
 __all__ = ["local", "made_once", "naturalist"]
 
 PATH = "/home/mallory-quuxwell/private"

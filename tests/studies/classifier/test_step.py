@@ -9,6 +9,8 @@ from naturalist.errors import WorkspaceError
 from naturalist.pipeline import classifier, runner
 from naturalist.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("without_workers")
+
 
 class Listening(Silent):
     """Progress that remembers its notes."""
