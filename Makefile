@@ -70,7 +70,7 @@ test-azure: $(VENV)/.test ## run the tests of stores on an emulator of Azure Blo
 
 test-ray: $(RAY_VENV)/.installed ## run the tests on real Ray nodes, in an environment of its own
 	@$(RAY_VENV)/bin/python tools/on_loopback.py $(RAY_VENV)/bin/python -m pytest -q \
-		tests/ray tests/running/test_executors.py $(ARGS)
+		tests/ray tests/running/test_executors.py -k ray $(ARGS)
 
 fuzz-archives: $(VENV)/.test ## walk mutated archives for a while (MINUTES=60)
 	@$(BIN)/python tools/fuzz_archives.py --minutes $(MINUTES)
