@@ -386,7 +386,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         )}
         {atlas && (
           <>
-            <Search atlas={atlas} about={about} dropped={own} onShow={find} onFilter={(f) => { setLifted(false); setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
+            <Search words={query.w ?? ""} atlas={atlas} about={about} dropped={own} onShow={find} onFilter={(f) => { setLifted(false); setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
             {lifted && <p class="note" role="status">A filter that hid what you asked for was taken off.</p>}
             <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
             {legend}

@@ -12,18 +12,24 @@ interface Props {
   atlas: Atlas;
   about: About;
   dropped: ReturnType<typeof useDropped>;
+  /** What the address asks for. */
+  words: string;
   onShow: (id: string) => void;
   onFilter: (filter: Filter) => void;
   onChoose: (ids: string[], by: string) => Promise<void>;
 }
 
 export function Search(props: Props) {
-  const [text, setText] = useState("");
+  const [text, setText] = useState(props.words);
   const [message, setMessage] = useState("");
   const [sources, setSources] = useState<string[]>([]);
   useEffect(() => {
     props.atlas.codes("source").then(() => setSources(props.atlas.meaning("source")?.names ?? []), () => undefined);
   }, [props.atlas]);
+
+  useEffect(() => {
+    if (props.words) void look();
+  }, []);
 
   const look = async () => {
     const query = text.trim();

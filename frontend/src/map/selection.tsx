@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Bars } from "../charts/bars";
+import { teachWith } from "../concepts/draft";
 import { count } from "../format";
 import { css, named } from "../palette";
 import { reviewThese } from "../review/client";
@@ -78,6 +79,7 @@ export function SelectedPictures(props: {
         />
         <button onClick={saveDecisions}>Save decisions</button>
         {props.review && <button onClick={async () => reviewThese(await atlas.picIds(rows))}>Review one by one</button>}
+        {props.review && <button onClick={async () => teachWith(await atlas.picIds(rows), props.by)}>Teach a concept</button>}
       </div>
       <p class="note">
         Take them with <code>naturalist review decisions.csv</code>

@@ -1,6 +1,7 @@
 // Clusters: what the features group by themselves; mixed ones first.
 
 import { Bars } from "../charts/bars";
+import { teachWith } from "../concepts/draft";
 import { api, source } from "../data";
 import { count, decimal, share, words } from "../format";
 import { useJson } from "../load";
@@ -97,6 +98,11 @@ function OneCluster({ one, name, about }: { one: Cluster; name: string; about: A
           <a href={api(`clusterings/${encodeURIComponent(name)}/sheets/${one.cluster}`)} target="_blank" rel="noopener">
             Contact sheet
           </a>
+        )}
+        {about.review && (
+          <button class="plain" onClick={() => teachWith([...new Set([...(one.medoids ?? []), ...(one.boundary ?? [])])], `of cluster ${one.cluster}`)}>
+            Teach a concept
+          </button>
         )}
       </p>
     </Card>

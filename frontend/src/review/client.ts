@@ -94,6 +94,42 @@ export interface Answer {
   pending: number;
 }
 
+export interface ConceptMeasures {
+  above: number;
+  recall: number;
+}
+
+export interface Precision {
+  share: number;
+  answers: number;
+  interval_90: number[];
+}
+
+export interface ConceptFacts {
+  concept: string;
+  yes: number;
+  no: number;
+  cross_validation: ConceptMeasures | null;
+  precision: Precision | null;
+}
+
+export interface ConceptInfo extends ConceptFacts {
+  usable: boolean;
+}
+
+export interface ConceptMade extends ConceptFacts {
+  pictures: number;
+  matches: number;
+  gone: number;
+  ask: { uncertain: string[]; likely: string[] };
+}
+
+export interface ConceptExamples {
+  concept: string;
+  yes: string[];
+  no: string[];
+}
+
 export interface JobState {
   kind: string | null;
   title?: string;
@@ -102,6 +138,8 @@ export interface JobState {
   exit_code?: number | null;
   lines?: string[];
   for_s?: number;
+  /** Of a concept that was taught. */
+  result?: ConceptMade;
 }
 
 /** What is wanted for one picture; what is left out stays as it is. */

@@ -1,16 +1,19 @@
 // Review: a queue of pictures to decide about, with the keyboard or the mouse.
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { ConceptsPage } from "../concepts/page";
 import { source } from "../data";
 import { count, many } from "../format";
+import { link } from "../route";
 import type { About } from "../types";
 import { Empty, Select, Trouble } from "../ui";
 import { ApplyPanel } from "./apply";
-import { ask, chosen, keepToken, type Item, type Me, type News, type QueueInfo, SignedOut, token } from "./client";
+import { ask, chosen, type Item, type Me, type News, type QueueInfo } from "./client";
 import { ReviewPanel } from "./panel";
 import { Jobs } from "./jobs";
 import "./review.css";
-import { SignIn } from "./sign-in";
+import { SignedIn } from "./signed-in";
 
 const NEWS_MS = 3000;
 const CHOSEN: QueueInfo = { name: "chosen", title: "Pictures you chose", about: "What you selected on another page.", command: "", open: null };
@@ -36,35 +39,46 @@ export function ReviewPage(props: { query: Record<string, string>; about: About 
 }
 
 function Reviewer(props: { query: Record<string, string>; about: About }) {
-  const [me, setMe] = useState<Me | null>(null);
-  const [error, setError] = useState("");
-  const [known, setKnown] = useState(token() !== "");
-  const enter = () => {
-    ask<Me>("me").then(
-      (found) => {
-        setMe(found);
-        setError("");
-        setKnown(true);
-      },
-      (failed: Error) => {
-        if (failed instanceof SignedOut) keepToken("");
-        setKnown(!(failed instanceof SignedOut));
-        setError(failed.message);
-      },
-    );
-  };
-  useEffect(() => {
-    if (known) enter();
-  }, []);
-  const leave = () => {
-    keepToken("");
-    setMe(null);
-    setKnown(false);
-    setError("");
-  };
-  if (!known) return <SignIn error={error} onToken={(text) => { keepToken(text); enter(); }} />;
-  if (!me) return <div class="page">{error ? <Trouble text={error} /> : <p class="loading">Loading …</p>}</div>;
-  return <Queues me={me} query={props.query} about={props.about} onLeave={leave} />;
+  const concepts = props.query.view === "concepts";
+  return (
+    <SignedIn>
+      {(me, leave) => (concepts ? <Concepts me={me} onLeave={leave} /> : <Queues me={me} query={props.query} about={props.about} onLeave={leave} />)}
+    </SignedIn>
+  );
+}
+
+function Concepts(props: { me: Me; onLeave: () => void }) {
+  return (
+    <div class="page review">
+      <Head me={props.me} onLeave={props.onLeave} />
+      <Views here="concepts" />
+      <ConceptsPage />
+    </div>
+  );
+}
+
+function Head(props: { me: Me; onLeave: () => void; children?: ComponentChildren }) {
+  return (
+    <header class="review-head">
+      <h1>Review</h1>
+      <span class="note">
+        Signed in as <b>{props.me.name}</b>{" "}
+        <button class="plain" onClick={props.onLeave}>
+          Sign out
+        </button>
+      </span>
+      {props.children}
+    </header>
+  );
+}
+
+function Views(props: { here: "queues" | "concepts" }) {
+  return (
+    <nav class="tabs" aria-label="Of the review">
+      <a href={link("review")} aria-current={props.here === "queues" ? "page" : undefined}>Queues</a>
+      <a href={link("review", { view: "concepts" })} aria-current={props.here === "concepts" ? "page" : undefined}>Concepts</a>
+    </nav>
+  );
 }
 
 function Queues(props: { me: Me; query: Record<string, string>; about: About; onLeave: () => void }) {
@@ -146,18 +160,12 @@ function Queues(props: { me: Me; query: Record<string, string>; about: About; on
   const queue = listed.find((one) => one.name === name);
   return (
     <div class="page review">
-      <header class="review-head">
-        <h1>Review</h1>
-        <span class="note">
-          Signed in as <b>{props.me.name}</b>{" "}
-          <button class="plain" onClick={props.onLeave}>
-            Sign out
-          </button>
-        </span>
+      <Head me={props.me} onLeave={props.onLeave}>
         <button aria-expanded={looking} onClick={() => setLooking(!looking)}>
           {news.pending ? `Apply ${many(news.pending, "decision")} …` : "Nothing to apply"}
         </button>
-      </header>
+      </Head>
+      <Views here="queues" />
       {looking && <ApplyPanel onClose={() => setLooking(false)} onApplied={() => { setNews({ ...news, pending: 0 }); void loadQueues(); }} />}
       <div class="filters">
         <Select

@@ -1,6 +1,7 @@
 // Choosing pictures on a grid, with the mouse, the keyboard and Shift, and what to do with them.
 
 import { useRef, useState } from "preact/hooks";
+import { teachWith } from "../concepts/draft";
 import { count } from "../format";
 import type { About } from "../types";
 import { Select, cell, download } from "../ui";
@@ -85,6 +86,7 @@ export function PickedBar(props: { picked: Picked; about: About }) {
             <button onClick={save}>Save decisions</button>
           )}
           {props.about.review && <button onClick={() => reviewThese(ids)}>Review one by one</button>}
+          {props.about.review && <button onClick={() => teachWith(ids, "that you chose")}>Teach a concept</button>}
           <button onClick={props.picked.clear}>Clear</button>
         </>
       )}

@@ -131,6 +131,19 @@ def list_concepts(config: Config) -> list[dict[str, Any]]:
     ]
 
 
+def examples_of(config: Config, name: str) -> dict[str, Any]:
+    """The examples of a concept that are in the collection: `concept`, and ids `yes` and `no`.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    workspace.reading(config.layout)
+    saved, out = concept_files.read_concept(config.layout, name), ledger.withheld(config.layout)
+    sides = {"yes": saved.yes, "no": saved.no}
+    kept = {side: [one for one in ids if one not in out] for side, ids in sides.items()}
+    return {"concept": saved.name, **kept}
+
+
 def apply_concept(
     config: Config,
     name: str,

@@ -1,23 +1,26 @@
 """One long job at a time that a reviewer starts from the page: a command, in a process of its own.
 
 A process, so that training neither slows down pages nor ends them, and has the memory limits, the
-lock and the exit codes of the command line. Which commands there are is fixed here; nothing that a
-browser sends becomes part of one.
+lock and the exit codes of the command line. Which commands there are is fixed here; of what a
+browser sends, only the checked name of a concept and ids of pictures become part of one.
 """
 
 import collections
 import datetime as dt
+import json
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from naturalist.dashboard.review_report import JobState
+from naturalist.dashboard.review_report import ConceptMade, JobState
 from naturalist.errors import ConfigError
+from naturalist.studies.words.concept_files import checked_name
 
 JOBS: Mapping[str, str] = {
     "refine": "Refine the classifier",
@@ -31,6 +34,10 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "accuracy": ("review", "--from-dashboard", "--dry-run", "--accuracy"),
 }
 """The command of a job that has not the name of its command."""
+CONCEPT = "concept"
+"""The job that teaches a concept; it has a name and examples, so `start` does not know it."""
+_ASKED = 12
+"""Pictures that a taught concept asks about next."""
 _LINES = 12
 _ENDS_WITHIN_S = 5.0
 
@@ -60,31 +67,56 @@ class Jobs:
         """
         if kind not in JOBS:
             raise ConfigError(f"unknown job {kind!r}: choose from {', '.join(JOBS)}")
+        return self._begin(kind, JOBS[kind], _COMMANDS.get(kind, (kind,)), by)
+
+    def teach(self, name: str, yes: Sequence[str], no: Sequence[str], by: str) -> JobState:
+        """Make a concept or add examples to it; the state has a `result` once it is done.
+
+        Args:
+            name: of the concept.
+            yes: ids of pictures that show it.
+            no: ids of pictures that do not.
+            by: the reviewer.
+
+        Raises:
+            ConfigError: the name cannot be one of a concept, or a job is running.
+        """
+        # A checked name begins with a letter or a digit: no option can be made of it.
+        name = checked_name(name)
+        examples = (f"--yes={','.join(yes)}", f"--no={','.join(no)}")
+        words = (CONCEPT, "make", name, *examples, "--ask", str(_ASKED), "--json")
+        return self._begin(CONCEPT, f"Teach the concept {name}", words, by, has_document=True)
+
+    def _begin(
+        self, kind: str, title: str, words: Sequence[str], by: str, *, has_document: bool = False
+    ) -> JobState:
         with self._lock:
             if self._is_running():
                 raise ConfigError(f"{self._state['title']} is still running: wait, or stop it")
             self._lines.clear()
-            words = _COMMANDS.get(kind, (kind,))
+            # A document goes into a file of its own, apart from what is said meanwhile.
+            document = tempfile.TemporaryFile("w+") if has_document else None  # noqa: SIM115
             command = [sys.executable, "-m", "naturalist", *words, "-c", str(self.config)]
-            self._process = subprocess.Popen(  # noqa: S603 - our own program, a kind of JOBS
+            self._process = subprocess.Popen(  # noqa: S603 - our own program and checked words
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stdout=document or subprocess.PIPE,
+                stderr=subprocess.PIPE if document else subprocess.STDOUT,
                 text=True,
                 errors="replace",
             )
             self._began = time.monotonic()
             at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-            self._state = {"kind": kind, "title": JOBS[kind], "by": by, "at": at}
-            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+            self._state = {"kind": kind, "title": title, "by": by, "at": at}
+            heard = (self._process, document)
+            threading.Thread(target=self._listen, args=heard, daemon=True).start()
         return self.state()
 
     def state(self) -> JobState:
         """What runs or ran last, with its last lines; `exit_code` is null while it runs."""
         if self._process is None:
             return {"kind": None, "jobs": dict(JOBS)}
-        return {
+        state: JobState = {
             "kind": self._state["kind"],
             "title": self._state["title"],
             "by": self._state["by"],
@@ -94,6 +126,9 @@ class Jobs:
             "lines": list(self._lines),
             "for_s": round(self._state.get("for_s", time.monotonic() - self._began), 1),
         }
+        if "result" in self._state:
+            state["result"] = self._state["result"]
+        return state
 
     def stop(self) -> JobState:
         """Interrupt what runs, as Ctrl-C does; what is finished is kept."""
@@ -115,9 +150,25 @@ class Jobs:
     def _is_running(self) -> bool:
         return self._process is not None and "exit_code" not in self._state
 
-    def _listen(self, process: "subprocess.Popen[str]") -> None:
-        if process.stdout is not None:
-            with process.stdout as lines:
+    def _listen(self, process: "subprocess.Popen[str]", document: IO[str] | None) -> None:
+        said = process.stderr or process.stdout
+        if said is not None:
+            with said as lines:
                 self._lines.extend(line.rstrip() for line in lines if line.strip())
-        for_s = time.monotonic() - self._began
-        self._state |= {"exit_code": process.wait(), "for_s": for_s}
+        code, for_s = process.wait(), time.monotonic() - self._began
+        if document is not None:
+            with document:
+                self._take(document)
+        self._state |= {"exit_code": code, "for_s": for_s}
+
+    def _take(self, document: IO[str]) -> None:
+        """Keep what a concept's document says; of an error, its message."""
+        document.seek(0)
+        try:
+            found = json.load(document)
+        except json.JSONDecodeError:
+            return
+        if found["ok"]:
+            self._state["result"] = {key: found[key] for key in ConceptMade.__annotations__}
+        else:
+            self._lines.append(found["error"]["message"])

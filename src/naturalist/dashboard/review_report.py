@@ -161,8 +161,72 @@ class Answer(TypedDict):
     pending: int
 
 
+class ConceptMeasures(TypedDict):
+    """What cross-validation says of a concept; see `ConceptQuality`."""
+
+    average_precision: float
+    above: float
+    threshold: float
+    recall: float
+    drawn_share: float
+
+
+class Precision(TypedDict):
+    """Share of right ones among the answers about matches, with its 90 % interval."""
+
+    share: float
+    answers: int
+    interval_90: list[float]
+
+
+class ConceptFacts(TypedDict):
+    """A concept: how many examples and counter-examples it has, and how good it is."""
+
+    concept: str
+    yes: int
+    no: int
+    made_at: str
+    backbone: str
+    threshold: float
+    cross_validation: ConceptMeasures | None
+    precision: Precision | None
+
+
+class ConceptInfo(ConceptFacts):
+    """A concept of the workspace; `usable` if it is for the vectors that are there now."""
+
+    usable: bool
+
+
+class Questions(TypedDict):
+    """Pictures whose answers would tell most: near the border, and drawn from the matches."""
+
+    uncertain: list[str]
+    likely: list[str]
+
+
+class ConceptMade(ConceptFacts):
+    """What teaching a concept led to; `gone` examples are no longer in the collection."""
+
+    pictures: int
+    matches: int
+    gone: int
+    ask: Questions
+
+
+class ConceptExamples(TypedDict):
+    """The examples and counter-examples of a concept that are in the collection."""
+
+    concept: str
+    yes: list[str]
+    no: list[str]
+
+
 class JobState(TypedDict):
-    """What runs or ran last: only `kind`, null, and `jobs` where nothing did."""
+    """What runs or ran last: only `kind`, null, and `jobs` where nothing did.
+
+    `result` is there when a concept was taught.
+    """
 
     kind: str | None
     jobs: dict[str, str]
@@ -172,3 +236,4 @@ class JobState(TypedDict):
     exit_code: NotRequired[int | None]
     lines: NotRequired[list[str]]
     for_s: NotRequired[float]
+    result: NotRequired[ConceptMade]

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from naturalist.curation import concepts
 from naturalist.curation.reviewing import applying
 from naturalist.curation.reviewing.history import Entry, NothingToUndo, Outdated
 from naturalist.curation.reviewing.queues import Item
@@ -24,13 +25,12 @@ from naturalist.progress import Silent
 TOKEN_HEADER = "x-reviewer-token"  # noqa: S105
 MAX_BODY_BYTES = 8_000_000
 MAX_PICTURES = 10_000
+MAX_EXAMPLES = 1_000
+"""Examples of a concept at once: they are words of a command, which has a longest one."""
 
-Key = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^([A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}|sha256:[0-9a-f]{64})$"
-    ),
-]
+_PIC_ID = "[A-Za-z][A-Za-z0-9_-]{0,63}_id_[1-9][0-9]{0,8}"
+PicId = Annotated[str, StringConstraints(pattern=rf"^{_PIC_ID}$")]
+Key = Annotated[str, StringConstraints(pattern=rf"^({_PIC_ID}|sha256:[0-9a-f]{{64}})$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Tag = Annotated[str, StringConstraints(pattern=r"^\w[\w.+-]{0,39}$")]
 
@@ -71,6 +71,14 @@ class Start(_Body):
     kind: str = Field(max_length=40)
 
 
+class Teach(_Body):
+    """Examples of a concept: pictures that show it, and pictures that do not."""
+
+    name: str = Field(max_length=64)
+    yes: list[PicId] = Field(max_length=MAX_EXAMPLES)
+    no: list[PicId] = Field(max_length=MAX_EXAMPLES)
+
+
 class Nothing(_Body):
     """No more than the address says."""
 
@@ -104,6 +112,7 @@ def add_review(app: FastAPI, reviewing: Reviewing) -> None:
     _add_reading(app, reviewing, Annotated[str, Depends(reviewer)])
     _add_writing(app, reviewing, Annotated[str, Depends(reviewer)])
     _add_jobs(app, reviewing, Annotated[str, Depends(reviewer)])
+    _add_concepts(app, reviewing, Annotated[str, Depends(reviewer)])
 
 
 def _add_errors(app: FastAPI, reviewing: Reviewing) -> None:
@@ -208,6 +217,22 @@ def _add_jobs(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
     async def stop(request: Request, by: who) -> Any:
         await _body(request, Nothing)
         return JSON(await run_in_threadpool(reviewing.jobs.stop))
+
+
+def _add_concepts(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
+    @app.get("/api/review/concepts")
+    def listed(by: who) -> Any:
+        return JSON(concepts.list_concepts(reviewing.config))
+
+    @app.get("/api/review/concepts/{name}")
+    def examples(by: who, name: Annotated[str, Path(max_length=64)]) -> Any:
+        return JSON(concepts.examples_of(reviewing.config, name))
+
+    @app.post("/api/review/concepts")
+    async def teach(request: Request, by: who) -> Any:
+        body = await _body(request, Teach)
+        start = reviewing.jobs.teach
+        return JSON(await run_in_threadpool(start, body.name, body.yes, body.no, by))
 
 
 def _apply(reviewing: Reviewing, by: str, body: Apply) -> dict[str, Any]:

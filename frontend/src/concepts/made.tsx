@@ -1,0 +1,47 @@
+// What a concept is like after it was taught, in words.
+
+import { many, count, share } from "../format";
+import { link } from "../route";
+import type { ConceptFacts, ConceptMade } from "../review/client";
+
+export function Measures({ of }: { of: ConceptFacts }) {
+  const { cross_validation: measured, precision } = of;
+  return (
+    <>
+      <li>
+        {measured
+          ? `Examples that were held out score higher than ${share(measured.above)} of pictures drawn at random; ${share(measured.recall, 0)} of them match.`
+          : "Give at least three examples to learn how good it is."}
+      </li>
+      {precision && (
+        <li>
+          {share(precision.share, 0)} of {count(precision.answers)} matches that you were asked about are right (90 % interval {share(precision.interval_90[0], 0)} to {share(precision.interval_90[1], 0)}).
+        </li>
+      )}
+    </>
+  );
+}
+
+export function Made(props: { made: ConceptMade; onShow: () => void; onReview: () => void }) {
+  const { made } = props;
+  return (
+    <section class="card" aria-label={`The concept ${made.concept}`}>
+      <h2>{made.concept}</h2>
+      <ul class="plain-list">
+        <li>
+          Saved with {many(made.yes, "example")} and {many(made.no, "counter-example")}: <b>{many(made.matches, "picture")} of {count(made.pictures)} match.</b>
+        </li>
+        <Measures of={made} />
+        {made.gone > 0 && <li>{many(made.gone, "example")} no longer count: they are not in the collection any more.</li>}
+      </ul>
+      <div class="actions">
+        <button onClick={props.onShow}>Show its pictures</button>
+        <a class="button" href={link("map", { w: `"${made.concept}"` })}>On the map</a>
+        <button onClick={props.onReview}>Review its pictures one by one</button>
+      </div>
+      <p class="note">
+        Search finds it by its name. <code>naturalist concept apply "{made.concept}"</code> writes the score of every picture.
+      </p>
+    </section>
+  );
+}
