@@ -21,6 +21,7 @@ from naturalist.curation.reviewing import people
 from naturalist.curation.reviewing.history import History
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.dashboard.collection import open_workspace
+from naturalist.studies.words.concept_files import read_concepts
 
 TRIED_WITHIN_MS = 120_000
 KILLED_BEFORE_ANSWERING = """
@@ -273,6 +274,34 @@ def test_several_selected_pictures_become_one_decision(browser: Browser, server:
         page.get_by_role("link", name="Review").click()
         page.get_by_role("button", name=re.compile("Undo decision 1 ")).click()
         assert server.wait_for(2).pending() == {}
+
+
+def test_a_concept_is_taught_by_clicking_and_asks_what_would_tell_most(
+    browser: Browser, server: Server, axe: str
+) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        page = visit.page
+        page.goto(f"{server.origin}#/pictures?category=human&outcome=accepted")
+        page.get_by_role("button", name="Select this page").click()
+        page.get_by_role("button", name="Teach a concept").click()
+        page.get_by_label("Name of the concept").fill("Face")
+        page.locator(".mark button").first.focus()
+        for key in "yyyn":
+            page.keyboard.press(key)
+        # Answers that are not taught yet outlive a page that is loaded again.
+        page.reload()
+        expect(page.locator(".picked-bar strong")).to_have_text("3 yes, 1 no")
+        assert axe_violations(page, axe) == []
+        page.get_by_role("button", name="Teach", exact=True).click()
+        made = page.get_by_role("region", name="The concept face")
+        expect(made).to_contain_text("3 examples and 1 counter-example", timeout=TRIED_WITHIN_MS)
+        asked = page.get_by_role("region", name="Answer these next").locator(".mark button")
+        asked.first.click()
+        expect(page.locator(".picked-bar strong")).to_have_text("1 yes, 0 no")
+        assert axe_violations(page, axe) == []
+        shot(page, "concepts")
+        visit.check()
+    assert len(read_concepts(server.config.layout)["face"].yes) == 3
 
 
 def test_the_grid_is_sorted_and_sized_and_is_read_only_without_review(visit: Visit) -> None:

@@ -1,5 +1,7 @@
 // A curve in the unit square: reliability, accuracy against coverage.
 
+import { decimal } from "../format";
+
 /** More spots than this are a line alone. */
 const MARKED = 20;
 
@@ -33,7 +35,7 @@ export function Curve(props: {
             <line class="grid" x1={x(0)} x2={x(1)} y1={y(low + t * (1 - low))} y2={y(low + t * (1 - low))} />
             <text class="tick" x={x(t)} y={h - below + 16}>{`${100 * t}`}</text>
             <text class="tick left" x={left - 6} y={y(low + t * (1 - low)) + 4}>
-              {`${Math.round(100 * (low + t * (1 - low)))}`}
+              {decimal(100 * (low + t * (1 - low)), 1)}
             </text>
           </g>
         ))}

@@ -47,7 +47,7 @@ export function ConceptsPage() {
   const current = known?.find((one) => one.concept === draft.name);
 
   return (
-    <>
+    <div class="concepts">
       <p class="note">A concept is a word that you teach: say which pictures show it. Search, columns and names of clusters know it afterwards.</p>
       {known && known.length > 0 && (
         <nav class="chips" aria-label="Concepts">
@@ -98,7 +98,7 @@ export function ConceptsPage() {
         {yes.length + no.length > 0 && <button onClick={() => change({ marks: {} })}>Forget these answers</button>}
         <p class="panel-message" role="status">{training.job && <TrainingState job={training.job} />}</p>
       </section>
-    </>
+    </div>
   );
 }
 
@@ -173,12 +173,12 @@ function Look(props: { onFound: (ids: string[], from: string) => void }) {
     if (found.length) props.onFound(found, `found for ${query}`);
   };
   return (
-    <form class="field grow" role="search" onSubmit={(e) => { e.preventDefault(); void look(); }}>
+    <form role="search" onSubmit={(e) => { e.preventDefault(); void look(); }}>
       <label class="field">
         <span>Look for pictures to mark, by words, id or path</span>
         <input type="search" value={text} onInput={(e) => setText(e.currentTarget.value)} />
       </label>
-      <span role="status">{message}</span>
+      {message && <p class="note" role="status">{message}</p>}
     </form>
   );
 }

@@ -6,7 +6,7 @@ import type { Screen } from "./picking";
 const STEPS = 65536;
 const MOST_GROUPS = 500;
 const FROM_AFAR = 14;
-const LETTER = 7.6;
+const LETTER = 8.2;
 const HEIGHT = 20;
 
 export interface Anchor {
@@ -57,6 +57,8 @@ export function anchorsOf(positions: Uint16Array, dims: number, codes: ArrayLike
     .sort((a, b) => b.size - a.size);
 }
 
+const within = (at: number, margin: number, size: number) => Math.max(margin, Math.min(size - margin, at));
+
 /** The names that find room on the screen, those of large groups first; more of them from near by. */
 export function placeNames(anchors: Anchor[], view: View, screen: Screen, nearer: number): Name[] {
   const m = view.matrix;
@@ -68,8 +70,10 @@ export function placeNames(anchors: Anchor[], view: View, screen: Screen, nearer
     const x = (((m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / depth + 1) / 2) * screen.width;
     const y = ((1 - (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / depth) / 2) * screen.height;
     const half = (text.length * LETTER) / 2 + 4;
-    if (x < half || x > screen.width - half || y < HEIGHT || y > screen.height - HEIGHT) continue;
-    if (kept.every((other) => Math.abs(other.x - x) > other.half + half || Math.abs(other.y - y) > HEIGHT)) kept.push({ text, x, y, half });
+    if (x < 0 || x > screen.width || y < 0 || y > screen.height) continue;
+    // A group at the edge of the screen has its name inside of it.
+    const [inX, inY] = [within(x, half, screen.width), within(y, HEIGHT, screen.height)];
+    if (kept.every((other) => Math.abs(other.x - inX) > other.half + half || Math.abs(other.y - inY) > HEIGHT)) kept.push({ text, x: inX, y: inY, half });
   }
   return kept.map(({ text, x, y }) => ({ text, x, y }));
 }

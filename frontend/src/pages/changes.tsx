@@ -18,7 +18,9 @@ export function ChangesPage(props: { query: Record<string, string> }) {
       <Shown of={found}>
         {({ snapshots }) =>
           snapshots.length < 2 ? (
-            <Empty what="Changes are shown between two snapshots; there are fewer." command="naturalist run" />
+            <Empty what="There is only one snapshot so far. When a second one is published, this page shows what came, left and was relabelled between them.">
+              <p><code>naturalist run</code></p>
+            </Empty>
           ) : (
             <Timeline snapshots={snapshots} query={props.query} />
           )

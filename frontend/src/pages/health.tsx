@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { Bars, Stacks } from "../charts/bars";
 import { Trend } from "../charts/trend";
-import { count, day, decimal, duration, moment, money, share, size, words } from "../format";
+import { count, day, decimal, duration, many, moment, money, share, size, words } from "../format";
 import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
@@ -82,6 +82,8 @@ function Headline({ doc }: { doc: HealthDoc }) {
   );
 }
 
+const USUALLY = 3;
+
 function Stages({ doc }: { doc: HealthDoc }) {
   const last = doc.runs[doc.runs.length - 1];
   if (!last) {
@@ -106,9 +108,12 @@ function Stages({ doc }: { doc: HealthDoc }) {
       facts ? (name === "analyse" ? studies(facts) : summary(facts)) : "",
     ];
   });
+  // Nothing is usual after one run.
+  const usual = rows.some((row) => row[USUALLY]);
+  const kept = <T,>(row: T[]) => (usual ? row : row.filter((_, k) => k !== USUALLY));
   return (
     <Card title="Stages of the last run" note={last.error ?? undefined} wide>
-      <Table caption="Stages of the last run" head={["stage", "state", "took", "usually", "what it did"]} rows={rows} numeric={[2, 3]} />
+      <Table caption="Stages of the last run" head={kept(["stage", "state", "took", "usually", "what it did"])} rows={rows.map(kept)} numeric={usual ? [2, USUALLY] : [2]} />
     </Card>
   );
 }
@@ -123,17 +128,17 @@ function median(values: number[]): number {
 }
 
 const PHRASES: Record<string, (value: number) => string> = {
-  pictures: (n) => `${count(n)} pictures`,
+  pictures: (n) => many(n, "picture"),
   refused: (n) => `${count(n)} refused`,
   shards: (n) => `${count(n)} files of features`,
-  rows: (n) => `${count(n)} rows`,
-  written: (n) => `${count(n)} tables written`,
-  checked: (n) => `${count(n)} files checked`,
-  hard: (n) => `${count(n)} errors`,
-  soft: (n) => `${count(n)} warnings`,
-  files: (n) => `${count(n)} files in the snapshot`,
-  size_bytes: (n) => `${size(n)} in all`,
-  sent_files: (n) => `${count(n)} files sent`,
+  rows: (n) => many(n, "row"),
+  written: (n) => `${many(n, "table")} written`,
+  checked: (n) => `${many(n, "file")} checked`,
+  hard: (n) => many(n, "error"),
+  soft: (n) => many(n, "warning"),
+  files: (n) => `${many(n, "file")} in the snapshot`,
+  size_bytes: (n) => `which has ${size(n)}`,
+  sent_files: (n) => `${many(n, "file")} sent`,
   sent_bytes: (n) => `${size(n)} sent`,
   mended_files: (n) => `${count(n)} files mended`,
   mended: (n) => `${count(n)} mended`,

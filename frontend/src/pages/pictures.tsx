@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, source } from "../data";
 import { OwnPicture, Upload, useDropped } from "../dropped";
-import { count, size, words } from "../format";
+import { count, many, size, words } from "../format";
 import { useJson } from "../load";
 import { PickedBar, type Picked, usePicked } from "../review/picking";
 import { link, remember } from "../route";
@@ -329,10 +329,12 @@ function Duplicates() {
         {(doc) =>
           doc === null ? (
             <Empty what="Near duplicates have not been looked for yet." command="naturalist duplicates" />
+          ) : !doc.of ? (
+            <Empty what="No two pictures of the collection are near duplicates." />
           ) : (
             <>
               <p class="note">
-                {count(doc.pictures)} pictures in {count(doc.of)} groups, the largest first.
+                {count(doc.pictures)} pictures in {many(doc.of, "group")}, the largest first.
               </p>
               {doc.groups.map((group) => (
                 <Card title={group.group} note={`${group.members.length} pictures`}>
@@ -343,10 +345,12 @@ function Duplicates() {
                   </div>
                 </Card>
               ))}
-              <nav class="pager" aria-label="Pages">
-                <button disabled={!offset} onClick={() => setOffset(offset - 20)}>Previous</button>
-                <button disabled={offset + 20 >= doc.of} onClick={() => setOffset(offset + 20)}>Next</button>
-              </nav>
+              {doc.of > 20 && (
+                <nav class="pager" aria-label="Pages">
+                  <button disabled={!offset} onClick={() => setOffset(offset - 20)}>Previous</button>
+                  <button disabled={offset + 20 >= doc.of} onClick={() => setOffset(offset + 20)}>Next</button>
+                </nav>
+              )}
             </>
           )
         }
