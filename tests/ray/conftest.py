@@ -1,6 +1,6 @@
 """Collections of real photos, and what a run without a cluster makes of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -47,11 +47,9 @@ def write_photos(folder: Path, sources: Sources, more: str = "") -> Collection:
     )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def with_workers_everywhere() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def use_workers(with_workers: None) -> None:
     """Commands start workers, as they do for people."""
-    with mock.patch.object(inline_work, "USES_WORKERS", True):
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -63,5 +61,6 @@ def wanted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Wanted:
         "animal": {"zoo": take(photos, "animal", 200, folder / "zoo")},
     }
     collection = write_photos(folder / "collection", sources)
-    collection.run()
+    with mock.patch.object(inline_work, "USES_WORKERS", True):
+        collection.run()
     return Wanted(sources, collection.tables(), collection.outcomes())
