@@ -133,7 +133,7 @@ def test_a_client_that_hangs_is_given_up(tmp_path: Path) -> None:
 def test_a_package_without_the_expected_pictures_is_replaced(tmp_path: Path) -> None:
     archive = npm_package(tmp_path / "tabler.tgz", faces=0)
     found = build_demo_pictures(tmp_path, clients=npm_that_copies(tmp_path, archive))
-    assert "holds no pictures of human" in found.notes[1]
+    assert "contains no pictures of human" in found.notes[1]
 
 
 @needs_photos
@@ -187,12 +187,12 @@ def test_own_pictures_need_a_folder_with_a_folder_in_it(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is not a folder"):
         build_demo_pictures(tmp_path / "demo", photos=tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="has no folders in it"):
+    with pytest.raises(ConfigError, match="has no subfolders"):
         build_demo_pictures(tmp_path / "demo", photos=tmp_path / "empty")
 
 
 def test_an_own_folder_whose_name_fits_no_category_is_named(tmp_path: Path) -> None:
     for name in ("plant", "my animals"):
         (tmp_path / name).mkdir()
-    with pytest.raises(ConfigError, match="'my animals' cannot give its name"):
+    with pytest.raises(ConfigError, match="'my animals' cannot be the name"):
         build_demo_pictures(tmp_path / "demo", photos=tmp_path)

@@ -274,5 +274,5 @@ def test_a_champion_answers_with_the_new_name_of_a_category(
     assert naturalist("run", *where, "-q", "--accept-failures").code == 0
     refined = naturalist("refine", *where, "--json", "-q")
     assert refined.code == 0, refined.err
-    assert "does not know" not in refined.json["reason"]
+    assert "no longer knows" not in refined.json["reason"]
     assert refined.json["comparison"]["pictures"] > 0

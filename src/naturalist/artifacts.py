@@ -56,11 +56,11 @@ def storage_errors(what: str) -> Iterator[None]:
         if error.errno in _NO_SPACE:
             raise StorageFull(
                 f"no space left while writing {what}: free some space and run the same command "
-                "again; what was finished is kept"
+                "again; finished work is kept"
             ) from error
         raise WorkspaceError(
             f"cannot write {what} ({error.strerror or error}): check the drive and its "
-            "permissions and run the same command again; what was finished is kept"
+            "permissions and run the same command again; finished work is kept"
         ) from error
 
 
@@ -98,7 +98,7 @@ def raise_if_machine(error: OSError) -> None:
 
 
 MEMORY_ADVICE = (
-    "Nothing was written down about the picture, and what was finished is kept. Run the same "
+    "Nothing was recorded about the picture, and finished work is kept. Run the same "
     "command again with more memory, a higher limit (ulimit -v, the container's) or fewer "
     "workers (extract.workers); or lower limits.max_whole_pixels, which refuses larger pictures"
 )

@@ -328,7 +328,7 @@ def relabelled(known: Categories, labels: Mapping[str, int]) -> Categories:
         if holder != one.name:
             raise ConfigError(
                 f"{holder!r} and {one.name!r} would both have label {one.label}: change both "
-                f"at once, as in  naturalist category relabel {one.name} {one.label} "
+                f"at once, as in `naturalist category relabel {one.name} {one.label} "
                 f"{holder} N"
             )
     return result
@@ -351,7 +351,7 @@ def restored(known: Categories, name: str) -> Categories:
     if holder is not None:
         raise ConfigError(
             f"{name!r} has label {one.label}, which {holder.name!r} has now: relabel that "
-            f"category first, as in  naturalist category relabel {holder.name} N"
+            f"category first, as in `naturalist category relabel {holder.name} N`"
         )
     return known.changed(replace(one, retired_at=None))
 
@@ -360,8 +360,8 @@ def all_retired_message(known: Categories) -> str:
     """What to do where every category is retired."""
     names = ", ".join(one.name for one in known.known)
     return (
-        f"every category is retired ({names}), so there is no picture to work on: take one back "
-        f"with  naturalist category restore {known.known[0].name}  and then  naturalist run"
+        f"every category is retired ({names}), so there are no pictures to work on: restore one "
+        f"with `naturalist category restore {known.known[0].name}`, then run `naturalist run`"
     )
 
 

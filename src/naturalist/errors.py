@@ -114,7 +114,7 @@ class MissingExtra(NaturalistError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"{package} is needed for this and is not installed: "
-            f"run  pip install 'naturalist[{extra}]'"
+            f"run `pip install 'naturalist[{extra}]'`"
         )
         self._missing = (package, extra)
 

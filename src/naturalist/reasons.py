@@ -118,13 +118,13 @@ _MEANINGS = {
     Reason.METADATA_TOO_LARGE: "Embedded text or metadata unpacks to an unsafe size.",
     Reason.TOO_MANY_SCANS: "A JPEG with more scans than limits.max_scans; refused before decoding.",
     Reason.DAMAGED: "Part of the JPEG is missing or corrupt, and limits.damaged is refuse.",
-    Reason.SPECIAL_FILE: "A pipe, a socket or a device, or a link in an archive: never opened.",
+    Reason.SPECIAL_FILE: "A pipe, a socket or a device, or a link in an archive; never opened.",
     Reason.BROKEN_LINK: "A link whose target does not exist.",
     Reason.LINK_LEAVES_SOURCE: (
-        "A symbolic link to a file or a folder outside of the source: not followed."
+        "A symbolic link to a file or folder outside the source; not followed."
     ),
     Reason.LINK_TO_FOLDER: (
-        "A symbolic link to a folder of the same source, whose files are read there."
+        "A symbolic link to a folder in the same source, whose files are read there."
     ),
     Reason.PERMISSION_DENIED: "You have no permission to read the file or folder.",
     Reason.READ_ERROR: "The operating system failed to read the file.",
@@ -135,7 +135,9 @@ _MEANINGS = {
     Reason.ARCHIVE_ENCRYPTED: "The archive member is encrypted.",
     Reason.ARCHIVE_TOO_DEEP: "An archive inside archives deeper than limits.max_archive_depth.",
     Reason.ARCHIVE_TOO_LARGE: "The archive unpacks to more than limits.max_archive_bytes.",
-    Reason.ARCHIVE_RATIO: "It unpacks to more than limits.max_archive_ratio times its packed size.",
+    Reason.ARCHIVE_RATIO: (
+        "It unpacks to more than limits.max_archive_ratio times its compressed size."
+    ),
     Reason.ARCHIVE_TOO_MANY_MEMBERS: "More members than limits.max_archive_members.",
     Reason.UNSUPPORTED_ARCHIVE: (
         "An unsupported archive, part of an archive or archive member (RAR, split archives): "

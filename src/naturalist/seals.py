@@ -67,8 +67,8 @@ def read(layout: Layout) -> dict[str, Seal]:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WorkspaceError(
-            f"{layout.seals} is damaged ({error!r}): remove it; the next run makes it again, and "
-            "takes the files of studies for what they are then"
+            f"{layout.seals} is damaged ({error!r}): delete it; the next run creates it again and "
+            "trusts the files of studies as they are then"
         ) from error
 
 

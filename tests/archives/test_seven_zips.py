@@ -77,14 +77,14 @@ def test_an_archive_that_was_cut_short_is_broken(tmp_path: Path):
     found, error = walk(seven_zip_of(FILES)[:-9], tmp_path)
     assert found == []
     assert error.reason == "archive_broken"
-    assert "cut short" in error.detail
+    assert "incomplete" in error.detail
 
 
 def test_a_piece_of_a_split_archive_says_how_to_join_it(tmp_path: Path):
     found, error = walk(seven_zip_of(FILES)[:-9], tmp_path, name=b"photos.7z.001")
     assert found == []
     assert error.reason == "unsupported_archive"
-    assert "join the pieces" in error.detail
+    assert "join the parts" in error.detail
 
 
 def test_a_self_extracting_archive_is_read(tmp_path: Path):

@@ -92,7 +92,7 @@ def test_both_ends_of_a_split_zip_are_pieces_whatever_they_are_called(tmp_path: 
     for data, name in ((first, b"photos.z01"), (first, b"first"), (last, b"photos.zip")):
         found, error = walk(data, tmp_path, name=name)
         assert (found, error.reason) == ([], "unsupported_archive")
-        assert "join the pieces" in error.detail
+        assert "join the parts" in error.detail
 
 
 def test_a_self_extracting_zip_is_read(tmp_path: Path):

@@ -241,7 +241,7 @@ class TestDamage:
     def test_a_download_that_was_cut_short_says_so(self, tmp_path: Path):
         found, error = walk(zip_of(FILES)[:-30], tmp_path)
         assert (found, error.reason) == ([], Reason.ARCHIVE_BROKEN)
-        assert "cut short" in error.detail
+        assert "incomplete" in error.detail
 
     def test_a_directory_damaged_in_the_middle_ends_the_walk_after_what_could_be_read(
         self, tmp_path: Path
@@ -268,7 +268,7 @@ class TestDamage:
         archive[-18] = 3
         _, error = walk(bytes(archive), tmp_path)
         assert error.reason is Reason.UNSUPPORTED_ARCHIVE
-        assert "join the pieces" in error.detail
+        assert "join the parts" in error.detail
 
 
 def overlapping(count: int) -> bytes:

@@ -64,7 +64,7 @@ def test_a_new_commit_brings_what_changed(hub: Hub, tmp_path: Path) -> None:
 
 def test_refusals_of_the_hub_say_what_to_do(hub: Hub, tmp_path: Path) -> None:
     hub.gated.add(HANDLE)
-    with pytest.raises(StoreError, match="accepted its rules"):
+    with pytest.raises(StoreError, match="accepted its terms"):
         fetch(tmp_path)
     hub.sets.clear()
     with pytest.raises(StoreError, match="no data set org/birds"):

@@ -122,5 +122,5 @@ def test_mistakes_are_said_before_anything_is_fetched(
     assert naturalist(*FETCH, "--release").code == 2
     wrong = naturalist("sources", "fetch", "104-flowers", "--ingest", "-c", ".")
     assert wrong.code == 2
-    assert "no source of the configuration has the path" in wrong.err
+    assert "the configuration has no source with the path" in wrong.err
     assert host.asked == []

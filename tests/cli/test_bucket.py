@@ -31,8 +31,8 @@ def on_bucket(naturalist: Naturalist, s3_options: S3Options) -> Iterator[Command
 def test_create_says_what_was_made_and_what_the_server_does_not_know(on_bucket: Command) -> None:
     made = on_bucket("create", f"s3://{NEW}")
     assert made.code == 0
-    assert f"made {NEW}: the mark, versioning, default encryption, stale uploads" in made.out
-    assert "does not know: public access blocked" in made.out
+    assert f"created {NEW}: the mark, versioning, default encryption, stale uploads" in made.out
+    assert "not supported by the server: public access blocked" in made.out
     assert f'url = "s3://{NEW}/PREFIX"' in made.out
 
 
@@ -46,7 +46,7 @@ def test_create_twice_changes_nothing(on_bucket: Command) -> None:
     on_bucket("create", NEW)
     again = on_bucket("create", NEW)
     assert again.code == 7
-    assert "exists already: nothing was changed" in again.err
+    assert "already exists: nothing was changed" in again.err
 
 
 def test_delete_of_a_full_bucket_shows_what_would_go_and_how_to_confirm(
@@ -78,7 +78,7 @@ def test_policy_opens_and_shuts_what_audit_then_finds(
     opened = on_bucket("audit", NEW, "--json").json
     assert opened["is_public"]
     assert opened["anonymous_can_read"]
-    assert "readers are now nobody but the owner" in on_bucket("policy", NEW, "--revoke").out
+    assert "readers are now only the owner" in on_bucket("policy", NEW, "--revoke").out
     assert not on_bucket("audit", NEW, "--json").json["is_public"]
 
 
@@ -143,7 +143,7 @@ def test_audit_tells_what_is_there_and_what_it_costs(
         "public +no",
         "anybody can read +no",
         "opened by +nothing",
-        "public access blocked +the server does not know of it",
+        "public access blocked +not supported by the server",
         "versioning +yes",
         "encryption +AES256",
         "a month +about 5.00",

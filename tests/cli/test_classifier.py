@@ -62,7 +62,7 @@ def _nearest_need_the_same_network(
     path.write_bytes(kept[0])
     receipt.write_bytes(kept[1])
     assert not ended.json["rows"][0].get("nearest")
-    assert "another network" in ended.err
+    assert "different networks" in ended.err
 
 
 def _models(naturalist: Naturalist, place: tuple[str, str], name: str, folder: Path) -> None:

@@ -58,7 +58,7 @@ def test_pull_with_json_prints_one_document(
     [
         (["--categories", "tree"], 2, "choose from animal, plant"),
         (["--formats", "xlsx"], 2, "choose from csv, parquet"),
-        (["--snapshot", "000009"], 7, "there is no snapshots/000009.json"),
+        (["--snapshot", "000009"], 7, "has no snapshots/000009.json"),
         (["--jobs", "0"], 2, "see --help"),
     ],
 )
@@ -127,7 +127,7 @@ def test_verify_of_a_url_reads_everything_back(
 ) -> None:
     done = naturalist("verify", on_s3.url, *endpoint(on_s3))
     assert done.code == 0
-    assert "read back, 0 not as published" in done.out
+    assert "read back, 0 differ from the snapshot" in done.out
     quick = naturalist("verify", on_s3.url, "--quick", "--json", *endpoint(on_s3))
     assert quick.code == 0
     assert quick.json["passed"]
@@ -143,7 +143,7 @@ def test_verify_names_what_is_not_as_published_and_ends_with_4(
     done = naturalist("verify", local.url)
     assert done.code == 4
     assert file.key in done.out
-    assert "1 not as published" in done.out
+    assert "1 differ from the snapshot" in done.out
     as_json = naturalist("verify", local.url, "--json", "-q")
     assert as_json.code == 4
     assert [one["fault"] for one in as_json.json["findings"]] == ["sha256"]

@@ -98,7 +98,7 @@ def test_a_signal_ends_with_130_and_says_that_the_work_is_kept(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert end(lambda: os.kill(os.getpid(), number)) == 130
-    assert "what was finished is kept" in capsys.readouterr().err
+    assert "finished work is kept" in capsys.readouterr().err
 
 
 def test_a_file_name_in_a_message_cannot_write_on_the_terminal(

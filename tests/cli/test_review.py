@@ -39,7 +39,7 @@ def test_open_questions_are_written_answered_and_followed(
     assert told["rows"] == []
     status = naturalist("status", "-c", str(workspace), "--json").json["categories"]
     assert (status["plant"]["accepted"], status["animal"]["duplicates"]) == (3, 1)
-    assert "1 of which hold already" in naturalist("review", str(path), "-c", str(workspace)).out
+    assert "1 already in effect" in naturalist("review", str(path), "-c", str(workspace)).out
 
 
 def test_all_conflicts_of_two_sources_are_decided_at_once(
@@ -48,8 +48,8 @@ def test_all_conflicts_of_two_sources_are_decided_at_once(
     pair = ("--conflicts", "plant/photos", "animal/photos", "--keep", "animal")
     ended = naturalist("review", "-c", str(workspace), *pair)
     assert ended.code == 0
-    assert "1 decisions, 0 of which hold already" in ended.out
-    assert "naturalist run  makes the tables of it" in ended.out
+    assert "1 decisions, 0 already in effect" in ended.out
+    assert "run `naturalist run` to update the tables" in ended.out
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_a_concept_is_made_listed_shown_searched_applied_improved_and_dropped(
     [
         (("../up", "--yes", "plant_id_1,plant_id_2"), "cannot name a concept"),
         (("owl", "--yes", "plant_id_1"), "at least 2"),
-        (("owl", "--yes", "plant_id_1,plant_id_2", "--no", "plant_id_1"), "name it once"),
+        (("owl", "--yes", "plant_id_1,plant_id_2", "--no", "plant_id_1"), "remove it from one"),
         (("owl", "--yes", "plant_id_1,plant_id_999999"), "plant_id_999999"),
     ],
 )

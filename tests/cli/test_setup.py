@@ -182,4 +182,4 @@ def test_a_folder_whose_name_is_no_text_is_refused(naturalist: Naturalist, tmp_p
 def test_demo_photos_in_odd_folders_make_a_collection(
     naturalist: Naturalist, tmp_path: Path
 ) -> None:
-    refused(naturalist("demo", str(tmp_path / "d"), "--photos", str(tmp_path)), "no folders")
+    refused(naturalist("demo", str(tmp_path / "d"), "--photos", str(tmp_path)), "no subfolders")

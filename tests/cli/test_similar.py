@@ -37,7 +37,7 @@ def test_similar_works_while_somebody_else_writes(naturalist: Naturalist, photo_
     with workspace.writing(config):
         ended = naturalist("similar", "plant_id_1", "-c", str(photo_copy))
     assert ended.code == 0, ended.err
-    assert "as it is" in ended.err
+    assert "existing index" in ended.err
 
 
 @pytest.mark.parametrize("name", ["plant_id_99999", "nobody"])

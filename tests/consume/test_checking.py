@@ -86,7 +86,7 @@ def test_an_older_snapshot_can_be_verified(local: PublishedCollection) -> None:
 def test_a_snapshot_that_was_changed_is_not_believed(local: PublishedCollection) -> None:
     path = Path(local.url) / "snapshots/000001.json"
     path.write_text(path.read_text().replace("tiny", "tony"))
-    with pytest.raises(StoreError, match="changed after it was published"):
+    with pytest.raises(StoreError, match="changed after publishing"):
         consume.check_published(local.store)
 
 

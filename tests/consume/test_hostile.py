@@ -71,7 +71,7 @@ def test_a_file_of_the_user_is_never_replaced(
     mine = here / name
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(ConfigError, match="no earlier pull brought it"):
+    with pytest.raises(ConfigError, match="no earlier pull created it"):
         local.pull(here)
     assert mine.read_text() == "mine"
     assert [path for path in here.rglob("*.*") if path.is_file()] == [mine]
@@ -140,7 +140,7 @@ def test_a_size_that_no_drive_has_is_refused_before_anything_is_fetched(
     with pytest.raises(StoreError, match=r"size_bytes is 1000000000000000000.*less than"):
         local.pull(here)
     put(local, "notes.txt", b"x", size_bytes=10**13)
-    with pytest.raises(StorageFull, match="to be fetched"):
+    with pytest.raises(StorageFull, match="must be downloaded"):
         local.pull(here)
 
 
@@ -178,7 +178,7 @@ HOSTILE: dict[str, tuple[Change | bytes, str]] = {
     "a text as label": (lambda b: b["categories"][0].update(label="1"), "label is '1'"),
     "a hostile category": (lambda b: b["categories"][0].update(name="\x1b]0;x\x07"), r"name is "),
     "categories as text": (lambda b: b.update(categories="plant"), "categories is 'plant'"),
-    "twice a name": (lambda b: b["files"].append(b["files"][0]), "is there twice"),
+    "twice a name": (lambda b: b["files"].append(b["files"][0]), "is listed twice"),
     "a file as a folder": (
         lambda b: b["files"].append(b["files"][0] | {"name": f"{TABLE}/x"}),
         "is a file and the folder of",
@@ -206,7 +206,7 @@ def test_a_hostile_snapshot_is_refused_with_the_field_and_the_value(
 )
 def test_a_hostile_pointer_is_refused(local: PublishedCollection, pointer: bytes) -> None:
     (Path(local.url) / "latest.json").write_bytes(pointer)
-    with pytest.raises(StoreError, match=r"latest\.json cannot be understood"):
+    with pytest.raises(StoreError, match=r"latest\.json is not valid"):
         snapshots.read(local.store)
 
 
@@ -224,7 +224,7 @@ def test_a_hostile_state_of_maintenance_is_refused(
     local: PublishedCollection, state: bytes
 ) -> None:
     local.store.put_bytes(maintenance.KEY, state)
-    with pytest.raises(StoreError, match=r"maintenance\.json cannot be understood"):
+    with pytest.raises(StoreError, match=r"maintenance\.json is not valid"):
         maintenance.read(local.store)
 
 

@@ -200,7 +200,7 @@ def test_two_pulls_into_one_folder_do_not_mix(local: PublishedCollection, here: 
     )
     first.start()
     assert begun.wait(60)
-    with pytest.raises(WorkspaceLocked, match="under way"):
+    with pytest.raises(WorkspaceLocked, match="is running"):
         local.pull(here)
     go_on.set()
     first.join()

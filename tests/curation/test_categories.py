@@ -119,7 +119,7 @@ def test_what_waited_for_a_change_of_categories_changes_nothing_and_says_to_run_
     else:
         curation.retire(path, "human")
     before = tree(config)
-    with pytest.raises(WorkspaceError, match=r"another command changed human .* run this command"):
+    with pytest.raises(WorkspaceError, match=r"another command changed human .* run it"):
         tiny.make_all(config)
     assert tree(config) == before
     tiny.make_all(load_config(path))

@@ -26,7 +26,7 @@ def config(tmp_path: Path) -> Config:
 
 def test_a_concept_of_every_picture_is_refused_with_a_reason(config: Config) -> None:
     every = [*NAMES, "plant_id_1", "plant_id_2", "plant_id_3"]
-    with pytest.raises(ConfigError, match="pictures to tell its examples from"):
+    with pytest.raises(ConfigError, match="other pictures to compare its examples with"):
         make_concept(config, "every", every, [], 10, Silent())
     made = make_concept(config, "every", every[:-3], every[-3:], 10, Silent())
     assert made["ask"] == {"uncertain": [], "likely": []}

@@ -221,7 +221,7 @@ def test_a_conflict_is_kept_in_the_category_that_had_it_first(config: Config) ->
     assert _states(config)["animal/two/plant.png"] == ("duplicate", "plant_id_3")
     _check(config, _seen(config))
     before = _states(config)
-    with pytest.raises(ConfigError, match="none was first: give the category"):
+    with pytest.raises(ConfigError, match="none came first: name the category"):
         _decide(config, (_bytes_of(config, "plant/two/both.png"), KEEP, ""))
     assert _states(config) == before
 
@@ -274,7 +274,7 @@ def test_two_sources_whose_paths_were_swapped_are_put_right_at_once(tmp_path: Pa
 
 
 def test_of_two_files_of_one_batch_none_was_there_earlier(config: Config) -> None:
-    with pytest.raises(ConfigError, match="none was there earlier"):
+    with pytest.raises(ConfigError, match="none came first"):
         conflicts_between(config, "plant/two", "animal/two", "earlier")
     (decision,) = conflicts_between(config, "plant/two", "animal/two", "plant")
     assert (decision.kind, decision.category) == (KEEP, "plant")
@@ -327,7 +327,7 @@ def test_a_decision_that_cannot_be_followed_stops_all_of_them(
 
 def test_lines_that_contradict_each_other_are_named(config: Config) -> None:
     both = _bytes_of(config, "plant/two/both.png")
-    with pytest.raises(ConfigError, match="line 3: line 2 says something else"):
+    with pytest.raises(ConfigError, match="line 3: line 2 decides differently"):
         _decide(config, ("plant_id_1", RETIRE, ""), ("plant_id_1", KEEP, ""))
     with pytest.raises(ConfigError, match="accept one of animal, plant first"):
         _decide(config, (both, RELABEL, "human"))
@@ -363,7 +363,7 @@ def test_a_picture_in_conflict_inside_an_archive_is_unpacked_again(tmp_path: Pat
 def test_a_file_that_changed_since_is_not_taken_for_the_picture(config: Config) -> None:
     tiny.write_picture(config.source_paths["plant"]["two"] / "both.png", 51)
     before = _states(config)
-    with pytest.raises(ConfigError, match=r"plant/two/both\.png is not in its source any more"):
+    with pytest.raises(ConfigError, match=r"plant/two/both\.png is missing from its source"):
         _decide(config, (_bytes_of(config, "animal/two/both.png"), KEEP, "plant"))
     assert _states(config) == before
 
@@ -498,7 +498,7 @@ def test_the_template_asks_what_is_open_and_its_answers_are_read(
     assert write_template(config, path, 10) == {"conflict": 2, "label": 0, "cluster": 0}
     text = path.read_text()
     assert "animal/two/both.png | plant/two/both.png" in text
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         write_template(config, path, 10)
 
 

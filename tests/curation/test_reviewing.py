@@ -366,7 +366,7 @@ def test_later_decisions_are_not_applied_unseen(config: Config) -> None:
     decide(journal, "anna", "plant_id_1", RETIRE)
     looked = plan(config, journal.history(), "anna").upto
     decide(journal, "ben", "plant_id_2", RETIRE)
-    with pytest.raises(Outdated, match="ben decided more since you looked"):
+    with pytest.raises(Outdated, match="ben made more decisions since you looked"):
         apply(config, journal, "anna", Silent(), request="a1", upto=looked)
     assert outcomes(config)["plant_id_1"] == "accepted"
 

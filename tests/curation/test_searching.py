@@ -106,10 +106,10 @@ def test_a_search_goes_on_where_another_process_brought_the_index_up_to_date(
 
 
 def test_a_search_says_when_it_is_the_filters_that_leave_no_picture(config: Config) -> None:
-    said = "no picture meets"
+    said = "no picture matches"
     found = search_words(config, Request("heron", where="false"), Silent())
     assert not found["hits"]
-    assert found["messages"] == ["no picture meets --where 'false'"]
+    assert found["messages"] == ["no picture matches --where 'false'"]
     for request in (
         Request("heron", where="true"),
         Request("xyzzyq"),

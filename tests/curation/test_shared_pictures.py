@@ -101,7 +101,7 @@ def test_a_sketch_has_no_picture_and_few_bytes(places: tuple[Path, Path], tmp_pa
     with pytest.raises(ConfigError, match="there already"):
         write_sketch(path, made)
     pq.write_table(made.rows.drop_columns(["licence"]), tmp_path / "x.sketch")
-    with pytest.raises(ConfigError, match="is no sketch"):
+    with pytest.raises(ConfigError, match="is not a sketch"):
         open_sketch(str(tmp_path / "x.sketch"))
 
 

@@ -54,7 +54,7 @@ def test_notes_of_reviewers_are_guarded(note: str) -> None:
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "sheet.csv"
     path.write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         write_sheet(path, ("a",), [])
     assert path.read_text() == "mine"
 

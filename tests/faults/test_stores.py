@@ -104,7 +104,7 @@ FOR_GOOD = {
         refuse=lambda e: is_refused(e, 400, "ExpiredToken"), said="log in again"
     ),
     "credentials that are withdrawn": Fault(
-        refuse=lambda e: is_refused(e, 403, "AccessDenied"), said="may not do that"
+        refuse=lambda e: is_refused(e, 403, "AccessDenied"), said="do not allow that"
     ),
     "a clock that is wrong": Fault(
         refuse=lambda e: is_refused(e, 403, "RequestTimeTooSkewed"), said="set the clock"

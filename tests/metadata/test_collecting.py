@@ -303,10 +303,10 @@ def test_metadata_leave_with_the_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "error", "message"),
     [
-        ({"file": "no.csv"}, SourceError, "metadata file 'no.csv' was found neither"),
+        ({"file": "no.csv"}, SourceError, "metadata file 'no.csv' was not found"),
         ({"file": "m.csv", "key": "nope"}, ConfigError, "no column 'nope'"),
         ({"file": "m.csv", "columns": ["nope"]}, ConfigError, "no column 'nope'"),
-        ({"file": "plain.csv"}, ConfigError, "no column whose name says"),
+        ({"file": "plain.csv"}, ConfigError, "no column that looks like names"),
     ],
 )
 def test_a_rule_that_fits_no_file_says_so(
@@ -325,7 +325,7 @@ def test_a_file_whose_rows_match_nothing_says_so(tmp_path: Path) -> None:
     source = _pictures(tmp_path / "zoo", "a.png")
     (source / "m.csv").write_text("file,n\nother.png,1\n")
     config = _config(tmp_path, source, metadata=[{"file": "m.csv"}])
-    assert "no row was matched" in _collect(config).files[0].note
+    assert "no row matches" in _collect(config).files[0].note
 
 
 def test_a_picture_that_was_taken_down_or_relabelled_has_its_metadata_nowhere_or_elsewhere(

@@ -247,5 +247,5 @@ def test_templates_that_are_no_truth_are_refused() -> None:
     flags = {"dry_run": "True", "rescan": "False", "accept_failures": ""}
     asked = Request.of(rendered | flags)
     assert (asked.dry_run, asked.rescan, asked.accept_failures) == (True, False, False)
-    with pytest.raises(ConfigError, match="say true or false"):
+    with pytest.raises(ConfigError, match="expected true or false"):
         Request.of(rendered | flags | {"rescan": "perhaps"})

@@ -40,7 +40,7 @@ def test_too_many_failures_stop_a_run_and_are_counted_by_reason(config: Config) 
     put(config, "b.jpg", b"")
     ingest(config)
     said = (
-        r"^2 of 10 new pictures could not be used \(20\.0%; failure_budget is 10\.0%\): "
+        r"^2 of 10 new pictures failed \(20\.0%; failure_budget is 10\.0%\): "
         r"1 broken_header, 1 empty_file\. .*naturalist ledger --refused.*--accept-failures"
     )
     with pytest.raises(FailureBudgetExceeded, match=said):

@@ -199,7 +199,7 @@ def test_a_number_that_changed_in_a_summary_of_the_ledger_is_found(config: Confi
     value = json.loads(path.read_text())
     value["counts"]["photos"]["accepted"] += 1
     path.write_text(json.dumps(value))
-    with pytest.raises(VerificationFailed, match="counts are not those of its rows"):
+    with pytest.raises(VerificationFailed, match="counts do not match its rows"):
         runner.verify(config, Silent())
 
 

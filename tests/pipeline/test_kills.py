@@ -241,7 +241,7 @@ def test_an_interrupt_ends_with_its_own_code_and_can_be_resumed(
     collection = begin_collection(wanted.sources, tmp_path, "hardlink")
     ran = collection.run(code=130, sabotage=Sabotage(action, stage, 4))
     assert ran.json["error"]["type"] == "Interrupted"
-    assert "the same command goes on" in ran.err
+    assert "run the same command again to continue" in ran.err
     assert "Traceback" not in ran.err
     assert collection.call("status", "--json").json["last_run"]["outcome"] == "KeyboardInterrupt"
     collection.run()

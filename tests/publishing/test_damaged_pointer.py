@@ -13,5 +13,5 @@ def test_a_pointer_that_is_no_json_is_named(tmp_path: Path) -> None:
     config = tiny.collection(tmp_path, sources, publish={"url": str(tmp_path / "out")})
     tiny.make_all(config)
     (tmp_path / "out" / "latest.json").write_text("x")
-    with pytest.raises(StoreError, match=r"latest\.json cannot be understood"):
+    with pytest.raises(StoreError, match=r"latest\.json is not valid"):
         tiny.make_all(config)

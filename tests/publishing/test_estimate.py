@@ -64,7 +64,7 @@ def test_once_published_a_dry_run_finds_nothing_to_send(made: OnS3, naturalist: 
     assert told["files_there"] == len(made.snapshot.files) - sum(
         file.suffix == ".tar" for file in made.snapshot.files
     )
-    assert "nothing would be sent" in naturalist("publish", *here, "--dry-run").out
+    assert "nothing would be uploaded" in naturalist("publish", *here, "--dry-run").out
 
 
 def test_costs_and_time_follow_the_table_of_prices(
@@ -81,7 +81,7 @@ def test_costs_and_time_follow_the_table_of_prices(
     assert told["requests_cost"] == pytest.approx(told["write_requests"])
     assert told["duration_s"] == pytest.approx(told["size_bytes"] / 1e6)
     said = naturalist("publish", *here).out
-    for words in ("nothing was sent", "about", "sizes in the ledger", "assumed 1 MB/s"):
+    for words in ("nothing was uploaded", "about", "sizes in the ledger", "assumed 1 MB/s"):
         assert words in said
 
 

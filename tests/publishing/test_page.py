@@ -32,7 +32,7 @@ def test_the_commands_of_the_page_run_in_order(
             text=True,
         )
         assert ended.returncode == 0, ended.stderr
-        assert "0 not as published" in ended.stdout
+        assert "0 differ from the snapshot" in ended.stdout
         assert re.search(r"public +YES", ended.stdout)
     finally:
         delete_bucket("pictures", made.options, confirmed_name="pictures")

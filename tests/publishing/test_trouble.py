@@ -51,7 +51,7 @@ def test_no_credentials_at_all(made: OnS3, aws_chain: pytest.MonkeyPatch) -> Non
 
 def test_a_missing_bucket(made: OnS3) -> None:
     made = made.move_to("s3://there-is-no-such-bucket/prefix")
-    assert_refused(made, "or make it with `naturalist bucket create`")
+    assert_refused(made, "or create it with `naturalist bucket create`")
 
 
 def test_credentials_that_may_read_but_not_write(
@@ -66,7 +66,7 @@ def test_credentials_that_may_read_but_not_write(
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     s3_server.client().put_bucket_policy(Bucket=bucket, Policy=policy)
-    assert_refused(made, "these credentials may not do that: ask the owner of the bucket")
+    assert_refused(made, "these credentials do not allow that: ask the owner of the bucket")
     assert_a_run_reads_nothing(made, "checking that objects can be written")
     s3_server.client().delete_bucket_policy(Bucket=bucket)
     assert made.publish().code == 0

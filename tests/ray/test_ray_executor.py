@@ -79,7 +79,7 @@ def test_a_task_with_a_network_waits_for_a_gpu_and_gets_it(
 def test_a_node_with_another_version_of_the_program_ends_the_run(make: Make) -> None:
     executor = make()
     executor._terms = replace(executor._terms, version="0.0.0")
-    with pytest.raises(NaturalistError, match=r"the run is by 0\.0\.0: install the same version"):
+    with pytest.raises(NaturalistError, match=r"the run uses 0\.0\.0: install the same version"):
         list(executor.map(square, range(3)))
 
 

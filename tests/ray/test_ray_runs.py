@@ -91,7 +91,7 @@ def test_what_a_node_was_doing_when_it_was_lost_is_done_again(
     third.kill()
     ran = run.finish()
     assert ran.code == 0, ran.err
-    assert "a task is done again: its" in ran.err
+    assert "a task is repeated: its" in ran.err
     assert ran.json["outcome"] == "done"
     assert collection.tables() == wanted.tables
     assert collection.outcomes() == wanted.outcomes
@@ -179,7 +179,7 @@ def interrupt(run: Run) -> None:
     os.killpg(run.process.pid, signal.SIGINT)
     ran = run.finish()
     assert ran.code == 130, ran.err
-    assert "interrupted: what was finished is kept" in ran.err
+    assert "interrupted: finished work is kept" in ran.err
     assert "Traceback" not in ran.err
 
 

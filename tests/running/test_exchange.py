@@ -152,7 +152,7 @@ def test_a_file_that_a_task_does_not_make_is_not_fetched(config: Config) -> None
                 sent: Sent = run(task)
                 yield task, replace(sent, files=(("../../escaped", "0" * 64),))
 
-    with pytest.raises(StoreError, match=r"sent files that .* does not make: .*escaped"):
+    with pytest.raises(StoreError, match=r"sent files that .* does not write: .*escaped"):
         read_every_picture(config, Hostile())
 
 

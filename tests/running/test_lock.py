@@ -57,7 +57,7 @@ def test_between_two_processes_of_a_run_the_workspace_stays_with_it(layout: Layo
     take(layout, MINE)
     assert lock.is_locked(layout)
     said = refused(layout, Claim())
-    assert "belongs to a run of several processes, dag/mine" in said
+    assert "is locked by a run of several processes, dag/mine" in said
     assert str(layout.lease) in said
     assert "dag/mine" in refused(layout, Claim("dag/other"))
     take(layout, WITH_OTHERS)

@@ -265,11 +265,9 @@ def test_a_snapshot_that_was_changed_afterwards_is_not_believed(folder: Path) ->
     store = LocalStore(folder / "store")
     send(store, items_of(folder, DAY_1))
     store.put_bytes("snapshots/000001.json", b'{"files": []}')
-    with pytest.raises(
-        StoreError, match=r"snapshots/000001\.json .*changed after it was published"
-    ):
+    with pytest.raises(StoreError, match=r"snapshots/000001\.json .*changed after publishing"):
         read(store)
-    with pytest.raises(StoreError, match="changed after it was published"):
+    with pytest.raises(StoreError, match="changed after publishing"):
         send(store, items_of(folder, DAY_2))
 
 

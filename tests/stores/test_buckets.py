@@ -83,7 +83,7 @@ def test_the_region_is_asked_for(new: str, s3_server: S3Server, s3_options: S3Op
 
 
 def test_a_bucket_that_exists_is_not_touched(bucket: str, s3_options: S3Options) -> None:
-    with pytest.raises(StoreError, match="exists already: nothing was changed"):
+    with pytest.raises(StoreError, match="already exists: nothing was changed"):
         create_bucket(bucket, s3_options)
     assert not survey(bucket, s3_options).made_by_naturalist
 
@@ -100,7 +100,7 @@ def test_a_bucket_of_others_goes_only_by_name(
     bucket: str, s3_server: S3Server, s3_options: S3Options
 ) -> None:
     for confirmed in (None, "another-name"):
-        with pytest.raises(StoreError, match="not made by naturalist"):
+        with pytest.raises(StoreError, match="not created by naturalist"):
             delete_bucket(bucket, s3_options, confirmed_name=confirmed)
     delete_bucket(bucket, s3_options, confirmed_name=bucket)
     assert bucket not in names(s3_server)

@@ -71,7 +71,7 @@ def test_a_picture_that_vanished_or_is_forbidden_is_trouble_with_that_picture(
         read_remote(folder, "gone.png", 1, 1)
     monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "wrong")
     other = RemoteFolder("gs://pictures/raw/plant")
-    with pytest.raises(PictureError, match="does not let it be read"):
+    with pytest.raises(PictureError, match="no permission to read it"):
         read_remote(other, "0010.png", 1, 1)
 
 

@@ -80,7 +80,7 @@ def test_no_permission_says_whom_to_ask(
     bucket: str, s3_options: S3Options, make_file: MakeFile
 ) -> None:
     store = S3Store(bucket, "", replace(s3_options, anonymous=True))
-    assert_all_say(store, make_file, "may not do that: ask the owner")
+    assert_all_say(store, make_file, "do not allow that: ask the owner")
 
 
 def test_a_wrong_clock_says_to_set_it(

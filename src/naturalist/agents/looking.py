@@ -106,7 +106,7 @@ class Looking:
         """
         found = studies.label_issues(self._context.place)
         if found is None:
-            raise ConfigError("labels have not been examined yet: run `naturalist label-issues`")
+            raise ConfigError("labels have not been checked yet: run `naturalist label-issues`")
         return {"rows": found["rows"], "issues": found["issues"][: _bounded(limit)]}
 
     def map_region(
@@ -126,7 +126,7 @@ class Looking:
         maps = self._context.maps
         points = maps.get(map_name)
         if points is None:
-            there = ", ".join(maps.names()) or "none: run  naturalist map"
+            there = ", ".join(maps.names()) or "none: run `naturalist map`"
             raise ConfigError(f"there is no map {map_name!r}; maps: {there}")
         middle = maps.row_of(points, around)
         if middle is None:

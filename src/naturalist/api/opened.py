@@ -254,8 +254,8 @@ class Opened:
 
     def _needs_workspace(self, method: str, *_: Any) -> NoReturn:
         raise ConfigError(
-            f"{method}() needs a workspace, and {self.place} is a published or pulled collection: "
-            f"open the folder that holds its naturalist.toml"
+            f"{method}() needs a workspace, but {self.place} is a published or downloaded "
+            "collection: open the folder that contains its naturalist.toml"
         )
 
 

@@ -120,7 +120,7 @@ class Published(Opened):
         """See `Opened.predict`; without `model`, the published classifier is used."""
         chosen = model or champion_of(self._collection)
         if not chosen:
-            raise ConfigError(f"{self.place} has no classifier: name one with  model=")
+            raise ConfigError(f"{self.place} has no classifier: pass one with model=")
         folder = self._collection.layout.model(chosen)
         request = PredictRequest(model=model or str(folder / "model.onnx"))
         rows = predict_inputs(None, as_text(inputs), request, self._progress)

@@ -33,7 +33,7 @@ class Deflate64:
         try:
             piece = next(self._pieces, b"")
         except (StreamInflateError, ValueError, IndexError, KeyError, ArithmeticError) as error:
-            raise broken(f"the packed data is damaged: {error!r}") from error
+            raise broken(f"the compressed data is damaged: {error!r}") from error
         if not piece and not self._is_done():
-            raise broken("the packed data ends too early")
+            raise broken("the compressed data is truncated")
         return piece

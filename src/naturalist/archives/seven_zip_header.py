@@ -72,7 +72,7 @@ class Reader:
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""
         if not 0 <= count <= len(self.data) - self.at:
-            raise broken("the header of the 7z archive ends too early")
+            raise broken("the header of the 7z archive is truncated")
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -305,8 +305,8 @@ def _not_a_chain(folder: _Folder) -> PictureError:
     methods = ", ".join(method.hex() for method, _ in folder.coders)
     return PictureError(
         Reason.UNSUPPORTED_ARCHIVE,
-        f"packed with several streams at once (methods {methods}: BCJ2, for programs), which is "
-        "not read: unpack it with 7-Zip",
+        f"compressed with several streams at once (methods {methods}: BCJ2, for programs), which "
+        "is not supported: unpack it with 7-Zip",
     )
 
 

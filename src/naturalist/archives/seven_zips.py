@@ -164,8 +164,8 @@ class _Archive:
             raise broken("the first bytes of the 7z archive are damaged")
         if offset + size_bytes > self._size_bytes:
             raise broken(
-                "the 7z archive has no header at its end: was its download or copy cut short, or "
-                "is it one piece of several?"
+                "the 7z archive has no header at its end: is the download or copy incomplete, or "
+                "is it one part of a split archive?"
             )
         self._check_header_size(size_bytes, size_bytes)
         self._file.seek(self._start + offset)
@@ -197,7 +197,7 @@ class _Archive:
     def _checked(self, block: Block) -> Block:
         """The same block, with a `refusal` where it cannot be unpacked."""
         if block.offset + block.packed_bytes > self._size_bytes:
-            raise broken("the 7z archive ends before its packed data does")
+            raise broken("the compressed data of the 7z archive is truncated")
         refusal = block.refusal or _method_refusal(block.coders)
         return Block(
             block.offset, block.packed_bytes, block.coders, block.files, block.checksums, refusal
@@ -240,14 +240,14 @@ class _Solid:
         self._position += len(data)
         self._spend(len(data))
         if len(data) < count:
-            raise broken("the packed data of the 7z archive ends too early")
+            raise broken("the compressed data of the 7z archive is truncated")
         return data
 
 
 def _method_refusal(coders: Sequence[Coder]) -> PictureError | None:
     for coder in coders:
         if coder.method == _AES:
-            return PictureError(Reason.ARCHIVE_ENCRYPTED, "a 7z archive that needs a password")
+            return PictureError(Reason.ARCHIVE_ENCRYPTED, "a 7z archive with a password")
     try:
         _unpacking(_Nothing(), coders)
     except PictureError as error:

@@ -154,7 +154,7 @@ def unpack(engine: Decompressor, data: bytes, most: int) -> bytes:
     except _DAMAGE as error:
         if _WANT_OF_MEMORY in str(error):
             raise MemoryError(str(error)) from error
-        raise broken(f"the packed data is damaged: {error}") from error
+        raise broken(f"the compressed data is damaged: {error}") from error
 
 
 class Unpacked:
@@ -192,7 +192,7 @@ class Unpacked:
                 packed = self._waiting or self._fetch(PACKED_PIECE_BYTES)
                 self._waiting = b""
                 if not packed:
-                    raise broken("the packed data ends too early")
+                    raise broken("the compressed data is truncated")
             piece = unpack(self._engine, packed, most)
             if self._engine.eof:
                 self._begin_next_stream()

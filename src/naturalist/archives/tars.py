@@ -67,7 +67,7 @@ def tar_entries(stream: Forward) -> Iterator[Entry]:
             continue
         header = _parsed(block)
         if header is None:
-            damage = damage or "something that is no tar header stands where one should be"
+            damage = damage or "a tar header is missing or damaged"
             extended = {}
         elif header.kind in _EXTENSIONS:
             damage = _extend(extended, header, stream) or damage
@@ -75,7 +75,7 @@ def tar_entries(stream: Forward) -> Iterator[Entry]:
             yield from _member(header, extended, stream, names)
             extended = {}
     if not ended:
-        damage = damage or "the tar ends without its end marker: members may be missing"
+        damage = damage or "the tar has no end marker: members may be missing"
     if damage:
         raise broken(damage)
 

@@ -57,8 +57,8 @@ def split(what: str) -> PictureError:
     """The error for a piece of an archive."""
     return PictureError(
         Reason.UNSUPPORTED_ARCHIVE,
-        f"{what}: join the pieces first (zip -s 0 photos.zip --out whole.zip for .z01 and .zip; "
-        "cat photos.zip.* > photos.zip for .001 or .aa) and leave out the pieces",
+        f"{what}: join the parts first (zip -s 0 photos.zip --out whole.zip for .z01 and .zip; "
+        "cat photos.zip.* > photos.zip for .001 or .aa) and exclude the parts",
     )
 
 
@@ -67,11 +67,11 @@ def unread_archive(head: bytes, name: bytes) -> PictureError | None:
     if (what := _kind(head, name)) is not None:
         return PictureError(
             Reason.UNSUPPORTED_ARCHIVE,
-            f"{what} is not read: unpack it with another program (7z x, unar, bsdtar -xf) and "
-            "name the folder as the source",
+            f"{what} is not supported: unpack it with another program (7z x, unar, bsdtar -xf) "
+            "and use the folder as the source",
         )
     if head.startswith(SPLIT_ZIP_SIGNATURE) or is_piece(name):
-        return split("one piece of a split archive")
+        return split("one part of a split archive")
     return None
 
 
@@ -85,7 +85,7 @@ def _kind(head: bytes, name: bytes) -> str | None:
 
 
 def is_piece(name: bytes) -> bool:
-    """Whether a file is named as one piece of a split archive: photos.z01, photos.zip.001."""
+    """Whether a file is named as one part of a split archive: photos.z01, photos.zip.001."""
     if _PIECE.fullmatch(name) is None:
         return False
     return _WHOLE.fullmatch(name) is None or name.lower().endswith(b".rar")

@@ -139,7 +139,7 @@ def members(
         raise _reading_failed(error) from error
     except PictureError as error:
         if error.reason is Reason.ARCHIVE_BROKEN and is_piece(called):
-            raise split("one piece of a split archive") from error
+            raise split("one part of a split archive") from error
         raise
 
 
@@ -219,7 +219,7 @@ class _Walk:
             pieces.append(piece)
             size_bytes += len(piece)
             if size_bytes > self._limits.max_member_bytes:
-                raise self._too_large(f"more than {size_bytes - 1:,} bytes in one packed file")
+                raise self._too_large(f"more than {size_bytes - 1:,} bytes in one compressed file")
             self._check_ratio(entry, size_bytes)
         return b"".join(pieces)
 

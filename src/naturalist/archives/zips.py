@@ -113,8 +113,8 @@ def find_directory(file: IO[bytes]) -> Directory:
     if at < 0:
         file.seek(0)
         if file.read(len(SPLIT_ZIP_SIGNATURE)) == SPLIT_ZIP_SIGNATURE:
-            raise split("the first of several pieces of a zip")
-        raise broken("the zip has no end record: was its download or copy cut short?")
+            raise split("the first part of a split zip")
+        raise broken("the zip has no end record: is the download or copy incomplete?")
     _, disk, _, _, records, length, offset, _ = _END.unpack_from(tail, at)
     end = tail_start + at
     wide = _end_64(file, end)
@@ -122,7 +122,7 @@ def find_directory(file: IO[bytes]) -> Directory:
         end -= _LOCATOR_64.size + _END_64.size
         records, length, offset = wide
     elif disk not in (0, 0xFFFF):
-        raise split("the last of several pieces of a zip")
+        raise split("the last part of a split zip")
     start = end - length
     if start < 0:
         raise broken("the directory of the zip is larger than the zip")
@@ -139,7 +139,7 @@ def _end_64(file: IO[bytes], end: int) -> tuple[int, int, int] | None:
     if result[_END_64.size :][:4] != b"PK\x06\x07" or result[:4] != b"PK\x06\x06":
         return None
     if _LOCATOR_64.unpack_from(result, _END_64.size)[3] > 1:
-        raise split("the last of several pieces of a zip")
+        raise split("the last part of a split zip")
     *_, records, length, offset = _END_64.unpack_from(result)
     return records, length, offset
 
@@ -209,7 +209,7 @@ def _entry(file: IO[bytes], record: _Record, spend: Callable[[int], None]) -> En
 
 def _refusal(record: _Record) -> PictureError | None:
     if record.flags & _ENCRYPTED_FLAGS:
-        return PictureError(Reason.ARCHIVE_ENCRYPTED, "a member of a zip that needs a password")
+        return PictureError(Reason.ARCHIVE_ENCRYPTED, "a zip member with a password")
     if record.unix_type == stat.S_IFLNK:
         return PictureError(Reason.SPECIAL_FILE, "a symbolic link inside a zip: not followed")
     if record.unix_type not in (0, stat.S_IFREG):
@@ -218,11 +218,11 @@ def _refusal(record: _Record) -> PictureError | None:
         name = _METHOD_NAMES.get(record.method, "unknown")
         return PictureError(
             Reason.UNSUPPORTED_ARCHIVE,
-            f"packed with method {record.method} ({name}), which is not read: unpack the zip with "
-            "another program (7z x) and name the folder",
+            f"compressed with method {record.method} ({name}), which is not supported: unpack the "
+            "zip with another program (7z x) and use the folder as the source",
         )
     if not 0 <= record.offset <= _MAX_SIZE_BYTES or record.size_bytes > _MAX_SIZE_BYTES:
-        return broken("sizes in the directory of the zip that cannot be")
+        return broken("impossible sizes in the directory of the zip")
     return None
 
 

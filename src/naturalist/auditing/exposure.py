@@ -125,7 +125,7 @@ class Collector:
         if reported.metadata:
             self.add("picture_metadata", "EXIF, XMP or comments", where)
         elif reported.metadata is None:
-            self.add("picture_metadata_unknown", "format without a way to tell", where)
+            self.add("picture_metadata_unknown", "format that cannot be checked", where)
 
     def _add_traces(self, traces: Iterable[Trace], where: str) -> None:
         for trace in traces:

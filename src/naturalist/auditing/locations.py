@@ -18,8 +18,8 @@ from naturalist.stages.ingest.options import Source
 from naturalist.stores import Store
 
 _FACES = (
-    "faces: no detector comes with naturalist, so nobody has looked for them; look at the pictures "
-    "themselves, or at a contact sheet"
+    "faces: naturalist has no face detector, so faces were not searched for; look at the "
+    "pictures or at a contact sheet"
 )
 _MOST_BYTES = 4 << 30
 _TEXT_IN_PICTURES = "names and number plates that are visible in pictures"
@@ -139,7 +139,7 @@ def _local(sources: Iterable[Source]) -> Iterator[Path]:
 
 def _exposure(place: str, kind: PlaceKind, snapshot: str, collector: Collector) -> Exposure:
     common = collector.known.passed_over
-    names = [f"too short or too common to look for: {', '.join(common)}"] if common else []
+    names = [f"too short or too common to search for: {', '.join(common)}"] if common else []
     return Exposure(
         place,
         kind,

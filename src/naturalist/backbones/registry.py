@@ -79,8 +79,8 @@ def describe(name: str, *, home: Path | None = None) -> BackboneSpec:
     fetched = recorded(entry.weights.key, home)
     if fetched is None:
         raise BackboneError(
-            f"the weights of {name} are not on this machine: run  naturalist backbones fetch "
-            f"{entry.weights.key}  (use --from with a path or URL for another file)"
+            f"the weights of {name} are not on this machine: run `naturalist backbones fetch "
+            f"{entry.weights.key}` (use --from with a path or URL for another file)"
         )
     return dataclasses.replace(entry.spec, weights_sha256=fetched.sha256)
 

@@ -166,8 +166,8 @@ def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
         urls = table[name].cast(pa.string()).combine_chunks()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise ConfigError(
-            f"the column {name!r} of the list {path} is no text but {table[name].type}: choose the "
-            "column of URLs with --url-column"
+            f"the column {name!r} of the list {path} has the type {table[name].type}, not text: "
+            "choose the column of URLs with --url-column"
         ) from error
     kept = [one for one in table.column_names if one != name and one.lower() != FILE_NAME]
     return pa.table({"url": urls, **{one: table[one] for one in kept if one != "url"}})

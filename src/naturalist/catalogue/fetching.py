@@ -56,7 +56,7 @@ def check_sha256(entry: Entry, sha256: str | None) -> None:
     if sha256 is None:
         return
     if not _SHA256.fullmatch(sha256):
-        raise ConfigError(f"{sha256[:100]!r} is no SHA-256: it has 64 digits from 0-9 and a-f")
+        raise ConfigError(f"{sha256[:100]!r} is not a SHA-256: expected 64 digits from 0-9 and a-f")
     if entry.host == "huggingface":
         raise ConfigError(
             f"{entry.name} is a folder of files at Hugging Face, not one archive with a SHA-256: "
@@ -210,7 +210,7 @@ def _check_archive(path: Path, url: str) -> None:
         what = "a web page" if head.lstrip()[:1] == b"<" else "no archive"
         raise StoreError(
             f"{url} returned {what} ({path.stat().st_size:,} bytes) instead of an archive: open "
-            "it in a browser to see why. Nothing was kept"
+            "it in a browser to see why. Nothing was saved"
         )
     if head.startswith(b"PK"):
         try:
@@ -219,5 +219,5 @@ def _check_archive(path: Path, url: str) -> None:
         except (zipfile.BadZipFile, OSError) as error:
             raise StoreError(
                 f"{url} returned a broken zip ({error}): run the same command again. Nothing was "
-                "kept"
+                "saved"
             ) from error

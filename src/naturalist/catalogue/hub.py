@@ -75,7 +75,7 @@ def _refusal(handle: str, error: Exception) -> StoreError:
     page = f"https://huggingface.co/datasets/{handle}"
     if isinstance(error, errors.GatedRepoError):
         return StoreError(
-            f"{handle} is given only to people who accepted its rules: open {page}, signed in, "
+            f"{handle} is available only to people who accepted its terms: open {page}, sign in, "
             "accept them, set HF_TOKEN, and run the same command again"
         )
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -83,4 +83,4 @@ def _refusal(handle: str, error: Exception) -> StoreError:
             f"there is no data set {handle} at Hugging Face, or it is private: look at {page}, or "
             "set HF_TOKEN"
         )
-    return StoreError(f"fetching {handle}: {error}. Run the same command again to go on")
+    return StoreError(f"fetching {handle}: {error}. Run the same command again to continue")

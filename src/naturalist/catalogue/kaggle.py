@@ -91,7 +91,8 @@ def describe(handle: str) -> KaggleSet:
     except ValueError:
         # Its text is not shown, nor where it comes from: it may quote a header, so the token.
         raise StoreError(
-            f"requesting {url}: the answer is not one of Kaggle's. Run the same command again later"
+            f"requesting {url}: the response is not one of Kaggle's. Run the same command again "
+            "later"
         ) from None
     return _as_set(value if isinstance(value, dict) else {})
 
@@ -111,9 +112,11 @@ def advice(handle: str, status: int) -> str:
     return {
         401: "Make a token at https://www.kaggle.com/settings and set KAGGLE_API_TOKEN to it, or "
         "KAGGLE_USERNAME and KAGGLE_KEY",
-        403: f"Open {page} in a browser, signed in, and accept its rules first; then run the same "
-        "command again. Without a token: set KAGGLE_API_TOKEN",
-        404: f"There is no such set: it was renamed, withdrawn or made private. Look at {page}",
+        403: (
+            f"Open {page} in a browser, sign in, and accept its rules first; then run the same "
+            "command again. Without a token: set KAGGLE_API_TOKEN"
+        ),
+        404: f"There is no such data set: it was renamed, withdrawn or made private. See {page}",
     }.get(status, "Run the same command again later")
 
 

@@ -52,7 +52,9 @@ def init(
         return
     output.print_text(f"wrote {path}\n")
     if not _is_installed():
-        output.print_text("Airflow is not installed here yet:  pip install 'naturalist[airflow]'\n")
+        output.print_text(
+            "Airflow is not installed here yet: run `pip install 'naturalist[airflow]'`\n"
+        )
     output.print_text("Start a standalone Airflow:\n")
     for command in commands:
         output.print_text(f"  {command}")

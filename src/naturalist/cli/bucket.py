@@ -72,10 +72,12 @@ def create(
     if json:
         output.print_json(vars(made))
         return
-    output.print_text(f"made {made.bucket}: {', '.join(made.settings)}")
+    output.print_text(f"created {made.bucket}: {', '.join(made.settings)}")
     if made.not_supported:
-        output.print_text(f"the server does not know: {', '.join(made.not_supported)}")
-    output.print_text(f'publish to it with  url = "s3://{made.bucket}/PREFIX"  in naturalist.toml')
+        output.print_text(f"not supported by the server: {', '.join(made.not_supported)}")
+    output.print_text(
+        f'to publish to it, set  url = "s3://{made.bucket}/PREFIX"  in naturalist.toml'
+    )
 
 
 @app.command(epilog=EXIT_CODES)
@@ -222,7 +224,7 @@ def _grant(
         grant_accounts(name, accounts, prefix, options)
         return ", ".join(accounts)
     revoke(name, options)
-    return "nobody but the owner"
+    return "only the owner"
 
 
 def _print_links(name: str, prefix: str, hours: float, options: S3Options, *, json: bool) -> None:
@@ -236,12 +238,12 @@ def _print_links(name: str, prefix: str, hours: float, options: S3Options, *, js
         output.print_text(f"{output.printable(link.key)}\t{link.url}")
 
 
-_UNKNOWN = "the server does not know of it"
+_UNKNOWN = "not supported by the server"
 
 
 def _print_audit(result: Audit) -> None:
     yes_no = {True: "yes", False: "no", None: _UNKNOWN}
-    read = {True: "yes", False: "no", None: "nothing is in it"}[result.anonymous_can_read]
+    read = {True: "yes", False: "no", None: "empty"}[result.anonymous_can_read]
     blocked = _UNKNOWN if result.blocked is None else ", ".join(result.blocked) or "nothing"
     rows = [
         ["holds", str(result.contents)],

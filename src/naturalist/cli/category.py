@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the category.")]
-_NEXT = "naturalist run  brings tables and published data up to date"
+_NEXT = "run `naturalist run` to update tables and published data"
 
 
 @app.command("list", epilog=EXIT_CODES)

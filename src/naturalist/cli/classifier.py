@@ -91,7 +91,7 @@ def train(
         f"balanced accuracy, each source left out in turn: {text}\n{result['folder']}"
     )
     if result.get("replaces"):
-        output.print_text(f"it is the champion now: {result['replaces']}")
+        output.print_text(f"it is now the champion: {result['replaces']}")
 
 
 def _options(config: Path) -> ClassifierOptions:
@@ -157,8 +157,8 @@ def _print_evaluation(result: Mapping[str, Any]) -> None:
     champion = result.get("champion", result["model"])
     if champion != result["model"]:
         output.print_text(
-            f"{champion} is still in use: it was trained of other tables, groups or settings. "
-            f"naturalist refine  compares it with {result['model']} and takes the better one"
+            f"{champion} is still in use: it was trained on other tables, groups or settings. "
+            f"`naturalist refine` compares it with {result['model']} and promotes the better one"
         )
 
 

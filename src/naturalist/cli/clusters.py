@@ -145,11 +145,11 @@ def _print(result: dict[str, Any], folder: Path) -> None:
 
     remade = result.get("remade")
     if not result["changed"]:
-        output.print_text("nothing new: the clusters are those of the tables as they are")
+        output.print_text("nothing new: the clusters are up to date")
     elif remade:
         output.print_text(
             f"rebuilt because {remade['why']}: {remade['moved']:,} of {remade['of']:,} pictures "
-            "changed their cluster"
+            "changed clusters"
         )
     for sentence in result["words"]:
         output.print_text(sentence)

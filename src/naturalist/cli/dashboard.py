@@ -73,7 +73,7 @@ ReviewOption = Annotated[
     bool,
     typer.Option(
         "--review",
-        help="Let reviewers decide in the page; see  naturalist reviewers. Off by default.",
+        help="Let reviewers decide in the page; see `naturalist reviewers`. Off by default.",
     ),
 ]
 ExportOption = Annotated[

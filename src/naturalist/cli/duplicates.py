@@ -121,7 +121,8 @@ def _facts(thinned: Thinned) -> dict[str, Any]:
 def _print_thinned(thinned: Thinned, path: Path | None) -> None:
     retired = len(thinned.decisions)
     output.print_text(
-        f"\nkeeping one: {retired:,} pictures of {thinned.groups:,} groups would be retired; "
+        f"\nkeeping one per group: {retired:,} pictures of {thinned.groups:,} groups would be "
+        "retired; "
         f"{thinned.left_alone:,} groups span categories and are left alone"
     )
     if path is not None:
@@ -131,7 +132,7 @@ def _print_thinned(thinned: Thinned, path: Path | None) -> None:
 def _print(report: dict[str, Any], layout: Layout) -> None:
     output.print_text(
         f"{report['pictures']:,} pictures, {report['groups']:,} groups of near duplicates with "
-        f"{report['grouped']:,} pictures: {report['surplus']:,} more than one of each\n"
+        f"{report['grouped']:,} pictures: {report['surplus']:,} more than one per group\n"
         f"largest group {report['largest']:,}; {report['across_categories']:,} groups span "
         f"categories, {report['across_sources']:,} span sources"
     )

@@ -64,7 +64,7 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         sys.exit(short.exit_code)
     if code == INTERRUPTED_EXIT_CODE:
         # Typer gives this code for an interrupt while a command runs, and says nothing.
-        text = "interrupted: what was finished is kept; the same command goes on from there"
+        text = "interrupted: finished work is kept; run the same command again to continue"
         _report("Interrupted", text, INTERRUPTED_EXIT_CODE, as_json=as_json)
     sys.exit(_flush() or (code if isinstance(code, int) else 0))
 
@@ -83,7 +83,7 @@ def _shortage(error: Exception) -> MemoryShort | StorageFull | WorkspaceError | 
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return WorkspaceError(
             "too many open files: raise the limit (ulimit -n) and run the same command again; "
-            "what was finished is kept"
+            "finished work is kept"
         )
     return None
 

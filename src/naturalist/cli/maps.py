@@ -188,19 +188,19 @@ def _sample_words(text: str) -> int | str:
 def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
     metrics, placed = made["metrics"], made["placed"]
     if not made["changed"]:
-        output.print_text(f"nothing new: {made['name']} has all {made['rows']:,} pictures already")
+        output.print_text(f"nothing new: {made['name']} already has all {made['rows']:,} pictures")
     rows = [[word, _shown(value)] for word, value in metrics.items() if value is not None]
     output.print_table(("measure", "value"), rows)
     output.print_text("")
     if measured := made.get("measured"):
         output.print_text(
-            f"measured when the map was made of {measured['pictures']:,} pictures, in "
+            f"measured when the map was created from {measured['pictures']:,} pictures, in "
             f"{measured['space']}; names that end in _features: in {measured['space_features']}"
         )
     if placed["batches"]:
         last = placed["batches"][-1]
         output.print_text(
-            f"{last['rows']:,} new pictures were placed, none was moved; {last['words'][0]}"
+            f"{last['rows']:,} new pictures were placed; no other point moved; {last['words'][0]}"
         )
     if placed["moved"]:
         moved = placed["moved"]

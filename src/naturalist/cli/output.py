@@ -194,19 +194,23 @@ def print_run(report: Mapping[str, Any]) -> None:
         )
     if one and one["mended_files"]:
         print_text(
-            f"mended   {one['mended_files']:,} objects were damaged or gone; all is well now"
+            f"mended   {one['mended_files']:,} objects were damaged or missing and have been "
+            "replaced"
         )
 
 
 def print_estimate(url: str, result: Mapping[str, Any]) -> None:
     """Print what a publish would do."""
     if not result["objects"]:
-        print_text(f"nothing would be sent to {url}: all {result['files_there']:,} files are there")
+        print_text(
+            f"nothing would be uploaded to {url}: all {result['files_there']:,} files are already "
+            "there"
+        )
         return
     print_text(
-        f"nothing was sent. Publishing to {url} would send about\n"
+        f"nothing was uploaded. Publishing to {url} would upload about\n"
         f"  {result['objects']:,} objects, {result['size_bytes'] / 1e6:,.1f} MB "
-        f"({result['files_there']:,} more files are there already)\n"
+        f"({result['files_there']:,} more files are already there already)\n"
         f"  in {result['write_requests']:,} writing and {result['read_requests']:,} reading "
         "requests"
     )
@@ -217,8 +221,8 @@ def print_estimate(url: str, result: Mapping[str, Any]) -> None:
             "left out"
         )
     print_text(
-        f"costing about {result['requests_cost']:,.4f} for the requests and "
-        f"{result['month_cost']:,.4f} for keeping it a month, in the currency of the prices,\n"
+        f"costing about {result['requests_cost']:,.4f} for requests and "
+        f"{result['month_cost']:,.4f} for one month of storage, in the currency of the prices,\n"
         f"and taking about {duration(result['duration_s'])} at the assumed "
         f"{result['upload_mb_s']:,g} MB/s and {result['requests_s']:,g} requests/s (--prices "
         "changes prices and speeds)"

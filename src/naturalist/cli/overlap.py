@@ -251,7 +251,7 @@ def _print(result: Overlap, by: str) -> None:
         + (f"; {more:,} more are in --json" if more > 0 else "")
     )
     if not result.has_near:
-        output.print_text("near duplicates are not known yet: naturalist duplicates")
+        output.print_text("near duplicates are not known yet: run `naturalist duplicates`")
     for leak in result.leaks:
         output.print_text(
             f"{by}: {' and '.join(leak.values)} share {leak.groups:,} groups of near duplicates "

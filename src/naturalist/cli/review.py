@@ -194,7 +194,7 @@ def _print(reviewed: Reviewed) -> None:
     if len(reviewed.changes) > _SHOWN:
         output.print_text(f"and {len(reviewed.changes) - _SHOWN:,} more; --json has all")
     output.print_text(
-        f"{reviewed.decided:,} decisions, {reviewed.unchanged:,} of which hold already; "
+        f"{reviewed.decided:,} decisions, {reviewed.unchanged:,} already in effect; "
         f"{len(reviewed.changes):,} pictures or files {would}, {len(reviewed.new_ids):,} of them "
         "with a new id"
     )
@@ -203,7 +203,7 @@ def _print(reviewed: Reviewed) -> None:
     if reviewed.dry_run:
         output.print_text("nothing was changed (--dry-run)")
     elif reviewed.changes:
-        output.print_text("naturalist run  makes the tables of it")
+        output.print_text("run `naturalist run` to update the tables")
 
 
 def _print_effect(effect: Effect) -> None:

@@ -55,7 +55,7 @@ def add(
         return
     output.print_text(
         f"{name} signs in with this token, which is not shown again:\n{token}\n"
-        "Start the pages with  naturalist dashboard --review"
+        "Start the pages with `naturalist dashboard --review`"
     )
 
 

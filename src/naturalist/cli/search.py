@@ -311,7 +311,7 @@ def drop(
         output.print_json({"dropped": dropped})
     else:
         output.print_text(
-            f"removed the concept {dropped}; run  naturalist names  to name clusters without it"
+            f"removed the concept {dropped}; run `naturalist names` to name clusters without it"
         )
 
 

@@ -216,7 +216,7 @@ def rollback(
     elif done.changed:
         output.print_text(
             f"latest is held at snapshot {done.after}; it was {done.before}. Runs publish nothing "
-            "until  naturalist snapshots release"
+            "until `naturalist snapshots release`"
         )
     else:
         output.print_text(
@@ -309,6 +309,6 @@ def _print_plan(plan: PrunePlan, *, removed: bool) -> None:
         output.print_text(f"snapshots {word}: {', '.join(plan.snapshots)}")
     output.print_text(
         f"{word}: {len(plan.objects):,} objects, {plan.size_bytes / 1e6:,.1f} MB; kept: "
-        f"{len(plan.kept):,} snapshots; too young to go: {plan.in_grace:,} objects; not made by "
-        f"naturalist and left alone: {plan.foreign:,}"
+        f"{len(plan.kept):,} snapshots; too recent to delete: {plan.in_grace:,} objects; not "
+        f"created by naturalist and left alone: {plan.foreign:,}"
     )

@@ -339,7 +339,7 @@ def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
 
 def _line(one: dict[str, Any]) -> str:
     if "error" in one:
-        return f"{one['name']}: not fetched: {one['error']}"
+        return f"{one['name']}: not downloaded: {one['error']}"
     record = one["fetched"]
     done = "fetched" if one["new"] else "is here"
     version = f", version {record['version']}" if record["version"] else ""
@@ -348,7 +348,7 @@ def _line(one: dict[str, Any]) -> str:
         freed = f", {one['freed_bytes'] / 1e6:,.1f} MB freed" if one["freed_bytes"] else ""
         return f"{one['name']}: {done}{version}, {accepted}{freed}"
     if record["released_at"]:
-        return f"{one['name']}: was ingested and released{version}"
+        return f"{one['name']}: was ingested; its archive was deleted{version}"
     return f"{one['name']}: {done}{version}, {record['size_bytes'] / 1e6:,.1f} MB: {one['path']}"
 
 

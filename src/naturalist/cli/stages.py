@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_NOTHING_NEW = "nothing new: everything was done already"
+_NOTHING_NEW = "nothing new: everything is up to date"
 
 
 @app.command(epilog=EXIT_CODES)

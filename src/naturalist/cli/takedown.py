@@ -36,4 +36,6 @@ def takedown(
     if json:
         output.print_json({"taken_down": gone})
     else:
-        output.print_text(f"{len(gone)} taken down; naturalist run  writes the tables without them")
+        output.print_text(
+            f"{len(gone)} taken down; run `naturalist run` to write the tables without them"
+        )

@@ -172,5 +172,5 @@ def _print_findings(checked: Checked) -> None:
     how = "by recorded checksums" if checked.quick else "read back"
     output.print_text(
         f"snapshot {checked.snapshot}: {checked.files:,} files, {checked.size_bytes / 1e6:,.1f} MB "
-        f"{how}, {len(checked.findings):,} not as published"
+        f"{how}, {len(checked.findings):,} differ from the snapshot"
     )

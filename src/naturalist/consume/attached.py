@@ -1,4 +1,4 @@
-"""Columns that came along with pictures, read beside the tables."""
+"""Metadata columns of pictures, read beside the tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def read_with_columns(
     Args:
         file: the table; its bytes are verified already.
         columns: names of both kinds.
-        attached: types of those that came along.
+        attached: types of the metadata columns.
     """
     beside = [name for name in columns if name in attached]
     if not beside:

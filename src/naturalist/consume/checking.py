@@ -85,7 +85,9 @@ def _listed(store: Store, snapshot: Snapshot) -> Iterator[File | Finding]:
         try:
             yield from with_pictures(store, [file])
         except StoreError as error:
-            yield Finding(file.name, file.key, "unreadable", f"its pictures are not known: {error}")
+            yield Finding(
+                file.name, file.key, "unreadable", f"its pictures cannot be determined: {error}"
+            )
 
 
 def check_pulled(

@@ -92,12 +92,12 @@ def path_of(folder: Path, file: File) -> Path:
             naturalist never gives: hidden, or at the top and no description of the collection.
     """
     if file.name in (MANIFEST, CROISSANT):
-        raise StoreError(f"the snapshot names a file {file.name}, which is made when pulling")
+        raise StoreError(f"the snapshot names a file {file.name}, which only a pull creates")
     if any(segment.startswith(".") for segment in file.name.split("/")):
         raise StoreError(f"the snapshot names a hidden file, {file.name!r}: nothing was changed")
     if not file.part and not file.name.endswith(_AT_THE_TOP):
         raise StoreError(
-            f"the snapshot names a file {file.name!r} at the top, where only texts "
+            f"the snapshot names a file {file.name!r} at the top level, where only text files "
             f"({', '.join(_AT_THE_TOP)}) are published: nothing was changed"
         )
     return folder / file.name
@@ -128,8 +128,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         document = check(_ManifestDocument, str(path), value)
     except StoreError as error:
         raise ConfigError(
-            f"{error}. To repair it, remove {path} and pull again: files that are there already "
-            "are not fetched again"
+            f"{error}. To repair it, delete {path} and pull again: files that are already there "
+            "are not downloaded again"
         ) from error
     selected = document.selection
     return Manifest(

@@ -117,11 +117,11 @@ class Collection:
 
     @functools.cached_property
     def attached(self) -> dict[str, pa.DataType]:
-        """Columns that came along with the pictures, by name, with their types."""
+        """Metadata columns of the pictures, by name, with their types."""
         return columns_of(self.tables.about)
 
     def _beside(self) -> list[TableFile]:
-        """Files with columns that came along, if any of those were chosen."""
+        """Files with metadata columns, if any of them were chosen."""
         if not any(name in self.attached for name in self.columns):
             return []
         return [file.beside for file in self.tables.files if file.beside is not None]
@@ -206,7 +206,7 @@ class Collection:
                 Take another number for each epoch.
         """
         if rows < 1:
-            raise ConfigError(f"rows is {rows}: a batch has at least 1")
+            raise ConfigError(f"rows is {rows}: expected at least 1 row per batch")
         if seed is None:
             return in_order(self.ready, self.tables.files, rows)
         return shuffled(self.fetch(), rows, np.random.default_rng(seed))
@@ -259,7 +259,7 @@ def _check_memory(rows: int, dim: int) -> None:
     if size_bytes > memory_bytes:
         raise ConfigError(
             f"{rows:,} rows of {dim} features take {size_bytes / 1e9:,.1f} GB, and this machine "
-            f"has {memory_bytes / 1e9:,.1f} GB of memory: go through them with batches()"
+            f"has {memory_bytes / 1e9:,.1f} GB of memory: read them with batches()"
         )
 
 
@@ -277,7 +277,7 @@ def load(
     Args:
         place: the address or folder.
         columns: columns that `arrow`, `polars` and `pandas` give: picID, category_label, source
-            (not in a folder that only CSV was pulled into), features, and those that came along
+            (not in a folder that only CSV was pulled into), features, and metadata columns
             with the pictures; None for all. picID is the pic_id of the ledger and of previews.
         categories: categories to take; None for all.
         snapshot: id of a snapshot such as "000012"; None for the newest.

@@ -17,7 +17,7 @@ from naturalist.stages import tables
 from naturalist.stores import S3Options, open_store
 
 METADATA = "metadata"
-"""Folder of the columns that came along with pictures."""
+"""Folder of the metadata columns of pictures."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TableFile:
     key: str | None = None
     """Key in the store that it is fetched from; None for files that are read where they are."""
     beside: "TableFile | None" = None
-    """The file with the columns that came along with its pictures."""
+    """The file with the metadata columns of its pictures."""
     size_bytes: int | None = None
     """What it must have when it is fetched."""
     withheld: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Tables:
         snapshot: id of the snapshot; None for a workspace.
         labels: the label of each category; None for a workspace, whose tables say it.
         files: by category and number.
-        about: what the snapshot says, or a workspace would say, of columns that came along.
+        about: what the snapshot says, or a workspace would say, of metadata columns.
     """
 
     url: str
@@ -144,7 +144,7 @@ def _pulled(folder: Path, snapshot: str | None) -> Tables:
     manifest = read_manifest(folder)
     if manifest is None or not manifest.complete:
         raise ConfigError(
-            f"a pull into {folder} was interrupted while it exchanged files: finish it with  "
+            f"a pull into {folder} was interrupted while it replaced files: finish it with  "
             f"naturalist pull {manifest.url if manifest else 'URL'} {folder}"
         )
     if snapshot not in (None, manifest.snapshot):
@@ -164,8 +164,8 @@ def _pulled(folder: Path, snapshot: str | None) -> Tables:
 def _workspace(folder: Path, snapshot: str | None) -> Tables:
     if snapshot is not None:
         raise ConfigError(
-            f"{folder} is a workspace, which has no snapshots: leave out snapshot={snapshot!r}, or "
-            "give the address it is published to"
+            f"{folder} is a workspace, which has no snapshots: omit snapshot={snapshot!r}, or "
+            "pass the address that it is published to"
         )
     layout = Layout(folder)
     known = categories.read(layout)

@@ -178,8 +178,8 @@ def _held(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise WorkspaceLocked(
-                f"another pull into {folder} is under way: wait for it, or stop it (what it "
-                "fetched is kept) and pull again"
+                f"another pull into {folder} is running: wait for it, or stop it (downloaded "
+                "files are kept) and pull again"
             ) from error
         yield
     finally:
@@ -214,8 +214,8 @@ def _check_free(folder: Path, plan: _Plan, manifest: Manifest | None, descriptio
     if foreign:
         others = f" and {len(foreign) - 1:,} more" if len(foreign) > 1 else ""
         raise ConfigError(
-            f"{foreign[0]}{others} would be replaced, and no earlier pull brought it: move it "
-            "away, or pull into an empty folder. Nothing was changed"
+            f"{foreign[0]}{others} would be replaced, although no earlier pull created it: move "
+            "it, or pull into an empty folder. Nothing was changed"
         )
 
 
@@ -225,7 +225,7 @@ def _check_room(folder: Path, missing: Iterable[File]) -> None:
     free_bytes = shutil.disk_usage(staging(folder)).free
     if size_bytes > free_bytes:
         raise StorageFull(
-            f"{size_bytes / 1e6:,.0f} MB are to be fetched into {folder}, where only "
+            f"{size_bytes / 1e6:,.0f} MB must be downloaded to {folder}, but only "
             f"{free_bytes / 1e6:,.0f} MB are free: free some space, or pull less (--categories, "
             "--parts)"
         )

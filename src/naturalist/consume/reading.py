@@ -78,8 +78,8 @@ def make_sure(file: TableFile, store: Store | None) -> None:
     if file.key is None or store is None:
         if not _is_good(file):
             raise StoreError(
-                f"{file.path} is gone or does not have the sha256 that it was made with: it was "
-                "damaged, or changed a moment ago; pull, run or publish again"
+                f"{file.path} is missing or its sha256 has changed: it is damaged, or is being "
+                "replaced; pull, run or publish again"
             )
         return
     with _locked(file):
@@ -171,8 +171,8 @@ def _csv_errors(file: TableFile) -> Iterator[None]:
         yield
     except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
         raise StoreError(
-            f"{file.name} is no table that can be read here ({error}): it was not written by "
-            "naturalist, or was changed since; publish again, or ask the publisher to"
+            f"{file.name} is not a readable table ({error}): it was not written by naturalist, or "
+            "has been changed; publish again, or ask the publisher to"
         ) from error
 
 

@@ -31,7 +31,7 @@ class Selection:
     def __post_init__(self) -> None:
         check_words("format", self.formats, FORMATS)
         if not self.formats:
-            raise ConfigError(f"no format was chosen: take {' or '.join(FORMATS)}, or both")
+            raise ConfigError(f"no format was chosen: choose {' or '.join(FORMATS)}, or both")
 
     def of(self, store: Store, snapshot: Snapshot) -> list[File]:
         """The chosen files. Files at the top (data card, dictionary) are always among them.

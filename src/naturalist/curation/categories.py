@@ -60,7 +60,7 @@ def rename(path: Path, old: str, new: str) -> Change:
         WorkspaceLocked: another process is writing.
     """
     if not CATEGORY_NAME.fullmatch(new):
-        raise ConfigError(f"{new!r}: begin with a letter; letters, digits, _ and -, at most 64")
+        raise ConfigError(f"{new!r}: start with a letter; use at most 64 letters, digits, _ and -")
     return _change(path, lambda known: categories.renamed(known, old, new), names={old: new})
 
 

@@ -37,7 +37,7 @@ def gathered(
     """
     both = sorted(set(yes) & set(no))
     if both:
-        raise ConfigError(f"{both[0]} is named with --yes and with --no: name it once")
+        raise ConfigError(f"{both[0]} is in both --yes and --no: remove it from one")
     given = dict.fromkeys(yes, True) | dict.fromkeys(no, False)
     out = ledger.withheld(layout)
     _check(layout, [name for name in given if name in out], out)
@@ -58,7 +58,7 @@ def _check(layout: Layout, gone: list[str], out: ledger.Withheld) -> None:
         ids = (f"{name} (now {moved[name]})" if name in moved else name for name in gone)
         raise ConfigError(
             f"pictures that are no longer in the collection cannot be examples: {', '.join(ids)}; "
-            "leave them out, or name the new ids"
+            "remove them, or use their new ids"
         )
 
 

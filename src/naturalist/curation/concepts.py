@@ -224,7 +224,7 @@ def _vectors(words: Words, pic_ids: Sequence[str]) -> dict[str, Floats]:
     for name in pic_ids:
         known = words.vectors.vector(name)
         if known is None:
-            raise ConfigError(f"{name} is no picture in the tables: name them as in plant_id_7")
+            raise ConfigError(f"{name} is not in the tables: ids look like plant_id_7")
         result[name] = np.asarray(known[0], np.float32)
     return result
 
@@ -341,7 +341,7 @@ def _check_proposal(config: Config, path: Path, category: str) -> None:
             f"{', '.join(sorted(config.labels))}"
         )
     if path.exists():
-        raise ConfigError(f"{path} is there already: name another file, or remove it")
+        raise ConfigError(f"{path} already exists: choose another file, or delete it")
 
 
 def _write_proposal(

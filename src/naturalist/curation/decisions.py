@@ -122,7 +122,7 @@ def _parsed(text: str, categories: Mapping[str, str], mistakes: Mistakes) -> Ite
             return
         for row in reader:
             if None in row or None in row.values():
-                mistakes.add(reader.line_num, "it has more or fewer values than there are columns")
+                mistakes.add(reader.line_num, "it has more or fewer values than columns")
             elif decision := _decision(reader.line_num, row, categories, mistakes):
                 yield decision
     except csv.Error as error:
@@ -151,7 +151,7 @@ def _mistake(values: dict[str, str], categories: Mapping[str, str]) -> str | Non
     if not key:
         return "no picID"
     if key.startswith(BY_BYTES) and not _is_digest(key[len(BY_BYTES) :]):
-        return f"{key!r}: {BY_BYTES} and 64 digits from 0 to f are expected"
+        return f"{key!r}: {BY_BYTES} and 64 hexadecimal digits are expected"
     if category and category not in categories:
         return f"category {category!r}: choose one of {', '.join(sorted(categories))}"
     if kind == Kind.RELABEL and not category:

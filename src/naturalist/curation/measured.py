@@ -30,7 +30,7 @@ def measured(layout: Layout, categories: Iterable[str]) -> Iterator["duckdb.Duck
         path for name in names for path in sorted(layout.previews_of(name).glob("*.parquet"))
     ]
     if not previews:
-        raise WorkspaceError("there are no previews of pictures yet: run  naturalist run  first")
+        raise WorkspaceError("there are no previews of pictures yet: run `naturalist run` first")
     listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in previews)
     among = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
     with ledger.connect(layout) as connection:

@@ -178,7 +178,7 @@ def _leaks(
     known = [one.name for one in summary.columns]
     if column not in known:
         raise ConfigError(
-            f"there is no column {column!r} that came along: choose from {', '.join(known) or '-'}"
+            f"there is no column {column!r} in the metadata: choose from {', '.join(known) or '-'}"
         )
     files = ", ".join(_literal(layout.metadata / name) for name in summary.tables)
     name = '"' + column.replace('"', '""') + '"'

@@ -170,8 +170,8 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
     mine = [row for row in result if {one, other} <= set(row["sources"])]
     if not mine:
         raise ConfigError(
-            f"there is no open conflict between {one} and {other}: name sources as "
-            "category/source;  naturalist ledger --outcome conflict  shows them"
+            f"there is no open conflict between {one} and {other}: write sources as "
+            "category/source; `naturalist ledger --outcome conflict` shows them"
         )
     note = f"all conflicts between {one} and {other}"
     made = []
@@ -179,8 +179,8 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
         category = _earlier(row["rows"]) if keep == EARLIER else config.keys_by_any_name[keep]
         if category is None:
             raise ConfigError(
-                f"of {row['sha256'].hex()[:12]} none was there earlier: give a category with "
-                "--keep, or decide picture by picture (--template). Nothing was changed"
+                f"of {row['sha256'].hex()[:12]} none came first: pass a category with --keep, or "
+                "decide picture by picture (--template). Nothing was changed"
             )
         made.append(Decision(line, f"{BY_BYTES}{row['sha256'].hex()}", Kind.KEEP, category, note))
     return made

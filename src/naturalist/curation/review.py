@@ -104,7 +104,7 @@ def review(
     """
     workspace.reading(config.layout)
     if by in ledger.BY_STAGES or not by.strip():
-        raise ConfigError(f"--by {by!r} is no person: say who decided")
+        raise ConfigError(f"--by {by!r} is no person: pass the name of whoever decided")
     if dry_run:
         return _work_out(config, decisions, by, path, leave_out_mistakes)[0]
     with runner.opened(config, progress) as job:
@@ -238,7 +238,7 @@ def _of_one_category(
     held = [row for row in rows[digest] if row["outcome"] in (Outcome.ACCEPTED, Outcome.CONFLICT)]
     category = first_category((row["category"], row["batch"], bool(row["pic_id"])) for row in held)
     if category is None:
-        text = "its files are in several categories, and none was first: give the category"
+        text = "its files are in several categories, and none came first: name the category"
         mistakes.add(decision.line, text)
         del digests[decision.line]
     return replace(decision, category=category or "")
@@ -255,7 +255,7 @@ def _refuse_contradictions(
         other = first.setdefault(digest, decision)
         if _meaning(other) != _meaning(decision):
             mistakes.add(
-                decision.line, f"line {other.line} says something else about the same bytes"
+                decision.line, f"line {other.line} decides differently about the same bytes"
             )
 
 

@@ -50,8 +50,8 @@ def _require_sources(rows: Sequence[Row], known: set[tuple[str, str]]) -> None:
     for row in rows:
         if _source(row) not in known:
             raise ConfigError(
-                f"{file_of(row)} is to be taken from its source, which the configuration no longer "
-                "names: put the source back. Nothing was changed"
+                f"{file_of(row)} must be read from its source, which is no longer in the "
+                "configuration: restore the source. Nothing was changed"
             )
 
 
@@ -60,7 +60,7 @@ def _require_bytes(config: Config, row: Row, source: Location) -> None:
         if hashlib.sha256(read_in_source(config.layout, source, row)).digest() == row["sha256"]:
             return
     raise ConfigError(
-        f"{file_of(row)} is not in its source any more as it was: put it back, or decide "
+        f"{file_of(row)} is missing from its source or has changed: restore it, or decide "
         "otherwise. Nothing was changed"
     )
 
@@ -72,8 +72,8 @@ def _copy(config: Config, made: Row, base: Row) -> None:
         data = read_picture(config.layout, source, base)
     except PictureError as error:
         raise ConfigError(
-            f"the bytes of {base['pic_id']} cannot be read ({error}): mend the workspace with  "
-            "naturalist verify  first. Nothing was changed"
+            f"the bytes of {base['pic_id']} cannot be read ({error}): find and repair the damage "
+            "with `naturalist verify` first. Nothing was changed"
         ) from error
     layout, root = config.layout, made["image_root"]
     number, extension = pic_number(made["pic_id"]), EXTENSIONS[made["format"]]
@@ -114,8 +114,8 @@ def _stage_members(
         staged = config.layout.staging / row["sha256"].hex()
         if b"\0" in row["path"] and not staged.exists():
             raise ConfigError(
-                f"{file_of(row)} is not in its archive any more: put the archive back as it was, "
-                "or decide otherwise. Nothing was changed"
+                f"{file_of(row)} is no longer in its archive: restore the archive, or decide "
+                "otherwise. Nothing was changed"
             )
 
 

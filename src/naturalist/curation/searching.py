@@ -119,7 +119,7 @@ def open_words(config: Config, progress: Progress, *, update: bool = True) -> Wo
     layout, backbone = config.layout, backbones.describe(config.extract.backbone).id
     workspace.reading(layout)
     if not update and not (layout.words(backbone) / "words.json").exists():
-        raise ConfigError("there is no index of words yet: run  naturalist search  once")
+        raise ConfigError("there is no index of words yet: run `naturalist search` once")
     try:
         if update:
             with workspace.writing(config):
@@ -127,7 +127,9 @@ def open_words(config: Config, progress: Progress, *, update: bool = True) -> Wo
     except WorkspaceLocked:
         if not (layout.words(backbone) / "words.json").exists():
             raise
-        progress.note("somebody is writing to the workspace: the words are used as they are")
+        progress.note(
+            "another command is writing to the workspace: the existing index of words is used"
+        )
     return open_indexes(layout, backbone)
 
 
@@ -169,7 +171,7 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
         else []
     )
     if not terms and not request.like:
-        raise ConfigError("nothing to search for: give words, or --like a picture")
+        raise ConfigError("nothing to search for: pass words, or --like with a picture")
     tower = backbones.text_tower(spec.name)
     allowed = _allowed(config, words.index, request)
     result = search(
@@ -183,7 +185,7 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
     messages = _messages(result, words.index.has_classes or tower is not None, spec.name)
     if not result.rows and _leaves_none(request, words.index, allowed):
         # Nothing was searched, so that nothing can be said of the words.
-        messages = [f"no picture meets {' and '.join(_filters(request))}"]
+        messages = [f"no picture matches {' and '.join(_filters(request))}"]
     return {
         "query": request.query,
         "like": request.like or None,
@@ -291,7 +293,8 @@ def _meeting(layout: Layout, where: str) -> pa.Array:
     except (WorkspaceError, duckdb.Error) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise ConfigError(
-            f"--where {where!r} is no condition on columns of ledger or metadata ({reason}); for "
+            f"--where {where!r} is not a condition on columns of ledger or metadata ({reason}); "
+            "for "
             "example  "
             "\"width > 1000 AND source = 'owls'\""
         ) from error
@@ -325,8 +328,8 @@ def _like(config: Config, index: Index, like: str) -> Floats | None:
         known = index.vector(like)
         if known is None:
             raise ConfigError(
-                f"--like {like} is neither a picture in the tables nor a file: pictures are named "
-                "as in plant_id_7"
+                f"--like {like} is neither a picture in the tables nor a file: ids look like "
+                "plant_id_7"
             )
         vector = known[0]
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
@@ -358,7 +361,7 @@ def _unknown(word: dict[str, Any], has_classes: bool) -> str:
         else "no picture has it in a path or column"
     )
     name = f'"{text}"' if " " in text else text
-    return f"{start}{held}; or give examples:  naturalist concept make {name} --yes ID,ID,..."
+    return f"{start}{held}; or give examples: `naturalist concept make {name} --yes ID,ID,...`"
 
 
 def _hits(layout: Layout, index: WordIndex, matches: Matches) -> list[SearchHit]:

@@ -26,7 +26,7 @@ def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
         WorkspaceError: it cannot be written.
     """
     if path.exists():
-        raise ConfigError(f"{path} is there already: name another file, or remove it")
+        raise ConfigError(f"{path} already exists: choose another file, or delete it")
     text, count = sheet(columns, rows)
     artifacts.write_bytes(path, text.encode())
     return count

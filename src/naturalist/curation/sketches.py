@@ -190,7 +190,7 @@ def write_sketch(path: Path, sketch: Sketch) -> None:
         StorageFull: there is no space left.
     """
     if path.exists():
-        raise ConfigError(f"{path} is there already: name another file, or remove it")
+        raise ConfigError(f"{path} already exists: choose another file, or delete it")
     about = {_MARK.decode(): _FORMAT.decode(), "backbone": sketch.backbone}
     with artifacts.storage_errors(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,10 +204,10 @@ def _read(name: str, path: Path) -> Sketch:
             held = file.schema_arrow.remove_metadata()
             rows = file.read() if about.get(_MARK) == _FORMAT and held == SKETCH else None
     except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigError(f"{path} is no sketch of a collection: {error}") from error
+        raise ConfigError(f"{path} is not a sketch of a collection: {error}") from error
     if rows is None:
         raise ConfigError(
-            f"{path} is no sketch of a collection: one is made by  naturalist overlap PLACE "
-            "--sketch FILE"
+            f"{path} is not a sketch of a collection: create one with `naturalist overlap PLACE "
+            "--sketch FILE`"
         )
     return Sketch(name, about.get(b"backbone", b"").decode(), rows)

@@ -37,8 +37,8 @@ def _alert(name: str, level: str, text: str, value: Any = None, limit: Any = Non
 def _missing(health: dict[str, Any]) -> Iterator[Alert]:
     for folder in health["missing"]:
         text = (
-            f"{folder} is gone: is its drive mounted? Nothing is deleted because of that; what is "
-            "shown below is what is left."
+            f"{folder} is missing: is its drive mounted? Nothing is deleted because of this; "
+            "the page shows what is left."
         )
         yield _alert("workspace_gone", "bad", text)
 
@@ -70,7 +70,7 @@ def _nothing_run(health: dict[str, Any]) -> Iterator[Alert]:
         )
         yield _alert("workspace_gone", "bad", text)
         return
-    yield _alert("no_run", "warn", "Nothing has been run here yet: naturalist run")
+    yield _alert("no_run", "warn", "No run yet: start one with `naturalist run`")
 
 
 def _slow(runs: list[dict[str, Any]], limits: AlertsSection) -> Iterator[Alert]:
@@ -80,7 +80,7 @@ def _slow(runs: list[dict[str, Any]], limits: AlertsSection) -> Iterator[Alert]:
     usual = median(pace[:-1])
     if pace[-1] > limits.slow_run_factor * usual:
         times = pace[-1] / usual
-        text = f"The last run took {times:.1f} times as long for a picture as runs before it."
+        text = f"The last run took {times:.1f} times as long per picture as earlier runs."
         yield _alert("run_slow", "warn", text, times, limits.slow_run_factor)
 
 
@@ -105,7 +105,10 @@ def _snapshot(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
     result = health["consistency"]
     if result and result.get("passed") is False:
         count = len(result["findings"])
-        text = f"{count} published objects are not as the snapshot says: naturalist publish --mend"
+        text = (
+            f"{count} published objects differ from the snapshot: repair them with `naturalist "
+            "publish --mend`"
+        )
         yield _alert("store_inconsistent", "bad", text, count, 0)
 
 
@@ -138,7 +141,7 @@ def _counts(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
 def _verdicts(health: dict[str, Any]) -> Iterator[Alert]:
     report = health["verification"]
     if report is not None and not report["passed"]:
-        text = f"{report['hard']} hard checks failed: naturalist verify"
+        text = f"{report['hard']} checks failed: see `naturalist verify`"
         yield _alert("verification", "bad", text, report["hard"], 0)
     if health["drift"] and health["drift"][-1].get("verdict") == "drift":
         words = health["drift"][-1].get("words") or ["The newest batch differs from the reference."]
@@ -158,11 +161,11 @@ def _labels(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
     gap = (health["model"] or {}).get("gap")
     if gap is not None and gap > limits.evaluation_gap:
         text = (
-            f"The champion is {gap:.0%} better on a random split than on sources it never saw: it "
-            "owes that to knowing the source"
+            f"The champion is {gap:.0%} better on a random split than on sources it never saw: "
+            "it partly recognises sources instead of categories"
         )
         yield _alert("evaluation_gap", "warn", text, gap, limits.evaluation_gap)
     issues = (health["issues"] or {}).get("rows") or 0
     if accepted and issues / accepted > limits.label_issue_share:
-        text = f"{issues:,} pictures may be filed under the wrong category: naturalist label-issues"
+        text = f"{issues:,} pictures may have the wrong category: see `naturalist label-issues`"
         yield _alert("label_issues", "warn", text, issues / accepted, limits.label_issue_share)

@@ -108,7 +108,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def not_valid(_: Request, error: Exception) -> Response:
-        return failed(422, "The address is not one of this server's: a name or number is wrong.")
+        return failed(422, "This address does not exist here: a name or number is wrong.")
 
     @app.exception_handler(HTTPException)
     def http_error(_: Request, error: Exception) -> Response:
@@ -216,7 +216,7 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
     def large(pic_id: PicId) -> Response:
         data = context.similar.large(pic_id)
         if data is None:
-            return failed(404, f"The picture {pic_id} is not kept here.")
+            return failed(404, f"The picture {pic_id} is not stored here.")
         return Response(data, media_type=_JPEG, headers={"cache-control": _FOREVER})
 
     @app.get("/api/sprites")

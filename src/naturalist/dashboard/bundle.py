@@ -12,7 +12,7 @@ _SCRIPT, _STYLE = "app.js", "app.css"
 ABSENT = (
     "the pages of the dashboard are not in this installation: it was made with "
     "NATURALIST_NO_DASHBOARD set, or not from a wheel. Install naturalist again without it "
-    "(pip install 'naturalist[dashboard]'), or in a clone run  pip install -e '.[dashboard]'"
+    "(pip install 'naturalist[dashboard]'), or in a clone run `pip install -e '.[dashboard]'`"
 )
 
 

@@ -146,7 +146,7 @@ class Catalogue:
             names = [column[0] for column in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         except duckdb.Error as error:
-            raise WorkspaceError(f"asking the ledger failed: {error}") from error
+            raise WorkspaceError(f"querying the ledger failed: {error}") from error
         finally:
             cursor.close()
 
@@ -165,7 +165,7 @@ class Catalogue:
         try:
             result = cursor.execute(query, list(values)).fetchnumpy()
         except duckdb.Error as error:
-            raise WorkspaceError(f"asking the ledger failed: {error}") from error
+            raise WorkspaceError(f"querying the ledger failed: {error}") from error
         finally:
             cursor.close()
         return {name: np.ma.filled(column, -1) for name, column in result.items()}
@@ -298,8 +298,8 @@ class Catalogue:
             return _Index(connection, held, signature)
         except duckdb.Error as error:
             raise WorkspaceError(
-                f"the ledger of {self.place.address} cannot be read: {error}. If a file of it was "
-                "removed or damaged, restore it from a backup"
+                f"the ledger of {self.place.address} cannot be read: {error}. If one of its files "
+                "was deleted or damaged, restore it from a backup"
             ) from error
 
 

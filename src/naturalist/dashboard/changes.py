@@ -60,7 +60,7 @@ class Changes:
         """
         store = self._store()
         if store is None:
-            raise NotFound("nothing of this collection is published")
+            raise NotFound("this collection has no published snapshots")
         # What may be shown changes with takedowns, and those of others with the newest snapshot.
         gone = takedown.never_shown(self.place.config) if self.place.config else Withheld()
         key = (before, after, snapshots.newest(store)[0].id, gone)

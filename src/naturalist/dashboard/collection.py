@@ -148,7 +148,7 @@ def open_published(
     folder = cache_folder().parent / "dashboard" / digest[:24]
     parts = {file.part for file in result.files if file.part} - set(_NOT_PULLED)
     if not parts:
-        raise ConfigError(f"the snapshot {result.id} of {url} holds nothing that can be shown")
+        raise ConfigError(f"the snapshot {result.id} of {url} contains nothing to show")
     pull(store, folder, Selection(parts=tuple(sorted(parts))), result.id, jobs=jobs)
     later = {file.name: file for file in result.files if file.part == "previews"}
     return Collection(
@@ -170,7 +170,7 @@ def _snapshot(store: Store, url: str, snapshot: str | None) -> Snapshot:
     except NotFound as error:
         if Layout(Path(url)).marker.exists():
             raise ConfigError(
-                f"{url} is a workspace: show it with  naturalist dashboard --config {url}"
+                f"{url} is a workspace: show it with `naturalist dashboard --config {url}`"
             ) from error
         raise
 
@@ -178,7 +178,7 @@ def _snapshot(store: Store, url: str, snapshot: str | None) -> Snapshot:
 def _pulled(folder: Path, snapshot: str | None) -> Collection:
     manifest = read_manifest(folder)
     if manifest is None or not manifest.complete:
-        raise ConfigError(f"a pull into {folder} was interrupted: run  naturalist pull  again")
+        raise ConfigError(f"a pull into {folder} was interrupted: run `naturalist pull` again")
     if snapshot not in (None, manifest.snapshot):
         raise ConfigError(f"{folder} holds snapshot {manifest.snapshot}, not {snapshot}")
     return Collection(

@@ -40,7 +40,9 @@ class DashboardContext:
                     self.maps.column(points, "category")
             self.catalogue.batch_of("", 0)
         except NaturalistError:
-            logger.warning("the dashboard cannot read everything yet: its pages say what is wrong")
+            logger.warning(
+                "the dashboard cannot read everything yet: its pages show what is missing"
+            )
 
     def close(self) -> None:
         """Remove what was made for answering."""

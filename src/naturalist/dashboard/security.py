@@ -73,7 +73,8 @@ class ListenOptions:
             )
         if self.token and len(self.token) < TOKEN_LETTERS:
             raise ConfigError(
-                f"the token has {len(self.token)} letters: take at least {TOKEN_LETTERS}, as from  "
+                f"the token has {len(self.token)} characters: use at least {TOKEN_LETTERS}, for "
+                "example from  "
                 "python3 -c 'import secrets; print(secrets.token_urlsafe())'"
             )
         if is_loopback(self.host):
@@ -86,7 +87,7 @@ class ListenOptions:
         if not self.token:
             raise ConfigError(
                 f"--host {self.host} needs a token: set NATURALIST_DASHBOARD_TOKEN or --token, so "
-                "that only those whom you give it to can see the collection"
+                "that only people with the token can see the collection"
             )
 
     @property
@@ -157,7 +158,7 @@ class SecurityMiddleware:
         if scope["method"] not in ("GET", "HEAD") and (
             origin is not None and _address_of(origin) != host
         ):
-            return 403, "Another site may not send anything here.", {}
+            return 403, "Requests from other sites are refused.", {}
         if not self.listen.token or scope["path"] == "/healthz":
             return None
         return self._token_refusal(scope, headers)

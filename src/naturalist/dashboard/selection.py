@@ -43,9 +43,9 @@ def add_selection(app: FastAPI, selection: Selection) -> None:
         async for chunk in request.stream():
             data += chunk
             if len(data) > MAX_BODY_BYTES:
-                return failed(413, "That are too many pictures.")
+                return failed(413, "Too many pictures.")
         try:
             selection.take(Ids.model_validate_json(bytes(data)).ids)
         except ValidationError:
-            return failed(422, "That is no list of picture ids.")
+            return failed(422, "Expected a list of picture ids.")
         return JSON({"selected": len(selection.ids)})

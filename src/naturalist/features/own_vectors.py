@@ -50,7 +50,7 @@ def open_file(path: Path) -> FeatureTable:
         return _of_npy(path)
     if path.suffix == ".parquet":
         return _of_parquet(path)
-    raise ConfigError(f"{path}: vectors are read from .npy and .parquet")
+    raise ConfigError(f"{path}: expected a .npy or .parquet file")
 
 
 def _of_npy(path: Path) -> FeatureTable:
@@ -60,7 +60,8 @@ def _of_npy(path: Path) -> FeatureTable:
         raise ConfigError(f"{path} cannot be read as an array of numbers: {error}") from error
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
         raise ConfigError(
-            f"{path} has shape {array.shape} and type {array.dtype}: give (rows, dim) numbers"
+            f"{path} has shape {array.shape} and type {array.dtype}: expected numbers of shape "
+            "(rows, dim)"
         )
     digest = artifacts.sha256_file(path)
     files = []
@@ -116,7 +117,7 @@ def _read_group(path: Path, column: str, k: int, categories: dict[str, int]) -> 
         features = np.stack(part[column].to_numpy()).astype(np.float32)
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"{path}: the vectors of column {column} differ in length, or are no numbers"
+            f"{path}: the vectors of column {column} differ in length, or are not numbers"
         ) from error
     known = next((name for name in _NAMES if name in part.column_names), None)
     with _parquet_errors(path):
@@ -145,7 +146,7 @@ def _rows(
     categories: dict[str, int],
 ) -> Rows:
     if features.ndim != 2 or not np.isfinite(features).all():
-        raise ConfigError(f"{path}: vectors are rows of finite numbers, and some are not")
+        raise ConfigError(f"{path}: some vectors have values that are not finite")
     held = part.column_names if part is not None else ()
     labels = np.zeros(len(names), np.int32)
     if categories:

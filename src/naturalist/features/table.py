@@ -154,7 +154,7 @@ def _no_rows(place: str) -> ConfigError:
     known = categories.read(Layout(Path(place)))
     if known.all_retired:
         return ConfigError(categories.all_retired_message(known))
-    return ConfigError(f"the tables of {place} have no rows yet: begin with  naturalist run")
+    return ConfigError(f"the tables of {place} have no rows yet: start with `naturalist run`")
 
 
 def _file(

@@ -94,7 +94,7 @@ class DecoderProcess:
                         raise PictureError(Reason.DECODER_TIMED_OUT, detail) from error
                     ended = error
         if ended.code == -signal.SIGKILL:
-            raise MemoryError("the process that decodes was killed twice") from ended
+            raise MemoryError("the decoder process was killed twice") from ended
         raise PictureError(
             Reason.DECODER_CRASHED, "crashed twice while decoded alone in a separate process"
         )
@@ -126,9 +126,7 @@ class DecoderProcess:
                     self._is_ready = _receive_header(_stream(process.stdout))["ready"]
             except _Ended as error:
                 self._end()
-                raise NaturalistError(
-                    f"the process that decodes pictures cannot be started ({error})"
-                ) from error
+                raise NaturalistError(f"the decoder process cannot be started ({error})") from error
         return process
 
     def _end(self) -> None:

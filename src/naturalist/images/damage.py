@@ -62,7 +62,7 @@ def assess(pixels: Pixels, complaint: str, limits: PictureLimits) -> tuple[float
         PictureError: DAMAGED where a tenth or more is lost and `limits.damaged` is refuse.
     """
     share = lost_share(pixels)
-    detail = f"about {share:.0%} is lost or garbled: {complaint}"
+    detail = f"about {share:.0%} is missing or corrupt: {complaint}"
     if share >= _SLIGHT and limits.damaged == "refuse":
         raise PictureError(Reason.DAMAGED, detail)
     return share, Remark(Doubt.DAMAGED, detail)

@@ -61,7 +61,7 @@ def components(data: bytes) -> Components:
     count = int.from_bytes(data[start + 40 : start + 42], "big")
     stored = data[start + 42 : start + 42 + 3 * count]
     if data[start : start + 4] != _CODESTREAM_START or not count or len(stored) < 3 * count:
-        raise PictureError(Reason.BROKEN_HEADER, "JPEG 2000 without its sizes marker")
+        raise PictureError(Reason.BROKEN_HEADER, "JPEG 2000 without a size marker")
     depths = stored[::3]
     bits = tuple((depth & 0x7F) + 1 for depth in depths)
     return Components(bits, any(depth & 0x80 for depth in depths), _colour_space(data), start)

@@ -58,7 +58,7 @@ def read_netpbm(data: bytes) -> Netpbm:
     head = data[:_MOST_HEAD]
     result = _plain(head) or _floats(head) or _pam(head)
     if result is None or result.width <= 0 or result.height <= 0:
-        raise PictureError(Reason.BROKEN_HEADER, "a PBM, PGM, PPM, PAM or PFM without its header")
+        raise PictureError(Reason.BROKEN_HEADER, "a PBM, PGM, PPM, PAM or PFM without a header")
     if not np.isfinite(result.top) or (result.kind not in "fF" and not 0 < result.top < 65536):
         raise PictureError(
             Reason.BROKEN_HEADER, f"P{result.kind} with {result.top:g} as its maximum value"

@@ -23,11 +23,13 @@ class Doubt(StrEnum):
 
 
 _MEANINGS = {
-    Doubt.DAMAGED: "Pictures are undamaged: no decoder had to invent a part of one.",
-    Doubt.UNUSED_RANGE: "Deep pictures use their range, or state which part (else nearly black).",
-    Doubt.GUESSED_RANGE: "What is white is stated by the file or its kind, not guessed.",
-    Doubt.IGNORED_BANDS: "Pictures have no bands beyond colour and transparency.",
-    Doubt.TRANSPARENT: "Pictures are not transparent everywhere (else nothing but white).",
+    Doubt.DAMAGED: "Pictures are undamaged: no decoder had to fill in missing parts.",
+    Doubt.UNUSED_RANGE: (
+        "Deep pictures use their range, or state which part (otherwise nearly black)."
+    ),
+    Doubt.GUESSED_RANGE: "The white level is stated by the file or its format, not guessed.",
+    Doubt.IGNORED_BANDS: "Pictures have no channels beyond colour and transparency.",
+    Doubt.TRANSPARENT: "Pictures are not fully transparent (otherwise only white is left).",
 }
 
 

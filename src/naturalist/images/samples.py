@@ -57,7 +57,7 @@ def scale_of(values: Samples, bits: int, stated: float = _UNSTATED) -> Scale:
     if bits > _WORD:
         return _guessed((*_CUSTOMARY, full if top > full / 2 else float(top)), top, f"{bits}-bit")
     if bits > _BYTE and 0 < top <= full / 4:
-        detail = f"{bits}-bit samples, the largest is {top}; shown as dark as that says"
+        detail = f"{bits}-bit samples, the largest is {top}; shown that dark"
         return Scale(0.0, full, (Remark(Doubt.UNUSED_RANGE, detail),))
     return Scale(0.0, full)
 

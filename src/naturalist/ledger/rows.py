@@ -145,8 +145,8 @@ def _require(path: Path) -> None:
 
 def _gone(what: str) -> WorkspaceError:
     return WorkspaceError(
-        f"{what} is gone from the ledger: restore it from a backup. Without it pictures would be "
-        "taken in again, under other numbers"
+        f"{what} is missing from the ledger: restore it from a backup. Without it, pictures would "
+        "be ingested again with other numbers"
     )
 
 
@@ -159,8 +159,8 @@ def _summary(path: Path, value: dict[str, Any]) -> BatchSummary:
         _check_types(summary)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise WorkspaceError(
-            f"{path} is damaged ({error}): a name or a value in it was changed. Restore it from a "
-            "backup; nothing was changed"
+            f"{path} is damaged ({error}): a name or a value in it has changed. Restore it from a "
+            "backup; nothing was written"
         ) from error
     return summary
 
@@ -169,10 +169,10 @@ def _check_types(summary: BatchSummary) -> None:
     numbers = [summary.batch, summary.last_number]
     numbers += [number for shard in summary.shards for number in (shard.start, shard.stop)]
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
-        raise ValueError(f"one of its numbers is none: {numbers[:10]}")
+        raise ValueError(f"one of its numbers is not a number: {numbers[:10]}")
     texts = [summary.category, summary.sha256, *(shard.fingerprint for shard in summary.shards)]
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError("one of its texts is none")
+        raise ValueError("one of its texts is not a text")
 
 
 def summary_faults(layout: Layout, summary: BatchSummary) -> Iterator[str]:
@@ -183,19 +183,19 @@ def summary_faults(layout: Layout, summary: BatchSummary) -> Iterator[str]:
     """
     rows = artifacts.read_parquet(layout.batch(summary.category, summary.batch))
     if {source: asdict(one) for source, one in summary.counts.items()} != _counts_as_json(rows):
-        yield "its counts are not those of its rows"
+        yield "its counts do not match its rows"
     accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
     names = accepted["pic_id"].to_pylist()
     hashes = [digest.hex() for digest in accepted["sha256"].to_pylist()]
     ends = [0, *(shard.stop for shard in summary.shards)]
     if [shard.start for shard in summary.shards] != ends[:-1] or ends[-1] != len(names):
-        yield "its shards are not all its accepted pictures"
+        yield "its shards do not cover all accepted pictures"
     for shard in summary.shards:
         part = slice(shard.start, shard.stop)
         if shard.fingerprint != artifacts.fingerprint(names[part], hashes[part]):
-            yield f"the fingerprint of its shard at {shard.start} is not that of its pictures"
+            yield f"the fingerprint of its shard at {shard.start} does not match its pictures"
     if names and pic_number(names[-1]) != summary.last_number:
-        yield f"its last number is {summary.last_number}, that of its rows {names[-1]}"
+        yield f"its last number is {summary.last_number}, but the last of its rows is {names[-1]}"
 
 
 def _counts_of(value: dict[str, Any]) -> dict[str, SourceCounts]:

@@ -39,8 +39,8 @@ def connect(layout: Layout) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
     except duckdb.Error as error:
         raise WorkspaceError(
-            f"asking the ledger failed: {error}. If a file of it was removed or damaged, restore "
-            "it from a backup"
+            f"querying the ledger failed: {error}. If one of its files was deleted or damaged, "
+            "restore it from a backup"
         ) from error
 
 

@@ -218,8 +218,8 @@ def _read_source(
     return files, parts
 
 
-_NONE_MATCHED = "no row was matched with a picture: do key, match and strip fit this file?"
-_NONE_FIT = "no picture lies in folders of this form"
+_NONE_MATCHED = "no row matches a picture: check key, match and strip for this file"
+_NONE_FIT = "no picture is in folders that match this pattern"
 
 
 def _read_folders(

@@ -64,8 +64,8 @@ def find_files(rules: SourceRules, rule: FileRule, scratch: Path) -> list[Metada
         beside = rules.beside / Path(rule.file).expanduser()
         if not beside.is_file():
             raise SourceError(
-                f"{rules.where}: metadata file {rule.file!r} was found neither in the source "
-                f"({rules.location}) nor at {beside}. Correct `file` in the metadata section"
+                f"{rules.where}: metadata file {rule.file!r} was not found in the source "
+                f"({rules.location}) or at {beside}. Correct `file` in the metadata section"
             )
         result = [MetadataFile(beside, str(beside), "")]
     return result

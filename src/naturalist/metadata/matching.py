@@ -160,19 +160,19 @@ def _count(connection: "duckdb.DuckDBPyConnection", table: str) -> int:
 
 _WITHOUT_PICTURE = """
 SELECT g.__row, g.__key, NULL, NULL, CASE WHEN g.__key IS NULL THEN 'its key is empty'
-    WHEN c.row IS NULL THEN 'no file of the source has this key'
-    ELSE 'its file is no picture of the tables: ' || c.outcomes END
+    WHEN c.row IS NULL THEN 'no file in the source matches this key'
+    ELSE 'its file is not a picture in the tables: ' || c.outcomes END
 FROM given g LEFT JOIN candidates c ON c.row = g.__row WHERE coalesce(c.pictures, 0) = 0
 """
 _AMBIGUOUS = """
-SELECT row, key, NULL, NULL, pictures || ' pictures have this key' FROM candidates
+SELECT row, key, NULL, NULL, pictures || ' pictures match this key' FROM candidates
 WHERE pictures > 1
 """
 _REPEATED = """
-SELECT row, key, pic_id, NULL, 'an earlier row holds' FROM matches WHERE is_repeated
+SELECT row, key, pic_id, NULL, 'an earlier row is used' FROM matches WHERE is_repeated
 """
 _WITHOUT_ROW = """
-SELECT NULL, NULL, p.pic_id, p.path_text, 'no row names it' FROM pictures p
+SELECT NULL, NULL, p.pic_id, p.path_text, 'no row matches it' FROM pictures p
 WHERE p.is_own AND p.pic_id IS NOT NULL AND p.pic_id NOT IN (SELECT pic_id FROM with_row)
 """
 

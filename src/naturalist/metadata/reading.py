@@ -163,7 +163,7 @@ def _key(names: Sequence[str], file: MetadataFile, rule: FileRule) -> str:
         for name in KEY_NAMES:
             if name in plain:
                 return plain[name]
-        problem = "no column whose name says that it names pictures"
+        problem = "no column that looks like names of pictures"
     raise ConfigError(
         f"metadata file {file.name} has {problem}; its columns are {', '.join(names)}. Set key "
         "to one of them, or list the columns in header if the file has no header line"

@@ -35,8 +35,8 @@ class Reduction:
         """In words, where distances between reduced rows are measured."""
         scaled = " scaled to length 1" if self.unit else ""
         return (
-            f"the first {self.axes.shape[1]} principal axes of the features{scaled}, which hold "
-            f"{self.explained:.1%} of their variance"
+            f"the first {self.axes.shape[1]} principal axes of the features{scaled}, which "
+            f"explain {self.explained:.1%} of their variance"
         )
 
 

@@ -102,7 +102,7 @@ def _report(config: Config, noted: Facts) -> Facts:
         "duration_s": round(time.time() - noted["began_s"], 3),
         "made_by": __version__,
         "stages": stages,
-        "error": None if finished else f"not every task of {noted['run']} succeeded: see its logs",
+        "error": None if finished else f"not all tasks of {noted['run']} succeeded: see its logs",
         "run": noted["run"],
     }
 

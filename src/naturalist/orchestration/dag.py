@@ -114,7 +114,7 @@ def airflow_dag(config_path: str | Path, *, dag_id: str = "") -> "DAG":
 
 def _read(path: Path) -> _Collection:
     if not path.is_absolute():
-        raise ConfigError(f"{path}: write the absolute path; Airflow's folders are not yours")
+        raise ConfigError(f"{path}: use an absolute path: Airflow runs in another folder")
     path = path / "naturalist.toml" if path.is_dir() else path
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -128,7 +128,7 @@ def _read(path: Path) -> _Collection:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        hint = f"see what  naturalist status -c {path}  says"
+        hint = f"see what `naturalist status -c {path}` says"
         raise ConfigError(f"{path} cannot be used ({text}): {hint}") from error
 
 
@@ -351,7 +351,7 @@ def _caller(function: str, python: str = "") -> Callable[..., Any]:
                 return calls.call_with(python, function, request, selected)
             return calls.call(function, request, selected)
         except calls.DryRun as error:
-            raise AirflowSkipException("a dry run: nothing was done") from error
+            raise AirflowSkipException("dry run: nothing was done") from error
         except calls.Hopeless as error:
             raise AirflowFailException(str(error)) from error
 

@@ -40,7 +40,8 @@ def write_dag_file(config: Config, config_path: Path, dags: Path) -> Path:
     text = _TEXT.format(path=ascii(str(config_path.resolve())))
     if path.exists() and path.read_text("utf-8") != text:
         raise ConfigError(
-            f"{path} exists and is another one: remove it, or set airflow.dag_id to another name"
+            f"{path} already exists with other contents: delete it, or set airflow.dag_id to "
+            "another name"
         )
     artifacts.write_bytes(path, text.encode())
     return path

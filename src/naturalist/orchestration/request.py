@@ -67,7 +67,7 @@ def _truth(key: str, text: str) -> bool:
     try:
         return _WORDS[str(text).strip().lower()]
     except KeyError as error:
-        raise ConfigError(f"{key} is {text!r}: say true or false") from error
+        raise ConfigError(f"{key} is {text!r}: expected true or false") from error
 
 
 def _day(at: str, zone: ZoneInfo) -> dt.date | None:
@@ -76,5 +76,5 @@ def _day(at: str, zone: ZoneInfo) -> dt.date | None:
     try:
         moment = dt.datetime.fromisoformat(at)
     except ValueError as error:
-        raise ConfigError(f"{at!r} is no date: write one like 2026-11-24") from error
+        raise ConfigError(f"{at!r} is not a date: expected one such as 2026-11-24") from error
     return moment.astimezone(zone).date() if moment.tzinfo else moment.date()

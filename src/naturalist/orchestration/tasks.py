@@ -115,7 +115,7 @@ def ingest(request: Request) -> list[int]:
     workers = request.config().extract.workers
     with _job(request, workers=workers) as job:
         result = steps.ingest(job, rescan=request.rescan)
-    _LOG.info("batches added: %s", result.batches or "none, nothing is new")
+    _LOG.info("batches added: %s", result.batches or "none: nothing is new")
     return result.batches
 
 
@@ -340,7 +340,7 @@ def upload_category(request: Request, category: str) -> None:
     with _job(request, shared=True) as job:
         config = job.config
         if not config.publish_url:
-            _LOG.info("publish.url is empty: nothing is sent")
+            _LOG.info("publish.url is empty: nothing is published")
             return
         spec = backbones.describe(config.extract.backbone)
         labels = {category: config.labels[category]}
@@ -348,7 +348,7 @@ def upload_category(request: Request, category: str) -> None:
         mine = [item for item in items if f"/{category}/" in f"/{item.name}"]
         uploads = [Upload(item.key, item.path, item.sha256) for item in mine]
         open_store(config.publish_url, config.s3_options).put_files(uploads)
-        _LOG.info("%d files are in the store", len(uploads))
+        _LOG.info("%d files are already in the store", len(uploads))
 
 
 def _send_tasks(config: Config, category: str) -> dict[str, sending.SendTask]:
@@ -435,5 +435,5 @@ def end(request: Request) -> str | None:
     with _job(request) as job:
         path = accounts.close_account(job.config, request.run)
     lock.release(job.config.layout, request.run)
-    _LOG.info("%s", f"report: {path}" if path else "nothing new: everything was done already")
+    _LOG.info("%s", f"report: {path}" if path else "nothing new: everything is up to date")
     return str(path) if path else None

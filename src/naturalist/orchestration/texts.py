@@ -3,39 +3,42 @@
 from pathlib import Path
 
 NEW_IMAGES = (
-    "Folder with a folder for each category, taken in by this run instead of the configured "
+    "Folder with a subfolder per category, ingested by this run instead of the configured "
     "sources. Empty: the configured sources."
 )
-DATE = "The day to run for, as 2026-11-24: date-patterned sources up to it. Empty: the run's own."
+DATE = (
+    "Date to run for, such as 2026-11-24: sources with a date in their path are used up to it. "
+    "Empty: the date of the run."
+)
 DRY_RUN = "Only log what would be done."
-RESCAN = "Examine known files again too, whatever their time."
-ACCEPT_FAILURES = "Publish although more pictures than failure_budget could not be used."
+RESCAN = "Also examine known files again, even if their modification time is unchanged."
+ACCEPT_FAILURES = "Publish even if more pictures failed than failure_budget allows."
 
 _TASKS = {
-    "begin": "Takes the workspace for this run; waits if somebody else is writing to it.",
-    "ingest": "Looks through all sources; names, places and enters in the ledger what is new.",
-    "small_run": "Does all stages up to publishing where little is new; else skipped.",
-    "plan_extraction": "Names groups of shards that have no features yet.",
-    "extract_group": "Turns the pictures of a group of shards into features and previews.",
+    "begin": "Locks the workspace for this run; waits while another process is writing to it.",
+    "ingest": "Scans all sources; names, stores and records new pictures.",
+    "small_run": "Runs all stages up to publishing if little is new; otherwise skipped.",
+    "plan_extraction": "Lists groups of shards that have no features yet.",
+    "extract_group": "Computes features and previews of a group of shards.",
     "verification_standby": "Waits for all categories. Every shard has its features.",
-    "plan_verification": "Names groups of features parts that are not verified.",
+    "plan_verification": "Lists groups of feature files that are not verified.",
     "verify_group": "Verifies features against the ledger, and extracts a sample again.",
-    "storage_standby": "Waits for all categories; checks the collection as a whole and reports.",
-    "plan_labelling": "Names groups of tables that are not written.",
+    "storage_standby": "Waits for all categories, checks the whole collection, reports.",
+    "plan_labelling": "Lists groups of tables that are not written.",
     "label_group": "Writes labelled tables, as CSV and Parquet.",
     "table_verification_standby": "Waits for all categories. Every table is written.",
-    "plan_table_verification": "Names groups of tables that are not verified.",
+    "plan_table_verification": "Lists groups of tables that are not verified.",
     "verify_table_group": "Verifies tables file by file.",
-    "pre_upload_standby": "Waits for all categories; reports, and decides about publishing.",
-    "upload_category": "Sends the files that the store lacks; readers see nothing yet.",
-    "plan_pictures": "Names groups of shards whose pictures the store lacks.",
-    "send_group": "Packs and sends the pictures of a group of shards; readers see nothing yet.",
-    "analysis_step": "Brings one study of the tables up to date.",
-    "analysis_standby": "Waits for the studies, done or failed: the tables are published anyway.",
-    "analysis_verdict": "Fails with a study that failed, so that nobody calls the run good.",
+    "pre_upload_standby": "Waits for all categories, reports, decides whether to publish.",
+    "upload_category": "Uploads files that are not in the store; hidden from readers for now.",
+    "plan_pictures": "Lists groups of shards whose pictures are not in the store yet.",
+    "send_group": "Packs and uploads pictures of a group of shards; hidden for now.",
+    "analysis_step": "Updates one study of the tables.",
+    "analysis_standby": "Waits for the studies to end or fail: the tables are published anyway.",
+    "analysis_verdict": "Fails if a study failed, so that the run is not reported as successful.",
     "publish_snapshot": "Writes the snapshot and points `latest` to it. Skipped if nothing is new.",
-    "analyse": "Calls a function that the configuration names.",
-    "end": "Reports what the run did and gives the workspace back, also after a failure.",
+    "analyse": "Calls a function named in the configuration.",
+    "end": "Reports what the run did and unlocks the workspace, also after a failure.",
 }
 _REPORTS = {
     "storage_standby": "verification.md",

@@ -56,10 +56,10 @@ def check(config: Config, to_accept: str = _BY_OPTION) -> None:
         return
     reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(result.failures.items()))
     raise FailureBudgetExceeded(
-        f"{sum(result.failures.values())} of {result.pictures} new pictures could not be used "
+        f"{sum(result.failures.values())} of {result.pictures} new pictures failed "
         f"({result.share:.1%}; failure_budget is {config.failure_budget:.1%}): {reasons}. "
-        "See them with  naturalist ledger --refused . All else was finished; nothing was "
-        "published. To go on: mend the files, raise failure_budget, or "
+        "See them with `naturalist ledger --refused`. Everything else was finished; nothing was "
+        "published. To continue: repair the files, raise failure_budget, or "
         f"{to_accept}"
     )
 

@@ -70,7 +70,7 @@ def _of_source(source: Source, category: str, counts: SourceCounts | None) -> It
     name = f"source {source.name!r} of category {category!r}"
     show = f"naturalist ledger --category {category} --source {source.name}"
     if counts is None:
-        yield f"{name} has no files: is {source.path} the right path?"
+        yield f"{name} has no files: check its path, {source.path}"
     elif not counts.accepted and not counts.relabelled and not _was_decided(counts):
         yield f"{name} has no accepted picture: {_summary(counts)}. See  {show}"
     elif unopened := {r.value: counts.refused[r] for r in _UNOPENED if counts.refused.get(r)}:

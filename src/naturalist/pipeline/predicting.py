@@ -149,8 +149,8 @@ def _tables_of(config: Config, model: Path, progress: Progress) -> FeatureTable 
     if tables.backbone == read_classifier(model).backbone_id:
         return tables
     progress.note(
-        "no nearest pictures: the tables have features of another network than the model; train or "
-        "refine one on these tables"
+        "no nearest pictures: the model and the tables use different networks; train or refine a "
+        "model on these tables"
     )
     return None
 
@@ -190,7 +190,7 @@ def find_pictures(inputs: Sequence[str]) -> list[str]:
         elif Path(name).is_dir():
             result += _in_folder(name)
         else:
-            raise SourceError(f"there is no {name}: give files, folders or http(s) addresses")
+            raise SourceError(f"there is no {name}: pass files, folders or http(s) URLs")
     return result
 
 

@@ -188,6 +188,6 @@ def _require_verified(config: Config) -> None:
     unverified = table_checks.plan(list(steps.expected_tables(config)))
     if report is None or not report["passed"] or unverified:
         raise VerificationFailed(
-            "only verified tables are published, and these are not: run  naturalist run , or  "
-            "naturalist verify  to see what is wrong"
+            "the tables are not verified, and only verified tables are published: run `naturalist "
+            "run`, or `naturalist verify` to see what is wrong"
         )

@@ -162,7 +162,7 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     rolled = check_share(job.config.layout, job.config.verify.rolling_mb << 20)
     if rolled.verdicts:
         report.stages["rolling"] = {"damaged": [one.as_json() for one in rolled.verdicts]}
-        raise _failed(rolled.verdicts, "Everything else was done")
+        raise _failed(rolled.verdicts, "Everything else was finished")
     if failed is not None:
         raise failed
 
@@ -190,7 +190,7 @@ def _analyse(job: Job, report: RunReport) -> NaturalistError | None:
     try:
         _timed(report, "analyse", lambda: analyse.analyse(job))
     except NaturalistError as error:
-        job.progress.note(f"a study failed, and the tables are published all the same: {error}")
+        job.progress.note(f"a study failed; the tables are published anyway: {error}")
         return error
     return None
 
@@ -265,8 +265,8 @@ def _failed(failed: Sequence[Verdict], also: str) -> VerificationFailed:
     named = "; ".join(f"{v.check}: {v.pic_id or v.file}: {v.detail}" for v in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     return VerificationFailed(
-        f"{len(failed)} checks failed: {named}{more}. {also}. To make again what can be made "
-        "again (features, tables, studies):  naturalist verify --repair"
+        f"{len(failed)} checks failed: {named}{more}. {also}. To rebuild what can be rebuilt "
+        "(features, tables, studies), run `naturalist verify --repair`"
     )
 
 

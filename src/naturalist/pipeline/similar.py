@@ -103,7 +103,7 @@ def fresh_index(config: Config, progress: Progress) -> Index:
     except WorkspaceLocked:
         if not (config.layout.index(_backbone_id(config)) / "index.json").exists():
             raise
-        progress.note("somebody is writing to the workspace: the index is used as it is")
+        progress.note("another command is writing to the workspace: the existing index is used")
     return open_index(config.layout, backbone=_backbone_id(config))
 
 
@@ -147,8 +147,7 @@ def similar(
         known = None if query in gone else index.vector(query)
         if known is None:
             raise ConfigError(
-                f"{query} is neither a picture in the tables nor a file: pictures are named as "
-                "in plant_id_7"
+                f"{query} is neither a picture in the tables nor a file: ids look like plant_id_7"
             )
         query, own = known
     kept = _nearest(index, query, own, k, gone)

@@ -85,7 +85,7 @@ def _model_warnings(layout: Layout) -> Iterator[str]:
     try:
         champions.check_answers(layout, champion, champions.retired_answers(layout, champion))
     except ConfigError as error:
-        yield f"predict has no classifier to use: {error}"
+        yield f"predict has no classifier: {error}"
 
 
 def _retired(layout: Layout) -> list[str]:

@@ -130,15 +130,15 @@ def _forget_extractions(job: Job, reasons: frozenset[Reason]) -> None:
     count = sum(forget_extractions(layout, name, reasons) for name in job.config.labels)
     if count:
         job.progress.note(
-            f"{count} pictures that extraction refused are looked at again by the next  "
-            "naturalist run  or  naturalist extract"
+            f"the next `naturalist run` or `naturalist extract` examines {count} pictures again "
+            "that extraction refused"
         )
 
 
 def finish_pending(job: Job, result: IngestResult) -> None:
     """Place and commit the batch of a run or a review that was stopped, if there is one."""
     if batches.is_pending(job.config.layout):
-        job.progress.note("finishing the batch of a run that was stopped")
+        job.progress.note("finishing the batch of an interrupted run")
         place_and_commit(job, result)
 
 
@@ -152,7 +152,7 @@ def _name_unmapped(job: Job, result: IngestResult) -> None:
         job.progress.note(
             f"source {source!r}: {sum(files for _, files in missing):,} files without a category: "
             f"{listed}{f' and {more} more' if more > 0 else ''}. Add labels to its "
-            "[source.categories]; see  naturalist ledger --reason no_category"
+            "[source.categories]; see `naturalist ledger --reason no_category`"
         )
 
 
@@ -163,11 +163,11 @@ def _name_overwritten(job: Job, stored: overwritten.Changes) -> None:
     if stored.overwritten:
         job.progress.note(
             f"{stored.overwritten} stored pictures were overwritten in their sources: their "
-            "features stay, the new bytes have ids of their own. They are listed by  naturalist "
+            "features are kept, and the new bytes get new ids. They are listed by `naturalist`"
             'ledger --reason changed_after_ingest ; images.mode = "copy" keeps old bytes'
         )
     if stored.mended:
-        job.progress.note(f"{stored.mended} overwritten pictures are there again")
+        job.progress.note(f"{stored.mended} overwritten pictures have been restored")
 
 
 def _examine(job: Job, tasks: list[ExamineTask]) -> None:
@@ -295,7 +295,7 @@ def _missing_features(config: Config, spec: backbones.BackboneSpec) -> Iterator[
     for task in extract.plan(layout, config.source_paths, config.extract_options):
         path = layout.features(spec.id, task.category, task.batch, task.number)
         what = f"features or previews of {task.shard.rows} pictures"
-        detail = f"{what} are not there: run  naturalist extract"
+        detail = f"{what} are missing: run `naturalist extract`"
         yield Verdict("missing", "hard", detail, file=str(path.relative_to(layout.root)))
 
 

@@ -305,7 +305,7 @@ def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
 def _champion(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     tables = config.layout.tables
     if sum(any(tables.glob(f"{name}/*.parquet")) for name in config.labels) < 2:
-        progress.note("classifier: fewer than two categories have rows; nothing to learn yet")
+        progress.note("classifier: fewer than two categories have rows; nothing to train yet")
         return
     yield champion(config, progress)
 

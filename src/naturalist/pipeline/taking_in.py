@@ -44,8 +44,8 @@ def sources_at(config: Config, path: Path) -> tuple[Source, ...]:
     )
     if not found:
         raise ConfigError(
-            f"no source of the configuration has the path {path}: add one, or name the folder of "
-            "its sources with --to"
+            f"the configuration has no source with the path {path}: add one, or pass the folder "
+            "of its sources with --to"
         )
     return found
 
@@ -88,8 +88,8 @@ def _is_over_budget(config: Config, counts: SourceCounts, path: Path, progress: 
     if failures <= config.failure_budget * pictures:
         return False
     progress.note(
-        f"{path} is kept: {failures:,} of {pictures:,} pictures could not be used, more than "
-        "failure_budget allows. See them with  naturalist ledger --refused"
+        f"{path} is kept: {failures:,} of {pictures:,} pictures failed, more than failure_budget "
+        "allows. See them with `naturalist ledger --refused`"
     )
     return True
 

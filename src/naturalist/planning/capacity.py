@@ -65,7 +65,7 @@ class Rates:
             ConfigError: it is less than nothing.
         """
         if price < 0:
-            raise ConfigError(f"--machine-hour is {price}: give a price from 0 up")
+            raise ConfigError(f"--machine-hour is {price}: expected a price of at least 0")
         return replace(self, machines=dict(self.machines) | {"hour": price})
 
 
@@ -96,7 +96,9 @@ class Workload:
     def __post_init__(self) -> None:
         for name in ("pictures", "machines", "cores"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"--{name} is {getattr(self, name)}: give a number from 1 up")
+                raise ConfigError(
+                    f"--{name} is {getattr(self, name)}: expected a number of at least 1"
+                )
 
 
 def load_rates(path: Path | None = None) -> Rates:
@@ -127,7 +129,9 @@ def _check(path: Path, result: Mapping[str, Any], expected: Mapping[str, Any]) -
             may_be_zero = section in ("bytes", "memory") or name == "hour"
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not is_number or value < 0 or (value == 0 and not may_be_zero):
-                raise ConfigError(f"{path}: {section}.{name} is {value!r}: give a number above 0")
+                raise ConfigError(
+                    f"{path}: {section}.{name} is {value!r}: expected a number above 0"
+                )
     if unknown := sorted(set(result) - set(expected)):
         raise ConfigError(f"{path}: there is no section [{unknown[0]}]")
 
@@ -356,15 +360,15 @@ def _assumptions(workload: Workload, rates: Rates, prices: Prices) -> list[str]:
         f"rates: {rates.origin}",
         (
             f"{workload.machines:,} machines of one kind with {workload.cores:,} cores each, of "
-            f"which {rates.machines['efficiency']:.0%} are put to use; tasks are of one size"
+            f"which {rates.machines['efficiency']:.0%} are used; all tasks have the same size"
         ),
         (
-            "listing, entering in the ledger and planning are done by one process, whatever the "
-            "number of machines; so is each study, of which none is part of `all`"
+            "listing, recording in the ledger and planning run in one process, whatever the "
+            "number of machines; so does each study, none of which is part of `all`"
         ),
         (
             f"a picture has {rates.bytes['pictures']:,.0f} bytes on average; drives and network "
-            "give them as fast as they are decoded"
+            "deliver them as fast as they are decoded"
         ),
         "pictures are kept in the workspace"
         if workload.keep_pictures
@@ -375,8 +379,8 @@ def _assumptions(workload: Workload, rates: Rates, prices: Prices) -> list[str]:
             "files are sent by one machine"
         ),
         (
-            "known files take memory only while a folder that has some of them changed; all "
-            "are counted as of one category, which is the worst case"
+            "known files take memory only while a folder that contains some of them is examined; "
+            "all are counted in one category, which is the worst case"
         ),
     ]
     if not rates.machines["hour"]:

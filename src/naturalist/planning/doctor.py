@@ -37,12 +37,12 @@ EXTRAS = {
     "dashboard": "the pages in the browser",
     "clouds": "Google Cloud Storage and Azure Blob",
     "airflow": "daily runs with Apache Airflow",
-    "ray": "work on several machines",
+    "ray": "running on several machines",
     "heic": "HEIC pictures of phones",
     "pandas": "tables as pandas data frames",
     "polars": "tables as polars data frames",
     "torch": "data sets for PyTorch",
-    "mcp": "assistants that look and propose decisions",
+    "mcp": "assistants that search and propose decisions",
     "umap": "maps by UMAP",
     "pacmap": "maps by PaCMAP",
 }
@@ -170,7 +170,7 @@ def _backbone(config: Config) -> Check:
     if state == "ready":
         return Check("network weights", "ok", f"{name}: ready, no internet needed")
     return Check(
-        "network weights", "error", f"{name}: {state}", f"run  naturalist backbones fetch {name}"
+        "network weights", "error", f"{name}: {state}", f"run `naturalist backbones fetch {name}`"
     )
 
 
@@ -188,7 +188,7 @@ def _airflow(config: Config | None) -> Check:
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     files = sorted(path.name for path in (home / "dags").glob("*.py"))
     result = f"version {version}, home {home}, DAG files: {', '.join(files) or 'none'}"
-    advice = "" if files or config is None else "write the DAG file:  naturalist airflow init"
+    advice = "" if files or config is None else "write the DAG file: `naturalist airflow init`"
     return Check("Airflow", "ok", result, advice)
 
 
@@ -196,7 +196,7 @@ def _ray(config: Config | None) -> Check:
     version = _version("ray")
     needed = config is not None and config.executor.kind == "ray"
     if version is None:
-        advice = "run  pip install 'naturalist[ray]'" if needed else ""
+        advice = "run `pip install 'naturalist[ray]'`" if needed else ""
         return Check("Ray", "error" if needed else "off", "not installed", advice)
     address = config.executor.ray_address if config is not None else "local"
     host, _, port = address.rpartition(":")
@@ -219,7 +219,7 @@ def _gpu() -> Check:
         return Check("GPU", "ok", f"ONNX Runtime can use: {', '.join(providers)}")
     if Path("/dev/nvidia0").exists():
         advice = "install onnxruntime-gpu in place of onnxruntime to use it"
-        return Check("GPU", "off", "there is one, and ONNX Runtime cannot use it", advice)
+        return Check("GPU", "off", "there is one, but ONNX Runtime cannot use it", advice)
     return Check("GPU", "off", "none found; networks run on the processor")
 
 

@@ -186,7 +186,7 @@ class ExchangeExecutor:
         store, sent = _store(self._exchange), dict(answer.files)
         expected = {str(path.relative_to(root)): path for path in _made(task)}
         if not sent.keys() <= expected.keys():
-            raise StoreError(f"a node sent files that {task.key} does not make: {sorted(sent)}")
+            raise StoreError(f"a node sent files that {task.key} does not write: {sorted(sent)}")
         for below, path in expected.items():
             if below in sent:
                 store.fetch(f"{answer.prefix}/{below}", path, sent[below])

@@ -33,9 +33,9 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _CRASHES_ELSEWHERE = 3
 """Crashes in a row, each at another picture, after which no picture is at fault."""
 _KEEPS_CRASHING = (
-    "worker processes keep crashing and no single picture is to blame: each was "
-    "killed (out of memory?) or crashed. What was finished is kept: run again, with fewer "
-    "workers if memory is short"
+    "worker processes keep crashing, and no single picture is the cause: each was killed (out "
+    "of memory?) or crashed. Finished work is kept: run again, with fewer workers if memory is "
+    "short"
 )
 
 T = TypeVar("T")
@@ -249,8 +249,8 @@ def _exit_code(worker: BaseProcess) -> int | None:
 def _killed(task: Any, index: int) -> MemoryShort:
     item = task.item_name(index) if isinstance(task, Named) else f"item {index} of {task.key}"
     return MemoryShort(
-        f"the worker at {item} was killed twice, alone: as a rule by the system, for want of "
-        f"memory. {artifacts.MEMORY_ADVICE}"
+        f"the worker at {item} was killed twice while running alone, most likely by the system "
+        f"because memory ran out. {artifacts.MEMORY_ADVICE}"
     )
 
 

@@ -192,15 +192,15 @@ def _is_written_by(layout: Layout) -> str:
         value, who = {}, "another process"
     run = f" ({value['run']})" if value.get("run") else ""
     return (
-        f"is being written to by {who}{run}: wait for it to end, or stop it (what it finished is "
-        "kept) and run again"
+        f"is locked by {who}{run}: wait until it ends, or stop it (finished work is kept) and "
+        "run again"
     )
 
 
 def _belongs_to(layout: Layout, lease: Lease) -> str:
     until = dt.datetime.fromtimestamp(lease.until_s, dt.UTC).astimezone()
     return (
-        f"belongs to a run of several processes, {lease.run}, which is between two of its tasks: "
-        "wait for it to end. If it was killed, the workspace is free again at "
-        f"{until:%H:%M:%S}; if you know that it is dead, remove {layout.lease} and run again"
+        f"is locked by a run of several processes, {lease.run}, which is between two of its tasks: "
+        f"wait until it ends. If it was killed, the lock expires at {until:%H:%M:%S}; if you are "
+        f"sure that it is dead, delete {layout.lease} and run again"
     )

@@ -113,7 +113,8 @@ def _join(ray: ModuleType, options: dict[str, object]) -> None:
     except Exception as error:
         raise NaturalistError(
             f"Ray cannot be used at {options['address']}: {error}. Python and Ray must have the "
-            "same versions on all nodes; if the cluster has a token, set RAY_AUTH_MODE=token and "
+            "same versions on all nodes; if the cluster requires a token, set "
+            "RAY_AUTH_MODE=token and "
             "RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) here too"
         ) from error
 

@@ -177,12 +177,12 @@ class RayExecutor:
             raise error.cause from error
         except exceptions.RayError as error:
             work.losses += 1
-            self._progress.note(f"a task is done again: {_loss(error)}")
+            self._progress.note(f"a task is repeated: {_loss(error)}")
             if work.losses > _LOSSES:
                 raise NaturalistError(
-                    f"a task was lost {work.losses} times with the node or the worker that it was "
-                    f"on: {_first_line(error)}. What was finished is kept: run again; if memory is "
-                    "short, give the nodes fewer CPUs"
+                    f"a task was lost {work.losses} times with its node or worker: "
+                    f"{_first_line(error)}. Finished work is kept: run again; if memory is short, "
+                    "give the nodes fewer CPUs"
                 ) from error
             if not work.copies:
                 self._submit(work, running)
@@ -205,7 +205,7 @@ class RayExecutor:
         if self._gpus_asked:
             self._slots = min(self._slots, int(resources.get("GPU", 0) / self._gpus_asked))
         for node in before.keys() - self._nodes.keys():
-            self._progress.note(f"node {before[node]} is lost: what it was doing is done again")
+            self._progress.note(f"node {before[node]} is lost: its tasks are repeated")
         for node in self._nodes.keys() - before.keys():
             if before:
                 self._progress.note(f"node {self._nodes[node]} has joined")
@@ -218,8 +218,8 @@ class RayExecutor:
             yield
         except self._ray.exceptions.RayError as error:
             raise ClusterError(
-                f"the Ray cluster does not answer any more ({_first_line(error)}): what was "
-                "finished is kept; see to its head node, and run the same command again"
+                f"the Ray cluster no longer answers ({_first_line(error)}): finished work is "
+                "kept; check its head node, and run the same command again"
             ) from error
 
     def _help_late_ones(self, running: dict[Any, _Work], pace: "_Pace") -> None:
@@ -228,7 +228,9 @@ class RayExecutor:
         for work in set(running.values()):
             is_everywhere = len(work.copies) >= max(len(nodes), 2)
             if len(running) < self._slots and not is_everywhere and pace.is_late(work):
-                self._progress.note("a task takes much longer than the others: begun once more")
+                self._progress.note(
+                    "a task takes much longer than the others: a second copy was started"
+                )
                 turn = len(work.copies) + work.losses
                 self._submit(work, running, nodes[turn % len(nodes)] if nodes else "")
 
@@ -276,7 +278,7 @@ class _Shortage:
         if waited_s > self._wait_s:
             raise ClusterError(
                 f"a task {missing}, for {waited_s:,.0f} s (executor.wait_s): start a node that has "
-                "it, and run the same command again; what was finished is kept"
+                "it, and run the same command again; finished work is kept"
             )
         if now_s - self._said_s >= _LOG_EVERY_S:
             self._said_s = now_s

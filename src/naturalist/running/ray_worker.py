@@ -100,7 +100,7 @@ def _child(terms: Terms, gpus: str) -> ProcessExecutor:
 def _check_version(terms: Terms) -> None:
     if terms.version != __version__:
         raise NaturalistError(
-            f"a node of the cluster has naturalist {__version__}, and the run is by "
+            f"a node of the cluster has naturalist {__version__}, but the run uses "
             f"{terms.version}: install the same version on every node"
         )
 

@@ -99,9 +99,9 @@ def _check_categories_unchanged(config: Config) -> None:
     changed = categories.changed_between(config.remembered, categories.read(config.layout))
     if changed:
         raise WorkspaceError(
-            f"another command changed {', '.join(changed)} in {config.layout.root} after this one "
-            "had read the categories: run this command again (a dashboard or a program: start it "
-            "again). Nothing was changed"
+            f"another command changed {', '.join(changed)} in {config.layout.root} after this "
+            "command had read the categories: run it again (restart a dashboard or a program). "
+            "Nothing was changed"
         )
 
 
@@ -139,8 +139,9 @@ def _check_format(layout: Layout, marker: Any) -> None:
     if result != FORMAT:
         newer = "newer" if result > FORMAT else "older"
         raise WorkspaceFormatError(
-            f"{layout.root} has workspace format {result}, this program ({__version__}) writes "
-            f"format {FORMAT}: use the {newer} naturalist that made it ({marker['made_by']})"
+            f"{layout.root} has workspace format {result}, but this program ({__version__}) "
+            f"writes format {FORMAT}: use the {newer} naturalist that made it "
+            f"({marker['made_by']})"
         )
 
 

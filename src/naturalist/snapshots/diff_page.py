@@ -72,7 +72,7 @@ def summary(found: PictureDiff) -> str:
     """One sentence about all changes."""
     counts = found.counts()
     if not found.changes:
-        return "No picture came, left or was relabelled."
+        return "No pictures were added, removed or relabelled."
     return (
         f"{counts['came']:,} pictures came, {counts['left']:,} left, "
         f"{counts['relabelled']:,} relabelled."

@@ -107,8 +107,8 @@ def check_unpruned(store: Store, before: int) -> None:
     """
     if prunes_so_far(store) != before:
         raise Conflict(
-            f"old snapshots were pruned from {store.url} while this was publishing: run again, and "
-            "what they took along is sent again"
+            f"old snapshots were pruned from {store.url} during publishing: run again to upload "
+            "the deleted objects again"
         )
 
 
@@ -127,7 +127,7 @@ class Held:
         """
         lease = self._state.lease
         if lease is None or lease.is_over:
-            raise Conflict(f"this took too long and others may be at work in {self._store.url}")
+            raise Conflict(f"this took too long, and others may be writing to {self._store.url}")
         self._write(replace(self._state, lease=replace(lease, until_s=time.time() + LEASE_S)))
 
     def record(self, did: str, **facts: Any) -> None:
@@ -178,6 +178,6 @@ def held(store: Store, by: str, *, prunes: bool = False) -> Iterator[Held]:
 def _busy(store: Store, lease: Lease) -> Conflict:
     until = dt.datetime.fromtimestamp(lease.until_s, dt.UTC).isoformat(timespec="seconds")
     return Conflict(
-        f"a {lease.by} is under way in {store.url}: run again when it is over (at the latest, if "
-        f"it was killed, after {until})"
+        f"a {lease.by} is running in {store.url}: run again when it has ended (if it was killed, "
+        f"after {until})"
     )

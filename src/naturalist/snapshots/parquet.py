@@ -255,6 +255,6 @@ def _repeats(file: pq.ParquetFile, at: int) -> int:
 
 def _refused(what: str, why: str) -> StoreError:
     return StoreError(
-        f"{what} is no Parquet file that can be read here ({why}): it was not written by "
-        "naturalist, or was changed since; publish again, or ask the publisher to"
+        f"{what} is not a readable Parquet file ({why}): it was not written by naturalist, or has "
+        "been changed; publish again, or ask the publisher to"
     )

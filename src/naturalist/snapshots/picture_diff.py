@@ -244,7 +244,7 @@ class _Files:
         try:
             held = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
-            raise StoreError(f"{file.key} in {self.store.url} is no JSON") from error
+            raise StoreError(f"{file.key} in {self.store.url} is not valid JSON") from error
         return cluster_titles.titles(cluster_titles.names(held, members_sha256))
 
     def thumbnails(self, snapshot: Snapshot, ids: set[str]) -> Iterator[tuple[str, bytes]]:
@@ -312,7 +312,7 @@ def _why_came(row: _Row | None, newest_before: int) -> str:
 
 def _why_left(pic_id: str, row: _Row | None, after: Snapshot) -> str:
     if _key(pic_id) not in after.names:
-        return "its category was retired or left the collection"
+        return "its category was retired or removed from the collection"
     if row is None:
         return "not in the ledger that was published"
     if row.reason in list(Reason):

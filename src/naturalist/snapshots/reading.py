@@ -100,7 +100,7 @@ def read(store: Store, snapshot_id: str | None = None) -> Snapshot:
     if snapshot_id is None:
         return newest(store)[0]
     if not _ID.fullmatch(snapshot_id):
-        raise NotFound(f"{snapshot_id!r} is no id of a snapshot: ids look like 000012")
+        raise NotFound(f"{snapshot_id!r} is not the id of a snapshot: ids look like 000012")
     key = f"{FOLDER}{snapshot_id}.json"
     return parse(key, store.get_bytes(key, MAX_DOCUMENT_BYTES)[0])
 
@@ -117,7 +117,7 @@ def newest(store: Store) -> tuple[Snapshot, str]:
     except NotFound as error:
         raise NotFound(
             f"no collection is published in {store.url} (it has no {LATEST}): check the address, "
-            "down to the folder or prefix that was published to"
+            "including the folder or prefix"
         ) from error
     pointer = check(PointerDocument, LATEST, decode(LATEST, data))
     return parse(pointer.key, _pointed(store, pointer)), info.version or ""
@@ -137,8 +137,8 @@ def _pointed(store: Store, pointer: PointerDocument) -> bytes:
     body, _ = store.get_bytes(pointer.key, MAX_DOCUMENT_BYTES)
     if hashlib.sha256(body).hexdigest() != pointer.sha256:
         raise StoreError(
-            f"{pointer.key} in {store.url} does not have the sha256 that {LATEST} names: it was "
-            "changed after it was published; restore it, or remove latest.json and publish again"
+            f"{pointer.key} in {store.url} does not have the sha256 recorded in {LATEST}: it was "
+            "changed after publishing; restore it, or delete latest.json and publish again"
         )
     return body
 
@@ -158,8 +158,8 @@ def parse(key: str, data: bytes) -> Snapshot:
     value = decode(key, data)
     if value.get("format") != FORMAT:
         raise StoreError(
-            f"{key} has snapshot format {shortened(value.get('format'))}, this program reads "
-            f"format {FORMAT}: install the naturalist that it names "
+            f"{key} has snapshot format {shortened(value.get('format'))}, but this program reads "
+            f"format {FORMAT}: install the version of naturalist that it names "
             f"({shortened(value.get('made_by'))})"
         )
     document = check(SnapshotDocument, key, value)

@@ -111,9 +111,9 @@ def _point_to(store: Store, pointer: bytes, version: str | None) -> None:
         store.put_bytes(LATEST, pointer, if_match=version)
     except Conflict as error:
         raise Conflict(
-            f"someone published to {store.url} at the same time, and `latest` is what they "
-            "published: see  naturalist snapshots list , and run the same command again if it is "
-            "still wanted"
+            f"someone published to {store.url} at the same time, and `latest` points to their "
+            "snapshot: see `naturalist snapshots list`, and run the same command again if you "
+            "still want to"
         ) from error
 
 
@@ -167,7 +167,7 @@ def _check_nothing_gone(snapshot: Snapshot, newest_one: Snapshot, gone: Gone) ->
     if what:
         raise ConfigError(
             f"snapshot {snapshot.id} shows {' and '.join(what)}: going back to it would publish "
-            "them again. `latest` was left as it is; choose a later snapshot, or publish again"
+            "them again. `latest` is unchanged; choose a later snapshot, or publish again"
         )
 
 
@@ -208,6 +208,6 @@ def _check_complete(store: Store, snapshot: Snapshot) -> None:
     for file in with_pictures(store, snapshot.files):
         if there.get(file.key) != file.size_bytes:
             raise StoreError(
-                f"snapshot {snapshot.id} is not complete: {file.key} is gone or has another size; "
-                "`latest` was left as it is"
+                f"snapshot {snapshot.id} is not complete: {file.key} is missing or has another "
+                "size; `latest` is unchanged"
             )

@@ -223,7 +223,7 @@ def decode(key: str, data: bytes) -> dict[str, Any]:
 def describe(error: ValidationError) -> str:
     """The first fault of a document in one line: field, value, and what is allowed."""
     first, more = error.errors(include_url=False)[0], error.error_count() - 1
-    return _described(first) + (f", and {more:,} more faults" if more else "")
+    return _described(first) + (f", and {more:,} more errors" if more else "")
 
 
 def _described(fault: ErrorDetails) -> str:
@@ -243,8 +243,8 @@ def shortened(value: object) -> str:
 def not_understood(key: str, why: str) -> StoreError:
     """The error for a document that is not what naturalist writes."""
     return StoreError(
-        f"{key} cannot be understood ({why}): it was not written by naturalist, or was changed "
-        "since; publish again, or ask the publisher to"
+        f"{key} is not valid ({why}): it was not written by naturalist, or has been changed; "
+        "publish again, or ask the publisher to"
     )
 
 
@@ -252,6 +252,6 @@ def _all_different(what: str, names: Iterable[str]) -> set[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"the {what} {name!r} is there twice")
+            raise ValueError(f"the {what} {name!r} is listed twice")
         seen.add(name)
     return seen

@@ -116,7 +116,7 @@ names.
 _OF_FEATURES = "Made by this network:\n"
 _OF_FILES = "The snapshot lists all of them, the ledger, reports and previews too.\n"
 _OF_METADATA = """\
-What came along with the pictures, one row for each row of the table of the same name, in the same
+Metadata of the pictures, one row for each row of the table of the same name, in the same
 order; `pic_id` is the `picID` of the table:
 """
 _METADATA_COLUMNS = ("column", "type", "pictures with a value", "from")
@@ -270,7 +270,7 @@ def _file_object(file: CardFile) -> dict[str, Any]:
 
 
 def _metadata_set(files: Sequence[CardFile]) -> dict[str, Any]:
-    text = "Columns that came along with the pictures, a file for each table."
+    text = "Metadata columns of the pictures, one file per table."
     return _file_set("parquet-metadata", text, [file.path for file in files])
 
 
@@ -305,7 +305,7 @@ def _rows(dim: int) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "rows",
         "name": "rows",
-        "description": "One row for each picture.",
+        "description": "One row per picture.",
         "key": {"@id": "rows/picID"},
         "field": list(_fields(dim)),
     }
@@ -323,13 +323,13 @@ _METADATA_TYPES = {
 
 
 def _metadata_rows(columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The record set of the columns that came along, one record for each picture."""
+    """The record set of the metadata columns, one record per picture."""
     key = {"@id": "metadata/pic_id"}
     return {
         "@type": "cr:RecordSet",
         "@id": "metadata",
         "name": "metadata",
-        "description": "What came along with each picture.",
+        "description": "Metadata of each picture.",
         "key": key,
         "field": [
             _metadata_field("pic_id", "text", "Id of the picture.")

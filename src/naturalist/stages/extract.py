@@ -229,7 +229,7 @@ def _known_refusals(task: ExtractTask, along: AttachedRows) -> dict[int, Picture
     """Pictures that need not be opened: lost before they were placed, or blamed for a crash."""
     lost = along.lost
     known = {i: lost[row["pic_id"]] for i, row in enumerate(along.rows) if row["pic_id"] in lost}
-    text = "found twice, alone in a process of its own"
+    text = "happened twice, in a process of its own"
     return known | {index: PictureError(reason, text) for index, reason in task.blamed}
 
 

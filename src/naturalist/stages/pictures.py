@@ -34,8 +34,8 @@ def placed_path(layout: Layout, row: Row) -> Path:
 
 def _unknown_source(row: Row) -> WorkspaceError:
     return WorkspaceError(
-        f"{row['pic_id']} is read in its source {row['source']!r}, which the configuration "
-        "no longer names: add the source again"
+        f"{row['pic_id']} is read in its source {row['source']!r}, which is no longer in the "
+        "configuration: add the source again"
     )
 
 

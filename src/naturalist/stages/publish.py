@@ -359,7 +359,7 @@ def _point_to(store: Store, snapshot: dict[str, Any], condition: dict[str, Any])
             store.delete([snapshot["key"]])
         raise Conflict(
             f"someone else published to {store.url} at the same time and finished first: run the "
-            "same command again; uploaded files are not sent again"
+            "same command again; uploaded files are not uploaded again"
         ) from error
 
 

@@ -161,9 +161,9 @@ def _refuse_change(task: TableTask) -> None:
     if receipt is None or not receipt.facts["full"] or receipt.facts["base"] == task.base:
         return
     raise WorkspaceError(
-        f"{task.path.name} of {task.category} is full and would change because "
-        f"{_what_changed(task, receipt)}. Restore what it was built from, or rebuild all tables "
-        "with `naturalist tables --rebuild`"
+        f"{task.path.name} of {task.category} is full, but would change because "
+        f"{_what_changed(task, receipt)}. Restore its inputs, or rebuild all tables with "
+        "`naturalist tables --rebuild`"
     )
 
 
@@ -178,7 +178,7 @@ def _what_changed(task: TableTask, receipt: artifacts.Receipt) -> str:
         )
         if then != now
     ]
-    return "; ".join(lines) or "features it was made from have changed"
+    return "; ".join(lines) or "features it was built from have changed"
 
 
 def run(task: TableTask) -> Tabled:

@@ -91,7 +91,7 @@ def create_bucket(
         StoreError: the bucket exists already, or may not be made.
     """
     connection = connect(options or S3Options())
-    with s3_errors(f"making the bucket {bucket}", where(connection)):
+    with s3_errors(f"creating the bucket {bucket}", where(connection)):
         _refuse_existing(connection, bucket)
         region = _region(connection)
         place = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}
@@ -99,7 +99,7 @@ def create_bucket(
     made: list[str] = []
     not_supported: list[str] = []
     for setting, make in _settings(connection, bucket, expected or BucketOptions()):
-        doing = f"the bucket {bucket} was made, but setting {setting}"
+        doing = f"the bucket {bucket} was created, but setting {setting}"
         with s3_errors(doing, where(connection)):
             (made if is_supported(make) else not_supported).append(setting)
     return Created(bucket, region, tuple(made), tuple(not_supported))
@@ -112,7 +112,7 @@ def survey(bucket: str, options: S3Options | None = None) -> Contents:
         StoreError: there is no such bucket, or it may not be looked at.
     """
     connection = connect(options or S3Options())
-    with s3_errors(f"looking into the bucket {bucket}", where(connection)):
+    with s3_errors(f"listing the bucket {bucket}", where(connection)):
         mark = _is_marked(connection, bucket)
         objects = old = size_bytes = old_size_bytes = 0
         for item in _versions(connection, bucket):
@@ -156,13 +156,13 @@ def delete_bucket(
 
 def _refuse_unconfirmed(bucket: str, contents: Contents) -> None:
     reasons = [
-        *([] if contents.made_by_naturalist else ["it was not made by naturalist"]),
+        *([] if contents.made_by_naturalist else ["it was not created by naturalist"]),
         *([] if contents.is_empty else ["it is not empty"]),
     ]
     if reasons:
         raise StoreError(
             f"the bucket {bucket} was not deleted: {' and '.join(reasons)}. It holds {contents}. "
-            f"To delete it with everything in it, name it once more: --confirm {bucket}"
+            f"To delete it with everything in it, repeat its name: --confirm {bucket}"
         )
 
 
@@ -272,7 +272,9 @@ def _refuse_existing(connection: Connection, bucket: str) -> None:
             raise
         # Wrong credentials give 403 as well: making it tells the two apart.
         return
-    raise StoreError(f"the bucket {bucket} exists already: nothing was changed; take another name")
+    raise StoreError(
+        f"the bucket {bucket} already exists: nothing was changed; choose another name"
+    )
 
 
 def _region(connection: Connection) -> str | None:

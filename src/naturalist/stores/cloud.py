@@ -81,7 +81,7 @@ class CloudStore:
             if self._put(_PROBE_KEY, b"", {}, _NO_VERSION) is not None:
                 self._client.delete([_PROBE_KEY])
                 raise StoreError(
-                    f"{self.url} does not keep conditions on writes, without which publishers "
+                    f"{self.url} does not honour conditional writes, without which publishers "
                     "could overwrite each other: use another store"
                 )
 

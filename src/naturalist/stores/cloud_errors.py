@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from naturalist.errors import AccessDenied, StoreError
 
 _CREDENTIALS = {
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS, or  gcloud auth application-default login",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, or `gcloud auth application-default login`",
     "az": "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN "
-    "or  az login  with AZURE_USE_AZURE_CLI=true",
+    "or `az login  with AZURE_USE_AZURE_CLI=true`",
 }
 _OTHER_CREDENTIALS = "the credentials of the store"
-_BUSY_ADVICE = "run the same command again later; what was finished is kept"
+_BUSY_ADVICE = "run the same command again later; finished work is kept"
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _NO_CREDENTIALS = ("performing token request", "MissingAccount", "Account must be specified")
@@ -46,8 +46,8 @@ def cloud_errors(doing: str, url: str) -> Iterator[None]:
 def _explained(message: str, doing: str, url: str) -> StoreError:
     status, code = _STATUS.search(message), _CODE.search(message)
     if any(text in message for text in _NO_CREDENTIALS):
-        what = f"no credentials were found: set {_credentials(url)}; a public one needs none: "
-        return StoreError(f"{doing} failed ({url}): {what}say --anonymous")
+        what = f"no credentials were found: set {_credentials(url)}; a public bucket needs none: "
+        return StoreError(f"{doing} failed ({url}): {what}pass --anonymous")
     if status and status[1] in ("401", "403"):
         return AccessDenied(f"{doing} failed ({url}): {_refused(url)}")
     if code and code[1] in ("NoSuchBucket", "ContainerNotFound"):
@@ -68,18 +68,18 @@ def _explained(message: str, doing: str, url: str) -> StoreError:
         )
     return StoreError(
         f"{doing} failed ({url}): the server does not answer: check the address and the network, "
-        "and repeat: what was finished is kept"
+        "and try again: finished work is kept"
     )
 
 
 def no_bucket(url: str) -> StoreError:
     """The error for a bucket that is not there."""
-    return StoreError(f"the bucket of {url} does not exist: check its name, or make it")
+    return StoreError(f"the bucket of {url} does not exist: check its name, or create it")
 
 
 def _refused(url: str) -> str:
     return (
-        f"these credentials may not do that: check {_credentials(url)}, or ask the owner for "
+        f"these credentials do not allow that: check {_credentials(url)}, or ask the owner for "
         "permission"
     )
 

@@ -52,17 +52,17 @@ class S3Options:
             )
         if parts.username or parts.password:
             raise ConfigError(
-                "the endpoint of the store must not hold a user name or password: credentials "
-                "belong into the AWS chain (environment, ~/.aws/credentials, or a role)"
+                "the endpoint of the store must not hold a user name or password: put credentials "
+                "in the AWS chain (environment, ~/.aws/credentials, or a role)"
             )
         if self.addressing not in ("auto", "path", "virtual"):
-            raise ConfigError(f"addressing is {self.addressing!r}: take auto, path or virtual")
+            raise ConfigError(f"addressing is {self.addressing!r}: choose auto, path or virtual")
         if self.max_concurrency < 1:
             raise ConfigError(f"max_concurrency is {self.max_concurrency}: it must be at least 1")
         if self.multipart_chunk_bytes < MIN_CHUNK_BYTES:
             raise ConfigError(
-                f"multipart_chunk_bytes is {self.multipart_chunk_bytes}: S3 takes no parts smaller "
-                f"than {MIN_CHUNK_BYTES}"
+                f"multipart_chunk_bytes is {self.multipart_chunk_bytes}: S3 accepts no parts "
+                f"smaller than {MIN_CHUNK_BYTES}"
             )
 
 

@@ -83,7 +83,7 @@ def download(
             except _Broken as error:
                 if attempt == options.attempts:
                     raise StoreError(_advice(url, error)) from error
-                logger.info("%s broke off (%s), trying again", url, error)
+                logger.info("%s was interrupted (%s), trying again", url, error)
                 time.sleep(max(error.wait_s, options.pause_s * 2 ** (attempt - 1)))
         return part.finish(sha256)
 
@@ -119,7 +119,7 @@ class _Part:
         text = f"the server answered {error.code} {error.reason}"
         if error.code == _RANGE_NOT_SATISFIABLE:
             self._forget()
-            raise _Broken("the part that had come does not fit the file") from error
+            raise _Broken("the downloaded part does not match the file") from error
         if error.code == _TOO_MANY_REQUESTS or error.code >= 500:
             raise _Broken(text, _wait_s(error.headers.get("Retry-After", ""))) from error
         advice = self._options.advice(error.code)
@@ -134,7 +134,7 @@ class _Part:
             self._forget()
             raise StoreError(
                 f"{self._url} is not the expected file: its sha256 is {result}, not {sha256}; "
-                "nothing was kept"
+                "nothing was saved"
             )
         artifacts.sync(self._path)
         self._path.replace(self._target)
@@ -167,12 +167,12 @@ class _Part:
                 if progress is not None:
                     progress(done, total)
         if total is not None and done < total:
-            raise _Broken(f"{done:,} of {total:,} bytes came")
+            raise _Broken(f"{done:,} of {total:,} bytes arrived")
 
     def _check_range(self, content_range: str) -> None:
         if not content_range.startswith(f"bytes {self._size()}-"):
             self._forget()
-            raise _Broken(f"the server sent another range ({content_range}) than was asked for")
+            raise _Broken(f"the server sent another range ({content_range}) than requested")
 
     def _restart(self, headers: Any) -> None:
         self._forget()
@@ -242,13 +242,14 @@ def _alone(target: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreError(
-                f"another process is downloading {target}: wait for it to end"
+                f"another process is downloading {target}: wait until it ends"
             ) from None
         yield
 
 
 def _advice(url: str, error: _Broken) -> str:
     return (
-        f"cannot download {url}: {error}. Run the same command again to go on where it broke off, "
+        f"cannot download {url}: {error}. Run the same command again to continue where it broke "
+        "off, "
         "or get the file in another way and pass its path instead of the address"
     )

@@ -60,8 +60,8 @@ class LocalStore:
             free_bytes = shutil.disk_usage(there).free
         if free_bytes < _LEAST_FREE_BYTES:
             raise StorageFull(
-                f"only {free_bytes >> 10:,} kB are free on the drive of {self._root}: make room "
-                "there, or choose another place in publish.url"
+                f"only {free_bytes >> 10:,} kB are free on the drive of {self._root}: free some "
+                "space, or choose another folder in publish.url"
             )
 
     def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
@@ -191,7 +191,7 @@ class LocalStore:
             except PermissionError as error:
                 raise StoreError(
                     f"no permission for {error.filename}, which {key!r} in the store {self._root} "
-                    "needs: ask the owner of the folder, or use another one"
+                    "needs: ask the owner of the folder, or use another folder"
                 ) from error
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
                 raise StoreError(

@@ -194,7 +194,7 @@ def _remote_parts(started: _Unfinished) -> "dict[int, PartTypeDef]":
         **started.arguments
     )
     parts = {part["PartNumber"]: part for page in pages for part in page.get("Parts", [])}
-    _log.info("going on with an unfinished upload of %s: %d parts there", started.key, len(parts))
+    _log.info("resuming an unfinished upload of %s: %d parts uploaded", started.key, len(parts))
     return parts
 
 
@@ -203,4 +203,4 @@ def _abort(started: _Unfinished) -> None:
     try:
         client.abort_multipart_upload(**started.arguments)
     except client.exceptions.NoSuchUpload:
-        _log.debug("an upload of %s is gone already", started.key)
+        _log.debug("an upload of %s no longer exists", started.key)

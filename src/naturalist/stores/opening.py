@@ -30,10 +30,10 @@ def check_bucket(url: str) -> None:
     if url.lower().startswith(("http://", "https://")):
         raise ConfigError(
             f"{url!r} is a web address, not that of a bucket: download it with `naturalist sources "
-            "fetch URL` first, then name the archive that it wrote"
+            "fetch URL` first, then use the downloaded archive"
         )
     raise ConfigError(
-        f"{url!r} is not the address of a bucket: give s3://bucket/prefix, gs://bucket/prefix, "
+        f"{url!r} is not the address of a bucket: expected s3://bucket/prefix, gs://bucket/prefix, "
         "az://container/prefix or a plain path"
     )
 
@@ -62,7 +62,7 @@ def open_store(url: str, options: S3Options | None = None) -> Store:
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return LocalStore(Path(unquote(parts.path)))
     raise ConfigError(
-        f"{url!r} is not the address of a store: give s3://bucket/prefix, gs://bucket/prefix, "
+        f"{url!r} is not the address of a store: expected s3://bucket/prefix, gs://bucket/prefix, "
         "az://container/prefix, file:///folder or a plain path"
     )
 

@@ -156,6 +156,6 @@ def _check_bucket(place: BucketPrefix) -> None:
         if error_code(error) in ("404", "NoSuchBucket"):
             raise StoreError(
                 f"the bucket {place.bucket} does not exist ({place.url}): check its name and the "
-                "endpoint, or make it with `naturalist bucket create`"
+                "endpoint, or create it with `naturalist bucket create`"
             ) from error
-        _log.debug("the bucket %s may not be looked at: %s", place.bucket, error_code(error))
+        _log.debug("no permission to inspect the bucket %s: %s", place.bucket, error_code(error))

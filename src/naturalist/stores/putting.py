@@ -83,7 +83,7 @@ class Putter:
 
     def _looked_for(self, uploads: Iterable[Upload]) -> Iterator[tuple[Upload, bool]]:
         """Each upload, and whether its key may exist; the others are put without a look."""
-        doing = "looking for what is stored already"
+        doing = "looking for files that are already stored"
         for window in windows(uploads, _WINDOW):
             with s3_errors(doing, self.place.url):
                 look = partial(self._perhaps_there, window)
@@ -197,8 +197,8 @@ class Putter:
         size_bytes = size_of(upload)
         if info is None or info.size_bytes != size_bytes:
             raise StoreError(
-                f"{upload.key} was stored in {self.place.url}, and then it was not there with its "
-                f"{size_bytes} bytes: publish again"
+                f"{upload.key} was stored in {self.place.url}, but afterwards was missing or not "
+                f"{size_bytes} bytes long: publish again"
             )
         return info
 

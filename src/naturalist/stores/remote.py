@@ -105,7 +105,7 @@ def read_remote(folder: RemoteFolder, key: str, size_bytes: int, time_ns: int) -
     except NotFound as error:
         raise PictureError(Reason.VANISHED, "no longer in the bucket") from error
     except AccessDenied as error:
-        raise PictureError(Reason.PERMISSION_DENIED, "the store does not let it be read") from error
+        raise PictureError(Reason.PERMISSION_DENIED, "no permission to read it") from error
     cache.put(name, data)
     return data
 
@@ -122,4 +122,4 @@ def fetch_remote(folder: RemoteFolder, key: str, path: Path) -> None:
     except NotFound as error:
         raise PictureError(Reason.VANISHED, "no longer in the bucket") from error
     except AccessDenied as error:
-        raise PictureError(Reason.PERMISSION_DENIED, "the store does not let it be read") from error
+        raise PictureError(Reason.PERMISSION_DENIED, "no permission to read it") from error

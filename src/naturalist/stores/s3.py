@@ -214,7 +214,7 @@ class S3Store:
             for error in answer.get("Errors", []):
                 raise StoreError(
                     f"{error.get('Key')} was not deleted from {self.url}: the server answered "
-                    f"{error.get('Code')}; check the permission s3:DeleteObject and repeat"
+                    f"{error.get('Code')}; check the permission s3:DeleteObject and try again"
                 )
 
     @property

@@ -19,7 +19,7 @@ _PERMISSION_ADVICE = (
     "allowed, S3 answers the same for an object that does not exist)"
 )
 _NAME_ADVICE = "take 3 to 63 lower-case letters, digits and hyphens"
-_BUSY_ADVICE = "run the same command again later; what was finished is kept"
+_BUSY_ADVICE = "run the same command again later; finished work is kept"
 
 _DENIED = ("AccessDenied", "403", "InvalidObjectState")
 """What a server says of an object that may not be read, or is archived (Glacier)."""
@@ -29,23 +29,23 @@ _BY_CODE = {
     "SignatureDoesNotMatch": ("the secret key is wrong", _KEY_ADVICE),
     "InvalidToken": ("the session token is not valid", _KEY_ADVICE),
     "InvalidClientTokenId": ("the access key is not known there", _KEY_ADVICE),
-    "ExpiredToken": ("the session has expired", "log in again (aws sso login) and repeat"),
+    "ExpiredToken": ("the session has expired", "log in again (aws sso login) and try again"),
     "RequestTimeTooSkewed": (
         "the clock of this machine and that of the server differ by more than 15 minutes",
-        "set the clock (timedatectl set-ntp true) and repeat",
+        "set the clock (timedatectl set-ntp true) and try again",
     ),
     "NoSuchBucket": (
         "the bucket does not exist",
-        "check its name and the endpoint, or make it with `naturalist bucket create`",
+        "check its name and the endpoint, or create it with `naturalist bucket create`",
     ),
-    "AccessDenied": ("these credentials may not do that", _PERMISSION_ADVICE),
-    "403": ("these credentials may not do that", _PERMISSION_ADVICE),
+    "AccessDenied": ("these credentials do not allow that", _PERMISSION_ADVICE),
+    "403": ("these credentials do not allow that", _PERMISSION_ADVICE),
     "AllAccessDisabled": ("access to the bucket is switched off", _PERMISSION_ADVICE),
     "AuthorizationHeaderMalformed": ("the region is wrong", _REGION_ADVICE),
     "PermanentRedirect": ("the bucket is in another region", _REGION_ADVICE),
     "301": ("the bucket is in another region", _REGION_ADVICE),
     "400": (
-        "the server gave no reason: mostly the region is wrong or the session has expired",
+        "the server gave no reason: usually the region is wrong or the session has expired",
         f"{_REGION_ADVICE}, and {_KEY_ADVICE}",
     ),
     "IllegalLocationConstraintException": (
@@ -56,33 +56,36 @@ _BY_CODE = {
     "InvalidRegionName": ("there is no such region", _REGION_ADVICE),
     "InvalidBucketName": ("the name of the bucket is not valid", _NAME_ADVICE),
     "BucketAlreadyExists": ("somebody else owns a bucket of that name", "take another name"),
-    "BucketNotEmpty": ("the bucket is not empty", "name it once more with --confirm"),
+    "BucketNotEmpty": ("the bucket is not empty", "repeat its name with --confirm"),
     "BadDigest": ("the bytes arrived damaged", _BUSY_ADVICE),
     "XAmzContentSHA256Mismatch": ("the bytes arrived damaged", _BUSY_ADVICE),
-    "QuotaExceeded": ("the quota of the store is used up", "make room there, then repeat"),
-    "XMinioStorageFull": ("the store is full", "make room there, then repeat"),
+    "QuotaExceeded": ("the quota of the store is used up", "free space there, then try again"),
+    "XMinioStorageFull": ("the store is full", "free space there, then try again"),
     "SlowDown": ("the server asks to slow down", _BUSY_ADVICE),
     "ServiceUnavailable": ("the server is overloaded or starting", _BUSY_ADVICE),
     "InternalError": ("the server failed", _BUSY_ADVICE),
     "RequestTimeout": ("the connection was too slow", _BUSY_ADVICE),
-    "NotImplemented": ("the server cannot do that", "use a server that can, or leave that out"),
+    "NotImplemented": ("the server cannot do that", "use a server that supports it, or do without"),
 }
 
 _UNREACHABLE = (
     "the server does not answer",
-    "check the endpoint (`endpoint_url`) and the network, and repeat: what was finished is kept",
+    "check the endpoint (`endpoint_url`) and the network, and try again: finished work is kept",
 )
 
 _BY_KIND = {
     "NoCredentialsError": (
         "no credentials were found",
-        f"{_KEY_ADVICE}; a public bucket needs none: say --anonymous",
+        f"{_KEY_ADVICE}; a public bucket needs none: pass --anonymous",
     ),
     "PartialCredentialsError": ("the credentials are incomplete", _KEY_ADVICE),
     "CredentialRetrievalError": ("the credentials could not be read", _KEY_ADVICE),
-    "TokenRetrievalError": ("the session has expired", "log in again (aws sso login) and repeat"),
+    "TokenRetrievalError": (
+        "the session has expired",
+        "log in again (aws sso login) and try again",
+    ),
     "UnauthorizedSSOTokenError": ("the session has expired", "log in again (aws sso login)"),
-    "SSOTokenLoadError": ("nobody is logged in", "log in (aws sso login) and repeat"),
+    "SSOTokenLoadError": ("nobody is logged in", "log in (aws sso login) and try again"),
     "ProfileNotFound": ("the profile does not exist", "check AWS_PROFILE and ~/.aws/config"),
     "NoRegionError": ("no region is known", _REGION_ADVICE),
     "InvalidRegionError": ("that is not the name of a region", _REGION_ADVICE),
@@ -140,4 +143,4 @@ def _what_and_advice(error: Exception) -> tuple[str, str]:
     for kind in type(error).__mro__:
         if kind.__name__ in _BY_KIND:
             return _BY_KIND[kind.__name__]
-    return str(error), "correct that and repeat"
+    return str(error), "correct that and try again"

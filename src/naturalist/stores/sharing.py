@@ -99,7 +99,7 @@ def links(
             f"links would expire after {expires_s} s: choose 1 to {MAX_LINK_S} s (7 days)"
         )
     connection = connect(_for_links(bucket, options or S3Options()))
-    with s3_errors(f"making links into the bucket {bucket}", where(connection)):
+    with s3_errors(f"creating links into the bucket {bucket}", where(connection)):
         for key in keys:
             parameters = {"Bucket": bucket, "Key": check_key(key)}
             url = connection.client.generate_presigned_url(

@@ -86,7 +86,7 @@ def test_removed_files_beyond_the_budget_retire_nothing(
     tiny.ingest(config)
     for path in sorted(sources["plant"]["photos"].iterdir())[: ALWAYS_ALLOWED + 1]:
         path.unlink()
-    with pytest.raises(WithdrawalBudgetExceeded, match="files are gone"):
+    with pytest.raises(WithdrawalBudgetExceeded, match="files were removed"):
         tiny.ingest(config)
     assert _accepted(config)["plant"] == MANY
 

@@ -77,7 +77,7 @@ def test_where_every_category_has_one_source_it_says_that_nobody_knows(made) -> 
     assert len(found["single_sources"]) == 3
     assert "cannot be left out" in found["advice"][0]
     text = page({"id": "a-model"}, found)
-    assert "Nobody knows" in text
+    assert "Unknown" in text
     assert "random folds of known sources" in text
     assert "left-out" not in text
 

@@ -149,21 +149,21 @@ def elsewhere(model: onnx.ModelProto) -> None:
 
 NAN = np.full((8, 3), np.nan, np.float32)
 HOSTILE: dict[str, tuple[Change, str]] = {
-    "weights elsewhere": (elsewhere, "'weights' is kept in another file"),
-    "no number": (put("weights", NAN), "'weights' holds values that are no finite numbers"),
+    "weights elsewhere": (elsewhere, "'weights' is stored in another file"),
+    "no number": (put("weights", NAN), "'weights' contains values that are not finite"),
     "no votes": (put("votes", None), "'votes' has the shape None"),
     "negative votes": (put("votes", np.full((20, 3), -1, np.float32)), "'votes' has negative"),
-    "infinite": (put("bias", np.full(3, np.inf, np.float32)), "'bias' holds values"),
+    "infinite": (put("bias", np.full(3, np.inf, np.float32)), "'bias' contains values"),
     "no weights": (put("weights", None), "'weights' is missing"),
     "weights of another kind": (put("weights", np.zeros((8, 3))), "'weights' is float64"),
     "flat weights": (put("weights", np.zeros(24, np.float32)), "1 dimensions"),
     "a bias of another size": (put("bias", np.zeros(2, np.float32)), "'bias' has the shape"),
     "no reference": (put("reference", np.zeros((8, 0), np.float16)), "'votes' has the shape"),
     "too many neighbours": (put("neighbours", np.array([99])), "'neighbours' is 99"),
-    "texts": (put("bias", np.array(["x", "y", "z"], object)), "'bias' holds values"),
+    "texts": (put("bias", np.array(["x", "y", "z"], object)), "'bias' contains values"),
     "one category": (say('["plant", "animal", "human"]', '["plant"]'), "at least 2 items"),
     "two categories": (say('["plant", "animal", "human"]', '["plant", "x"]'), "have the labels"),
-    "a category twice": (say('"animal"', '"plant"'), "is there twice"),
+    "a category twice": (say('"animal"', '"plant"'), "is listed twice"),
     "an escape sequence": (say('"plant"', '"\\u001b]0;x\\u0007"'), "categories.0 is "),
     "a hostile id": (say('"linear-000000000000"', '"\\u001b[31m"'), "id is "),
     "no temperature": (say('"temperature": 1.5', '"temperature": 0.0'), "temperature is 0.0"),
@@ -176,7 +176,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_model_is_refused_with_what_is_wrong(tmp_path: Path, kind: str) -> None:
     change, said = HOSTILE[kind]
-    with pytest.raises(ConfigError, match="is no classifier of naturalist, or damaged") as caught:
+    with pytest.raises(ConfigError, match="classifier of naturalist, or is damaged") as caught:
         read_classifier(write(tmp_path, change))
     assert said in str(caught.value)
     assert "\x1b" not in str(caught.value)
@@ -185,14 +185,14 @@ def test_a_hostile_model_is_refused_with_what_is_wrong(tmp_path: Path, kind: str
 @pytest.mark.parametrize("data", [b"", b"text", b"\x08\x08", bytes(100)])
 def test_what_is_no_model_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.onnx").write_bytes(data)
-    with pytest.raises(ConfigError, match="is no classifier"):
+    with pytest.raises(ConfigError, match="is not a classifier"):
         read_classifier(tmp_path / "model.onnx")
 
 
 def test_weights_so_large_that_nothing_comes_out_are_an_error(tmp_path: Path) -> None:
     huge = put("weights", np.full((8, 3), 3e38, np.float32))
     found = read_classifier(write(tmp_path, huge))
-    with pytest.raises(ConfigError, match="are no numbers"), np.errstate(all="ignore"):
+    with pytest.raises(ConfigError, match="are not numbers"), np.errstate(all="ignore"):
         predict(found, np.full((1, 8), 10, np.float32))
 
 

@@ -95,7 +95,7 @@ def test_a_weight_for_an_unknown_category_is_refused(made, tmp_path) -> None:
 def test_a_file_that_is_no_classifier_is_refused(tmp_path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"not a model")
-    with pytest.raises(ConfigError, match="no classifier of naturalist"):
+    with pytest.raises(ConfigError, match="not a classifier of naturalist"):
         read_classifier(path)
 
 

@@ -105,7 +105,7 @@ def test_measures_of_fewer_pictures_say_so_until_they_are_taken_again(tmp_path: 
     assert first["metrics"]["silhouette"] != first["metrics"]["silhouette_features"]
     found = study(write_vectors(tmp_path / "v.parquet", chosen), tmp_path)
     assert found["measured"] == first["measured"]
-    assert found["words"][-1].endswith("before the last 20 pictures came")
+    assert found["words"][-1].endswith("before the last 20 pictures were added")
 
 
 def test_clusters_that_halves_do_not_find_again_are_called_doubtful(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_noise_only_has_no_purity(tmp_path: Path) -> None:
     assert metrics["ari_clustered"] is None
     assert metrics["stability"] is None
     assert found["words"] == [
-        "no cluster: all 60 pictures are noise, so nothing can be said of clusters"
+        "no cluster: all 60 pictures are noise, so there are no clusters to describe"
     ]
 
 

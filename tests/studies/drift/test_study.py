@@ -82,7 +82,7 @@ def test_a_batch_of_one_source_like_the_source_is_no_drift(config: Config) -> No
     report = _study(config, Subject(2))
     assert (report["verdict"], report["rows"], report["reference"]["rows"]) == ("none", 20, 100)
     assert report["pictures"] == []
-    assert any("the mix of sources is another one" in said for said in report["words"])
+    assert any("the mix of sources has changed" in said for said in report["words"])
 
 
 def test_against_everything_the_same_batch_is_another_mix(config: Config) -> None:
@@ -90,7 +90,7 @@ def test_against_everything_the_same_batch_is_another_mix(config: Config) -> Non
     assert _study(config, Subject(2))["verdict"] == "none"
     report = _study(config, Subject(2), EVERYTHING)
     assert report["verdict"] == "drift"
-    assert report["reference"]["question"] == "is it a random draw of all that was before?"
+    assert report["reference"]["question"] == "is it like a random sample of everything before?"
 
 
 def test_effects_below_the_least_one_are_shown_and_never_drift(config: Config) -> None:
@@ -145,7 +145,7 @@ def test_the_same_question_again_changes_nothing_and_a_takedown_asks_anew(config
 def test_the_first_batch_has_nothing_to_be_compared_with(config: Config) -> None:
     report = _study(config, Subject(1))
     assert report["verdict"] == "first"
-    assert report["words"] == ["it is the first there is; the next batch will be compared with it"]
+    assert report["words"] == ["it is the first batch; the next one will be compared with it"]
 
 
 def test_a_new_source_with_too_few_earlier_ones_is_told_and_not_judged(config: Config) -> None:
@@ -154,7 +154,7 @@ def test_a_new_source_with_too_few_earlier_ones_is_told_and_not_judged(config: C
     (said,) = [one for one in report["words"] if one.startswith("new source plant/meadow")]
     assert "too few pictures or earlier sources" in said
     assert "look at 21 pictures" in said
-    assert not any("nothing changed" in one or "refine" in one for one in report["words"])
+    assert not any("no change is" in one or "refine" in one for one in report["words"])
     assert report["name"] == "plant-meadow"
 
 

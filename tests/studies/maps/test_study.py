@@ -106,7 +106,7 @@ def test_new_pictures_are_placed_and_no_other_moves(tmp_path: Path) -> None:
     batch = made["placed"]["batches"][-1]
     assert batch["rows"] == 140
     # 660 rows were laid out, and as many may come later.
-    assert "until 521 more pictures have come" in made["placed"]["stays"]
+    assert "until 521 more pictures have been added" in made["placed"]["stays"]
     assert not batch["remake"]
     assert batch["far_share"] < 0.06
     assert batch["trustworthiness"] > 0.9
@@ -135,7 +135,7 @@ def test_a_batch_of_another_kind_has_the_map_made_anew_and_laid_over_the_old_one
     made = make(layout)
     moved = made["placed"]["moved"]
     assert moved["because"]["far_share"] > 0.9
-    assert "far from all" in moved["because"]["words"][0]
+    assert "far from everything" in moved["because"]["words"][0]
     assert 0 < moved["median"] < 0.05, "old points are held until the new ones have their places"
     assert made["metrics"]["trustworthiness"] > 0.9
     after = points_of(layout)
@@ -170,7 +170,7 @@ def test_batches_that_came_one_by_one_are_counted_together(tmp_path: Path) -> No
         placed = make(layout, limits=limits)["placed"]
         assert placed["made_with"] == made_with
         assert [batch["rows"] for batch in placed["batches"]] == later
-    assert "0.30 points came later" in placed["moved"]["because"]["words"][0]
+    assert "0.30 points were added" in placed["moved"]["because"]["words"][0]
 
 
 def test_another_backbone_makes_another_map(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def apply(
     if newer:
         keys = {key: history.of(key) for one in newer for key in one.marks}
         who = ", ".join(sorted({one.by for one in newer}))
-        raise Outdated(f"{who} decided more since you looked: {len(keys)} pictures.", keys)
+        raise Outdated(f"{who} made more decisions since you looked: {len(keys)} pictures.", keys)
     decisions = pending_decisions(history)
     reviewed = _review(config, progress, decisions, by, dry_run=False)
     left_out = {one.key for one in reviewed.left_out}

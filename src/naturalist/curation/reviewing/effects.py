@@ -54,7 +54,7 @@ class Effect:
 
     categories: tuple[CategoryEffect, ...] = ()
     snapshot_bytes: int = 0
-    accuracy: str = "not estimated:  naturalist review --dry-run --accuracy  tries it on a sample"
+    accuracy: str = "not estimated: `naturalist review --dry-run --accuracy` tries it on a sample"
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""

@@ -232,7 +232,9 @@ class History:
         """
         target = self._decision(of) if of else self._latest_of(by)
         if target is None or target.number in self._undone:
-            raise NothingToUndo("There is nothing to undo." if not of else "It is undone already.")
+            raise NothingToUndo(
+                "There is nothing to undo." if not of else "It has already been undone."
+            )
         later = {k: self.of(k) for k in target.marks if self.of(k).entry != target.number}
         if later:
             raise Outdated(_conflict_message(later), later)

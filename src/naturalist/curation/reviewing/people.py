@@ -33,8 +33,9 @@ def add(path: Path, name: str) -> str:
     """
     if not _NAME.fullmatch(name) or name in ledger.BY_STAGES:
         raise ConfigError(
-            f"{name!r} cannot be a reviewer: begin with a letter or digit; letters, digits, spaces "
-            f"and . @ + - _, at most 64; not {', '.join(ledger.BY_STAGES)}"
+            f"{name!r} cannot be the name of a reviewer: start with a letter or digit; use at "
+            "most 64 letters, digits, spaces and . @ + - _; reserved are "
+            f"{', '.join(ledger.BY_STAGES)}"
         )
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     since = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

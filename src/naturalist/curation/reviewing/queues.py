@@ -118,7 +118,8 @@ def _next(config: Config) -> Iterator[Item]:
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for row in _predictions(config, None):
         text = (
-            f"A label here teaches much: the classifier says {row['predicted']} with a probability "
+            f"A label here helps the classifier most: it predicts {row['predicted']} with a "
+            "probability "
             f"of only {row['probability']:.2f}"
         )
         item = Item(row["picID"], text, *_suggested(config, row))
@@ -180,13 +181,13 @@ def _poor(config: Config) -> Iterator[Item]:
 QUEUES: Mapping[str, Queue] = {
     "next": Queue(
         f"Label these {NEXT} next",
-        "Pictures whose labels teach a classifier most.",
+        "Pictures whose labels help the classifier most.",
         "naturalist train",
         _next,
     ),
     "conflicts": Queue(
         "Conflicts",
-        "The same bytes in several categories: they are in no table until you decide.",
+        "The same bytes are in several categories: they are in no table until you decide.",
         "naturalist run",
         _conflicts,
     ),

@@ -161,7 +161,7 @@ def _ignored_bands(page: Page) -> list[Remark]:
     ignored = page.samples - len(_used_samples(page))
     if ignored <= 0 or (page.colours, ignored) == (3, 1):
         return []  # a fourth byte of RGB is padding as a rule
-    return [Remark(Doubt.IGNORED_BANDS, f"{page.samples} samples a pixel, {ignored} are left out")]
+    return [Remark(Doubt.IGNORED_BANDS, f"{page.samples} samples per pixel, {ignored} are ignored")]
 
 
 def _stated_white(page: Page) -> float:

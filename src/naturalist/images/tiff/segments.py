@@ -126,7 +126,7 @@ def _segments(data: bytes, page: Page, grid: Grid, plane: int) -> list[bytes]:
         detail = f"TIFF with {len(offsets)} segments, at least {start + grid.count} are needed"
         raise PictureError(Reason.BROKEN_HEADER, detail)
     if grid.count > _MOST_SEGMENTS:
-        raise unsupported(f"TIFF of {grid.count} segments; {_MOST_SEGMENTS} are read at most")
+        raise unsupported(f"TIFF of {grid.count} segments; at most {_MOST_SEGMENTS} are supported")
     mine = slice(start, start + grid.count)
     starts = [int(at) for at in offsets[mine]]
     if len(sizes) < start + grid.count or not sizes[mine].any():

@@ -336,7 +336,7 @@ def _require_sources(category: str, expected: Iterable[str], sources: Sequence[S
     known = {source.name for source in sources if source.category == category}
     if missing := sorted(set(expected) - known):
         raise WorkspaceError(
-            f"a run was interrupted while placing pictures of source {missing[0]!r} of category "
+            f"a run was interrupted while storing pictures of source {missing[0]!r} of category "
             f"{category!r}, which is no longer in the configuration: restore the source, run "
             "once, then remove it"
         )

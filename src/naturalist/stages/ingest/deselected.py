@@ -24,7 +24,7 @@ _SELECTION = Withdrawing(
     BY,
     Reason.EXCLUDED,
     leaves="its source leaves it out",
-    returns="its source takes it again",
+    returns="include and exclude of its source select it again",
 )
 Selections = dict[str, Selection]
 """By source."""

@@ -59,9 +59,9 @@ def refuse_misnamed(name: bytes, head: bytes) -> None:
 
 def _describe(head: bytes) -> str:
     if _HTML.match(head):
-        return "a web page (HTML): an error page instead of the download?"
+        return "a web page (HTML): perhaps an error page instead of the download"
     if not head.strip(b"\0"):
-        return "zeros only: a download that was never finished?"
+        return "only zeros: perhaps an unfinished download"
     if head.lstrip()[:1] in (b"{", b"[") and _TEXT.fullmatch(head):
-        return "JSON: an error message instead of the download?"
-    return "text" if _TEXT.fullmatch(head) else "of no format that is known"
+        return "JSON: perhaps an error message instead of the download"
+    return "text" if _TEXT.fullmatch(head) else "of an unknown format"

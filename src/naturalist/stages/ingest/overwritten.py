@@ -33,10 +33,8 @@ from naturalist.stages.ingest.place import put_back
 from naturalist.stages.pictures import path_in_source, placed_path
 
 BY = "overwriting"
-_OVERWRITTEN = (
-    "its bytes were overwritten in the source; features and preview are of what was there"
-)
-_MENDED = "its bytes are there again"
+_OVERWRITTEN = "its bytes were overwritten in the source; features and preview show the old bytes"
+_MENDED = "its bytes are restored"
 
 Row = dict[str, Any]
 

@@ -29,7 +29,7 @@ _REMOVAL = Withdrawing(
     BY,
     Reason.REMOVED_FROM_SOURCE,
     leaves="no file with its bytes is left",
-    returns="its file is there again",
+    returns="its file is back",
 )
 
 
@@ -55,7 +55,7 @@ def amend(layout: Layout, sources: Sequence[Source], withdrawals: Withdrawals) -
         present = _Present(layout, category, mine)
         result[category] = _amendments(layout, category, present)
     retired = {category: _count(rows, Outcome.REFUSED) for category, rows in result.items()}
-    withdrawals.add(retired, "their files are gone from the sources")
+    withdrawals.add(retired, "their files were removed from the sources")
     for category, rows in result.items():
         if rows:
             path = layout.amendments(category) / f"removed-{rows[0]['at_ns']}.parquet"

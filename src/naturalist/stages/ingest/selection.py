@@ -198,9 +198,12 @@ def unusable(patterns: Iterable[str]) -> str:
     """What is wrong with the first pattern that cannot be used; empty if all can."""
     for pattern in patterns:
         if not pattern.strip("!/ ") or "\0" in pattern:
-            return f"{pattern!r} is no pattern: write a name or a path, as in masks or train/*.png"
+            return (
+                f"{pattern!r} is not a pattern: expected a name or a path, such as masks or "
+                "train/*.png"
+            )
         try:
             _rule(pattern)
         except re.error as error:
-            return f"{pattern!r} is no pattern ({error})"
+            return f"{pattern!r} is not a valid pattern ({error})"
     return ""

@@ -173,7 +173,7 @@ def _check_file(
         detail = f"{table.num_rows} rows, the ledger says {task.part.expected_rows}"
         yield _verdict(task, "row_count", detail)
     if not table["pic_id"].equals(expected["pic_id"]):
-        yield _verdict(task, "pic_ids", "pictures are not those of the ledger, in its order")
+        yield _verdict(task, "pic_ids", "its pictures are not those of the ledger, in order")
 
 
 def _without_refused(layout: Layout, part: Part, rows: pa.Table) -> pa.Table:
@@ -199,8 +199,8 @@ def _check_pictures(
 
 def _advice(row: dict[str, Any]) -> str:
     return (
-        "if its source was changed, run  naturalist ingest --full-scan , which gives new bytes an "
-        f"id of their own; else put the file back as it was: its source is {row['path_text']!r}"
+        "if its source was changed, run `naturalist ingest --full-scan`, which gives the new "
+        "bytes a new id; otherwise restore the file: its source is {row['path_text']!r}"
     )
 
 
@@ -209,8 +209,8 @@ def _overwritten(task: FeatureCheckTask, layout: Layout, pic: str) -> Verdict | 
     if pic not in ledger.gone_with_source(layout, task.part.category):
         return None
     detail = (
-        "its bytes were overwritten in or removed from its source; its features are kept, and not "
-        "compared"
+        "its bytes were overwritten in or removed from its source; its features are kept and "
+        "not compared"
     )
     return Verdict("overwritten", "soft", detail, pic_id=pic)
 

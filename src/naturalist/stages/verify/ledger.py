@@ -6,7 +6,7 @@ from naturalist import artifacts, ledger
 from naturalist.layout import Layout, receipt_path
 from naturalist.stages.verify.verdicts import Verdict
 
-_ADVICE = "restore it from a copy (what was published has one without private columns)"
+_ADVICE = "restore it from a copy (the published collection has one without private columns)"
 
 
 def check_ledger(layout: Layout, categories: Iterable[str]) -> Iterator[Verdict]:
@@ -16,7 +16,7 @@ def check_ledger(layout: Layout, categories: Iterable[str]) -> Iterator[Verdict]
             path = layout.batch(category, summary.batch)
             file = str(path.relative_to(layout.root))
             if not path.exists():
-                yield Verdict("missing", "hard", f"it is not there: {_ADVICE}", file=file)
+                yield Verdict("missing", "hard", f"it is missing: {_ADVICE}", file=file)
             elif (result := artifacts.sha256_file(path)) != summary.sha256:
                 detail = f"sha256 is {result}, the summary says {summary.sha256}: {_ADVICE}"
                 yield Verdict("checksum", "hard", detail, file=file)

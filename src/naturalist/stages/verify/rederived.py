@@ -33,6 +33,6 @@ def _compare(task: TableTask, again: Path) -> Iterator[Verdict]:
         found = artifacts.sha256_file(path) if path.exists() else "missing"
         expected = artifacts.sha256_file(again.with_suffix(suffix))
         if found != expected:
-            detail = f"sha256 is {found}; made again from the features it is {expected}"
+            detail = f"sha256 is {found}; rebuilt from the features it is {expected}"
             name = str(path.relative_to(task.root))
             yield Verdict("re_derivation", "hard", detail, file=name)

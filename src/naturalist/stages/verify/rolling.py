@@ -101,14 +101,14 @@ def _check(layout: Layout, path: Path, known: _Known) -> Iterator[Verdict]:
     if name in known.seals:
         yield verdict_of(layout, Damage(path, expected, result))
         return
-    detail = f"sha256 is {result}, it was made with {expected}: {_advice(path, layout)}"
+    detail = f"sha256 is {result}, it was {expected} when it was written: {_advice(path, layout)}"
     yield Verdict("checksum", "hard", detail, file=name)
 
 
 def _advice(path: Path, layout: Layout) -> str:
     if layout.ledger in path.parents:
-        return "restore it from a copy (what was published has one without private columns)"
-    return "naturalist verify --repair  makes it again"
+        return "restore it from a copy (the published collection has one without private columns)"
+    return "run `naturalist verify --repair` to rebuild it"
 
 
 def _from(layout: Layout, sealed: dict[str, Seal], start: str) -> Iterator[str]:

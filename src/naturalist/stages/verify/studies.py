@@ -33,8 +33,8 @@ def verdict_of(layout: Layout, damage: Damage) -> Verdict:
     name = damage.path.relative_to(layout.root).as_posix()
     advice = _advice(PurePosixPath(name))
     if damage.actual is None:
-        return Verdict("missing", "hard", f"it is not there: {advice}", file=name)
-    detail = f"sha256 is {damage.actual}, it was made with {damage.expected}: {advice}"
+        return Verdict("missing", "hard", f"it is missing: {advice}", file=name)
+    detail = f"sha256 is {damage.actual}, it was {damage.expected} when it was written: {advice}"
     return Verdict("checksum", "hard", detail, file=name)
 
 
@@ -45,6 +45,6 @@ def is_made_by_people(name: PurePosixPath) -> bool:
 
 def _advice(name: PurePosixPath) -> str:
     if is_made_by_people(name):
-        return "restore it from a backup; people decided what is in it"
-    command = _COMMANDS.get(name.parts[0], "the command that made it")
+        return "restore it from a backup; it holds decisions of people"
+    command = _COMMANDS.get(name.parts[0], "the command that created it")
     return f"naturalist verify --repair  takes it away, and  {command}  makes it again"

@@ -95,7 +95,9 @@ def _verdict(task: TableCheckTask, check: str, detail: str, suffix: str = ".parq
 
 def _check(task: TableCheckTask) -> Iterator[Verdict]:
     if not task.sha256:
-        yield _verdict(task, "missing", "the table or its receipt is not there: run tables again")
+        yield _verdict(
+            task, "missing", "the table or its receipt is missing: run `naturalist tables`"
+        )
         return
     for name, expected in task.sha256:
         file = task.path.with_name(name)
@@ -109,7 +111,7 @@ def _check(task: TableCheckTask) -> Iterator[Verdict]:
         yield _verdict(task, "unreadable", f"cannot be read: {error}")
         return
     if not table.schema.equals(table_schema(task.table.dim)):
-        yield _verdict(task, "schema", "columns or types are not those of the contract")
+        yield _verdict(task, "schema", "columns or types differ from the contract")
         return
     yield from _check_values(task, table)
     yield from _check_rows(task, table)
@@ -135,9 +137,9 @@ def _check_rows(task: TableCheckTask, table: pa.Table) -> Iterator[Verdict]:
         detail = f"{table.num_rows} rows, the features give {expected.num_rows}"
         yield _verdict(task, "row_count", detail)
     if not table["picID"].equals(expected["picID"]):
-        yield _verdict(task, "pic_ids", "pictures are not those of the features, in their order")
+        yield _verdict(task, "pic_ids", "its pictures are not those of the features, in order")
     elif not (table["source"].equals(expected["source"]) and _same_bits(task, table, expected)):
-        detail = "vectors or sources are not those of the features, bit for bit"
+        detail = "vectors or sources differ from the features"
         yield _verdict(task, "equals_features", detail)
 
 
@@ -155,7 +157,7 @@ def _check_csv(task: TableCheckTask, table: pa.Table) -> Iterator[Verdict]:
         yield _verdict(task, "csv_equals_parquet", f"cannot be read: {error}", ".csv")
         return
     if not equal:
-        detail = "its rows are not those of the Parquet file, bit for bit"
+        detail = "its rows differ from the Parquet file"
         yield _verdict(task, "csv_equals_parquet", detail, ".csv")
 
 

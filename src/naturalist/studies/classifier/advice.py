@@ -61,8 +61,8 @@ def _about_single_sources(rows: TrainingRows, cells: list[Cell]) -> Iterator[str
         if not cell.held_out:
             name = rows.categories[cell.category]
             yield (
-                f"{name} has one source only ({cell.source}), which cannot be left out: nothing is "
-                f"known about {name} from elsewhere. Add a second source of {name}."
+                f"{name} has one source only ({cell.source}), which cannot be left out: its "
+                f"accuracy on {name} from other sources is unknown. Add a second source of {name}."
             )
 
 
@@ -83,9 +83,10 @@ def _about_leaning(rows: TrainingRows, tried: Nested) -> Iterator[str]:
     for one in tried.leaning:
         if one.mean > LOSS:
             yield (
-                f"The data leans on {one.source}: without it, accuracy on the other sources falls "
+                f"The result depends on {one.source}: without it, accuracy on the other sources "
+                "falls "
                 f"by {100 * one.mean:.1f} points on average, and by {100 * one.worst:.0f} on "
-                f"{one.worst_source}. More sources like it would spread the risk."
+                f"{one.worst_source}. More sources like it would reduce this dependence."
             )
     for (label, source), share in _shares(rows).items():
         if LARGE_SHARE < share < 1:
@@ -103,14 +104,14 @@ def _about_few_sources(rows: TrainingRows, cells: list[Cell]) -> Iterator[str]:
     few = [rows.categories[k] for k, n in counted.items() if 1 < n < FEW_SOURCES]
     for name in few:
         yield (
-            f"{name} has two sources: what is said of a new source of {name} rests on two "
-            "measurements. A third one would help more than more pictures of these."
+            f"{name} has two sources: the estimate for a new source of {name} rests on two "
+            "measurements. A third source would help more than more pictures of these two."
         )
     held = sum(cell.held_out for cell in cells)
     if held:
         yield (
-            f"All of this rests on {held} held-out sources. The interval for a new source is "
-            "only as good as they resemble it."
+            f"These numbers rest on {held} held-out sources. The interval for a new source is "
+            "only valid if it resembles them."
         )
 
 

@@ -44,7 +44,7 @@ def _data(model: Mapping[str, Any]) -> str:
     near = (
         "Near duplicates were kept together."
         if tables["near_duplicates"]
-        else "Nobody had looked for near duplicates: copies of a picture may be on both sides."
+        else "Near duplicates were not searched for: copies of a picture may be on both sides."
     )
     return (
         f"## Data\n\n{tables['rows']:,} pictures from {snapshot}the tables with fingerprint "
@@ -64,7 +64,7 @@ def _performance(model: Mapping[str, Any], evaluation: Mapping[str, Any] | None)
         )
     lines = [
         f"- On sources that it never saw: {of(evaluation['leave_one_source_out'])}",
-        f"- On a random part of the same sources, which flatters: {of(evaluation['random_split'])}",
+        f"- On random pictures of the same sources (optimistic): {of(evaluation['random_split'])}",
     ]
     expected = evaluation["expected_on_new_sources"]
     if expected is not None:
@@ -99,7 +99,7 @@ def _use(model: Mapping[str, Any]) -> str:
         "## What it is for\n\n"
         f"Sorting pictures into {', '.join(model['categories'])}; finding pictures that are filed "
         "under the wrong category; choosing what to look at. Every picture gets one of these "
-        "categories, so heed the decision: *unsure* where the probability is low, *unlike* where "
+        "categories, so check the decision: *unsure* where the probability is low, *unlike* where "
         "nothing in training is like the picture (`known` is false) and its category means "
         "little.\n\n"
         "It is not made for decisions about people, and nothing was measured that would allow "

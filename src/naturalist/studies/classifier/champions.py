@@ -51,9 +51,10 @@ def check_answers(layout: Layout, model: str, names: Iterable[str]) -> None:
     retired = categories.read(layout).retired_among(names)
     if retired:
         raise ConfigError(
-            f"model {model} was trained with {_listed(retired)}, retired since: train another one "
-            "with  naturalist train  (it becomes the champion), or take the category back with  "
-            f"naturalist category restore {retired[0]}"
+            f"model {model} was trained with {_listed(retired)}, which has been retired since: "
+            "train another one "
+            "with `naturalist train` (it becomes the champion), or restore the category with "
+            "`naturalist category restore {retired[0]}`"
         )
 
 
@@ -189,7 +190,7 @@ def roll_back(layout: Layout, reason: str) -> dict[str, Any]:
         elif entry["action"] == "rollback":
             line.pop()
     if len(line) < 2:
-        raise ConfigError("there is no earlier champion to go back to")
+        raise ConfigError("there is no earlier champion to roll back to")
     _check_usable(layout, line[-2])
     return record(layout, line[-2], "rollback", reason)
 

@@ -32,8 +32,8 @@ def _headline(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
     title = f"# How good is classifier {model['id']}?\n\n"
     if left_out is None:
         return (
-            f"{title}**Nobody knows.** Every category has one source only, so none can be left "
-            f"out, and the {percent(random['balanced_accuracy'])} of a random split say how well "
+            f"{title}**Unknown.** Every category has one source only, so none can be left out, "
+            f"and the {percent(random['balanced_accuracy'])} of a random split say how well "
             "it tells these sources from each other, not how well it tells the categories.\n"
         )
     return (
@@ -48,12 +48,12 @@ def _headline(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
 def _expected(left_out: Mapping[str, Any]) -> str:
     """What to expect of many new sources, and why the interval is as wide as it is."""
     if left_out["interval"] is None:
-        return "No category has two sources, so nothing can be said of the sources to come."
+        return "No category has two sources, so accuracy on new sources cannot be estimated."
     low, high = left_out["interval"]
     count = len({one["source"] for one in left_out["per_source"]})
     few = (
         f" The interval is wide because it rests on {count} data sets, which may be more alike "
-        "than the ones to come; each further source makes it narrower."
+        "than future ones; each additional source makes it narrower."
         if count < FEW_DATA_SETS
         else ""
     )
@@ -83,17 +83,18 @@ def _new_source(evaluation: Mapping[str, Any]) -> str:
     low, high = expected["interval"]
     coverage = expected["coverage"]
     return (
-        f"**One new source** of one of the categories is recognised to {percent(low)} to "
-        f"{percent(high)}, for {percent(expected['level'], 0)} of such sources. This claim was "
-        f"tried: each of {coverage['sources']} sources was held out of the whole procedure, the "
-        f"interval was made from the others, and {coverage['inside']} of them lay inside.\n\n"
+        "**One new source** of one of the categories is recognised with an accuracy of "
+        f"{percent(low)} to {percent(high)}, for {percent(expected['level'], 0)} of such sources. "
+        f"This claim was tested: each of {coverage['sources']} sources was held out of the whole "
+        "procedure, the "
+        f"interval was made from the others, and {coverage['inside']} of them were inside.\n\n"
         "![Accuracy on each source](sources.png)\n"
     )
 
 
 def _advice(evaluation: Mapping[str, Any]) -> str:
     lines = [f"- {text}" for text in evaluation["advice"]]
-    return "## What to do about it\n\n" + "\n".join(lines) + "\n"
+    return "## What to do\n\n" + "\n".join(lines) + "\n"
 
 
 def _sources(evaluation: Mapping[str, Any]) -> str:
@@ -139,7 +140,7 @@ def _held(evaluation: Mapping[str, Any]) -> str:
 def _confusion(evaluation: Mapping[str, Any]) -> str:
     where = tested_on(evaluation)
     return (
-        f"## What is taken for what\n\nOn {where}:\n\n![Confusion of categories](confusion.png)\n"
+        f"## Confusion of categories\n\nOn {where}:\n\n![Confusion of categories](confusion.png)\n"
     )
 
 
@@ -148,10 +149,10 @@ def _calibration(evaluation: Mapping[str, Any]) -> str:
     curve = {round(one["coverage"], 2): one["accuracy"] for one in evaluation["selective"]}
     rows = [[percent(share, 0), percent(curve[share])] for share in (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)]
     return (
-        f"## Can its probabilities be believed?\n\nOn {tested_on(evaluation)} they are off by "
+        f"## Calibration\n\nOn {tested_on(evaluation)} they are off by "
         f"{100 * ece:.1f} points on average (expected calibration error {ece:.3f}, every source "
         "counting the same).\n\n![Reliability](calibration.png)\n\n"
-        "Leaving the least sure pictures to a person, the rest is right this often:\n\n"
+        "If a person decides the least certain pictures, accuracy on the rest is:\n\n"
         + table(("decided", "right"), rows)
         + "\n![Accuracy against coverage](selective.png)\n"
     )
@@ -207,7 +208,8 @@ def _leaning(evaluation: Mapping[str, Any]) -> str:
     ]
     columns = ("category", "source", "share", "others lose", "most", "leans on it")
     return (
-        "## Which sources the data leans on\n\nWhat accuracy on the other (left-out) sources loses "
+        "## Which sources the result depends on\n\nWhat accuracy on the other (left-out) sources "
+        "loses "
         "when this one is not trained with either.\n\n" + table(columns, rows)
     )
 
@@ -219,13 +221,13 @@ def _most_lost(one: Mapping[str, Any]) -> str:
 
 
 def _how(evaluation: Mapping[str, Any]) -> str:
-    return "## How this was found out\n\n" + "\n".join(_notes(evaluation)) + "\n"
+    return "## Method\n\n" + "\n".join(_notes(evaluation)) + "\n"
 
 
 def _notes(evaluation: Mapping[str, Any]) -> Iterator[str]:
     rows, used = evaluation["rows"], evaluation["evaluated_rows"]
     if used < rows:
-        yield f"- A sample of {used:,} of {rows:,} rows was used; small sources are whole in it."
+        yield f"- A sample of {used:,} of {rows:,} rows was used, with all of every small source."
     else:
         yield f"- All {rows:,} rows were used."
     yield (
@@ -233,11 +235,11 @@ def _notes(evaluation: Mapping[str, Any]) -> Iterator[str]:
         "Sources of the same name are one data set and are left out together."
     )
     if evaluation["near_duplicates"]:
-        yield "- Near duplicates were kept on one side of every division."
+        yield "- Near duplicates were kept on one side of every split."
     else:
         yield (
-            "- Nobody had looked for near duplicates: copies of a picture may flatter the random "
-            "split. Run `naturalist duplicates` first."
+            "- Near duplicates were not searched for: copies of a picture may make the random "
+            "split optimistic. Run `naturalist duplicates` first."
         )
     left_out = evaluation["leave_one_source_out"]
     if left_out is not None and left_out["interval"] is not None:

@@ -133,7 +133,7 @@ def _preparing(spec: BackboneSpec) -> onnx.ModelProto:
     if spec.preprocessing not in ("letterbox-v3", "stretch-v3"):
         raise BackboneError(
             f"{spec.name} prepares pictures by {spec.preprocessing}, which the exported model "
-            "cannot do itself: export it with  --prepared"
+            "cannot do itself: export it with --prepared"
         )
     nodes = _sizes(letterbox=spec.fit == "pad")
     numbers = {

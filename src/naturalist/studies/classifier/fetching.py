@@ -47,7 +47,7 @@ def _read(path: Path, limits: FetchLimits) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         reason = Reason.BROKEN_LINK if path.is_symlink() else Reason.VANISHED
-        raise PictureError(reason, "it is not there") from error
+        raise PictureError(reason, "it does not exist") from error
     except PermissionError as error:
         raise PictureError(Reason.PERMISSION_DENIED, path.name) from error
     except OSError as error:
@@ -68,7 +68,7 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not is_address(newurl):
             fp.close()
-            raise urllib.error.URLError(f"redirected to {newurl}, which is no web address")
+            raise urllib.error.URLError(f"redirected to {newurl}, which is not a web address")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

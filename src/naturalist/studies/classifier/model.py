@@ -97,14 +97,14 @@ def predict(classifier: Classifier, features: NDArray[np.float32]) -> Predicted:
     if features.shape[1] != classifier.mixed.dim:
         raise ConfigError(
             f"model {classifier.id} takes {classifier.mixed.dim} features of backbone "
-            f"{classifier.backbone_id}, and there are {features.shape[1]}: train one on these"
+            f"{classifier.backbone_id}, but there are {features.shape[1]}: train a model on these"
         )
     scores = classifier.novelty.scores(features)
     probabilities = classifier.mixed.probabilities(features)
     if not (np.isfinite(probabilities).all() and np.isfinite(scores).all()):
         raise ConfigError(
-            f"model {classifier.id} gives probabilities that are no numbers: its weights are no "
-            "sensible ones; take another model"
+            f"model {classifier.id} returns probabilities that are not numbers: its weights are "
+            "damaged; use another model"
         )
     sure = probabilities.max(axis=1) >= np.float32(classifier.sure_from)
     return Predicted(probabilities, scores, classifier.novelty.known(scores), sure)
@@ -255,13 +255,13 @@ def read_classifier(path: Path) -> Classifier:
             raise ValueError(f"it has {size_bytes:,} bytes, at most {MAX_MODEL_BYTES:,} can be")
         return from_onnx(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise ConfigError(f"there is no model {path}: make one with  naturalist train") from error
+        raise ConfigError(f"there is no model {path}: make one with `naturalist train`") from error
     except (DecodeError, onnx.checker.ValidationError, KeyError, TypeError, ValueError) as error:
         why = describe(error) if isinstance(error, ValidationError) else error
         raise ConfigError(
-            f"{path} is no classifier of naturalist, or damaged ({why}): give a model.onnx that "
-            "naturalist train wrote; to make one of a workspace again, remove its folder and run "
-            "naturalist train"
+            f"{path} is not a classifier of naturalist, or is damaged ({why}): pass a model.onnx "
+            "written by `naturalist train`; to rebuild one of a workspace, delete its folder and "
+            "run `naturalist train`"
         ) from error
 
 

@@ -63,9 +63,7 @@ def check_digest(model: onnx.ModelProto) -> None:
     del bare.metadata_props[:]
     bare.metadata_props.extend(kept)
     if digests != [_digest(bare)]:
-        raise ValueError(
-            "its content is not what was written: a bit was flipped, or somebody changed it"
-        )
+        raise ValueError("its content is not what was written: it is damaged, or was changed")
 
 
 def _digest(model: onnx.ModelProto) -> str:
@@ -82,10 +80,10 @@ def tensors(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     held = {}
     for tensor in model.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-            raise ValueError(f"{tensor.name!r} is kept in another file, which is never opened")
+            raise ValueError(f"{tensor.name!r} is stored in another file, which is never opened")
         array = numpy_helper.to_array(tensor)
         if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
-            raise ValueError(f"{tensor.name!r} holds values that are no finite numbers")
+            raise ValueError(f"{tensor.name!r} contains values that are not finite")
         held[tensor.name] = array
     return held
 
@@ -100,7 +98,7 @@ def check_shapes(held: Mapping[str, NDArray[Any]], facts: Facts) -> None:
     if len(facts.labels) != classes or len(set(facts.labels)) != classes:
         raise ValueError(f"{classes} categories have the labels {facts.labels[:10]}")
     if len(set(facts.categories)) != classes:
-        raise ValueError("a category is there twice")
+        raise ValueError("a category is listed twice")
     dim = _array(held, "weights", np.float32, 2).shape[0]
     expected = {
         "weights": (dim, classes),

@@ -129,7 +129,7 @@ def _calibration(evaluation: Mapping[str, Any]) -> Any:
     axes.grid(color=_GRID)
     axes.set_axisbelow(True)
     axes.set_xlabel("probability of the predicted category")
-    axes.set_ylabel("share that is right")
+    axes.set_ylabel("accuracy")
     ece = evaluation["calibration"]["ece"]
     axes.set_title(
         f"Calibration on {tested_on(evaluation)} (ECE {ece:.3f})", loc="left", color=_INK
@@ -149,7 +149,7 @@ def _selective(evaluation: Mapping[str, Any]) -> Any:
     low = min(accuracy)
     axes.set_ylim(max(0.0, low - 0.5 * (1 - low) - 0.01), 1.005)
     axes.grid(color=_GRID)
-    axes.set_xlabel("share of pictures that are decided, the surest first")
+    axes.set_xlabel("share of pictures decided, most certain first")
     axes.set_ylabel("accuracy")
     axes.set_title(f"Accuracy against coverage, {tested_on(evaluation)}", loc="left", color=_INK)
     return figure

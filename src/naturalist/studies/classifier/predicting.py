@@ -85,7 +85,7 @@ def _decoder(task: PredictTask) -> Iterator[Decode]:
 def _run(task: PredictTask, decode: Decode) -> TaskPredicted:
     classifier, backbone = _opened(task.model)
     refused: dict[int, PictureError] = {
-        index: PictureError(reason, "found twice, alone in a process of its own")
+        index: PictureError(reason, "happened twice, in a process of its own")
         for index, reason in task.blamed
     }
     with breadcrumbs.trail(task.trails, task.key) as trail:

@@ -81,7 +81,7 @@ def refine(
     make(rows, options, layout.model(name), progress)
     if now == name:
         return _decision(
-            layout, name, "none", "the champion was made again: its folder was not whole"
+            layout, name, "none", "the champion was rebuilt: its folder was incomplete"
         )
     reason = champions.succeed(layout, name)
     if reason:
@@ -97,7 +97,10 @@ def settled(
     folder = layout.model(name)
     if champions.champion(layout) == name and champions.is_trained(folder) and is_evaluated(folder):
         return _decision(
-            layout, name, "none", "the champion is of these tables and options already"
+            layout,
+            name,
+            "none",
+            "the champion was already trained on these tables with these options",
         )
     reason = champions.refused_by(layout, name) if champions.usable_champion(layout) else None
     if reason is not None and champions.is_trained(folder):
@@ -157,9 +160,9 @@ def compared(
     verdict = decide(result, names, margin=margin)
     new = [name for name in after if name not in before]
     if gone:
-        verdict = Verdict(False, f"it does not know {', '.join(gone)} any more")
+        verdict = Verdict(False, f"it no longer knows {', '.join(gone)}")
     elif not pairs.num_rows and fresh is None:
-        verdict = Verdict(False, "there is no picture that both were tested on")
+        verdict = Verdict(False, "there is no picture on which both were tested")
     elif fresh is not None and not verdict.promote:
         verdict = _with_new(rows, fresh, old, names, margin)
     elif new and (verdict.promote or "nothing is better" in verdict.reason):
@@ -200,8 +203,8 @@ def _predictions(folder: Path, expected: pa.Array, known: Categories) -> pa.Tabl
     path = folder / "predictions.parquet"
     if not path.exists():
         raise WorkspaceError(
-            f"{path} is gone, and without it nothing can be compared with {folder.name}: restore "
-            "it, or remove the folder and train again"
+            f"{path} is missing, and without it nothing can be compared with {folder.name}: "
+            "restore it, or delete the folder and train again"
         )
     parts = []
     with pq.ParquetFile(path) as file:

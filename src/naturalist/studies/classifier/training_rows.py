@@ -91,8 +91,8 @@ def open_rows(
     if len({label for label, _ in counts}) < 2:
         raise ConfigError(
             f"the tables of {place} have rows of {len({label for label, _ in counts})} category, "
-            "and a classifier needs 2: add a category to the configuration, then  naturalist run . "
-            "All else works with one category"
+            "and a classifier needs 2: add a category to the configuration, then `naturalist "
+            "run`. Everything else works with one category"
         )
     sample = _draw(table, counts, options.evaluated_rows, options.seed)
     groups, digest = (None, "") if layout is None else groups_of(layout, sample.pic_ids)

@@ -50,11 +50,11 @@ def read(path: Path) -> Model:
     """
     try:
         if artifacts.sha256_file(path)[:16] not in path.name:
-            raise ValueError("its bytes are others than were written")
+            raise ValueError("its bytes are not those that were written")
         with np.load(path, allow_pickle=False) as held:
             reduction = Reduction(held["mean"], held["axes"], float(held["explained"]), unit=True)
             return Model(reduction, held["places"], held["owners"], held["reach"], held["centres"])
     except (OSError, ValueError, KeyError) as error:
         raise WorkspaceError(
-            f"{path} is gone or damaged ({error}): run  naturalist cluster --rebuild"
+            f"{path} is missing or damaged ({error}): run `naturalist cluster --rebuild`"
         ) from error

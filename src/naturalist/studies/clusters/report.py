@@ -179,17 +179,17 @@ def _words(entry: Entry, sources_of_category: int) -> list[str]:
         name, count = next(iter(entry["sources"].items()))
         words.append(
             f"{count:,} of its {entry['size']:,} pictures come from one source, {name}: it may "
-            "show how that source was collected and not what is in the pictures"
+            "reflect how that source was collected rather than what the pictures show"
         )
         if sources_of_category > 1:
             words.append(
                 f"category {entry['category']} has {sources_of_category} sources, and the others "
-                "are not here: a classifier can learn the source from it (a data-collection "
+                "are not in it: a classifier can learn the source from it (a data-collection "
                 "artefact)"
             )
     if entry["mixed"]:
         shares = ", ".join(f"{count:,} {name}" for name, count in entry["categories"].items())
-        words.append(f"it mixes categories ({shares}): look at the fewer ones for wrong labels")
+        words.append(f"it mixes categories ({shares}): check the minority for wrong labels")
     if _is_doubtful(entry):
         words.append(
             f"it is doubtful: clusters of half of the pictures have {entry['stability']:.2f} of it "
@@ -244,7 +244,9 @@ def words(result: list[Entry], rows: int, noise: int, measured: dict[str, Any]) 
         measured: of how many pictures stability was measured, and in which space.
     """
     if not result:
-        return [f"no cluster: all {rows:,} pictures are noise, so nothing can be said of clusters"]
+        return [
+            f"no cluster: all {rows:,} pictures are noise, so there are no clusters to describe"
+        ]
     lines = [f"{_counted(len(result))} of {rows - noise:,} pictures; noise: {noise:,}"]
     lines += _doubts(result)
     where = f"stability and silhouette are measured in {measured['space']}"
@@ -268,7 +270,7 @@ def _doubts(result: list[Entry]) -> Iterator[str]:
         inside = sum(entry["size"] for entry in single)
         yield (
             f"{_counted(len(single))} with {inside:,} pictures, each of one source "
-            f"({_named(single)}): they may show how the data were collected"
+            f"({_named(single)}): they may reflect how the data were collected"
         )
     if mixed:
         yield f"{_counted(len(mixed))} of mixed categories ({_named(mixed)}): see label_candidates"

@@ -141,7 +141,7 @@ class ClusterStudy:
         model, about = _make(self.files, self.options, self.progress)
         members, about["counts"] = _assign_all(self.files, model, self.blocks, self.progress)
         if outgrown is not None:
-            about["remade"] = {"why": outgrown.reason or "it was asked for"}
+            about["remade"] = {"why": outgrown.reason or "it was requested"}
         before = None if outgrown is None else outgrown.kept
         return self._finish(*_numbered(model, about, members, before))
 
@@ -189,7 +189,7 @@ def _read_before(path: Path, options: str) -> Before | None:
             return None
         return Before(cluster_model.read(path.with_name(about["model"])), about, members)
     except (WorkspaceError, KeyError, TypeError, ValueError) as error:
-        _LOG.warning("%s: the clustering is damaged and is rebuilt (%s)", path.parent, error)
+        _LOG.warning("%s: the clustering is damaged and will be rebuilt (%s)", path.parent, error)
         return None
 
 
@@ -353,7 +353,7 @@ def _kept(old: pa.Table, rows: Rows, now: Assigned, added: dict[str, int]) -> As
 def _rebuild_reason(before: Before, options: ClusterOptions, added: dict[str, int]) -> str:
     """Why the model no longer fits; empty if it does."""
     if added["others"] > (1 - _SAME_FEATURES) * max(added["known"], _FEW):
-        return "the features of known rows are others"
+        return "the features of known rows have changed"
     total, made = _sum(before, added), before.about["made_from"]["of"]
     if total["rows"] >= options.remake_growth * made:
         return f"{total['rows']:,} rows were added to the {made:,} that it was made for"

@@ -10,15 +10,17 @@ from naturalist.studies.drift.methods.two_samples import Codes
 from naturalist.studies.drift.rows import DrawnPictures
 
 QUESTIONS = {
-    "sources": "have the sources changed, beside their own earlier pictures and, if they are new, "
-    "beside the differences between earlier sources?",
-    "everything": "is it a random draw of all that was before?",
+    "sources": (
+        "have the sources changed, compared with their own earlier pictures or, if they are new, "
+        "with the differences between earlier sources?"
+    ),
+    "everything": "is it like a random sample of everything before?",
 }
 VERDICTS = {
     "drift": "drift",
-    "new_source": "new source: how well the classifier does on it is unknown",
+    "new_source": "new source: the classifier's accuracy on it is unknown",
     "none": "no drift",
-    "first": "nothing before it to compare it with",
+    "first": "nothing earlier to compare it with",
     "too_few": "too few pictures to say",
 }
 _DIRECTIONS = {
@@ -49,7 +51,7 @@ def mix(new: Mapping[str, int], before: Mapping[str, int]) -> list[dict[str, Any
 def too_few(drawn: DrawnPictures, least: int) -> list[str]:
     """Why nothing can be said."""
     if not drawn.before_counts:
-        return ["it is the first there is; the next batch will be compared with it"]
+        return ["it is the first batch; the next one will be compared with it"]
     sentences = (
         f"no source has {least} pictures both here and before, and for new sources there are too"
     )
@@ -73,11 +75,11 @@ def words(
         sentences.append(f"the features changed most in {named}")
     known = bool((strata >= 0).any())
     if known and not sentences:
-        sentences.append("nothing changed that is more than chance and large enough to matter")
+        sentences.append("no change is both beyond chance and large enough to matter")
     if known and not any(test["what"] == "predicted category" for test in tests):
         sentences.append(_no_predictions(has_classifier))
     if not known and drawn.new_counts.keys() & drawn.before_counts.keys():
-        sentences.append("of the sources that were there before, too few pictures came to compare")
+        sentences.append("too few new pictures of earlier sources to compare")
     return [*sentences, *_of_new_sources(by_source), *_of_mix(drawn)]
 
 
@@ -174,7 +176,8 @@ def _of_new_source(row: Mapping[str, Any]) -> str:
     doubt = (
         "either it is filed under the wrong category or the classifier fails on it"
         if row["unrecognised"]
-        else "that it is filed rightly no test can say, so the accuracy on it is unknown"
+        else "no test can tell whether it is filed under the right category, so the accuracy on "
+        "it is unknown"
     )
     sentences.append(
         f"{doubt}: look at {row['labels_to_know']:,} pictures drawn at random, which gives the "
@@ -218,4 +221,4 @@ def _of_mix(drawn: DrawnPictures) -> list[str]:
         f"{row['source']} {row['share']:.0%} (was {row['share_before']:.0%})"
         for row in changes[:_MENTIONED]
     ]
-    return [f"the mix of sources is another one, which alone is no drift: {', '.join(changed)}"]
+    return [f"the mix of sources has changed, which alone is not drift: {', '.join(changed)}"]

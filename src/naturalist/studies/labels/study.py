@@ -101,8 +101,8 @@ class LabelStudy(WholeStudy):
         report = _report(rows, table, result, sources, held, options)
         if options.judge == "sources":
             report["words"].append(
-                "scores of this judge alone are no probabilities: they are far too high or too low "
-                "for pictures of unusual sources"
+                "scores of this judge alone are not probabilities: they are far too high or too "
+                "low for pictures from unusual sources"
             )
         report["words"] += _not_judged(rows, judged)
         report |= {
@@ -155,8 +155,8 @@ def _not_judged(rows: TrainingRows, judged: NDArray[np.bool_]) -> list[str]:
     """Categories of which pictures are left out of the ranking."""
     labels, known = rows.sample.labels, np.unique(rows.sample.labels)
     return [
-        f"{name}: {count:,} pictures could not be judged, since there are no other pictures of "
-        "the category to learn it from but near duplicates"
+        f"{name}: {count:,} pictures could not be judged, because the category has no other "
+        "pictures to learn from except near duplicates"
         for name, label in zip(rows.categories, known, strict=True)
         if (count := int(((labels == label) & ~judged).sum()))
     ]
@@ -271,22 +271,22 @@ def _words(
         f"about {wrong:,.0f} labels are estimated to be wrong: the sum of the scores, which are "
         "the probability that a label is wrong"
         if wrong >= 1
-        else "no label needs to be wrong to explain what the classifier says: suspects are odd "
-        "pictures, as far as it can tell"
+        else "the classifier's answers can be explained without wrong labels: suspects are "
+        "unusual pictures, as far as it can tell"
     )
     if not rows.whole:
-        yield f"a sample was looked at; there are {rows.total:,} pictures"
+        yield f"a sample was examined, of {rows.total:,} pictures"
     for one in sorted(doubts, key=lambda one: -one["elsewhere"]):
         if one["judged"] and one["elsewhere"] >= _DOUBTED:
             yield (
                 f"{one['category']}/{one['source']}: a classifier that never saw this source takes "
                 f"{one['elsewhere']:.0%} of its pictures for something else; either it is unlike "
-                "the other sources of its category, or it is filed wrongly as a whole: look at it"
+                "the other sources of its category, or all of it has the wrong label: check it"
             )
     for name in alone:
         yield (
-            f"{name} has one source only, so nobody can judge it without having learnt it: single "
-            "wrong pictures are found, a source that is wrong as a whole is not"
+            f"{name} has one source only, so it cannot be judged by a classifier that never saw "
+            "it: single wrong pictures are found, but not a source that is wrong as a whole"
         )
 
 

@@ -77,7 +77,7 @@ def read_coordinates(path: Path) -> OwnCoordinates:
     unique, counts = np.unique(names, return_counts=True)
     if not len(names) or counts.max() > 1:
         twice = f"names {unique[counts.argmax()]} twice" if len(names) else "has no rows"
-        raise ConfigError(f"{path} {twice}: give each picture one row")
+        raise ConfigError(f"{path} {twice}: keep one row per picture")
     axes = [axis for axis in "xyz" if axis in table.column_names]
     columns = [_numbers(path, axis, table[axis]) for axis in axes]
     return OwnCoordinates(names, np.stack(columns, axis=1), artifacts.sha256_file(path), str(path))
@@ -114,7 +114,7 @@ def _numbers(path: Path, axis: str, column: pa.ChunkedArray) -> NDArray[np.float
     if bad := int((~np.isfinite(numbers)).sum()):
         row = int(np.flatnonzero(~np.isfinite(numbers))[0])
         raise ConfigError(
-            f"{path}: {bad:,} values of {axis} are no finite numbers, the first in row {row + 1}: "
-            "leave those pictures out, and they are placed among the others"
+            f"{path}: {bad:,} values of {axis} are not finite numbers, the first in row "
+            f"{row + 1}: omit those pictures, and they will be placed among the others"
         )
     return numbers

@@ -64,7 +64,7 @@ def make_sample(
     if options.size > len(names):
         raise ConfigError(
             f"cannot sample {options.size:,} pictures: the collection has {len(names):,}. "
-            "Choose fewer with  --size"
+            "Choose fewer with --size"
         )
     expected = artifacts.fingerprint(names.fingerprint, asdict(options), uniform_seeds)
     if artifacts.is_done(folder.members, expected):

@@ -410,8 +410,8 @@ def _stays(placed: dict[str, Any], options: MapOptions) -> str:
     known = [batch["distance_ks"] for batch in placed["batches"] if "distance_ks" in batch]
     last = f"; that of the last batch was {known[-1]:.3f}" if known else ""
     return (
-        f"no point moves until {max(left, 0) + 1:,} more pictures have come, or a batch is unlike "
-        f"the map (distance_ks above {options.max_distance_ks:g} beyond chance{last})"
+        f"no point moves until {max(left, 0) + 1:,} more pictures have been added, or a batch "
+        f"is unlike the map (distance_ks above {options.max_distance_ks:g} beyond chance{last})"
     )
 
 

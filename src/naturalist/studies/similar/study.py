@@ -321,7 +321,7 @@ def open_index(layout: Layout, dim: int | None = None, backbone: str = "") -> In
     ]
     if not result:
         raise ConfigError(
-            f"there is no index of similar pictures in {layout.indexes}: run  naturalist index"
+            f"there is no index of similar pictures in {layout.indexes}: run `naturalist index`"
         )
     _, folder, about = max(result, key=lambda one: one[:2])
     try:
@@ -351,7 +351,7 @@ def _open(folder: Path, about: dict[str, Any]) -> Index:
             parts.append(Part(*arrays))
     except (OSError, ValueError) as error:
         raise WorkspaceError(
-            f"the index in {folder} is damaged ({error}): remove the folder and run  "
+            f"the index in {folder} is damaged ({error}): delete the folder and run  "
             "naturalist index"
         ) from error
     return Index(folder, about, axes, tuple(parts))

@@ -72,7 +72,7 @@ def groups_of(layout: Layout, kind: Kind, name: str, level: int = 0) -> Groups:
 
 def _table(path: Path, what: str, command: str) -> pa.Table:
     if not path.exists():
-        raise ConfigError(f"there is no {what} in the workspace: run  naturalist {command}")
+        raise ConfigError(f"there is no {what} in the workspace: run `naturalist {command}`")
     return artifacts.read_parquet(path)
 
 

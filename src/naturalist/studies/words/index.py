@@ -151,7 +151,7 @@ def open_word_index(layout: Layout, backbone: str) -> WordIndex:
     folder = layout.words(backbone)
     about = artifacts.read_json(folder / "words.json")
     if about is None:
-        raise ConfigError(f"there is no index of words in {layout.root}: run  naturalist search")
+        raise ConfigError(f"there is no index of words in {layout.root}: run `naturalist search`")
     try:
         return open_parts(folder, about)
     except WorkspaceError:
@@ -194,8 +194,8 @@ def open_parts(folder: Path, about: dict[str, Any]) -> WordIndex:
         parts = tuple(_open_part(folder, part, about["classes"]) for part in about["parts"])
     except (OSError, ValueError) as error:
         raise WorkspaceError(
-            f"the index of words in {folder} is damaged ({error}): remove the folder; the next "
-            "search makes it again"
+            f"the index of words in {folder} is damaged ({error}): delete the folder; the next "
+            "search rebuilds it"
         ) from error
     return WordIndex(folder, about, parts)
 

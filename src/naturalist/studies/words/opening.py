@@ -36,8 +36,8 @@ def open_indexes(layout: Layout, backbone: str) -> Words:
         _key(part) for part in words.vectors.about["parts"]
     ]:
         raise WorkspaceError(
-            "the index of words and the index of similar pictures are of different tables: wait "
-            "until the other run has ended and search again"
+            "the index of words and the index of similar pictures belong to different tables: "
+            "wait until the other run has ended and search again"
         )
     return words
 

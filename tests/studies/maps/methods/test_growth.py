@@ -47,4 +47,4 @@ def test_a_handful_of_strange_pictures_says_nothing_about_the_map() -> None:
 
 
 def test_a_map_that_has_outgrown_itself_is_made_anew() -> None:
-    assert "came later" in drift_of(BATCH, MapOptions(), grown=1.2).words[0]
+    assert "were added" in drift_of(BATCH, MapOptions(), grown=1.2).words[0]

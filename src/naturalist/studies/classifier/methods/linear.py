@@ -181,7 +181,7 @@ def _scale_of(blocks: Iterable[Block], dim: int) -> _Scale:
         sums += light @ features
         squares += light @ np.square(features)
     if total <= 0:
-        raise ConfigError("there are no rows to fit a classifier to")
+        raise ConfigError("there are no rows to train a classifier on")
     mean = sums / total
     std = np.sqrt(np.maximum(squares / total - np.square(mean), 0))
     # A feature that never changes says nothing: divided by 1 it stays at zero.

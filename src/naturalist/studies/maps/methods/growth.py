@@ -69,7 +69,8 @@ def measure_drift(
     words = _beyond(far, farther, chance, trust, limits) if len(reduced) >= _FEWEST else []
     if grown > limits.max_grown:
         words.append(
-            f"{grown:.2f} points came later for each one that the map was made with, the limit is "
+            f"{grown:.2f} points were added for each point that the map was created with; the "
+            "limit is "
             f"{limits.max_grown:g}"
         )
     return BatchDrift(
@@ -90,12 +91,13 @@ def _beyond(
     words = []
     if far > limits.max_far_share:
         words.append(
-            f"{far:.1%} of the batch lies far from all that the map was made of, the limit is "
+            f"{far:.1%} of the batch lies far from everything that the map was created with; the "
+            "limit is "
             f"{limits.max_far_share:.1%}"
         )
     if farther - chance > limits.max_distance_ks:
         words.append(
-            f"the batch lies farther from what the map was made of than that lies from itself: "
+            f"the batch lies farther from the map's own pictures than they lie from each other: "
             f"distance_ks is {farther:.3f}, the limit is {limits.max_distance_ks:.3f} beyond "
             f"chance ({chance:.3f})"
         )

@@ -74,7 +74,9 @@ def fit_concept(yes: Floats, no: Floats, background: Floats) -> Concept:
     if len(yes) < _LEAST_EXAMPLES:
         raise ConfigError(f"a concept needs at least {_LEAST_EXAMPLES} examples; found {len(yes)}")
     if not len(no) + len(background):
-        raise ConfigError("a concept needs pictures to tell its examples from, and there are none")
+        raise ConfigError(
+            "a concept needs other pictures to compare its examples with, and there are none"
+        )
     rows = np.concatenate([yes, no, background]).astype(np.float64)
     against = np.concatenate([np.full(len(no), _NO_WEIGHT), np.ones(len(background))])
     weights = np.concatenate([np.full(len(yes), 1 / len(yes)), against / against.sum()]) / 2

@@ -52,8 +52,8 @@ def parse(
     terms = list(dict.fromkeys(term for term in terms if term.text))
     if not any(not term.excluded for term in terms):
         raise ConfigError(
-            f"the query {text!r} has no word that says what pictures should show: write for "
-            "example  owl not snow"
+            f"the query {text!r} has no word that says what pictures should show: try for example "
+            "'owl not snow'"
         )
     return terms
 
