@@ -1,6 +1,8 @@
 """Take the pictures of the dashboard that the documentation shows, from a studied demo.
 
-make demo, make dashboard (which makes the studies; stop it), then
+make demo, make dashboard (which makes the studies; stop it), naturalist search bird and
+naturalist names, twice naturalist run, so that Health has charts over the runs, and
+naturalist drift; then
 
 python tools/photograph_pages.py demo
 """
@@ -24,6 +26,8 @@ from naturalist.curation.reviewing import people
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 MOST_BYTES = 200_000
 REVIEWER = "anna"
+MARKS = "nnynnnyn"
+"""Whether the first birds that the demo finds are water birds."""
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"]
 
 
@@ -46,6 +50,7 @@ SHOTS = (
     Shot("dashboard-map", "map", _PICTURES_DRAWN),
     Shot("dashboard-map-3d-dark", "map?m=tsne-3d&c=confidence", _PICTURES_DRAWN, "dark"),
     Shot("dashboard-review", "review?queue=next", _IMAGES_DRAWN),
+    Shot("dashboard-concepts", "review?view=concepts", _IMAGES_DRAWN, "dark"),
     Shot("dashboard-clusters", "clusters", _IMAGES_DRAWN),
     Shot("dashboard-health", "health", _IMAGES_DRAWN),
 )
@@ -75,13 +80,25 @@ def take(browser: Browser, origin: str, token: str, shot: Shot) -> bytes:
         if shot.address.startswith("review"):
             page.get_by_label("Your token").fill(token)
             page.get_by_role("button", name="Sign in").click()
-            page.wait_for_selector(".panel-picture img")
+            page.wait_for_selector(".panel-picture img, .concepts")
+        if "concepts" in shot.address:
+            mark_birds(page)
         page.wait_for_load_state("networkidle")
         page.wait_for_function(shot.ready, timeout=20_000)
         page.wait_for_timeout(1_500)
         return page.screenshot()
     finally:
         page.close()
+
+
+def mark_birds(page: Page) -> None:
+    """Look for birds, and mark the first few by the keyboard."""
+    page.get_by_label("Name of the concept").fill("water bird")
+    page.get_by_label("Look for pictures to mark").fill("bird")
+    page.keyboard.press("Enter")
+    page.locator(".mark button").first.focus()
+    for key in MARKS:
+        page.keyboard.press(key)
 
 
 def save(png: bytes, path: Path) -> int:

@@ -88,6 +88,8 @@ export interface MapInfo {
   meta: Record<string, unknown>;
   sampled: number;
   placed: number;
+  /** Rows whose pictures were published together beside the map; an older server says none. */
+  pictured?: number[];
   columns: ColumnTitle[];
 }
 

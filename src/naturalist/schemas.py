@@ -217,6 +217,13 @@ CONCEPT_MEMBERS = pa.schema(
     ]
 )
 
+MAP_PICTURES = pa.schema(
+    [
+        _field("picID", pa.string(), "Id of a picture that stands for its part of the map."),
+        _field("thumbnail", pa.binary(), "JPEG of at most 128 pixels a side, no metadata."),
+    ]
+)
+
 CLUSTER_MEMBERS = pa.schema(
     [
         _field("picID", pa.string(), "Id of the picture."),
@@ -317,6 +324,7 @@ def data_dictionary(dim: int) -> str:
         ("Groups of near duplicates", NEAR_DUPLICATES),
         ("Samples", SAMPLE),
         ("Maps (`z` with 3 dimensions)", map_schema(3)),
+        ("Pictures of maps", MAP_PICTURES),
         ("Clusters", CLUSTER_MEMBERS),
         ("Predictions", PREDICTIONS),
         ("Label issues", LABEL_ISSUES),

@@ -2,21 +2,24 @@
 
 import datetime as dt
 import json
+import threading
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
 import tiny
 from dashboard.conftest import client_of_place
 from dashboard.studied import studied_collection
-from naturalist import artifacts, consume
+from naturalist import artifacts, consume, ledger
 from naturalist.config import Config
 from naturalist.dashboard.collection import open_published, open_workspace
 from naturalist.errors import ConfigError, NotFound
 from naturalist.pipeline.describing import describe
 from naturalist.stages import publish
 from naturalist.stores import S3Options, open_store
+from naturalist.studies.map_pictures import write_pictures
 from stores.conftest import aws_chain, s3_options, shared_bucket
 
 __all__ = ["aws_chain", "s3_options", "shared_bucket"]
@@ -167,6 +170,25 @@ def test_previews_of_a_published_collection_are_fetched_one_shard_at_a_time(
     assert len(list(folder.glob("*.parquet"))) == 1
 
 
+def test_shards_of_pictures_on_a_map_are_fetched_beside_each_other(
+    studied: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = open_published(studied.publish_url)
+    assert place.store is not None
+    for name in ("previews/*/*.parquet", "maps/*/pictures.parquet"):
+        for path in place.layout.root.glob(name):
+            path.unlink()
+    fetch, both = place.store.fetch, threading.Barrier(2)
+
+    def fetch_with_another(key: str, path: Path, sha256: str, size_bytes: int) -> None:
+        both.wait(20)
+        fetch(key, path, sha256, size_bytes)
+
+    monkeypatch.setattr(place.store, "fetch", fetch_with_another)
+    answer = client_of_place(place).get("/api/sprites?ids=plant_id_2,animal_id_2,plant_id_3")
+    assert (answer.status_code, answer.headers["x-missing"]) == (200, "")
+
+
 def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Path) -> None:
 
     layout = studied.layout
@@ -176,6 +198,9 @@ def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Pat
         for p in sorted((layout.root / folder).rglob("*"))
         if p.is_file() and p != layout.champion
     ]
+    pictures = write_pictures(layout, "tsne-3d", ledger.withheld(layout))
+    assert pictures is not None
+    items.append(publish.item("maps/tsne-3d/pictures.parquet", pictures))
     store = open_store(str(tmp_path / "bucket"))
     publish.publish(store, items, describe(studied), dt.datetime.now(dt.UTC), lambda _: None)
     client = client_of_place(open_published(str(tmp_path / "bucket")))
@@ -183,6 +208,11 @@ def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Pat
     sent = client.get("/api/maps/tsne-3d/positions").content
     assert len(sent) == 6 * described["rows"]
     assert "prediction" in {one["name"] for one in described["columns"]}
+    # Pictures that stand for parts of the map need no files of previews, of which none is here.
+    assert 20 < len(described["pictured"]) <= described["rows"]
+    names = pq.read_table(pictures)["picID"].to_pylist()[:3]
+    answer = client.get(f"/api/sprites?ids={','.join(names)}")
+    assert (answer.status_code, answer.headers["x-missing"]) == (200, "")
     assert client.get("/api/models").json()["champion"] == "m1"
 
 

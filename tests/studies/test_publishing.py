@@ -64,12 +64,14 @@ def test_studies_are_published_whole_but_for_what_is_of_no_use_to_others(config:
         "clusters/default/sheets/0.png",
         "maps/tsne-2d/map.json",
         "maps/tsne-2d/map.png",
+        "maps/tsne-2d/pictures.parquet",
         "maps/tsne-2d/points.parquet",
     ]
 
 
 def test_contact_sheets_are_thumbnails_too(config: Config) -> None:
-    assert "clusters/default/sheets/0.png" not in _published(config, thumbnails=False)
+    found = _published(config, thumbnails=False)
+    assert not {"clusters/default/sheets/0.png", "maps/tsne-2d/pictures.parquet"} & set(found)
 
 
 def test_a_picture_that_was_taken_down_is_in_nothing_that_is_published(config: Config) -> None:
@@ -79,8 +81,12 @@ def test_a_picture_that_was_taken_down_is_in_nothing_that_is_published(config: C
         "clusters/default/members.parquet",
         "maps/tsne-2d/map.json",
         "maps/tsne-2d/map.png",
+        "maps/tsne-2d/pictures.parquet",
         "maps/tsne-2d/points.parquet",
     ]
+    assert (
+        pq.read_table(found["maps/tsne-2d/pictures.parquet"])["picID"].to_pylist()[:1] != NAMES[:1]
+    )
     for name in ("clusters/default/members.parquet", "maps/tsne-2d/points.parquet"):
         assert pq.read_table(found[name])["picID"].to_pylist() == NAMES[1:]
     # What the workspace has stays as it is.

@@ -331,7 +331,8 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     await lift(rows);
     setChosen(rows);
     setChosenBy(by);
-    if (ids[0]) await show(ids[0], false);
+    // The list of what was found is not pushed down by a picture that is none of it.
+    if (ids.length === 1 || !ids.includes(picture)) await show(ids.length === 1 ? ids[0] : "", false);
   };
 
   // Pointing at points draws this part again and again; a million values are counted only anew

@@ -22,6 +22,9 @@ export interface StageEvents {
   named(names: Name[]): void;
 }
 
+const CHOSEN = 2;
+/** How much lower the key is of a picture that costs little: it wins its part of the map. */
+const PICTURED = 1e-4;
 const REACH = 12;
 const FLUID_MS = 50;
 const FEWEST = 20_000;
@@ -49,6 +52,8 @@ export class Stage {
   private placed: Placed[] = [];
   private grid: Grid | null = null;
   private shown: Uint8Array = new Uint8Array(0);
+  /** Rows that may be shown as pictures: of a choice only what is chosen, the rest are faint points. */
+  private pictured: Uint8Array = new Uint8Array(0);
   private atlas: Atlas | null = null;
   private waiting = false;
   private moving = false;
@@ -80,12 +85,15 @@ export class Stage {
     this.camera = atlas.dims === 3 ? new OrbitCamera(atlas.extent()) : new FlatCamera(atlas.extent());
     this.grid = atlas.dims === 2 ? new Grid(atlas.positions) : null;
     this.shown = new Uint8Array(atlas.rows).fill(1);
+    this.pictured = this.shown;
     this.represent(null);
   }
 
   /** Say of which group each row is, so that rare groups are among the pictures. */
   represent(groups: ArrayLike<number> | null): void {
     this.keys = keysOf(this.atlas?.rows ?? 0, groups);
+    // Each of the others lies in a file of a thousand previews, which a bucket sends whole.
+    for (const row of this.atlas?.info.pictured ?? []) this.keys[row] *= PICTURED;
     this.chosenAt = 0;
     this.draw();
   }
@@ -93,6 +101,7 @@ export class Stage {
   /** Colour indices, and 0 hidden, 1 shown, 2 chosen for each row. */
   paint(colours: Uint8Array, shown: Uint8Array, choosing: boolean): void {
     this.shown = shown;
+    this.pictured = choosing ? shown.map((one) => +(one === CHOSEN)) : shown;
     this.renderer.choosing = choosing;
     this.renderer.setStyles(colours, shown);
     this.colours = colours;
@@ -216,7 +225,7 @@ export class Stage {
       return;
     }
     const screen = this.screen();
-    const found = choosePictures(positions, dims, this.shown, this.keys, view, screen);
+    const found = choosePictures(positions, dims, this.pictured, this.keys, view, screen);
     if (!found.every) found.rows = thinned(placePictures(positions, dims, found.rows, found.edge, view, screen), this.keys);
     if (this.focus >= 0 && this.shown[this.focus]) found.rows = [...found.rows.filter((row) => row !== this.focus), this.focus];
     this.chosen = found;

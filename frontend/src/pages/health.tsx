@@ -137,9 +137,9 @@ const PHRASES: Record<string, (value: number) => string> = {
   hard: (n) => many(n, "error"),
   soft: (n) => many(n, "warning"),
   files: (n) => `${many(n, "file")} in the snapshot`,
-  size_bytes: (n) => `which has ${size(n)}`,
+  size_bytes: (n) => `${size(n)} in all`,
   sent_files: (n) => `${many(n, "file")} sent`,
-  sent_bytes: (n) => `${size(n)} sent`,
+  sent_bytes: (n) => `with ${size(n)}`,
   mended_files: (n) => `${count(n)} files mended`,
   mended: (n) => `${count(n)} mended`,
   overwritten: (n) => `${count(n)} files overwritten by their owners`,
@@ -147,10 +147,14 @@ const PHRASES: Record<string, (value: number) => string> = {
   retired: (n) => `${count(n)} retired`,
 };
 
+/** In the order of the phrases. */
+const SAID = Object.keys(PHRASES);
+
 /** What a stage did, in words; what it did not do is left out, but for findings. */
 function summary(facts: Record<string, unknown>): string {
   const batches = Array.isArray(facts.batches) ? [facts.batches.length ? `batch ${facts.batches.join(", ")}` : "no new batch"] : [];
   const phrases = Object.entries(facts)
+    .sort(([one], [other]) => SAID.indexOf(one) - SAID.indexOf(other))
     .filter(([name, value]) => name !== "duration_s" && typeof value === "number" && (value !== 0 || ["hard", "refused", "pictures"].includes(name)))
     .map(([name, value]) => (PHRASES[name] ?? ((n: number) => `${words(name)} ${name.endsWith("_bytes") ? size(n) : decimal(n)}`))(value as number));
   return [...batches, ...added(facts.added), ...phrases].join(", ");

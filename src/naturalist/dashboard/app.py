@@ -221,7 +221,7 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
 
     @app.get("/api/sprites")
     def strip(ids: Annotated[str, Query(pattern=_PIC_IDS)]) -> Response:
-        result = [context.thumbnails.get(name) for name in ids.split(",")]
+        result = context.thumbnails.several(ids.split(","))
         missing = ",".join(str(at) for at, jpeg in enumerate(result) if jpeg is None)
         headers = {"cache-control": _FOREVER, "x-missing": missing}
         return Response(sprites.strip(result), media_type="image/webp", headers=headers)

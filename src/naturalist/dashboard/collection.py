@@ -8,6 +8,7 @@ when it is opened; previews are fetched one shard at a time when a thumbnail is 
 import hashlib
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +62,9 @@ class Collection:
     about: Mapping[str, Any] = field(default_factory=dict)
     store: Store | None = None
     remote: Mapping[str, File] = field(default_factory=dict)
-    _fetching: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _fetching: "defaultdict[Path, threading.Lock]" = field(
+        default_factory=lambda: defaultdict(threading.Lock), repr=False
+    )
 
     @property
     def snapshot(self) -> str | None:
@@ -102,7 +105,8 @@ class Collection:
         file = self.remote.get(path.relative_to(self.layout.root).as_posix())
         if file is None or self.store is None:
             return None
-        with self._fetching:
+        # One lock a file: those that several pictures need at once are fetched beside each other.
+        with self._fetching[path]:
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self.store.fetch(file.key, path, file.sha256, file.size_bytes)

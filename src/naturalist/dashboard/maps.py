@@ -24,6 +24,7 @@ from naturalist.dashboard.studies import champion_of
 from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
 from naturalist.ledger import Withheld
+from naturalist.studies import map_pictures
 from naturalist.studies.clusters import names as clustering_names
 
 TITLES = {
@@ -145,6 +146,7 @@ class Maps:
             "meta": points.meta,
             "sampled": int((placed == 1).sum()),
             "placed": int((placed == 0).sum()),
+            "pictured": self._pictured(points),
             "columns": [
                 *(
                     {"name": name, "title": TITLES[name][0], "kind": TITLES[name][1]}
@@ -156,6 +158,15 @@ class Maps:
                 ),
             ],
         }
+
+    def _pictured(self, points: Points) -> list[int]:
+        """Rows whose pictures were published together beside the map; none of a workspace."""
+        path = self.place.layout.map(points.name) / map_pictures.NAME
+        if not path.exists():
+            return []
+        names = artifacts.read_parquet(path, ["picID"])["picID"].slice(0, map_pictures.MOST)
+        rows = points.finder.find(columns.keys_of(names.combine_chunks(), self.categories))
+        return [int(row) for row in rows if row >= 0]
 
     def offered(self, points: Points) -> list[str]:
         """Columns that can be made of what is there, but for metadata columns."""

@@ -106,7 +106,10 @@ class ColumnInfo(ColumnTitle):
 
 
 class MapInfo(TypedDict):
-    """A map before its columns are asked for; `meta` is a `MapReport`, or what is left of one."""
+    """A map before its columns are asked for; `meta` is a `MapReport`, or what is left of one.
+
+    `pictured` rows have pictures that cost little: they were published beside the map.
+    """
 
     name: str
     rows: int
@@ -116,6 +119,7 @@ class MapInfo(TypedDict):
     meta: dict[str, Any]
     sampled: int
     placed: int
+    pictured: list[int]
     columns: list[ColumnTitle]
 
 

@@ -2,8 +2,9 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from naturalist import artifacts
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import Collection
 from naturalist.layout import pic_number
+from naturalist.studies import map_pictures
 
 _STEPS = 4
 _KEPT_BYTES = 24_000_000
+_FETCHED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,7 @@ class Thumbnails:
 
     place: Collection
     catalogue: Catalogue
+    _of_maps: dict[str, bytes] | None = field(default=None, repr=False)
     _kept: "OrderedDict[Path, _Part]" = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -47,6 +51,8 @@ class Thumbnails:
         """The JPEG of a picture that the ledger knows; None if it has no preview."""
         if pic_id in self.catalogue.withheld():
             return None
+        if (known := self.of_maps().get(pic_id)) is not None:
+            return known
         category, number = pic_id.rpartition("_id_")[0], pic_number(pic_id)
         found_in = self.catalogue.batch_of(category, number)
         if found_in is None:
@@ -66,6 +72,24 @@ class Thumbnails:
                 return result
             at += 1 if number > part.numbers[-1] else -1
         return None
+
+    def of_maps(self) -> Mapping[str, bytes]:
+        """The JPEGs that were published beside maps, by picture; none of a workspace."""
+        if self._of_maps is None:
+            result: dict[str, bytes] = {}
+            for path in sorted(self.place.layout.maps.glob(f"*/{map_pictures.NAME}")):
+                table = artifacts.read_parquet(path, ["picID", "thumbnail"])
+                columns = table.slice(0, map_pictures.MOST).to_pydict()
+                result |= zip(columns["picID"], columns["thumbnail"], strict=True)
+            self._of_maps = result
+        return self._of_maps
+
+    def several(self, pic_ids: Sequence[str]) -> list[bytes | None]:
+        """The JPEGs of pictures, as `get`; shards that are not here yet are fetched together."""
+        if self.place.kind != "published":
+            return [self.get(one) for one in pic_ids]
+        with ThreadPoolExecutor(_FETCHED_AT_ONCE) as pool:
+            return list(pool.map(self.get, pic_ids))
 
     def every(self, expected: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
         """Picture and JPEG of all that are wanted, one shard after another; nothing is kept."""

@@ -18,6 +18,7 @@ from naturalist.layout import Layout
 from naturalist.ledger import Withheld
 from naturalist.stages import publish
 from naturalist.stages.publish import Item
+from naturalist.studies import map_pictures
 from naturalist.studies.classifier import champions
 from naturalist.studies.words import cluster_names
 
@@ -38,7 +39,7 @@ def study_items(
         layout: the workspace.
         backbone: id of the backbone of its features.
         columns: the setting `publish.columns`; other columns must not be in names of clusters.
-        thumbnails: whether contact sheets are published; thumbnails of pictures are on them.
+        thumbnails: whether contact sheets and the pictures of maps are published.
     """
     gone = ledger.withheld(layout)
     # A group has the name of one of its pictures, so that rows cannot be taken out one by one.
@@ -57,7 +58,17 @@ def study_items(
     ]
     if champion is not None:
         items.append(_champion(layout, gone))
+    if thumbnails:
+        items += _map_pictures(layout, gone)
     return items + list(_reports(layout, gone))
+
+
+def _map_pictures(layout: Layout, gone: Withheld) -> Iterator[Item]:
+    for points in sorted(layout.maps.glob("*/points.parquet")):
+        name = points.parent.name
+        path = map_pictures.write_pictures(layout, name, gone)
+        if path is not None:
+            yield publish.item(_name(layout, layout.map(name) / map_pictures.NAME), path)
 
 
 def _is_said_still(item: Item, layout: Layout, backbone: str, columns: Sequence[str]) -> bool:
