@@ -36,7 +36,7 @@ def write_pictures(layout: Layout, name: str, gone: Withheld) -> Path | None:
         Where they are, at most `MOST` of them; None if no picture of the map has a thumbnail.
     """
     points = layout.map(name) / "points.parquet"
-    path = layout.outbox / "maps" / name / NAME
+    path = layout.outbox / (layout.map(name) / NAME).relative_to(layout.root)
     names = artifacts.read_parquet(points, ["picID"])["picID"].combine_chunks()
     shown = ~gone.among(names).to_numpy(zero_copy_only=False)
     withheld = artifacts.fingerprint(names.filter(pa.array(~shown)).to_pylist())
