@@ -389,6 +389,7 @@ def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_co
         page.get_by_label("Find a picture").fill(Path(row["path_text"]).name)
         page.keyboard.press("Enter")
         expect(page.locator(".chosen .note").first).to_contain_text("in their path")
+        page.locator(".chosen").get_by_label("Show animal_id_5", exact=True).click()
         expect(page.locator(".detail h2")).to_have_text("animal_id_5")
         shot(page, "photos-map")
         visit.check()
