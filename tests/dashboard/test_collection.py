@@ -19,7 +19,7 @@ from naturalist.errors import ConfigError, NotFound
 from naturalist.pipeline.describing import describe
 from naturalist.stages import publish
 from naturalist.stores import S3Options, open_store
-from naturalist.studies.map_pictures import write_pictures
+from naturalist.studies.maps.published_pictures import write_pictures
 from stores.conftest import aws_chain, s3_options, shared_bucket
 
 __all__ = ["aws_chain", "s3_options", "shared_bucket"]

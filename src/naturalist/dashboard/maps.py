@@ -24,8 +24,8 @@ from naturalist.dashboard.studies import champion_of
 from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
 from naturalist.ledger import Withheld
-from naturalist.studies import map_pictures
 from naturalist.studies.clusters import names as clustering_names
+from naturalist.studies.maps import published_pictures
 
 TITLES = {
     "category": ("Category", "code"),
@@ -161,10 +161,10 @@ class Maps:
 
     def _pictured(self, points: Points) -> list[int]:
         """Rows whose pictures were published together beside the map; none of a workspace."""
-        path = self.place.layout.map(points.name) / map_pictures.NAME
+        path = self.place.layout.map(points.name) / published_pictures.NAME
         if not path.exists():
             return []
-        names = artifacts.read_parquet(path, ["picID"])["picID"].slice(0, map_pictures.MOST)
+        names = artifacts.read_parquet(path, ["picID"])["picID"].slice(0, published_pictures.MOST)
         rows = points.finder.find(columns.keys_of(names.combine_chunks(), self.categories))
         return [int(row) for row in rows if row >= 0]
 

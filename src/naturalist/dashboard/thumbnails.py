@@ -17,7 +17,7 @@ from naturalist import artifacts
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import Collection
 from naturalist.layout import pic_number
-from naturalist.studies import map_pictures
+from naturalist.studies.maps import published_pictures
 
 _STEPS = 4
 _KEPT_BYTES = 24_000_000
@@ -77,9 +77,9 @@ class Thumbnails:
         """The JPEGs that were published beside maps, by picture; none of a workspace."""
         if self._of_maps is None:
             result: dict[str, bytes] = {}
-            for path in sorted(self.place.layout.maps.glob(f"*/{map_pictures.NAME}")):
+            for path in sorted(self.place.layout.maps.glob(f"*/{published_pictures.NAME}")):
                 table = artifacts.read_parquet(path, ["picID", "thumbnail"])
-                columns = table.slice(0, map_pictures.MOST).to_pydict()
+                columns = table.slice(0, published_pictures.MOST).to_pydict()
                 result |= zip(columns["picID"], columns["thumbnail"], strict=True)
             self._of_maps = result
         return self._of_maps

@@ -18,8 +18,8 @@ from naturalist.layout import Layout
 from naturalist.ledger import Withheld
 from naturalist.stages import publish
 from naturalist.stages.publish import Item
-from naturalist.studies import map_pictures
 from naturalist.studies.classifier import champions
+from naturalist.studies.maps import published_pictures
 from naturalist.studies.words import cluster_names
 
 _NAMES = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*_id_[0-9]+")
@@ -66,9 +66,9 @@ def study_items(
 def _map_pictures(layout: Layout, gone: Withheld) -> Iterator[Item]:
     for points in sorted(layout.maps.glob("*/points.parquet")):
         name = points.parent.name
-        path = map_pictures.write_pictures(layout, name, gone)
+        path = published_pictures.write_pictures(layout, name, gone)
         if path is not None:
-            yield publish.item(_name(layout, layout.map(name) / map_pictures.NAME), path)
+            yield publish.item(_name(layout, layout.map(name) / published_pictures.NAME), path)
 
 
 def _is_said_still(item: Item, layout: Layout, backbone: str, columns: Sequence[str]) -> bool:

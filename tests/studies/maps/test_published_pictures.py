@@ -15,7 +15,7 @@ from naturalist import artifacts, ledger
 from naturalist.config import Config
 from naturalist.curation import takedown
 from naturalist.schemas import map_schema
-from naturalist.studies.map_pictures import MOST, representatives, write_pictures
+from naturalist.studies.maps.published_pictures import MOST, representatives, write_pictures
 
 NAMES = [f"plant_id_{n}" for n in range(1, 7)]
 _PLACES = arrays.arrays(
