@@ -250,6 +250,22 @@ def inside(value: float, interval: list[float] | None) -> bool | None:
     return None if interval is None else interval[0] - 1e-9 <= value <= interval[1] + 1e-9
 
 
+def printed(promised: dict) -> dict[str, float | None]:
+    """What the evaluation prints of probabilities and decisions, by the names of `tried`."""
+    flag = promised["trust"]["flags"]["either"]
+    return {
+        "ece": promised["calibration"]["ece"],
+        "false_alarms": flag["false_alarms"],
+        "caught": flag["caught"],
+    }
+
+
+def beside(found: dict, key: str) -> str:
+    """A number as it was printed, and as it was measured."""
+    said = printed(found["promised"])[key]
+    return f"{'-' if said is None else f'{said:.3f}'}, {found[key]:.3f}"
+
+
 def show(name: str, found: dict) -> dict:
     """Print a division in one line."""
     promised = found["promised"]
@@ -259,13 +275,11 @@ def show(name: str, found: dict) -> dict:
     held = [inside(value, single) for value in found["by_source"].values()]
     said = "-" if left_out is None else f"{left_out['balanced_accuracy']:.3f}"
     span = "-" if mean is None else f"{mean[0]:.2f} to {mean[1]:.2f}"
-    shares = " | ".join(
-        f"{found[key]:.3f}" for key in ("ece", "false_alarms", "caught", "caught_at_5")
-    )
+    shares = " | ".join(beside(found, key) for key in ("ece", "false_alarms", "caught"))
     print(
         f"| {name} | {said} | {span} | {found['over_sources']:.3f} | {found['balanced']:.3f} | "
         f"{'-' if mean is None else inside(found['balanced'], mean)} | "
-        f"{sum(bool(h) for h in held)} of {len(held)} | {shares} |",
+        f"{sum(bool(h) for h in held)} of {len(held)} | {shares} | {found['caught_at_5']:.3f} |",
         flush=True,
     )
     return {"mean": inside(found["balanced"], mean), "single": held if single else []}

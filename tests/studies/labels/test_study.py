@@ -101,3 +101,19 @@ def test_a_category_with_one_source_cannot_be_judged_without_having_learnt_it(
     _, _, held, _ = judge(lonely, ClassifierOptions(), Silent())
     assert not held.held_out[rows.sample.labels == 0].any()
     assert held.held_out[rows.sample.labels == 1].all()
+
+
+def test_a_category_of_one_picture_hides_no_wrong_label_of_others(photo_workspace: Path) -> None:
+    rows = open_rows(photo_workspace, ClassifierOptions())
+    labels, sources = rows.sample.labels.copy(), rows.sample.sources.copy()
+    wrong = np.random.default_rng(2).permutation(np.arange(1, len(labels)))[:20]
+    labels[wrong] = (labels[wrong] + 1) % 3
+    plain = replace(rows, sample=replace(rows.sample, labels=labels.copy()))
+    labels[0], sources[0] = 3, "lone"
+    lone = replace(rows, sample=replace(rows.sample, labels=labels, sources=sources))
+    counts = []
+    for planted in (plain, lone):
+        folds, outside, _, judged = judge(planted, ClassifierOptions(), Silent())
+        found = find_suspects(planted.sample.labels, combine(folds, outside, "both"), judged)
+        counts.append(len(set(found.order[: found.count].tolist()) & set(wrong.tolist())))
+    assert counts[1] >= counts[0] - 2 >= 8

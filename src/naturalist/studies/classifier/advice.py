@@ -1,5 +1,6 @@
 """Which sources the data leans on, and where more varied pictures are needed, in words."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -57,12 +58,20 @@ def advice(rows: TrainingRows, cells: list[Cell], tried: Nested) -> list[str]:
 
 
 def _about_single_sources(rows: TrainingRows, cells: list[Cell]) -> Iterator[str]:
+    sources_of = Counter(cell.category for cell in cells)
     for cell in cells:
-        if not cell.held_out:
-            name = rows.categories[cell.category]
+        if cell.held_out:
+            continue
+        name = rows.categories[cell.category]
+        if sources_of[cell.category] == 1:
             yield (
                 f"{name} has one source only ({cell.source}), which cannot be left out: its "
                 f"accuracy on {name} from other sources is unknown. Add a second source of {name}."
+            )
+        else:
+            yield (
+                f"{cell.source} cannot be left out of {name}, whose other sources have only near "
+                f"duplicates of it. Add a source of {name} with other pictures."
             )
 
 

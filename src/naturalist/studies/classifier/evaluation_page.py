@@ -250,6 +250,7 @@ def _notes(evaluation: Mapping[str, Any]) -> Iterator[str]:
         )
     for one in evaluation["single_sources"]:
         yield (
-            f"- {one['source']} is the only source of {one['category']}: its pictures were tested "
-            "by random folds and are in no number about new sources."
+            f"- {one['source']} is the only source of {one['category']}, or others have near "
+            "duplicates of it only: its pictures were tested by random folds and are in no number "
+            "about new sources."
         )

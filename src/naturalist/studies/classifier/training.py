@@ -18,9 +18,10 @@ from naturalist.stores.opening import is_bucket
 from naturalist.studies.classifier.card import model_card
 from naturalist.studies.classifier.methods.held_out import (
     HeldOut,
-    calibrate_held_out,
+    at_temperatures,
     fold_temperatures,
     held_out_scores,
+    learnt,
     shrunk_temperature,
 )
 from naturalist.studies.classifier.methods.linear import (
@@ -43,7 +44,7 @@ from naturalist.studies.classifier.model import Classifier, to_onnx
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training_rows import CellKey, TrainingRows, all_blocks, keys_of
 
-FORMAT = 2
+FORMAT = 3
 """Changes when the same tables and options would give another model."""
 PRIOR_SOURCES = 4.0
 """How many left-out sources a temperature of 1 weighs as much as: few sources say little."""
@@ -62,6 +63,8 @@ class HeldOutRows:
         temperature: of the model of all rows.
         novelty: the detector of the unlike.
         sure_from: least probability of a prediction that is called sure.
+        tested: (sample,) the rows that say something of new sources: those of sources that were
+            left out; where none can be, those of categories that were learnt without them.
     """
 
     scores: HeldOut
@@ -70,12 +73,7 @@ class HeldOutRows:
     temperature: float
     novelty: FittedNovelty
     sure_from: float
-
-    @property
-    def tested(self) -> NDArray[np.bool_]:
-        """The rows (sample,) that say something of new sources; all where no source can go."""
-        left_out = self.scores.held_out
-        return left_out if left_out.any() else np.ones_like(left_out)
+    tested: NDArray[np.bool_]
 
 
 def model_id(rows: TrainingRows, options: ClassifierOptions) -> str:
@@ -137,13 +135,19 @@ def hold_out(rows: TrainingRows, options: ClassifierOptions, progress: Progress)
             options=options.held_out(sample.categories),
             on_fold=lambda _, count: advance(count),
         )
-    calibrating = (result, sample.labels, sample.sources, options.fit)
-    probabilities = calibrate_held_out(*calibrating, prior_sources=PRIOR_SOURCES)
-    temperatures = fold_temperatures(*calibrating, prior_sources=PRIOR_SOURCES)
+    tested = _tested(result, sample.labels)
+    temperatures = fold_temperatures(
+        result,
+        sample.labels,
+        sample.sources,
+        options.fit,
+        counted=tested,
+        prior_sources=PRIOR_SOURCES,
+    )
+    probabilities = at_temperatures(result, temperatures)
     novelty = fit_novelty(
         sample.features, sample.labels, sample.sources, result.folds, options.novelty
     )
-    tested = result.held_out if result.held_out.any() else np.ones(len(sample), np.bool_)
     temperature = shrunk_temperature(
         result.scores[tested],
         result.classes(sample.labels[tested]),
@@ -156,7 +160,13 @@ def hold_out(rows: TrainingRows, options: ClassifierOptions, progress: Progress)
         sample.sources[tested],
         options.false_alarms,
     )
-    return HeldOutRows(result, probabilities, temperatures, temperature, novelty, sure_from)
+    return HeldOutRows(result, probabilities, temperatures, temperature, novelty, sure_from, tested)
+
+
+def _tested(result: HeldOut, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """The rows that say something of new sources; see `HeldOutRows`."""
+    told = result.held_out if result.held_out.any() else learnt(result, labels)
+    return told if told.any() else np.ones_like(told)
 
 
 def _voters(rows: TrainingRows, options: ClassifierOptions) -> Voters:

@@ -13,7 +13,7 @@ sources by the second alone.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -41,7 +41,7 @@ from naturalist.studies.labels.options import Judge, LabelIssueOptions
 from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
 from naturalist.studies.thumbnails import read_thumbnails
 
-FORMAT = 3
+FORMAT = 4
 Probabilities = NDArray[np.float64]
 _DOUBTED = 0.5
 _LEAST = 1e-6
@@ -98,13 +98,14 @@ class LabelStudy(WholeStudy):
         given = np.searchsorted(held.labels, rows.sample.labels)
         result = find_suspects(given, probabilities, judged)
         table = _table(rows, result, given, known)
-        report = _report(rows, table, result, sources, held, options)
+        doubts = _doubts(rows, sources, held)
+        report = _report(rows, table, result, doubts, options)
         if options.judge == "sources":
             report["words"].append(
                 "scores of this judge alone are not probabilities: they are far too high or too "
                 "low for pictures from unusual sources"
             )
-        report["words"] += _not_judged(rows, judged)
+        report["words"] += _not_judged(rows, judged, report["single_source"])
         report |= {
             "fingerprint": self._fingerprint,
             "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -151,15 +152,30 @@ def judge(
     return probabilities[0], probabilities[1], held, judged
 
 
-def _not_judged(rows: TrainingRows, judged: NDArray[np.bool_]) -> list[str]:
-    """Categories of which pictures are left out of the ranking."""
+def _not_judged(
+    rows: TrainingRows, judged: NDArray[np.bool_], alone: Collection[str]
+) -> Iterator[str]:
+    """What is said of categories that could not be judged, or only without leaving sources out.
+
+    Args:
+        rows: the pictures.
+        judged: which of the sample both judges could judge.
+        alone: categories that have one source only.
+    """
     labels, known = rows.sample.labels, np.unique(rows.sample.labels)
-    return [
-        f"{name}: {count:,} pictures could not be judged, because the category has no other "
-        "pictures to learn from except near duplicates"
-        for name, label in zip(rows.categories, known, strict=True)
-        if (count := int(((labels == label) & ~judged).sum()))
-    ]
+    for name, label in zip(rows.categories, known, strict=True):
+        pictures = labels == label
+        if name in alone and (pictures & judged).any():
+            yield (
+                f"{name} has one source only, so it cannot be judged by a classifier that never "
+                "saw it: single wrong pictures are found, but not a source that is wrong as a whole"
+            )
+        if count := int((pictures & ~judged).sum()):
+            counted = "1 picture" if count == 1 else f"{count:,} pictures"
+            yield (
+                f"{name}: {counted} could not be judged, because the category has no other "
+                "pictures to learn from except near duplicates"
+            )
 
 
 def _count_rows(advance: Callable[[int], None], fold: int, rows: int) -> None:
@@ -200,11 +216,9 @@ def _report(
     rows: TrainingRows,
     table: pa.Table,
     suspects: Suspects,
-    sources: Probabilities,
-    held: HeldOut,
+    doubts: list[dict[str, Any]],
     options: LabelIssueOptions,
 ) -> Report:
-    doubts = _doubts(rows, sources, held)
     alone = sorted({one["category"] for one in doubts if not one["judged"]})
     return {
         "judge": options.judge,
@@ -215,7 +229,7 @@ def _report(
         "pairs": _pairs(rows.categories, suspects),
         "sources": doubts,
         "single_source": alone,
-        "words": list(_words(rows, table, suspects, doubts, alone)),
+        "words": list(_words(rows, table, suspects, doubts)),
     }
 
 
@@ -261,7 +275,6 @@ def _words(
     table: pa.Table,
     suspects: Suspects,
     doubts: list[dict[str, Any]],
-    alone: list[str],
 ) -> Iterable[str]:
     count = _suspects(table)
     share = count / len(rows.sample)
@@ -283,11 +296,6 @@ def _words(
                 f"{one['elsewhere']:.0%} of its pictures for something else; either it is unlike "
                 "the other sources of its category, or all of it has the wrong label: check it"
             )
-    for name in alone:
-        yield (
-            f"{name} has one source only, so it cannot be judged by a classifier that never saw "
-            "it: single wrong pictures are found, but not a source that is wrong as a whole"
-        )
 
 
 def _sheet(layout: Layout, table: pa.Table, shown: int) -> bytes:

@@ -132,6 +132,18 @@ def test_categories_with_one_source_come_from_random_folds_and_say_so():
     assert (chances.argmax(axis=1) * 10 == labels).mean() > 0.8
 
 
+def test_a_row_whose_class_no_model_had_learnt_changes_no_temperature():
+    features, labels = blobs(rows=300)
+    sources = np.where(np.arange(300) % 2 == 0, "a", "b")
+    alone = np.append(labels, 99), np.append(sources, "lone")
+    found = held_out_scores(np.vstack([features, features[:1]]), *alone)
+    chances = calibrate_held_out(found, *alone, FitOptions())[:300]
+    expected = calibrate_held_out(
+        held_out_scores(features, labels, sources), labels, sources, FitOptions()
+    )
+    assert chances.max(axis=1).mean() > 0.95 * expected.max(axis=1).mean()
+
+
 def test_held_out_fits_read_at_most_so_many_rows():
     features, labels = blobs(rows=900)
     sources = np.array(["a", "b", "c"])[np.arange(900) % 3]

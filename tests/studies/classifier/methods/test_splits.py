@@ -39,11 +39,13 @@ def test_leaving_a_source_out_leaves_no_row_of_it_and_no_near_duplicate_in_train
         assert not (fold.train & fold.test).any()
         assert (sources[fold.test] == fold.name).all()
         assert not np.isin(groups[fold.train], groups[fold.test]).any()
-        # Rows that stay although their source is left out have no other source to learn from.
+        # What is tested was learnt without the source; what stays has nothing else to learn from.
+        assert np.isin(labels[fold.test], labels[fold.train]).all()
         staying = fold.train & (sources == fold.name)
-        assert not can_be_left_out(labels, sources)[staying].any()
+        copies = np.isin(groups, groups[(sources == fold.name) & can_be_left_out(labels, sources)])
+        assert not np.isin(labels[staying], labels[(sources != fold.name) & ~copies]).any()
         tested |= fold.test
-    assert (tested == can_be_left_out(labels, sources)).all()
+    assert not tested[~can_be_left_out(labels, sources)].any()
 
 
 def test_a_random_split_takes_the_asked_share_of_every_category():
@@ -52,6 +54,21 @@ def test_a_random_split_takes_the_asked_share_of_every_category():
     assert np.bincount(labels[fold.test]).tolist() == [80, 20]
     other = random_split(labels, np.arange(500), folds=5, seed=2)
     assert (fold.test != other.test).any()
+
+
+def test_a_source_whose_copies_are_all_that_others_have_cannot_be_left_out():
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    sources = np.array(["a", "a", "b", "b", "a", "b"])
+    groups = np.array([0, 1, 0, 1, 2, 3])
+    for fold in leave_one_source_out(labels, sources, groups):
+        assert set(labels[fold.test].tolist()) == {1}
+        assert (labels[fold.train] == 0).sum() == 4
+
+
+def test_a_random_split_holds_out_no_category_as_a_whole():
+    for seed in range(5):
+        fold = random_split(np.array([0] * 20 + [1]), np.arange(21), seed=seed)
+        assert not fold.test[20]
 
 
 def test_the_only_source_of_a_category_cannot_be_left_out():

@@ -73,3 +73,6 @@ def test_a_class_that_is_hardly_learnt_makes_no_suspects_of_the_rest(learnt: flo
     if not learnt:
         assert 400 not in found.order[: found.count]
         assert found.scores[400] == 0
+        assert not (found.suggested[:400] == 3).any(), "nor is it suggested for what is no suspect"
+        without = find_suspects(given, probabilities[:, :3])
+        assert found.scores[:400] == pytest.approx(without.scores, abs=1e-6)

@@ -215,14 +215,15 @@ def calibrate_held_out(
     labels: NDArray[np.integer],
     sources: NDArray[np.generic],
     options: FitOptions,
-    *,
-    prior_sources: float = 0.0,
 ) -> NDArray[np.float32]:
     """Probabilities (N, classes); those of each fold by a temperature fitted on all other folds."""
+    return at_temperatures(held_out, fold_temperatures(held_out, labels, sources, options))
+
+
+def at_temperatures(held_out: HeldOut, temperatures: Mapping[int, float]) -> NDArray[np.float32]:
+    """Probabilities (N, classes) by the temperature of each fold."""
     probabilities = np.empty_like(held_out.scores)
-    for fold, temperature in fold_temperatures(
-        held_out, labels, sources, options, prior_sources=prior_sources
-    ).items():
+    for fold, temperature in temperatures.items():
         own = held_out.folds == fold
         probabilities[own] = softmax(held_out.scores[own], temperature)
     return probabilities
@@ -234,14 +235,21 @@ def fold_temperatures(
     sources: NDArray[np.generic],
     options: FitOptions,
     *,
+    counted: NDArray[np.bool_] | None = None,
     prior_sources: float = 0.0,
 ) -> dict[int, float]:
-    """The temperature for each fold, fitted on all other folds; see `shrunk_temperature`."""
+    """The temperature for each fold, fitted on all other folds; see `shrunk_temperature`.
+
+    Fitted are the `counted` rows, all by default, but for those whose class the model of their fold
+    had no rows of: no temperature explains these, and the highest would be the least wrong.
+    """
     classes = held_out.classes(labels)
+    telling = learnt(held_out, labels)
+    telling &= True if counted is None else counted
     temperatures = {}
     for fold in np.unique(held_out.folds).tolist():
         own = held_out.folds == fold
-        rest = ~own if (~own).any() else own
+        rest = telling & ~own if (telling & ~own).any() else telling
         temperatures[fold] = shrunk_temperature(
             held_out.scores[rest],
             classes[rest],
@@ -272,9 +280,14 @@ def shrunk_temperature(
         balance: what is given the same weight.
         prior_sources: how many sources the temperature 1 weighs as much as.
 
+    Returns:
+        1 where there are no rows.
+
     Raises:
         MissingExtra: scipy is not installed.
     """
+    if not len(classes):
+        return 1.0
     weights = row_weights(classes, sources, balance=balance)
     count = int(cells(classes, sources).max()) + 1
     fitted = temperature_for(scores, classes, weights)

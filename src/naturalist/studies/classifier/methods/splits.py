@@ -61,8 +61,12 @@ def random_folds(
 
 
 def random_split(labels: NDArray[np.integer], groups: Index, folds: int = 5, seed: int = 0) -> Fold:
-    """Hold out one part in `folds` of each category at random, near duplicates staying together."""
+    """Hold out one part in `folds` of each category at random, near duplicates staying together.
+
+    A category that would be held out as a whole, as one with one picture, stays in training.
+    """
     test = random_folds(labels, groups, folds, seed) == 0
+    test &= np.isin(labels, labels[~test])
     return Fold("random", ~test, test)
 
 
@@ -103,15 +107,16 @@ def leave_one_source_out(
     """One fold for each source, in the order of their names.
 
     A source of the same name in several categories is one data set and is left out as a whole,
-    but for categories that have no other source: their rows stay where they are. Near duplicates
-    of held-out rows are left out of the training rows, too. With more than `most` sources, several
+    but for categories that have no other source, or only near duplicates of this one in others:
+    their rows stay where they are. Near duplicates of held-out rows are left out of the training
+    rows, too. With more than `most` sources, several
     are left out at once, so that there are `most` folds.
     """
     possible = can_be_left_out(labels, sources)
     for names in left_out_at_once(labels, sources, most, seed):
         test = possible & np.isin(sources, names)
-        # Several at once may be all that a category has.
-        test &= np.isin(labels, labels[~test])
+        # Several at once may be all that a category has, and so may a source and its copies.
+        test &= np.isin(labels, labels[_apart(test, groups)])
         yield Fold(", ".join(names), _apart(test, groups), test)
 
 

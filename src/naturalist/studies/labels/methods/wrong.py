@@ -46,16 +46,15 @@ def estimate_wrong(
         probabilities: (rows, classes) by a classifier that did not see the row.
         judged: (rows,) whether that classifier saw other rows of the class.
     """
-    rows, classes = np.flatnonzero(judged), probabilities.shape[1]
-    result = np.zeros(len(given))
-    if not len(rows) or classes < 2:
+    rows, result = np.flatnonzero(judged), np.zeros(len(given))
+    # No label can be the true one of which no row could be judged.
+    classes, own = np.unique(given[rows], return_inverse=True)
+    if len(classes) < 2:
         return Wrong(result, 0.0, 1.0)
-    logs = np.log(np.maximum(probabilities[rows].astype(np.float64), _LEAST))
+    among = probabilities[np.ix_(rows, classes)].astype(np.float64)
+    logs = np.log(np.maximum(among, _LEAST))
     best = max(
-        (
-            _fit(logs / temperature, given[rows], float(temperature))
-            for temperature in _TEMPERATURES
-        ),
+        (_fit(logs / temperature, own, float(temperature)) for temperature in _TEMPERATURES),
         key=lambda fit: fit[0],
     )
     _, fitted = best
