@@ -23,6 +23,7 @@ def test_from_tables_to_a_champion_and_its_predictions(
     told = naturalist("evaluate", *place)
     assert "each source left out in turn" in told.out
     assert "sure predictions" in told.out
+    assert "of wrong and" in told.out
     assert "held for" in told.out
     refined = naturalist("refine", *place)
     assert "nothing new" in refined.out

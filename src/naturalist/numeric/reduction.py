@@ -1,7 +1,7 @@
 """Principal components of features that come in blocks, so that they need not fit in memory."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,16 @@ class Reduction:
         """Reduce (rows, dim) features to (rows, kept) float32."""
         scaled = to_unit(features) if self.unit else features
         return np.asarray((scaled - self.mean) @ self.axes, np.float32)
+
+    def with_share_of(self, features: Floats) -> "Reduction":
+        """The same axes, `explained` being the share that they have of these features (rows, dim).
+
+        Rows that came after the axes were found vary in directions that the axes lack.
+        """
+        scaled = to_unit(features) if self.unit else features
+        total = float(scaled.var(axis=0, dtype=np.float64).sum())
+        kept = float(self(features).var(axis=0, dtype=np.float64).sum())
+        return replace(self, explained=kept / max(total, 1e-30))
 
     @property
     def space(self) -> str:

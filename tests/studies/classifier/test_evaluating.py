@@ -63,6 +63,11 @@ def test_the_report_begins_with_the_number_that_new_pictures_will_keep(made) -> 
     assert_declared(EvaluationReport, made.evaluation)
 
 
+def test_the_report_promises_no_share_of_flags_for_a_single_new_source(made) -> None:
+    text = (made.folder / "report.md").read_text()
+    assert "on one new source both shares can be several times as large or as small" in text
+
+
 def test_where_every_category_has_one_source_it_says_that_nobody_knows(made) -> None:
     rows = made.rows
     alone = replace(rows.sample, sources=rows.sample.category_names)

@@ -35,3 +35,9 @@ def accuracies(result: Mapping[str, Any]) -> Iterator[str]:
         if one["accuracy"] is not None:
             name = f"{one['decision']} predictions".ljust(35)
             yield f"{name}{one['accuracy']:.1%} right, {one['share']:.1%} of left-out sources"
+    flag = result["trust"]["flags"]["either"]
+    if flag["false_alarms"] is not None and flag["caught"] is not None:
+        yield (
+            f"unsure or unlike are               {flag['caught']:.1%} of wrong and "
+            f"{flag['false_alarms']:.1%} of right predictions there"
+        )

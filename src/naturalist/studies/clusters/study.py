@@ -272,7 +272,7 @@ def _measure(
         "silhouette_features": apart_in_features,
         "measured": {
             "rows": drawn.of,
-            "space": model.reduction.space,
+            "space": model.reduction.with_share_of(drawn.features).space,
             "space_features": f"all {drawn.features.shape[1]} features scaled to length 1",
         },
     }

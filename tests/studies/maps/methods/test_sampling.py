@@ -130,6 +130,7 @@ def test_the_whole_as_a_sample_of_itself_keeps_everything() -> None:
     assert found["density_correlation"] == pytest.approx(1)
     assert found["kl_divergence"] == 0
     assert found["ari"] == found["nmi"] == 1
+    assert found["hausdorff"] == found["mean_distance"] == 0
     assert set(found["knn_recall"].values()) == {1.0}
     assert found["trustworthiness"] == found["continuity"] == 1
 

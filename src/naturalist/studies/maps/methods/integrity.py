@@ -218,7 +218,10 @@ def _distances(whole: Survey, points: Floats) -> dict[str, float]:
     result = np.empty(len(whole.queries), np.float32)
 
     def work(start: int, end: int) -> None:
-        result[start:end] = neighbours.exact(points, whole.queries[start:end], 1)[1][:, 0]
+        queries = whole.queries[start:end]
+        nearest = points[neighbours.exact(points, queries, 1)[0][:, 0]]
+        # Of the point itself the search finds a distance of 0.001, by rounding.
+        result[start:end] = np.linalg.norm(nearest - queries, axis=1)
 
     with single_threaded_blas():
         in_pieces(len(result), 1024, work)
