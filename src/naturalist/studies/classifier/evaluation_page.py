@@ -174,8 +174,8 @@ def _trust(evaluation: Mapping[str, Any]) -> str:
         + table(("decision", "of the pictures", "right"), rows)
         + "\nWhat a flag costs and catches:\n\n"
         + table(("flag", "of right predictions", "of wrong predictions"), flags)
-        + "\nThese are means over sources that are alike as far as anybody knows: on one new source "
-        "both shares can be several times as large or as small.\n"
+        + "\nThese are means over sources, and the sources to come may be less alike: on one new "
+        "source both shares can be several times as large or as small.\n"
     )
 
 

@@ -125,12 +125,10 @@ def test_the_whole_as_a_sample_of_itself_keeps_everything() -> None:
     found = integrity.compare(whole, blocks, sampling.choose(blocks, 2500, SampleOptions(2500)))
     assert set(found["categories"].values()) == {1.0}
     assert found["cluster_share"]["least"] == 1
-    # Distances are differences of large squares, so that a point is a little off itself.
-    assert found["hausdorff"] < 0.02
+    assert found["hausdorff"] == found["mean_distance"] == 0
     assert found["density_correlation"] == pytest.approx(1)
     assert found["kl_divergence"] == 0
     assert found["ari"] == found["nmi"] == 1
-    assert found["hausdorff"] == found["mean_distance"] == 0
     assert set(found["knn_recall"].values()) == {1.0}
     assert found["trustworthiness"] == found["continuity"] == 1
 
