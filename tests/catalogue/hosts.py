@@ -31,6 +31,7 @@ class Host:
         token: without this ``Authorization`` everything is refused with 401; empty wants none.
         gated: sets that are refused with 403.
         statuses: statuses of the next answers to downloads, before anything else.
+        busy: ``Retry-After`` of the next answers of 429 to requests for a description.
         cuts: after how many bytes the next downloads break off.
         instead: bytes that are sent in place of every archive.
     """
@@ -40,6 +41,7 @@ class Host:
     token: str = ""
     gated: set[str] = field(default_factory=set)
     statuses: list[int] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
     instead: bytes | None = None
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -87,6 +89,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(403)
         elif handle not in host.sets:
             self.send_error(404)
+        elif "/view/" in address.path and host.busy:
+            self._send_busy(429, host.busy.pop(0))
         elif "/view/" in address.path:
             self._send_json(
                 {"currentVersionNumber": len(host.sets[handle]), "licenseName": "CC0-1.0"}
@@ -99,6 +103,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", f"{elsewhere}/storage/{handle}/{number}")
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+    def _send_busy(self, status: int, retry_after: str) -> None:
+        self.send_response(status)
+        self.send_header("Retry-After", retry_after)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _send_json(self, value: object) -> None:
         body = json.dumps(value).encode()
@@ -115,10 +125,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(400, "two ways of authorisation")
             return
         if host.statuses and (status := host.statuses.pop(0)) != 200:
-            self.send_response(status)
-            self.send_header("Retry-After", "0")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._send_busy(status, "0")
             return
         tag = f'"{handle}-{number}"'
         asked = self.headers.get("Range", "")

@@ -85,6 +85,15 @@ def test_a_busy_server_is_asked_again(host: Host, tmp_path: Path) -> None:
     assert len(host.paths("/storage/")) == 3
 
 
+def test_a_busy_server_is_asked_again_for_the_description_too(host: Host, tmp_path: Path) -> None:
+    host.busy = ["0", "0"]
+    assert fetch(tmp_path).is_new
+    assert len(host.paths("/view/")) == 3
+    host.busy = ["3600"]
+    with pytest.raises(StoreError, match="asks to wait 3,600 s"):
+        fetch(tmp_path, newest=True)
+
+
 @pytest.mark.parametrize(
     ("trouble", "message"),
     [

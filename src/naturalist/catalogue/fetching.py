@@ -127,25 +127,20 @@ class _Steps:
 def _from_kaggle(
     entry: Entry, path: Path, held: Record | None, options: FetchOptions, steps: _Steps
 ) -> Fetched:
-    result = kaggle.describe(entry.handle)
+    result = kaggle.describe(entry.handle, options.pause_s)
     if held is not None and held.version == result.version != "":
         return _as_held(path, held, options)
-
-    def advice(status: int) -> str:
-        return kaggle.advice(entry.handle, status)
-
     url = kaggle.download_url(entry.handle, result.version)
-    headers = kaggle.authorization()
-    record = _download(
-        entry, path, url, options, steps, DownloadOptions(headers=headers, advice=advice)
-    )
+    how = kaggle.download_options(entry.handle, options.pause_s, LARGEST_BYTES)
+    record = _download(entry, path, url, options, steps, how)
     return _keep(path, record, version=result.version, licence=result.licence)
 
 
 def _from_web(
     entry: Entry, path: Path, held: Record | None, options: FetchOptions, steps: _Steps
 ) -> Fetched:
-    record = _download(entry, path, entry.handle, options, steps, DownloadOptions())
+    how = DownloadOptions(pause_s=options.pause_s, largest_bytes=LARGEST_BYTES)
+    record = _download(entry, path, entry.handle, options, steps, how)
     if held is not None and held.sha256 == record.sha256:
         write_record(path, held)
         return Fetched(path, held, is_new=False)
@@ -184,12 +179,6 @@ def _download(
 ) -> Record:
     """Download an archive beside its place, look whether it is one, and put it in its place."""
     incoming = path.with_name(f".incoming-{path.name}")
-    how = DownloadOptions(
-        pause_s=options.pause_s,
-        largest_bytes=LARGEST_BYTES,
-        headers=how.headers,
-        advice=how.advice,
-    )
     sha256 = download(url, incoming, sha256=options.sha256, options=how, progress=steps)
     try:
         _check_archive(incoming, url)

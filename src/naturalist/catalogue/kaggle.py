@@ -5,22 +5,19 @@ hundred thousand files of it and need the disk twice.
 """
 
 import base64
-import http.client
 import json
 import os
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from naturalist import __version__
 from naturalist.errors import ConfigError, StoreError
+from naturalist.stores.downloads import DownloadOptions, read_answer
 
 ENDPOINT_VARIABLE = "KAGGLE_API_ENDPOINT"
 _ENDPOINT = "https://www.kaggle.com"
-_TIMEOUT_S = 30
 _MOST_BYTES = 1 << 20
 
 
@@ -65,29 +62,34 @@ def download_url(handle: str, version: str) -> str:
     return f"{endpoint()}/api/v1/datasets/download/{handle}{number}"
 
 
-def describe(handle: str) -> KaggleSet:
+def download_options(handle: str, pause_s: float, largest_bytes: int) -> DownloadOptions:
+    """How Kaggle is asked for a set: with a person's token, and with advice about refusals.
+
+    Raises:
+        ConfigError: the environment has a token that cannot be used.
+    """
+    return DownloadOptions(
+        pause_s=pause_s,
+        largest_bytes=largest_bytes,
+        headers=authorization(),
+        advice=partial(advice, handle),
+    )
+
+
+def describe(handle: str, pause_s: float = 1.0) -> KaggleSet:
     """Ask for the newest version of a set, its licence and size.
+
+    Args:
+        handle: ``owner/name``.
+        pause_s: before the second attempt, where Kaggle is busy and names no time itself.
 
     Raises:
         StoreError: Kaggle refuses, or cannot be reached.
         ConfigError: the environment has a token or an endpoint that cannot be used.
     """
     url = f"{endpoint()}/api/v1/datasets/view/{handle}"
-    agent = {"User-Agent": f"naturalist/{__version__}"}
-    request = urllib.request.Request(url, headers=agent | authorization())  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
-            value = json.loads(response.read(_MOST_BYTES))
-    except urllib.error.HTTPError as error:
-        raise StoreError(
-            f"requesting {handle}: the server answered {error.code} {error.reason}. "
-            f"{advice(handle, error.code)}"
-        ) from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error) or type(error).__name__
-        raise StoreError(
-            f"requesting {url}: {reason}. Check the connection and run the same command again"
-        ) from error
+        value = json.loads(read_answer(url, download_options(handle, pause_s, _MOST_BYTES)))
     except ValueError:
         # Its text is not shown, nor where it comes from: it may quote a header, so the token.
         raise StoreError(

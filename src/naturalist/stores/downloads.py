@@ -1,4 +1,4 @@
-"""Downloading one file: resumed where it broke off, whole or not at all, checked by sha256."""
+"""Downloading over HTTP: a file, resumed, whole or not at all; or a small answer, into memory."""
 
 import contextlib
 import fcntl
@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from naturalist import __version__, artifacts
@@ -18,6 +18,7 @@ from naturalist.errors import StoreError, WorkspaceError
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all, where the server told."""
 
@@ -29,6 +30,7 @@ _TIMEOUT_S = 30
 _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL = 206
 _TOO_MANY_REQUESTS = 429
+_AGENT = f"naturalist/{__version__}"
 
 
 def _no_advice(status: int) -> str:
@@ -76,16 +78,48 @@ def download(
     options = options or DownloadOptions()
     part = _Part(url, target, options)
     with _alone(target):
-        for attempt in range(1, options.attempts + 1):
-            try:
-                part.continue_download(progress)
-                break
-            except _Broken as error:
-                if attempt == options.attempts:
-                    raise StoreError(_advice(url, error)) from error
-                logger.info("%s was interrupted (%s), trying again", url, error)
-                time.sleep(max(error.wait_s, options.pause_s * 2 ** (attempt - 1)))
+        try:
+            _repeated(url, options, lambda: part.continue_download(progress))
+        except _Broken as error:
+            raise StoreError(_advice(url, error)) from error
         return part.finish(sha256)
+
+
+def read_answer(url: str, options: DownloadOptions) -> bytes:
+    """The answer of a server, in memory; repeated and waited for as a download is.
+
+    Args:
+        url: an http or https address.
+        options: of `largest_bytes` so many are read at most, and the rest is left.
+
+    Raises:
+        StoreError: no connection, or the server refuses.
+    """
+    headers = {"User-Agent": _AGENT, **options.headers}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - of the caller
+
+    def ask() -> bytes:
+        with _answered(request, options) as response:
+            data: bytes = response.read(options.largest_bytes)
+            return data
+
+    try:
+        return _repeated(url, options, ask)
+    except _Broken as error:
+        raise StoreError(
+            f"requesting {url}: {error}. Check the connection and run the same command again later"
+        ) from error
+
+
+def _repeated(url: str, options: DownloadOptions, ask: Callable[[], T]) -> T:
+    """What `ask` gives, in as many attempts as are allowed; the last one's `_Broken` is raised."""
+    for attempt in range(1, options.attempts):
+        try:
+            return ask()
+        except _Broken as error:
+            logger.info("%s was interrupted (%s), trying again", url, error)
+            time.sleep(max(error.wait_s, options.pause_s * 2 ** (attempt - 1)))
+    return ask()
 
 
 class _Broken(Exception):
@@ -107,25 +141,11 @@ class _Part:
         self._note = target.with_name(f".{target.name}.part.json")
 
     def continue_download(self, progress: Progress | None) -> None:
-        try:
-            with _open(self._request()) as response:
-                self._receive(response, progress)
-        except urllib.error.HTTPError as error:
-            self._refused(error)
-        except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
-            raise _Broken(str(getattr(error, "reason", error)) or type(error).__name__) from error
-
-    def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
-        text = f"the server answered {error.code} {error.reason}"
-        if error.code == _RANGE_NOT_SATISFIABLE:
-            self._forget()
-            raise _Broken("the downloaded part does not match the file") from error
-        if error.code == _TOO_MANY_REQUESTS or error.code >= 500:
-            raise _Broken(text, _wait_s(error.headers.get("Retry-After", ""))) from error
-        advice = self._options.advice(error.code)
-        raise StoreError(
-            f"cannot download {self._url}: {text}{f'. {advice}' if advice else ''}"
-        ) from error
+        with _answered(self._request(), self._options) as response:
+            if response.status == _RANGE_NOT_SATISFIABLE:
+                self._forget()
+                raise _Broken("the downloaded part does not match the file")
+            self._receive(response, progress)
 
     def finish(self, sha256: str | None) -> str:
         """Check the sha256 and give the file its name."""
@@ -142,7 +162,7 @@ class _Part:
         return result
 
     def _request(self) -> urllib.request.Request:
-        headers = {"User-Agent": f"naturalist/{__version__}", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         headers |= self._options.headers
         validator = self._validator()
         if validator and self._size():
@@ -211,8 +231,38 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         return result
 
 
+@contextlib.contextmanager
+def _answered(request: urllib.request.Request, options: DownloadOptions) -> Iterator[Any]:
+    """An answer that is no refusal, or says that a range does not fit.
+
+    Raises:
+        _Broken: another attempt may go well.
+        StoreError: the server refuses.
+    """
+    try:
+        with _open(request) as response:
+            yield response
+    except urllib.error.HTTPError as error:
+        _refused(request.full_url, error, options)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Broken(str(getattr(error, "reason", error)) or type(error).__name__) from error
+
+
 def _open(request: urllib.request.Request) -> Any:
-    return urllib.request.build_opener(_SafeRedirects).open(request, timeout=_TIMEOUT_S)
+    try:
+        return urllib.request.build_opener(_SafeRedirects).open(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code == _RANGE_NOT_SATISFIABLE:
+            return error
+        raise
+
+
+def _refused(url: str, error: urllib.error.HTTPError, options: DownloadOptions) -> NoReturn:
+    text = f"the server answered {error.code} {error.reason}"
+    if error.code == _TOO_MANY_REQUESTS or error.code >= 500:
+        raise _Broken(text, _wait_s(error.headers.get("Retry-After", ""))) from error
+    advice = options.advice(error.code)
+    raise StoreError(f"requesting {url}: {text}{f'. {advice}' if advice else ''}") from error
 
 
 def _read(response: Any) -> bytes:
