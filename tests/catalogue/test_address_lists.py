@@ -270,6 +270,23 @@ def test_a_host_that_asks_for_a_day_is_left_alone(site: Site, tmp_path: Path) ->
     assert site.asked == ["/later.png"]
 
 
+def test_a_host_that_was_given_up_is_not_asked_in_later_parts_either(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address_lists, "PART", 10)
+    names = ["later.png", *(f"{k}.png" for k in range(24))]
+    listing = _list(tmp_path / "l.csv", site, names)
+    options = ListOptions(jobs=1, per_host=1, pause_s=0.0, limits=HERE)
+    seen: list[int] = []
+    done = fetch_list(listing, tmp_path / "out", options, seen.append)
+    assert (done.rows, done.failures, sum(seen)) == (25, {"status": 25}, 25)
+    assert site.asked == ["/later.png"]
+    # Another call asks again.
+    retried = ListOptions(jobs=1, per_host=1, pause_s=0.0, retry=True, limits=HERE)
+    fetch_list(listing, tmp_path / "out", retried)
+    assert len(site.asked) == 2
+
+
 def test_no_more_is_asked_of_a_host_at_once_than_allowed(site: Site, tmp_path: Path) -> None:
     listing = _list(tmp_path / "l.csv", site, [f"{k}.png" for k in range(40)])
     options = ListOptions(jobs=16, per_host=2, limits=HERE)
@@ -324,6 +341,8 @@ def test_parquet_lists_and_the_command(site: Site, tmp_path: Path, naturalist: N
     assert refused["failures"] == {"private_address": 1, "bad_address": 1}
     done = naturalist(*words, "--allow-private", "--retry", "--json").json
     assert (done["pictures"], done["failures"]) == (1, {"bad_address": 1})
+    assert done["column"] == "Image_URL"
+    assert "from the column 'Image_URL'" in naturalist(*words, "--allow-private").out
     kept = pq.read_table(tmp_path / "out" / "rows-00001.parquet")
     assert kept["count"].to_pylist() == [3]
     with pytest.raises(ConfigError, match="has no column 'link'"):
@@ -344,6 +363,23 @@ def test_odd_lists_are_refused_in_words(tmp_path: Path, table: pa.Table, message
     pq.write_table(table, tmp_path / "l.parquet")
     with pytest.raises(ConfigError, match=message):
         fetch_list(tmp_path / "l.parquet", tmp_path / "out", QUICK)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("url,species\n", "has no rows below the names of its columns"),
+        ("name,species\na,b\n", "no column of URLs: choose one with --url-column: name, species"),
+        ("http://h/1.png\nhttp://h/2.png\n", "first line .* is a row already .*http://h/1.png"),
+    ],
+)
+def test_lists_without_addresses_say_what_is_missing(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "l.csv").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        fetch_list(tmp_path / "l.csv", tmp_path / "out", QUICK)
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_columns_of_one_name_in_a_csv_are_refused(tmp_path: Path) -> None:

@@ -68,12 +68,24 @@ class ListOptions:
 
 @dataclass(frozen=True)
 class Listed:
-    """What became of a list: rows, pictures that are here, and failures by reason."""
+    """What became of a list: rows, pictures that are here, and failures by reason.
 
+    `column` is the one that the addresses were taken from.
+    """
+
+    column: str
     rows: int
     pictures: int
     new: int
     failures: dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Rows of a list, their addresses as the first column, `url`; `column` had them."""
+
+    rows: pa.Table
+    column: str
 
 
 def fetch_list(
@@ -91,24 +103,30 @@ def fetch_list(
         on_row: hears how many more rows are done.
 
     Raises:
-        ConfigError: the list cannot be read, or has no column of addresses; or the folder is a
-            file, or that of another list.
+        ConfigError: the list cannot be read, is empty, or has no column of addresses; or the
+            folder is a file, or that of another list.
         StorageFull: there is no space left.
     """
     there = next((one for one in (folder, *folder.parents) if one.exists()), None)
     if there is not None and not there.is_dir():
         raise ConfigError(f"{there} is a file: name a folder to download to with --to")
-    totals, failures = Counter[str](), Counter[str]()
-    for number, rows in enumerate(_parts(path, options.column), start=1):
-        target = folder / f"rows-{number:05d}.parquet"
-        done = _fetch_part(target, path.name, rows, options, on_row)
+    totals, failures, taken = Counter[str](), Counter[str](), ""
+    fetching = _Fetching(folder, options, on_row)
+    for number, part in enumerate(_parts(path, options.column), start=1):
+        target, taken = folder / f"rows-{number:05d}.parquet", part.column
+        done = _fetch_part(target, path.name, part, options, fetching)
         totals.update(rows=done.rows, pictures=done.pictures, new=done.new)
         failures.update(done.failures)
-    return Listed(totals["rows"], totals["pictures"], totals["new"], dict(failures.most_common()))
+    if not taken:
+        raise ConfigError(
+            f"the list {path} has no rows below the names of its columns: nothing was downloaded"
+        )
+    rows, pictures, new = totals["rows"], totals["pictures"], totals["new"]
+    return Listed(taken, rows, pictures, new, dict(failures.most_common()))
 
 
-def _parts(path: Path, column: str) -> Iterator[pa.Table]:
-    """The list in parts, its addresses as the first column, `url`."""
+def _parts(path: Path, column: str) -> Iterator[_Part]:
+    """The list in parts of at most `PART` rows."""
     batches = _batches(path)
     held: list[pa.RecordBatch] = []
     count = 0
@@ -147,7 +165,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         raise ConfigError(f"the list {path} cannot be read: {error}") from error
 
 
-def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
+def _with_url(path: Path, table: pa.Table, column: str) -> _Part:
     twice = [name for name, count in Counter(table.column_names).items() if count > 1]
     if twice:
         raise ConfigError(
@@ -158,10 +176,7 @@ def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
     wanted = [column.lower()] if column else list(_URL_NAMES)
     name = next((by_lower[one] for one in wanted if one in by_lower), None)
     if name is None:
-        raise ConfigError(
-            f"the list {path} has no column {column or 'of addresses'!r}: its columns are "
-            f"{', '.join(table.column_names)}. Choose one with --url-column"
-        )
+        raise ConfigError(_without_column(path, column, table.column_names))
     try:
         urls = table[name].cast(pa.string()).combine_chunks()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
@@ -170,7 +185,19 @@ def _with_url(path: Path, table: pa.Table, column: str) -> pa.Table:
             "choose the column of URLs with --url-column"
         ) from error
     kept = [one for one in table.column_names if one != name and one.lower() != FILE_NAME]
-    return pa.table({"url": urls, **{one: table[one] for one in kept if one != "url"}})
+    rows = pa.table({"url": urls, **{one: table[one] for one in kept if one != "url"}})
+    return _Part(rows, name)
+
+
+def _without_column(path: Path, column: str, names: Sequence[str]) -> str:
+    if any(host_of(name) for name in names):
+        return (
+            f"the first line of the list {path} is a row already ({names[0][:200]}): put a line "
+            "with the names of the columns before it, such as  url"
+        )
+    missing = f"column {column!r}" if column else "column of URLs"
+    listed = ", ".join(names)
+    return f"the list {path} has no {missing}: choose one with --url-column: {listed}"
 
 
 def file_name(url: str, format_name: str) -> str:
@@ -182,11 +209,11 @@ def file_name(url: str, format_name: str) -> str:
 def _fetch_part(
     target: Path,
     list_name: str,
-    rows: pa.Table,
+    part: _Part,
     options: ListOptions,
-    on_row: Callable[[int], None],
+    fetching: "_Fetching",
 ) -> Listed:
-    folder = target.parent
+    folder, rows = target.parent, part.rows
     urls = [url or "" for url in rows["url"].to_pylist()]
     values = [list(map(str, column)) for column in rows.to_pydict().values()]
     fingerprint = artifacts.fingerprint(rows.column_names, values)
@@ -195,12 +222,13 @@ def _fetch_part(
         _check_same_list(receipt, target, list_name)
         receipt = None
     if receipt is not None and not (options.retry and receipt.facts["failures"]):
-        on_row(len(urls))
-        return Listed(len(urls), receipt.rows, 0, dict(receipt.facts["failures"]))
+        fetching.on_row(len(urls))
+        held = dict(receipt.facts["failures"])
+        return Listed(part.column, len(urls), receipt.rows, 0, held)
     here = _here(folder, urls)
-    on_row(sum(url in here for url in urls))
+    fetching.on_row(sum(url in here for url in urls))
     wanted = [url for url in dict.fromkeys(urls) if url not in here]
-    fetched, failed = _Fetching(folder, options, on_row).run(wanted)
+    fetched, failed = fetching.run(wanted)
     names = here | fetched
     if fetched:
         artifacts.sync_file_system(folder)
@@ -209,7 +237,7 @@ def _fetch_part(
     digest = {target.name: artifacts.sha256_file(target)}
     came = sum(url in names for url in urls)
     artifacts.write_receipt(target, artifacts.Receipt(fingerprint, came, digest, facts=facts))
-    return Listed(len(urls), came, len(fetched), counted)
+    return Listed(part.column, len(urls), came, len(fetched), counted)
 
 
 def _check_same_list(receipt: artifacts.Receipt, target: Path, list_name: str) -> None:
@@ -267,18 +295,27 @@ class _Host:
 
 
 class _Fetching:
-    """Fetches addresses side by side, a few at a time from each host."""
+    """Fetches addresses side by side, a few at a time from each host.
+
+    What hosts asked for is remembered from one call of `run` to the next.
+    """
 
     def __init__(self, folder: Path, options: ListOptions, on_row: Callable[[int], None]) -> None:
-        self._folder, self._options, self._on_row = folder, options, on_row
+        self.on_row = on_row
+        self._folder, self._options = folder, options
         self._hosts: dict[str, _Host] = defaultdict(_Host)
         self._fetched: dict[str, str] = {}
         self._failed: dict[str, tuple[NoPicture, int]] = {}
 
     def run(self, urls: Sequence[str]) -> tuple[dict[str, str], dict[str, tuple[NoPicture, int]]]:
         """Names of what came, and what did not, by address."""
+        self._fetched, self._failed = {}, {}
+        self._forget_hosts()
         for url in urls:
             self._hosts[host_of(url)].waiting.append((url, 1))
+        for host in list(self._hosts.values()):
+            if host.given_up is not None:
+                self._give_up(host, host.given_up)
         running: dict[Future[str], tuple[str, int]] = {}
         with ThreadPoolExecutor(self._options.jobs, "naturalist-pictures") as threads:
             try:
@@ -294,6 +331,16 @@ class _Fetching:
                 threads.shutdown(cancel_futures=True)
                 raise
         return self._fetched, self._failed
+
+    def _forget_hosts(self) -> None:
+        """Keep those hosts only that asked for something: a list may have a million of them."""
+        now = time.monotonic()
+        kept = {
+            name: host
+            for name, host in self._hosts.items()
+            if host.given_up is not None or host.not_before > now
+        }
+        self._hosts = defaultdict(_Host, kept)
 
     def _due(self, free: int) -> Iterator[tuple[str, int]]:
         """The next addresses to ask for, one of each host in turn."""
@@ -342,11 +389,11 @@ class _Fetching:
             if self._tries_again(host, url, attempt, failure):
                 return
             self._failed[url] = (failure, attempt)
-        self._on_row(1)
+        self.on_row(1)
 
     def _tries_again(self, host: _Host, url: str, attempt: int, failure: NoPicture) -> bool:
         options = self._options
-        if not failure.may_mend:
+        if not failure.may_mend or host.given_up is not None:
             return False
         pause_s = max(failure.wait_s, options.pause_s * 2 ** (attempt - 1))
         if pause_s > options.longest_pause_s:
@@ -360,7 +407,8 @@ class _Fetching:
 
     def _give_up(self, host: _Host, failure: NoPicture) -> None:
         """Leave a host alone that asks for more time than this call has."""
+        host.given_up = failure
         while host.waiting:
             url, attempt = host.waiting.popleft()
             self._failed[url] = (failure, attempt - 1)
-            self._on_row(1)
+            self.on_row(1)

@@ -404,7 +404,8 @@ def addresses(
         output.print_json(vars(found), outputs=[folder])
         return
     output.print_text(
-        f"{found.pictures:,} of {found.rows:,} rows have a picture in {folder} ({found.new:,} new)"
+        f"{found.pictures:,} of {found.rows:,} rows have a picture in {folder} ({found.new:,} new); "
+        f"URLs were taken from the column {found.column!r}"
     )
     for reason, count in found.failures.items():
         output.print_text(f"  {reason}: {count:,}")
