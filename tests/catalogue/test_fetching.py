@@ -370,3 +370,10 @@ def test_a_server_is_spoken_to_by_tls_if_its_certificate_is_trusted(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert fetch(tmp_path).path.read_bytes() == host.sets[HANDLE][0]
         assert len(secure.paths("/storage/")) == 1
+
+
+def test_a_category_that_the_catalogue_has_not_is_said_with_those_it_has(
+    naturalist: Naturalist,
+) -> None:
+    ended = naturalist("sources", "list", "--category", "birds")
+    assert (ended.code, "choose from plant, animal, human" in ended.err) == (2, True)

@@ -67,6 +67,11 @@ def test_only_the_sources_that_are_named_are_compared(config: Config) -> None:
 def test_near_duplicates_across_train_and_test_are_a_leak(config: Config) -> None:
     (leak,) = find_overlap(config.layout, ["animal", "plant"], [], "split").leaks
     assert (leak.values, leak.groups, leak.pictures) == (("test", "train"), 1, 2)
+    (inside,) = find_overlap(
+        config.layout, ["animal"], ["animal/farm", "animal/zoo"], "split"
+    ).leaks
+    assert inside == leak
+    assert find_overlap(config.layout, ["animal"], ["animal/zoo"], "split").leaks == ()
     with pytest.raises(ConfigError, match="choose from split"):
         find_overlap(config.layout, ["animal"], [], "nope")
 
@@ -81,3 +86,5 @@ def test_the_command_says_it_in_words(config: Config, tmp_path: Path) -> None:
     assert ended.exit_code == 0, ended.output
     assert "1 pairs of 2 sources share pictures" in ended.output
     assert "naturalist duplicates" in ended.output
+    alone = CliRunner().invoke(app, ["overlap", "animal/zoo", "-c", str(folder)])
+    assert "animal/zoo is one source: name two" in str(alone.exception)

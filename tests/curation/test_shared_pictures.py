@@ -136,6 +136,28 @@ def test_mistakes_are_said(places: tuple[Path, Path], words: list[str], tmp_path
     assert isinstance(done.exception, ConfigError)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["HERE"], "is one collection: name another one too"),
+        (["HERE", "-c", "HERE"], "are the same collection"),
+        (["HERE", "THERE", "HERE/naturalist.toml"], "are the same collection"),
+    ],
+)
+def test_one_collection_alone_is_not_compared_with_itself(
+    places: tuple[Path, Path],
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = [word.replace("HERE", str(places[0])) for word in words if word != "THERE"]
+    named += [str(places[1])] if "THERE" in words else []
+    done = CliRunner().invoke(app, ["overlap", *named])
+    assert message in str(done.exception)
+
+
 @pytest.fixture
 def split_on_s3(
     tmp_path: Path, s3_server: S3Server, aws_chain: pytest.MonkeyPatch, bucket: str

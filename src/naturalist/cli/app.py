@@ -7,7 +7,7 @@ from typing import Annotated, cast
 import typer
 
 from naturalist import __version__
-from naturalist.cli import output
+from naturalist.cli import advice, output
 from naturalist.cli.errors import run_and_exit
 from naturalist.cli.lazy import CommandGroup
 from naturalist.cli.registry import command_name
@@ -32,6 +32,7 @@ def main() -> None:
         # A name that the terminal's encoding does not know is shown by its numbers.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     output.set_command(command_name(arguments))
+    advice.set_given(arguments)
     run_and_exit(
         lambda: app(arguments, prog_name="naturalist", standalone_mode=False),
         as_json="--json" in arguments,

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
 from rich.text import Text
 
+from naturalist.cli.advice import completed
 from naturalist.cli.output import shown
 from naturalist.cli.progress import counted
 
@@ -50,7 +51,7 @@ class BarProgress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._console.print(shown(text), markup=False)
+        self._console.print(shown(completed(text)), markup=False)
 
 
 _ROOM_FOR_A_BAR = 90

@@ -9,6 +9,7 @@ from types import FrameType
 
 from typer.exceptions import Abort, TyperException
 
+from naturalist.cli.advice import completed
 from naturalist.cli.output import print_json, printable
 from naturalist.errors import (
     INTERRUPTED_EXIT_CODE,
@@ -111,6 +112,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _report(kind: str, message: str, code: int, *, as_json: bool) -> None:
+    message = completed(message)
     if as_json:
         print_json({"ok": False, "error": {"type": kind, "message": message, "exit_code": code}})
     shown = "\n".join(printable(line) for line in message.split("\n"))

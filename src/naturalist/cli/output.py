@@ -8,6 +8,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from naturalist.cli.advice import completed
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -87,9 +89,9 @@ def print_text(text: str) -> None:
     """Print plain text; who reads a pipe sees it at once.
 
     Control characters but line ends and tabs are shown as text: names and words of strangers'
-    files are in it.
+    files are in it. Commands in it name the configuration that this one was given.
     """
-    print(shown(text), flush=True)
+    print(shown(completed(text)), flush=True)
 
 
 def _console() -> "Console":

@@ -105,13 +105,36 @@ def overlap(
         if sketch is not None:
             _write_sketch(places or [str(config)], sketch, options, json=json)
             return
-        if len(places) < 2:
-            places = [str(config), *places]
-        _of_collections(places, by, options, rows, sheet, json=json)
+        _of_collections(_to_compare(places, config), by, options, rows, sheet, json=json)
         return
     if rows is not None or sheet is not None:
         raise ConfigError("--rows and --sheet need two or more collections")
+    if len(set(sources or ())) == 1 and not by:
+        raise ConfigError(
+            f"{(sources or [''])[0]} is one source: name two or more to compare them, none to "
+            "compare all, or --by COLUMN to compare its parts"
+        )
     _of_sources(sources or [], by, config, json=json)
+
+
+def _to_compare(places: list[str], config: Path) -> list[str]:
+    """The collections that are compared: those that are named, or the workspace and one other.
+
+    Raises:
+        ConfigError: there is only one.
+    """
+    from naturalist.curation.sketches import is_place, same_place
+
+    if len(places) == 1:
+        if not is_place(str(config)):
+            raise ConfigError(
+                f"{places[0]} is one collection: name another one too, or its workspace with -c"
+            )
+        places = [str(config), *places]
+    for at, place in enumerate(places):
+        if other := next((one for one in places[:at] if same_place(one, place)), None):
+            raise ConfigError(f"{other} and {place} are the same collection: name another one")
+    return places
 
 
 def _of_sources(sources: list[str], by: str, config: Path, *, json: bool) -> None:

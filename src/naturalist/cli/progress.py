@@ -3,6 +3,7 @@
 import sys
 import time
 
+from naturalist.cli.advice import completed
 from naturalist.cli.output import shown
 from naturalist.progress import Progress, Silent
 
@@ -74,7 +75,7 @@ class LineProgress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        print(shown(text), file=sys.stderr, flush=True)
+        print(shown(completed(text)), file=sys.stderr, flush=True)
 
 
 def _time_taken(seconds: float) -> str:

@@ -39,9 +39,7 @@ def list_sets(
 
     Example: naturalist sources list --category plant
     """
-    from naturalist import catalogue
-
-    entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
+    entries = _of_category(category)
     if json:
         output.print_json({"sets": [_as_json(entry, folder) for entry in entries]})
         return
@@ -50,6 +48,17 @@ def list_sets(
         for entry in entries
     ]
     output.print_table(("category", "name", "at Kaggle", "fetched"), rows)
+
+
+def _of_category(category: str) -> list[Entry]:
+    """Sets of the catalogue: of a category, or all of them if none is given."""
+    from naturalist import catalogue
+
+    entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
+    if not entries:
+        known = ", ".join(catalogue.CATEGORY_LABELS)
+        raise ConfigError(f"the catalogue has no category {category!r}: choose from {known}")
+    return entries
 
 
 def _is_here(entry: Entry, folder: Path) -> bool:
@@ -223,11 +232,7 @@ def _selected(names: Sequence[str], category: str, *, everything: bool) -> list[
         return list(dict.fromkeys(catalogue.resolve(name, category) for name in names))
     if not (category or everything):
         raise ConfigError("name data sets, or pass --category or --all")
-    entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
-    if not entries:
-        known = ", ".join(catalogue.CATEGORY_LABELS)
-        raise ConfigError(f"the catalogue has no category {category!r}: choose from {known}")
-    return entries
+    return _of_category(category)
 
 
 def _check_places(entries: Sequence[Entry], folder: Path) -> None:
@@ -404,8 +409,8 @@ def addresses(
         output.print_json(vars(found), outputs=[folder])
         return
     output.print_text(
-        f"{found.pictures:,} of {found.rows:,} rows have a picture in {folder} ({found.new:,} new); "
-        f"URLs were taken from the column {found.column!r}"
+        f"{found.pictures:,} of {found.rows:,} rows have a picture in {folder} "
+        f"({found.new:,} new); URLs were taken from the column {found.column!r}"
     )
     for reason, count in found.failures.items():
         output.print_text(f"  {reason}: {count:,}")

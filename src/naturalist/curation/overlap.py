@@ -7,7 +7,6 @@ as `naturalist duplicates` has looked.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -106,8 +105,8 @@ def find_overlap(
         has_near = layout.near_duplicates.exists()
         _load_groups(connection, layout)
         rows = ledger.query(connection, _SHARED).to_pylist()
-        leaks = _leaks(connection, layout, column) if column else ()
-    selected = set(sources) or set(sizes)
+        selected = set(sources) or set(sizes)
+        leaks = _leaks(connection, layout, column, sorted(selected)) if column else ()
     shared = [_shared(r, sizes) for r in rows if {r["first"], r["second"]} <= selected]
     shared.sort(key=lambda one: (-one.share, -one.exact, one.first, one.second))
     kept = {name: count for name, count in sizes.items() if name in selected}
@@ -115,7 +114,7 @@ def find_overlap(
 
 
 def _load_files(connection: "duckdb.DuckDBPyConnection", categories: list[str]) -> None:
-    among = ", ".join("'" + name.replace("'", "''") + "'" for name in categories)
+    among = ", ".join(map(_literal, categories))
     connection.execute(
         "CREATE TEMP TABLE files AS SELECT DISTINCT category || '/' || source AS source, sha256 "  # noqa: S608
         "FROM ledger WHERE sha256 IS NOT NULL AND occurrence >= 0 "
@@ -172,7 +171,7 @@ def _shared(row: Mapping[str, Any], sizes: Mapping[SourceName, int]) -> Shared:
 
 
 def _leaks(
-    connection: "duckdb.DuckDBPyConnection", layout: Layout, column: str
+    connection: "duckdb.DuckDBPyConnection", layout: Layout, column: str, sources: list[SourceName]
 ) -> tuple[Leak, ...]:
     summary = metadata.read_summary(layout) or metadata.Summary()
     known = [one.name for one in summary.columns]
@@ -180,14 +179,15 @@ def _leaks(
         raise ConfigError(
             f"there is no column {column!r} in the metadata: choose from {', '.join(known) or '-'}"
         )
-    files = ", ".join(_literal(layout.metadata / name) for name in summary.tables)
+    files = ", ".join(_literal(str(layout.metadata / name)) for name in summary.tables)
+    among = ", ".join(map(_literal, sources))
     name = '"' + column.replace('"', '""') + '"'
     rows = ledger.query(
         connection,
         "WITH spanning AS (SELECT m.grp, count(*) AS pictures, "  # noqa: S608
         f"list_sort(list(DISTINCT CAST(c.{name} AS VARCHAR))) AS found FROM members m "
         f"JOIN read_parquet([{files}], hive_partitioning = false) c USING (pic_id) "
-        f"WHERE c.{name} IS NOT NULL GROUP BY m.grp) "
+        f"WHERE c.{name} IS NOT NULL AND m.source IN ({among}) GROUP BY m.grp) "
         "SELECT found, count(*) AS groups, sum(pictures)::BIGINT AS pictures FROM spanning "
         "WHERE len(found) > 1 GROUP BY found ORDER BY groups DESC, found",
     )
@@ -196,5 +196,5 @@ def _leaks(
     )
 
 
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

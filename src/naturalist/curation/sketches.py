@@ -74,6 +74,18 @@ def is_place(text: str) -> bool:
     return is_collection(text) or path.is_file() or (path / CONFIG_NAME).exists()
 
 
+def same_place(one: str, other: str) -> bool:
+    """Whether two places (addresses, folders, configurations or files) are one."""
+    return _absolute(one) == _absolute(other)
+
+
+def _absolute(place: str) -> str:
+    if "://" in place:
+        return place.rstrip("/")
+    path = Path(place).expanduser().resolve()
+    return str(path.parent if path.name == CONFIG_NAME else path)
+
+
 def open_sketch(place: str, options: S3Options | None = None, column: str = "") -> Sketch:
     """The sketch of a workspace, a pulled or published collection, or of a file that is one.
 
