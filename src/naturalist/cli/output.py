@@ -189,6 +189,10 @@ def print_run(report: Mapping[str, Any]) -> None:
             )
     if (one := stages.get("tables")) and one["written"]:
         print_text(f"tables   {one['written']:,} written, {one['rows']:,} rows")
+    if (one := stages.get("metadata")) and one.get("changed"):
+        print_text(f"metadata {one['columns']:,} columns, {one['matched']:,} rows matched")
+    if report["studied"]:
+        print_text(f"studies  brought up to date: {', '.join(report['studied'])}")
     if (one := stages.get("publish")) and one["changed"]:
         print_text(
             f"publish  snapshot {one['snapshot']}: {one['files']:,} files, "

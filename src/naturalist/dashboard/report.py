@@ -155,6 +155,7 @@ class Run(TypedDict):
     duration_s: NotRequired[float]
     made_by: NotRequired[str]
     stages: NotRequired[dict[str, dict[str, Any]]]
+    studied: NotRequired[list[str]]
     nodes: NotRequired[dict[str, Any]]
     error: NotRequired[str | None]
 

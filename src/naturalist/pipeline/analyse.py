@@ -4,6 +4,7 @@
 all. A step does nothing when its artifacts are those of the tables as they are.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from naturalist.pipeline.steps import Job
@@ -18,3 +19,13 @@ def analyse(job: Job) -> dict[str, dict[str, Any]] | None:
     """
     steps = job.config.analyse.in_order
     return {name: STEPS[name](job) for name in steps} or None
+
+
+def studied(steps: Mapping[str, Any]) -> Iterator[str]:
+    """Names of the studies that did something, of what `analyse` gave."""
+    for name, facts in steps.items():
+        if "changed" in facts:
+            if facts["changed"]:
+                yield name
+        else:
+            yield from (one for one, own in facts.items() if own["changed"])

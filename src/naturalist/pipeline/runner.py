@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from naturalist import __version__, backbones
+from naturalist import __version__, backbones, metadata
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
@@ -60,6 +60,8 @@ class RunReport:
     duration_s: float = 0.0
     made_by: str = __version__
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    studied: list[str] = field(default_factory=list)
+    """Studies that were made or brought up to date, by name."""
     nodes: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """By stage and node of a cluster: amount done, and `per_s`."""
     free_bytes: int | None = None
@@ -73,6 +75,8 @@ class RunReport:
             *(self.stages.get("ingest", {}).get(k) for k in ("batches", "overwritten", "mended")),
             self.stages.get("extract", {}).get("shards"),
             self.stages.get("tables", {}).get("written"),
+            self.stages.get("metadata", {}).get("changed"),
+            self.studied,
             (self.stages.get("publish") or {}).get("changed"),
         )
         return any(made)
@@ -179,7 +183,15 @@ def make_tables(job: Job, report: RunReport) -> None:
     _timed(report, "tables", lambda: steps.write_tables(job))
     checked = _timed(report, "verify-tables", lambda: steps.verify_tables(job))
     report_verification(job, features, checked)
-    _timed(report, "metadata", lambda: steps.collect_metadata(job))
+    _collect_metadata(job, report)
+
+
+def _collect_metadata(job: Job, report: RunReport) -> None:
+    before = metadata.read_summary(job.config.layout)
+    result = _timed(report, "metadata", lambda: steps.collect_metadata(job))
+    if result is not None or before is not None:
+        facts = report.stages.setdefault("metadata", steps.as_facts(metadata.Summary()))
+        facts["changed"] = result != before
 
 
 def _analyse(job: Job, report: RunReport) -> NaturalistError | None:
@@ -188,7 +200,8 @@ def _analyse(job: Job, report: RunReport) -> NaturalistError | None:
     from naturalist.pipeline import analyse
 
     try:
-        _timed(report, "analyse", lambda: analyse.analyse(job))
+        done = _timed(report, "analyse", lambda: analyse.analyse(job))
+        report.studied = list(analyse.studied(done or {}))
     except NaturalistError as error:
         job.progress.note(f"a study failed; the tables are published anyway: {error}")
         return error

@@ -60,7 +60,7 @@ class Step:
     nothing: tuple[tuple[str, Any], ...] = ()
 
     def __call__(self, job: Job) -> dict[str, Any]:
-        """Bring the studies up to date; what each did, as JSON values.
+        """Bring the studies up to date; what each did and whether it `changed`, as JSON values.
 
         Raises:
             MissingExtra: a package that a study needs is not installed.
@@ -70,7 +70,7 @@ class Step:
             result = bring_up_to_date(divided(study, job))
             if warning := study.warning(result.report):
                 job.progress.note(warning)
-            done[study.name] = study.summary(result)
+            done[study.name] = study.summary(result) | {"changed": result.changed}
         if self.many:
             return done
         return next(iter(done.values()), dict(self.nothing))
