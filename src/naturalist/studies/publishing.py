@@ -2,8 +2,9 @@
 
 Rows of pictures that left the tables after a study was made are taken out of what is published of
 it. A text that names such a picture, groups of near duplicates with one, and the contact sheets of
-a study that has one are left out until the study is made again. So are names of clusters of which
-one comes from a column that is no longer published, or from a concept that was dropped.
+a study that has one are left out until the study is made again. Names of clusters are left out
+until they have been found again, and so are those of which one comes from a column that is no
+longer published, or from a concept that was dropped.
 """
 
 import json
@@ -28,6 +29,7 @@ _PICTURES = (".png",)
 _WHOLE = (".onnx",)
 _SHEETS = "sheets"
 _CLUSTER_NAMES = "names.json"
+_MEMBERS = "members.parquet"
 
 
 def study_items(
@@ -53,7 +55,7 @@ def study_items(
         item
         for folder in folders
         if folder.is_dir()
-        for item in _folder(layout, folder, gone, thumbnails=thumbnails)
+        for item in _folder(layout, folder, gone, backbone, thumbnails=thumbnails)
         if _is_said_still(item, layout, backbone, columns)
     ]
     if champion is not None:
@@ -78,17 +80,21 @@ def _is_said_still(item: Item, layout: Layout, backbone: str, columns: Sequence[
     return cluster_names.hold_what_is_there(item.path, layout, backbone, columns)
 
 
-def _folder(layout: Layout, folder: Path, gone: Withheld, *, thumbnails: bool) -> Iterator[Item]:
+def _folder(
+    layout: Layout, folder: Path, gone: Withheld, backbone: str, *, thumbnails: bool
+) -> Iterator[Item]:
     tables = sorted(folder.glob("*.parquet"))
     touched = False
     for path in tables:
         item, is_cut = _rows(layout, path, gone)
         touched |= is_cut
         yield item
+        if is_cut and path.name == _MEMBERS:
+            yield from _names_of(layout, folder / _CLUSTER_NAMES, item, backbone)
     receipts = {path.with_suffix(".json") for path in tables}
     for path in sorted(folder.iterdir()):
         is_said = path.suffix in _TEXTS and path not in receipts and not _names(path, gone)
-        # Words of the paths of what was cut may be in it, and it fits no members any more.
+        # It is of the members before the cut; a copy for those after it was given above.
         is_said &= not (touched and path.name == _CLUSTER_NAMES)
         is_drawn = path.suffix in _PICTURES and not _shows_pictures(path)
         if is_said or is_drawn or path.suffix in _WHOLE:
@@ -96,6 +102,15 @@ def _folder(layout: Layout, folder: Path, gone: Withheld, *, thumbnails: bool) -
     if thumbnails and not touched:
         sheets = [*folder.glob(f"{_SHEETS}/*.png"), *filter(_shows_pictures, folder.glob("*.png"))]
         yield from (_item(layout, path) for path in sorted(sheets))
+
+
+def _names_of(layout: Layout, path: Path, members: Item, backbone: str) -> Iterator[Item]:
+    """Names of clusters for members of which some were cut, if words of those are not in them."""
+    if path.exists() and cluster_names.were_found_without(path, layout, backbone):
+        copy = layout.outbox / path.relative_to(layout.root)
+        held = artifacts.read_json(path)
+        artifacts.write_json(copy, held | {"members_sha256": members.sha256})
+        yield publish.item(_name(layout, path), copy)
 
 
 def _shows_pictures(path: Path) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from naturalist import artifacts
+from naturalist import artifacts, ledger
 from naturalist.layout import Layout
 from naturalist.progress import Progress, stage
 from naturalist.studies.clusters import names
@@ -20,7 +20,7 @@ from naturalist.studies.words.study import TABLES
 
 @dataclass(frozen=True, eq=False)
 class ClusterNameStudy(WholeStudy):
-    """Names of clusters, found again when clusters, words or concepts change.
+    """Names of clusters, found again when clusters, words, concepts or what is withheld change.
 
     Attributes:
         layout: the workspace; its index of words must be up to date.
@@ -96,10 +96,24 @@ def hold_what_is_there(path: Path, layout: Layout, backbone: str, published: Seq
     return is_of_index and _has_columns_of_now(layout, backbone, published)
 
 
+def were_found_without(path: Path, layout: Layout, backbone: str) -> bool:
+    """Whether the names of a file were found after everything that is withheld now was.
+
+    Args:
+        path: the file of names.
+        layout: the workspace.
+        backbone: id of the backbone of its features.
+    """
+    kept = artifacts.read_json(path)
+    return isinstance(kept, dict) and kept.get("made_from") == _made_from(layout, backbone)
+
+
 def _made_from(layout: Layout, backbone: str) -> str:
     concepts = read_concepts(layout, backbone).values()
     taught = [[one.name, one.weights, one.threshold] for one in concepts]
-    return artifacts.fingerprint(_index(layout, backbone), taught)
+    gone = ledger.withheld(layout)
+    left_out = [[sorted(gone.pictures), sorted(gone.retired)]] if gone else []
+    return artifacts.fingerprint(_index(layout, backbone), taught, *left_out)
 
 
 def _index(layout: Layout, backbone: str) -> Any:
