@@ -16,7 +16,8 @@
   not know; examples drawn at random beside examples that were asked for.
 - `classes`: how often the most probable class is right, by its probability; judged where a folder's
   name is a noun that has classes.
-- `scale`: a query over made-up words and vectors: time and memory.
+- `scale`: a query over made-up words of paths and of a metadata column, and vectors: time and
+  memory.
 
 The truth of a query is a pattern over the paths of the pictures. `CLASSLESS` names the queries for
 which the thousand classes of ImageNet have no class (or, for people, hardly any): a search should
@@ -46,9 +47,11 @@ from naturalist.features import FeatureFile, FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import SILENT
 from naturalist.studies.study import bring_up_to_date
+from naturalist.studies.words.column_words import FIELD
 from naturalist.studies.words.heads import head_of
 from naturalist.studies.words.index import (
     NO_TOKENS,
+    columns_path,
     open_word_index,
     paths_of,
     token_table,
@@ -348,6 +351,7 @@ def folder_classes(path: str, nouns, meanings: dict) -> np.ndarray | None:
 
 
 ROWS_OF_A_PART = 10_000
+MADE_UP = "made-up"
 DIM = 512
 QUERIES_AT_SCALE = ("dog", "animal", "owl on snow", "bird not forest")
 
@@ -388,9 +392,13 @@ def build_words(folder: Path, rows: int) -> float:
         paths = [f"{a}/{b}/IMG_{number}_{k}.jpg" for k, (a, b) in enumerate(own)]
         table = token_table({"path": paths})
         artifacts.write_parquet(part.path.with_suffix(".tokens.parquet"), table)
+        values = [f"{a}/{b} {c}" for a, b, c in rng.choice(folders, (part.rows, 3))]
+        artifacts.write_parquet(columns_path(part.path, MADE_UP), token_table({FIELD: values}))
         unit = made_up(number * ROWS_OF_A_PART).features
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         np.save(folder / f"{number}.npy", unit.astype(np.float16))
+    with_columns = [one | {"columns": MADE_UP} for one in index.about["parts"]]
+    artifacts.write_json(index.folder / "words.json", index.about | {"parts": with_columns})
     return spent
 
 

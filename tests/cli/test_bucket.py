@@ -172,3 +172,11 @@ def test_the_server_of_the_aws_chain_is_taken_without_an_endpoint(
     assert told.json["contents"]["objects"] == 1
     assert told.json["month"] == 0
     assert ACCESS_KEY not in told.out
+
+
+@pytest.mark.parametrize("address", ["gs://pictures", "az://pictures/prefix"])
+def test_buckets_of_others_are_refused_with_what_is_for_them(
+    naturalist: Naturalist, address: str
+) -> None:
+    ended = naturalist("bucket", "audit", address)
+    assert (ended.code, "is for S3 only" in ended.err) == (2, True)

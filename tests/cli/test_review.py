@@ -49,7 +49,7 @@ def test_all_conflicts_of_two_sources_are_decided_at_once(
     ended = naturalist("review", "-c", str(workspace), *pair)
     assert ended.code == 0
     assert "1 decisions, 0 already in effect" in ended.out
-    assert "run `naturalist run` to update the tables" in ended.out
+    assert f"run `naturalist run -c {workspace}` to update the tables" in ended.out
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_a_word_that_means_nothing_here_is_named_and_nothing_is_shown(
     ended = naturalist("search", "xyzzyq", "-c", str(photo_copy), "-q")
     assert ended.code == 0
     assert "not a word this network knows" in ended.out
-    assert "naturalist concept make xyzzyq" in ended.out
+    assert f"naturalist concept make -c {photo_copy} xyzzyq --yes" in ended.out
     assert "no pictures" in ended.out
 
 

@@ -1,5 +1,7 @@
 """Searching by words while another process brings the index up to date."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,15 @@ import pytest
 
 import tiny
 from curation.test_proposals import save, scene
-from naturalist import artifacts, backbones
+from naturalist import artifacts, backbones, cluster_titles
 from naturalist.config import Config
 from naturalist.curation import searching
 from naturalist.curation.naming import name_all
 from naturalist.curation.searching import Request, search_words
-from naturalist.errors import WorkspaceError
-from naturalist.pipeline import steps, studies
+from naturalist.curation.takedown import take_down
+from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.pipeline import runner, steps, studies
+from naturalist.pipeline.studies import STEPS
 from naturalist.progress import Silent
 from naturalist.schemas import CLUSTER_MEMBERS
 from naturalist.studies.publishing import study_items
@@ -119,6 +123,53 @@ def test_a_search_says_when_it_is_the_filters_that_leave_no_picture(config: Conf
         assert not any(one.startswith(said) for one in messages)
 
 
+@pytest.mark.parametrize("query", ["heron -heron", "heron not herons", "Heron without heron"])
+def test_a_query_that_asks_for_what_it_leaves_out_is_refused(config: Config, query: str) -> None:
+    with pytest.raises(ConfigError, match="take one of them away"):
+        search_words(config, Request(query), Silent())
+
+
+def test_a_word_that_is_known_in_its_other_number_only_is_hinted_at(tmp_path: Path) -> None:
+    tiny.write_picture(tmp_path / "raw" / "pokewug" / "1.png", 1)
+    tiny.write_picture(tmp_path / "raw" / "blickets" / "2.png", 2)
+    config = tiny.collection(tmp_path, {"animal": {"pond": tmp_path / "raw"}})
+    tiny.make_all(config)
+    found = search_words(config, Request("pokewugs blicket"), Silent())
+    assert found["hits"] == []
+    assert "1 pictures have 'pokewug' in a path or column: search for that" in found["messages"]
+    assert "1 pictures have 'blickets' in a path or column: search for that" in found["messages"]
+    (known,) = search_words(config, Request("pokewug"), Silent())["words"]
+    assert known["hints"] == []
+
+
+def test_likeness_is_told_as_a_cosine(config: Config) -> None:
+    first, *others = search_words(config, Request("", like="animal_id_1"), Silent())["hits"]
+    (why,) = first["why"]
+    assert (first["picID"], why["by"], why["score"]) == ("animal_id_1", "like", 1.0)
+    cosines = [hit["why"][0]["score"] for hit in others]
+    assert cosines == sorted(cosines, reverse=True)
+    assert all(0 < hit["score"] < 1 for hit in others)
+
+
+def test_a_run_says_what_it_did_where_only_columns_and_studies_changed(tmp_path: Path) -> None:
+    rows = "file_name,species\n0.png,crane\n1.png,heron\n"
+    config = _with_columns(tmp_path, rows)
+    study = config.model_dump() | {"analyse": {"steps": ["words"]}}
+    config = Config.model_validate(study).in_folder(tmp_path)
+
+    def run() -> runner.RunReport:
+        return runner.run(config, Silent(), runner.RunOptions())
+
+    first = run()
+    assert (first.changed, first.studied) == (True, ["index", "words"])
+    second = run()
+    assert (second.changed, second.studied) == (False, [])
+    (tmp_path / "birds.csv").write_text(rows.replace("heron", "gull"))
+    third = run()
+    assert (third.changed, third.studied) == (True, ["words"])
+    assert third.stages["metadata"]["changed"]
+
+
 def test_an_index_that_is_damaged_is_not_asked_for_ever(config: Config) -> None:
     for path in config.layout.root.rglob("*.tokens.parquet"):
         path.unlink()
@@ -177,6 +228,33 @@ def test_names_of_clusters_from_a_column_that_is_published_no_more_are_left_out(
     again = _studies(config, "species")[name]
     assert b"crane" in again
     assert b"adalovelace" not in again
+
+
+def test_names_of_clusters_come_back_once_a_run_found_them_without_what_was_taken_down(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{k}.png,{'crane' if k < 5 else 'heron'}" for k in range(10)]
+    for k in range(3, 10):
+        tiny.write_picture(tmp_path / "raw" / f"{k}.png", k)
+    table = "\n".join(["file_name,species", *rows])
+    config = _with_columns(tmp_path, table, publish={"columns": ["species"]})
+    hits = search_words(config, Request("crane"), Silent())["hits"]
+    cranes = {hit["picID"] for hit in hits if hit["why"]}
+    ids = [f"animal_id_{k}" for k in range(1, 11)]
+    numbers = [int(hit not in cranes) for hit in ids]
+    columns = {"picID": ids, "cluster": numbers, "strength": [1.0] * 10, "distance": [0.5] * 10}
+    folder = config.layout.clustering("default")
+    artifacts.write_parquet(folder / "members.parquet", pa.table(columns, CLUSTER_MEMBERS))
+    name_all(config, "clusters", "", 0, Silent())
+    take_down(config, [min(cranes)], "asked for", "me")
+    assert "clusters/default/names.json" not in _studies(config, "species")
+    with tiny.job(config) as job:
+        assert STEPS["words"](job)["names"]["changed"]
+        assert not STEPS["words"](job)["names"]["changed"]
+    found = _studies(config, "species")
+    members = hashlib.sha256(found["clusters/default/members.parquet"]).hexdigest()
+    told = cluster_titles.names(json.loads(found["clusters/default/names.json"]), members)
+    assert told == {0: "crane", 1: "heron"}
 
 
 def _keepers(config: Config) -> set[str]:

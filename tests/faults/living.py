@@ -134,7 +134,7 @@ class Collection:
 
     def _rebuild_tables(self) -> None:
         refused = must(run_forked(["run", *ON], self.folder), 0, 5)
-        assert refused.code == 0 or "naturalist tables --rebuild" in refused.err, refused.err
+        assert refused.code == 0 or "--rebuild" in refused.err, refused.err
         self.do("tables", "--rebuild", *ON)
 
     def rename_source(self) -> None:

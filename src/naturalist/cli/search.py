@@ -140,12 +140,21 @@ def _print(result: "SearchReport", sheet: Path | None) -> None:
         return
     output.print_text("")
     rows = [
-        [hit["rank"], f"{hit['score']:.3f}", hit["picID"], searching.reason_text(hit), hit["path"]]
+        [hit["rank"], _score(hit["score"]), hit["picID"], searching.reason_text(hit), hit["path"]]
         for hit in result["hits"]
     ]
     output.print_table(("rank", "score", "picID", "why", "path"), rows)
+    if result["like"]:
+        output.print_text(
+            "\nalike: cosine of the features with the picture, 1 for the same one; score: what "
+            "pictures are sorted by, from 0 to 1, and no probability"
+        )
     if sheet is not None:
         output.print_text(f"\ncontact sheet: {sheet}")
+
+
+def _score(score: float) -> str:
+    return f"{score:.3f}" if score >= 0.001 else f"{score:.0e}"
 
 
 @concept_app.command(epilog=EXIT_CODES)

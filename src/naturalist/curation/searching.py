@@ -35,7 +35,7 @@ from naturalist.studies.words.index import (
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import parse
 from naturalist.studies.words.opening import Words, open_indexes
-from naturalist.studies.words.search import Matches, prepared, search
+from naturalist.studies.words.search import Matches, Searched, contradictions, prepared, search
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,10 @@ class Request:
 
 
 class Evidence(TypedDict):
-    """What speaks for a picture: a class of the network, a concept, a word of a path or column."""
+    """What speaks for a picture: a class of the network, a concept, a word of a path or column.
+
+    By `like` the score is the cosine with the picture that others should be like.
+    """
 
     word: str
     by: str
@@ -81,6 +84,7 @@ class SearchedWord(TypedDict):
     concept: bool
     known_as_text: bool
     notes: list[str]
+    hints: list[str]
 
 
 class SearchHit(TypedDict):
@@ -174,15 +178,21 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
         raise ConfigError("nothing to search for: pass words, or --like with a picture")
     tower = backbones.text_tower(spec.name)
     allowed = _allowed(config, words.index, request)
+    text_of = tower.query if tower else None
+    searched = prepared(nouns, terms, concepts, words.index.has_classes, text_of)
+    warnings = _contradictions(request.query, searched)
     result = search(
         words.index,
-        prepared(nouns, terms, concepts, words.index.has_classes, tower.query if tower else None),
+        searched,
         request.k,
         allowed=allowed,
         vectors=words.part,
         like=_like(config, words.vectors, request.like),
     )
-    messages = _messages(result, words.index.has_classes or tower is not None, spec.name)
+    messages = [
+        *warnings,
+        *_messages(result, words.index.has_classes or tower is not None, spec.name),
+    ]
     if not result.rows and _leaves_none(request, words.index, allowed):
         # Nothing was searched, so that nothing can be said of the words.
         messages = [f"no picture matches {' and '.join(_filters(request))}"]
@@ -195,6 +205,26 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
         "messages": messages,
         "hits": _hits(layout, words.index, result),
     }
+
+
+def _contradictions(query: str, searched: Sequence[Searched]) -> list[str]:
+    """What a query asks for although it leaves out what that is a kind of.
+
+    Raises:
+        ConfigError: it asks for a word and leaves the same one out.
+    """
+    found = []
+    for asked, excluded, is_same in contradictions(searched):
+        if is_same:
+            raise ConfigError(
+                f"the query {query!r} asks for {asked.text!r} and leaves out {excluded.text!r}: "
+                "take one of them away"
+            )
+        found.append(
+            f"{asked.text!r} is a kind of {excluded.text!r}, which is left out: the pictures are "
+            "those that look least like it"
+        )
+    return found
 
 
 def _leaves_none(
@@ -247,7 +277,7 @@ def reason_text(hit: SearchHit) -> str:
     """Why a picture was found, in a few words."""
     lines = [
         f"{one['what']} {one['score']:.2f}"
-        if one["by"] in ("class", "concept")
+        if one["by"] in ("class", "concept", "like")
         else f"{one['by']}: {one['what']}"
         for one in hit["why"]
     ]
@@ -347,6 +377,7 @@ def _messages(matches: Matches, has_classes: bool, network: str) -> list[str]:
         messages += word["notes"]
         if not (word["known_to_network"] or word["concept"] or word["known_as_text"]):
             messages.append(_unknown(word, has_classes))
+        messages += word["hints"]
     return messages
 
 

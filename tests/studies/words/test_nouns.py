@@ -18,6 +18,16 @@ def test_plurals_and_underscores_are_understood(nouns: Nouns, word: str, base: s
     assert nouns.base(word) == base
 
 
+@pytest.mark.parametrize("noun", ["owl", "woman", "goose", "fox", "berry", "class", "sea horse"])
+def test_the_forms_of_a_noun_are_all_words_that_mean_it(nouns: Nouns, noun: str) -> None:
+    forms = nouns.forms(noun)
+    assert noun in forms
+    assert {nouns.base(form) for form in forms} == {noun}
+    tried = [noun + ending for ending in ("s", "es", "ies", "men")] + [noun[:-1] + "ies"]
+    irregular = ["women", "geese"]
+    assert {one for one in [*tried, *irregular] if nouns.base(one) == noun} <= set(forms)
+
+
 def test_a_made_up_word_is_no_noun(nouns: Nouns) -> None:
     assert nouns.base("xyzzyq") is None
 

@@ -6,13 +6,14 @@ classes are mapped into memory.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from naturalist import artifacts, ledger
@@ -42,7 +43,7 @@ class Token:
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """All words of a part, as columns; a million pictures have hundreds of thousands.
+    """All words of a part, as columns; a million pictures with captions have tens of millions.
 
     Attributes:
         fields: what each word is a word of.
@@ -51,21 +52,32 @@ class Tokens:
         values: the rows.
     """
 
-    fields: list[str]
-    texts: list[str]
+    fields: pa.Array
+    texts: pa.Array
     starts: NDArray[np.int64]
     values: NDArray[np.int32]
 
-    def __iter__(self) -> Iterator[Token]:
-        return (self.at(k) for k in range(len(self.texts)))
+    def among(self, texts: Iterable[str]) -> Iterator[Token]:
+        """Those that are among some words."""
+        wanted = pa.array(list(texts), pa.string())
+        return self._where(pc.is_in(self.texts, wanted).to_numpy(zero_copy_only=False))
 
-    def at(self, k: int) -> Token:
-        """One word with the rows that have it."""
-        rows = self.values[self.starts[k] : self.starts[k + 1]].astype(np.int64)
-        return Token(self.fields[k], self.texts[k], rows)
+    def frequent(self, least: int) -> Iterator[Token]:
+        """Those that so many rows have at least."""
+        return self._where(np.diff(self.starts) >= least)
+
+    def _where(self, mask: NDArray[np.bool_]) -> Iterator[Token]:
+        for k in np.flatnonzero(mask).tolist():
+            rows = self.values[self.starts[k] : self.starts[k + 1]].astype(np.int64)
+            yield Token(self.fields[k].as_py(), self.texts[k].as_py(), rows)
 
 
-NO_TOKENS = Tokens([], [], np.zeros(1, np.int64), np.empty(0, np.int32))
+NO_TOKENS = Tokens(
+    pa.array([], pa.string()),
+    pa.array([], pa.string()),
+    np.zeros(1, np.int64),
+    np.empty(0, np.int32),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +105,8 @@ class WordPart:
             table = pa.concat_tables([table, of_columns]).combine_chunks()
         lists = table["rows"].combine_chunks()
         return Tokens(
-            table["field"].to_pylist(),
-            table["token"].to_pylist(),
+            table["field"].combine_chunks(),
+            table["token"].combine_chunks(),
             lists.offsets.to_numpy().astype(np.int64),
             lists.values.to_numpy(),
         )

@@ -82,12 +82,10 @@ def _add(
     size = len(sums.pictures)
     sums.pictures += np.bincount(own, minlength=size)
     by_field = {"category": sums.categories, "column": sums.columns}
-    for token in part.tokens:
-        if token.field == "source":
-            continue
-        counts = by_field.get(token.field, sums.tokens)
-        # A word of one or two pictures names no group; most words of file names are like that.
-        if len(token.rows) > _FEW:
+    # A word of one or two pictures names no group; most words of file names are like that.
+    for token in part.tokens.frequent(_FEW + 1):
+        if token.field != "source":
+            counts = by_field.get(token.field, sums.tokens)
             counts[token.text] += np.bincount(own[token.rows], minlength=size)
     for name, saved in concepts.items():
         matches = saved.concept.scores(vectors(number)) >= saved.threshold

@@ -8,6 +8,7 @@ there counts as its opposite. A word that only paths know leaves the other pictu
 that it sorts and does not exclude.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from naturalist.backbones.text import TextQuery
 from naturalist.studies.words.index import Token, WordIndex, WordPart
 from naturalist.studies.words.methods.concepts import Concept
 from naturalist.studies.words.methods.meanings import Meaning, listed, meaning_of
-from naturalist.studies.words.methods.nouns import Nouns
+from naturalist.studies.words.methods.nouns import Nouns, other_forms
 from naturalist.studies.words.methods.queries import Term
 
 Floats = NDArray[np.float32]
@@ -43,13 +44,17 @@ _SHARPNESS = 12.0
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """A term of a query and what can be evidence for it."""
+    """A term of a query and what can be evidence for it.
+
+    `namesake` is a concept whose name is the term's singular or plural; empty if there is none.
+    """
 
     term: Term
     meaning: Meaning
     concept: Concept | None
     matches: "TokenMatcher"
     text: TextQuery | None = None
+    namesake: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,42 +80,30 @@ class TokenMatcher:
 
     nouns: Nouns
     meaning: Meaning
-    _known: dict[str, float] = field(default_factory=dict)
     _by_part: dict[Path, list[tuple[Token, float]]] = field(default_factory=dict)
-    _kinds: set[str] | None = None
 
     def matching(self, part: WordPart) -> list[tuple[Token, float]]:
         """Tokens of a part that say that a picture shows the word, and how sure they make it."""
         if part.path not in self._by_part:
-            tokens = part.tokens
-            self._by_part[part.path] = [
-                (tokens.at(k), sure)
-                for k, (name, text) in enumerate(zip(tokens.fields, tokens.texts, strict=True))
-                if (sure := self._strength(name, text))
-            ]
+            found = ((one, self._strength(one)) for one in part.tokens.among(self._likeness))
+            self._by_part[part.path] = [(token, sure) for token, sure in found if sure]
         return self._by_part[part.path]
 
-    def _strength(self, name: str, text: str) -> float:
-        likeness = self._known.get(text)
-        if likeness is None:
-            likeness = self._known[text] = self._likeness(text)
-        if not likeness:
-            return 0.0
+    def _strength(self, token: Token) -> float:
+        likeness = self._likeness[token.text]
         # Names of sources say what they are, not kinds of it: "Sports-Type-Classifier".
-        says_kinds = name in ("path", "column")
-        return likeness * _STRENGTH[name] if likeness == 1 or says_kinds else 0.0
+        says_kinds = token.field in ("path", "column")
+        return likeness * _STRENGTH[token.field] if likeness == 1 or says_kinds else 0.0
 
-    def _likeness(self, text: str) -> float:
-        if text == self.meaning.word.casefold():
-            return 1.0
-        base = self.nouns.base(text)
-        if base is None or self.meaning.base is None:
-            return 0.0
-        if base == self.meaning.base:
-            return 1.0
-        if self._kinds is None:
-            self._kinds = self.nouns.words_below(self.meaning.synsets)
-        return _KIND if base in self._kinds else 0.0
+    @functools.cached_property
+    def _likeness(self) -> dict[str, float]:
+        """Everything that tokens can be called that are the word or a kind of it."""
+        found: dict[str, float] = {}
+        if self.meaning.base is not None:
+            kinds = self.nouns.words_below(self.meaning.synsets)
+            found = {form: _KIND for kind in kinds for form in self.nouns.forms(kind)}
+            found |= dict.fromkeys(self.nouns.forms(self.meaning.base), 1.0)
+        return found | {self.meaning.word.casefold(): 1.0}
 
 
 def prepared(
@@ -136,8 +129,33 @@ def prepared(
             meaning = Meaning(meaning.word, meaning.base, meaning.synsets)
         concept = concepts.get(term.text.casefold())
         text = text_of(term.text) if text_of is not None else None
-        result.append(Searched(term, meaning, concept, TokenMatcher(nouns, meaning), text))
+        forms = other_forms(term.text.casefold()) if concept is None else []
+        namesake = next((form for form in forms if form in concepts), "")
+        matcher = TokenMatcher(nouns, meaning)
+        result.append(Searched(term, meaning, concept, matcher, text, namesake))
     return result
+
+
+def contradictions(searched: Sequence[Searched]) -> Iterator[tuple[Term, Term, bool]]:
+    """Terms that a query asks for and leaves out, and whether both are one word.
+
+    Where they are not one, what is asked for is a kind of what is left out.
+    """
+    for one in (one for one in searched if not one.term.excluded):
+        for other in (other for other in searched if other.term.excluded):
+            same = one.meaning.base is not None and one.meaning.base == other.meaning.base
+            same |= one.term.text.casefold() == other.term.text.casefold()
+            if same or _is_kind(one, other.meaning):
+                yield one.term, other.term, same
+
+
+def _is_kind(one: Searched, other: Meaning) -> bool:
+    if not (one.meaning.synsets and other.synsets) or one.concept is not None:
+        return False
+    inside = one.matches.nouns.below(other.synsets)[list(one.meaning.synsets)]
+    # A "dalmatian" can be a person too, but the network knows the dog only.
+    known_as = one.meaning.has_classes and np.isin(one.meaning.classes, other.classes).all()
+    return bool(inside.all() or (known_as and inside.any()))
 
 
 def search(
@@ -178,7 +196,13 @@ def search(
         best = _Best(k)
     rows, values = best.in_order()
     why = [_why(index, searched, row, vectors) for row in rows[:EXPLAINED]]
-    described = [_described(one, counts) for one, counts in zip(searched, tally, strict=True)]
+    if like is not None and vectors is not None:
+        alike = (_alike(index, row, vectors, like) for row in rows)
+        why = [[first, *own] for first, own in zip(alike, why, strict=False)]
+    described = [
+        _described(one, counts) | {"hints": _hints(one, index, speaks)}
+        for one, counts, speaks in zip(searched, tally, used, strict=True)
+    ]
     return Matches(rows, values, [*why, *([] for _ in rows[EXPLAINED:])], described)
 
 
@@ -258,6 +282,13 @@ def _why(
     return reasons
 
 
+def _alike(index: WordIndex, row: int, vectors: Vectors, like: Floats) -> dict[str, Any]:
+    """The cosine of a picture with the one that it should be like."""
+    number = int(np.searchsorted(index.starts, row, side="right")) - 1
+    vector = np.asarray(vectors(number)[row - int(index.starts[number])], np.float32)
+    return {"word": "", "by": "like", "what": "alike", "score": round(float(vector @ like), 3)}
+
+
 def _reasons(
     one: Searched, part: WordPart, number: int, at: int, vectors: Vectors | None
 ) -> Iterator[dict[str, Any]]:
@@ -303,6 +334,24 @@ def _described(one: Searched, counts: _Tally) -> dict[str, Any]:
     }
 
 
+def _hints(one: Searched, index: WordIndex, speaks: bool) -> list[str]:
+    """Other words that a person may have meant: the singular or plural, where that is known."""
+    text = one.term.text
+    if one.namesake:
+        return [f"{text!r} is not a concept, but {one.namesake!r} is: search for that"]
+    if speaks:
+        return []
+    forms = dict.fromkeys(other_forms(text.casefold()), 0)
+    for part in index.parts:
+        for token in part.tokens.among(forms):
+            forms[token.text] += len(token.rows)
+    return [
+        f"{count:,} pictures have {form!r} in a path or column: search for that"
+        for form, count in forms.items()
+        if count
+    ]
+
+
 class _Best:
     """The best rows so far."""
 
@@ -320,4 +369,4 @@ class _Best:
 
     def in_order(self) -> tuple[list[int], list[float]]:
         order = np.lexsort((self._rows, -self._scores))[: self._k]
-        return self._rows[order].tolist(), [round(float(s), 4) for s in self._scores[order]]
+        return self._rows[order].tolist(), [float(f"{s:.4g}") for s in self._scores[order]]

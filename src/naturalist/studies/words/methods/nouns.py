@@ -37,6 +37,17 @@ _ENDINGS = (
 """How regular plurals of nouns end, as in morphy(7WN)."""
 
 
+def other_forms(word: str) -> list[str]:
+    """What may be the plural of a word, or its singular, by regular endings.
+
+    >>> other_forms("owl"), other_forms("woman")
+    (['owls'], ['women', 'womans'])
+    """
+    taken = [word[: -len(old)] + new for old, new in _ENDINGS if word.endswith(old)]
+    added = [word[: len(word) - len(new)] + old for old, new in _ENDINGS if word.endswith(new)]
+    return [form for form in dict.fromkeys([*taken, *added]) if len(form) > 1 and form != word]
+
+
 @dataclass(frozen=True)
 class Sense:
     """One meaning of a word: a synset and its share of the word's uses."""
@@ -78,6 +89,11 @@ class Nouns:
             return self._plurals[word]
         forms = [word, *(word[: -len(old)] + new for old, new in _ENDINGS if word.endswith(old))]
         return next((form for form in forms if len(form) > 1 and form in self._numbers), None)
+
+    def forms(self, noun: str) -> list[str]:
+        """All words whose `base` is a noun of the table: itself and its plurals."""
+        own = [noun, *self._irregular.get(noun, ()), *other_forms(noun)]
+        return [form for form in own if self.base(form) == noun]
 
     def senses(self, word: str) -> list[Sense]:
         """Meanings of a word of the table, the most frequent first; things before abstractions."""
@@ -184,6 +200,13 @@ class Nouns:
         below[list(synsets)] = False
         total = int(below.sum())
         return float((below & self._answered).sum() / total) if total else 1.0
+
+    @functools.cached_property
+    def _irregular(self) -> dict[str, list[str]]:
+        result: dict[str, list[str]] = {}
+        for plural, noun in self._plurals.items():
+            result.setdefault(noun, []).append(plural)
+        return result
 
     @functools.cached_property
     def _owners(self) -> "Lists":
