@@ -204,6 +204,11 @@ def audit(
 
 def _name(bucket: str) -> str:
     name = bucket.removeprefix("s3://").rstrip("/")
+    if name.startswith(("gs://", "az://")):
+        raise ConfigError(
+            f"{bucket!r}: naturalist bucket is for S3 only: use the tools of Google Cloud (gcloud "
+            "storage) or Azure (az storage); publish, verify, pull and sources take this address"
+        )
     if not name or "/" in name:
         raise ConfigError(
             f"{bucket!r} is not the name of a bucket: pass the name only (use --prefix for a "

@@ -39,7 +39,10 @@ def usable_exchange(url: str) -> str:
         ValueError: it is of another form.
     """
     if url and not re.fullmatch(r"s3://[^/]+(/.+)?", url):
-        raise ValueError(f"{url!r}: expected s3://bucket/prefix, or nothing")
+        raise ValueError(
+            f"{url!r}: expected s3://bucket/prefix, or nothing; the exchange can be in S3 only, "
+            "also where sources or publish.url are in Google's or Azure's storage"
+        )
     return url.rstrip("/")
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from naturalist.errors import AccessDenied, StoreError
 
 _CREDENTIALS = {
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS, or `gcloud auth application-default login`",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`",
     "az": "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN "
-    "or `az login  with AZURE_USE_AZURE_CLI=true`",
+    "or run `az login` with AZURE_USE_AZURE_CLI=true",
 }
 _OTHER_CREDENTIALS = "the credentials of the store"
 _BUSY_ADVICE = "run the same command again later; finished work is kept"
