@@ -310,7 +310,7 @@ def test_a_set_that_cannot_be_had_does_not_stop_the_others(
         "sources", "fetch", "caavo", "animals10", "--to", str(tmp_path / "sets"), "-q"
     )
     assert ended.code == 7
-    assert "caavo: not fetched" in ended.out
+    assert "caavo: not downloaded" in ended.out
     assert "animals10: fetched, version 1" in ended.out
     assert "1 of 2 data sets could not be downloaded" in ended.err
 

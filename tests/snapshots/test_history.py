@@ -166,6 +166,6 @@ def test_where_nothing_is_published_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_nobody_rolls_back_while_another_holds_the_lease(grown: PublishedCollection) -> None:
-    with maintenance.held(grown.store, "prune"), pytest.raises(Conflict, match="prune is under"):
+    with maintenance.held(grown.store, "prune"), pytest.raises(Conflict, match="prune is running"):
         snapshots.roll_back(grown.store, "000001")
     assert latest(grown) == "000003"

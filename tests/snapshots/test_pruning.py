@@ -333,7 +333,7 @@ def test_a_publisher_waits_for_the_lease_of_a_killed_prune_to_end(
     store = with_garbage(tmp_path)
     lease = maintenance.held(store, "prune", prunes=True)
     lease.__enter__()
-    with pytest.raises(Conflict, match="a prune is under way"):
+    with pytest.raises(Conflict, match="a prune is running"):
         send(store, items(tmp_path, "abc"))
     later = SimpleNamespace(time=lambda: time.time() + maintenance.LEASE_S)
     monkeypatch.setattr(maintenance, "time", later)
@@ -354,5 +354,5 @@ def test_a_prune_that_slept_through_its_lease_removes_nothing_more(
 
 def test_of_two_prunes_one_is_told_to_wait(tmp_path: Path) -> None:
     store = with_garbage(tmp_path)
-    with maintenance.held(store, "prune"), pytest.raises(Conflict, match="a prune is under way"):
+    with maintenance.held(store, "prune"), pytest.raises(Conflict, match="a prune is running"):
         snapshots.prune(store, NOW)

@@ -98,7 +98,7 @@ def test_a_challenger_that_has_lost_a_category_is_refused(made, layout) -> None:
     facts = artifacts.read_json(path)
     artifacts.write_json(path, facts | {"categories": ["plant", "animal"]})
     told = challenge(made.rows, made.options, layout, other, margin=MARGIN)
-    assert (told["action"], told["reason"]) == ("refuse", "it does not know human any more")
+    assert (told["action"], told["reason"]) == ("refuse", "it no longer knows human")
 
 
 def test_of_refused_models_the_oldest_go_and_their_history_stays(made, layout) -> None:
