@@ -13,4 +13,4 @@ def test_axes_hold_less_of_the_variance_of_rows_that_came_later() -> None:
     later = rng.normal(size=(400, 20)).astype(np.float32)
     found = reduction.with_share_of(np.concatenate([flat, later]))
     assert found.explained < 0.5 < 0.9 < reduction.explained
-    assert f"hold {found.explained:.1%}" in found.space
+    assert f"explain {found.explained:.1%}" in found.space
