@@ -336,7 +336,7 @@ def test_applying_says_first_what_it_does_and_then_does_it(
     ben.decide("animal_id_6", decision="retire")
     stale = anna.post("apply", {"request": "request-1", "upto": plan["upto"]})
     assert stale.status_code == 409
-    assert "ben decided more" in stale.json()["error"]
+    assert "ben made more decisions" in stale.json()["error"]
     upto = anna.get("pending").json()["upto"]
     done = anna.post("apply", {"request": "request-2", "upto": upto})
     assert done.status_code == 200

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from tests.pipeline.collections_of_pictures import Collection, Sabotage, write_collection
 
+pytestmark = pytest.mark.usefixtures("with_workers")
+
 _SIZE = """
 import duckdb, re
 import naturalist.cli.app, naturalist.pipeline.runner
 from pathlib import Path
-
-pytestmark = pytest.mark.usefixtures("with_workers")
 status = Path("/proc/self/status").read_text()
 print(int(re.search(r"VmPeak:\\s+(\\d+)", status)[1]) * 1024)
 """
@@ -51,7 +51,7 @@ def memory_limit(extra_bytes: int) -> list[str]:
 
 def test_what_had_no_memory_is_done_when_there_is_some(large: Collection) -> None:
     assert large.call("ingest").code == 0
-    ran = large.call("extract", "--json", wrapper=memory_limit(50_000_000))
+    ran = large.call("extract", "--json", wrapper=memory_limit(120_000_000))
     assert ran.code == 10, ran.err
     assert ran.json["error"]["type"] == "MemoryShort"
     assert re.search("no memory left while extracting plant_id_4", ran.err)
