@@ -62,7 +62,7 @@ def test_it_opens_and_follows_its_categories_from_then_on(
     path.write_text(before.replace('"name" = "human"', '"name" = "people"'))
     ended = naturalist("run", *where, "-q")
     assert ended.code == 2
-    assert "category rename human people" in ended.err
+    assert f"category rename -c {place} human people" in ended.err
     path.write_text(before)
     assert naturalist("category", "retire", "human", *where).code == 0
     assert naturalist("run", *where, "-q").code == 0

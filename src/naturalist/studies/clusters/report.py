@@ -251,7 +251,7 @@ def words(result: list[Entry], rows: int, noise: int, measured: dict[str, Any]) 
     lines += _doubts(result)
     where = f"stability and silhouette are measured in {measured['space']}"
     more = rows - measured["rows"]
-    lines.append(f"{where}, before the last {more:,} pictures came" if more > 0 else where)
+    lines.append(f"{where}, before the last {more:,} pictures were added" if more > 0 else where)
     return lines
 
 
