@@ -219,11 +219,11 @@ def test_a_champion_that_knows_it_answers_nothing_until_it_is_replaced(
         ended = naturalist("predict", str(picture), *where, *arguments, "-q")
         assert (ended.code, ended.out) == (2, ""), arguments
         assert "naturalist train" in ended.err
-        assert "category human, retired since" in ended.err
+        assert "category human, which has been retired since" in ended.err
     assert naturalist("models", "export", str(place / "m.onnx"), *where).code == 2
     assert naturalist("run", *where, "-q", "--accept-failures").code == 0
     (warning,) = naturalist("status", *where, "--json").json["warnings"]
-    assert "human, retired since" in warning
+    assert "human, which has been retired since" in warning
 
     second = naturalist("train", *where, "--json", "-q").json
     assert second["champion"] is True

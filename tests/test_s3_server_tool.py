@@ -79,7 +79,7 @@ def test_it_says_what_to_set_keeps_its_buckets_and_listens_to_this_machine_only(
     before = listening()
     with running(folder, port) as variables:
         assert variables["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
-        assert "made pictures" in bucket("create", variables)
+        assert "created pictures" in bucket("create", variables)
         digits = {(port + k) % 10_000 for k in range(len(PARTS))}
         new = [address.split(":") for address in listening() - before]
         ours = [host for host, at in new if int(at, 16) % 10_000 in digits]

@@ -329,7 +329,7 @@ def relabelled(known: Categories, labels: Mapping[str, int]) -> Categories:
             raise ConfigError(
                 f"{holder!r} and {one.name!r} would both have label {one.label}: change both "
                 f"at once, as in `naturalist category relabel {one.name} {one.label} "
-                f"{holder} N"
+                f"{holder} N`"
             )
     return result
 

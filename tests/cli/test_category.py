@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
         (("relabel", "plant", "3", "plant", "4"), "plant is given 2 labels"),
         (("relabel", "plant"), "expected pairs of a category and a label"),
         (("relabel", "plant", "--jsn"), "No such option: --jsn"),
-        (("relabel", "plant", "1"), "category relabel plant 1 animal N"),
+        (("relabel", "plant", "1"), "category relabel -c"),
         (("rename", "plant", "plant"), "both names are 'plant'"),
         (("rename", "flora", "plant"), "no category 'flora': choose from plant, animal"),
         (("rename", "plant", "animal"), "category 'animal' already"),

@@ -225,7 +225,7 @@ def test_damaged_tables_are_refused_at_the_first_read(
     path = collection.tables.files[0].path
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     for read in (collection.numpy, collection.arrow, lambda: next(collection.batches())):
-        with pytest.raises(StoreError, match="does not have the sha256"):
+        with pytest.raises(StoreError, match="its sha256 has changed"):
             read()
 
 

@@ -44,7 +44,7 @@ def test_category_and_note_may_be_missing(tmp_path: Path) -> None:
         ("plant_id_7,relabel,fungus,", "line 3: category 'fungus': choose one of animal, plant"),
         ("plant_id_7,relabel,,", "line 3: relabel needs a category"),
         ("plant_id_7,keep,animal,", "write relabel to change the category"),
-        ("sha256:12,retire,,", "64 digits"),
+        ("sha256:12,retire,,", "64 hexadecimal digits"),
         (",retire,,", "line 3: no picID"),
         ("plant_id_7,retire", "more or fewer values"),
         ("plant_id_7,retire,,,,", "more or fewer values"),

@@ -59,6 +59,8 @@ class RunDocument(TypedDict):
     duration_s: float
     made_by: str
     stages: dict[str, dict[str, Any]]
+    studied: list[str]
+    """Studies that were brought up to date, by name."""
     nodes: dict[str, dict[str, dict[str, float]]]
     error: str | None
     free_bytes: int | None

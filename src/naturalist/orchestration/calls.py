@@ -96,9 +96,14 @@ def _run(command: list[str], line: str) -> int:
         raise Hopeless(f"airflow.python: {command[0]} cannot be started: {error}") from error
     with process:
         try:
-            if process.stdin is not None:
-                _tell(process.stdin, line)
-            return process.wait()
+            if process.stdin is None:
+                return process.wait()
+            _tell(process.stdin, line)
+            code = process.wait()
+            # What it never read is flushed again by closing, which must not hide its exit code.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            return code
         except BaseException:
             process.kill()
             raise

@@ -163,8 +163,8 @@ def _name_overwritten(job: Job, stored: overwritten.Changes) -> None:
     if stored.overwritten:
         job.progress.note(
             f"{stored.overwritten} stored pictures were overwritten in their sources: their "
-            "features are kept, and the new bytes get new ids. They are listed by `naturalist`"
-            'ledger --reason changed_after_ingest ; images.mode = "copy" keeps old bytes'
+            "features are kept, and the new bytes get new ids. They are listed by `naturalist "
+            'ledger --reason changed_after_ingest`; images.mode = "copy" keeps old bytes'
         )
     if stored.mended:
         job.progress.note(f"{stored.mended} overwritten pictures have been restored")

@@ -27,7 +27,7 @@ def refusal(name: str, head: bytes) -> PictureError:
         (b'{"error": "rate limit"}', "JSON"),
         (bytes(4096), "zeros"),
         (b"some words", "text"),
-        (bytes(range(256)), "no format"),
+        (bytes(range(256)), "unknown format"),
     ],
 )
 def test_a_file_named_like_a_picture_that_is_none_is_a_failure(name, head, what):

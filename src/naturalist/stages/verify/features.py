@@ -200,7 +200,7 @@ def _check_pictures(
 def _advice(row: dict[str, Any]) -> str:
     return (
         "if its source was changed, run `naturalist ingest --full-scan`, which gives the new "
-        "bytes a new id; otherwise restore the file: its source is {row['path_text']!r}"
+        f"bytes a new id; otherwise restore the file: its source is {row['path_text']!r}"
     )
 
 

@@ -52,9 +52,8 @@ def check_answers(layout: Layout, model: str, names: Iterable[str]) -> None:
     if retired:
         raise ConfigError(
             f"model {model} was trained with {_listed(retired)}, which has been retired since: "
-            "train another one "
-            "with `naturalist train` (it becomes the champion), or restore the category with "
-            "`naturalist category restore {retired[0]}`"
+            "train another one with `naturalist train` (it becomes the champion), or restore the "
+            f"category with `naturalist category restore {retired[0]}`"
         )
 
 
