@@ -87,6 +87,7 @@ def make_day(folder: Path, photos: list[Path], day: int, files: int) -> dict[str
 
 def _make(wanted: list[Source], folder: Path, photos: list[Path]) -> dict[str, Any]:
     missing = [one for one in wanted if not _path(folder, one).exists()]
+    missing.sort(key=lambda one: -one.files)  # no process waits for the longest at the end
     with multiprocessing.get_context("spawn").Pool() as pool:
         for done in pool.imap_unordered(partial(_make_source, folder, photos), missing):
             print(f"made {done}", flush=True)
