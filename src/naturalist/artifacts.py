@@ -313,8 +313,8 @@ def _read_receipt(path: Path) -> Receipt | None:
         list(receipt.sha256)
     except (TypeError, AttributeError) as error:
         raise WorkspaceError(
-            f"{path} is damaged ({error}): delete it and run again, or run  "
-            "naturalist verify --repair"
+            f"{path} is damaged ({error}): delete it and run again, or run "
+            "`naturalist verify --repair`"
         ) from error
     return receipt
 

@@ -216,7 +216,7 @@ def print_estimate(url: str, result: Mapping[str, Any]) -> None:
     print_text(
         f"nothing was uploaded. Publishing to {url} would upload about\n"
         f"  {result['objects']:,} objects, {result['size_bytes'] / 1e6:,.1f} MB "
-        f"({result['files_there']:,} more files are already there already)\n"
+        f"({result['files_there']:,} more files are already there)\n"
         f"  in {result['write_requests']:,} writing and {result['read_requests']:,} reading "
         "requests"
     )

@@ -76,8 +76,8 @@ def _find(config: Config, pic_ids: Sequence[str]) -> list[tuple[str, str, str, s
     unknown = sorted(set(pic_ids) - {row[2] for row in result})
     if unknown:
         raise ConfigError(
-            f"picture {unknown[0]!r} is not in the ledger: ids look like plant_id_7; naturalist "
-            "ledger  shows them. Nothing was changed"
+            f"picture {unknown[0]!r} is not in the ledger: ids look like plant_id_7; `naturalist "
+            "ledger` shows them. Nothing was changed"
         )
     asked_at = {pic: i for i, pic in enumerate(pic_ids)}
     return sorted(result, key=lambda row: asked_at.get(row[2], len(pic_ids)))

@@ -108,8 +108,8 @@ class Jobs:
             self._began = time.monotonic()
             at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
             self._state = {"kind": kind, "title": title, "by": by, "at": at}
-            heard = (self._process, document)
-            threading.Thread(target=self._listen, args=heard, daemon=True).start()
+            streams = (self._process, document)
+            threading.Thread(target=self._listen, args=streams, daemon=True).start()
         return self.state()
 
     def state(self) -> JobState:
@@ -151,9 +151,9 @@ class Jobs:
         return self._process is not None and "exit_code" not in self._state
 
     def _listen(self, process: "subprocess.Popen[str]", document: IO[str] | None) -> None:
-        said = process.stderr or process.stdout
-        if said is not None:
-            with said as lines:
+        messages = process.stderr or process.stdout
+        if messages is not None:
+            with messages as lines:
                 self._lines.extend(line.rstrip() for line in lines if line.strip())
         code, for_s = process.wait(), time.monotonic() - self._began
         if document is not None:

@@ -76,7 +76,7 @@ def publish_snapshot(job: Job) -> publish.Published | None:
 
 _HELD = (
     "nothing is published: since {since} a rollback keeps `latest` at snapshot {snapshot} ({why}). "
-    "naturalist snapshots release  lifts it"
+    "`naturalist snapshots release` lifts it"
 )
 
 _LEFT_OUT = (

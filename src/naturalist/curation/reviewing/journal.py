@@ -120,6 +120,6 @@ class Journal:
     def _damaged(self) -> WorkspaceError:
         return WorkspaceError(
             f"{self._path} is damaged at entry {len(self._history) + 1}: restore it from a backup "
-            "(naturalist verify  lists what is damaged). Decisions that were applied are in the "
+            "(`naturalist verify` lists what is damaged). Decisions that were applied are in the "
             "ledger and are not affected"
         )

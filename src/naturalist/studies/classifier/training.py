@@ -165,8 +165,8 @@ def hold_out(rows: TrainingRows, options: ClassifierOptions, progress: Progress)
 
 def _tested(result: HeldOut, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
     """The rows that say something of new sources; see `HeldOutRows`."""
-    told = result.held_out if result.held_out.any() else learnt(result, labels)
-    return told if told.any() else np.ones_like(told)
+    tested = result.held_out if result.held_out.any() else learnt(result, labels)
+    return tested if tested.any() else np.ones_like(tested)
 
 
 def _voters(rows: TrainingRows, options: ClassifierOptions) -> Voters:
