@@ -17,12 +17,12 @@ def in_this_process() -> Iterator[None]:
     """What commands would give to worker processes is done here."""
     from naturalist.pipeline import runner
     from naturalist.running.executors import InlineExecutor
-    from naturalist.stages import sending
+    from naturalist.stores.keeping import forget_stores
 
     if USES_WORKERS:
         yield
         return
     # A worker keeps one connection to a store as long as it lives: here, as long as a command.
-    sending._store.cache_clear()
+    forget_stores()
     with mock.patch.object(runner, "ProcessExecutor", side_effect=lambda *_: InlineExecutor()):
         yield

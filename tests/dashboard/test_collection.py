@@ -20,6 +20,7 @@ from naturalist.pipeline.describing import describe
 from naturalist.stages import publish
 from naturalist.stores import S3Options, open_store
 from naturalist.studies.maps.published_pictures import write_pictures
+from s3_server import SECRET_KEY
 from stores.conftest import aws_chain, s3_options, shared_bucket
 
 __all__ = ["aws_chain", "s3_options", "shared_bucket"]
@@ -134,7 +135,7 @@ def test_a_published_folder_is_shown(studied: Config) -> None:
 
 
 def test_a_bucket_is_shown_without_being_pulled_by_hand(
-    tmp_path: Path, shared_bucket: str, s3_options: S3Options
+    tmp_path: Path, shared_bucket: str, s3_options: S3Options, aws_chain: pytest.MonkeyPatch
 ) -> None:
     url = f"s3://{shared_bucket}/{tmp_path.name}"
     addressed = {
@@ -148,7 +149,15 @@ def test_a_bucket_is_shown_without_being_pulled_by_hand(
     client = client_of_place(open_published(url, options=s3_options))
     _check_published(client, "published")
     # A second opening takes everything but the snapshot from the cache.
-    _check_published(client_of_place(open_published(url, options=s3_options)), "published")
+    place = open_published(url, options=s3_options)
+    _check_published(client_of_place(place), "published")
+    # A dashboard that goes on when its credentials are replaced asks with the new ones.
+    for path in place.layout.root.glob("previews/*/*.parquet"):
+        path.unlink()
+    for secret, status in (("withdrawn", 503), (SECRET_KEY, 200)):
+        aws_chain.setenv("AWS_SECRET_ACCESS_KEY", secret)
+        answer = client_of_place(place).get("/api/pictures/plant_id_1/thumbnail")
+        assert answer.status_code == status
 
 
 def test_a_pulled_folder_is_shown(studied: Config, tmp_path: Path) -> None:

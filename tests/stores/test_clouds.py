@@ -11,7 +11,8 @@ from naturalist.config.proposing import look_at, parse_category
 from naturalist.config.s3 import S3Section
 from naturalist.errors import MissingExtra, PictureError, StoreError
 from naturalist.ledger import Outcome
-from naturalist.stores import open_store, remote
+from naturalist.stores import open_store
+from naturalist.stores.keeping import forget_stores
 from naturalist.stores.opening import is_bucket
 from naturalist.stores.remote import RemoteFolder, read_remote
 from own_certificate import tls
@@ -25,7 +26,7 @@ SEEDS = {"animal": range(7), "plant": range(10, 19)}
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    remote._store.cache_clear()
+    forget_stores()
 
 
 @pytest.fixture

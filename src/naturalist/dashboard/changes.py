@@ -34,7 +34,7 @@ class Changes:
     def offered(self) -> bool:
         """Whether there is a store with snapshots to ask."""
         config = self.place.config
-        return self.place.store is not None or bool(config and config.publish_url)
+        return self.place.kind == "published" or bool(config and config.publish_url)
 
     def list(self) -> list[SnapshotInfo]:
         """All snapshots that can be read, oldest first; none if nothing was published yet."""
@@ -72,8 +72,8 @@ class Changes:
             return self._kept[key]
 
     def _store(self) -> Store | None:
-        if self.place.store is not None:
-            return self.place.store
+        if (store := self.place.store) is not None:
+            return store
         config = self.place.config
         if config is None or not config.publish_url:
             return None

@@ -26,6 +26,7 @@ from naturalist.layout import Layout
 from naturalist.ledger import Withheld
 from naturalist.snapshots import File, Snapshot
 from naturalist.stores import S3Options, Store, open_store
+from naturalist.stores.keeping import keep_store
 
 Kind = Literal["workspace", "published", "pulled"]
 
@@ -48,7 +49,7 @@ class Collection:
         titles: the name of each category, by its key.
         config: of a workspace; None for what was published.
         about: what the snapshot says of itself; empty for a workspace.
-        store: where files that are not here yet are fetched from.
+        options: how the store at the address of what was published is reached.
         remote: files that may be fetched, by name.
     """
 
@@ -60,7 +61,7 @@ class Collection:
     titles: Mapping[str, str]
     config: Config | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    store: Store | None = None
+    options: S3Options | None = None
     remote: Mapping[str, File] = field(default_factory=dict)
     _fetching: "defaultdict[Path, threading.Lock]" = field(
         default_factory=lambda: defaultdict(threading.Lock), repr=False
@@ -70,6 +71,13 @@ class Collection:
     def snapshot(self) -> str | None:
         """Id of the snapshot; None for a workspace."""
         return self.about.get("snapshot")
+
+    @property
+    def store(self) -> Store | None:
+        """Where files that are not here yet are fetched from; None for what is all here."""
+        if self.kind != "published":
+            return None
+        return keep_store(self.address, self.options)
 
     @property
     def retired(self) -> frozenset[str]:
@@ -103,13 +111,13 @@ class Collection:
         if path.is_file():
             return path
         file = self.remote.get(path.relative_to(self.layout.root).as_posix())
-        if file is None or self.store is None:
+        if file is None or (store := self.store) is None:
             return None
         # One lock a file: those that several pictures need at once are fetched beside each other.
         with self._fetching[path]:
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self.store.fetch(file.key, path, file.sha256, file.size_bytes)
+                store.fetch(file.key, path, file.sha256, file.size_bytes)
                 self._check(path, file)
         return path
 
@@ -163,7 +171,7 @@ def open_published(
         labels=_labels_of(result.about),
         titles=snapshots.names_of(result.about),
         about=result.about,
-        store=store,
+        options=options,
         remote=later,
     )
 

@@ -6,7 +6,6 @@ first and its index last: an index in the store says that all its pictures are t
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from naturalist.layout import receipt_path
 from naturalist.stages import packing
 from naturalist.stages.packing import Form, PackTask
 from naturalist.stages.publish import Item, keyed
-from naturalist.stores import ObjectInfo, S3Options, Store, Upload, open_store
+from naturalist.stores import ObjectInfo, S3Options, Store, Upload
+from naturalist.stores.keeping import keep_store
 from naturalist.stores.opening import is_bucket
 
 INDEX_PREFIX = "picture_index/"
@@ -78,17 +78,11 @@ def send(task: SendTask) -> Sent:
         if was_sent:
             sizes.append(info.size_bytes)
 
-    store = _store(task.url, task.options)
+    store = keep_store(task.url, task.options)
     for uploads in (picture_uploads(task.pack), [index_upload(task.pack)]):
         store.put_files(uploads, count)
     packing.discard(task.pack)
     return Sent(task.pack.shard.rows, len(sizes), sum(sizes))
-
-
-@lru_cache(maxsize=1)
-def _store(url: str, options: S3Options) -> Store:
-    """One connection for all shards of a process."""
-    return open_store(url, options)
 
 
 def files_of(task: SendTask) -> list[Path]:

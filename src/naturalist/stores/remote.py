@@ -6,7 +6,6 @@ once: when it is examined, when its features are extracted, when a sample is ver
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from naturalist.errors import AccessDenied, NotFound, PictureError, SourceError, StoreError
@@ -14,7 +13,7 @@ from naturalist.layout import cache_folder
 from naturalist.reasons import Reason
 from naturalist.stores.byte_cache import ByteCache
 from naturalist.stores.connection import S3Options
-from naturalist.stores.opening import open_bucket
+from naturalist.stores.keeping import keep_bucket
 from naturalist.stores.protocol import Bucket
 
 CACHE_BYTES = 4 << 30
@@ -49,9 +48,8 @@ class RemoteFile:
     """False for a key with a null character, which ends the name of a file."""
 
 
-@lru_cache(maxsize=16)
 def _store(folder: RemoteFolder) -> Bucket:
-    return open_bucket(folder.url, folder.options, any_key=True)
+    return keep_bucket(folder.url, folder.options)
 
 
 def list_remote(folder: RemoteFolder) -> Iterator[RemoteFile]:
