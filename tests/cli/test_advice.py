@@ -22,6 +22,7 @@ def _forget():
         ("`naturalist concept make owl`", "`naturalist concept make -c my\\ garden owl`"),
         ("first\nnaturalist run again", "first\nnaturalist run -c my\\ garden again"),
         ("naturalist run -c other", "naturalist run -c other"),
+        ("naturalist dashboard --from here", "naturalist dashboard --from here"),
         ("naturalist help exit-codes", "naturalist help exit-codes"),
         ("naturalist bucket create x", "naturalist bucket create x"),
         ("naturalist is here, naturalist snapshots too", None),

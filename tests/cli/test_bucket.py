@@ -31,7 +31,10 @@ def on_bucket(naturalist: Naturalist, s3_options: S3Options) -> Iterator[Command
 def test_create_says_what_was_made_and_what_the_server_does_not_know(on_bucket: Command) -> None:
     made = on_bucket("create", f"s3://{NEW}")
     assert made.code == 0
-    assert f"created {NEW}: the mark, versioning, default encryption, stale uploads" in made.out
+    assert (
+        f"created {NEW}: naturalist's tag, versioning, default encryption, stale uploads"
+        in made.out
+    )
     assert "not supported by the server: public access blocked" in made.out
     assert f'url = "s3://{NEW}/PREFIX"' in made.out
 
@@ -39,7 +42,7 @@ def test_create_says_what_was_made_and_what_the_server_does_not_know(on_bucket: 
 def test_create_with_json_prints_one_document(on_bucket: Command) -> None:
     made = on_bucket("create", NEW, "--json", "--no-versioning", "--no-encryption")
     assert made.json["bucket"] == NEW
-    assert made.json["settings"] == ["the mark", "stale uploads aborted"]
+    assert made.json["settings"] == ["naturalist's tag", "stale uploads aborted"]
 
 
 def test_create_twice_changes_nothing(on_bucket: Command) -> None:

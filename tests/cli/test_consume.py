@@ -40,6 +40,12 @@ def test_pull_says_what_it_fetched(
     assert "removed 0" in done.out
     assert re.search(r"pull: [\d,]+ kB, [\d,]+ kB/s, took ", done.err)
     assert (tmp_path / "here/tables/plant/image_df_1.parquet").exists()
+    looked = f"naturalist dashboard --from {tmp_path / 'here'}"
+    assert looked in done.out
+    # Commands that need a workspace lead to what works on a downloaded collection.
+    refused = naturalist("status", "-c", str(tmp_path / "here"))
+    assert refused.code == 2
+    assert looked in refused.err
 
 
 def test_pull_with_json_prints_one_document(

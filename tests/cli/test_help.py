@@ -162,6 +162,15 @@ def test_the_top_help_shows_whole_summaries_in_80_columns(naturalist: Naturalist
         assert max(map(len, listed)) <= 80
 
 
+@pytest.mark.parametrize("group", sorted({path[0] for path in COMMANDS if len(path) > 1}))
+def test_the_help_of_a_group_shows_whole_summaries_in_80_columns(
+    naturalist: Naturalist, monkeypatch: pytest.MonkeyPatch, group: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, commands = naturalist(group, "--help").out.split("Commands:\n")
+    assert [line for line in commands.splitlines() if line.endswith("...")] == []
+
+
 def test_a_mistyped_command_or_option_gets_a_suggestion(naturalist: Naturalist) -> None:
     assert "Did you mean 'status'" in naturalist("statsu").err
     assert "--config" in naturalist("status", "--confg").err

@@ -168,6 +168,25 @@ def test_no_row_of_a_table_is_lost_on_a_narrow_terminal(
     assert "1,234,567" in shown
 
 
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (100, "category  label  seen  accepted  duplicates  conflicts  refused  features  tables"),
+        (80, "category label seen accepted duplicates conflicts refused features tables"),
+        (60, "duplicates  1,234,567"),
+    ],
+)
+def test_words_of_a_header_and_numbers_stay_whole_on_a_narrow_terminal(
+    columns: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    counts = [100, 99, 1_234_567, 0, 1, 99, 1, 99]
+    output.print_table(output.STATUS_COLUMNS, [["animal", "0", *counts], ["human", "1", *counts]])
+    shown = capsys.readouterr().out.splitlines()
+    assert any(one.startswith(line) for one in shown)
+    assert max(map(len, shown)) <= columns
+
+
 def test_status_tells_the_counts_of_every_category(naturalist: Naturalist, made: Path) -> None:
     held = naturalist("status", "--json", "-c", str(made)).json
     plant = held["categories"]["plant"]

@@ -1,5 +1,7 @@
 """A public bucket, used by somebody who has no credentials at all."""
 
+import json
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 import naturalist
 from naturalist import consume
-from naturalist.errors import StoreError
+from naturalist.errors import BundleMissing, StoreError
 from naturalist.stores import S3Options, open_store, sharing
 from published import PublishedCollection
 
@@ -34,6 +36,21 @@ def test_everyone_can_pull_load_and_verify_a_public_collection(
     assert consume.check_published(public.store, quick=True).passed
     loaded = naturalist.load(public.url, options=public.options, cache=cache)
     assert loaded.numpy().features.tobytes() == naturalist.load(here).numpy().features.tobytes()
+
+
+def test_everyone_can_look_at_it_in_a_notebook(
+    public: PublishedCollection, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    try:
+        shown = naturalist.show(public.url, options=public.options)
+    except BundleMissing as error:
+        pytest.skip(str(error))
+    try:
+        with urllib.request.urlopen(f"{shown.url}api/about") as answer:
+            assert json.load(answer)["address"] == public.url
+    finally:
+        shown.close()
 
 
 def test_without_anonymous_the_error_says_what_to_do(public: PublishedCollection) -> None:

@@ -57,7 +57,7 @@ def test_a_new_bucket_is_versioned_encrypted_and_aborts_stale_uploads(
     assert encryption["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
     assert created.not_supported == ("public access blocked",)  # this server answers 501
     assert set(created.settings) == {
-        "the mark",
+        "naturalist's tag",
         "versioning",
         "default encryption",
         "stale uploads aborted",
@@ -69,7 +69,7 @@ def test_settings_that_are_not_wanted_are_left_out(
 ) -> None:
     wanted = BucketOptions(versioning=False, encryption=False, block_public_access=False)
     created = create_bucket(new, s3_options, wanted)
-    assert created.settings == ("the mark", "stale uploads aborted")
+    assert created.settings == ("naturalist's tag", "stale uploads aborted")
     assert "Status" not in s3_server.client().get_bucket_versioning(Bucket=new)
 
 

@@ -1,13 +1,15 @@
 """When a study does nothing, extends its result, or makes it: decided once for all of them."""
 
 import importlib
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from naturalist import studies
-from naturalist.studies.study import Outgrown, Report, bring_up_to_date
+from naturalist.errors import MissingExtra
+from naturalist.studies.study import Outgrown, Report, bring_up_to_date, check_installed
 
 ROOMS = ("classifier", "clusters", "drift", "duplicates", "labels", "maps", "similar", "words")
 WITHOUT_OPTIONS = ("similar",)
@@ -65,3 +67,10 @@ def test_every_room_has_the_same_inner_names() -> None:
         importlib.import_module(f"naturalist.studies.{room}.study")
         assert (folder / room / "methods" / "__init__.py").exists(), room
         assert (folder / room / "options.py").exists() != (room in WITHOUT_OPTIONS), room
+
+
+def test_a_missing_package_is_named_before_a_study_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_installed()
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    with pytest.raises(MissingExtra, match=r"openTSNE.*naturalist\[analysis\]"):
+        check_installed()

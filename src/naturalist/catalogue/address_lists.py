@@ -161,6 +161,8 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
         with pa_csv.open_csv(path, parse_options=parse, convert_options=types) as opened_csv:
             yield from opened_csv
+    except FileNotFoundError as error:
+        raise ConfigError(f"the list {path} does not exist: check its path") from error
     except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise ConfigError(f"the list {path} cannot be read: {error}") from error
 

@@ -36,12 +36,13 @@ def _value(argument: str, following: str) -> str:
 def completed(text: str) -> str:
     """A text whose commands name the configuration that this command was given, if any.
 
-    Lines that name one already stay as they are.
+    Lines that name one already, or another collection, stay as they are.
     """
     if not _given.get() or "naturalist " not in text:
         return text
     return "\n".join(
-        line if " -c " in line else _NAMED.sub(_with_config, line) for line in text.split("\n")
+        line if " -c " in line or " --from" in line else _NAMED.sub(_with_config, line)
+        for line in text.split("\n")
     )
 
 

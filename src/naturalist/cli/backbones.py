@@ -55,7 +55,7 @@ def list_all(json: JsonOption = False) -> None:
 
 @app.command(epilog=EXIT_CODES)
 def show(name: NameArgument, json: JsonOption = False) -> None:
-    """Show the specification of a backbone: everything that its vectors depend on.
+    """Show the specification of a backbone: all that decides its vectors.
 
     The same specification is stored with the vectors.
 
@@ -144,7 +144,7 @@ def bench(
     ] = 1.0,
     json: JsonOption = False,
 ) -> None:
-    """Measure the speed of a backbone on this machine, by batch size and threads.
+    """Measure the speed of a backbone, by batch size and threads.
 
     Example: naturalist backbones bench efficientnet_lite0
     """

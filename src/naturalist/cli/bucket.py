@@ -94,7 +94,7 @@ def delete(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Delete a bucket and everything in it: objects, old versions, incomplete uploads.
+    """Delete a bucket and everything in it, old versions too.
 
     Without --confirm, a bucket that is not empty or was not created by naturalist is left alone:
     the command lists its contents and ends with exit code 7. Deletion cannot be undone.
@@ -150,10 +150,11 @@ def policy(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Set who may read a bucket: use one of --everyone, --account, --links, --revoke.
+    """Set who may read a bucket.
 
-    Each replaces the access granted before; policy statements that naturalist did not write are
-    kept. Links need no policy, cannot be revoked, and expire with the session that created them.
+    Pass one of --everyone, --account, --links and --revoke. Each replaces the access granted
+    before; policy statements that naturalist did not write are kept. Links need no policy, cannot
+    be revoked, and expire with the session that created them.
 
     Example: naturalist bucket policy my-pictures --everyone --prefix garden
     """
@@ -170,7 +171,7 @@ def policy(
         output.print_json({"bucket": name, "prefix": prefix, "readers": granted})
     else:
         output.print_text(
-            f"{name}/{prefix}: readers are now {granted}; naturalist bucket audit {name}"
+            f"{name}/{prefix}: readers are now {granted}; check: naturalist bucket audit {name}"
         )
 
 
@@ -183,7 +184,7 @@ def audit(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Show which parts of a bucket are public, how it is secured and what it costs.
+    """Show what is public in a bucket, how it is secured, what it costs.
 
     Public access is also tested from outside, without credentials. Access lists of single objects
     are not checked. Costs are estimates from a price table that you can edit.

@@ -79,7 +79,7 @@ def relabel(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Change the labels of categories, in the workspace and in naturalist.toml.
+    """Change labels, in the workspace and in naturalist.toml.
 
     The next run rewrites their tables. Train classifiers again afterwards.
 
@@ -97,7 +97,7 @@ def relabel(
 def retire(
     name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
-    """Exclude a category from tables, studies, pages and published data from now on.
+    """Exclude a category from everything made from now on.
 
     Nothing is deleted, and `restore` brings the category back. You may keep it in naturalist.toml
     or remove it there. Earlier snapshots still contain it; remove those with `naturalist snapshots

@@ -87,6 +87,10 @@ def pull(
         f"{pulled.size_bytes / 1e6:,.1f} MB; fetched {pulled.fetched_files:,} "
         f"({pulled.fetched_bytes / 1e6:,.1f} MB), removed {pulled.removed_files:,}"
     )
+    output.print_text(
+        f"next: naturalist dashboard --from {folder}\n"
+        f'or in Python: naturalist.load("{folder}").numpy()'
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def show(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Show the card of a model: data, accuracy, intended use, known failures.
+    """Show the card of a model: data, accuracy, use, known failures.
 
     Example: naturalist models show
     """

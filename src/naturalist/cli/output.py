@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from naturalist.cli.advice import completed
 
@@ -70,19 +70,73 @@ def _with_one_name(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
-    """Print a table, numbers to the right; markup and control characters are shown as text."""
+    """Print a table, numbers to the right; markup and control characters are shown as text.
+
+    Words of a header and numbers are never broken: where they do not fit beside each other, the
+    gaps become narrower, and below that each row becomes a block of lines.
+    """
+    listed = [list(row) for row in rows]
+    console = _console()
+    cells = [[row[at] for row in listed] for at in range(len(columns))]
+    least = list(map(_least_width, columns, cells))
+    gaps, room = len(columns) - 1, console.width - sum(least)
+    if room < gaps:
+        _print_blocks(columns, listed, title)
+        return
     # Imported here because most of the command line starts without it.
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    listed = [list(row) for row in rows]
-    for at, column in enumerate(columns):
-        numeric = all(isinstance(row[at], int | float) for row in listed)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    gap = 2 if room >= 2 * gaps else 1
+    table = Table(
+        title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, gap, 0, 0)
+    )
+    widths = _filled(least, list(map(_full_width, columns, cells)), room - gap * gaps)
+    for column, values, width in zip(columns, cells, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if all(map(_is_number, values)) else "left"
+        table.add_column(column, justify=justify, overflow="fold", width=width)
     for row in listed:
         table.add_row(*(Text(_cell(value)) for value in row))
-    _console().print(table)
+    console.print(table)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _least_width(column: str, values: Sequence[Any]) -> int:
+    """The fewest characters that a column needs, with text of more than 8 folded."""
+    cells = [len(_cell(one)) if _is_number(one) else min(len(_cell(one)), 8) for one in values]
+    return max([len(word) for word in column.split()] + cells, default=1)
+
+
+def _full_width(column: str, values: Sequence[Any]) -> int:
+    from rich.cells import cell_len
+
+    return max([len(column)] + [cell_len(_cell(one)) for one in values], default=1)
+
+
+def _filled(least: Sequence[int], full: Sequence[int], spare: int) -> list[int]:
+    """Widths of columns between least and full: whoever lacks least is given first."""
+    widths = list(least)
+    for at in sorted(range(len(widths)), key=lambda at: full[at] - least[at]):
+        added = min(max(full[at] - least[at], 0), spare)
+        widths[at] += added
+        spare -= added
+    return widths
+
+
+def _print_blocks(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str) -> None:
+    """Print each row as lines of a column's name and its value."""
+    width = max(map(len, columns))
+    blocks = [
+        "\n".join(
+            f"{column:{width}}  {_cell(value)}".rstrip()
+            for column, value in zip(columns, row, strict=True)
+        )
+        for row in rows
+    ]
+    print("\n\n".join([title, *blocks] if title else blocks))
 
 
 def print_text(text: str) -> None:

@@ -270,7 +270,7 @@ def apply(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Score all pictures by a concept and save scores and matches as Parquet.
+    """Score all pictures by a concept, into Parquet files.
 
     With --decisions, also writes a file that assigns the matches to a category, for you to review.
 

@@ -109,7 +109,7 @@ def show_diff(
     anonymous: AnonymousOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show which files or pictures were added, removed and changed between snapshots A and B.
+    """Show which files or pictures differ between snapshots A and B.
 
     With --pictures, pictures are grouped by what happened, why, and their cluster or source. The
     page is one file that loads nothing. Pictures that were taken down are named, not shown.
@@ -197,7 +197,7 @@ def rollback(
     region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Point `latest` to a snapshot, for all readers, and hold it there.
+    """Point `latest` to a snapshot and hold it there.
 
     Runs publish nothing until `naturalist snapshots release`. Refused for a snapshot that contains
     pictures taken down since, or a retired category.

@@ -35,7 +35,7 @@ def list_sets(
     folder: FolderOption = _FOLDER,
     json: JsonOption = False,
 ) -> None:
-    """List the data sets of the catalogue: 37 of plants, animals and humans.
+    """List the 37 data sets of plants, animals and humans.
 
     Example: naturalist sources list --category plant
     """
@@ -174,7 +174,7 @@ def fetch(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Download data sets, each as one archive that serves as a source.
+    """Download data sets, each as one archive to use as a source.
 
     Run it again to resume; existing files are not downloaded again. If one data set is not
     available, the others are still downloaded. Credentials are read where the clients of Kaggle and
@@ -391,7 +391,7 @@ def addresses(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Download the pictures of a list of URLs into a folder, which is then a source.
+    """Download the pictures of a list of URLs into a source folder.
 
     Keeps the other columns as metadata (rows-*.parquet) and writes a row with a reason for each URL
     without a picture (failures-*.parquet). Run it again to resume. See docs/sources.md.

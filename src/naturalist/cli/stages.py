@@ -99,6 +99,8 @@ def _stage(
         output.print_text(_NOTHING_NEW)
     output.print_text("")
     output.print_status(status.collection_status(settings))
+    if name == "publish":
+        output.print_text(f"\npublished; to use it: naturalist pull {settings.publish_url} DIR")
     if within_budget:
         budget.check(settings)
 

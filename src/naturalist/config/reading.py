@@ -46,6 +46,15 @@ def _text_of(path: Path) -> str:
                 f"{path} is an address, and this needs the folder of a workspace: to look at a "
                 "published collection, use `naturalist pull`, or `naturalist dashboard --from`"
             ) from error
+        # Imported here because every command reads a configuration, and few fail.
+        from naturalist.consume.folder import is_pulled
+
+        if is_pulled(str(path.parent)):
+            raise ConfigError(
+                f"{path.parent} is a downloaded collection, and this needs the folder of a "
+                f"workspace: look at it with `naturalist dashboard --from {path.parent}`, or in "
+                f'Python with naturalist.open("{path.parent}")'
+            ) from error
         raise ConfigError(
             f"{path} does not exist: create it with `naturalist init DIR PICTURES...`, or name "
             "yours with -c FILE"

@@ -29,6 +29,7 @@ from naturalist.dashboard.security import ListenOptions
 from naturalist.dashboard.selection import Selection
 from naturalist.dashboard.serving import check_installed
 from naturalist.errors import MissingExtra, NaturalistError
+from naturalist.stores import S3Options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,13 @@ class Shown:
 
 
 def show(
-    place: "str | PathLike[str]" = ".", *, page: str = "map", height: int = 720, proxy: str = ""
+    place: "str | PathLike[str]" = ".",
+    *,
+    page: str = "map",
+    height: int = 720,
+    proxy: str = "",
+    snapshot: str | None = None,
+    options: S3Options | None = None,
 ) -> Shown:
     """Show the pages of a collection in a notebook; read-only.
 
@@ -115,6 +122,8 @@ def show(
         height: of the frame, in CSS pixels.
         proxy: for a notebook server on another machine with jupyter-server-proxy: its address up to
             "proxy/", such as "/user/ada/proxy/".
+        snapshot: id of a snapshot such as "000012"; None for the newest. Published ones only.
+        options: how to reach an S3 server; ``S3Options(anonymous=True)`` for a public bucket.
 
     Raises:
         MissingExtra: the extra `dashboard` is not installed.
@@ -126,7 +135,7 @@ def show(
         raise ValueError(f"page is {page!r}; there are {', '.join(_PAGES)}")
     check_installed()
     bundle = load_bundle()
-    context = open_context(_open(place))
+    context = open_context(_open(place, snapshot, options))
     selection = Selection()
     listen = ListenOptions(_HOST, base_path=f"/{secrets.token_hex(24)}", is_secret_path=True)
     server = _Server(context, bundle, listen, selection)
@@ -136,12 +145,14 @@ def show(
     return shown
 
 
-def _open(place: "str | PathLike[str]") -> Collection:
+def _open(
+    place: "str | PathLike[str]", snapshot: str | None, options: S3Options | None
+) -> Collection:
     text = str(place)
     path = Path(text).expanduser()
     if "://" not in text and (path.is_file() or (path / CONFIG_NAME).is_file()):
         return open_workspace(load_config(path))
-    return open_published(text)
+    return open_published(text, snapshot, options)
 
 
 class _Server:

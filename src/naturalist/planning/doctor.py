@@ -45,6 +45,11 @@ EXTRAS = {
     "mcp": "assistants that search and propose decisions",
     "umap": "maps by UMAP",
     "pacmap": "maps by PaCMAP",
+    "hub": "data sets from Hugging Face",
+    "text": "searching with networks of your own, such as CLIP",
+    "keras": "networks from Keras weights",
+    "squeezenet": "the network SqueezeNet",
+    "timm": "networks of timm",
 }
 
 

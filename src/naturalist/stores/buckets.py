@@ -169,9 +169,9 @@ def _refuse_unconfirmed(bucket: str, contents: Contents) -> None:
 def _settings(
     connection: Connection, bucket: str, options: BucketOptions
 ) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Each wanted setting with the request that makes it; the mark first."""
+    """Each wanted setting with the request that makes it; the tag of naturalist first."""
     client = connection.client
-    yield "the mark", lambda: _mark(connection, bucket)
+    yield "naturalist's tag", lambda: _mark(connection, bucket)
     if options.block_public_access:
         yield (
             "public access blocked",

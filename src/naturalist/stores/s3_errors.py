@@ -70,13 +70,19 @@ _BY_CODE = {
 
 _UNREACHABLE = (
     "the server does not answer",
-    "check the endpoint (`endpoint_url`) and the network, and try again: finished work is kept",
+    (
+        "check the endpoint (a server other than AWS needs `endpoint_url` or AWS_ENDPOINT_URL) "
+        "and the network, and try again: finished work is kept"
+    ),
 )
 
 _BY_KIND = {
     "NoCredentialsError": (
         "no credentials were found",
-        f"{_KEY_ADVICE}; a public bucket needs none: pass --anonymous",
+        (
+            f"{_KEY_ADVICE}; a public bucket needs none: pass --anonymous, in Python "
+            "S3Options(anonymous=True)"
+        ),
     ),
     "PartialCredentialsError": ("the credentials are incomplete", _KEY_ADVICE),
     "CredentialRetrievalError": ("the credentials could not be read", _KEY_ADVICE),

@@ -6,12 +6,33 @@ between these is made here, for all of them.
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+from naturalist.errors import MissingExtra
 from naturalist.features.blocks import BlockMapper
 
 Report = dict[str, Any]
 Kept = TypeVar("Kept")
+_ANALYSIS = {
+    "scipy": "SciPy",
+    "sklearn": "scikit-learn",
+    "numba": "numba",
+    "openTSNE": "openTSNE",
+    "matplotlib": "matplotlib",
+}
+"""Modules of the extra `analysis`, and the names of their packages."""
+
+
+def check_installed() -> None:
+    """Find out whether the extra `analysis` is installed, before a study begins long work.
+
+    Raises:
+        MissingExtra: one of its packages is not installed.
+    """
+    for module, package in _ANALYSIS.items():
+        if find_spec(module) is None:
+            raise MissingExtra(package, "analysis")
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from naturalist.seals import Damage
 from naturalist.stages.verify.verdicts import Verdict
 
 _COMMANDS = {
-    "duplicates": "naturalist duplicates",
+    "duplicates": "`naturalist duplicates`",
     "samples": "the command that needs the sample",
-    "maps": "naturalist map",
-    "clusters": "naturalist cluster",
-    "index": "naturalist index",
-    "words": "naturalist search",
-    "models": "naturalist train",
-    "reports": "naturalist label-issues, or naturalist drift",
+    "maps": "`naturalist map`",
+    "clusters": "`naturalist cluster`",
+    "index": "`naturalist index`",
+    "words": "`naturalist search`",
+    "models": "`naturalist train`",
+    "reports": "`naturalist label-issues` or `naturalist drift`",
 }
 _BY_HAND = ("concepts", "champion.json")
 """What people decided: no command makes it again."""
@@ -47,4 +47,4 @@ def _advice(name: PurePosixPath) -> str:
     if is_made_by_people(name):
         return "restore it from a backup; it holds decisions of people"
     command = _COMMANDS.get(name.parts[0], "the command that created it")
-    return f"naturalist verify --repair  takes it away, and  {command}  makes it again"
+    return f"run `naturalist verify --repair` to delete it, then {command} to make it again"

@@ -13,7 +13,7 @@ from naturalist.studies.classifier.evaluating import is_evaluated
 from naturalist.studies.classifier.options import ClassifierOptions
 from naturalist.studies.classifier.training import model_id, train
 from naturalist.studies.classifier.training_rows import TrainingRows
-from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
+from naturalist.studies.study import Outgrown, Report, Result, WholeStudy, check_installed
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,7 @@ class ModelStudy(WholeStudy):
     def make(self, outgrown: Outgrown[None] | None) -> Report:
         """Train it."""
         del outgrown
+        check_installed()
         train(self.rows, self.options, self.folder, self.progress)
         return self._facts()
 
@@ -69,6 +70,7 @@ class EvaluationStudy(ModelStudy):
     def make(self, outgrown: Outgrown[None] | None) -> Report:
         """Train and evaluate it, each only where it is not done."""
         del outgrown
+        check_installed()
         refining.make(self.rows, self.options, self.folder, self.progress)
         return self._facts()
 
@@ -101,6 +103,7 @@ class ChampionStudy(WholeStudy):
     def make(self, outgrown: Outgrown[None] | None) -> Report:
         """Make the challenger, and the champion of it if it deserves that."""
         del outgrown
+        check_installed()
         return refining.refine(
             self.rows, self.options, self.layout, self.progress, margin=self.options.margin
         )

@@ -44,7 +44,7 @@ from naturalist.studies.clusters.options import ClusterOptions
 from naturalist.studies.clusters.report import Members
 from naturalist.studies.clusters.sheets import write_sheets
 from naturalist.studies.feature_sample import draw, draw_far
-from naturalist.studies.study import Outgrown, Report, Result
+from naturalist.studies.study import Outgrown, Report, Result, check_installed
 
 FORMAT = 1
 """Changes when the same rows would give other clusters."""
@@ -138,6 +138,7 @@ class ClusterStudy:
             MissingExtra: a package of the extra `analysis` is not installed.
             StoreError: a table is damaged.
         """
+        check_installed()
         model, about = _make(self.files, self.options, self.progress)
         members, about["counts"] = _assign_all(self.files, model, self.blocks, self.progress)
         if outgrown is not None:

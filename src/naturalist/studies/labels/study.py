@@ -38,7 +38,7 @@ from naturalist.studies.classifier.training_rows import TrainingRows, open_rows
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.labels.methods.suspects import Suspects, find_suspects
 from naturalist.studies.labels.options import Judge, LabelIssueOptions
-from naturalist.studies.study import Outgrown, Report, Result, WholeStudy
+from naturalist.studies.study import Outgrown, Report, Result, WholeStudy, check_installed
 from naturalist.studies.thumbnails import read_thumbnails
 
 FORMAT = 4
@@ -92,6 +92,7 @@ class LabelStudy(WholeStudy):
             MissingExtra: SciPy is not installed.
         """
         del outgrown
+        check_installed()
         rows, options, known = self._rows, self.options, set(self.decided)
         folds, sources, held, judged = judge(rows, self.fits, self.progress)
         probabilities = combine(folds, sources, options.judge)

@@ -24,6 +24,7 @@ from naturalist.studies.maps.methods import integrity, sampling
 from naturalist.studies.maps.methods.sampling import Blocks, Sample, SampleOptions
 from naturalist.studies.maps.options import MapOptions
 from naturalist.studies.maps.thresholds import below_thresholds, verdict, worse_than_random
+from naturalist.studies.study import check_installed
 
 _log = logging.getLogger(__name__)
 KEPT_IN_MEMORY = 2_000_000
@@ -70,6 +71,7 @@ def make_sample(
     if artifacts.is_done(folder.members, expected):
         summary: dict[str, Any] = artifacts.read_json(folder.summary)
         return summary | {"changed": False}
+    check_installed()
     blocks, space = _reduced_blocks(table, len(names), progress)
     with stage(progress, "sample", 1, "samples") as advance:
         sample = sampling.choose(blocks, len(names), options)

@@ -35,7 +35,7 @@ from naturalist.studies.maps.methods.quality import Quality
 from naturalist.studies.maps.options import DrawingOptions, MapOptions
 from naturalist.studies.maps.own_coordinates import OwnCoordinates
 from naturalist.studies.maps.thresholds import below_thresholds, verdict
-from naturalist.studies.study import Outgrown, Report, Result
+from naturalist.studies.study import Outgrown, Report, Result, check_installed
 
 _log = logging.getLogger(__name__)
 _SMALLEST = 5
@@ -138,6 +138,7 @@ class MapStudy:
             ConfigError: own coordinates are of other pictures.
             MissingExtra: a package that the method needs is not installed.
         """
+        check_installed()
         old = None if outgrown is None else outgrown.kept
         hold = outgrown is not None and outgrown.reason is not None
         drawn = _draw(self, old, hold=hold)
