@@ -47,6 +47,7 @@ _PAGES: dict[str, Any] = {
     "Model": report.Model | report.DamagedModel,
     "Models": report.Models,
     "PictureRow": report.PictureRow,
+    "RegionLevel": report.RegionLevel,
     "Run": report.Run,
     "RunTrend": report.RunTrend,
     "Sample": SampleReport,

@@ -79,6 +79,16 @@ export interface ColumnInfo extends ColumnTitle {
   about: string;
 }
 
+/** Named places of a map at a zoom level: the cells of a grid that each of them has. */
+export interface RegionLevel {
+  across: number;
+  /** Where the grid begins and ends on each axis, in units of the map. */
+  low: number[];
+  high: number[];
+  names: string[];
+  cells: number[][];
+}
+
 export interface MapInfo {
   name: string;
   rows: number;
@@ -90,6 +100,8 @@ export interface MapInfo {
   placed: number;
   /** Rows whose pictures were published together beside the map; an older server says none. */
   pictured?: number[];
+  /** The coarsest level first; an older server says none. */
+  regions?: RegionLevel[];
   columns: ColumnTitle[];
 }
 

@@ -23,6 +23,7 @@ from naturalist.schemas import (
     PREDICTIONS,
     map_schema,
 )
+from naturalist.studies.maps import region_names
 
 SCRIPT = "<script>window.hostile=1</script>"
 HOSTILE = "<img src=x onerror='window.hostile=1'>"
@@ -109,6 +110,27 @@ def _map(layout: Layout, rows: Rows, dims: int, rng: np.random.Generator) -> Non
             "integrity": {"shares": 0.01},
         },
     )
+    if dims == 2:
+        _region_names(folder, at)
+
+
+def _region_names(folder: Path, at: np.ndarray[Any, Any]) -> None:
+    """Two places far off; from near by each region has a name of its own."""
+    near = [f"finch {cell}" for cell in range(64)]
+    levels = {4: ["birds" if cell % 4 < 2 else "trees" for cell in range(16)], 8: near}
+    entries = [
+        {"level": level, "cell": [cell % across, cell // across], "names": [{"name": name}]}
+        for level, (across, names) in enumerate(levels.items())
+        for cell, name in enumerate(names)
+    ]
+    report = {
+        "low": at.min(axis=0).tolist(),
+        "high": at.max(axis=0).tolist(),
+        "groups": len(entries),
+        "levels": [{"level": level, "across": across} for level, across in enumerate(levels)],
+        "entries": entries,
+    }
+    region_names.names_of(folder).write(report, "")
 
 
 def _clusters(layout: Layout, rows: Rows, members: np.ndarray[Any, Any]) -> None:

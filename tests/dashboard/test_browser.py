@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -137,10 +138,43 @@ def test_the_map_of_a_phone_is_whole_above_an_open_picture_and_the_pages_are_in_
 
 
 def test_groups_have_their_names_on_the_map(visit: Visit) -> None:
-    page = visit.map("?c=category")
+    page = visit.map("?m=tsne-3d&c=category")
     expect(page.locator("svg.over text").first).to_contain_text("cluster")
-    page.get_by_label("Colour by").select_option("prediction")
+    page = visit.map("?c=prediction")
     expect(page.locator("svg.over text", has_text="plant")).to_have_count(1)
+
+
+def test_regions_have_names_that_are_finer_from_near_by_and_never_touch(visit: Visit) -> None:
+    page = visit.map("?c=category")
+    names = page.locator("svg.over text")
+    expect(names.filter(has_text="birds")).to_have_count(1)
+    expect(names.filter(has_text="trees")).to_have_count(1)
+    for _ in range(3):
+        page.get_by_label("Zoom in").click()
+    expect(names.filter(has_text="finch").first).to_be_visible()
+    boxes = names.evaluate_all("all => all.map(one => one.getBoundingClientRect().toJSON())")
+    apart = [
+        a["right"] <= b["left"]
+        or b["right"] <= a["left"]
+        or a["bottom"] <= b["top"]
+        or b["bottom"] <= a["top"]
+        for a, b in itertools.combinations(boxes, 2)
+    ]
+    assert len(boxes) > 1
+    assert all(apart)
+    page.get_by_role("button", name="All", exact=True).click()
+    page.get_by_label("Colour by").select_option("cluster")
+    expect(names.first).to_contain_text("cluster")
+    page.get_by_label("Names on the map").select_option("none")
+    expect(names).to_have_count(0)
+    expect(page).to_have_url(re.compile("n=none"))
+
+
+def test_a_region_without_shown_pictures_has_no_name(visit: Visit) -> None:
+    page = visit.map("?f=category:0")
+    names = page.locator("svg.over text")
+    expect(names.filter(has_text="birds")).to_have_count(1)
+    expect(names.filter(has_text="trees")).to_have_count(0)
 
 
 def test_what_was_found_is_shown_whatever_the_filters_hid(visit: Visit) -> None:

@@ -222,6 +222,8 @@ def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Pat
     assert len(described["pictured"]) == len(names) > 3
     answer = client.get(f"/api/sprites?ids={','.join(names[:40])}")
     assert (answer.status_code, answer.headers["x-missing"]) == (200, "")
+    far, near = client.get("/api/maps/tsne-2d").json()["regions"]
+    assert (far["names"], far["across"], near["across"]) == (["birds", "trees"], 4, 8)
     assert client.get("/api/models").json()["champion"] == "m1"
 
 

@@ -1,9 +1,11 @@
 // Names on the map: where each group is densest, as many as find room.
 
-import type { View } from "./renderer";
+import type { RegionLevel } from "../types";
 import type { Screen } from "./picking";
+import type { View } from "./renderer";
 
 const STEPS = 65536;
+const NOWHERE = 65535;
 const MOST_GROUPS = 500;
 const FROM_AFAR = 14;
 const LETTER = 8.2;
@@ -57,23 +59,66 @@ export function anchorsOf(positions: Uint16Array, dims: number, codes: ArrayLike
     .sort((a, b) => b.size - a.size);
 }
 
+/** Names for a camera that is so many times nearer than from afar: those of the first list find room first. */
+export type NamesFor = (nearer: number) => Anchor[][];
+
+/** Names of groups: the largest from afar, more of them from near by. */
+export function groupNames(anchors: Anchor[]): NamesFor {
+  return (nearer) => [anchors.slice(0, Math.ceil(FROM_AFAR * Math.max(1, nearer)))];
+}
+
+/** Names of regions: those of the level that fits the camera, then coarser ones where these left room. */
+export function regionNames(positions: Uint16Array, dims: number, levels: RegionLevel[], shown: Uint8Array): NamesFor {
+  const held: Anchor[][] = [];
+  const at = (level: number) => (held[level] ??= anchorsOf(positions, dims, placesOf(positions, dims, levels[level]), levels[level].names, shown));
+  return (nearer) => {
+    // Each level has half as wide regions as the one before.
+    const fits = Math.round(Math.log2(Math.max(1, nearer)));
+    const finest = Math.min(levels.length - 1, fits);
+    return Array.from({ length: finest + 1 }, (_, step) => at(finest - step));
+  };
+}
+
+/** The named place that each row is in, by its number; NOWHERE for those without a name. */
+function placesOf(positions: Uint16Array, dims: number, level: RegionLevel): Uint16Array {
+  const { across, low, high } = level;
+  const places = new Uint16Array(across ** dims).fill(NOWHERE);
+  level.cells.forEach((cells, place) => cells.forEach((cell) => (places[cell] = place)));
+  const found = new Uint16Array(positions.length / dims);
+  for (let row = 0; row < found.length; row++) {
+    let cell = 0;
+    for (let axis = dims - 1; axis >= 0; axis--) {
+      const share = (positions[row * dims + axis] / (STEPS - 1) - low[axis]) / Math.max(high[axis] - low[axis], 1e-12);
+      cell = cell * across + Math.max(0, Math.min(across - 1, Math.floor(share * across)));
+    }
+    found[row] = places[cell];
+  }
+  return found;
+}
+
 const within = (at: number, margin: number, size: number) => Math.max(margin, Math.min(size - margin, at));
 
-/** The names that find room on the screen, those of large groups first; more of them from near by. */
-export function placeNames(anchors: Anchor[], view: View, screen: Screen, nearer: number): Name[] {
-  const m = view.matrix;
+/** The names that find room on the screen, those of the first list and of large groups first. */
+export function placeNames(lists: Anchor[][], view: View, screen: Screen): Name[] {
   const kept: (Name & { half: number })[] = [];
-  for (const { text, at } of anchors.slice(0, Math.ceil(FROM_AFAR * Math.max(1, nearer)))) {
-    const z = at[2] ?? 0;
-    const depth = m[3] * at[0] + m[7] * at[1] + m[11] * z + m[15];
-    if (depth <= 0) continue;
-    const x = (((m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / depth + 1) / 2) * screen.width;
-    const y = ((1 - (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / depth) / 2) * screen.height;
-    const half = (text.length * LETTER) / 2 + 4;
-    if (x < 0 || x > screen.width || y < 0 || y > screen.height) continue;
-    // A group at the edge of the screen has its name inside of it.
-    const [inX, inY] = [within(x, half, screen.width), within(y, HEIGHT, screen.height)];
-    if (kept.every((other) => Math.abs(other.x - inX) > other.half + half || Math.abs(other.y - inY) > HEIGHT)) kept.push({ text, x: inX, y: inY, half });
+  for (const list of lists) {
+    const before = new Set(kept.map((one) => one.text));
+    // A place keeps its name when one comes nearer: it is not said twice.
+    for (const anchor of list) if (!before.has(anchor.text)) place(anchor, view, screen, kept);
   }
   return kept.map(({ text, x, y }) => ({ text, x, y }));
+}
+
+function place({ text, at }: Anchor, view: View, screen: Screen, kept: (Name & { half: number })[]): void {
+  const m = view.matrix;
+  const z = at[2] ?? 0;
+  const depth = m[3] * at[0] + m[7] * at[1] + m[11] * z + m[15];
+  if (depth <= 0) return;
+  const x = (((m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / depth + 1) / 2) * screen.width;
+  const y = ((1 - (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / depth) / 2) * screen.height;
+  const half = (text.length * LETTER) / 2 + 4;
+  if (x < 0 || x > screen.width || y < 0 || y > screen.height) return;
+  // A group at the edge of the screen has its name inside of it.
+  const [inX, inY] = [within(x, half, screen.width), within(y, HEIGHT, screen.height)];
+  if (kept.every((other) => Math.abs(other.x - inX) > other.half + half || Math.abs(other.y - inY) > HEIGHT)) kept.push({ text, x: inX, y: inY, half });
 }

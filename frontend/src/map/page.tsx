@@ -7,13 +7,13 @@ import { count } from "../format";
 import { paletteOf } from "../palette";
 import { remember } from "../route";
 import { useBackground } from "../theme";
-import type { About } from "../types";
+import type { About, RegionLevel } from "../types";
 import { Empty, Select, Thumb, Trouble } from "../ui";
 import { type Filter, type Sifted, Atlas, NOTHING, readFilters, writeFilters } from "./atlas";
 import { Detail, Strip } from "./detail";
 import { Filters, firstCharts } from "./filters";
 import { Integrity } from "./integrity";
-import { anchorsOf, type Name } from "./names";
+import { anchorsOf, groupNames, regionNames, type Name } from "./names";
 import type { Polygon } from "./picking";
 import { Search } from "./search";
 import { SelectedPictures } from "./selection";
@@ -57,6 +57,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const [picture, setPicture] = useState(query.p ?? "");
   const [hover, setHover] = useState<Hover | null>(null);
   const [tool, setTool] = useState<Tool>("pan");
+  const [naming, setNaming] = useState(query.n ?? "");
   const [names, setNames] = useState<Name[]>([]);
   const [outline, setOutline] = useState<Polygon>([]);
   const [drawn, setDrawn] = useState(0);
@@ -80,9 +81,9 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     // Before the points are there, the camera is not the one that the address names.
     if (!stage.current || !atlas) return;
     view.current = stage.current.camera.save();
-    const state = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), h: writeCharts(charts), p: picture, i: pictures ? "" : "0", v: view.current };
+    const state = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), h: writeCharts(charts), p: picture, i: pictures ? "" : "0", n: naming, v: view.current };
     remember("map", state);
-  }, [atlas, name, colour, filters, charts, picture, pictures]);
+  }, [atlas, name, colour, filters, charts, picture, pictures, naming]);
 
   const show = useCallback(
     async (id: string, visit: boolean) => {
@@ -208,13 +209,18 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   }, [atlas, mask, colour, chosen, background]);
 
   useEffect(() => {
-    if (!atlas || mask.length !== atlas.rows) return;
+    if (!atlas || mask.length !== atlas.rows || !stage.current) return;
+    const named = namedBy(atlas, colour, naming);
+    if (named === "region" || named === "none") {
+      stage.current.names = named === "none" ? () => [] : regionNames(atlas.positions, atlas.dims, regionsOf(atlas), mask);
+      stage.current.draw();
+      return;
+    }
     let current = true;
-    const column = namedBy(atlas, colour);
-    atlas.codes(column).then(
+    atlas.codes(named).then(
       (codes) => {
         if (!current || !stage.current) return;
-        stage.current.anchors = anchorsOf(atlas.positions, atlas.dims, codes, atlas.meaning(column)!.names, mask);
+        stage.current.names = groupNames(anchorsOf(atlas.positions, atlas.dims, codes, atlas.meaning(named)!.names, mask));
         stage.current.draw();
       },
       () => undefined,
@@ -222,7 +228,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     return () => {
       current = false;
     };
-  }, [atlas, mask, colour]);
+  }, [atlas, mask, colour, naming]);
 
   useEffect(() => {
     if (!atlas || !about.selection) return;
@@ -244,6 +250,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     setFilters(readFilters(query.f));
     setCharts(readCharts(query.h));
     setPictures(query.i !== "0");
+    setNaming(query.n ?? "");
     setChosen([]);
     if (query.v && stage.current) {
       stage.current.camera.restore(query.v);
@@ -391,6 +398,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
             {lifted && <p class="note" role="status">A filter that hid what you asked for was taken off.</p>}
             <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
             {legend}
+            <Select label="Names on the map" value={namedBy(atlas, colour, naming)} options={namings(atlas, colour)} onChange={setNaming} />
             <Views collection={about.collection} onSave={keep} />
           </>
         )}
@@ -439,12 +447,26 @@ function writeCharts(charts: string[] | null): string {
   return charts === null ? "" : charts.join(",") || "none";
 }
 
-/** Whose names stand on the map: the groups that colour it, else clusters. */
-function namedBy(atlas: Atlas, colour: string): string {
-  if (["category", "prediction", "cluster"].includes(colour) && atlas.column(colour)) {
-    return colour === "category" && atlas.column("cluster") ? "cluster" : colour;
-  }
-  return atlas.column("cluster") ? "cluster" : "category";
+/** What can give the map its names. */
+function namings(atlas: Atlas, colour: string): { value: string; text: string }[] {
+  const groups = ["cluster", "category", ...(colour === "prediction" ? ["prediction"] : [])];
+  return [
+    ...(regionsOf(atlas).length ? [{ value: "region", text: "Regions, finer ones from near by" }] : []),
+    ...groups.filter((one) => atlas.column(one)).map((one) => ({ value: one, text: atlas.column(one)!.title })),
+    { value: "none", text: "No names" },
+  ];
+}
+
+/** Whose names stand on the map: what a person chose, else the groups that colour it, regions, clusters or categories. */
+function namedBy(atlas: Atlas, colour: string, chosen: string): string {
+  const offered = namings(atlas, colour).map((one) => one.value);
+  if (offered.includes(chosen)) return chosen;
+  if (["prediction", "cluster"].includes(colour) && atlas.column(colour)) return colour;
+  return offered[0];
+}
+
+function regionsOf(atlas: Atlas): RegionLevel[] {
+  return atlas.info.regions ?? [];
 }
 
 async function point(atlas: Atlas | null, row: number, x: number, y: number, set: (hover: Hover | null) => void) {

@@ -4,7 +4,7 @@ import type { Atlas } from "./atlas";
 import { FlatCamera, OrbitCamera, type Camera } from "./cameras";
 import { choosePictures, keysOf, pictureAt, placePictures, thinned, type PictureChoice } from "./choosing";
 import { source } from "../data";
-import { placeNames, type Anchor, type Name } from "./names";
+import { placeNames, type Name, type NamesFor } from "./names";
 import { Grid, pick, within, type Polygon } from "./picking";
 import { Renderer, type View } from "./renderer";
 import { Sprites, type Placed } from "./sprites";
@@ -42,8 +42,8 @@ export class Stage {
   pictures = true;
   /** A row that is shown as a picture in any case, -1 for none. */
   focus = -1;
-  /** Names of groups, the largest first. */
-  anchors: Anchor[] = [];
+  /** Names of groups or regions. */
+  names: NamesFor = () => [];
   private sprites: Sprites;
   private keys: Float32Array = new Float32Array(0);
   private colours: Uint8Array = new Uint8Array(0);
@@ -210,7 +210,7 @@ export class Stage {
     const pictures = this.sprites.draw(this.placed, this.colours, this.renderer.palette, screen);
     this.renderer.finish();
     this.events.drew(this.drawn, pictures);
-    this.events.named(placeNames(this.anchors, view, screen, this.camera.nearer()));
+    this.events.named(placeNames(this.names(this.camera.nearer()), view, screen));
   }
 
   /** Choose which points are pictures; while the map moves, those that were stay for a while. */

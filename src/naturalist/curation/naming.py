@@ -9,6 +9,7 @@ from naturalist.curation.searching import open_words
 from naturalist.pipeline import studies
 from naturalist.progress import Progress
 from naturalist.studies.words.groups import Kind, groups_of, named_groups
+from naturalist.studies.words.region_names import of_level
 
 _USUAL: dict[Kind, str] = {"clusters": "default", "map": "tsne-2d", "duplicates": ""}
 _SAID = ("of", "name", "groups", "named", "entries")
@@ -19,7 +20,8 @@ def name_all(
 ) -> dict[str, Any]:
     """Names of the groups of a clustering, a map or the near duplicates; the largest 500 of them.
 
-    Those of clusters are kept beside them, for the dashboard.
+    Those of clusters, and of the regions of a map at every level that the dashboard shows, are kept
+    beside them.
 
     Args:
         config: the collection.
@@ -30,7 +32,7 @@ def name_all(
 
     Raises:
         ConfigError: there is no such clustering or map, or no near duplicates were looked for.
-        WorkspaceLocked: somebody else is writing, so that names of clusters cannot be kept.
+        WorkspaceLocked: somebody else is writing, so that names cannot be kept.
     """
     name = name or _USUAL[kind]
     groups = groups_of(config.layout, kind, name, level)
@@ -39,6 +41,11 @@ def name_all(
         make = partial(studies.cluster_names, name=name)
         report = studies.study(config, progress, make).report
         return {key: report[key] for key in _SAID}
+    if kind == "map":
+        make_regions = partial(studies.region_names, name=name)
+        report = studies.study(config, progress, make_regions).report
+        if level in {one["level"] for one in report["levels"]}:
+            return of_level(report, level)
     backbone = backbones.describe(config.extract.backbone).id
     result = named_groups(config.layout, words, backbone, groups)
     return {"of": kind, "name": name, **result}

@@ -25,7 +25,7 @@ from naturalist.errors import WorkspaceError
 from naturalist.layout import pic_id
 from naturalist.ledger import Withheld
 from naturalist.studies.clusters import names as clustering_names
-from naturalist.studies.maps import published_pictures
+from naturalist.studies.maps import published_pictures, region_names
 
 TITLES = {
     "category": ("Category", "code"),
@@ -147,6 +147,7 @@ class Maps:
             "sampled": int((placed == 1).sum()),
             "placed": int((placed == 0).sum()),
             "pictured": self._pictured(points),
+            "regions": self._regions(points),
             "columns": [
                 *(
                     {"name": name, "title": TITLES[name][0], "kind": TITLES[name][1]}
@@ -158,6 +159,13 @@ class Maps:
                 ),
             ],
         }
+
+    def _regions(self, points: Points) -> list[dict[str, Any]]:
+        """Named places of each zoom level, in the units of positions (0 to 1)."""
+        folder = self.place.layout.map(points.name)
+        if self.place.shows_retired(folder / "points.parquet"):
+            return []
+        return [_level(points, one) for one in region_names.read_levels(folder, points.dims)]
 
     def _pictured(self, points: Points) -> list[int]:
         """Rows whose pictures were published together beside the map; none of a workspace."""
@@ -347,6 +355,24 @@ class Maps:
             columns.fitted("brightness", "Brightness", values["brightness"], "Mean luma."),
             columns.fitted("contrast", "Contrast", values["contrast"], "Deviation of luma."),
         ]
+
+
+def _level(points: Points, level: region_names.Level) -> dict[str, Any]:
+    def units(at: tuple[float, ...]) -> list[float]:
+        whole = points.step * _STEPS_16
+        return [(value - low) / whole for value, low in zip(at, points.low, strict=True)]
+
+    return {
+        "across": level.across,
+        "low": units(level.low),
+        "high": units(level.high),
+        "names": [one.name for one in level.places],
+        "cells": [[_number(cell, level.across) for cell in one.cells] for one in level.places],
+    }
+
+
+def _number(cell: tuple[int, ...], across: int) -> int:
+    return sum(at * across**axis for axis, at in enumerate(cell))
 
 
 def _axes(path: Any) -> list[str]:

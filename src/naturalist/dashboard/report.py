@@ -105,6 +105,20 @@ class ColumnInfo(ColumnTitle):
     about: str
 
 
+class RegionLevel(TypedDict):
+    """Named places of a map at a zoom level; `cells` has the regions of each, as numbers.
+
+    A region's number is its place in a grid of `across` on each axis, from `low` to `high` in the
+    units of the map's positions (0 to 1).
+    """
+
+    across: int
+    low: list[float]
+    high: list[float]
+    names: list[str]
+    cells: list[list[int]]
+
+
 class MapInfo(TypedDict):
     """A map before its columns are asked for; `meta` is a `MapReport`, or what is left of one.
 
@@ -120,6 +134,7 @@ class MapInfo(TypedDict):
     sampled: int
     placed: int
     pictured: list[int]
+    regions: list[RegionLevel]
     columns: list[ColumnTitle]
 
 

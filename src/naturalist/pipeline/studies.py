@@ -37,6 +37,7 @@ from naturalist.studies.labels.study import LabelStudy
 from naturalist.studies.maps.options import MapOptions
 from naturalist.studies.study import Divisible, Result, Study, bring_up_to_date
 from naturalist.studies.words.cluster_names import ClusterNameStudy
+from naturalist.studies.words.region_names import RegionNameStudy
 
 if TYPE_CHECKING:
     from naturalist.studies.maps.own_coordinates import OwnCoordinates
@@ -126,6 +127,12 @@ def cluster_names(config: Config, progress: Progress, *, name: str) -> ClusterNa
     """Names of the clusters of a clustering."""
     backbone = backbones.describe(config.extract.backbone).id
     return ClusterNameStudy(config.layout, backbone, progress, name)
+
+
+def region_names(config: Config, progress: Progress, *, name: str) -> RegionNameStudy:
+    """Names of the regions of a map."""
+    backbone = backbones.describe(config.extract.backbone).id
+    return RegionNameStudy(config.layout, backbone, progress, name)
 
 
 def label_issues(config: Config, progress: Progress, *, options: LabelIssueOptions) -> LabelStudy:
@@ -220,11 +227,21 @@ def _clusters(config: Config, progress: Progress) -> Iterator[Study[Any]]:
 
 
 def _words(config: Config, progress: Progress) -> Iterator[Study[Any]]:
-    """The indexes that words are searched in, and names of the clusters that there are."""
+    """The indexes that words are searched in, and names of the clusters and maps that there are.
+
+    Names of maps wait for the step `map`, which comes later, where a run has it.
+    """
     yield words.index(config, progress)
     yield words.words(config, progress)
     for members in sorted(config.layout.clusterings.glob("*/members.parquet")):
         yield cluster_names(config, progress, name=members.parent.name)
+    if "map" not in config.analyse.steps:
+        yield from _region_names(config, progress)
+
+
+def _region_names(config: Config, progress: Progress) -> Iterator[Study[Any]]:
+    for points in sorted(config.layout.maps.glob("*/points.parquet")):
+        yield region_names(config, progress, name=points.parent.name)
 
 
 @dataclass(frozen=True)
@@ -292,7 +309,7 @@ def one_map(config: Config, progress: Progress, *, request: MapRequest) -> "MapS
 
 
 def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
-    """The configured maps.
+    """The configured maps, and names of their regions where a run has an index of words.
 
     Raises:
         ConfigError: there are fewer than 5 pictures.
@@ -300,6 +317,8 @@ def _maps(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     """
     for dims in dict.fromkeys(config.map.dims):
         yield one_map(config, progress, request=MapRequest(config.map, dims))
+    if "words" in config.analyse.steps:
+        yield from _region_names(config, progress)
 
 
 def _champion(config: Config, progress: Progress) -> Iterator[Study[Any]]:

@@ -2,14 +2,14 @@
 
 Rows of pictures that left the tables after a study was made are taken out of what is published of
 it. A text that names such a picture, groups of near duplicates with one, and the contact sheets of
-a study that has one are left out until the study is made again. Names of clusters are left out
-until they have been found again, and so are those of which one comes from a column that is no
-longer published, or from a concept that was dropped.
+a study that has one are left out until the study is made again. Names of clusters and of regions of
+maps are left out until they have been found again, and so are those of which one comes from a
+column that is no longer published, or from a concept that was dropped.
 """
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -20,7 +20,9 @@ from naturalist.ledger import Withheld
 from naturalist.stages import publish
 from naturalist.stages.publish import Item
 from naturalist.studies.classifier import champions
-from naturalist.studies.maps import published_pictures
+from naturalist.studies.clusters import names as clustering_names
+from naturalist.studies.kept_names import KeptNames
+from naturalist.studies.maps import published_pictures, region_names
 from naturalist.studies.words import cluster_names
 
 _NAMES = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*_id_[0-9]+")
@@ -28,8 +30,11 @@ _TEXTS = (".json", ".md", ".svg")
 _PICTURES = (".png",)
 _WHOLE = (".onnx",)
 _SHEETS = "sheets"
-_CLUSTER_NAMES = "names.json"
-_MEMBERS = "members.parquet"
+_NAMED: tuple[Callable[[Path], KeptNames], ...] = (
+    clustering_names.names_of,
+    region_names.names_of,
+)
+"""The files of names that a folder of a study may have."""
 
 
 def study_items(
@@ -40,7 +45,7 @@ def study_items(
     Args:
         layout: the workspace.
         backbone: id of the backbone of its features.
-        columns: the setting `publish.columns`; other columns must not be in names of clusters.
+        columns: the setting `publish.columns`; other columns must not be in names of groups.
         thumbnails: whether contact sheets and the pictures of maps are published.
     """
     gone = ledger.withheld(layout)
@@ -74,8 +79,8 @@ def _map_pictures(layout: Layout, gone: Withheld) -> Iterator[Item]:
 
 
 def _is_said_still(item: Item, layout: Layout, backbone: str, columns: Sequence[str]) -> bool:
-    """Whether a file has no names of clusters, or only those whose words are published."""
-    if item.path.name != _CLUSTER_NAMES:
+    """Whether a file has no names of groups, or only those whose words are published."""
+    if all(item.path.name != of(item.path.parent).path.name for of in _NAMED):
         return True
     return cluster_names.hold_what_is_there(item.path, layout, backbone, columns)
 
@@ -85,17 +90,18 @@ def _folder(
 ) -> Iterator[Item]:
     tables = sorted(folder.glob("*.parquet"))
     touched = False
+    named = {one.table: one for one in (of(folder) for of in _NAMED)}
     for path in tables:
         item, is_cut = _rows(layout, path, gone)
         touched |= is_cut
         yield item
-        if is_cut and path.name == _MEMBERS:
-            yield from _names_of(layout, folder / _CLUSTER_NAMES, item, backbone)
+        if is_cut and path in named:
+            yield from _names_of(layout, named[path], item, backbone)
     receipts = {path.with_suffix(".json") for path in tables}
     for path in sorted(folder.iterdir()):
         is_said = path.suffix in _TEXTS and path not in receipts and not _names(path, gone)
-        # It is of the members before the cut; a copy for those after it was given above.
-        is_said &= not (touched and path.name == _CLUSTER_NAMES)
+        # They are of the table before the cut; a copy for the one after it was given above.
+        is_said &= not (touched and path in {one.path for one in named.values()})
         is_drawn = path.suffix in _PICTURES and not _shows_pictures(path)
         if is_said or is_drawn or path.suffix in _WHOLE:
             yield _item(layout, path)
@@ -104,12 +110,12 @@ def _folder(
         yield from (_item(layout, path) for path in sorted(sheets))
 
 
-def _names_of(layout: Layout, path: Path, members: Item, backbone: str) -> Iterator[Item]:
-    """Names of clusters for members of which some were cut, if words of those are not in them."""
+def _names_of(layout: Layout, names: KeptNames, table: Item, backbone: str) -> Iterator[Item]:
+    """Names for a table of which rows were cut, if words of those are not in them."""
+    path = names.path
     if path.exists() and cluster_names.were_found_without(path, layout, backbone):
         copy = layout.outbox / path.relative_to(layout.root)
-        held = artifacts.read_json(path)
-        artifacts.write_json(copy, held | {"members_sha256": members.sha256})
+        artifacts.write_json(copy, artifacts.read_json(path) | {names.digest: table.sha256})
         yield publish.item(_name(layout, path), copy)
 
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from naturalist import artifacts, cluster_titles
-from naturalist.errors import WorkspaceError
+from naturalist import cluster_titles
+from naturalist.studies.kept_names import KeptNames
 
-_FILE = "names.json"
-_MEMBERS = "members.parquet"
+
+def names_of(folder: Path) -> KeptNames:
+    """The file of names in the folder of a clustering."""
+    return KeptNames(folder / "members.parquet", folder / "names.json", "members_sha256")
 
 
 def write(folder: Path, report: dict[str, Any], made_from: str) -> dict[str, Any]:
@@ -22,15 +24,12 @@ def write(folder: Path, report: dict[str, Any], made_from: str) -> dict[str, Any
         The report as it is kept.
     """
     best = {one["group"]: one["names"][0]["name"] for one in report["entries"] if one["names"]}
-    members = artifacts.sha256_file(folder / _MEMBERS)
-    kept = {"members_sha256": members, "made_from": made_from, "names": best, **report}
-    artifacts.write_json(folder / _FILE, kept)
-    return kept
+    return names_of(folder).write({"names": best, **report}, made_from)
 
 
 def read(folder: Path) -> dict[int, str]:
     """Names by number; none if there are none, or if the clusters were made anew since."""
-    kept = _read(folder)
+    kept = names_of(folder).read()
     return cluster_titles.names(kept, kept["members_sha256"]) if kept else {}
 
 
@@ -41,16 +40,4 @@ def titles(folder: Path) -> dict[int, str]:
 
 def read_report(folder: Path) -> dict[str, Any] | None:
     """What `write` kept; None if there is nothing, or if the clusters were made anew since."""
-    kept = _read(folder)
-    return kept if kept is not None and {"made_from", "entries", "groups"} <= kept.keys() else None
-
-
-def _read(folder: Path) -> dict[str, Any] | None:
-    try:
-        kept = artifacts.read_json(folder / _FILE)
-    except WorkspaceError:
-        return None
-    if not isinstance(kept, dict) or not (folder / _MEMBERS).exists():
-        return None
-    is_of_these = kept.get("members_sha256") == artifacts.sha256_file(folder / _MEMBERS)
-    return kept if is_of_these else None
+    return names_of(folder).read_report()

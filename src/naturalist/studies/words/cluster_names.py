@@ -66,7 +66,7 @@ class ClusterNameStudy(WholeStudy):
         return {"changed": result.changed, **{k: result.report[k] for k in ("groups", "named")}}
 
     def _made_from(self) -> str:
-        return _made_from(self.layout, self.backbone)
+        return found_from(self.layout, self.backbone)
 
 
 def hold_what_is_there(path: Path, layout: Layout, backbone: str, published: Sequence[str]) -> bool:
@@ -92,7 +92,7 @@ def hold_what_is_there(path: Path, layout: Layout, backbone: str, published: Seq
         return False
     if all(by != "column" for by, _ in found):
         return True
-    is_of_index = kept.get("made_from") == _made_from(layout, backbone)
+    is_of_index = kept.get("made_from") == found_from(layout, backbone)
     return is_of_index and _has_columns_of_now(layout, backbone, published)
 
 
@@ -105,10 +105,16 @@ def were_found_without(path: Path, layout: Layout, backbone: str) -> bool:
         backbone: id of the backbone of its features.
     """
     kept = artifacts.read_json(path)
-    return isinstance(kept, dict) and kept.get("made_from") == _made_from(layout, backbone)
+    return isinstance(kept, dict) and kept.get("made_from") == found_from(layout, backbone)
 
 
-def _made_from(layout: Layout, backbone: str) -> str:
+def found_from(layout: Layout, backbone: str) -> str:
+    """Fingerprint of what names come from, but for the groups: words, concepts, what is withheld.
+
+    Args:
+        layout: the workspace.
+        backbone: id of the backbone of its features.
+    """
     concepts = read_concepts(layout, backbone).values()
     taught = [[one.name, one.weights, one.threshold] for one in concepts]
     gone = ledger.withheld(layout)

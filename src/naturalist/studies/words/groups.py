@@ -1,6 +1,7 @@
 """Groups of pictures that can have a name: clusters, near duplicates, regions of a map."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +24,29 @@ Kind = Literal["clusters", "map", "duplicates"]
 _MOST_GROUPS = 500
 _GRID = 4
 """Regions of a map across at the first level; each level has twice as many."""
+_AXES = ("column", "row", "layer")
 
 Groups = tuple[pa.Array, NDArray[np.int64], list[str]]
 """Picture ids, the group of each from 0, and what each group is called."""
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """The regions of a map at a zoom level: the cells of a grid that have pictures.
+
+    Attributes:
+        across: cells on each axis.
+        low: lowest coordinate of the grid on each axis.
+        high: highest coordinate of the grid on each axis.
+        groups: the pictures of the regions; without those that are withheld.
+        cells: the place in the grid of each region, from 0 on each axis, by what it is called.
+    """
+
+    across: int
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    groups: Groups
+    cells: dict[str, tuple[int, ...]]
 
 
 def named_groups(layout: Layout, words: Words, backbone: str, groups: Groups) -> dict[str, Any]:
@@ -65,8 +86,19 @@ def groups_of(layout: Layout, kind: Kind, name: str, level: int = 0) -> Groups:
     if kind == "duplicates":
         table = _table(layout.near_duplicates, "list of near duplicates", "duplicates")
         return _numbered(table["picID"], table["group"].to_numpy())
-    path = MapFolder(layout.map(name)).points
-    table = _table(path, f"map {name!r}", "map")
+    return regions_of(layout, name, level).groups
+
+
+def regions_of(layout: Layout, name: str, level: int) -> Regions:
+    """The regions of a map at a zoom level.
+
+    Raises:
+        ConfigError: there is no such map.
+    """
+    table = _table(MapFolder(layout.map(name)).points, f"map {name!r}", "map")
+    gone = ledger.withheld(layout)
+    if gone:
+        table = table.filter(pc.invert(gone.among(table["picID"])))
     return _regions(table, _GRID * 2**level)
 
 
@@ -84,17 +116,30 @@ def _numbered(ids: pa.ChunkedArray, values: NDArray[Any]) -> Groups:
     return ids.combine_chunks(), numbers, [str(one) for one in known[shift:].tolist()]
 
 
-def _regions(table: pa.Table, across: int) -> Groups:
-    """Cells of a square grid over a map of two axes (the first two of three)."""
-    cells = []
-    for axis in ("x", "y"):
+def _regions(table: pa.Table, across: int) -> Regions:
+    """Cells of a grid over all axes of a map."""
+    axes = [axis for axis in "xyz" if axis in table.column_names]
+    numbers = np.zeros(table.num_rows, np.int64)
+    low, high = [], []
+    for step, axis in enumerate(axes):
         values = table[axis].to_numpy()
-        low, high = float(values.min()), float(values.max())
-        place = (values - low) / max(high - low, 1e-12) * across
-        cells.append(np.minimum(place.astype(np.int64), across - 1))
-    ids, groups, labels = _numbered(table["picID"], cells[1] * across + cells[0])
-    places = (divmod(int(label), across) for label in labels)
-    return ids, groups, [f"column {x + 1}, row {y + 1}" for y, x in places]
+        low.append(float(values.min()) if len(values) else 0.0)
+        high.append(float(values.max()) if len(values) else 0.0)
+        place = (values - low[-1]) / max(high[-1] - low[-1], 1e-12) * across
+        numbers += np.minimum(place.astype(np.int64), across - 1) * across**step
+    ids, groups, labels = _numbered(table["picID"], numbers)
+    places = [_place(int(label), across, len(axes)) for label in labels]
+    called = [_called(place) for place in places]
+    cells = dict(zip(called, places, strict=True))
+    return Regions(across, tuple(low), tuple(high), (ids, groups, called), cells)
+
+
+def _place(number: int, across: int, axes: int) -> tuple[int, ...]:
+    return tuple(number // across**step % across for step in range(axes))
+
+
+def _called(place: tuple[int, ...]) -> str:
+    return ", ".join(f"{word} {at + 1}" for word, at in zip(_AXES, place, strict=False))
 
 
 def _largest(ids: pa.Array, groups: NDArray[np.int64], labels: list[str]) -> Groups:

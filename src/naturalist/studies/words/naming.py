@@ -1,7 +1,7 @@
 """Names of clusters, of groups of near duplicates, and of regions of a map."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from naturalist.studies.words.concept_files import SavedConcept
 from naturalist.studies.words.index import WordIndex, WordPart
-from naturalist.studies.words.methods.naming import Evidence, names_of
+from naturalist.studies.words.methods.naming import LEAST_SUPPORT, Evidence, names_of
 from naturalist.studies.words.methods.nouns import Nouns
 
 _FEW = 2
@@ -62,13 +62,10 @@ def name_groups(
         own = group_of(part)
         own = np.where(own < 0, groups, own)
         _add(sums, part, own, concepts, vectors, number)
-    total = _evidence(sums, np.arange(groups + 1))
-    result = []
-    for group in range(groups):
-        here = _evidence(sums, np.array([group]))
-        names = names_of(here, _without(total, here), nouns)
-        result.append({"pictures": here.pictures, "names": [one.as_json() for one in names]})
-    return result
+    return [
+        {"pictures": here.pictures, "names": [one.as_json() for one in names_of(here, rest, nouns)]}
+        for here, rest in _evidence(sums, groups)
+    ]
 
 
 def _add(
@@ -98,39 +95,45 @@ def _add(
         sums.classes += added.reshape(size, width)
 
 
-def _evidence(sums: _Sums, groups: NDArray[np.int64]) -> Evidence:
-    pictures = int(sums.pictures[groups].sum())
+def _evidence(sums: _Sums, groups: int) -> Iterator[tuple[Evidence, Evidence]]:
+    """What is known of the pictures of each group, and of all others.
 
-    def shares(counts: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:
-        totals = ((text, int(own[groups].sum())) for text, own in counts.items())
-        return {text: total / max(pictures, 1) for text, total in totals if total}
-
-    classes = None
-    if sums.classes is not None:
-        classes = sums.classes[groups].sum(axis=0) / max(pictures, 1)
-    tokens, categories = shares(sums.tokens), shares(sums.categories)
-    concepts, columns = shares(sums.concepts), shares(sums.columns)
-    return Evidence(pictures, tokens, categories, concepts, classes, columns)
-
-
-def _without(total: Evidence, group: Evidence) -> Evidence:
-    """The evidence of all pictures but those of a group."""
-    left = max(total.pictures - group.pictures, 1)
-
-    def rest(all_: Mapping[str, float], own: Mapping[str, float]) -> dict[str, float]:
-        return {
-            text: max(share * total.pictures - own.get(text, 0.0) * group.pictures, 0.0) / left
-            for text, share in all_.items()
+    Of words only those that enough of a group has to name it: a collection has a hundred thousand.
+    """
+    held = {
+        "tokens": _counts(sums.tokens, sums.pictures, LEAST_SUPPORT),
+        "columns": _counts(sums.columns, sums.pictures, LEAST_SUPPORT),
+        "concepts": _counts(sums.concepts, sums.pictures, LEAST_SUPPORT),
+        "categories": _counts(sums.categories, sums.pictures, 0),
+    }
+    every = int(sums.pictures.sum())
+    classes = None if sums.classes is None else sums.classes.sum(axis=0)
+    for group in range(groups):
+        own = int(sums.pictures[group])
+        inside, outside = max(own, 1), max(every - own, 1)
+        here = {
+            kind: {text: n / inside for text, (n, _) in counts[group].items()}
+            for kind, counts in held.items()
         }
+        there = {
+            kind: {text: (total - n) / outside for text, (n, total) in counts[group].items()}
+            for kind, counts in held.items()
+        }
+        of_group = None if sums.classes is None else sums.classes[group]
+        of_rest = None if classes is None or of_group is None else (classes - of_group) / outside
+        yield (
+            Evidence(own, classes=None if of_group is None else of_group / inside, **here),
+            Evidence(every - own, classes=of_rest, **there),
+        )
 
-    classes = None
-    if total.classes is not None and group.classes is not None:
-        classes = (total.classes * total.pictures - group.classes * group.pictures) / left
-    return Evidence(
-        total.pictures - group.pictures,
-        rest(total.tokens, group.tokens),
-        rest(total.categories, group.categories),
-        rest(total.concepts, group.concepts),
-        classes,
-        rest(total.columns, group.columns),
-    )
+
+def _counts(
+    counted: Mapping[str, NDArray[np.int64]], pictures: NDArray[np.int64], least: float
+) -> list[dict[str, tuple[int, int]]]:
+    """For each group the texts that at least a share of it has: how often there, and in all."""
+    result: list[dict[str, tuple[int, int]]] = [{} for _ in pictures]
+    for text, counts in counted.items():
+        total = int(counts.sum())
+        for group in np.flatnonzero((counts > 0) & (counts >= least * pictures)).tolist():
+            result[group][text] = (int(counts[group]), total)
+    return result
