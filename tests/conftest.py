@@ -17,7 +17,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["s3_server", "shared_data", "photo_collection", "ray_cluster"]
+pytest_plugins = [
+    "planted_search",
+    "s3_server",
+    "shared_data",
+    "photo_collection",
+    "ray_cluster",
+]
 
 # Two slow, shared cores: how long an example takes says nothing about the code. Each run draws
 # other examples, so that fewer in each find as much in a week.

@@ -18,10 +18,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tools.s3_server import PARTS, arguments, find_weed, is_free
 
+import planted
+
 READY_WITHIN_S = 90
 STOP_WITHIN_S = 5
 ACCESS_KEY = "naturalist-test-key"
-SECRET_KEY = "naturalist-test-secret"
+SECRET_KEY = planted.S3_SECRET
 
 
 @dataclass

@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
+import planted
 from inline_work import in_this_process
 from naturalist.cli import main
 
@@ -32,6 +33,9 @@ class Ended:
     code: int
     out: str
     err: str
+
+    def __post_init__(self) -> None:
+        planted.check(self.out, self.err)
 
     @property
     def was_killed(self) -> bool:

@@ -17,21 +17,16 @@ from typing import Any
 
 import pytest
 
+import planted
 import tiny
 from dashboard.studied import picture
-from s3_server import ACCESS_KEY, SECRET_KEY
+from s3_server import ACCESS_KEY
 
 USER = "mallory-quuxwell"
 HOST = "host-of-mallory"
 PRIVATE_FOLDER = "vantablack-cupboard"
-SECRETS = {
-    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-    "HF_TOKEN": "hf_PlantedTokenOfNobody0123456789abcdef",
-    "KAGGLE_KEY": "planted-kaggle-key-93f1c2",
-    "DATABASE_PASSWORD": "planted-password-7c1e!x",
-    "GITHUB_TOKEN": "ghp_PlantedPlantedPlantedPlantedPlanted1",
-}
-IN_FILE = "planted-secret-of-another-profile"
+SECRETS = planted.ENVIRONMENT
+IN_FILE = planted.IN_FILE
 PROGRAM = "from naturalist.cli import main; main()"
 CALLS = "connect,sendto,sendmsg,sendmmsg,listen"
 _DEADLINE_S = 400
