@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -114,6 +116,53 @@ def show_everything(folder: Path) -> None:
         client.get("/metrics").raise_for_status()
     finally:
         context.close()
+
+
+ODD_PICTURES = {
+    "other types": {"picID": [1, 2], "thumbnail": ["a", "b"]},
+    "bytes for ids": {"picID": [b"plant_id_1"], "thumbnail": [b"x"]},
+    "lists": {"picID": [["plant_id_1"]], "thumbnail": [b"x"]},
+    "no thumbnails": {"picID": ["plant_id_1"]},
+    "other columns": {"a": [1]},
+    "missing values": {"picID": ["plant_id_1", None], "thumbnail": [b"x", b"y"]},
+    "a missing thumbnail": {
+        "picID": ["plant_id_1"],
+        "thumbnail": pa.array([None], pa.binary()),
+    },
+    "a long id": {"picID": ["a" * 10_000], "thumbnail": [b"x"]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_PICTURES)
+def test_odd_pictures_of_a_map_are_refused_with_a_sentence(pulled: Path, odd: str) -> None:
+    path = pulled / "maps/tsne-2d/pictures.parquet"
+    before = path.read_bytes()
+    try:
+        pq.write_table(pa.table(ODD_PICTURES[odd]), path)
+        context = open_context(open_published(str(pulled)))
+        client = client_of(context)
+        for page in ("maps/tsne-2d", "sprites?ids=plant_id_1", "pictures/plant_id_1/thumbnail"):
+            answer = client.get(f"/api/{page}")
+            assert answer.status_code == 503, (page, answer.text)
+            assert "pictures.parquet" in answer.json()["error"]
+        context.close()
+    finally:
+        path.write_bytes(before)
+
+
+def test_pictures_of_a_map_that_are_no_pictures_are_grey(pulled: Path) -> None:
+    path = pulled / "maps/tsne-2d/pictures.parquet"
+    before = path.read_bytes()
+    try:
+        names = ["plant_id_1", "no id", "plant_id_99999999999999999999"]
+        pq.write_table(pa.table({"picID": names, "thumbnail": [b"no JPEG"] * 3}), path)
+        context = open_context(open_published(str(pulled)))
+        client = client_of(context)
+        assert len(client.get("/api/maps/tsne-2d").json()["pictured"]) == 1
+        assert client.get("/api/sprites?ids=plant_id_1").status_code == 200
+        context.close()
+    finally:
+        path.write_bytes(before)
 
 
 @pytest.mark.parametrize(

@@ -169,11 +169,9 @@ class Maps:
 
     def _pictured(self, points: Points) -> list[int]:
         """Rows whose pictures were published together beside the map; none of a workspace."""
-        path = self.place.layout.map(points.name) / published_pictures.NAME
-        if not path.exists():
-            return []
-        names = artifacts.read_parquet(path, ["picID"])["picID"].slice(0, published_pictures.MOST)
-        rows = points.finder.find(columns.keys_of(names.combine_chunks(), self.categories))
+        pictures = published_pictures.read_pictures(self.place.layout.map(points.name))
+        names = pa.array(pictures, pa.string())
+        rows = points.finder.find(columns.keys_of(names, self.categories))
         return [int(row) for row in rows if row >= 0]
 
     def offered(self, points: Points) -> list[str]:

@@ -78,9 +78,7 @@ class Thumbnails:
         if self._of_maps is None:
             result: dict[str, bytes] = {}
             for path in sorted(self.place.layout.maps.glob(f"*/{published_pictures.NAME}")):
-                table = artifacts.read_parquet(path, ["picID", "thumbnail"])
-                columns = table.slice(0, published_pictures.MOST).to_pydict()
-                result |= zip(columns["picID"], columns["thumbnail"], strict=True)
+                result |= published_pictures.read_pictures(path.parent)
             self._of_maps = result
         return self._of_maps
 

@@ -14,6 +14,7 @@ from naturalist import artifacts
 from naturalist.layout import Layout
 from naturalist.ledger import Withheld
 from naturalist.schemas import MAP_PICTURES
+from naturalist.snapshots import parquet
 from naturalist.studies.thumbnails import read_thumbnails
 
 NAME = "pictures.parquet"
@@ -22,6 +23,8 @@ MOST = 576
 _FORMAT = 1
 _ACROSS = {2: 24, 3: 8}
 _LEAST_DENSITY = 0.1
+_BOUNDS = parquet.Bounds(rows=10_000, columns=16, row_groups=1_000, decoded_bytes=1 << 28)
+"""Of a file that somebody published; one of ours has `MOST` rows in 2 MB."""
 
 
 def write_pictures(layout: Layout, name: str, gone: Withheld) -> Path | None:
@@ -57,6 +60,26 @@ def write_pictures(layout: Layout, name: str, gone: Withheld) -> Path | None:
     digest = {path.name: artifacts.sha256_file(path)}
     artifacts.write_receipt(path, artifacts.Receipt(expected, len(table), digest))
     return path
+
+
+def read_pictures(folder: Path) -> dict[str, bytes]:
+    """The pictures that were published beside a map, whoever did: JPEG by picture id.
+
+    Args:
+        folder: of the map.
+
+    Returns:
+        At most `MOST`; none if there is no file.
+
+    Raises:
+        StoreError: the file is damaged, or has other columns or types.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return {}
+    with parquet.opened(path, str(path), _BOUNDS, MAP_PICTURES) as file:
+        table = parquet.plain(file.read(MAP_PICTURES.names), str(path)).slice(0, MOST)
+    return dict(zip(*table.to_pydict().values(), strict=True))
 
 
 def representatives(places: NDArray[np.float32], density: NDArray[np.float32]) -> NDArray[np.int64]:
