@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pyarrow.parquet as pq
 
 import tiny
@@ -35,7 +36,7 @@ def steady(value: Any) -> Any:
 
 
 def of_files(root: Path, *patterns: str) -> Outcome:
-    """What files hold: rows of Parquet, values of JSON, bytes of others."""
+    """What files hold: rows of Parquet, values of JSON, graphs of models, bytes of others."""
     found: Outcome = {}
     for path in sorted(path for pattern in patterns for path in root.glob(pattern)):
         name = path.relative_to(root).as_posix()
@@ -43,9 +44,20 @@ def of_files(root: Path, *patterns: str) -> Outcome:
             found[name] = steady(pq.read_table(path, partitioning=None).to_pylist())
         elif path.suffix == ".json":
             found[name] = steady(json.loads(path.read_bytes()))
+        elif path.suffix == ".onnx":
+            found[name] = of_model(path)
         elif path.is_file():
             found[name] = digest(path)
     return found
+
+
+def of_model(path: Path) -> Outcome:
+    """A classifier's graph and weights, and what it says of itself."""
+    model = onnx.load(path)
+    about = {one.key: one.value for one in model.metadata_props}
+    del model.metadata_props[:]
+    graph = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    return {"graph": graph, "about": steady(json.loads(about["naturalist"]))}
 
 
 def of_ledger(folder: Path) -> Outcome:
