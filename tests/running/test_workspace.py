@@ -183,6 +183,9 @@ LEFT_BY_A_KILL = [
     "reports/.verification.md.7-ab.tmp",
     "reports/runs/.000001.json.7-ab.tmp",
     "outbox/ledger/plant/.000001.parquet.7-ab.tmp",
+    ".seals.json.7-ab.tmp",
+    "exif/plant/.photos.parquet.7-ab.tmp",
+    "metadata/.summary.json.7-ab.tmp",
     "images/.incoming/plant_id_1.png.7.tmp",
 ]
 NEEDED = [
@@ -199,6 +202,7 @@ NEEDED = [
     "images/plant/000000/.hidden.tmp",
     "reports/verification.json",
     "notes.tmp",
+    ".notes.tmp",
     "my own/.file.tmp",
 ]
 

@@ -160,6 +160,8 @@ def _tidy(layout: Layout, image_roots: Sequence[str]) -> None:
         shutil.rmtree(layout.incoming(root), ignore_errors=True)
     for name in (".pending.tmp", ".pending.done"):
         shutil.rmtree(layout.ledger / name, ignore_errors=True)
+    for path in layout.root.glob(f".*.json.*{artifacts.TEMPORARY_SUFFIX}"):
+        path.unlink(missing_ok=True)
     for folder in (
         "ledger",
         "features",
@@ -176,6 +178,8 @@ def _tidy(layout: Layout, image_roots: Sequence[str]) -> None:
         "models",
         "reports",
         "outbox",
+        "exif",
+        "metadata",
     ):
         artifacts.remove_temporaries(layout.root / folder)
 
