@@ -7,8 +7,9 @@ export function count(value: number): string {
   return whole.format(value);
 }
 
-export function many(n: number, one: string): string {
-  return `${count(n)} ${one}${n === 1 ? "" : "s"}`;
+/** A number of things, as `1 picture` or `2 pictures`. */
+export function many(n: number, one: string, several = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : several}`;
 }
 
 export function share(value: number, digits = 1): string {

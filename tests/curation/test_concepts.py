@@ -5,7 +5,7 @@ import pytest
 import tiny
 from naturalist.config import Config
 from naturalist.curation import takedown
-from naturalist.curation.concepts import make_concept
+from naturalist.curation.concepts import apply_concept, make_concept, matches_of
 from naturalist.curation.decisions import Decision
 from naturalist.curation.review import review
 from naturalist.errors import ConfigError
@@ -30,6 +30,31 @@ def test_a_concept_of_every_picture_is_refused_with_a_reason(config: Config) -> 
         make_concept(config, "every", every, [], 10, Silent())
     made = make_concept(config, "every", every[:-3], every[-3:], 10, Silent())
     assert made["ask"] == {"uncertain": [], "likely": []}
+
+
+def test_who_taught_a_concept_is_kept_the_newest_last(config: Config) -> None:
+    make_concept(config, "stripe", NAMES[:4], NAMES[4:5], 0, Silent(), "Anna ")
+    made = make_concept(config, "stripe", NAMES[5:6], [], 0, Silent(), "ben")
+    assert [(one["by"], one["yes"], one["no"]) for one in made["lessons"]] == [
+        ("Anna", 4, 1),
+        ("ben", 1, 0),
+    ]
+    assert made["lessons"][-1]["at"] == made["made_at"]
+
+
+def test_matches_are_those_of_the_concept_as_it_is(config: Config) -> None:
+    make_concept(config, "stripe", NAMES[:4], ["plant_id_1"], 0, Silent())
+    assert matches_of(config, "stripe") is None
+    applied = apply_concept(config, "stripe", Silent())
+    found = matches_of(config, "stripe")
+    assert found is not None
+    assert (found.pictures, len(found.ids)) == (applied["pictures"], applied["matches"])
+    takedown.take_down(config, found.ids[:1], "asked for", "me")
+    later = matches_of(config, "stripe")
+    assert later is not None
+    assert later.ids == found.ids[1:]
+    make_concept(config, "stripe", [], ["plant_id_2"], 0, Silent())
+    assert matches_of(config, "stripe") is None
 
 
 def test_examples_that_are_no_longer_accepted_are_named_with_their_new_ids(

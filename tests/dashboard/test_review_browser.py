@@ -296,12 +296,38 @@ def test_a_concept_is_taught_by_clicking_and_asks_what_would_tell_most(
         made = page.get_by_role("region", name="The concept face")
         expect(made).to_contain_text("3 examples and 1 counter-example", timeout=TRIED_WITHIN_MS)
         asked = page.get_by_role("region", name="Answer these next").locator(".mark button")
+        expect(made).to_contain_text("Last taught by anna")
         asked.first.click()
         expect(page.locator(".picked-bar > strong")).to_have_text("1 yes, 0 no")
         assert axe_violations(page, axe) == []
         shot(page, "concepts")
+        assert len(read_concepts(server.config.layout)["face"].yes) == 3
+        _propose_and_delete(page, server, axe)
         visit.check()
-    assert len(read_concepts(server.config.layout)["face"].yes) == 3
+    assert read_concepts(server.config.layout) == {}
+
+
+def _propose_and_delete(page: Page, server: Server, axe: str) -> None:
+    """The matches of a concept become decisions, after what that means was said; so is deleting."""
+    use = page.get_by_role("region", name="Use face")
+    use.get_by_role("button", name="Score all pictures").click()
+    use.get_by_label("Category").select_option("plant", timeout=TRIED_WITHIN_MS)
+    expect(use).to_contain_text("until the decisions are applied")
+    assert axe_violations(page, axe) == []
+    shot(page, "concepts-use")
+    button = use.get_by_role("button", name=re.compile("Relabel .* as plant"))
+    pictures = int(button.inner_text().split()[1])
+    button.click()
+    expect(use).to_contain_text("Saved: ")
+    [entry] = server.wait_for(1).entries
+    assert len(entry.marks) == pictures
+    assert {mark.decided for mark in entry.marks.values()} == {("relabel", "plant")}
+    use.get_by_text("Delete this concept").click()
+    expect(use).to_contain_text("3 examples and 1 counter-example")
+    use.get_by_role("button", name="Delete face").click()
+    expect(page.get_by_role("navigation", name="Concepts")).to_have_count(
+        0, timeout=TRIED_WITHIN_MS
+    )
 
 
 def test_the_grid_is_sorted_and_sized_and_is_read_only_without_review(visit: Visit) -> None:

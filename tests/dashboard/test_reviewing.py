@@ -52,7 +52,10 @@ SHAPES = {
     "redo": review_report.Answer,
     "job": review_report.JobState,
     "concepts": list[review_report.ConceptInfo] | review_report.JobState,
+    "concepts/apply": review_report.JobState,
+    "concepts/drop": review_report.JobState,
     "concepts/stripe": review_report.ConceptExamples,
+    "concepts/stripe/matches": review_report.ConceptMatches,
 }
 
 
@@ -186,6 +189,8 @@ def test_whoever_is_not_this_page_with_a_token_changes_nothing(
         ("apply", body),
         ("job", {"kind": "refine"}),
         ("concepts", {"name": "stripe", "yes": ["plant_id_1"], "no": []}),
+        ("concepts/apply", {"name": "stripe"}),
+        ("concepts/drop", {"name": "stripe"}),
     ):
         answer = anna.post(path, sent, **WRONG[kind])
         assert answer.status_code in (401, 403, 415, 421), path
@@ -197,6 +202,7 @@ def test_reading_needs_the_token_too(reviewers: tuple[Person, Person], config: C
     anna, _ = reviewers
     stranger = Person(anna.client, "")
     paths = ("me", "queues", "queues/labels", "news", "pending", "job", "concepts", "concepts/owl")
+    paths += ("concepts/owl/matches",)
     for path in (*paths, f"files/{'0' * 64}"):
         assert stranger.get(path).status_code == 401, path
     people.remove(config.layout.reviewers, "anna")
@@ -355,6 +361,7 @@ def test_a_job_runs_apart_one_at_a_time_and_tells_how_it_ended(
     with served_to(copied(studied, tmp_path / "copy")) as (anna, ben):
         _start_and_stop(anna, ben)
         _teach_a_concept(anna, ben)
+        _propose_and_delete_it(anna, ben)
 
 
 def _teach_a_concept(anna: Person, ben: Person) -> None:
@@ -371,9 +378,11 @@ def _teach_a_concept(anna: Person, ben: Person) -> None:
     asked = [*made["ask"]["uncertain"], *made["ask"]["likely"]]
     assert len(asked) == len(set(asked)) > 0
     assert not set(asked) & {*body["yes"], *body["no"]}
-    assert ben.get("concepts").json()[0]["usable"]
+    [known] = ben.get("concepts").json()
+    assert known["usable"]
+    assert [(one["by"], one["yes"], one["no"]) for one in known["lessons"]] == [("anna", 3, 1)]
     # Both sides of the examples can be seen and answered otherwise; what fails says why.
-    assert ben.get("concepts/stripe").json() == {"concept": "stripe"} | {
+    assert ben.get("concepts/stripe").json() == {"concept": "stripe", "names": 0} | {
         side: body[side] for side in ("yes", "no")
     }
     assert ben.get("concepts/owl").status_code == 422
@@ -381,6 +390,31 @@ def _teach_a_concept(anna: Person, ben: Person) -> None:
     ended = _ended(ben)
     assert (ended["exit_code"], "result" in ended) == (2, False)
     assert "plant_id_999999" in ended["lines"][-1]
+
+
+def _propose_and_delete_it(anna: Person, ben: Person) -> None:
+    path = "concepts/stripe/matches?category=animal"
+    assert anna.get(path).json()["matches"] is None
+    assert anna.post("concepts/apply", {"name": "-?"}).status_code == 422
+    assert anna.post("concepts/apply", {"name": "stripe"}).json()["by"] == "anna"
+    applied = _ended(ben)["applied"]
+    found = anna.get(path).json()
+    assert found["matches"] == applied["matches"] > 0
+    assert sum(one["pictures"] for one in found["categories"]) == found["matches"]
+    assert (found["decided"], found["left"]) == (0, 0)
+    assert 3 <= len(found["ids"]) <= found["matches"]
+    assert not any(one.startswith("animal_id_") for one in found["ids"])
+    # A decision that stands is nobody else's to make again.
+    ben.decide(found["ids"][0], decision="retire")
+    later = anna.get(path).json()
+    assert (later["ids"], later["decided"]) == (found["ids"][1:], 1)
+    # What was scored before a lesson is not shown after it.
+    anna.post("concepts", {"name": "stripe", "yes": ["plant_id_4"], "no": ["human_id_1"]})
+    assert _ended(ben)["exit_code"] == 0
+    assert anna.get(path).json()["matches"] is None
+    assert ben.post("concepts/drop", {"name": "stripe"}).json()["title"].endswith("stripe")
+    assert _ended(anna)["dropped"] == {"dropped": "stripe"}
+    assert anna.get("concepts").json() == []
 
 
 def _start_and_stop(anna: Person, ben: Person) -> None:

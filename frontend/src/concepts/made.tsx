@@ -1,6 +1,6 @@
 // What a concept is like after it was taught, in words.
 
-import { many, count, share } from "../format";
+import { many, count, moment, share } from "../format";
 import { link } from "../route";
 import type { ConceptFacts, ConceptMade } from "../review/client";
 
@@ -8,6 +8,7 @@ export function Measures({ of }: { of: ConceptFacts }) {
   const { cross_validation: measured, precision } = of;
   return (
     <>
+      <li>{taughtBy(of)}</li>
       <li>
         {measured
           ? `Examples that were held out score higher than ${share(measured.above)} of pictures drawn at random; ${share(measured.recall, 0)} of them match.`
@@ -20,6 +21,14 @@ export function Measures({ of }: { of: ConceptFacts }) {
       )}
     </>
   );
+}
+
+/** Who taught a concept: the last one, and others before. */
+function taughtBy({ lessons }: ConceptFacts): string {
+  const last = lessons.at(-1);
+  if (!last) return "Who taught it is not known.";
+  const others = [...new Set(lessons.map((one) => one.by))].filter((name) => name !== last.by);
+  return `Last taught by ${last.by}, ${moment(last.at)}${others.length ? `; before also by ${others.join(", ")}` : ""}.`;
 }
 
 export function Made(props: { made: ConceptMade; onShow: () => void; onReview: () => void }) {
@@ -40,7 +49,7 @@ export function Made(props: { made: ConceptMade; onShow: () => void; onReview: (
         <button onClick={props.onReview}>Review its pictures one by one</button>
       </div>
       <p class="note">
-        Search finds it by its name. <code>naturalist concept apply "{made.concept}"</code> writes the score of every picture.
+        Search finds it by its name.
       </p>
     </section>
   );

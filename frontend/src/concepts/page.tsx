@@ -9,11 +9,12 @@ import { Trouble } from "../ui";
 import { type Answer, idsOf, marked, useDraft } from "./draft";
 import { Made, Measures } from "./made";
 import { Marking } from "./marking";
+import { Using } from "./using";
 
 const FOUND = 60;
-const JOB = "concept";
+const JOBS = ["concept", "concept-apply", "concept-drop"];
 
-export function ConceptsPage() {
+export function ConceptsPage(props: { categories: string[] }) {
   const [draft, change] = useDraft();
   const [known, setKnown] = useState<ConceptInfo[] | null>(null);
   const [made, setMade] = useState<ConceptMade | null>(null);
@@ -23,10 +24,22 @@ export function ConceptsPage() {
   const list = () => ask<ConceptInfo[]>("concepts").then(setKnown, failed);
   useEffect(() => void list(), []);
 
-  const training = useTraining((result) => {
-    setMade(result);
+  const [applied, setApplied] = useState(0);
+  const look = (name: string) => void ask<ConceptExamples>(`concepts/${encodeURIComponent(name)}`).then(setExamples, failed);
+  const begin = () => {
+    setMade(null);
     setExamples(null);
-    change({ name: result.concept, marks: {}, shown: [], from: "" });
+    change({ name: "", marks: {}, shown: [], from: "" });
+  };
+
+  const training = useTraining((job) => {
+    if (job.applied) setApplied((before) => before + 1);
+    if (job.dropped) begin();
+    if (job.result) {
+      setMade(job.result);
+      look(job.result.concept);
+      change({ name: job.result.concept, marks: {}, shown: [], from: "" });
+    }
     void list();
   }, failed);
 
@@ -34,17 +47,20 @@ export function ConceptsPage() {
   const [yes, no] = [idsOf(draft.marks, "yes"), idsOf(draft.marks, "no")];
   const teach = () => {
     setError("");
-    training.start({ name: draft.name, yes, no });
+    training.start("concepts", { name: draft.name, yes, no });
   };
   const open = (name: string) => {
     setMade(null);
     setError("");
     change({ name });
-    ask<ConceptExamples>(`concepts/${encodeURIComponent(name)}`).then(setExamples, failed);
+    look(name);
   };
   const show = (ids: string[], from: string) => change({ shown: ids, from });
   const own = (concept: string) => wordsFor(`"${concept}"`);
   const current = known?.find((one) => one.concept === draft.name);
+  useEffect(() => {
+    if (current && examples?.concept !== current.concept) look(current.concept);
+  }, [current?.concept]);
 
   return (
     <div class="concepts">
@@ -56,7 +72,7 @@ export function ConceptsPage() {
               {one.concept} <small>{count(one.yes)} yes, {count(one.no)} no{one.usable ? "" : ", made for another network"}</small>
             </button>
           ))}
-          <button onClick={() => { setMade(null); setExamples(null); change({ name: "", marks: {}, shown: [], from: "" }); }}>New concept</button>
+          <button onClick={begin}>New concept</button>
         </nav>
       )}
       <div class="filters">
@@ -89,6 +105,18 @@ export function ConceptsPage() {
           <Marking ids={[...examples.yes, ...examples.no]} marks={{ ...sides(examples), ...draft.marks }} label="Examples of before" onMark={mark} />
         </details>
       )}
+      {current?.usable && (
+        <Using
+          key={current.concept}
+          concept={current.concept}
+          examples={examples?.concept === current.concept ? examples : null}
+          categories={props.categories}
+          busy={training.running}
+          applied={applied}
+          onApply={() => training.start("concepts/apply", { name: current.concept })}
+          onDrop={() => training.start("concepts/drop", { name: current.concept })}
+        />
+      )}
       <section class="picked-bar" aria-label="Teach">
         <strong>{count(yes.length)} yes, {count(no.length)} no</strong>
         <button class="primary" disabled={training.running || !draft.name.trim() || !(yes.length || no.length)} onClick={teach}>
@@ -102,16 +130,17 @@ export function ConceptsPage() {
   );
 }
 
-/** Follows the job that teaches a concept, also one that was begun before the page was opened. */
-function useTraining(onMade: (made: ConceptMade) => void, onFailed: (error: Error) => void) {
+/** Follows the job that teaches, applies or deletes a concept, also one that was begun before the page was opened. */
+function useTraining(onEnded: (job: JobState) => void, onFailed: (error: Error) => void) {
   const [job, setJob] = useState<JobState | null>(null);
-  const running = job?.kind === JOB && job.exit_code === null;
+  const isOurs = (found: JobState) => JOBS.includes(found.kind ?? "");
+  const running = job !== null && isOurs(job) && job.exit_code === null;
   const take = (found: JobState) => {
-    setJob(found.kind === JOB ? found : null);
-    if (found.kind === JOB && found.result) onMade(found.result);
+    setJob(isOurs(found) ? found : null);
+    if (isOurs(found) && found.exit_code === 0) onEnded(found);
   };
   useEffect(() => {
-    ask<JobState>("job").then((found) => found.kind === JOB && found.exit_code === null && setJob(found), onFailed);
+    ask<JobState>("job").then((found) => isOurs(found) && found.exit_code === null && setJob(found), onFailed);
   }, []);
   useEffect(() => {
     if (!running) return;
@@ -121,7 +150,7 @@ function useTraining(onMade: (made: ConceptMade) => void, onFailed: (error: Erro
   return {
     job,
     running,
-    start: (body: { name: string; yes: string[]; no: string[] }) => void ask<JobState>("concepts", body).then(take, onFailed),
+    start: (path: string, body: unknown) => void ask<JobState>(path, body).then(take, onFailed),
     stop: () => void ask<JobState>("job/stop", {}).then(take, onFailed),
   };
 }

@@ -105,10 +105,17 @@ export interface Precision {
   interval_90: number[];
 }
 
+export interface Lesson {
+  by: string;
+  at: string;
+}
+
 export interface ConceptFacts {
   concept: string;
   yes: number;
   no: number;
+  /** Who taught it, the newest last. */
+  lessons: Lesson[];
   cross_validation: ConceptMeasures | null;
   precision: Precision | null;
 }
@@ -128,6 +135,32 @@ export interface ConceptExamples {
   concept: string;
   yes: string[];
   no: string[];
+  names: number;
+}
+
+export interface ConceptApplied {
+  concept: string;
+  pictures: number;
+  matches: number;
+}
+
+export interface ConceptDropped {
+  dropped: string;
+}
+
+export interface CategoryMatches {
+  category: string;
+  pictures: number;
+}
+
+/** What relabelling the matches of a concept would be about; `matches` is null until it is applied. */
+export interface ConceptMatches {
+  concept: string;
+  matches: number | null;
+  categories: CategoryMatches[];
+  decided: number;
+  left: number;
+  ids: string[];
 }
 
 export interface JobState {
@@ -140,6 +173,8 @@ export interface JobState {
   for_s?: number;
   /** Of a concept that was taught. */
   result?: ConceptMade;
+  applied?: ConceptApplied;
+  dropped?: ConceptDropped;
 }
 
 /** What is wanted for one picture; what is left out stays as it is. */

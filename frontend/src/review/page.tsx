@@ -52,7 +52,7 @@ function Concepts(props: { me: Me; onLeave: () => void }) {
     <div class="page review">
       <Head me={props.me} onLeave={props.onLeave} />
       <Views here="concepts" />
-      <ConceptsPage />
+      <ConceptsPage categories={props.me.categories} />
     </div>
   );
 }

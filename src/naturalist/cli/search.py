@@ -173,6 +173,9 @@ def make(
         Path | None,
         typer.Option(metavar="FILE", help="Write a contact sheet of the proposed pictures."),
     ] = None,
+    by: Annotated[
+        str, typer.Option(help="Who teaches it (default: your user name). Never published.")
+    ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -189,7 +192,7 @@ def make(
 
     settings = load_config(config)
     result = concepts.make_concept(
-        settings, name, _ids(yes), _ids(no), ask, make_progress(quiet=quiet)
+        settings, name, _ids(yes), _ids(no), ask, make_progress(quiet=quiet), by
     )
     if sheet is not None:
         questions = [*result["ask"]["uncertain"], *result["ask"]["likely"]]
@@ -209,7 +212,7 @@ def make(
 def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """List the concepts of the workspace.
 
-    Shows the number of examples of each and when it was created.
+    Shows the number of examples of each, when it was last taught, and who taught it.
 
     Example: naturalist concept list
     """
@@ -224,7 +227,8 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
         output.print_text("no concepts yet: naturalist concept make NAME --yes ID,ID,...")
         return
     columns = ("concept", "yes", "no", "made_at")
-    output.print_table(columns, ([one[column] for column in columns] for one in result))
+    rows = ([*(one[column] for column in columns), _teachers(one)] for one in result)
+    output.print_table((*columns, "taught by"), rows)
     for one in result:
         if not one["usable"]:
             output.print_text(f"{one['concept']} is for the vectors of {one['backbone']}")
@@ -328,11 +332,18 @@ def _ids(text: str) -> list[str]:
     return [one for one in text.replace(",", " ").split() if one]
 
 
+def _teachers(result: dict[str, Any]) -> str:
+    """Who taught a concept, each once, the last one first."""
+    names = dict.fromkeys(lesson["by"] for lesson in reversed(result["lessons"]))
+    return ", ".join(output.printable(name) for name in names) or "not known"
+
+
 def _print_concept(result: dict[str, Any]) -> None:
     output.print_text(
         f"{result['concept']}: {result['yes']} examples, {result['no']} counter-examples; "
         f"{result['matches']:,} of {result['pictures']:,} pictures match"
     )
+    output.print_text(f"taught by {_teachers(result)}, last at {result['made_at']}")
     measured = result["cross_validation"]
     if measured is None:
         output.print_text("too few examples for cross-validation: give at least 3")

@@ -1,6 +1,7 @@
 """Concepts in a workspace: made from examples, improved by answers, applied to all pictures."""
 
 import datetime as dt
+import getpass
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from naturalist import artifacts, backbones, ledger
@@ -23,8 +25,10 @@ from naturalist.progress import Progress
 from naturalist.running import workspace
 from naturalist.schemas import CONCEPT_MEMBERS
 from naturalist.stages.ingest.resolve import Kind
+from naturalist.studies.clusters import names as clustering_names
+from naturalist.studies.maps import region_names
 from naturalist.studies.words import concept_files
-from naturalist.studies.words.concept_files import SavedConcept, encoded
+from naturalist.studies.words.concept_files import Lesson, SavedConcept, encoded
 from naturalist.studies.words.methods.concepts import (
     BACKGROUND,
     Concept,
@@ -42,6 +46,10 @@ _POOL = 2000
 """Pictures with the highest scores among which the next to ask about are chosen."""
 _LEAST_FOR_QUALITY = 3
 _SHOWN = 20
+_LONGEST_BY = 64
+_MODEL = "model"
+"""What the file of an applied concept calls the fingerprint of the concept."""
+_NAMED = (clustering_names.names_of, region_names.names_of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +67,7 @@ def make_concept(
     no: Iterable[str],
     ask: int,
     progress: Progress,
+    by: str = "",
 ) -> dict[str, Any]:
     """Make a concept, or improve it with more examples.
 
@@ -69,6 +78,7 @@ def make_concept(
         no: pictures that do not.
         ask: how many pictures to propose for the next answers.
         progress: listens.
+        by: who teaches it; the user of this process if empty. Kept with the concept.
 
     Returns:
         What `show_concept` does, `gone`: how many examples no longer count because they are no
@@ -83,22 +93,26 @@ def make_concept(
     words = open_words(config, progress)
     backbone = backbones.describe(config.extract.backbone).id
     before = concept_files.read_concepts(config.layout, backbone).get(name)
-    examples = gathered(words, config.layout, before, list(yes), list(no))
+    yes, no = list(yes), list(no)
+    examples = gathered(words, config.layout, before, yes, no)
     labels, out = examples.labels, ledger.withheld(config.layout)
     model, quality = _fitted(words, labels, out, name)
     scored = _scored(words, model, out)
     threshold = quality.threshold if quality else 0.5
     questions = _questions(words, scored, threshold, set(labels), ask)
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    lesson = Lesson(by.strip()[:_LONGEST_BY] or getpass.getuser(), at, len(yes), len(no))
     saved = SavedConcept(
         name=name,
         backbone=backbone,
         yes=tuple(one for one, says in labels.items() if says),
         no=tuple(one for one, says in labels.items() if not says),
         likely=(*examples.likely, *questions["likely"]),
-        made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        made_at=at,
         quality=quality,
         weights=encoded(model),
         bias=model.bias,
+        lessons=(*(before.lessons if before else ()), lesson),
     )
     with workspace.writing(config):
         concept_files.write_concept(config.layout, saved)
@@ -134,6 +148,8 @@ def list_concepts(config: Config) -> list[dict[str, Any]]:
 def examples_of(config: Config, name: str) -> dict[str, Any]:
     """The examples of a concept that are in the collection: `concept`, and ids `yes` and `no`.
 
+    `names` is how many clusters and regions of maps are called after it.
+
     Raises:
         ConfigError: there is none of that name.
     """
@@ -141,7 +157,56 @@ def examples_of(config: Config, name: str) -> dict[str, Any]:
     saved, out = concept_files.read_concept(config.layout, name), ledger.withheld(config.layout)
     sides = {"yes": saved.yes, "no": saved.no}
     kept = {side: [one for one in ids if one not in out] for side, ids in sides.items()}
-    return {"concept": saved.name, **kept}
+    return {"concept": saved.name, **kept, "names": _called(config, saved.name)}
+
+
+def _called(config: Config, name: str) -> int:
+    """How many clusters and regions of maps have a concept as the first of their names."""
+    layout = config.layout
+    folders = [*layout.clusterings.glob("*"), *layout.maps.glob("*")]
+    kept = [of(folder).read_report() for folder in folders for of in _NAMED]
+    entries = [entry for report in kept if report for entry in report["entries"]]
+    best = [entry["names"][0] for entry in entries if entry["names"]]
+    return sum(1 for one in best if one.get("by") == "concept" and one["name"] == name)
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """The pictures that show a concept, as it was applied last.
+
+    Attributes:
+        pictures: how many were scored.
+        ids: of those that match, the best match first; (rows,).
+    """
+
+    pictures: int
+    ids: list[str]
+
+
+def matches_of(config: Config, name: str) -> Matches | None:
+    """What `apply_concept` wrote; None if the concept was not applied since it was last taught.
+
+    Pictures that are withheld by now are left out.
+
+    Raises:
+        ConfigError: there is no such concept.
+        WorkspaceError: the file is damaged.
+    """
+    saved = concept_files.read_concept(config.layout, name)
+    path = _members(config, saved.name)
+    if not path.exists():
+        return None
+    about = artifacts.read_parquet_metadata(path).metadata or {}
+    if about.get(_MODEL.encode()) != saved.model.encode():
+        return None
+    table = artifacts.read_parquet(path)
+    table = table.filter(pc.invert(ledger.withheld(config.layout).among(table["picID"])))
+    best = table.filter(table["match"]).sort_by([("score", "descending"), ("picID", "ascending")])
+    return Matches(table.num_rows, best["picID"].to_pylist())
+
+
+def _members(config: Config, name: str) -> Path:
+    return config.layout.concept_members(name.replace(" ", "_"))
 
 
 def apply_concept(
@@ -175,9 +240,10 @@ def apply_concept(
     matches = scored.scores >= saved.threshold
     columns = [named["picID"], pa.array(scored.scores), pa.array(matches)]
     table = pa.Table.from_arrays(columns, schema=CONCEPT_MEMBERS)
-    path = config.layout.concept_members(saved.name.replace(" ", "_"))
+    path = _members(config, saved.name)
     with workspace.writing(config):
-        artifacts.write_parquet(path, table, metadata={"concept": saved.name})
+        about = {"concept": saved.name, _MODEL: saved.model}
+        artifacts.write_parquet(path, table, metadata=about)
     proposed = 0
     if decisions is not None:
         proposed = _write_proposal(decisions, saved, category, named, scored.scores, matches)
@@ -300,6 +366,7 @@ def _facts(saved: SavedConcept) -> dict[str, Any]:
         "threshold": round(saved.threshold, 4),
         "cross_validation": _rounded(saved.quality),
         "precision": _precision(saved),
+        "lessons": [vars(one) for one in saved.lessons],
     }
 
 

@@ -16,9 +16,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_type_hints
 
-from naturalist.dashboard.review_report import ConceptMade, JobState
+from naturalist.dashboard.review_report import (
+    ConceptApplied,
+    ConceptDropped,
+    ConceptMade,
+    JobState,
+)
 from naturalist.errors import ConfigError
 from naturalist.studies.words.concept_files import checked_name
 
@@ -36,6 +41,13 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
 """The command of a job that has not the name of its command."""
 CONCEPT = "concept"
 """The job that teaches a concept; it has a name and examples, so `start` does not know it."""
+APPLY, DROP = "concept-apply", "concept-drop"
+_DOCUMENTS: Mapping[str, tuple[str, type[Any]]] = {
+    CONCEPT: ("result", ConceptMade),
+    APPLY: ("applied", ConceptApplied),
+    DROP: ("dropped", ConceptDropped),
+}
+"""Under which key the state has the document of a job, and which values of it."""
 _ASKED = 12
 """Pictures that a taught concept asks about next."""
 _LINES = 12
@@ -84,18 +96,37 @@ class Jobs:
         # A checked name begins with a letter or a digit: no option can be made of it.
         name = checked_name(name)
         examples = (f"--yes={','.join(yes)}", f"--no={','.join(no)}")
-        words = (CONCEPT, "make", name, *examples, "--ask", str(_ASKED), "--json")
-        return self._begin(CONCEPT, f"Teach the concept {name}", words, by, has_document=True)
+        words = (CONCEPT, "make", name, *examples, f"--by={by}", "--ask", str(_ASKED), "--json")
+        return self._begin(CONCEPT, f"Teach the concept {name}", words, by)
 
-    def _begin(
-        self, kind: str, title: str, words: Sequence[str], by: str, *, has_document: bool = False
-    ) -> JobState:
+    def apply_concept(self, name: str, by: str) -> JobState:
+        """Score all pictures by a concept; the state has what was `applied` once it is done.
+
+        Raises:
+            ConfigError: the name cannot be one of a concept, or a job is running.
+        """
+        name = checked_name(name)
+        words = (CONCEPT, "apply", name, "--json")
+        return self._begin(APPLY, f"Apply the concept {name}", words, by)
+
+    def drop_concept(self, name: str, by: str) -> JobState:
+        """Delete a concept; the state has what was `dropped` once it is done.
+
+        Raises:
+            ConfigError: the name cannot be one of a concept, or a job is running.
+        """
+        name = checked_name(name)
+        return self._begin(
+            DROP, f"Delete the concept {name}", (CONCEPT, "drop", name, "--json"), by
+        )
+
+    def _begin(self, kind: str, title: str, words: Sequence[str], by: str) -> JobState:
         with self._lock:
             if self._is_running():
                 raise ConfigError(f"{self._state['title']} is still running: wait, or stop it")
             self._lines.clear()
             # A document goes into a file of its own, apart from what is said meanwhile.
-            document = tempfile.TemporaryFile("w+") if has_document else None  # noqa: SIM115
+            document = tempfile.TemporaryFile("w+") if kind in _DOCUMENTS else None  # noqa: SIM115
             command = [sys.executable, "-m", "naturalist", *words, "-c", str(self.config)]
             self._process = subprocess.Popen(  # noqa: S603 - our own program and checked words
                 command,
@@ -128,6 +159,10 @@ class Jobs:
         }
         if "result" in self._state:
             state["result"] = self._state["result"]
+        if "applied" in self._state:
+            state["applied"] = self._state["applied"]
+        if "dropped" in self._state:
+            state["dropped"] = self._state["dropped"]
         return state
 
     def stop(self) -> JobState:
@@ -169,6 +204,7 @@ class Jobs:
         except json.JSONDecodeError:
             return
         if found["ok"]:
-            self._state["result"] = {key: found[key] for key in ConceptMade.__annotations__}
+            key, kind = _DOCUMENTS[self._state["kind"]]
+            self._state[key] = {name: found[name] for name in get_type_hints(kind)}
         else:
             self._lines.append(found["error"]["message"])

@@ -179,6 +179,15 @@ class Precision(TypedDict):
     interval_90: list[float]
 
 
+class Lesson(TypedDict):
+    """Who taught a concept, when, and with how many examples and counter-examples."""
+
+    by: str
+    at: str
+    yes: int
+    no: int
+
+
 class ConceptFacts(TypedDict):
     """A concept: how many examples and counter-examples it has, and how good it is."""
 
@@ -190,6 +199,7 @@ class ConceptFacts(TypedDict):
     threshold: float
     cross_validation: ConceptMeasures | None
     precision: Precision | None
+    lessons: list[Lesson]
 
 
 class ConceptInfo(ConceptFacts):
@@ -215,17 +225,57 @@ class ConceptMade(ConceptFacts):
 
 
 class ConceptExamples(TypedDict):
-    """The examples and counter-examples of a concept that are in the collection."""
+    """The examples and counter-examples of a concept that are in the collection.
+
+    `names` clusters and regions of maps are called after it.
+    """
 
     concept: str
     yes: list[str]
     no: list[str]
+    names: int
+
+
+class ConceptApplied(TypedDict):
+    """How many pictures were scored by a concept, and how many match."""
+
+    concept: str
+    pictures: int
+    matches: int
+
+
+class ConceptDropped(TypedDict):
+    """The name of a concept that was deleted."""
+
+    dropped: str
+
+
+class CategoryMatches(TypedDict):
+    """How many pictures of a category match a concept."""
+
+    category: str
+    pictures: int
+
+
+class ConceptMatches(TypedDict):
+    """The pictures that match a concept; `matches` is null until it is applied as it is now.
+
+    `ids` are in another category than the one that was asked about and undecided, the best match
+    first, at most as many as one decision may have; `decided` have a decision that stands.
+    """
+
+    concept: str
+    matches: int | None
+    categories: list[CategoryMatches]
+    decided: int
+    left: int
+    ids: list[str]
 
 
 class JobState(TypedDict):
     """What runs or ran last: only `kind`, null, and `jobs` where nothing did.
 
-    `result` is there when a concept was taught.
+    `result` is there when a concept was taught, `applied` and `dropped` when that was done.
     """
 
     kind: str | None
@@ -237,3 +287,5 @@ class JobState(TypedDict):
     lines: NotRequired[list[str]]
     for_s: NotRequired[float]
     result: NotRequired[ConceptMade]
+    applied: NotRequired[ConceptApplied]
+    dropped: NotRequired[ConceptDropped]

@@ -18,6 +18,7 @@ from naturalist.curation.reviewing import applying
 from naturalist.curation.reviewing.history import Entry, NothingToUndo, Outdated
 from naturalist.curation.reviewing.queues import Item
 from naturalist.dashboard.answers import JSON, failed
+from naturalist.dashboard.concept_matches import concept_matches
 from naturalist.dashboard.reviewing import Reviewing
 from naturalist.errors import ConfigError
 from naturalist.progress import Silent
@@ -77,6 +78,12 @@ class Teach(_Body):
     name: str = Field(max_length=64)
     yes: list[PicId] = Field(max_length=MAX_EXAMPLES)
     no: list[PicId] = Field(max_length=MAX_EXAMPLES)
+
+
+class Named(_Body):
+    """A concept to apply or to delete."""
+
+    name: str = Field(max_length=64)
 
 
 class Nothing(_Body):
@@ -233,6 +240,24 @@ def _add_concepts(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
         body = await _body(request, Teach)
         start = reviewing.jobs.teach
         return JSON(await run_in_threadpool(start, body.name, body.yes, body.no, by))
+
+    @app.get("/api/review/concepts/{name}/matches")
+    def matches(
+        by: who,
+        name: Annotated[str, Path(max_length=64)],
+        category: Annotated[str, Query(max_length=64)] = "",
+    ) -> Any:
+        return JSON(concept_matches(reviewing, name, category, MAX_PICTURES))
+
+    @app.post("/api/review/concepts/apply")
+    async def apply(request: Request, by: who) -> Any:
+        body = await _body(request, Named)
+        return JSON(await run_in_threadpool(reviewing.jobs.apply_concept, body.name, by))
+
+    @app.post("/api/review/concepts/drop")
+    async def drop(request: Request, by: who) -> Any:
+        body = await _body(request, Named)
+        return JSON(await run_in_threadpool(reviewing.jobs.drop_concept, body.name, by))
 
 
 def _apply(reviewing: Reviewing, by: str, body: Apply) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,25 @@ from naturalist.layout import Layout
 from naturalist.studies.words.methods.concepts import Concept, ConceptQuality, folded_name
 
 FORMAT = 1
+_MOST_LESSONS = 100
 _NAME = re.compile(r"[^\W_][\w ]{0,63}")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Examples that a person gave.
+
+    Attributes:
+        by: who taught.
+        at: when, ISO 8601.
+        yes: examples that were given.
+        no: counter-examples that were given.
+    """
+
+    by: str
+    at: str
+    yes: int
+    no: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,7 @@ class SavedConcept:
         quality: what cross-validation says; None with too few examples.
         weights: (dim,) float32, base64.
         bias: of the linear model.
+        lessons: who taught it when, the newest last; at most 100, none of before they were kept.
     """
 
     name: str
@@ -43,6 +62,12 @@ class SavedConcept:
     quality: ConceptQuality | None
     weights: str
     bias: float
+    lessons: tuple[Lesson, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """Fingerprint of what scores depend on."""
+        return artifacts.fingerprint(self.weights, self.bias, self.threshold)
 
     @property
     def concept(self) -> Concept:
@@ -77,7 +102,8 @@ def checked_name(name: str) -> str:
 
 def write_concept(layout: Layout, saved: SavedConcept) -> None:
     """Write a concept; one of the same name is replaced."""
-    artifacts.write_json(_path(layout, saved.name), {"format": FORMAT, **asdict(saved)})
+    kept = replace(saved, lessons=saved.lessons[-_MOST_LESSONS:])
+    artifacts.write_json(_path(layout, saved.name), {"format": FORMAT, **asdict(kept)})
 
 
 def read_concept(layout: Layout, name: str) -> SavedConcept:
@@ -144,5 +170,6 @@ def _saved(value: dict[str, Any]) -> SavedConcept:
     fields["name"] = folded_name(fields["name"])
     for key in ("yes", "no", "likely"):
         fields[key] = tuple(fields[key])
+    fields["lessons"] = tuple(Lesson(**one) for one in fields.get("lessons", ()))
     quality = fields["quality"]
     return SavedConcept(**fields | {"quality": ConceptQuality(**quality) if quality else None})
