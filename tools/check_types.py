@@ -79,6 +79,8 @@ _REVIEW: dict[str, Any] = {
     "Precision": review_report.Precision,
     "QueueInfo": review_report.QueueInfo,
     "RequestedDecision": review_routes.RequestedDecision,
+    "SharedView": review_report.SharedView,
+    "SharedViews": review_report.SharedViews,
     "Standing": review_report.Standing,
 }
 FILES = {Path("frontend/src/types.ts"): _PAGES, Path("frontend/src/review/client.ts"): _REVIEW}

@@ -409,6 +409,11 @@ class Layout:
         return self.root / "review" / "journal.jsonl"
 
     @property
+    def review_views(self) -> Path:
+        """Views of the map that reviewers share; never published."""
+        return self.root / "review" / "views.json"
+
+    @property
     def reviewers(self) -> Path:
         """Names of reviewers with the checksums of their tokens; never published."""
         return self.root / "review" / "reviewers.json"

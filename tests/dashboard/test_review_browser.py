@@ -330,6 +330,27 @@ def _propose_and_delete(page: Page, server: Server, axe: str) -> None:
     )
 
 
+def test_a_view_that_a_reviewer_shares_is_seen_by_everybody(
+    browser: Browser, server: Server, axe: str
+) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        page = visit.map("?c=batch")
+        page.get_by_text("Save this view").click()
+        page.get_by_label("Name of this view").fill("By batch")
+        page.get_by_role("button", name="Share with all").click()
+        expect(page.locator(".views .note")).to_have_text("Shared as By batch.")
+        assert axe_violations(page, axe) == []
+        visit.check()
+    with visiting(browser, server.origin) as visit:
+        page = visit.map()
+        page.get_by_text("Saved views (1)").click()
+        expect(page.get_by_role("list", name="Shared views")).to_contain_text("anna")
+        expect(page.get_by_role("button", name="Share with all")).to_have_count(0)
+        page.get_by_role("link", name="By batch").click()
+        expect(page.get_by_label("Colour by")).to_have_value("batch")
+        visit.check()
+
+
 def test_the_grid_is_sorted_and_sized_and_is_read_only_without_review(visit: Visit) -> None:
     page = visit.open("pictures?category=plant&outcome=accepted")
     page.get_by_label("Sort").select_option("most-bytes")

@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 import tiny
 from dashboard.conftest import BUNDLE
 from naturalist.config import Config, load_config
-from naturalist.curation.reviewing import people
+from naturalist.curation.reviewing import people, views
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.dashboard import review_report
 from naturalist.dashboard.app import make_app
@@ -55,6 +56,8 @@ SHAPES = {
     "concepts/apply": review_report.JobState,
     "concepts/drop": review_report.JobState,
     "concepts/stripe": review_report.ConceptExamples,
+    "views": review_report.SharedViews,
+    "views/remove": review_report.SharedViews,
     "concepts/stripe/matches": review_report.ConceptMatches,
 }
 
@@ -191,6 +194,8 @@ def test_whoever_is_not_this_page_with_a_token_changes_nothing(
         ("concepts", {"name": "stripe", "yes": ["plant_id_1"], "no": []}),
         ("concepts/apply", {"name": "stripe"}),
         ("concepts/drop", {"name": "stripe"}),
+        ("views", {"name": "Owls", "hash": "#/map"}),
+        ("views/remove", {"name": "Owls", "version": 1}),
     ):
         answer = anna.post(path, sent, **WRONG[kind])
         assert answer.status_code in (401, 403, 415, 421), path
@@ -415,6 +420,76 @@ def _propose_and_delete_it(anna: Person, ben: Person) -> None:
     assert ben.post("concepts/drop", {"name": "stripe"}).json()["title"].endswith("stripe")
     assert _ended(anna)["dropped"] == {"dropped": "stripe"}
     assert anna.get("concepts").json() == []
+
+
+def test_a_shared_view_is_everybodys_and_is_replaced_only_as_it_was_seen(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    anna, ben = reviewers
+    config.layout.review_views.unlink(missing_ok=True)
+    view = {"name": " Owls at night ", "hash": "#/map?c=source&v=0.5_0.5_1"}
+    [saved] = anna.post("views", view).json()["views"]
+    assert (saved["name"], saved["by"], saved["hash"]) == ("Owls at night", "anna", view["hash"])
+    assert anna.client.get("/api/views").json()["views"] == [saved]
+    refused = ben.post("views", view | {"hash": "#/map"})
+    assert refused.status_code == 409
+    assert "anna saved a view Owls at night" in refused.json()["error"]
+    seen = {"replaces": saved["version"]}
+    [later] = ben.post("views", view | {"hash": "#/map"} | seen).json()["views"]
+    assert (later["by"], later["hash"]) == ("ben", "#/map")
+    assert anna.post("views", view | seen).status_code == 409
+    gone = {"name": "Owls at night", "version": later["version"]}
+    assert anna.post("views/remove", gone | {"version": saved["version"]}).status_code == 409
+    assert anna.post("views/remove", gone).json()["views"] == []
+    assert ben.post("views", view | {"replaces": later["version"]}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hash": "javascript:alert(1)"},
+        {"hash": "#/pictures"},
+        {"hash": "#/map?" + "a" * 5_000},
+        {"hash": "#/map?c=a b"},
+        {"name": " "},
+        {"name": "a" * 61},
+        {"by": "somebody else"},
+    ],
+)
+def test_a_view_of_another_form_is_not_shared(
+    reviewers: tuple[Person, Person], config: Config, wrong: dict[str, str]
+) -> None:
+    config.layout.review_views.unlink(missing_ok=True)
+    view = {"name": "Owls", "hash": "#/map"} | wrong
+    assert reviewers[0].post("views", view).status_code == 422
+    assert not config.layout.review_views.exists()
+
+
+def test_shared_views_are_so_many_at_most_and_a_damaged_file_is_kept(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    anna, path = reviewers[0], config.layout.review_views
+    path.unlink(missing_ok=True)
+    for k in range(views.MOST):
+        views.save(path, f"view {k}", "#/map", "anna")
+    assert anna.post("views", {"name": "one more", "hash": "#/map"}).status_code == 422
+    path.write_text('{"saved": 1, "views": [{"name": 7}]}')
+    for answer in (
+        anna.client.get("/api/views"),
+        anna.post("views", {"name": "Owls", "hash": "#/map"}),
+    ):
+        assert answer.status_code == 503
+        assert "views.json is damaged" in answer.json()["error"]
+    assert json.loads(path.read_text())["views"] == [{"name": 7}]
+    path.unlink()
+
+
+def test_views_that_many_save_at_once_are_all_there(tmp_path: Path) -> None:
+    path = tmp_path / "views.json"
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda k: views.save(path, f"{k}", "#/map", "anna"), range(40)))
+    assert {one.version for one in made} == set(range(1, 41))
+    assert len(views.read(path)) == 40
 
 
 def _start_and_stop(anna: Person, ben: Person) -> None:

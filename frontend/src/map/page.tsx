@@ -399,7 +399,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
             <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
             {legend}
             <Select label="Names on the map" value={namedBy(atlas, colour, naming)} options={namings(atlas, colour)} onChange={setNaming} />
-            <Views collection={about.collection} onSave={keep} />
+            <Views collection={about.collection} shares={!!about.review} onSave={keep} />
           </>
         )}
       </aside>

@@ -163,6 +163,19 @@ export interface ConceptMatches {
   ids: string[];
 }
 
+/** A view of the map that everybody sees who opens this dashboard. */
+export interface SharedView {
+  name: string;
+  hash: string;
+  by: string;
+  at: string;
+  version: number;
+}
+
+export interface SharedViews {
+  views: SharedView[];
+}
+
 export interface JobState {
   kind: string | null;
   title?: string;

@@ -272,6 +272,22 @@ class ConceptMatches(TypedDict):
     ids: list[str]
 
 
+class SharedView(TypedDict):
+    """A view of the map that a reviewer shares; `version` is another one each time it is saved."""
+
+    name: str
+    hash: str
+    by: str
+    at: str
+    version: int
+
+
+class SharedViews(TypedDict):
+    """All views that reviewers share."""
+
+    views: list[SharedView]
+
+
 class JobState(TypedDict):
     """What runs or ran last: only `kind`, null, and `jobs` where nothing did.
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from naturalist.curation import concepts
-from naturalist.curation.reviewing import applying
+from naturalist.curation.reviewing import applying, views
 from naturalist.curation.reviewing.history import Entry, NothingToUndo, Outdated
 from naturalist.curation.reviewing.queues import Item
 from naturalist.dashboard.answers import JSON, failed
@@ -86,6 +86,21 @@ class Named(_Body):
     name: str = Field(max_length=64)
 
 
+class SavedView(_Body):
+    """A view of the map to share; `replaces` is the version of the one of this name, if any."""
+
+    name: views.ViewName
+    hash: views.ViewHash
+    replaces: int = Field(0, ge=0)
+
+
+class RemovedView(_Body):
+    """A shared view to remove, as it was seen."""
+
+    name: views.ViewName
+    version: int = Field(ge=1)
+
+
 class Nothing(_Body):
     """No more than the address says."""
 
@@ -120,6 +135,7 @@ def add_review(app: FastAPI, reviewing: Reviewing) -> None:
     _add_writing(app, reviewing, Annotated[str, Depends(reviewer)])
     _add_jobs(app, reviewing, Annotated[str, Depends(reviewer)])
     _add_concepts(app, reviewing, Annotated[str, Depends(reviewer)])
+    _add_views(app, reviewing, Annotated[str, Depends(reviewer)])
 
 
 def _add_errors(app: FastAPI, reviewing: Reviewing) -> None:
@@ -130,6 +146,10 @@ def _add_errors(app: FastAPI, reviewing: Reviewing) -> None:
 
     @app.exception_handler(NothingToUndo)
     def nothing(_: Request, error: Exception) -> Response:
+        return JSON({"error": str(error), "standing": {}}, status_code=409)
+
+    @app.exception_handler(views.Changed)
+    def changed(_: Request, error: Exception) -> Response:
         return JSON({"error": str(error), "standing": {}}, status_code=409)
 
     @app.exception_handler(ConfigError)
@@ -258,6 +278,29 @@ def _add_concepts(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
     async def drop(request: Request, by: who) -> Any:
         body = await _body(request, Named)
         return JSON(await run_in_threadpool(reviewing.jobs.drop_concept, body.name, by))
+
+
+def _add_views(app: FastAPI, reviewing: Reviewing, who: Any) -> None:
+    path = reviewing.config.layout.review_views
+
+    def shown() -> JSON:
+        return JSON({"views": [one.model_dump() for one in views.read(path)]})
+
+    @app.get("/api/views")
+    def shared() -> Any:
+        return shown()
+
+    @app.post("/api/review/views")
+    async def save(request: Request, by: who) -> Any:
+        body = await _body(request, SavedView)
+        await run_in_threadpool(views.save, path, body.name, body.hash, by, body.replaces)
+        return await run_in_threadpool(shown)
+
+    @app.post("/api/review/views/remove")
+    async def remove(request: Request, by: who) -> Any:
+        body = await _body(request, RemovedView)
+        await run_in_threadpool(views.remove, path, body.name, body.version)
+        return await run_in_threadpool(shown)
 
 
 def _apply(reviewing: Reviewing, by: str, body: Apply) -> dict[str, Any]:
