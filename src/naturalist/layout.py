@@ -358,6 +358,11 @@ class Layout:
         return self.reports / "rolling.json"
 
     @property
+    def rolling_pictures(self) -> Path:
+        """Which stored picture the next run begins to read again with."""
+        return self.reports / "rolling_pictures.json"
+
+    @property
     def unsealed(self) -> Path:
         """There while a writer is at work that will seal what it made."""
         return self.scratch / "unsealed"
