@@ -1,5 +1,7 @@
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -44,6 +46,21 @@ def test_processes_of_one_run_work_side_by_side(layout: Layout) -> None:
         assert lock.is_locked(layout)
         assert f"process {os.getpid()}" in refused(layout, Claim())
         assert "dag/mine" in refused(layout, Claim("dag/other", shared=True))
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "another-host"])
+def test_a_number_that_a_living_process_has_now_keeps_nobody_out(layout: Layout, host: str) -> None:
+    left = {"pid": os.getppid(), "host": host, "run": "before the machine was started again"}
+    layout.lock.write_text(json.dumps(left))
+    assert not lock.is_locked(layout)
+    take(layout, Claim())
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": 7}', "null", "\0\0"])
+def test_whoever_holds_it_is_told_of_whatever_the_file_says(layout: Layout, text: str) -> None:
+    with lock.held(layout, Claim()):
+        layout.lock.write_text(text)
+        assert "is locked by another process: wait" in refused(layout, Claim())
 
 
 def test_one_process_of_a_run_can_ask_to_be_alone(layout: Layout) -> None:

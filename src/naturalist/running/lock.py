@@ -187,10 +187,10 @@ def _renewed(layout: Layout, claim: Claim) -> Iterator[None]:
 def _is_written_by(layout: Layout) -> str:
     try:
         value = json.loads(layout.lock.read_text())
-        who = f"process {value['pid']} on {value['host']}"
-    except ValueError:
-        value, who = {}, "another process"
-    run = f" ({value['run']})" if value.get("run") else ""
+        who, run = f"process {value['pid']} on {value['host']}", value["run"]
+    except (ValueError, KeyError, TypeError):
+        who, run = "another process", ""
+    run = f" ({run})" if run else ""
     return (
         f"is locked by {who}{run}: wait until it ends, or stop it (finished work is kept) and "
         "run again"
