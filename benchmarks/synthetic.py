@@ -319,7 +319,7 @@ def _write_checks(layout: Layout, task: feature_checks.FeatureCheckTask, part: P
     norms = noise.normal(22, 0.5, part.rows).astype(np.float32)
     columns = [pa.array(names), pa.array(norms), pa.array(hashes)]
     measures = pa.Table.from_arrays(columns, schema=CHECKS)
-    spread = noise.random((2, _DIM)).astype(np.float32).tolist()
+    spread = [feature_checks.packed(one) for one in noise.random((2, _DIM), np.float32)]
     feature_checks._finish(task, measures, [], {"least": spread[0], "greatest": spread[1]})
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from naturalist import artifacts
+from naturalist import artifacts, small_files
 from naturalist.artifacts import Receipt
 from naturalist.errors import StorageFull, WorkspaceError
 from naturalist.layout import receipt_path
@@ -205,13 +205,21 @@ def test_what_was_read_out_of_a_folder_is_kept_until_a_file_appears_or_goes(tmp_
     assert names() == ["b"]
 
 
-def test_a_folder_that_has_just_changed_or_is_not_there_is_read_every_time(tmp_path: Path) -> None:
+def test_a_folder_that_was_not_there_is_read_once_it_is(tmp_path: Path) -> None:
+    memo, folder = artifacts.FolderMemo[bool](), tmp_path / "none"
+    assert not memo.get("key", [folder], folder.exists)
+    folder.mkdir()
+    settled(folder)
+    assert memo.get("key", [folder], folder.exists)
+
+
+def test_a_folder_that_has_just_changed_is_read_every_time(tmp_path: Path) -> None:
     memo = artifacts.FolderMemo[object]()
     # Later than just now, however long a test takes.
     soon_ns = time.time_ns() + 3_600_000_000_000
     os.utime(tmp_path, ns=(soon_ns, soon_ns))
-    for folder in (tmp_path, tmp_path / "none"):
-        assert memo.get(folder, [folder], object) is not memo.get(folder, [folder], object)
+    first = memo.get("key", [tmp_path], object)
+    assert memo.get("key", [tmp_path], object) is not first
 
 
 def test_folders_that_others_may_have_written_into_are_read_again_when_told(tmp_path: Path) -> None:
@@ -226,7 +234,7 @@ def test_folders_that_others_may_have_written_into_are_read_again_when_told(tmp_
 def test_a_file_that_did_not_change_is_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifacts, "SETTLED_NS", 0)
+    monkeypatch.setattr(small_files, "SETTLED_NS", 0)
     path, memo = tmp_path / "1.json", artifacts.FileMemo[str]()
     path.write_text("old")
     reads: list[str] = []
@@ -264,7 +272,7 @@ def test_a_file_that_changed_a_moment_ago_is_read_again(tmp_path: Path) -> None:
 def test_a_receipt_that_is_damaged_after_it_was_read_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifacts, "SETTLED_NS", 0)
+    monkeypatch.setattr(small_files, "SETTLED_NS", 0)
     path = tmp_path / "1.parquet"
     path.write_bytes(b"rows")
     artifacts.write_receipt(path, Receipt("made from", 1, {path.name: "00"}))

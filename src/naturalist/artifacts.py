@@ -23,14 +23,12 @@ import pyarrow.parquet as pq
 
 from naturalist import __version__
 from naturalist.errors import MemoryShort, StorageFull, WorkspaceError
-from naturalist.layout import receipt_path
+from naturalist.layout import receipt_name, receipt_path
+from naturalist.small_files import SETTLED_NS, Look, Stamp, is_settled, stamp_of
 
 T = TypeVar("T")
 
 TEMPORARY_SUFFIX = ".tmp"
-SETTLED_NS = 2_000_000_000
-"""A folder that changed less than so long ago may change again in the same tick of its drive's
-clock (FAT counts in steps of two seconds)."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -178,6 +176,25 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
 
 
+def remembered(path: Path, expected: str, make: Callable[[], Any]) -> Any:
+    """A value that JSON can hold, which `make` gives and a file remembers.
+
+    Args:
+        path: the file; it is only a copy of what `make` gives, and can be deleted at any time.
+        expected: fingerprint of everything that the value is made from.
+        make: called if the file has the value for something else, or is damaged.
+    """
+    with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
+        held = json.loads(path.read_bytes())
+        value = held["value"]
+        if held["fingerprint"] == expected and held["sha256"] == fingerprint(expected, value):
+            return value
+    value = make()
+    sealed = fingerprint(expected, value)
+    write_json(path, {"fingerprint": expected, "value": value, "sha256": sealed})
+    return value
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file of the workspace; None if there is none.
 
@@ -185,9 +202,19 @@ def read_json(path: Path) -> Any:
         WorkspaceError: it is no JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(path, path.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def parse_json(path: Path, data: bytes) -> Any:
+    """The value of a JSON file of the workspace whose bytes are `data`.
+
+    Raises:
+        WorkspaceError: it is no JSON.
+    """
+    try:
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise WorkspaceError(
             f"{path} is damaged ({error}): restore it from a backup. If it belongs to features, "
@@ -201,8 +228,14 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         WorkspaceError: it is gone or damaged.
     """
-    with _reading(path):
-        return pq.read_table(path, columns=columns, partitioning=None)
+    # Not by `pq.read_table`, whose data sets take longer to set up than most files to read.
+    with _reading(path), pq.ParquetFile(path) as file:
+        table = file.read(columns)
+        if columns is None:
+            return table
+        if missing := set(columns) - set(table.column_names):
+            raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(missing))}")
+        return table.select(columns)
 
 
 def read_column(path: Path, name: str) -> pa.ChunkedArray:
@@ -297,15 +330,39 @@ def write_receipt(artifact: Path, receipt: Receipt) -> None:
 def read_receipt(artifact: Path) -> Receipt | None:
     """Read the receipt of an artifact; None if it has none or a file it vouches for is gone."""
     path = receipt_path(artifact)
-    receipt = _RECEIPTS.get(path, lambda: _read_receipt(path))
+    receipt = _RECEIPTS.get(path, lambda: _parse_receipt(path, read_json(path)))
     if receipt is None:
         return None
     files = [artifact, *(artifact.with_name(name) for name in receipt.sha256)]
     return receipt if all(path.exists() for path in files) else None
 
 
-def _read_receipt(path: Path) -> Receipt | None:
-    value = read_json(path)
+def receipt_in(look: Look, artifact: str) -> Receipt | None:
+    """The same as `read_receipt` of a file that has this name in a folder, as of a look at it."""
+    name = receipt_name(artifact)
+    if name not in look:
+        return None
+    receipt = _RECEIPTS.get_as_of(
+        look, name, lambda: _parse_receipt(look.folder / name, read_json_in(look, name))
+    )
+    if receipt is None or not all(name in look for name in (artifact, *receipt.sha256)):
+        return None
+    return receipt
+
+
+def read_json_in(look: Look, name: str) -> Any:
+    """The same as `read_json` of a file that has this name in a folder, as of a look at it.
+
+    Raises:
+        WorkspaceError: it is no JSON.
+    """
+    try:
+        return parse_json(look.folder / name, look.read(name))
+    except FileNotFoundError:
+        return None
+
+
+def _parse_receipt(path: Path, value: Any) -> Receipt | None:
     if value is None:
         return None
     try:
@@ -325,19 +382,29 @@ def is_done(artifact: Path, fingerprint: str) -> bool:
     return receipt is not None and receipt.fingerprint == fingerprint
 
 
+def is_done_in(look: Look, artifact: str, fingerprint: str) -> bool:
+    """The same as `is_done` of a file that has this name in a folder, as of a look at it."""
+    receipt = receipt_in(look, artifact)
+    return receipt is not None and receipt.fingerprint == fingerprint
+
+
 def folder_stamp(*folders: Path) -> tuple[tuple[int, int], ...] | None:
     """A value that is another one as soon as a file was written into, or removed from, a folder.
 
-    Inode and time of last change of each. None if one of them is not there or changed so recently
-    that it may change again within a tick of its drive's clock: then nothing can be said.
+    Inode and time of last change of each; zeros if it is not there. None if one of them changed so
+    recently that it may change again within a tick of its drive's clock: then nothing can be said.
     """
+    result = tuple(_inode_and_time(folder) for folder in folders)
+    latest = time.time_ns() - SETTLED_NS
+    return None if any(mtime_ns > latest for _, mtime_ns in result) else result
+
+
+def _inode_and_time(folder: Path) -> tuple[int, int]:
     try:
-        result = [folder.stat() for folder in folders]
+        status = folder.stat()
     except FileNotFoundError:
-        return None
-    if any(status.st_mtime_ns > time.time_ns() - SETTLED_NS for status in result):
-        return None
-    return tuple((status.st_ino, status.st_mtime_ns) for status in result)
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
 
 
 _MEMOS: "list[FolderMemo[Any]]" = []
@@ -389,34 +456,39 @@ class FileMemo(Generic[T]):
     """
 
     def __init__(self, most: int = 10_000) -> None:
-        self._held: dict[Path, tuple[object, T]] = {}
+        self._held: dict[str, tuple[object, T]] = {}
         self._most = most
 
     def get(self, path: Path, read: Callable[[], T]) -> T:
         """What `read` makes of the file; it is not to be changed by who gets it."""
         # Before reading, so that what changes meanwhile makes it another one.
-        state = _state_of(path)
-        if state is None:
-            return read()
-        stamp = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        stamp = _stamp_of(path)
+        return read() if stamp is None else self._get(str(path), stamp, read)
+
+    def get_as_of(self, look: Look, name: str, read: Callable[[], T]) -> T:
+        """The same for a file of a folder that was looked at as a whole."""
+        stamp = look.stamp(name)
+        return read() if stamp is None else self._get(f"{look.folder}/{name}", stamp, read)
+
+    def _get(self, path: str, stamp: Stamp, read: Callable[[], T]) -> T:
         held = self._held.get(path)
         if held is not None and held[0] == stamp:
             return held[1]
         value = read()
-        if max(state.st_mtime_ns, state.st_ctime_ns) < time.time_ns() - SETTLED_NS:
+        if is_settled(stamp):
             if len(self._held) >= self._most:
                 self._held.clear()
             self._held[path] = (stamp, value)
         return value
 
 
-def _state_of(path: Path) -> os.stat_result | None:
+def _stamp_of(path: Path) -> Stamp | None:
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        return os.fstat(handle)
+        return stamp_of(os.fstat(handle))
     finally:
         os.close(handle)
 

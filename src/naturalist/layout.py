@@ -32,6 +32,7 @@
       words/<backbone>/                   words.json and its parts: classes and words of paths
       concepts/<name>.json, .parquet      what a person means by a word, from examples
       models/<model>/                     model.onnx, card, evaluation, predictions
+      read-before/                        copies of receipts as runs read them
       seals.json                          checksums of the files of studies
       reports/                            verification.json, verification.md, runs/<n>.json
       damaged/                            what a repair took away
@@ -358,9 +359,9 @@ class Layout:
         return self.reports / "rolling.json"
 
     @property
-    def rolling_pictures(self) -> Path:
-        """Which stored picture the next run begins to read again with."""
-        return self.reports / "rolling_pictures.json"
+    def read_before(self) -> Path:
+        """What runs keep of the small files that they read, so that the next one need not."""
+        return self.root / "read-before"
 
     @property
     def unsealed(self) -> Path:
@@ -512,4 +513,9 @@ def part_name(batch: int, shard: int) -> str:
 
 def receipt_path(artifact: Path) -> Path:
     """Where the receipt of an artifact lies."""
-    return artifact.with_suffix(".json")
+    return artifact.with_name(receipt_name(artifact.name))
+
+
+def receipt_name(artifact: str) -> str:
+    """What the receipt of an artifact is called, beside it."""
+    return f"{artifact.rpartition('.')[0]}.json"

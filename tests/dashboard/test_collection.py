@@ -20,6 +20,7 @@ from naturalist.pipeline.describing import describe
 from naturalist.stages import publish
 from naturalist.stores import S3Options, open_store
 from naturalist.studies.maps.published_pictures import write_pictures
+from naturalist.studies.withheld_rows import StudyFiles
 from s3_server import SECRET_KEY
 from stores.conftest import aws_chain, s3_options, shared_bucket
 
@@ -207,7 +208,7 @@ def test_maps_of_a_published_collection_are_shown(studied: Config, tmp_path: Pat
         for p in sorted((layout.root / folder).rglob("*"))
         if p.is_file() and p != layout.champion
     ]
-    pictures = write_pictures(layout, "tsne-3d", ledger.withheld(layout))
+    pictures = write_pictures(StudyFiles.of(layout), "tsne-3d", ledger.withheld(layout))
     assert pictures is not None
     items.append(publish.item("maps/tsne-3d/pictures.parquet", pictures))
     store = open_store(str(tmp_path / "bucket"))

@@ -388,12 +388,12 @@ def digests(folder: Path) -> dict[str, str]:
 def identities(folder: Path) -> dict[str, tuple[int, int, int]]:
     """inode, mtime and size of every file below a folder: equal means not rewritten.
 
-    Without what a workspace remembers of the folders of its sources: a run that finds nothing new
-    may learn that it need not look again.
+    Without what a workspace remembers of the folders of its sources and of small files: a run that
+    finds nothing new may learn that it need not look again.
     """
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.parent.name == "folders":
+        if path.parent.name == "folders" or "read-before" in path.parts:
             continue
         if path.is_file() and not path.is_symlink():
             status = path.stat()

@@ -6,7 +6,7 @@ from naturalist.errors import INTERRUPTED_EXIT_CODE
 
 
 def main() -> None:
-    """Run the command line with `sys.argv`, and exit with its code."""
+    """Entry point of the command `naturalist`."""
     try:
         from naturalist.cli.app import main as run
     except KeyboardInterrupt:

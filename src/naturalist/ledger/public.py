@@ -9,6 +9,7 @@ An id of a retired category is named nowhere.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from naturalist import artifacts, categories
 from naturalist.layout import Layout
 from naturalist.ledger.outcomes import Outcome
+from naturalist.ledger.rows import batches
 from naturalist.ledger.views import connect, query
 from naturalist.ledger.withheld import Withheld
 from naturalist.reasons import Reason
@@ -63,22 +65,39 @@ def taken_down(layout: Layout, keys: Iterable[str]) -> frozenset[str]:
 
 
 def unnamed(layout: Layout) -> Unnamed:
-    """What a workspace leaves out of its published ledger; reads rows only after a takedown."""
+    """What a workspace leaves out of its published ledger.
+
+    Reads rows only where pictures were taken down, after a takedown or a new batch.
+    """
     known = categories.read(layout)
     pictures = taken_down(layout, categories.keys_on_disk(layout))
     if not pictures:
         return Unnamed(retired=known.retired_keys, words=known.retired_words)
+    held = [one.sha256 for key in categories.keys_on_disk(layout) for one in batches(layout, key)]
+    found = artifacts.remembered(
+        layout.read_before / "taken-down.json",
+        artifacts.fingerprint(sorted(pictures), held),
+        lambda: _look_up(layout, pictures),
+    )
+    return Unnamed(
+        pictures,
+        frozenset(map(bytes.fromhex, found["digests"])),
+        frozenset((key, source, bytes.fromhex(path)) for key, source, path in found["files"]),
+        known.retired_keys,
+        known.retired_words,
+    )
+
+
+def _look_up(layout: Layout, pictures: Iterable[str]) -> dict[str, Any]:
+    """Hex SHA-256 of pictures, and category, source and path (hex) of all files that have it."""
     with connect(layout) as connection:
         connection.register("asked", pa.table({"pic_id": pa.array(sorted(pictures), pa.string())}))
         digests = query(connection, _DIGESTS)["sha256"].to_pylist()
         files = query(connection, _FILES).to_pylist()
-    return Unnamed(
-        pictures,
-        frozenset(digests),
-        frozenset((row["category"], row["source"], row["path"]) for row in files),
-        known.retired_keys,
-        known.retired_words,
-    )
+    return {
+        "digests": [digest.hex() for digest in digests],
+        "files": [[row["category"], row["source"], row["path"].hex()] for row in files],
+    }
 
 
 _DIGESTS = """

@@ -1,5 +1,6 @@
 """Batches, shards and amendments: what the files of the ledger hold, and their sums."""
 
+import fnmatch
 import functools
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from naturalist.layout import Layout, pic_number, receipt_path
 from naturalist.ledger.outcomes import Outcome, SourceCounts, count_one, count_rows, merge_counts
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT
+from naturalist.small_files import Look
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -106,12 +108,21 @@ def _cut(accepted: pa.Table, shard_size: int) -> Iterator[Shard]:
 
 def batches(layout: Layout, category: str) -> list[BatchSummary]:
     """Summaries of a category's batches, oldest first."""
-    paths = sorted((layout.ledger / category).glob("[0-9]*.json"))
-    return [_SUMMARIES.get(path, partial(_read_summary, path)) for path in paths]
+    folder = layout.ledger / category
+    return list(_BATCHES.get(folder, [folder], lambda: _read_batches(folder)))
 
 
-def _read_summary(path: Path) -> BatchSummary:
-    return _summary(path, artifacts.read_json(path))
+_BATCHES = artifacts.FolderMemo[list[BatchSummary]]()
+
+
+def _read_batches(folder: Path) -> list[BatchSummary]:
+    look = Look(folder)
+    names = fnmatch.filter(look.names(), "[0-9]*.json")
+    return [_SUMMARIES.get_as_of(look, name, partial(_read_summary, look, name)) for name in names]
+
+
+def _read_summary(look: Look, name: str) -> BatchSummary:
+    return _summary(look.folder / name, artifacts.read_json_in(look, name))
 
 
 _SUMMARIES = artifacts.FileMemo[BatchSummary]()
@@ -217,12 +228,18 @@ def last_batch(layout: Layout) -> int:
 
 def amendments(layout: Layout, category: str) -> pa.Table:
     """The amendments of a category, the latest one for each picture."""
-    return _latest(sorted(layout.amendments(category).glob("*.parquet")))
+    folder = layout.amendments(category)
+    return _AMENDMENTS.get(folder, [folder], lambda: _latest(sorted(folder.glob("*.parquet"))))
+
+
+_AMENDMENTS = artifacts.FolderMemo[pa.Table]()
 
 
 def _latest(files: list[Path]) -> pa.Table:
-    tables = [artifacts.read_parquet(path) for path in files]
-    table = pa.concat_tables(tables) if tables else AMENDMENT.empty_table()
+    if not files:
+        # An empty table of the schema would load pandas where there is one.
+        return pa.Table.from_batches([], AMENDMENT)
+    table = pa.concat_tables(artifacts.read_parquet(path) for path in files)
     latest = {pic: i for i, pic in enumerate(table.sort_by("at_ns")["pic_id"].to_pylist())}
     return table.sort_by("at_ns").take(pa.array(sorted(latest.values()), pa.int64()))
 
@@ -295,6 +312,14 @@ def counts(layout: Layout, category: str) -> dict[str, SourceCounts]:
 
     The sums cost the number of batches and amendments, not the number of files.
     """
+    folders = [layout.ledger / category, layout.amendments(category)]
+    return dict(_COUNTS.get(folders[0], folders, lambda: _sum_counts(layout, category)))
+
+
+_COUNTS = artifacts.FolderMemo[dict[str, SourceCounts]]()
+
+
+def _sum_counts(layout: Layout, category: str) -> dict[str, SourceCounts]:
     changes = _changes(amendments(layout, category))
     return merge_counts([*(_net_counts(b) for b in batches(layout, category)), *changes])
 

@@ -1,12 +1,13 @@
 """What is in nothing that is read, studied or published: withdrawn pictures, retired categories."""
 
+import functools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from naturalist import categories
+from naturalist import artifacts, categories
 from naturalist.layout import Layout
 from naturalist.ledger.rows import not_accepted
 
@@ -25,10 +26,11 @@ class Withheld:
     pictures: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
-    _array: pa.Array = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_array", pa.array(sorted(self.pictures), pa.string()))
+    @functools.cached_property
+    def _array(self) -> pa.Array:
+        # Not before it is needed: the first array of a process loads pandas where there is one.
+        return pa.array(sorted(self.pictures), pa.string())
 
     def __bool__(self) -> bool:
         return bool(self.pictures or self.retired)
@@ -36,6 +38,11 @@ class Withheld:
     def __contains__(self, pic_id: object) -> bool:
         name = str(pic_id)
         return name in self.pictures or name.rpartition("_id_")[0] in self.retired
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what is left out of tables."""
+        return artifacts.fingerprint(sorted(self.pictures), sorted(self.retired))
 
     def among(self, pic_ids: pa.ChunkedArray) -> pa.ChunkedArray:
         """For each of the ids (strings) whether it is left out, as booleans."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from naturalist.pipeline.steps import Job
-from naturalist.pipeline.studies import STEPS
 
 
 def analyse(job: Job) -> dict[str, dict[str, Any]] | None:
@@ -18,7 +17,12 @@ def analyse(job: Job) -> dict[str, dict[str, Any]] | None:
         MissingExtra: a step needs a package that is not installed.
     """
     steps = job.config.analyse.in_order
-    return {name: STEPS[name](job) for name in steps} or None
+    if not steps:
+        return None
+    # Imported here: studies take as long to load as all stages, and many runs do none.
+    from naturalist.pipeline.studies import STEPS
+
+    return {name: STEPS[name](job) for name in steps}
 
 
 def studied(steps: Mapping[str, Any]) -> Iterator[str]:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from naturalist import __version__, backbones, metadata
+from naturalist import __version__, backbones, metadata, small_files
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import NaturalistError, VerificationFailed
 from naturalist.layout import Layout
-from naturalist.pipeline import budget, mending, publishing, reports, steps
+from naturalist.pipeline import analyse, budget, mending, publishing, reports, steps
 from naturalist.pipeline.steps import Job, VerifyResult
 from naturalist.progress import Progress
 from naturalist.running import exchange, workspace
@@ -27,7 +27,6 @@ from naturalist.stages.publish import Published
 from naturalist.stages.verify.journal import check_journal
 from naturalist.stages.verify.ledger import check_ledger
 from naturalist.stages.verify.rolling import check_share
-from naturalist.stages.verify.rolling_pictures import check_pictures
 from naturalist.stages.verify.studies import check_studies
 from naturalist.stages.verify.verdicts import Verdict, hard
 from naturalist.stores import open_store
@@ -84,9 +83,14 @@ class RunReport:
 
 
 @contextlib.contextmanager
-def opened(config: Config, progress: Progress) -> Iterator[Job]:
-    """Hold the workspace and its workers; both are let go in any case."""
-    with workspace.writing(config):
+def opened(config: Config, progress: Progress, *, again: bool = False) -> Iterator[Job]:
+    """Hold the workspace and its workers; both are let go in any case.
+
+    With `again`, receipts are read from the disk though a run before has read them as they are.
+    """
+    layout = config.layout
+    kept = contextlib.nullcontext() if again else small_files.kept(layout.root, layout.read_before)
+    with workspace.writing(config), kept:
         executor = make_executor(config, progress)
         try:
             yield Job(config, executor, progress)
@@ -164,20 +168,12 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     failed = _analyse(job, report)
     accept = options.accept_failures
     _timed(report, "publish", lambda: publish(job, accept_failures=accept))
-    damaged = _read_again(job.config)
-    if damaged:
-        report.stages["rolling"] = {"damaged": [one.as_json() for one in damaged]}
-        raise _failed(damaged, "Everything else was finished")
+    rolled = check_share(job.config.layout, job.config.verify.rolling_mb << 20)
+    if rolled.verdicts:
+        report.stages["rolling"] = {"damaged": [one.as_json() for one in rolled.verdicts]}
+        raise _failed(rolled.verdicts, "Everything else was finished")
     if failed is not None:
         raise failed
-
-
-def _read_again(config: Config) -> list[Verdict]:
-    """What this run's share of finished files and of stored pictures shows."""
-    most_bytes = config.verify.rolling_mb << 20
-    files = check_share(config.layout, most_bytes)
-    pictures = check_pictures(config.layout, config.labels, most_bytes)
-    return [*files.verdicts, *pictures.verdicts]
 
 
 def make_tables(job: Job, report: RunReport) -> None:
@@ -205,9 +201,6 @@ def _collect_metadata(job: Job, report: RunReport) -> None:
 
 def _analyse(job: Job, report: RunReport) -> NaturalistError | None:
     """Do the studies. One that fails keeps nobody from the tables; the run ends with its error."""
-    # Imported here: studies take as long to load as all stages, and many runs do none.
-    from naturalist.pipeline import analyse
-
     try:
         done = _timed(report, "analyse", lambda: analyse.analyse(job))
         report.studied = list(analyse.studied(done or {}))
@@ -308,7 +301,7 @@ def verify(config: Config, progress: Progress, *, deep: bool = False) -> dict[st
         VerificationFailed: a hard check failed.
     """
     workspace.reading(config.layout)
-    with opened(config, progress) as job:
+    with opened(config, progress, again=True) as job:
         return report_verification(job, *_check_all(job, deep=deep))
 
 
@@ -325,7 +318,7 @@ def repair(config: Config, progress: Progress) -> dict[str, Any]:
     from naturalist.pipeline import repairing
 
     workspace.reading(config.layout)
-    with opened(config, progress) as job:
+    with opened(config, progress, again=True) as job:
         features, checked = _check_all(job)
         result = [*features.verdicts, *(checked.verdicts if checked else ())]
         repaired = repairing.repair(job, result)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from naturalist import artifacts, backbones, ledger, metadata
 from naturalist.config import Config
 from naturalist.errors import WorkspaceError
-from naturalist.pipeline import words
 from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.pipeline.status import counts_as_json
 from naturalist.progress import Progress, stage
@@ -372,7 +371,7 @@ def collect_metadata(job: Job) -> metadata.Summary | None:
         SourceError: a metadata file is missing or cannot be read.
     """
     config = job.config
-    rules, computed = config.metadata_rules, words.columns(config, job.progress)
+    rules, computed = config.metadata_rules, _columns_of_words(job)
     if not rules and not computed:
         metadata.remove(config.layout)
         return None
@@ -384,6 +383,15 @@ def collect_metadata(job: Job) -> metadata.Summary | None:
         if file.note:
             job.progress.note(f"metadata {file.file} of source {file.source!r}: {file.note}")
     return summary
+
+
+def _columns_of_words(job: Job) -> list[metadata.ComputedColumns]:
+    if not job.config.words.columns:
+        return []
+    # Imported here: the indexes that words are searched in take longer to load than all stages.
+    from naturalist.pipeline import words
+
+    return words.columns(job.config, job.progress)
 
 
 def _read_exif(job: Job, rules: Sequence[metadata.SourceRules]) -> None:

@@ -180,6 +180,7 @@ def _tidy(layout: Layout, image_roots: Sequence[str]) -> None:
         "outbox",
         "exif",
         "metadata",
+        "read-before",
     ):
         artifacts.remove_temporaries(layout.root / folder)
 

@@ -19,10 +19,11 @@ from naturalist.backbones import Backbone, BackboneSpec
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
 from naturalist.images.apart import Decode
-from naturalist.layout import Layout, pic_number, receipt_path, shard_name
+from naturalist.layout import Layout, part_name, pic_number, receipt_path, shard_name
 from naturalist.ledger import Outcome, Shard
 from naturalist.reasons import Reason
 from naturalist.schemas import AMENDMENT, PREVIEWS, features_schema
+from naturalist.small_files import Look
 from naturalist.stages.pictures import Location, are_remote, read_picture
 
 FORMAT = 2
@@ -134,28 +135,33 @@ def _missing(layout: Layout, category: str, spec: BackboneSpec) -> list[tuple[in
     return _MISSING.get(
         (layout.root, category, spec.id),
         [*_folders(layout, category, spec), layout.previews(category, 0, 0).parent],
-        lambda: [
-            (summary.batch, number, shard)
-            for summary in ledger.batches(layout, category)
-            for number, shard in enumerate(summary.shards)
-            if not _is_extracted(layout, summary, number, shard, spec)
-        ],
+        lambda: _look_for_missing(layout, category, spec),
     )
+
+
+def _look_for_missing(
+    layout: Layout, category: str, spec: BackboneSpec
+) -> list[tuple[int, int, Shard]]:
+    features = Look(layout.features(spec.id, category, 0, 0).parent)
+    previews = Look(layout.previews(category, 0, 0).parent)
+    return [
+        (summary.batch, number, shard)
+        for summary in ledger.batches(layout, category)
+        for number, shard in enumerate(summary.shards)
+        if not (
+            artifacts.is_done_in(
+                features, part_name(summary.batch, number), fingerprint(shard, spec)
+            )
+            and artifacts.is_done_in(
+                previews, part_name(summary.batch, number), previews_fingerprint(shard)
+            )
+        )
+    ]
 
 
 def _folders(layout: Layout, category: str, spec: BackboneSpec) -> list[Path]:
     """What parts are planned from, and where they and their receipts lie."""
     return [layout.ledger / category, layout.features(spec.id, category, 0, 0).parent]
-
-
-def _is_extracted(
-    layout: Layout, summary: ledger.BatchSummary, number: int, shard: Shard, spec: BackboneSpec
-) -> bool:
-    features = layout.features(spec.id, summary.category, summary.batch, number)
-    previews = layout.previews(summary.category, summary.batch, number)
-    return artifacts.is_done(features, fingerprint(shard, spec)) and artifacts.is_done(
-        previews, previews_fingerprint(shard)
-    )
 
 
 def fingerprint(shard: Shard, spec: BackboneSpec) -> str:
@@ -446,10 +452,11 @@ _PARTS = artifacts.FolderMemo[list[Part]]()
 
 def _read_parts(layout: Layout, category: str, spec: BackboneSpec) -> list[Part]:
     result = []
+    look = Look(layout.features(spec.id, category, 0, 0).parent)
     for summary in ledger.batches(layout, category):
         for number, shard in enumerate(summary.shards):
-            path = layout.features(spec.id, category, summary.batch, number)
-            receipt = artifacts.read_receipt(path)
+            path = look.folder / part_name(summary.batch, number)
+            receipt = artifacts.receipt_in(look, path.name)
             if receipt is None or receipt.fingerprint != fingerprint(shard, spec):
                 continue
             result.append(_part(path, category, summary.batch, number, shard, receipt))

@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout
 from naturalist.ledger import Withheld
@@ -23,6 +21,7 @@ from naturalist.studies.classifier import champions
 from naturalist.studies.clusters import names as clustering_names
 from naturalist.studies.kept_names import KeptNames
 from naturalist.studies.maps import published_pictures, region_names
+from naturalist.studies.withheld_rows import StudyFiles
 from naturalist.studies.words import cluster_names
 
 _NAMES = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*_id_[0-9]+")
@@ -48,9 +47,11 @@ def study_items(
         columns: the setting `publish.columns`; other columns must not be in names of groups.
         thumbnails: whether contact sheets and the pictures of maps are published.
     """
-    gone = ledger.withheld(layout)
+    gone, files = ledger.withheld(layout), StudyFiles.of(layout)
     # A group has the name of one of its pictures, so that rows cannot be taken out one by one.
-    folders = [] if _has_any(layout.near_duplicates, gone) else [layout.near_duplicates.parent]
+    folders = (
+        [] if _has_any(files, layout.near_duplicates, gone) else [layout.near_duplicates.parent]
+    )
     for kind in (layout.maps, layout.samples, layout.clusterings):
         folders += sorted(path for path in kind.glob("*") if path.is_dir())
     champion = champions.usable_champion(layout)
@@ -60,20 +61,21 @@ def study_items(
         item
         for folder in folders
         if folder.is_dir()
-        for item in _folder(layout, folder, gone, backbone, thumbnails=thumbnails)
+        for item in _folder(files, folder, gone, backbone, thumbnails=thumbnails)
         if _is_said_still(item, layout, backbone, columns)
     ]
     if champion is not None:
-        items.append(_champion(layout, gone))
+        items.append(_champion(files, gone))
     if thumbnails:
-        items += _map_pictures(layout, gone)
-    return items + list(_reports(layout, gone))
+        items += _map_pictures(files, gone)
+    return items + list(_reports(files, gone))
 
 
-def _map_pictures(layout: Layout, gone: Withheld) -> Iterator[Item]:
+def _map_pictures(files: StudyFiles, gone: Withheld) -> Iterator[Item]:
+    layout = files.layout
     for points in sorted(layout.maps.glob("*/points.parquet")):
         name = points.parent.name
-        path = published_pictures.write_pictures(layout, name, gone)
+        path = published_pictures.write_pictures(files, name, gone)
         if path is not None:
             yield publish.item(_name(layout, layout.map(name) / published_pictures.NAME), path)
 
@@ -86,13 +88,14 @@ def _is_said_still(item: Item, layout: Layout, backbone: str, columns: Sequence[
 
 
 def _folder(
-    layout: Layout, folder: Path, gone: Withheld, backbone: str, *, thumbnails: bool
+    files: StudyFiles, folder: Path, gone: Withheld, backbone: str, *, thumbnails: bool
 ) -> Iterator[Item]:
+    layout = files.layout
     tables = sorted(folder.glob("*.parquet"))
     touched = False
     named = {one.table: one for one in (of(folder) for of in _NAMED)}
     for path in tables:
-        item, is_cut = _rows(layout, path, gone)
+        item, is_cut = _rows(files, path, gone)
         touched |= is_cut
         yield item
         if is_cut and path in named:
@@ -104,10 +107,10 @@ def _folder(
         is_said &= not (touched and path in {one.path for one in named.values()})
         is_drawn = path.suffix in _PICTURES and not _shows_pictures(path)
         if is_said or is_drawn or path.suffix in _WHOLE:
-            yield _item(layout, path)
+            yield _item(files, path)
     if thumbnails and not touched:
         sheets = [*folder.glob(f"{_SHEETS}/*.png"), *filter(_shows_pictures, folder.glob("*.png"))]
-        yield from (_item(layout, path) for path in sorted(sheets))
+        yield from (_item(files, path) for path in sorted(sheets))
 
 
 def _names_of(layout: Layout, names: KeptNames, table: Item, backbone: str) -> Iterator[Item]:
@@ -123,12 +126,13 @@ def _shows_pictures(path: Path) -> bool:
     return "sheet" in path.stem
 
 
-def _reports(layout: Layout, gone: Withheld) -> Iterator[Item]:
+def _reports(files: StudyFiles, gone: Withheld) -> Iterator[Item]:
+    layout = files.layout
     if layout.label_issues.exists():
-        yield _rows(layout, layout.label_issues, gone)[0]
+        yield _rows(files, layout.label_issues, gone)[0]
     for path in sorted(layout.drift("x").parent.glob("*.json")):
         if not _names(path, gone):
-            yield _item(layout, path)
+            yield _item(files, path)
 
 
 def _names(path: Path, gone: Withheld) -> bool:
@@ -143,38 +147,36 @@ def _has_names(text: bytes, gone: Withheld) -> bool:
     return any(re.search(rf"(?<![\w-]){word}(?![\w-])".encode(), text) for word in words)
 
 
-def _champion(layout: Layout, gone: Withheld) -> Item:
+def _champion(files: StudyFiles, gone: Withheld) -> Item:
     """Which model is in use, and why; without decisions whose reasons name what is gone."""
+    layout = files.layout
     held = artifacts.read_json(layout.champion)
     history = [one for one in held["history"] if not _has_names(json.dumps(one).encode(), gone)]
     if len(history) == len(held["history"]):
-        return _item(layout, layout.champion)
+        return _item(files, layout.champion)
     path = layout.outbox / layout.champion.relative_to(layout.root)
     artifacts.write_json(path, held | {"history": history})
     return publish.item(_name(layout, layout.champion), path)
 
 
-def _has_any(path: Path, gone: Withheld) -> bool:
+def _has_any(files: StudyFiles, path: Path, gone: Withheld) -> bool:
     """Whether a table of a study has a row of a picture that is gone."""
-    if not gone or not path.exists():
-        return False
-    return bool(pc.any(gone.among(artifacts.read_parquet(path, ["picID"])["picID"])).as_py())
+    return path.exists() and bool(files.withheld(path, gone))
 
 
-def _rows(layout: Layout, path: Path, gone: Withheld) -> tuple[Item, bool]:
+def _rows(files: StudyFiles, path: Path, gone: Withheld) -> tuple[Item, bool]:
     """A table of a study without the rows of pictures that are gone, and whether it has any."""
-    named = artifacts.read_parquet(path, ["picID"])["picID"]
-    result = pc.unique(named.filter(gone.among(named))).to_pylist()
+    layout = files.layout
+    result = files.withheld(path, gone)
     if not result:
-        return _item(layout, path), False
+        return _item(files, path), False
     copy = layout.outbox / path.relative_to(layout.root)
-    made_from = artifacts.sha256_file(path)
-    made = publish.without(path, copy, tuple(result), made_from, column="picID")
+    made = publish.without(path, copy, tuple(result), files.sha256(path), column="picID")
     return publish.item(_name(layout, path), made), True
 
 
-def _item(layout: Layout, path: Path) -> Item:
-    return publish.item(_name(layout, path), path)
+def _item(files: StudyFiles, path: Path) -> Item:
+    return publish.item(_name(files.layout, path), path, files.sha256(path))
 
 
 def _name(layout: Layout, path: Path) -> str:

@@ -16,6 +16,7 @@ from naturalist.config import Config
 from naturalist.curation import takedown
 from naturalist.schemas import map_schema
 from naturalist.studies.maps.published_pictures import MOST, representatives, write_pictures
+from naturalist.studies.withheld_rows import StudyFiles
 
 NAMES = [f"plant_id_{n}" for n in range(1, 7)]
 _PLACES = arrays.arrays(
@@ -57,7 +58,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def _written(config: Config) -> dict[str, bytes]:
-    path = write_pictures(config.layout, "tsne-2d", ledger.withheld(config.layout))
+    path = write_pictures(StudyFiles.of(config.layout), "tsne-2d", ledger.withheld(config.layout))
     assert path is not None
     columns = pq.read_table(path).to_pydict()
     return dict(zip(columns["picID"], columns["thumbnail"], strict=True))
@@ -79,4 +80,7 @@ def test_thumbnails_lie_in_the_order_of_the_map_and_a_picture_that_is_gone_leave
 def test_a_map_without_thumbnails_has_no_pictures(config: Config) -> None:
     for path in config.layout.previews("plant", 0, 0).parent.glob("*.parquet"):
         path.unlink()
-    assert write_pictures(config.layout, "tsne-2d", ledger.withheld(config.layout)) is None
+    assert (
+        write_pictures(StudyFiles.of(config.layout), "tsne-2d", ledger.withheld(config.layout))
+        is None
+    )

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from naturalist import artifacts
 from naturalist.layout import Layout, receipt_path
 from naturalist.schemas import FOLDER_STATES
+from naturalist.small_files import SETTLED_NS
 
 _FORMAT = "1"
 
@@ -105,7 +105,7 @@ def _state_of(status: os.stat_result, entries: Sequence[os.DirEntry[bytes]]) -> 
         numbers.append(one.st_mtime_ns)
     digest = hashlib.blake2b(b"\0".join(names), digest_size=16)
     digest.update(numbers.tobytes())
-    settled = status.st_mtime_ns < time.time_ns() - artifacts.SETTLED_NS
+    settled = status.st_mtime_ns < time.time_ns() - SETTLED_NS
     mtime_ns = status.st_mtime_ns if settled else -1
     return FolderState(digest.digest(), status.st_ino, mtime_ns, tuple(folders))
 
@@ -120,7 +120,8 @@ def load(
     path = layout.folder_states(category, source)
     if not path.exists():
         return FolderStates(trust=trust)
-    digests = pq.read_schema(path).metadata or {}
+    rows = artifacts.read_parquet(path)
+    digests = rows.schema.metadata or {}
     is_same = digests.get(b"selection", b"") == selection.hex().encode()
     if (
         digests.get(b"format") != _FORMAT.encode()
@@ -128,7 +129,6 @@ def load(
         or not _ledger_has(layout, category, digests)
     ):
         return FolderStates(trust=trust)
-    rows = artifacts.read_parquet(path)
     columns = [rows[name].to_pylist() for name in FOLDER_STATES.names]
     before = {
         folder: FolderState(digest, inode, mtime_ns, tuple(folders))

@@ -3,16 +3,19 @@
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout
 from naturalist.ledger import bound_memory
+from naturalist.small_files import Look
 from naturalist.stages.verify.verdicts import Verdict, from_json
+
+if TYPE_CHECKING:
+    import duckdb
 
 MAX_NORM_Z = 10.0
 """Robust z-score beyond which a norm is an outlier."""
@@ -37,8 +40,9 @@ def held_verdicts(layout: Layout, backbone_id: str) -> list[Verdict]:
     held: list[Verdict] = []
     digests = []
     ranges = _Ranges()
+    looks = {folder: Look(folder) for folder in dict.fromkeys(path.parent for path in files)}
     for path in files:
-        receipt = artifacts.read_receipt(path)
+        receipt = artifacts.receipt_in(looks[path.parent], path.name)
         if receipt is not None:
             held += from_json(receipt.facts["verdicts"])
             digests.append([path.parent.name, path.name, receipt.sha256[path.name]])
@@ -74,6 +78,8 @@ def check_files(layout: Layout, backbone_id: str) -> list[Path]:
 def _check_measures(layout: Layout, files: Sequence[Path], gone: Sequence[str]) -> list[Verdict]:
     if not files:
         return []
+    import duckdb  # here, because most runs have measured nothing new
+
     with duckdb.connect() as connection:
         bound_memory(connection, layout)
         relation = connection.read_parquet([str(path) for path in files], filename=True)
@@ -85,7 +91,7 @@ def _check_measures(layout: Layout, files: Sequence[Path], gone: Sequence[str]) 
         return [*_repeated(connection), *_norm_outliers(connection)]
 
 
-def _repeated(connection: duckdb.DuckDBPyConnection) -> Iterator[Verdict]:
+def _repeated(connection: "duckdb.DuckDBPyConnection") -> Iterator[Verdict]:
     # First the hashes alone: names are held of pictures whose vectors are repeated, not of all.
     query = f"""
         WITH repeated AS (
@@ -101,7 +107,7 @@ def _repeated(connection: duckdb.DuckDBPyConnection) -> Iterator[Verdict]:
         yield Verdict("repeated_vector", "soft", detail, pic_id=first)
 
 
-def _norm_outliers(connection: duckdb.DuckDBPyConnection) -> Iterator[Verdict]:
+def _norm_outliers(connection: "duckdb.DuckDBPyConnection") -> Iterator[Verdict]:
     # Robust z-score by median and median absolute deviation: Iglewicz and Hoaglin,
     # "How to Detect and Handle Outliers", 1993.
     query = f"""

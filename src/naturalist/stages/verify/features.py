@@ -17,12 +17,13 @@ from naturalist import artifacts, backbones, ledger
 from naturalist.backbones import Backbone
 from naturalist.errors import PictureError
 from naturalist.images import PictureLimits
-from naturalist.layout import Layout
+from naturalist.layout import Layout, part_name
 from naturalist.ledger import Shard
 from naturalist.schemas import CHECKS, features_schema
+from naturalist.small_files import Look
 from naturalist.stages import extract
 from naturalist.stages.extract import Part
-from naturalist.stages.pictures import Location, advice_on, read_picture
+from naturalist.stages.pictures import Location, read_picture
 from naturalist.stages.verify.verdicts import Checked, Verdict, from_json, hard
 
 FORMAT = 1
@@ -98,6 +99,7 @@ def plan(
     spec = backbones.describe(backbone)
     tasks = []
     for category in sorted(sources):
+        checks = Look(layout.checks(spec.id, category, 0, 0).parent)
         shards = {
             (summary.batch, number): shard
             for summary in ledger.batches(layout, category)
@@ -115,13 +117,13 @@ def plan(
                 pictures=again,
                 deep=deep,
             )
-            if again or not _is_verified(task):
+            if again or not _is_verified(task, checks):
                 tasks.append(task)
     return tasks
 
 
-def _is_verified(task: FeatureCheckTask) -> bool:
-    receipt = artifacts.read_receipt(task.path)
+def _is_verified(task: FeatureCheckTask, checks: Look) -> bool:
+    receipt = artifacts.receipt_in(checks, part_name(task.part.batch, task.part.number))
     if receipt is None or receipt.fingerprint != task.fingerprint:
         return False
     # What was broken may have been made anew, with the same bytes as before: look again.
@@ -193,8 +195,15 @@ def _check_pictures(
             read_picture(layout, task.sources.get(row["source"]), row)
         except PictureError as error:
             yield _overwritten(task, layout, row["pic_id"]) or Verdict(
-                "picture", "hard", f"{error}; {advice_on(row)}", pic_id=row["pic_id"]
+                "picture", "hard", f"{error}; {_advice(row)}", pic_id=row["pic_id"]
             )
+
+
+def _advice(row: dict[str, Any]) -> str:
+    return (
+        "if its source was changed, run `naturalist ingest --full-scan`, which gives the new "
+        f"bytes a new id; otherwise restore the file: its source is {row['path_text']!r}"
+    )
 
 
 def _overwritten(task: FeatureCheckTask, layout: Layout, pic: str) -> Verdict | None:
@@ -243,7 +252,7 @@ def _extract_again(
             data = read_picture(layout, task.sources.get(row["source"]), row)
             again = vector_of(extract.opened(task.backbone), data, task.limits)
         except PictureError as error:
-            detail = f"could not be extracted again: {error}; {advice_on(row)}"
+            detail = f"could not be extracted again: {error}; {_advice(row)}"
             yield _overwritten(task, layout, names[at]) or _verdict(
                 task, "re_extraction", detail, names[at]
             )

@@ -2,7 +2,9 @@
 
 The files whose checksum is known (ledger, features, previews, tables, and what studies made) are
 gone through in the order of their paths, a number of bytes in each run; where a run stopped, the
-next one goes on. A collection that is smaller than that is read whole each time.
+next one goes on. A file counts as half a megabyte at least, so that a run costs the same whether
+that much lies in a few files or in those of many small batches. A collection that is smaller than
+that is read whole each time.
 """
 
 import os
@@ -19,6 +21,8 @@ from naturalist.stages.verify.verdicts import Verdict
 
 _ROOTS = ("features", "ledger", "previews", "tables")
 _RECEIPTS = (".json",)
+_LEAST_BYTES = 1 << 19
+"""What a file counts at least: opening thousands of small ones takes the time of reading these."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,15 @@ def check_share(layout: Layout, most_bytes: int) -> Rolled:
     state = artifacts.read_json(layout.rolling) or {}
     start = str(state.get("after", ""))
     known = _Known(layout)
-    files = size_bytes = 0
+    files = size_bytes = spent = 0
     verdicts: list[Verdict] = []
     for name in _from(layout, known.seals, start):
         path = layout.root / name
         verdicts += _check(layout, path, known)
-        files, size_bytes = files + 1, size_bytes + _size(path)
-        if size_bytes >= most_bytes:
+        read = _size(path)
+        files, size_bytes = files + 1, size_bytes + read
+        spent += max(read, _LEAST_BYTES)
+        if spent >= most_bytes:
             artifacts.write_json(layout.rolling, {"after": name})
             break
     else:

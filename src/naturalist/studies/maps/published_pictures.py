@@ -16,6 +16,7 @@ from naturalist.ledger import Withheld
 from naturalist.schemas import MAP_PICTURES
 from naturalist.snapshots import parquet
 from naturalist.studies.thumbnails import read_thumbnails
+from naturalist.studies.withheld_rows import StudyFiles
 
 NAME = "pictures.parquet"
 MOST = 576
@@ -27,26 +28,26 @@ _BOUNDS = parquet.Bounds(rows=10_000, columns=16, row_groups=1_000, decoded_byte
 """Of a file that somebody published; one of ours has `MOST` rows in 2 MB."""
 
 
-def write_pictures(layout: Layout, name: str, gone: Withheld) -> Path | None:
+def write_pictures(files: StudyFiles, name: str, gone: Withheld) -> Path | None:
     """Write the pictures of a map to the outbox, unless they are there as they have to be.
 
     Args:
-        layout: the workspace.
+        files: of the studies of the workspace.
         name: of the map.
         gone: pictures that must not be shown.
 
     Returns:
         Where they are, at most `MOST` of them; None if no picture of the map has a thumbnail.
     """
+    layout = files.layout
     points = layout.map(name) / "points.parquet"
     path = layout.outbox / (layout.map(name) / NAME).relative_to(layout.root)
-    names = artifacts.read_parquet(points, ["picID"])["picID"].combine_chunks()
-    shown = ~gone.among(names).to_numpy(zero_copy_only=False)
-    withheld = artifacts.fingerprint(names.filter(pa.array(~shown)).to_pylist())
-    expected = artifacts.fingerprint(_FORMAT, artifacts.sha256_file(points), withheld)
+    withheld = artifacts.fingerprint(files.withheld(points, gone))
+    expected = artifacts.fingerprint(_FORMAT, files.sha256(points), withheld)
     if artifacts.is_done(path, expected):
         return path
-    rows = np.flatnonzero(shown)
+    names = artifacts.read_parquet(points, ["picID"])["picID"].combine_chunks()
+    rows = np.flatnonzero(~gone.among(names).to_numpy(zero_copy_only=False))
     ids = names.take(pa.array(rows[representatives(*_read(points, rows))])).to_pylist()
     thumbnails = _thumbnails(layout, path, ids)
     if not thumbnails:

@@ -73,8 +73,8 @@ class Tokens:
 
 
 NO_TOKENS = Tokens(
-    pa.array([], pa.string()),
-    pa.array([], pa.string()),
+    pa.nulls(0, pa.string()),
+    pa.nulls(0, pa.string()),
     np.zeros(1, np.int64),
     np.empty(0, np.int32),
 )
