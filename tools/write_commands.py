@@ -1,6 +1,6 @@
 """Write docs/commands.md from the `--help` of every command, or check that it is current.
 
-Usage: python tools/write_commands.py [--check] docs/commands.md
+Usage: python tools/write_commands.py [--check] [docs/commands.md]
 """
 
 import re
@@ -21,15 +21,16 @@ HEAD = """\
 `make docs` writes this page from what `naturalist COMMAND --help` prints. To change it, change the
 docstrings in `src/naturalist/cli/`. Exit codes: [README](../README.md#exit-codes).
 """
+PAGE = "docs/commands.md"
 PLAIN = {"COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1"}
 
 
 def main() -> None:
     """Write the page, or with `--check` end with 1 when it says something else than `--help`."""
-    *options, path = sys.argv[1:]
-    page = Path(path)
+    arguments = sys.argv[1:]
+    page = Path(next((one for one in arguments if one != "--check"), PAGE))
     current = commands_page()
-    if options != ["--check"]:
+    if "--check" not in arguments:
         page.write_text(current)
     elif not page.exists() or words(page.read_text()) != words(current):
         sys.exit(f"{page} is not what --help says: run  make docs  and commit it")

@@ -359,6 +359,11 @@ class Layout:
         return self.reports / "rolling.json"
 
     @property
+    def rolling_pictures(self) -> Path:
+        """Which stored picture the next run begins to read again with."""
+        return self.reports / "rolling_pictures.json"
+
+    @property
     def read_before(self) -> Path:
         """What runs keep of the small files that they read, so that the next one need not."""
         return self.root / "read-before"

@@ -122,7 +122,9 @@ def test_hostile_names_come_back_exactly_from_json_and_harmless_from_text(alone:
     assert {r["path_text"] for r in rows if r["category"] == "plant"} == set(OUTCOMES)
     said = alone.collection.call("ledger", "--limit=0").out
     assert [c for c in said if not c.isprintable() and c != "\n"] == []
-    assert "<img src=x onerror=alert(1)>.jpg" in said
+    # Tables wrap long names between words.
+    assert "<img src=x" in said
+    assert "onerror=alert(1)>.jpg" in said
     refused = alone.collection.call("ledger", "--refused", "--json").json["rows"]
     assert {r["outcome"] for r in refused} == {"refused"}
     assert len(refused) == len([1 for v in OUTCOMES.values() if v != ACCEPTED]) - 2

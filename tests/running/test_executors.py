@@ -26,6 +26,7 @@ from running.work import (
     die,
     do_items,
     fail_at_three,
+    has_pandas,
     process_id,
     square,
     variable,
@@ -53,6 +54,14 @@ def maker(request: pytest.FixtureRequest) -> Maker:
     if request.param == "ray":
         return partial(on_ray, request.getfixturevalue("ray_driver").address)
     return processes
+
+
+def test_worker_processes_start_without_pandas(tmp_path: Path) -> None:
+    made = processes(tmp_path)
+    try:
+        assert [result for _, result in made.map(has_pandas, [1])] == [False]
+    finally:
+        made.close()
 
 
 @pytest.fixture(params=["processes", "ray"])

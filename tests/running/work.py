@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 from naturalist import breadcrumbs
@@ -26,6 +27,16 @@ def fail_at_three(number: int) -> int:
 def variable(name: str) -> str | None:
     """What an environment variable says in a worker."""
     return os.environ.get(name)
+
+
+def has_pandas(number: int) -> bool:
+    """Whether pandas can be imported here."""
+    del number
+    try:
+        import_module("pandas")
+    except ImportError:
+        return False
+    return True
 
 
 def process_id(number: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from naturalist.errors import INTERRUPTED_EXIT_CODE
 
 
 def main() -> None:
-    """Entry point of the command `naturalist`."""
+    """Run the command line with `sys.argv`, and exit with its code."""
     try:
         from naturalist.cli.app import main as run
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ from naturalist.stages.publish import Published
 from naturalist.stages.verify.journal import check_journal
 from naturalist.stages.verify.ledger import check_ledger
 from naturalist.stages.verify.rolling import check_share
+from naturalist.stages.verify.rolling_pictures import check_pictures
 from naturalist.stages.verify.studies import check_studies
 from naturalist.stages.verify.verdicts import Verdict, hard
 from naturalist.stores import open_store
@@ -168,12 +169,20 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     failed = _analyse(job, report)
     accept = options.accept_failures
     _timed(report, "publish", lambda: publish(job, accept_failures=accept))
-    rolled = check_share(job.config.layout, job.config.verify.rolling_mb << 20)
-    if rolled.verdicts:
-        report.stages["rolling"] = {"damaged": [one.as_json() for one in rolled.verdicts]}
-        raise _failed(rolled.verdicts, "Everything else was finished")
+    damaged = _read_again(job.config)
+    if damaged:
+        report.stages["rolling"] = {"damaged": [one.as_json() for one in damaged]}
+        raise _failed(damaged, "Everything else was finished")
     if failed is not None:
         raise failed
+
+
+def _read_again(config: Config) -> list[Verdict]:
+    """What this run's share of finished files and of stored pictures shows."""
+    most_bytes = config.verify.rolling_mb << 20
+    files = check_share(config.layout, most_bytes)
+    pictures = check_pictures(config.layout, config.labels, most_bytes)
+    return [*files.verdicts, *pictures.verdicts]
 
 
 def make_tables(job: Job, report: RunReport) -> None:

@@ -25,6 +25,7 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 from naturalist import artifacts, breadcrumbs
 from naturalist.errors import MemoryShort, NaturalistError
 from naturalist.reasons import Reason
+from naturalist.without_pandas import refuse_pandas
 
 _POLL_S = 1.0
 _REAPED_S = 5.0
@@ -286,6 +287,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _begin_worker() -> None:
+    refuse_pandas()
     # Ctrl-C is for the parent, which ends the workers; an orphan ends itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -64,6 +64,14 @@ def read_picture(layout: Layout, source: Location | None, row: Row) -> bytes:
     return data
 
 
+def advice_on(row: Row) -> str:
+    """What to do about an accepted row of the ledger whose stored bytes are not the right ones."""
+    return (
+        "if its source was changed, run `naturalist ingest --full-scan`, which gives the new "
+        f"bytes a new id; otherwise restore the file: its source is {row['path_text']!r}"
+    )
+
+
 def are_remote(rows: Iterable[Row], sources: Mapping[str, Location]) -> bool:
     """Whether all of these pictures are read in buckets, for which no workspace is needed."""
     return all(

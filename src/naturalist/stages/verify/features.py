@@ -23,7 +23,7 @@ from naturalist.schemas import CHECKS, features_schema
 from naturalist.small_files import Look
 from naturalist.stages import extract
 from naturalist.stages.extract import Part
-from naturalist.stages.pictures import Location, read_picture
+from naturalist.stages.pictures import Location, advice_on, read_picture
 from naturalist.stages.verify.verdicts import Checked, Verdict, from_json, hard
 
 FORMAT = 1
@@ -195,15 +195,8 @@ def _check_pictures(
             read_picture(layout, task.sources.get(row["source"]), row)
         except PictureError as error:
             yield _overwritten(task, layout, row["pic_id"]) or Verdict(
-                "picture", "hard", f"{error}; {_advice(row)}", pic_id=row["pic_id"]
+                "picture", "hard", f"{error}; {advice_on(row)}", pic_id=row["pic_id"]
             )
-
-
-def _advice(row: dict[str, Any]) -> str:
-    return (
-        "if its source was changed, run `naturalist ingest --full-scan`, which gives the new "
-        f"bytes a new id; otherwise restore the file: its source is {row['path_text']!r}"
-    )
 
 
 def _overwritten(task: FeatureCheckTask, layout: Layout, pic: str) -> Verdict | None:
@@ -252,7 +245,7 @@ def _extract_again(
             data = read_picture(layout, task.sources.get(row["source"]), row)
             again = vector_of(extract.opened(task.backbone), data, task.limits)
         except PictureError as error:
-            detail = f"could not be extracted again: {error}; {_advice(row)}"
+            detail = f"could not be extracted again: {error}; {advice_on(row)}"
             yield _overwritten(task, layout, names[at]) or _verdict(
                 task, "re_extraction", detail, names[at]
             )

@@ -49,7 +49,7 @@ HARD_CHECKS = {
     "pic_ids": "The pictures are exactly the expected ones, in id order, each once.",
     "not_finite": "No value is NaN or infinite.",
     "all_zero": "No vector is all zeros.",
-    "picture": "The stored picture has the bytes that were ingested (naturalist verify only).",
+    "picture": "The stored picture has the bytes that were ingested (verify; a share in each run).",
     "re_extraction": "Extracting pictures again gives the stored vector.",
     "re_derivation": "Building tables again gives the same bytes (naturalist verify --deep only).",
     "label": "Every row has the label of its category.",
