@@ -49,9 +49,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw more examples with `--long`."""
+    """Draw more examples with `--long`, and tell each result as it comes."""
     if config.getoption("--long"):
         settings.load_profile("long")
+        config.pluginmanager.register(TellsAtOnce(config))
+
+
+class TellsAtOnce:
+    """Says how each test ended, and why it failed: whoever stops hours of tests loses nothing."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._plugins = config.pluginmanager
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Say it, at the end of the test or at a failure before or after."""
+        said = self._plugins.get_plugin("terminalreporter")
+        if said is None or not (report.when == "call" or report.failed):
+            return
+        said.write_line(f"\n{report.outcome} {report.nodeid} {report.duration:.0f} s")
+        if report.failed:
+            said.write_line(report.longreprtext)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -111,6 +111,7 @@ def kill_and_compare(case: Case, expected: Undisturbed, tmp: Path, kills: int, s
         assert "Traceback" not in ended.err, f"seed {seed}, calls {at}: {ended.err}"
         assert case.outcome(folder) == expected.outcome, f"seed {seed}, calls {at}"
         assert litter(folder) == [], f"seed {seed}, calls {at}"
+        print(f"calls {at}: {struck} killed, {tried} of {kills} tried")
         shutil.rmtree(folder)
     return killed
 
