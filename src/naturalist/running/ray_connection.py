@@ -10,7 +10,9 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType
 
 from naturalist.errors import ConfigError, MissingExtra, NaturalistError
@@ -19,6 +21,7 @@ LOCAL = "local"
 """The address that stands for a cluster of this machine alone, which ends with the run."""
 
 _KNOCK_S = 10.0
+_LAST_ANSWER_S = 2.0
 _SMALLEST_STORE_BYTES = 80_000_000
 """Ray keeps large values in memory that nodes share; none are sent here."""
 _log = logging.getLogger(__name__)
@@ -26,6 +29,9 @@ _log = logging.getLogger(__name__)
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TQDM": "0",
+    # Without its head, Ray ends the program after a minute, with a code and words of its own.
+    # `ClusterWatch` tells sooner, and this leaves time to end in order.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
 }
 _ENVIRONMENT_ALONE = {
     # Or every port of a cluster of one machine would be open to the network: Ray's own word for
@@ -160,6 +166,63 @@ def _stdout_kept_clean() -> Iterator[None]:
     """Ray prints news of its nodes to stdout, which belongs to the caller's one document."""
     with contextlib.redirect_stdout(_Lines()):
         yield
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """What the head said of its cluster, and when.
+
+    Attributes:
+        nodes: those that are there: id and name, in an order that stays.
+        resources: of all nodes, by kind.
+        at_s: by the clock of `time.monotonic`.
+    """
+
+    nodes: dict[str, str]
+    resources: dict[str, float]
+    at_s: float
+
+
+class ClusterWatch:
+    """Asks the head about its nodes, again and again, in a thread of its own.
+
+    Ray's calls wait for a head that is gone, so that whoever has work to do must not make them.
+    """
+
+    def __init__(self, ray: ModuleType, every_s: float) -> None:
+        self._ray, self._every_s = ray, every_s
+        self._ended = threading.Event()
+        self._error: Exception | None = None
+        self._latest = self._asked()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="cluster watch")
+        self._thread.start()
+
+    @property
+    def latest(self) -> ClusterState:
+        """The newest answer.
+
+        Raises:
+            RayError: the last question was refused.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._latest
+
+    def _asked(self) -> ClusterState:
+        return ClusterState(nodes(self._ray), self._ray.cluster_resources(), time.monotonic())
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._every_s):
+            try:
+                self._latest = self._asked()
+            except self._ray.exceptions.RayError as error:
+                self._error = error
+                return
+
+    def end(self) -> None:
+        """Ask no more; a question that nobody answers is not waited for."""
+        self._ended.set()
+        self._thread.join(_LAST_ANSWER_S)
 
 
 def nodes(ray: ModuleType) -> dict[str, str]:

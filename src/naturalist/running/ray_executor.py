@@ -27,8 +27,12 @@ _LOSSES = 5
 """How often the node or the worker of one task may be lost, before the task is at fault."""
 _SLOWER = 3.0
 _PATIENCE_S = 10.0
-_LOG_EVERY_S = 60.0
 """A task is late when it takes this much more than so many times the median."""
+_LOG_EVERY_S = 60.0
+_HEAD_SILENT_S = 10.0
+"""On a busy machine it may take so long to answer."""
+_HEAD_AWAY_S = 40.0
+"""Then it is gone, and a new one would not know what the old one did."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -90,6 +94,7 @@ class RayExecutor:
         self._looked_s = 0.0
         self._gpus_asked = 0.0
         self._shortage = _Shortage(options.wait_s, progress)
+        self._head = _Head(progress)
         self._left_over: list[Any] = []
 
     def map(self, run: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
@@ -142,6 +147,9 @@ class RayExecutor:
         joined = ray_connection.connected(self._options.address, self._options.workers)
         self._ray = self._ending.enter_context(joined)
         self._watch = self._ray.remote(watch_over)
+        with self._cluster_errors():
+            self._cluster = ray_connection.ClusterWatch(self._ray, _POLL_S)
+        self._ending.callback(self._cluster.end)
         self._look_at_nodes()
 
     def _gpus_for(self, task: Any) -> float:
@@ -185,7 +193,7 @@ class RayExecutor:
                     "give the nodes fewer CPUs"
                 ) from error
             if not work.copies:
-                self._submit(work, running)
+                self._submit(work, running, self._node_in_turn(work))
             return None
         return answer
 
@@ -199,8 +207,9 @@ class RayExecutor:
     def _look_at_nodes(self) -> None:
         self._looked_s = time.monotonic()
         with self._cluster_errors():
-            before, self._nodes = self._nodes, ray_connection.nodes(self._ray)
-            resources = self._ray.cluster_resources()
+            state = self._cluster.latest
+        self._head.look(self._looked_s - state.at_s)
+        before, self._nodes, resources = self._nodes, state.nodes, state.resources
         self._slots = int(resources.get("CPU", 0))
         if self._gpus_asked:
             self._slots = min(self._slots, int(resources.get("GPU", 0) / self._gpus_asked))
@@ -217,22 +226,22 @@ class RayExecutor:
         try:
             yield
         except self._ray.exceptions.RayError as error:
-            raise ClusterError(
-                f"the Ray cluster no longer answers ({_first_line(error)}): finished work is "
-                "kept; check its head node, and run the same command again"
-            ) from error
+            raise _no_longer(_first_line(error)) from error
 
     def _help_late_ones(self, running: dict[Any, _Work], pace: "_Pace") -> None:
         """Begin the latest tasks once more on other nodes, when there is nothing else to do."""
-        nodes = list(self._nodes)
         for work in set(running.values()):
-            is_everywhere = len(work.copies) >= max(len(nodes), 2)
+            is_everywhere = len(work.copies) >= max(len(self._nodes), 2)
             if len(running) < self._slots and not is_everywhere and pace.is_late(work):
                 self._progress.note(
                     "a task takes much longer than the others: a second copy was started"
                 )
-                turn = len(work.copies) + work.losses
-                self._submit(work, running, nodes[turn % len(nodes)] if nodes else "")
+                self._submit(work, running, self._node_in_turn(work))
+
+    def _node_in_turn(self, work: _Work) -> str:
+        """Another one each time that a task is begun; the node that lost it may lose it again."""
+        nodes = list(self._nodes)
+        return nodes[(len(work.copies) + work.losses) % len(nodes)] if nodes else ""
 
     def close(self) -> None:
         """Leave the cluster; unfinished tasks end and leave nothing behind."""
@@ -243,6 +252,29 @@ class RayExecutor:
         self._ending.close()
         self._ray = None
         self._nodes = {}
+
+
+class _Head:
+    """How long the head of the cluster has not answered, and how long it may."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._was_said = False
+
+    def look(self, silent_s: float) -> None:
+        """Say once that it is away.
+
+        Raises:
+            ClusterError: it has been away for too long.
+        """
+        if silent_s > _HEAD_AWAY_S:
+            raise _no_longer(f"its head has been silent for {silent_s:.0f} s")
+        is_away = silent_s > _HEAD_SILENT_S
+        if is_away and not self._was_said:
+            self._progress.note(
+                f"the head of the Ray cluster does not answer; waiting up to {_HEAD_AWAY_S:.0f} s"
+            )
+        self._was_said = is_away
 
 
 class _Shortage:
@@ -285,6 +317,13 @@ class _Shortage:
             self._progress.note(
                 f"a task {missing}; waiting, {waited_s:,.0f} s of {self._wait_s:,.0f} s"
             )
+
+
+def _no_longer(why: str) -> ClusterError:
+    return ClusterError(
+        f"the Ray cluster no longer answers ({why}): finished work is kept; restart its head node "
+        "with `ray start --head`, let the other nodes join it again, and run the same command again"
+    )
 
 
 def _asked(kind: str, amount: float, there: float) -> str:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from naturalist import artifacts, ledger
 from naturalist.backbones import BackboneSpec
+from naturalist.features.blocks import IN_THIS_PROCESS, BlockMapper
 from naturalist.layout import Layout, pic_id, pic_number
 from naturalist.progress import SILENT, Progress
 from naturalist.schemas import NEAR_DUPLICATES
@@ -47,6 +48,7 @@ class DuplicateStudy(WholeStudy):
         categories: those of the collection, in the order of their names.
         options: what is near.
         progress: hears how far it is.
+        blocks: who finds what borders surround, in the thumbnails of new pictures.
     """
 
     layout: Layout
@@ -54,13 +56,14 @@ class DuplicateStudy(WholeStudy):
     categories: Sequence[str]
     options: NearDuplicateOptions
     progress: Progress = SILENT
+    blocks: BlockMapper = IN_THIS_PROCESS
     name: str = "duplicates"
 
     @cached_property
     def _steps(self) -> Steps:
         """All comparisons, those of new pictures among them: groups follow from these."""
         return near_duplicate_steps.update(
-            self.layout, self.spec, self.categories, self.options, self.progress
+            self.layout, self.spec, self.categories, self.options, self.progress, self.blocks
         )
 
     @cached_property
