@@ -77,7 +77,10 @@ def mangling_proxy(
                 )
             mangle(exchange)
             proxy.exchanges.append(exchange)
-            self._answer(exchange)
+            try:
+                self._answer(exchange)
+            except ConnectionError:  # a client that waits no longer
+                self.close_connection = True
 
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815
 
