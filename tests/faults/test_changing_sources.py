@@ -23,6 +23,7 @@ from faults.starts import config_of, make_sources
 from naturalist import artifacts
 from naturalist.errors import NaturalistError, SourceError
 from naturalist.stages.ingest.options import Mode
+from naturalist.stages.verify.rolling_pictures import check_pictures
 
 EVENTS = ("open", "os.link", "os.rename", "os.scandir", "os.listdir")
 LATEST = 240
@@ -128,12 +129,12 @@ def put_back(archive: Path, folder: Path) -> None:
 def change_and_compare(folder: Path, mode: str, rng: random.Random) -> None:
     """Run while the sources change, and again."""
     make_sources(folder, mode)
-    config = folder / "collection/naturalist.toml"
+    written = folder / "collection/naturalist.toml"
     more = "failure_budget = 1.0\nwithdrawal_budget = 1.0\n"
     if mode == Mode.REFERENCE:
         # The source has the only bytes: a run names a picture without any until it is retired.
         more += 'ingest = {removed = "retire"}\n'
-    config.write_text(more + config.read_text())
+    written.write_text(more + written.read_text())
     path, change = rng.choice(files_of(folder)), rng.choice(CHANGES)
 
     def happen() -> None:
@@ -155,7 +156,9 @@ def change_and_compare(folder: Path, mode: str, rng: random.Random) -> None:
             stored = tiny.picture_path(config_of(folder).layout, folder, row)
             assert digest(stored) == row["sha256"].hex(), where
     make(folder)
-    assert tiny.ledger_rows(config_of(folder)) == rows, where
+    config = config_of(folder)
+    assert tiny.ledger_rows(config) == rows, where
+    assert check_pictures(config.layout, config.labels, most_bytes=1 << 30).verdicts == (), where
 
 
 @pytest.mark.parametrize("mode", [Mode.HARDLINK, Mode.MOVE])
