@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -33,6 +34,19 @@ BESIDE = {
     "AGENTS.md": "agents.md",
 }
 """Pages beside docs/, and what their copies are called."""
+THEMES = {
+    "00": "Ledger, tables and budgets",
+    "01": "Networks and pixels",
+    "02": "Airflow",
+    "03": "Publishing and reading",
+    "04": "Workspaces, files and many machines",
+    "05": "Maps, clusters and search",
+    "06": "Classifier, labels and categories",
+    "07": "Dashboard and review",
+    "08": "How the program is built and spoken to",
+    "09": "Data sets and metadata",
+}
+"""Themes of decisions, by the first two digits of their numbers."""
 _DROPPED = "\0"
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)")
 _LOADED = re.compile(
@@ -184,16 +198,14 @@ def schemas() -> str:
 
 
 def decisions() -> str:
-    """The list of decisions, by the first words of each."""
-    lines = [
-        "# Decisions",
-        "",
-        "Choices that are expensive to turn back, and what was refused.",
-        "",
-    ]
-    for path in sorted((ROOT / "docs/decisions").glob("*.md")):
-        title = path.read_text().partition("\n")[0].removeprefix("# ")
-        lines.append(f"- [{title}]({path.name})")
+    """The list of decisions, by theme: the first two digits of their numbers."""
+    lines = ["# Decisions", "", "Choices that are expensive to turn back, and what was refused."]
+    by_theme = groupby(sorted((ROOT / "docs/decisions").glob("*.md")), lambda path: path.name[:2])
+    for theme, paths in by_theme:
+        lines += ["", f"## {THEMES[theme]}", ""]
+        for path in paths:
+            title = path.read_text().partition("\n")[0].removeprefix("# ")
+            lines.append(f"- [{title}]({path.name})")
     return "\n".join([*lines, ""])
 
 

@@ -47,8 +47,13 @@ class StoreContract:
         return reopen()
 
     @pytest.fixture
-    def picture(self, tmp_path: Path) -> Upload:
-        path = tmp_path / "picture.bin"
+    def files(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A folder for files of the tests, which is not that of the store."""
+        return tmp_path_factory.mktemp("files")
+
+    @pytest.fixture
+    def picture(self, files: Path) -> Upload:
+        path = files / "picture.bin"
         path.write_bytes(bytes(range(256)) * 40)
         return Upload("pictures/a.bin", path, _sha256(path.read_bytes()))
 
@@ -78,10 +83,10 @@ class StoreContract:
         assert sent == [True, False]
 
     def test_a_published_key_never_changes_its_bytes(
-        self, store: Store, picture: Upload, tmp_path: Path
+        self, store: Store, picture: Upload, files: Path
     ) -> None:
         _put(store, picture)
-        other = tmp_path / "other"
+        other = files / "other"
         other.write_bytes(b"other")
         with pytest.raises(StoreError, match="never change"):
             store.put_file(picture.key, other, _sha256(b"other"))
@@ -95,9 +100,9 @@ class StoreContract:
         assert store.head(picture.key) is None
         assert list(store.list()) == []
 
-    def test_a_missing_file_is_named(self, store: Store, tmp_path: Path) -> None:
+    def test_a_missing_file_is_named(self, store: Store, files: Path) -> None:
         with pytest.raises(StoreError, match=r"gone\.bin"):
-            store.put_file("k", tmp_path / "gone.bin", "0" * 64)
+            store.put_file("k", files / "gone.bin", "0" * 64)
 
     def test_an_empty_object_is_an_object(self, store: Store) -> None:
         store.put_bytes("empty", b"")
@@ -118,10 +123,10 @@ class StoreContract:
         store.delete([key])
         assert list(store.list()) == []
 
-    def test_many_files_are_put_and_reported_once_each(self, store: Store, tmp_path: Path) -> None:
+    def test_many_files_are_put_and_reported_once_each(self, store: Store, files: Path) -> None:
         uploads = []
         for n in range(60):
-            path = tmp_path / f"{n}.bin"
+            path = files / f"{n}.bin"
             path.write_bytes(b"%d" % n * n)
             uploads.append(Upload(f"many/{n % 3}/{n}", path, _sha256(path.read_bytes())))
         done: list[str] = []
@@ -130,9 +135,9 @@ class StoreContract:
         assert all(store.get_bytes(u.key)[0] == u.path.read_bytes() for u in uploads)
 
     def test_a_bad_file_among_many_fails_by_name_and_the_others_can_be_put_again(
-        self, store: Store, tmp_path: Path, picture: Upload
+        self, store: Store, files: Path, picture: Upload
     ) -> None:
-        missing = Upload("many/missing", tmp_path / "nowhere.bin", "0" * 64)
+        missing = Upload("many/missing", files / "nowhere.bin", "0" * 64)
         with pytest.raises(StoreError, match=r"nowhere\.bin"):
             store.put_files([picture, missing])
         done: list[str] = []
@@ -181,18 +186,18 @@ class StoreContract:
             winners = [data for data in pool.map(write, range(6)) if data]
         assert winners == [store.get_bytes("k")[0]]
 
-    def test_what_is_not_there_is_said_to_be_missing(self, store: Store, tmp_path: Path) -> None:
+    def test_what_is_not_there_is_said_to_be_missing(self, store: Store, files: Path) -> None:
         store.put_bytes("folder/object", b"x")
         for key in ("nothing", "folder", "folder/object/below"):
             assert store.head(key) is None
             with pytest.raises(NotFound, match="check the address"):
                 store.get_bytes(key)
             with pytest.raises(NotFound):
-                store.fetch(key, tmp_path / "got")
+                store.fetch(key, files / "got")
             with pytest.raises(NotFound):
-                store.fetch(key, tmp_path / "new" / "got", "0" * 64)
-        assert not (tmp_path / "got").exists()
-        assert not list(tmp_path.glob("**/*.part"))
+                store.fetch(key, files / "new" / "got", "0" * 64)
+        assert not (files / "got").exists()
+        assert not list(files.glob("**/*.part"))
 
     def test_deleting_is_idempotent_and_leaves_the_rest(self, store: Store) -> None:
         for key in ("a/b/c", "a/d", "e"):
@@ -212,26 +217,26 @@ class StoreContract:
         assert list(store.list("zzz/")) == []
 
     def test_fetch_writes_the_whole_file_and_replaces_an_older_one(
-        self, store: Store, picture: Upload, tmp_path: Path
+        self, store: Store, picture: Upload, files: Path
     ) -> None:
         _put(store, picture)
-        target = tmp_path / "new folder" / "got.bin"
+        target = files / "new folder" / "got.bin"
         for _ in range(2):
             store.fetch(picture.key, target, picture.sha256)
             assert target.read_bytes() == picture.path.read_bytes()
         assert [path.name for path in target.parent.iterdir()] == ["got.bin"]
 
-    def test_an_empty_object_is_fetched(self, store: Store, tmp_path: Path) -> None:
+    def test_an_empty_object_is_fetched(self, store: Store, files: Path) -> None:
         info = store.put_bytes("empty", b"")
-        store.fetch("empty", tmp_path / "a")
-        store.fetch("empty", tmp_path / "b", info.sha256)
-        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b""
+        store.fetch("empty", files / "a")
+        store.fetch("empty", files / "b", info.sha256)
+        assert (files / "a").read_bytes() == (files / "b").read_bytes() == b""
 
     def test_fetch_refuses_bytes_that_are_not_the_expected_ones(
-        self, store: Store, picture: Upload, tmp_path: Path
+        self, store: Store, picture: Upload, files: Path
     ) -> None:
         _put(store, picture)
-        target = tmp_path / "got" / "got.bin"
+        target = files / "got" / "got.bin"
         with pytest.raises(StoreError, match="corrupted"):
             store.fetch(picture.key, target, _sha256(b"something else"))
         assert list(target.parent.iterdir()) == []
@@ -240,14 +245,14 @@ class StoreContract:
         "key", ["", "/a", "a/", "a//b", "../a", "a/./b", "a\nb", ".naturalist/x"]
     )
     def test_a_key_that_could_leave_its_place_is_refused(
-        self, store: Store, tmp_path: Path, key: str
+        self, store: Store, files: Path, key: str
     ) -> None:
         calls: list[Callable[[], object]] = [
             lambda: store.put_bytes(key, b"x"),
             lambda: store.get_bytes(key),
             lambda: store.head(key),
             lambda: store.delete([key]),
-            lambda: store.fetch(key, tmp_path / "x"),
+            lambda: store.fetch(key, files / "x"),
         ]
         for call in calls:
             with pytest.raises(StoreError, match="is not a valid object key"):
