@@ -178,3 +178,10 @@ def test_a_plan_is_json():
 
 def test_the_file_of_rates_is_part_of_the_package():
     assert Path(str(resources.files("naturalist.planning"))).joinpath("rates.toml").is_file()
+
+
+def test_tables_without_csv_take_no_disk_and_no_requests_for_it():
+    with_csv, without = (planned(pictures=10**6, csv=csv) for csv in (True, False))
+    assert without["disk_bytes"]["tables_csv"] == 0 < with_csv["disk_bytes"]["tables_csv"]
+    assert without["publish"]["write_requests"] < with_csv["publish"]["write_requests"]
+    assert without["publish"]["size_bytes"] < with_csv["publish"]["size_bytes"]

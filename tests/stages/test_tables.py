@@ -17,6 +17,7 @@ from naturalist.layout import Layout, pic_number, receipt_path
 from naturalist.schemas import csv_columns, table_schema
 from naturalist.stages import tables
 from naturalist.stages.tables import TableTask, all_tables, build, done_tables, features_of
+from naturalist.stages.verify import tables as table_checks
 from naturalist.stages.verify.tables import read_csv
 from tiny import SPEC, HandMade, Vectors, amend, amendment, in_memory, vectors
 
@@ -264,3 +265,21 @@ def test_tables_are_listed_by_number_and_not_by_name(folder: Path) -> None:
     write_all(made.layout, 1)
     numbers = [receipt.facts["numbers"] for _, receipt in done_tables(made.layout, "plant")]
     assert numbers == [[n, n] for n in range(1, 13)]
+
+
+def test_csv_can_be_left_out_and_comes_back_with_the_same_bytes(folder: Path) -> None:
+    made = HandMade(Layout(folder))
+    made.add(vectors(12), 3)
+    assert len(write_all(made.layout)) == 3
+    both = files(made.layout)
+    # All tables are written anew, full ones too: nothing but the form of the rows changes.
+    assert len(write_all(made.layout, csv=False)) == 3
+    assert files(made.layout) == {n: b for n, b in both.items() if n.endswith(".parquet")}
+    assert all(len(receipt.sha256) == 1 for _, receipt in done_tables(made.layout, "plant"))
+    assert not tables.plan(made.layout, LABELS, SPEC, 5, csv=False)
+    tasks = all_tables(made.layout, "plant", 7, SPEC, 5, csv=False)
+    assert not [v for task in table_checks.plan(tasks) for v in table_checks.run(task).verdicts]
+    assert not table_checks.plan(tasks)
+    assert len(table_checks.plan(all_tables(made.layout, "plant", 7, SPEC, 5))) == 3
+    assert len(write_all(made.layout)) == 3
+    assert files(made.layout) == both

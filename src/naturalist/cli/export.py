@@ -21,6 +21,7 @@ from naturalist.errors import ConfigError
 if TYPE_CHECKING:
     from naturalist.features import FeatureTable
     from naturalist.layout import Layout
+    from naturalist.studies.exporting import Exported
 
 app = typer.Typer()
 _PROJECTOR_ROWS = 10_000
@@ -31,7 +32,7 @@ FormOption = Annotated[
     typer.Option(
         "--for",
         metavar="PROGRAM",
-        help="projector (TensorBoard), atlas (Embedding Atlas), or csv.",
+        help="projector (TensorBoard), atlas (Embedding Atlas), csv, or tables (as CSV).",
     ),
 ]
 CoordinatesOption = Annotated[
@@ -56,6 +57,13 @@ ThumbnailsOption = Annotated[
 ]
 
 
+CategoriesOption = Annotated[
+    list[str] | None,
+    typer.Option("--category", metavar="NAME", help="Only tables of this category (repeatable)."),
+]
+_TABLES = "tables"
+
+
 @app.command(epilog=EXIT_CODES)
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
@@ -65,6 +73,7 @@ def export(
     clusters: ClustersOption = "default",
     rows: RowsOption = None,
     thumbnails: ThumbnailsOption = False,
+    category: CategoriesOption = None,
     place: FromOption = "",
     vectors: VectorsOption = None,
     json: JsonOption = False,
@@ -72,19 +81,27 @@ def export(
 ) -> None:
     """Export features for TensorBoard, Embedding Atlas or CSV.
 
-    Includes coordinates and clusters if a map and clusters exist. CSV has no features, because the
-    tables of the collection are CSV already.
+    Includes coordinates and clusters if a map and clusters exist. CSV has no features; the tables
+    of the collection have them, and --for tables writes those as CSV where tables.csv is false.
 
-    Example: naturalist export atlas --for atlas --thumbnails
+    Examples: naturalist export atlas --for atlas --thumbnails ;
+    naturalist export wide --for tables --category plant
     """
     from naturalist.studies import exporting
     from naturalist.studies.exporting import Beside
 
-    if form not in get_args(exporting.Form):
-        raise ConfigError(f"--for {form!r}: choose one of {', '.join(get_args(exporting.Form))}")
+    forms = (*get_args(exporting.Form), _TABLES)
+    if form not in forms:
+        raise ConfigError(f"--for {form!r}: choose one of {', '.join(forms)}")
+    if category and form != _TABLES:
+        raise ConfigError("--category goes with --for tables: leave it out, or export tables")
     if place and vectors:
         raise ConfigError("--from and --vectors cannot be combined: pass one of them")
     layout, files = _features(config, place, vectors, folder)
+    if form == _TABLES:
+        watcher = make_progress(quiet=quiet)
+        _print(exporting.export_tables(files, category or (), folder, watcher), folder, json=json)
+        return
     beside = (
         exporting.read_clusters(layout, clusters),
         exporting.read_coordinates(layout, coordinates),
@@ -99,6 +116,10 @@ def export(
         rows=most,
         pictures=layout if thumbnails and not vectors else None,
     )
+    _print(done, folder, json=json)
+
+
+def _print(done: "Exported", folder: Path, *, json: bool) -> None:
     if json:
         output.print_json(vars(done) | {"folder": str(folder)}, outputs=[folder])
         return

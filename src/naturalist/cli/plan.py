@@ -33,6 +33,9 @@ PublishPicturesOption = Annotated[
         "--publish-pictures", help="Assume that pictures are published too, as tar files."
     ),
 ]
+NoCsvOption = Annotated[
+    bool, typer.Option("--no-csv", help="Assume that tables are Parquet only (tables.csv = false).")
+]
 LikeOption = Annotated[
     Path | None,
     typer.Option(metavar="CONFIG", help="Use rates and sizes measured in this collection."),
@@ -53,6 +56,7 @@ def plan(
     cores: CoresOption = 0,
     keep_pictures: KeepPicturesOption = False,
     publish_pictures: PublishPicturesOption = False,
+    no_csv: NoCsvOption = False,
     like: LikeOption = None,
     rates: RatesOption = None,
     machine_hour: MachineHourOption = 0.0,
@@ -73,9 +77,10 @@ def plan(
     from naturalist.running.executors import worker_count
     from naturalist.stores.prices import load_prices
 
-    result = capacity.load_rates(rates)
+    result, csv = capacity.load_rates(rates), True
     if like is not None:
-        result = capacity.rates_of(load_config(like), result)
+        config = load_config(like)
+        result, csv = capacity.rates_of(config, result), config.tables.csv
     if machine_hour:
         result = result.with_hour(machine_hour)
     expected = Workload(
@@ -84,6 +89,7 @@ def plan(
         cores=cores or worker_count(0),
         keep_pictures=keep_pictures,
         publish_pictures=publish_pictures,
+        csv=csv and not no_csv,
     )
     planned = capacity.plan(expected, result, load_prices(price_table, prices))
     if json:

@@ -120,6 +120,8 @@ class TablesSection(Section):
     """How tables are cut."""
 
     rows_per_table: Annotated[int, Field(gt=0, le=MAX_ROWS_PER_TABLE, strict=True)] = 10_001
+    csv: bool = True
+    """Write each table as CSV too."""
 
 
 class PublishSection(Section):

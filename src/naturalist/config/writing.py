@@ -250,6 +250,7 @@ sample_share = {sample_share}       # share of the pictures that is extracted ag
 
 [tables]
 rows_per_table = {rows_per_table}
+csv = true                 # false leaves the CSV files out, three quarters of the tables' bytes
 
 # [analyse]                # studies that each run brings up to date; most need the extra analysis
 # steps = ["duplicates", "index", "clusters", "words", "map", "classifier", "drift"]

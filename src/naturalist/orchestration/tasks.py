@@ -252,13 +252,15 @@ def _all_tables(config: Config, category: str) -> list[tables.TableTask]:
     spec = backbones.describe(config.extract.backbone)
     rows_per_table = config.tables.rows_per_table
     label = config.labels[category]
-    return tables.all_tables(config.layout, category, label, spec, rows_per_table)
+    csv = config.tables.csv
+    return tables.all_tables(config.layout, category, label, spec, rows_per_table, csv=csv)
 
 
 def _table_tasks(config: Config, category: str) -> dict[str, tables.TableTask]:
     spec = backbones.describe(config.extract.backbone)
     labels = {category: config.labels[category]}
-    tasks = tables.plan(config.layout, labels, spec, config.tables.rows_per_table)
+    section = config.tables
+    tasks = tables.plan(config.layout, labels, spec, section.rows_per_table, csv=section.csv)
     return {f"{task.k:06d}": task for task in tasks}
 
 

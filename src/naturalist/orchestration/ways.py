@@ -70,7 +70,9 @@ def _rows(config: Config) -> Iterator[int]:
     spec = backbones.describe(config.extract.backbone)
     for category, label in config.labels.items():
         rows_per_table = config.tables.rows_per_table
-        wanted = tables.all_tables(config.layout, category, label, spec, rows_per_table)
+        wanted = tables.all_tables(
+            config.layout, category, label, spec, rows_per_table, csv=config.tables.csv
+        )
         yield sum(task.rows for task in table_checks.plan(list(wanted)))
 
 

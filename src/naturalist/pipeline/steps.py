@@ -321,7 +321,8 @@ def write_tables(job: Job, *, rebuild: bool = False) -> TablesResult:
             "`naturalist extract`, then the same command again"
         )
     rows_per_table = config.tables.rows_per_table
-    tasks = tables.plan(layout, config.labels, spec, rows_per_table, rebuild=rebuild)
+    csv = config.tables.csv
+    tasks = tables.plan(layout, config.labels, spec, rows_per_table, rebuild=rebuild, csv=csv)
     total = sum(piece.stop - piece.start for task in tasks for piece in task.pieces)
     done = _drain(job, "tables", "rows", tables.run, tasks, total, lambda r: r.rows)
     if rebuild:
@@ -335,7 +336,9 @@ def expected_tables(config: Config) -> Iterator[tables.TableTask]:
     spec = backbones.describe(config.extract.backbone)
     rows_per_table = config.tables.rows_per_table
     for category, label in sorted(config.labels.items()):
-        yield from tables.all_tables(config.layout, category, label, spec, rows_per_table)
+        yield from tables.all_tables(
+            config.layout, category, label, spec, rows_per_table, csv=config.tables.csv
+        )
 
 
 def verify_tables(job: Job, *, again: bool = False, deep: bool = False) -> VerifyResult:

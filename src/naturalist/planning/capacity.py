@@ -82,6 +82,7 @@ class Workload:
         rows_per_table: most rows of a table.
         shard_size: pictures in a shard.
         files_per_batch: pictures in a batch.
+        csv: tables are written as CSV too.
     """
 
     pictures: int
@@ -92,6 +93,7 @@ class Workload:
     rows_per_table: int = 10_001
     shard_size: int = 1_000
     files_per_batch: int = 100_000
+    csv: bool = True
 
     def __post_init__(self) -> None:
         for name in ("pictures", "machines", "cores"):
@@ -226,6 +228,8 @@ def _picture_bytes(layout: Layout) -> float:
 
 def plan(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     """Reckon time, disk, memory, requests and money, and say what is assumed; JSON values."""
+    if not workload.csv:
+        rates = replace(rates, bytes=dict(rates.bytes) | {"tables_csv": 0.0})
     publish = _publish(workload, rates, prices)
     stages = [*_stages(workload, rates), *_sending(workload, publish)]
     total_s = sum(stage["machines_s"] for stage in stages)
@@ -316,7 +320,7 @@ def _publish(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]
     tables = math.ceil(workload.pictures / workload.rows_per_table)
     shards = math.ceil(workload.pictures / workload.shard_size)
     files = [
-        (tables, rates.bytes["tables_csv"] * workload.rows_per_table),
+        (tables if workload.csv else 0, rates.bytes["tables_csv"] * workload.rows_per_table),
         (tables, rates.bytes["tables_parquet"] * workload.rows_per_table),
         (shards, rates.bytes["previews"] * workload.shard_size),
         (

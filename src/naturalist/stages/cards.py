@@ -77,13 +77,14 @@ def data_card(about: Mapping[str, Any], files: Sequence[CardFile]) -> str:
         files: the published files; tables and files at the top are listed.
     """
     listed = [file for file in _in_order(files) if file.is_table or "/" not in file.name]
+    has_csv = any(file.is_table and file.name.endswith(".csv") for file in files)
     sections = [
         _FRONT_MATTER.format(name=json.dumps(about["collection"])),
-        _summary(about),
+        _summary(about, has_csv=has_csv),
         _section("Categories", "", ("category", "label", "rows"), map(_row, about["categories"])),
         _section("Sources", _OF_SOURCES, _SOURCE_COLUMNS, map(_source_row, _sources(about))),
         _section("Features", _OF_FEATURES, ("property", "value"), _properties(about["backbone"])),
-        _columns(about["backbone"]["dim"]),
+        _columns(about["backbone"]["dim"], has_csv=has_csv),
         *_metadata(about),
         _section("Files", _OF_FILES, ("file", "bytes", "sha256"), map(_file_row, listed)),
         _USE,
@@ -123,13 +124,13 @@ _METADATA_COLUMNS = ("column", "type", "pictures with a value", "from")
 _SOURCE_COLUMNS = ("category", "source", "pictures", "origin", "licence")
 
 
-def _summary(about: Mapping[str, Any]) -> str:
+def _summary(about: Mapping[str, Any], *, has_csv: bool) -> str:
     categories = about["categories"]
     rows = sum(one["table_rows"] for one in categories)
     return (
         f"# Data card: {about['collection']}\n\n"
         f"{rows:,} pictures in {len(categories)} categories, each as {about['backbone']['dim']} "
-        "features and a label, in tables as CSV and Parquet.\n"
+        f"features and a label, in tables as {'CSV and Parquet' if has_csv else 'Parquet'}.\n"
     )
 
 
@@ -137,7 +138,7 @@ def _section(title: str, text: str, columns: Sequence[str], rows: Iterable[Seque
     return "\n".join([f"## {title}\n", *([text] if text else []), _table(columns, rows)])
 
 
-def _columns(dim: int) -> str:
+def _columns(dim: int, *, has_csv: bool) -> str:
     rows = [
         [f"`{field.name}`", _kind(field), field.metadata[b"description"].decode()]
         for field in table_schema(dim)
@@ -147,6 +148,8 @@ def _columns(dim: int) -> str:
         f"`{FEATURE_PREFIX}{dim}`, `category_label`. The same rows, in the same order.\n"
     )
     parquet = _section("Columns", "Parquet:\n", ("column", "type", "meaning"), rows)
+    if not has_csv:
+        return parquet
     return f"{parquet}\n{csv}"
 
 

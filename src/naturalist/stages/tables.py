@@ -52,6 +52,7 @@ class TableTask:
     pieces: tuple[Piece, ...]
     withheld: tuple[str, ...]
     full: bool
+    csv: bool = True
 
     @property
     def base(self) -> str:
@@ -62,7 +63,9 @@ class TableTask:
     @property
     def fingerprint(self) -> str:
         """Fingerprint of everything that the table is made from."""
-        return artifacts.fingerprint(self.base, list(self.withheld))
+        # Tables of before there was a choice have CSV.
+        without = () if self.csv else ("without csv",)
+        return artifacts.fingerprint(self.base, list(self.withheld), *without)
 
     @property
     def cut(self) -> int:
@@ -73,6 +76,11 @@ class TableTask:
     def path(self) -> Path:
         """The Parquet file."""
         return Layout(self.root).table(self.category, self.k)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the table: Parquet, and CSV where that is written."""
+        return (self.path, self.path.with_suffix(".csv")) if self.csv else (self.path,)
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ def plan(
     rows_per_table: int,
     *,
     rebuild: bool = False,
+    csv: bool = True,
 ) -> list[TableTask]:
     """List the tables that are not done.
 
@@ -98,6 +107,7 @@ def plan(
         spec: backbone whose features the tables hold.
         rows_per_table: most rows in a table.
         rebuild: allow full tables to change.
+        csv: write each table as CSV too.
 
     Raises:
         WorkspaceError: a full table would change and `rebuild` is false.
@@ -105,7 +115,7 @@ def plan(
     tasks = [
         task
         for category in sorted(labels)
-        for task in all_tables(layout, category, labels[category], spec, rows_per_table)
+        for task in all_tables(layout, category, labels[category], spec, rows_per_table, csv=csv)
         if not artifacts.is_done(task.path, task.fingerprint)
     ]
     if not rebuild:
@@ -115,7 +125,13 @@ def plan(
 
 
 def all_tables(
-    layout: Layout, category: str, label: int, spec: BackboneSpec, rows_per_table: int
+    layout: Layout,
+    category: str,
+    label: int,
+    spec: BackboneSpec,
+    rows_per_table: int,
+    *,
+    csv: bool = True,
 ) -> list[TableTask]:
     """Every table that a category's features give, done or not."""
     parts = extract.parts(layout, category, spec)
@@ -134,6 +150,7 @@ def all_tables(
             pieces=pieces,
             withheld=ledger.between(withheld, pieces[0].numbers[0], pieces[-1].numbers[1]),
             full=k * rows_per_table <= total,
+            csv=csv,
         )
         for k, pieces in enumerate(cuts, start=1)
     ]
@@ -182,7 +199,7 @@ def _what_changed(task: TableTask, receipt: artifacts.Receipt) -> str:
 
 
 def run(task: TableTask) -> Tabled:
-    """Write one table: Parquet, CSV, then the receipt that vouches for both.
+    """Write one table: Parquet, CSV if wanted, then the receipt that vouches for them.
 
     Raises:
         StorageFull: the workspace's drive is full.
@@ -191,17 +208,19 @@ def run(task: TableTask) -> Tabled:
     csv_path = task.path.with_suffix(".csv")
     metadata = {"backbone": task.backbone_id, "category": task.category}
     artifacts.write_parquet(task.path, table, metadata=metadata)
-    csv_sha256 = write_csv(csv_path, table, task.dim)
+    if task.csv:
+        sha256 = {csv_path.name: write_csv(csv_path, table, task.dim)}
+    else:
+        # Before the receipt: nothing that it does not vouch for is left beside it by a kill.
+        csv_path.unlink(missing_ok=True)
+        sha256 = {}
     numbers = [pic_number(str(table["picID"][i])) for i in (0, -1)] if table.num_rows else []
     artifacts.write_receipt(
         task.path,
         artifacts.Receipt(
             fingerprint=task.fingerprint,
             rows=table.num_rows,
-            sha256={
-                task.path.name: artifacts.sha256_file(task.path),
-                csv_path.name: csv_sha256,
-            },
+            sha256={task.path.name: artifacts.sha256_file(task.path), **sha256},
             facts={
                 "base": task.base,
                 "full": task.full,

@@ -23,6 +23,7 @@ from naturalist.errors import ConfigError
 from naturalist.features import FeatureTable, Rows
 from naturalist.layout import Layout
 from naturalist.progress import Progress, stage
+from naturalist.stages.tables import write_csv
 from naturalist.studies.feature_sample import draw
 from naturalist.studies.thumbnails import read_thumbnails
 
@@ -128,6 +129,48 @@ def export(
     with stage(watcher, f"export: {form}", selected.count, "rows"):
         names, hint = write(folder, selected, beside, pictures)
     return Exported(selected.count, selected.of, names, hint)
+
+
+def export_tables(
+    files: FeatureTable, categories: Sequence[str], folder: Path, watcher: Progress
+) -> Exported:
+    """Write tables as CSV, with the bytes that a run gives them.
+
+    Args:
+        files: the tables.
+        categories: names of those to write; empty for all.
+        folder: where to: a folder for each category; files there are replaced.
+        watcher: hears how far it is.
+
+    Raises:
+        ConfigError: there is no such category.
+    """
+    if unknown := sorted(set(categories) - set(files.categories)):
+        raise ConfigError(
+            f"no category {unknown[0]!r} in {files.what}: choose from {', '.join(files.categories)}"
+        )
+    labels = {files.categories[name] for name in categories or files.categories}
+    written: list[str] = []
+    count = of = 0
+    with stage(watcher, "export: tables", len(files.files), "tables") as advance:
+        for file in files.files:
+            found = file.outline().labels
+            of += len(found)
+            if len(found) and int(found[0]) in labels:
+                path = (folder / file.name).with_suffix(".csv")
+                write_csv(path, _as_table(file.read()), files.dim)
+                written.append(path.relative_to(folder).as_posix())
+                count += len(found)
+            advance(1)
+    return Exported(count, of, tuple(written), "any program that reads CSV, separated by ;")
+
+
+def _as_table(rows: Rows) -> pa.Table:
+    features = pa.FixedSizeListArray.from_arrays(
+        pa.array(rows.features.reshape(-1)), rows.features.shape[1]
+    )
+    columns = [pa.array(rows.pic_ids.tolist(), pa.string()), pa.array(rows.labels), features]
+    return pa.table(columns, names=["picID", "category_label", "features"])
 
 
 class _ExportedRows:

@@ -13,7 +13,7 @@ from naturalist.stages.verify.verdicts import Checked, Verdict
 
 
 def run(task: TableTask) -> Checked:
-    """Make a table from its features in a folder of its own, and compare both of its files.
+    """Make a table from its features in a folder of its own, and compare its files.
 
     Raises:
         StorageFull: the workspace's drive has no room for it.
@@ -28,10 +28,9 @@ def run(task: TableTask) -> Checked:
 
 
 def _compare(task: TableTask, again: Path) -> Iterator[Verdict]:
-    for suffix in (".parquet", ".csv"):
-        path = task.path.with_suffix(suffix)
+    for path in task.files:
         found = artifacts.sha256_file(path) if path.exists() else "missing"
-        expected = artifacts.sha256_file(again.with_suffix(suffix))
+        expected = artifacts.sha256_file(again.with_suffix(path.suffix))
         if found != expected:
             detail = f"sha256 is {found}; rebuilt from the features it is {expected}"
             name = str(path.relative_to(task.root))

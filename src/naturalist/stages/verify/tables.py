@@ -115,7 +115,8 @@ def _check(task: TableCheckTask) -> Iterator[Verdict]:
         return
     yield from _check_values(task, table)
     yield from _check_rows(task, table)
-    yield from _check_csv(task, table)
+    if task.table.csv:
+        yield from _check_csv(task, table)
 
 
 def _check_values(task: TableCheckTask, table: pa.Table) -> Iterator[Verdict]:
