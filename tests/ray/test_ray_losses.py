@@ -207,10 +207,9 @@ def test_a_node_on_which_every_task_runs_out_of_memory_does_not_end_the_run(
     limit = {"RAY_memory_monitor_refresh_ms": "100", "RAY_memory_usage_threshold": "0.01"}
     node = ray_driver.add(name, 1, **limit)
     ray_driver.wait_for(name)
-    going = tmp_path / name
 
     def losing(stage: str) -> Callable[..., Any] | None:
-        return partial(work.wait_for_the_end, going) if stage == "stages.extract.run" else None
+        return work.take_time if stage == "stages.extract.run" else None
 
     executor = Loses(on_ray(ray_driver, config, heard), losing)
     assert run_by(executor, config, heard, monkeypatch) == wanted

@@ -121,6 +121,12 @@ def wait_for_the_end(going: Path, run: Callable[[Any], Any], task: Any) -> Any:
     return result
 
 
+def take_time(run: Callable[[Any], Any], task: Any) -> Any:
+    """Do a task slowly enough for whoever looks at the memory now and then."""
+    time.sleep(1)
+    return run(task)
+
+
 @dataclass(frozen=True)
 class WithNetwork:
     """A task that names the network it runs."""

@@ -18,7 +18,7 @@ from naturalist import ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.errors import ConfigError
 from naturalist.features.shards import finished_shards, read_previews, vectors_by_name
-from naturalist.layout import Layout, pic_number
+from naturalist.layout import Layout
 from naturalist.ledger import Outcome
 from naturalist.stages.extract import Part
 
@@ -141,34 +141,45 @@ def _accepted(layout: Layout, category: str) -> pa.Table:
 
 
 def _sides(table: pa.Table, subject: Subject) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    groups = _groups(table)
-    known, at = np.unique(groups, return_inverse=True)
-    of_source = np.array([subject.is_source(*one.split("/", 1)) for one in known.tolist()], bool)
-    mine = of_source[at] if len(known) else np.zeros(0, bool)
+    known, at = _groups(table)
+    of_source = np.array([subject.is_source(*one.split("/", 1)) for one in known], bool)
+    mine = of_source[at] if known else np.zeros(0, bool)
     if subject.batch is None:
         return mine, ~mine
     batches = table["batch"].to_numpy()
     return mine & (batches == subject.batch), batches < subject.batch
 
 
-def _groups(table: pa.Table) -> NDArray[np.str_]:
+def _groups(table: pa.Table) -> tuple[list[str], NDArray[np.int64]]:
+    """All category/source in their order, and for each row the place of its own among them."""
     joined = pc.binary_join_element_wise(table["category"], table["source"], "/")
-    return np.array(joined.to_pylist(), np.str_)
+    encoded = joined.dictionary_encode().combine_chunks()
+    names = np.array(encoded.dictionary.to_pylist(), np.str_)
+    places = np.empty(len(names), np.int64)
+    order = np.argsort(names)
+    places[order] = np.arange(len(names))
+    return names[order].tolist(), places[encoded.indices.to_numpy()]
+
+
+def _group_of_each(table: pa.Table) -> NDArray[np.str_]:
+    names, at = _groups(table)
+    of_each: NDArray[np.str_] = np.array(names, np.str_)[at]
+    return of_each
 
 
 def _counts(table: pa.Table) -> dict[str, int]:
-    known, counts = np.unique(_groups(table), return_counts=True)
-    return dict(zip(known.tolist(), counts.tolist(), strict=True))
+    names, at = _groups(table)
+    return dict(zip(names, np.bincount(at, minlength=len(names)).tolist(), strict=True))
 
 
 def _drawn(table: pa.Table, rows: int, seed: int) -> pa.Array:
     """Places of the rows with the lowest tickets of each source, in their order."""
     tickets = _tickets(table, seed)
-    groups = _groups(table)
-    names, counts = np.unique(groups, return_counts=True)
+    names, at = _groups(table)
+    counts = np.bincount(at, minlength=len(names))
     selected: list[NDArray[np.int64]] = []
-    for name, share in zip(names, _shares(counts, rows), strict=True):
-        mine = np.flatnonzero(groups == name)
+    for group, share in enumerate(_shares(counts, rows)):
+        mine = np.flatnonzero(at == group)
         selected.append(mine[np.argsort(tickets[mine], kind="stable")[:share]])
     places = np.sort(np.concatenate(selected)) if selected else np.empty(0, np.int64)
     return pa.array(places, pa.int64())
@@ -186,11 +197,11 @@ def _shares(counts: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
 
 def _tickets(table: pa.Table, seed: int) -> NDArray[np.uint64]:
     """A number for each picture, as good as random and always the same (SplitMix64)."""
-    names = table["pic_id"].to_pylist()
-    salt = {name: zlib.crc32(name.encode()) for name in pc.unique(table["category"]).to_pylist()}
-    state = np.array(
-        [(salt[n.rpartition("_id_")[0]] << 32) ^ pic_number(n) ^ seed for n in names], np.uint64
-    )
+    of_name = pc.replace_substring_regex(table["pic_id"], r"_id_[0-9]+$", "")
+    salts = of_name.dictionary_encode().combine_chunks()
+    salt = np.array([zlib.crc32(name.encode()) for name in salts.dictionary.to_pylist()], np.uint64)
+    number = pc.cast(pc.replace_substring_regex(table["pic_id"], r"^.*_", ""), pa.uint64())
+    state = (salt[salts.indices.to_numpy()] << np.uint64(32)) ^ number.to_numpy() ^ np.uint64(seed)
     with np.errstate(over="ignore"):
         state = state * np.uint64(0x9E3779B97F4A7C15)
         state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -258,7 +269,7 @@ def _joined(parts: Sequence[_Part]) -> Pictures:
     numbers["shape"] = width / np.maximum(height, 1)
     return Pictures(
         np.array(facts["pic_id"].to_pylist(), np.str_),
-        _groups(facts),
+        _group_of_each(facts),
         np.concatenate([part.features for part in parts]),
         numbers,
         {"format": np.array(facts["format"].to_pylist(), np.str_)},
