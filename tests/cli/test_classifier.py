@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 from tests.cli.conftest import Naturalist
 
 from naturalist import artifacts
+from naturalist.api.reports import REPORTS
 from naturalist.config import load_config
 
 
@@ -20,6 +22,8 @@ def test_from_tables_to_a_champion_and_its_predictions(
     assert not naturalist("train", *place, "--json").json["new"]
     evaluated = naturalist("evaluate", *place, "--json", "-q").json
     assert evaluated["model"] == trained["id"]
+    assert TypeAdapter(REPORTS["train"]).validate_python(trained)
+    assert TypeAdapter(REPORTS["evaluate"]).validate_python(evaluated)
     told = naturalist("evaluate", *place)
     assert "each source left out in turn" in told.out
     assert "sure predictions" in told.out

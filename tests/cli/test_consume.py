@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from cli.conftest import Naturalist
 from consume.conftest import local, made_once, on_s3
 from naturalist import snapshots
+from naturalist.api.reports import REPORTS
 from naturalist.consume.folder import staging
 from published import PublishedCollection
 
@@ -55,6 +57,7 @@ def test_pull_with_json_prints_one_document(
     first = naturalist("pull", *words, *endpoint(on_s3))
     assert (first.code, first.err) == (0, "")
     assert first.json["fetched_files"] == first.json["files"] > 0
+    assert TypeAdapter(REPORTS["pull"]).validate_python(first.json)
     again = naturalist("pull", *words, *endpoint(on_s3)).json
     assert (again["fetched_files"], again["changed"]) == (0, False)
 

@@ -4,12 +4,15 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from naturalist.consume.pulling import Pulled
 from naturalist.curation.review import Change, LeftOut
 from naturalist.curation.reviewing.effects import Effect
 from naturalist.curation.searching import SearchReport
 from naturalist.pipeline.predicting import Prediction
 from naturalist.pipeline.similar import SimilarReport
 from naturalist.pipeline.status import CollectionStatus
+from naturalist.planning.doctor import Check
+from naturalist.studies.classifier.report import EvaluationReport, ModelReport
 from naturalist.studies.clusters.report import ClusterReport
 from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.duplicates.report import DuplicateReport
@@ -49,6 +52,12 @@ class PredictReport(TypedDict):
     """What pictures show."""
 
     rows: list[Prediction]
+
+
+class DoctorReport(TypedDict):
+    """What works on this machine, and what does not."""
+
+    checks: list[Check]
 
 
 class RunDocument(TypedDict):
@@ -96,5 +105,9 @@ REPORTS: dict[str, Any] = {
     "label-issues": LabelReport,
     "drift": DriftReport,
     "index": IndexReport,
+    "train": ModelReport,
+    "evaluate": EvaluationReport,
+    "pull": Pulled,
+    "doctor": DoctorReport,
 }
 """The type of each document, without the keys of the envelope (docs/json.md)."""
