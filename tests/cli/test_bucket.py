@@ -59,7 +59,7 @@ def test_delete_of_a_full_bucket_shows_what_would_go_and_how_to_confirm(
     open_store(f"s3://{NEW}", s3_options).put_bytes("kept", b"kept")
     refused = on_bucket("delete", NEW)
     assert refused.code == 7
-    assert "It holds 1 objects (4 bytes)" in refused.err
+    assert "It holds 1 object (4 bytes)" in refused.err
     assert f"--confirm {NEW}" in refused.err
     assert on_bucket("delete", NEW, "--confirm", "another").code == 7
     gone = on_bucket("delete", NEW, "--confirm", NEW, "--json")
@@ -141,7 +141,7 @@ def test_audit_tells_what_is_there_and_what_it_costs(
     told = on_bucket("audit", NEW, "--prices", str(prices))
     assert told.code == 0
     for line in (
-        r"holds .* 1 objects \(1,000 bytes\)",
+        r"holds .* 1 object \(1,000 bytes\)",
         "made by naturalist +yes",
         "public +no",
         "anybody can read +no",

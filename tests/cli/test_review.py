@@ -48,7 +48,7 @@ def test_all_conflicts_of_two_sources_are_decided_at_once(
     pair = ("--conflicts", "plant/photos", "animal/photos", "--keep", "animal")
     ended = naturalist("review", "-c", str(workspace), *pair)
     assert ended.code == 0
-    assert "1 decisions, 0 already in effect" in ended.out
+    assert "1 decision, 0 already in effect" in ended.out
     assert f"run `naturalist run -c {workspace}` to update the tables" in ended.out
 
 

@@ -84,7 +84,7 @@ def test_the_sharpest_stays(config: Config) -> None:
 def test_the_file_of_decisions_is_followed_by_review(config: Config, tmp_path: Path) -> None:
     run, folder, path = CliRunner(), str(tmp_path / "c"), tmp_path / "thin.csv"
     shown = run.invoke(app, ["duplicates", "-c", folder, "-q", "--keep", "largest"])
-    assert "2 pictures of 1 groups would be retired; 1 groups span categories" in shown.output
+    assert "2 pictures of 1 group would be retired; 1 group spans categories" in shown.output
     written = run.invoke(
         app, ["duplicates", "-c", folder, "-q", "--keep", "largest", "--decisions", str(path)]
     )

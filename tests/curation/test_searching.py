@@ -136,8 +136,8 @@ def test_a_word_that_is_known_in_its_other_number_only_is_hinted_at(tmp_path: Pa
     tiny.make_all(config)
     found = search_words(config, Request("pokewugs blicket"), Silent())
     assert found["hits"] == []
-    assert "1 pictures have 'pokewug' in a path or column: search for that" in found["messages"]
-    assert "1 pictures have 'blickets' in a path or column: search for that" in found["messages"]
+    assert "1 picture has 'pokewug' in a path or column: search for that" in found["messages"]
+    assert "1 picture has 'blickets' in a path or column: search for that" in found["messages"]
     (known,) = search_words(config, Request("pokewug"), Silent())["words"]
     assert known["hints"] == []
 

@@ -72,7 +72,7 @@ def test_verify_finds_a_damaged_line_of_the_review_journal_and_repair_leaves_it(
     path.parent.mkdir()
     path.write_bytes(b"0123456789abcdef {}\n")
     for check in (runner.verify, runner.repair):
-        with pytest.raises(VerificationFailed, match="1 checks failed"):
+        with pytest.raises(VerificationFailed, match="1 check failed"):
             check(config, Silent())
         report = json.loads(config.layout.verification.read_text())
         (found,) = report["hard"]

@@ -74,7 +74,7 @@ def test_an_ordinary_publish_names_a_key_with_other_bytes_and_the_way_out(
     assert ended.code == 7
     assert key in ended.err
     assert f"naturalist publish -c {made.folder} --mend" in ended.err
-    assert "mended   1 objects" in naturalist("publish", *here, "--mend").out
+    assert "mended   1 object" in naturalist("publish", *here, "--mend").out
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_full_bucket_shows_what_it_holds_and_goes_only_by_name(
     store.delete(["gone"])
     s3_server.client().create_multipart_upload(Bucket=new, Key="unfinished")
 
-    held = r"1 objects \(7 bytes\), 3 old versions \(6 bytes\), 1 unfinished uploads"
+    held = r"1 object \(7 bytes\), 3 old versions \(6 bytes\), 1 unfinished upload"
     with pytest.raises(StoreError, match=held):
         delete_bucket(new, s3_options)
     assert store.get_bytes("latest")[0] == b"second!"

@@ -2,7 +2,7 @@
 // through. The chart of the colours is the legend.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { count, endOf } from "../format";
+import { count, endOf, many } from "../format";
 import { CYCLE, css, named, scale } from "../palette";
 import type { ColumnInfo } from "../types";
 import type { Atlas, Filter, Sifted } from "./atlas";
@@ -158,7 +158,7 @@ function Names({ atlas, column, coloured, sifted, filter, onChange }: Part) {
       {listed.length > LISTED && (
         <label class="field">
           <span class="hidden">Find a value of {column.title}</span>
-          <input type="search" placeholder={`${count(listed.length)} values: find one`} value={text} onInput={(e) => setText(e.currentTarget.value)} />
+          <input type="search" placeholder={`${many(listed.length, "value")}: find one`} value={text} onInput={(e) => setText(e.currentTarget.value)} />
         </label>
       )}
       <ul class="names">

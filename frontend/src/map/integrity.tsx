@@ -1,6 +1,6 @@
 // How far the map can be trusted, always in sight.
 
-import { count, decimal, duration, moment, words } from "../format";
+import { count, decimal, duration, moment, words, many } from "../format";
 import type { Sample } from "../types";
 import type { Atlas } from "./atlas";
 
@@ -18,7 +18,7 @@ export function Integrity(props: { atlas: Atlas; shown: number; drawn: number; s
   return (
     <details class="integrity">
       <summary>
-        <b>{count(props.shown)}</b> of {count(info.rows)} points
+        <b>{count(props.shown)}</b> of {many(info.rows, "point")}
         {props.drawn < info.rows && ` (${count(props.drawn)} drawn while moving)`}
         {info.placed > 0 && ` · ${count(info.sampled)} in the layout, ${count(info.placed)} placed later`}
         {brief.map(([name, value]) => ` · ${PLAIN[name] ?? name} ${value}`)}

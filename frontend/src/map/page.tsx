@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { tellSelection } from "../data";
 import { OwnPicture, useDropped } from "../dropped";
-import { count } from "../format";
+import { many } from "../format";
 import { paletteOf } from "../palette";
 import { remember } from "../route";
 import { useBackground } from "../theme";
@@ -359,7 +359,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
           ref={canvas}
           tabIndex={0}
           role="application"
-          aria-label={`Map ${name}: ${count(atlas?.rows ?? 0)} pictures. Arrow keys move, plus and minus zoom, Enter opens the picture nearest to the middle, L lasso, B box, P pan, I pictures, 0 everything.`}
+          aria-label={`Map ${name}: ${many(atlas?.rows ?? 0, "picture")}. Arrow keys move, plus and minus zoom, Enter opens the picture nearest to the middle, L lasso, B box, P pan, I pictures, 0 everything.`}
           class={tool}
           onKeyDown={keys}
         />

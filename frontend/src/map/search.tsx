@@ -1,5 +1,6 @@
 // Search: by id, by source, or by a picture that is dropped on the page.
 
+import { many } from "../format";
 import { useEffect, useState } from "preact/hooks";
 import { source } from "../data";
 import { type useDropped, Upload } from "../dropped";
@@ -42,7 +43,7 @@ export function Search(props: Props) {
     }
     const codes = sources.flatMap((name, k) => (name.toLowerCase().includes(query.toLowerCase()) ? [k] : []));
     if (codes.length) {
-      setMessage(`${codes.length} sources`);
+      setMessage(`${many(codes.length, "source")}`);
       props.onFilter({ column: "source", codes });
       return;
     }
@@ -67,7 +68,7 @@ export function Search(props: Props) {
     if (words.ids.length) await props.onChoose(words.ids, `found by the words ${query}`);
     else if (paths.ids.length) await props.onChoose(paths.ids.slice(0, PATHS), `${query} in their path`);
     else return [`Nothing is found for ${query}.`, ...words.messages].join(" ");
-    return words.ids.length ? `${words.ids.length} pictures by words, the best first.` : `${paths.ids.length} pictures by their path.`;
+    return words.ids.length ? `${many(words.ids.length, "picture")} by words, the best first.` : `${many(paths.ids.length, "picture")} by their path.`;
   };
 
   return (

@@ -49,7 +49,7 @@ function Timeline(props: { snapshots: SnapshotInfo[]; query: Record<string, stri
       <div class="timeline">
         <label class="field grow">
           <span>
-            Snapshot <b>{newer.id}</b> of {moment(newer.at)}: {count(newer.rows)} pictures
+            Snapshot <b>{newer.id}</b> of {moment(newer.at)}: {many(newer.rows, "picture")}
           </span>
           <input
             type="range"

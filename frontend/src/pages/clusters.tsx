@@ -3,7 +3,7 @@
 import { Bars } from "../charts/bars";
 import { teachWith } from "../concepts/draft";
 import { api, source } from "../data";
-import { count, decimal, share, words } from "../format";
+import { count, decimal, share, words, many } from "../format";
 import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
@@ -113,9 +113,9 @@ function OneCluster({ one, name, about }: { one: Cluster; name: string; about: A
 function sentence(one: Cluster, sources: number): string {
   const part = one.purity ?? 0;
   const much = part >= 1 ? "all" : part >= 0.95 ? "nearly all" : part >= 0.5 ? `${share(part, 0)}` : `at most ${share(part, 0)}`;
-  const from = sources === 1 ? "from one source" : `from ${count(sources)} sources`;
+  const from = `from ${many(sources, "source")}`;
   const named = one.title ? ` (cluster ${one.cluster})` : "";
-  return `${count(one.size)} pictures${named}, ${much} filed as ${one.category}, ${from}.`;
+  return `${many(one.size, "picture")}${named}, ${much} filed as ${one.category}, ${from}.`;
 }
 
 const UNSTABLE = 0.6; // as in docs/clusters.md (Hennig 2007)

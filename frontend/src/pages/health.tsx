@@ -62,7 +62,7 @@ function Headline({ doc }: { doc: HealthDoc }) {
   const seen = doc.totals.reduce((sum, row) => sum + row.seen, 0);
   return (
     <div class="figures">
-      <Figure value={count(accepted)} what={`pictures, of ${count(seen)} files seen`} />
+      <Figure value={count(accepted)} what={`${accepted === 1 ? "picture" : "pictures"}, of ${many(seen, "file")} seen`} />
       {last && (
         <Figure
           value={last.age_s === null ? "?" : `${duration(Math.max(0, last.age_s))} ago`}
@@ -130,7 +130,7 @@ function median(values: number[]): number {
 const PHRASES: Record<string, (value: number) => string> = {
   pictures: (n) => many(n, "picture"),
   refused: (n) => `${count(n)} refused`,
-  shards: (n) => `${count(n)} files of features`,
+  shards: (n) => `${many(n, "file")} of features`,
   rows: (n) => many(n, "row"),
   written: (n) => `${many(n, "table")} written`,
   checked: (n) => `${many(n, "file")} checked`,
@@ -140,9 +140,9 @@ const PHRASES: Record<string, (value: number) => string> = {
   size_bytes: (n) => `${size(n)} in all`,
   sent_files: (n) => `${many(n, "file")} sent`,
   sent_bytes: (n) => `with ${size(n)}`,
-  mended_files: (n) => `${count(n)} files mended`,
+  mended_files: (n) => `${many(n, "file")} mended`,
   mended: (n) => `${count(n)} mended`,
-  overwritten: (n) => `${count(n)} files overwritten by their owners`,
+  overwritten: (n) => `${many(n, "file")} overwritten by their owners`,
   restored: (n) => `${count(n)} restored`,
   retired: (n) => `${count(n)} retired`,
 };
@@ -164,9 +164,9 @@ type Facts = Record<string, unknown>;
 
 /** What each study of a run says, in a few words. */
 const STUDIES: Record<string, (facts: Facts) => string> = {
-  duplicates: (f) => `${count(Number(f.groups ?? 0))} groups of near duplicates`,
-  clusters: (f) => `${count(Number(f.clusters ?? 0))} clusters`,
-  map: (f) => `maps ${Object.keys(f).join(" and ")}`,
+  duplicates: (f) => `${many(Number(f.groups ?? 0), "group")} of near duplicates`,
+  clusters: (f) => many(Number(f.clusters ?? 0), "cluster"),
+  map: (f) => `maps ${Object.keys(f).filter((name) => !name.startsWith("names of ")).join(" and ")}`,
   classifier: (f) => `classifier: ${{ promote: "a new champion", keep: "the champion stays" }[String(f.action)] ?? words(String(f.action))}`,
   drift: (f) => `drift: ${verdict(String(f.verdict))}`,
   index: () => "index of similar pictures",
@@ -212,7 +212,7 @@ function largestEffect(report: Drift): number | null {
 function added(by: unknown): string[] {
   if (!by || typeof by !== "object") return [];
   const sum = Object.values(by as Record<string, { accepted?: number }>).reduce((total, one) => total + (one?.accepted ?? 0), 0);
-  return sum ? [`${count(sum)} pictures added`] : [];
+  return sum ? [`${many(sum, "picture")} added`] : [];
 }
 
 function History({ doc }: { doc: HealthDoc }) {
@@ -342,7 +342,7 @@ function Verified({ doc }: { doc: HealthDoc }) {
   return (
     <Card title="Verification" note={`${moment(report.at)}: ${report.checks.length} checks`}>
       <p class={`verdict ${report.passed ? "good" : "bad"}`}>
-        {report.passed ? "All checks passed." : `${count(report.hard)} errors.`} {count(report.soft)} warnings.
+        {report.passed ? "All checks passed." : `${many(report.hard, "error")}.`} {many(report.soft, "warning")}.
       </p>
       {found.length > 0 && (
         <Table caption="Checks with findings" head={["check", "kind", "findings", "what it asks"]} rows={found.map((c) => [words(c.check), c.severity, count(c.findings), c.asks])} numeric={[2]} />
@@ -455,7 +455,7 @@ function Published({ doc }: { doc: HealthDoc }) {
         <p class="verdict bad">{found.error}</p>
       ) : (
         <p class={`verdict ${found.passed ? "good" : "bad"}`}>
-          Snapshot {found.snapshot}: {count(found.files ?? 0)} objects, {size(found.size_bytes ?? 0)},{" "}
+          Snapshot {found.snapshot}: {many(found.files ?? 0, "object")}, {size(found.size_bytes ?? 0)},{" "}
           {found.passed ? "all as published." : "not all as published: naturalist publish --mend"}
         </p>
       )}

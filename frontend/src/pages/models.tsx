@@ -3,7 +3,7 @@
 import { Bars } from "../charts/bars";
 import { Confusion } from "../charts/confusion";
 import { Curve } from "../charts/curve";
-import { count, decimal, moment, share } from "../format";
+import { count, decimal, moment, share, many } from "../format";
 import { useJson } from "../load";
 import type { Evaluation, LabelIssues, Model, Models } from "../types";
 import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
@@ -66,7 +66,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
         )}
         {!!e.calibration?.bins?.length && (
           <Card title="Calibration" note="How often it is right when it is so sure. On the line: as sure as it should be.">
-            <Curve label="Reliability" diagonal xTitle="confidence, %" yTitle="accuracy, %" spots={e.calibration.bins.filter((b) => b.rows > 0 && b.accuracy != null).map((b) => ({ x: b.confidence, y: b.accuracy, text: `confidence ${share(b.confidence, 0)}, accuracy ${share(b.accuracy, 0)}, ${count(b.rows)} pictures` }))} />
+            <Curve label="Reliability" diagonal xTitle="confidence, %" yTitle="accuracy, %" spots={e.calibration.bins.filter((b) => b.rows > 0 && b.accuracy != null).map((b) => ({ x: b.confidence, y: b.accuracy, text: `confidence ${share(b.confidence, 0)}, accuracy ${share(b.accuracy, 0)}, ${many(b.rows, "picture")}` }))} />
           </Card>
         )}
         {!!e.selective?.length && (
@@ -141,7 +141,7 @@ function Suspects() {
           ) : (
             <>
               <p class="note">
-                {count(doc.rows)} pictures, the most suspect first{doc.rows > 120 ? "; the first 120" : ""}.
+                {many(doc.rows, "picture")}, the most suspect first{doc.rows > 120 ? "; the first 120" : ""}.
               </p>
               <div class="tiles">
                 {doc.issues.slice(0, 120).map((one) => (

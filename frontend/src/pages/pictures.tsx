@@ -109,7 +109,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
           <>
             <div class="grid-tools">
               <p class="note" role="status">
-                {count(of)} files
+                {many(of, "file")}
               </p>
               <SelectAll filter={filter} of={of} picked={picked} onPage={rows.flatMap((row) => row.pic_id ?? [])} />
               <Select label="Sort" value={wanted.sort ?? ""} options={SORTS} onChange={(value) => change("sort", value)} />
@@ -334,10 +334,10 @@ function Duplicates() {
           ) : (
             <>
               <p class="note">
-                {count(doc.pictures)} pictures in {many(doc.of, "group")}, the largest first.
+                {many(doc.pictures, "picture")} in {many(doc.of, "group")}, the largest first.
               </p>
               {doc.groups.map((group) => (
-                <Card title={group.group} note={`${group.members.length} pictures`}>
+                <Card title={group.group} note={many(group.members.length, "picture")}>
                   <div class="tiles">
                     {group.members.map((one) => (
                       <PictureTile id={one.picID} caption={<><b>{one.picID}</b><small>{one.distance} bits, cosine {one.cosine.toFixed(3)}</small></>} />

@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { teachWith } from "../concepts/draft";
-import { count } from "../format";
+import { count, many } from "../format";
 import type { About } from "../types";
 import { Select, cell, download } from "../ui";
 import { decideAll, reviewThese, SignedOut, token } from "./client";
@@ -53,7 +53,7 @@ export function PickedBar(props: { picked: Picked; about: About }) {
     const change = act === "tag" ? { addTag: tag.trim() } : { decision, category };
     decideAll(ids, change).then(
       (answer) => {
-        setMessage(`Saved for ${count(Object.keys(answer.standing).length)} pictures. Undo and apply them on the page Review.`);
+        setMessage(`Saved for ${many(Object.keys(answer.standing).length, "picture")}. Undo and apply them on the page Review.`);
         props.picked.clear();
       },
       (error: Error) => setMessage(error instanceof SignedOut ? "Sign in on the page Review first." : `Not saved: ${error.message}`),

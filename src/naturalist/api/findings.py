@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from naturalist.api import html
-from naturalist.api.results import counted
+from naturalist.counting import counted
 from naturalist.studies.classifier.wording import accuracies
 from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.drift.wording import VERDICTS

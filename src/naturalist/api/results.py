@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.api import html
+from naturalist.counting import counted
 from naturalist.curation import review
 from naturalist.curation.reviewing.effects import Effect
 from naturalist.pipeline.predicting import Prediction
@@ -94,11 +95,6 @@ class Pictures(Sequence[Picture]):
         parts = [f"{self.title}: {counted(len(self), 'picture')}", *self.messages]
         gallery = html.gallery(captions, self._thumbnails(list(captions)))
         return "".join(map(html.paragraph, parts)) + gallery
-
-
-def counted(count: int, noun: str) -> str:
-    """A count with its noun: 1 picture, 2,000 pictures."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _more(count: int, shown: int) -> list[str]:
@@ -200,7 +196,9 @@ class Map:
     def __repr__(self) -> str:
         """One line."""
         dims = self.coordinates.shape[1]
-        return f"map {self.name}: {len(self):,} pictures in {dims} dimensions; {self.verdict}"
+        return (
+            f"map {self.name}: {counted(len(self), 'picture')} in {dims} dimensions; {self.verdict}"
+        )
 
     def _repr_html_(self) -> str:
         shown = html.image(self.picture, "png", self.name) if self.picture else ""
@@ -372,13 +370,13 @@ class LedgerRows(Sequence[Mapping[str, Any]]):
 
     def __repr__(self) -> str:
         """A line for each file."""
-        lines = [f"{len(self):,} of {self.total:,} files"]
+        lines = [f"{len(self):,} of {counted(self.total, 'file')}"]
         lines += ["  " + "  ".join(str(c) for c in cells) for cells in self._cells()]
         return "\n".join([*lines, *_more(len(self), _SHOWN)])
 
     def _repr_html_(self) -> str:
         columns = ("category", "source", "path", "outcome", "picture or reason")
-        count = html.paragraph(f"{len(self):,} of {self.total:,} files")
+        count = html.paragraph(f"{len(self):,} of {counted(self.total, 'file')}")
         return count + html.table(columns, self._cells())
 
 

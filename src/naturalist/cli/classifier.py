@@ -22,6 +22,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ def train(
     )
     state = "made" if result["new"] else "was there already"
     output.print_text(
-        f"{result['id']} {state}: {result['tables']['rows']:,} rows, "
-        f"{result['metrics']['sources']} sources, {len(result['categories'])} categories\n"
+        f"{result['id']} {state}: {counted(result['tables']['rows'], 'row')}, "
+        f"{counted(result['metrics']['sources'], 'source')}, "
+        f"{counted(len(result['categories']), 'category', 'categories')}\n"
         f"balanced accuracy, each source left out in turn: {text}\n{result['folder']}"
     )
     if result.get("replaces"):

@@ -22,6 +22,7 @@ from naturalist.cli.options import (
     VectorsOption,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.studies.clusters.options import Method
 
@@ -148,7 +149,8 @@ def _print(result: dict[str, Any], folder: Path) -> None:
         output.print_text("nothing new: the clusters are up to date")
     elif remade:
         output.print_text(
-            f"rebuilt because {remade['why']}: {remade['moved']:,} of {remade['of']:,} pictures "
+            f"rebuilt because {remade['why']}: {remade['moved']:,} of "
+            f"{counted(remade['of'], 'picture')} "
             "changed clusters"
         )
     for sentence in result["words"]:

@@ -19,6 +19,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.progress import uncounted_stage
 
 app = typer.Typer()
@@ -83,7 +84,7 @@ def pull(
         output.print_json(vars(pulled))
         return
     output.print_text(
-        f"snapshot {pulled.snapshot} in {folder}: {pulled.files:,} files, "
+        f"snapshot {pulled.snapshot} in {folder}: {counted(pulled.files, 'file')}, "
         f"{pulled.size_bytes / 1e6:,.1f} MB; fetched {pulled.fetched_files:,} "
         f"({pulled.fetched_bytes / 1e6:,.1f} MB), removed {pulled.removed_files:,}"
     )

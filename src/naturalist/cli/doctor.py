@@ -10,6 +10,7 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.counting import counted
 
 if TYPE_CHECKING:
     from naturalist.config import Config
@@ -57,4 +58,7 @@ def _print(checks: list[Check], failed: int) -> None:
         if check.advice:
             output.print_text(f"{'':<8} -> {check.advice}")
     warnings = sum(check.state == "warning" for check in checks)
-    output.print_text(f"\n{len(checks)} checks: {failed} errors, {warnings} warnings")
+    output.print_text(
+        f"\n{counted(len(checks), 'check')}: {counted(failed, 'error')}, "
+        f"{counted(warnings, 'warning')}"
+    )

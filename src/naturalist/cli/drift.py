@@ -13,6 +13,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.studies.drift.options import Against
 
@@ -87,7 +88,7 @@ def _print(report: dict[str, Any], path: Path) -> None:
     beside = f" beside {reference['rows']:,} from before: {reference['question']}"
     output.print_text(
         f"{what}: {VERDICTS[report['verdict']]}\n"
-        f"{rows:,} pictures{beside if reference['rows'] else ''}"
+        f"{counted(rows, 'picture')}{beside if reference['rows'] else ''}"
     )
     for sentence in report["words"]:
         output.print_text(f"- {sentence}")

@@ -14,6 +14,7 @@ from naturalist.cli.defaults import Keep
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -121,9 +122,10 @@ def _facts(thinned: Thinned) -> dict[str, Any]:
 def _print_thinned(thinned: Thinned, path: Path | None) -> None:
     retired = len(thinned.decisions)
     output.print_text(
-        f"\nkeeping one per group: {retired:,} pictures of {thinned.groups:,} groups would be "
-        "retired; "
-        f"{thinned.left_alone:,} groups span categories and are left alone"
+        f"\nkeeping one per group: {counted(retired, 'picture')} of "
+        f"{counted(thinned.groups, 'group')} would be retired; "
+        f"{counted(thinned.left_alone, 'group spans', 'groups span')} categories and "
+        f"{'is' if thinned.left_alone == 1 else 'are'} left alone"
     )
     if path is not None:
         output.print_text(f"written to {path}: naturalist review {path} --dry-run")
@@ -131,10 +133,12 @@ def _print_thinned(thinned: Thinned, path: Path | None) -> None:
 
 def _print(report: dict[str, Any], layout: Layout) -> None:
     output.print_text(
-        f"{report['pictures']:,} pictures, {report['groups']:,} groups of near duplicates with "
-        f"{report['grouped']:,} pictures: {report['surplus']:,} more than one per group\n"
-        f"largest group {report['largest']:,}; {report['across_categories']:,} groups span "
-        f"categories, {report['across_sources']:,} span sources"
+        f"{counted(report['pictures'], 'picture')}, {counted(report['groups'], 'group')} of "
+        "near duplicates with "
+        f"{counted(report['grouped'], 'picture')}: {report['surplus']:,} more than one per group\n"
+        f"largest group {report['largest']:,}; "
+        f"{counted(report['across_categories'], 'group spans', 'groups span')} categories, "
+        f"{report['across_sources']:,} span sources"
     )
     rows = [
         [

@@ -16,6 +16,7 @@ from naturalist.cli.options import (
     VectorsOption,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _print(done: "Exported", folder: Path, *, json: bool) -> None:
         output.print_json(vars(done) | {"folder": str(folder)}, outputs=[folder])
         return
     output.print_text(
-        f"{done.rows:,} of {done.of:,} pictures in {folder}: {', '.join(done.files)}\n"
+        f"{done.rows:,} of {counted(done.of, 'picture')} in {folder}: {', '.join(done.files)}\n"
         f"open with:  {done.open_with}"
     )
 

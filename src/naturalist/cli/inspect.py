@@ -8,6 +8,7 @@ from naturalist.cli import output
 from naturalist.cli.defaults import OUTCOMES
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.reasons import Reason
 
@@ -109,7 +110,7 @@ def _print_rows(rows: list[dict[str, Any]], total: int) -> None:
         ("category", "source", "path", "outcome", "picture", "reason", "detail"), cells
     )
     if len(cells) < total:
-        output.print_text(f"\n{len(cells):,} of {total:,} rows; --limit 0 shows all")
+        output.print_text(f"\n{len(cells):,} of {counted(total, 'row')}; --limit 0 shows all")
 
 
 def _check_words(outcome: str, reason: str) -> None:

@@ -15,6 +15,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -188,19 +189,23 @@ def _sample_words(text: str) -> int | str:
 def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
     metrics, placed = made["metrics"], made["placed"]
     if not made["changed"]:
-        output.print_text(f"nothing new: {made['name']} already has all {made['rows']:,} pictures")
+        output.print_text(
+            f"nothing new: {made['name']} already has all {counted(made['rows'], 'picture')}"
+        )
     rows = [[word, _shown(value)] for word, value in metrics.items() if value is not None]
     output.print_table(("measure", "value"), rows)
     output.print_text("")
     if measured := made.get("measured"):
         output.print_text(
-            f"measured when the map was created from {measured['pictures']:,} pictures, in "
+            f"measured when the map was created from "
+            f"{counted(measured['pictures'], 'picture')}, in "
             f"{measured['space']}; names that end in _features: in {measured['space_features']}"
         )
     if placed["batches"]:
         last = placed["batches"][-1]
         output.print_text(
-            f"{last['rows']:,} new pictures were placed; no other point moved; {last['words'][0]}"
+            f"placed {counted(last['rows'], 'new picture')}; no other point moved; "
+            f"{last['words'][0]}"
         )
     if placed["moved"]:
         moved = placed["moved"]
@@ -213,7 +218,8 @@ def _print_map(made: dict[str, Any], folder: MapFolder) -> None:
         output.print_text(placed["stays"])
     output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))
     output.print_text(
-        f"{made['rows']:,} pictures, {made['sampled']:,} laid out, in {made['duration_s']:,.1f} s, "
+        f"{counted(made['rows'], 'picture')}, {made['sampled']:,} laid out, in "
+        f"{made['duration_s']:,.1f} s, "
         f"{made['peak_memory_mb']:,} MB: {folder.picture}"
     )
 
@@ -318,12 +324,12 @@ def _print_sample(made: dict[str, Any], folder: SampleFolder) -> None:
     kept = "  ".join(f"{name}: {share:.1%}" for name, share in result["categories"].items())
     output.print_text(f"\nkept of each category: {kept}")
     output.print_text(
-        f"{result['clusters']:,} clusters, {result['rare_clusters']:,} of them rare, "
+        f"{counted(result['clusters'], 'cluster')}, {result['rare_clusters']:,} of them rare, "
         f"{result['clusters_without_members']:,} without a picture in the sample"
     )
     output.print_text("verdict: " + "; ".join(made["verdict"]["words"]))
     output.print_text(
-        f"{made['rows']:,} of {made['of']:,} pictures in {made['duration_s']:,.1f} s, "
+        f"{made['rows']:,} of {counted(made['of'], 'picture')} in {made['duration_s']:,.1f} s, "
         f"{made['peak_memory_mb']:,} MB: {folder.members}"
     )
 

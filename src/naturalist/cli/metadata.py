@@ -11,6 +11,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 
 if TYPE_CHECKING:
     from naturalist.config import Config
@@ -76,7 +77,7 @@ def _write_moves(settings: Config, path: Path, *, json: bool) -> None:
     if json:
         output.print_json({"decisions": count}, outputs=[path])
     elif count:
-        output.print_text(f"{count:,} pictures in {path}: naturalist review {path}")
+        output.print_text(f"{counted(count, 'picture')} in {path}: naturalist review {path}")
     else:
         output.print_text("every picture is in the category of its label")
 

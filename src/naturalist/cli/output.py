@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from naturalist.cli.advice import completed
+from naturalist.counting import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -232,30 +233,33 @@ def print_run(report: Mapping[str, Any]) -> None:
     if (one := stages.get("extract")) and one["shards"]:
         rate = one["pictures"] / one["duration_s"]
         print_text(
-            f"extract  {one['pictures']:,} pictures in {one['duration_s']:,.1f} s "
+            f"extract  {counted(one['pictures'], 'picture')} in {one['duration_s']:,.1f} s "
             f"({rate:,.0f}/s), {one['refused']:,} refused"
         )
     for name in ("verify-features", "verify-tables"):
         if (one := stages.get(name)) and one["checked"]:
             print_text(
                 f"verify   {one['rows']:,} {name.removeprefix('verify-')[:-1]} rows checked: "
-                f"{one['hard']} errors, {one['soft']} warnings"
+                f"{counted(one['hard'], 'error')}, {counted(one['soft'], 'warning')}"
             )
     if (one := stages.get("tables")) and one["written"]:
-        print_text(f"tables   {one['written']:,} written, {one['rows']:,} rows")
+        print_text(f"tables   {one['written']:,} written, {counted(one['rows'], 'row')}")
     if (one := stages.get("metadata")) and one.get("changed"):
-        print_text(f"metadata {one['columns']:,} columns, {one['matched']:,} rows matched")
+        print_text(
+            f"metadata {counted(one['columns'], 'column')}, {counted(one['matched'], 'row')} "
+            "matched"
+        )
     if report["studied"]:
         print_text(f"studies  brought up to date: {', '.join(report['studied'])}")
     if (one := stages.get("publish")) and one["changed"]:
         print_text(
-            f"publish  snapshot {one['snapshot']}: {one['files']:,} files, "
+            f"publish  snapshot {one['snapshot']}: {counted(one['files'], 'file')}, "
             f"{one['sent_files']:,} of them new ({one['sent_bytes'] / 1e6:,.1f} MB)"
         )
     if one and one["mended_files"]:
         print_text(
-            f"mended   {one['mended_files']:,} objects were damaged or missing and have been "
-            "replaced"
+            f"mended   {counted(one['mended_files'], 'object was', 'objects were')} damaged or "
+            "missing and replaced"
         )
 
 
@@ -263,21 +267,22 @@ def print_estimate(url: str, result: Mapping[str, Any]) -> None:
     """Print what a publish would do."""
     if not result["objects"]:
         print_text(
-            f"nothing would be uploaded to {url}: all {result['files_there']:,} files are already "
-            "there"
+            f"nothing would be uploaded to {url}: all {counted(result['files_there'], 'file')} "
+            "are there already"
         )
         return
     print_text(
         f"nothing was uploaded. Publishing to {url} would upload about\n"
-        f"  {result['objects']:,} objects, {result['size_bytes'] / 1e6:,.1f} MB "
-        f"({result['files_there']:,} more files are already there)\n"
+        f"  {counted(result['objects'], 'object')}, {result['size_bytes'] / 1e6:,.1f} MB "
+        f"({counted(result['files_there'], 'more file is', 'more files are')} already there)\n"
         f"  in {result['write_requests']:,} writing and {result['read_requests']:,} reading "
         "requests"
     )
     if result["pictures"]:
         print_text(
-            f"  {result['pictures']:,} pictures are counted with their sizes in the ledger: "
-            "without metadata they are smaller,\n  and formats that it cannot be taken out of are "
+            f"  {counted(result['pictures'], 'picture is', 'pictures are')} counted with the sizes "
+            "in the ledger: without metadata they are smaller,\n  and formats that it cannot be "
+            "taken out of are "
             "left out"
         )
     print_text(

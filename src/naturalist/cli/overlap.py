@@ -18,6 +18,7 @@ from naturalist.cli.options import (
     RegionOption,
     s3_options,
 )
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _write_sketch(places: list[str], path: Path, options: S3Options, *, json: bo
     if json:
         output.print_json({"pictures": made.rows.num_rows}, outputs=[path])
     else:
-        output.print_text(f"{made.rows.num_rows:,} pictures: {path}")
+        output.print_text(f"{counted(made.rows.num_rows, 'picture')}: {path}")
 
 
 def _of_collections(
@@ -245,8 +246,8 @@ def _print_common(common: Common) -> None:
         head = (first.name, "licence", second.name, "licence", "same bytes", "near", "")
         output.print_table(head, rows)
     output.print_text(
-        f"\n{first.name} ({first.rows.num_rows:,} pictures) and {second.name} "
-        f"({second.rows.num_rows:,}): {len(common.exact):,} pictures with the same bytes, "
+        f"\n{first.name} ({counted(first.rows.num_rows, 'picture')}) and {second.name} "
+        f"({second.rows.num_rows:,}): {counted(len(common.exact), 'picture')} with the same bytes, "
         f"{len(common.near):,} pairs that are nearly the same"
     )
     if not common.compares_features:
@@ -270,15 +271,16 @@ def _print(result: Overlap, by: str) -> None:
         output.print_table(head, rows)
     more = len(result.shared) - _SHOWN
     output.print_text(
-        f"\n{len(result.shared):,} pairs of {len(result.sizes):,} sources share pictures"
-        + (f"; {more:,} more are in --json" if more > 0 else "")
+        f"\n{counted(len(result.shared), 'pair')} of {counted(len(result.sizes), 'source')} "
+        "share pictures" + (f"; {more:,} more are in --json" if more > 0 else "")
     )
     if not result.has_near:
         output.print_text("near duplicates are not known yet: run `naturalist duplicates`")
     for leak in result.leaks:
         output.print_text(
-            f"{by}: {' and '.join(leak.values)} share {leak.groups:,} groups of near duplicates "
-            f"({leak.pictures:,} pictures)"
+            f"{by}: {' and '.join(leak.values)} share {counted(leak.groups, 'group')} of near "
+            "duplicates "
+            f"({counted(leak.pictures, 'picture')})"
         )
     if by and not result.leaks:
         output.print_text(f"{by}: no group of near duplicates spans its values")

@@ -8,6 +8,7 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, PricesOption, PriceTableOption
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 app = typer.Typer()
@@ -114,7 +115,8 @@ def _print(planned: dict[str, Any]) -> None:
     expected = planned["wanted"]
     many = f"{expected['machines']:,} machine{'s' * (expected['machines'] > 1)}"
     output.print_text(
-        f"{expected['pictures']:,} pictures; {many} with {expected['cores']:,} cores each\n"
+        f"{counted(expected['pictures'], 'picture')}; {many} with {expected['cores']:,} cores "
+        "each\n"
     )
     rows = [
         [
@@ -160,7 +162,7 @@ def _rate(stage: dict[str, Any]) -> str:
 def _print_publish(planned: dict[str, Any]) -> None:
     sent, money = planned["publish"], planned["money"]
     output.print_text(
-        f"\npublishing sends {sent['objects']:,} objects, {_size(sent['size_bytes'])}, in "
+        f"\npublishing sends {counted(sent['objects'], 'object')}, {_size(sent['size_bytes'])}, in "
         f"{sent['write_requests']:,} writing and {sent['read_requests']:,} reading requests, in "
         f"{output.duration(sent['duration_s'])}\n"
         f"it costs {money['requests']:,.2f} for the requests and {money['month']:,.2f} a month; "

@@ -11,6 +11,7 @@ from naturalist.cli import output
 from naturalist.cli.defaults import QUALITY_CHECKS
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def quality(
         return
     _print(result)
     if decisions is not None:
-        output.print_text(f"\n{written:,} pictures in {decisions}: naturalist review {decisions}")
+        output.print_text(
+            f"\n{counted(written or 0, 'picture')} in {decisions}: naturalist review {decisions}"
+        )
     if sheet is not None:
         output.print_text(f"pictures: {sheet}")
 
@@ -110,4 +113,6 @@ def _print(result: Quality) -> None:
     ]  # fmt: skip
     output.print_table(("check", "pictures", "limit", "measure"), rows)
     poor = len({one.pic_id for one in result.poor})
-    output.print_text(f"\n{poor:,} of {result.pictures:,} pictures are in at least one of these")
+    output.print_text(
+        f"\n{poor:,} of {counted(result.pictures, 'picture')} are in at least one of these"
+    )

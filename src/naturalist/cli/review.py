@@ -22,6 +22,7 @@ from naturalist.cli.options import (
     QuietOption,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.progress import Progress
 
@@ -194,8 +195,9 @@ def _print(reviewed: Reviewed) -> None:
     if len(reviewed.changes) > _SHOWN:
         output.print_text(f"and {len(reviewed.changes) - _SHOWN:,} more; --json has all")
     output.print_text(
-        f"{reviewed.decided:,} decisions, {reviewed.unchanged:,} already in effect; "
-        f"{len(reviewed.changes):,} pictures or files {would}, {len(reviewed.new_ids):,} of them "
+        f"{counted(reviewed.decided, 'decision')}, {reviewed.unchanged:,} already in effect; "
+        f"{counted(len(reviewed.changes), 'picture or file', 'pictures or files')} {would}, "
+        f"{len(reviewed.new_ids):,} of them "
         "with a new id"
     )
     for one in reviewed.left_out[:_SHOWN]:

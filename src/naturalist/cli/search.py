@@ -10,6 +10,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def names(
     if json:
         output.print_json(result)
         return
-    output.print_text(f"{result['named']:,} of {result['groups']:,} groups have a name\n")
+    output.print_text(f"{result['named']:,} of {counted(result['groups'], 'group')} have a name\n")
     rows = [
         [entry["group"], entry["pictures"], *_name_cells(entry["names"])]
         for entry in result["entries"]
@@ -296,7 +297,8 @@ def apply(
         output.print_json(result)
         return
     output.print_text(
-        f"{result['concept']}: {result['matches']:,} of {result['pictures']:,} pictures match "
+        f"{result['concept']}: {result['matches']:,} of {counted(result['pictures'], 'picture')} "
+        "match "
         f"(threshold {result['threshold']:.3f}): {result['file']}"
     )
     if result["decisions"]:
@@ -340,8 +342,9 @@ def _teachers(result: dict[str, Any]) -> str:
 
 def _print_concept(result: dict[str, Any]) -> None:
     output.print_text(
-        f"{result['concept']}: {result['yes']} examples, {result['no']} counter-examples; "
-        f"{result['matches']:,} of {result['pictures']:,} pictures match"
+        f"{result['concept']}: {counted(result['yes'], 'example')}, "
+        f"{counted(result['no'], 'counter-example')}; "
+        f"{result['matches']:,} of {counted(result['pictures'], 'picture')} match"
     )
     output.print_text(f"taught by {_teachers(result)}, last at {result['made_at']}")
     measured = result["cross_validation"]

@@ -18,6 +18,7 @@ from naturalist.cli.options import (
     VectorsOption,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 
 app = typer.Typer()
 
@@ -44,8 +45,9 @@ def index(
     recall = result["recall"]
     done = "brought up to date" if result["changed"] else "nothing new"
     output.print_text(
-        f"{done}: {result['rows']:,} pictures, {recall['recall']:.4f} of the {recall['k']} nearest "
-        f"are found (against {recall['against']}, {recall['queries']} pictures)"
+        f"{done}: {counted(result['rows'], 'picture')}, {recall['recall']:.4f} of the "
+        f"{recall['k']} nearest "
+        f"are found (against {recall['against']}, {counted(recall['queries'], 'picture')})"
     )
 
 

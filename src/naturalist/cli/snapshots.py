@@ -24,6 +24,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.progress import uncounted_stage
 
@@ -308,7 +309,8 @@ def _print_plan(plan: PrunePlan, *, removed: bool) -> None:
     if plan.snapshots:
         output.print_text(f"snapshots {word}: {', '.join(plan.snapshots)}")
     output.print_text(
-        f"{word}: {len(plan.objects):,} objects, {plan.size_bytes / 1e6:,.1f} MB; kept: "
-        f"{len(plan.kept):,} snapshots; too recent to delete: {plan.in_grace:,} objects; not "
+        f"{word}: {counted(len(plan.objects), 'object')}, {plan.size_bytes / 1e6:,.1f} MB; kept: "
+        f"{counted(len(plan.kept), 'snapshot')}; too recent to delete: "
+        f"{counted(plan.in_grace, 'object')}; not "
         f"created by naturalist and left alone: {plan.foreign:,}"
     )

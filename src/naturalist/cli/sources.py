@@ -15,6 +15,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError, NaturalistError, StoreError
 from naturalist.progress import Progress, stage, uncounted_stage
 
@@ -349,7 +350,7 @@ def _line(one: dict[str, Any]) -> str:
     done = "fetched" if one["new"] else "is here"
     version = f", version {record['version']}" if record["version"] else ""
     if "ingested" in one:
-        accepted = f"{one['ingested']['accepted']:,} new pictures"
+        accepted = counted(one["ingested"]["accepted"], "new picture")
         freed = f", {one['freed_bytes'] / 1e6:,.1f} MB freed" if one["freed_bytes"] else ""
         return f"{one['name']}: {done}{version}, {accepted}{freed}"
     if record["released_at"]:
@@ -409,7 +410,7 @@ def addresses(
         output.print_json(vars(found), outputs=[folder])
         return
     output.print_text(
-        f"{found.pictures:,} of {found.rows:,} rows have a picture in {folder} "
+        f"{found.pictures:,} of {counted(found.rows, 'row')} have a picture in {folder} "
         f"({found.new:,} new); URLs were taken from the column {found.column!r}"
     )
     for reason, count in found.failures.items():

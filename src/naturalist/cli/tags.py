@@ -7,6 +7,7 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.counting import counted
 
 app = typer.Typer()
 _SHOWN = 50
@@ -48,4 +49,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
     if shown:
         output.print_table(("picture", "tags", "note", "by", "at"), shown)
     more = f", the first {_SHOWN} shown; --json has all" if len(rows) > _SHOWN else ""
-    output.print_text(f"{len(rows):,} pictures with tags or notes{more}")
+    output.print_text(f"{counted(len(rows), 'picture')} with tags or notes{more}")

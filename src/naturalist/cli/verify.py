@@ -24,6 +24,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
+from naturalist.counting import counted
 from naturalist.errors import ConfigError, VerificationFailed
 from naturalist.progress import Progress, uncounted_stage
 
@@ -131,7 +132,7 @@ def _verify_workspace(
         return
     for name in report.get("repaired", {}).get("taken_away", ()):
         output.print_text(f"taken away: {name}")
-    output.print_text(f"no errors, {len(report['soft'])} warnings")
+    output.print_text(f"no errors, {counted(len(report['soft']), 'warning')}")
     output.print_text(str(settings.layout.verification_page))
 
 
@@ -171,6 +172,7 @@ def _print_findings(checked: Checked) -> None:
         output.print_table(("fault", "file", "key", "what was found"), rows)
     how = "by recorded checksums" if checked.quick else "read back"
     output.print_text(
-        f"snapshot {checked.snapshot}: {checked.files:,} files, {checked.size_bytes / 1e6:,.1f} MB "
+        f"snapshot {checked.snapshot}: {counted(checked.files, 'file')}, "
+        f"{checked.size_bytes / 1e6:,.1f} MB "
         f"{how}, {len(checked.findings):,} differ from the snapshot"
     )

@@ -21,6 +21,7 @@ from naturalist.config.looking import (
 )
 from naturalist.config.s3 import S3Section
 from naturalist.config.writing import NewCategory, NewSource, expanded
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.stores.opening import check_bucket, is_bucket
 
@@ -209,7 +210,8 @@ def _hints(named: Sequence[NewCategory]) -> list[str]:
             parts = [p for p in location.iterdir() if p.is_dir() and not p.name.startswith(".")]
             if len(parts) > 1:
                 hints.append(
-                    f"{location} holds {len(parts)} folders and is one source. If each is a data "
+                    f"{location} holds {counted(len(parts), 'folder')} and is one source. If "
+                    "each is a data "
                     "set of its own, make each a source, because the classifier is judged on "
                     "sources that it did not see: --each-folder"
                 )
@@ -262,7 +264,7 @@ def described(proposal: Proposal) -> str:
     lines.append("")
     for one in proposal.as_json():
         total = sum(source["pictures"] for source in one["sources"])
-        lines.append(f"category {one['name']}, label {one['label']}: {total:,} pictures")
+        lines.append(f"category {one['name']}, label {one['label']}: {counted(total, 'picture')}")
         lines += [f"    {source['pictures']:>9,}  {source['path']}" for source in one["sources"]]
     lines += ["", _WHY_SOURCES]
     if len(proposal.categories) > _MANY_CATEGORIES:

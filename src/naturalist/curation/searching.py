@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from naturalist import backbones, ledger
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.curation.ledger_query import Filter, check_names, keys_by_name
 from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
 from naturalist.layout import Layout
@@ -251,7 +252,7 @@ def sheet_of(layout: Layout, result: SearchReport, path: Path) -> None:
     """
     hits = result["hits"]
     captions = {hit["picID"]: reason_text(hit) for hit in hits}
-    title = f"{result['query'] or 'like ' + str(result['like'])}: {len(hits)} pictures"
+    title = f"{result['query'] or 'like ' + str(result['like'])}: {counted(len(hits), 'picture')}"
     _write_sheet(layout, captions, title, path)
 
 
@@ -387,7 +388,7 @@ def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     is_new = has_classes and not word["notes"]
     start = f"{text!r} is not a word this network knows; " if is_new else f"{text!r}: "
     held = (
-        f"{paths:,} pictures have it in a path or column"
+        f"{counted(paths, 'picture has', 'pictures have')} it in a path or column"
         if paths
         else "no picture has it in a path or column"
     )

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 from naturalist.config.dashboard import AlertsSection
+from naturalist.counting import counted
 
 Alert = dict[str, Any]
 _HOUR_S = 3600
@@ -134,14 +135,14 @@ def _counts(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
     )
     for name, count, limit, what in measured:
         if count / seen > limit:
-            text = f"{count:,} of {seen:,} files ({count / seen:.1%}) {what}."
+            text = f"{count:,} of {counted(seen, 'file')} ({count / seen:.1%}) {what}."
             yield _alert(name, "warn", text, count / seen, limit)
 
 
 def _verdicts(health: dict[str, Any]) -> Iterator[Alert]:
     report = health["verification"]
     if report is not None and not report["passed"]:
-        text = f"{report['hard']} checks failed: see `naturalist verify`"
+        text = f"{counted(report['hard'], 'check')} failed: see `naturalist verify`"
         yield _alert("verification", "bad", text, report["hard"], 0)
     if health["drift"] and health["drift"][-1].get("verdict") == "drift":
         words = health["drift"][-1].get("words") or ["The newest batch differs from the reference."]
@@ -167,5 +168,8 @@ def _labels(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
         yield _alert("evaluation_gap", "warn", text, gap, limits.evaluation_gap)
     issues = (health["issues"] or {}).get("rows") or 0
     if accepted and issues / accepted > limits.label_issue_share:
-        text = f"{issues:,} pictures may have the wrong category: see `naturalist label-issues`"
+        text = (
+            f"{counted(issues, 'picture')} may have the wrong category: see `naturalist "
+            "label-issues`"
+        )
         yield _alert("label_issues", "warn", text, issues / accepted, limits.label_issue_share)

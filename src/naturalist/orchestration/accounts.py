@@ -13,6 +13,7 @@ from typing import Any
 
 from naturalist import __version__, artifacts, backbones, ledger
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.layout import Layout, shard_name
 from naturalist.ledger import KnownAnywhere, KnownFiles, LazilyKnownFiles
 from naturalist.pipeline import reports
@@ -165,6 +166,6 @@ def forecast(config: Config) -> Iterator[str]:
             if source.category == category and source.is_listed:
                 where = known if source.routing is None else KnownAnywhere(everywhere)
                 count = sum(1 for _ in list_new(source, where))
-                yield f"{category}: {count} new files in source {source.name}"
+                yield f"{category}: {counted(count, 'new file')} in source {source.name}"
         shards = sum(task.category == category for task in unfinished)
-        yield f"{category}: {shards} shards of earlier batches without features"
+        yield f"{category}: {counted(shards, 'shard')} of earlier batches without features"

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from naturalist import backbones
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import shard_name
 from naturalist.orchestration import accounts, groups, ways
@@ -232,7 +233,9 @@ def _features_checked(task: feature_checks.FeatureCheckTask, result: Checked) ->
 def _findings(result: Checked) -> str:
     errors = len(hard(result.verdicts))
     warnings = len(result.verdicts) - errors
-    return f", {errors} errors, {warnings} warnings" if result.verdicts else ""
+    return (
+        (f", {counted(errors, 'error')}, {counted(warnings, 'warning')}") if result.verdicts else ""
+    )
 
 
 def storage_standby(request: Request) -> None:
@@ -378,7 +381,7 @@ def send_group(request: Request, category: str, group: str) -> None:
 
 def _pictures_sent(task: sending.SendTask, sent: sending.Sent) -> Done:
     name = f"shard {shard_name(task.pack.batch, task.pack.number)}"
-    return Done(name, sent.pictures, f", {sent.files} files sent")
+    return Done(name, sent.pictures, f", {counted(sent.files, 'file')} sent")
 
 
 def publish_snapshot(request: Request) -> str | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from naturalist import artifacts, backbones
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.pipeline import budget, publishing
 from naturalist.pipeline.steps import Job
 from naturalist.stages import extract, tables
@@ -37,7 +38,7 @@ def choose(job: Job) -> Way:
     if not most:
         return Way.LARGE
     left = left_to_do(config)
-    job.progress.note(f"left to do: as much as for {left:,} pictures")
+    job.progress.note(f"left to do: as much as for {counted(left, 'picture')}")
     if left > most:
         return Way.LARGE
     return Way.NOTHING if not left and _is_done(job) else Way.SMALL

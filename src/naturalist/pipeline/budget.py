@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from naturalist import artifacts, ledger
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.errors import FailureBudgetExceeded
 from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
@@ -56,7 +57,7 @@ def check(config: Config, to_accept: str = _BY_OPTION) -> None:
         return
     reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(result.failures.items()))
     raise FailureBudgetExceeded(
-        f"{sum(result.failures.values())} of {result.pictures} new pictures failed "
+        f"{sum(result.failures.values())} of {counted(result.pictures, 'new picture')} failed "
         f"({result.share:.1%}; failure_budget is {config.failure_budget:.1%}): {reasons}. "
         "See them with `naturalist ledger --refused`. Everything else was finished; nothing was "
         "published. To continue: repair the files, raise failure_budget, or "

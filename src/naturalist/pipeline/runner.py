@@ -11,6 +11,7 @@ from typing import Any
 from naturalist import __version__, backbones, metadata, small_files
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
+from naturalist.counting import counted
 from naturalist.errors import NaturalistError, VerificationFailed
 from naturalist.layout import Layout
 from naturalist.pipeline import analyse, budget, mending, publishing, reports, steps
@@ -289,7 +290,8 @@ def _failed(failed: Sequence[Verdict], also: str) -> VerificationFailed:
     named = "; ".join(f"{v.check}: {v.pic_id or v.file}: {v.detail}" for v in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     return VerificationFailed(
-        f"{len(failed)} checks failed: {named}{more}. {also}. To rebuild what can be rebuilt "
+        f"{counted(len(failed), 'check')} failed: {named}{more}. {also}. To rebuild what can be "
+        "rebuilt "
         "(features, tables, studies), run `naturalist verify --repair`"
     )
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from naturalist import artifacts, backbones, ledger, metadata
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.errors import WorkspaceError
 from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.pipeline.status import counts_as_json
@@ -102,7 +103,8 @@ def ingest(
     agreed = routing.check_agreement(config.layout, sources, config.names)
     if reselected := deselected.amend(config.layout, sources, withdrawals):
         job.progress.note(
-            f"{reselected} pictures left the tables or came back, because include or exclude of "
+            f"{counted(reselected, 'picture')} left the tables or came back, because include "
+            "or exclude of "
             "their sources changed"
         )
     for tasks in batches.batch_tasks(config.layout, sources, options):
@@ -129,7 +131,8 @@ def _forget_extractions(job: Job, reasons: frozenset[Reason]) -> None:
     count = sum(forget_extractions(layout, name, reasons) for name in job.config.labels)
     if count:
         job.progress.note(
-            f"the next `naturalist run` or `naturalist extract` examines {count} pictures again "
+            f"the next `naturalist run` or `naturalist extract` examines "
+            f"{counted(count, 'picture')} again "
             "that extraction refused"
         )
 
@@ -149,7 +152,8 @@ def _name_unmapped(job: Job, result: IngestResult) -> None:
         listed = ", ".join(f"{detail} ({files:,})" for detail, files in missing[:_UNMAPPED_SHOWN])
         more = len(missing) - _UNMAPPED_SHOWN
         job.progress.note(
-            f"source {source!r}: {sum(files for _, files in missing):,} files without a category: "
+            f"source {source!r}: {counted(sum(files for _, files in missing), 'file')} without "
+            "a category: "
             f"{listed}{f' and {more} more' if more > 0 else ''}. Add labels to its "
             "[source.categories]; see `naturalist ledger --reason no_category`"
         )
@@ -293,7 +297,7 @@ def _missing_features(config: Config, spec: backbones.BackboneSpec) -> Iterator[
     layout = config.layout
     for task in extract.plan(layout, config.source_paths, config.extract_options):
         path = layout.features(spec.id, task.category, task.batch, task.number)
-        what = f"features or previews of {task.shard.rows} pictures"
+        what = f"features or previews of {counted(task.shard.rows, 'picture')}"
         detail = f"{what} are missing: run `naturalist extract`"
         yield Verdict("missing", "hard", detail, file=str(path.relative_to(layout.root)))
 

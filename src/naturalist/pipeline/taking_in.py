@@ -8,6 +8,7 @@ from pathlib import Path
 
 from naturalist.catalogue.records import release as release_set
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.ledger import SourceCounts
 from naturalist.metadata.finding import find_files
@@ -88,7 +89,8 @@ def _is_over_budget(config: Config, counts: SourceCounts, path: Path, progress: 
     if failures <= config.failure_budget * pictures:
         return False
     progress.note(
-        f"{path} is kept: {failures:,} of {pictures:,} pictures failed, more than failure_budget "
+        f"{path} is kept: {failures:,} of {counted(pictures, 'picture')} failed, more than "
+        "failure_budget "
         "allows. See them with `naturalist ledger --refused`"
     )
     return True

@@ -8,6 +8,7 @@ from typing import Any
 
 from naturalist import __version__, artifacts, categories, ledger, seals
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError
 from naturalist.layout import Layout
 from naturalist.running import lock
@@ -122,7 +123,7 @@ def describe_category(layout: Layout, key: str) -> str:
     """What a workspace holds of a category, in words."""
     accepted = sum(one.accepted for one in ledger.counts(layout, key).values())
     tables = len(list((layout.tables / key).glob("*.parquet")))
-    parts = [f"{accepted:,} accepted pictures", f"{tables:,} tables"]
+    parts = [f"{counted(accepted, 'accepted picture')}", f"{counted(tables, 'table')}"]
     models = len([path for path in layout.models.glob("*") if path.is_dir()])
     if models:
         parts.append(f"{models:,} classifiers were trained on this workspace")

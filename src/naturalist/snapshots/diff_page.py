@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from html import escape
 
+from naturalist.counting import counted
 from naturalist.snapshots.picture_diff import PictureChange, PictureDiff, spread
 
 SHOWN = 60
@@ -74,7 +75,7 @@ def summary(found: PictureDiff) -> str:
     if not found.changes:
         return "No pictures were added, removed or relabelled."
     return (
-        f"{counts['came']:,} pictures came, {counts['left']:,} left, "
+        f"{counted(counts['came'], 'picture')} came, {counts['left']:,} left, "
         f"{counts['relabelled']:,} relabelled."
     )
 

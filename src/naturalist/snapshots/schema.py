@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, from_json
 
+from naturalist.counting import counted
 from naturalist.errors import StoreError
 from naturalist.stores.keys import check_key, check_prefix
 
@@ -223,7 +224,7 @@ def decode(key: str, data: bytes) -> dict[str, Any]:
 def describe(error: ValidationError) -> str:
     """The first fault of a document in one line: field, value, and what is allowed."""
     first, more = error.errors(include_url=False)[0], error.error_count() - 1
-    return _described(first) + (f", and {more:,} more errors" if more else "")
+    return _described(first) + (f", and {counted(more, 'more error')}" if more else "")
 
 
 def _described(fault: ErrorDetails) -> str:

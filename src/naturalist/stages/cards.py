@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from naturalist.counting import counted
 from naturalist.schemas import CSV_DELIMITER, FEATURE_PREFIX, table_schema
 
 CARD = "README.md"
@@ -129,7 +130,8 @@ def _summary(about: Mapping[str, Any], *, has_csv: bool) -> str:
     rows = sum(one["table_rows"] for one in categories)
     return (
         f"# Data card: {about['collection']}\n\n"
-        f"{rows:,} pictures in {len(categories)} categories, each as {about['backbone']['dim']} "
+        f"{counted(rows, 'picture')} in {counted(len(categories), 'category', 'categories')}, "
+        f"each as {about['backbone']['dim']} "
         f"features and a label, in tables as {'CSV and Parquet' if has_csv else 'Parquet'}.\n"
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from naturalist.counting import counted
 from naturalist.errors import StoreError
 from naturalist.stores.bounded import windows
 from naturalist.stores.connection import Connection, S3Options, connect
@@ -74,9 +75,9 @@ class Contents:
 
     def __str__(self) -> str:
         return (
-            f"{self.objects:,} objects ({self.size_bytes:,} bytes), {self.old_versions:,} old "
-            f"versions ({self.old_size_bytes:,} bytes), {self.unfinished_uploads:,} unfinished "
-            "uploads"
+            f"{counted(self.objects, 'object')} ({self.size_bytes:,} bytes), "
+            f"{counted(self.old_versions, 'old version')} ({self.old_size_bytes:,} bytes), "
+            f"{counted(self.unfinished_uploads, 'unfinished upload')}"
         )
 
 

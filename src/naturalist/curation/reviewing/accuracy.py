@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.curation.review import Reviewed
 from naturalist.features import Rows, joined
 from naturalist.ledger import Outcome
@@ -50,7 +51,7 @@ class AccuracyEffect:
         points = 100 * (self.after - self.before)
         return (
             f"{self.before:.1%} without and {self.after:.1%} with these decisions "
-            f"({points:+.1f} points), tried on {self.rows:,} pictures"
+            f"({points:+.1f} points), tried on {counted(self.rows, 'picture')}"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.curation.decisions import Decision
 from naturalist.curation.review import Reviewed, review
 from naturalist.curation.reviewing.effects import Effect, effect_of
@@ -92,7 +93,9 @@ def apply(
     if newer:
         keys = {key: history.of(key) for one in newer for key in one.marks}
         who = ", ".join(sorted({one.by for one in newer}))
-        raise Outdated(f"{who} made more decisions since you looked: {len(keys)} pictures.", keys)
+        raise Outdated(
+            f"{who} made more decisions since you looked: {counted(len(keys), 'picture')}.", keys
+        )
     decisions = pending_decisions(history)
     reviewed = _review(config, progress, decisions, by, dry_run=False)
     left_out = {one.key for one in reviewed.left_out}

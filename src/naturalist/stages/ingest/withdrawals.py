@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from naturalist import ledger
+from naturalist.counting import counted
 from naturalist.errors import WithdrawalBudgetExceeded
 from naturalist.layout import Layout
 
@@ -44,7 +45,7 @@ class Withdrawals:
             allowed = max(ALWAYS_ALLOWED, int(self._budget * accepted))
             if self._withdrawn[category] > allowed:
                 raise WithdrawalBudgetExceeded(
-                    f"{self._withdrawn[category]} of {accepted} pictures of category "
+                    f"{self._withdrawn[category]} of {counted(accepted, 'picture')} of category "
                     f"{category!r} would leave the tables because {why}; withdrawal_budget "
                     f"allows {allowed}. Nothing was changed. If the path of a source is wrong, "
                     "correct it and run again. If the pictures should leave, run once with "

@@ -6,6 +6,8 @@ The form follows M. Mitchell et al., Model cards for model reporting (2019).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from naturalist.counting import counted
+
 
 def model_card(model: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
     """Markdown about a model.
@@ -47,7 +49,8 @@ def _data(model: Mapping[str, Any]) -> str:
         else "Near duplicates were not searched for: copies of a picture may be on both sides."
     )
     return (
-        f"## Data\n\n{tables['rows']:,} pictures from {snapshot}the tables with fingerprint "
+        f"## Data\n\n{counted(tables['rows'], 'picture')} from {snapshot}the tables with "
+        "fingerprint "
         f"`{tables['fingerprint']}`. {near}\n\n"
         + table(("category", "source", "pictures"), rows)
         + f"\nWeights are balanced over: {model['options']['balance']}.\n"

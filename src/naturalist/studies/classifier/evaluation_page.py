@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from naturalist.counting import counted
 from naturalist.studies.classifier.card import percent, share_or_none, table, tested_on
 
 FEW_DATA_SETS = 20
@@ -229,7 +230,10 @@ def _how(evaluation: Mapping[str, Any]) -> str:
 def _notes(evaluation: Mapping[str, Any]) -> Iterator[str]:
     rows, used = evaluation["rows"], evaluation["evaluated_rows"]
     if used < rows:
-        yield f"- A sample of {used:,} of {rows:,} rows was used, with all of every small source."
+        yield (
+            f"- A sample of {used:,} of {counted(rows, 'row')} was used, with all of every "
+            "small source."
+        )
     else:
         yield f"- All {rows:,} rows were used."
     yield (

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from naturalist.counting import counted
+
 
 def accuracies(result: Mapping[str, Any]) -> Iterator[str]:
     """Lines of an evaluation: how often the classifier is right, and on what pictures.
@@ -29,7 +31,7 @@ def accuracies(result: Mapping[str, Any]) -> Iterator[str]:
         coverage = expected["coverage"]
         yield (
             f"one other source                   {low:.1%} to {high:.1%} ({expected['level']:.0%}; "
-            f"held for {coverage['inside']} of {coverage['sources']} sources)"
+            f"held for {coverage['inside']} of {counted(coverage['sources'], 'source')})"
         )
     for one in result["trust"]["decisions"]:
         if one["accuracy"] is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
+from naturalist.counting import counted
 from naturalist.studies.clusters.methods import quality
 from naturalist.studies.clusters.methods.clustering import NOISE
 
@@ -247,11 +248,15 @@ def words(result: list[Entry], rows: int, noise: int, measured: dict[str, Any]) 
         return [
             f"no cluster: all {rows:,} pictures are noise, so there are no clusters to describe"
         ]
-    lines = [f"{_counted(len(result))} of {rows - noise:,} pictures; noise: {noise:,}"]
+    lines = [f"{_counted(len(result))} of {counted(rows - noise, 'picture')}; noise: {noise:,}"]
     lines += _doubts(result)
     where = f"stability and silhouette are measured in {measured['space']}"
     more = rows - measured["rows"]
-    lines.append(f"{where}, before the last {more:,} pictures were added" if more > 0 else where)
+    lines.append(
+        f"{where}, before the last {counted(more, 'picture was', 'pictures were')} added"
+        if more > 0
+        else where
+    )
     return lines
 
 
@@ -263,13 +268,14 @@ def _doubts(result: list[Entry]) -> Iterator[str]:
     if doubtful:
         inside = sum(entry["size"] for entry in doubtful)
         yield (
-            f"{_counted(len(doubtful))} with {inside:,} pictures, doubtful: stability below "
+            f"{_counted(len(doubtful))} with {counted(inside, 'picture')}, doubtful: stability "
+            "below "
             f"{DOUBTFUL_BELOW} ({_named(doubtful)})"
         )
     if single:
         inside = sum(entry["size"] for entry in single)
         yield (
-            f"{_counted(len(single))} with {inside:,} pictures, each of one source "
+            f"{_counted(len(single))} with {counted(inside, 'picture')}, each of one source "
             f"({_named(single)}): they may reflect how the data were collected"
         )
     if mixed:
@@ -277,7 +283,7 @@ def _doubts(result: list[Entry]) -> Iterator[str]:
 
 
 def _counted(count: int) -> str:
-    return f"{count:,} cluster" if count == 1 else f"{count:,} clusters"
+    return counted(count, "cluster")
 
 
 def _named(result: list[Entry]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from naturalist import artifacts
+from naturalist.counting import counted
 from naturalist.layout import Layout
 from naturalist.progress import Progress, stage
 from naturalist.studies.clusters.methods.clustering import NOISE
@@ -47,7 +48,7 @@ def write_sheets(
     with stage(progress, "clusters: sheets", len(selected), "sheets") as advance:
         for name, shown in selected.items():
             tiles = [Tile(thumbnails.get(n), f"{n}\n{role}: {sources[n]}") for n, role in shown]
-            title = titles.get(name, f"noise: {about['noise']:,} pictures")
+            title = titles.get(name, f"noise: {counted(about['noise'], 'picture')}")
             artifacts.write_bytes(folder / "sheets" / f"{name}.png", contact_sheet(tiles, title))
             advance(1)
     for entry in about["clusters"]:
@@ -82,7 +83,7 @@ def _sources(members: Members, expected: set[str]) -> dict[str, str]:
 def _title(entry: dict[str, Any]) -> str:
     shares = ", ".join(f"{count:,} {name}" for name, count in entry["categories"].items())
     remark = " (one source)" * entry["single_source"] + " (mixed)" * entry["mixed"]
-    return f"cluster {entry['cluster']}: {entry['size']:,} pictures: {shares}{remark}"
+    return f"cluster {entry['cluster']}: {counted(entry['size'], 'picture')}: {shares}{remark}"
 
 
 def _remove_others(folder: Path, kept: set[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from naturalist.counting import counted
 from naturalist.studies.drift.methods.two_samples import Codes
 from naturalist.studies.drift.rows import DrawnPictures
 
@@ -53,7 +54,8 @@ def too_few(drawn: DrawnPictures, least: int) -> list[str]:
     if not drawn.before_counts:
         return ["it is the first batch; the next one will be compared with it"]
     sentences = (
-        f"no source has {least} pictures both here and before, and for new sources there are too"
+        f"no source has {counted(least, 'picture')} both here and before, and for new sources "
+        "there are too"
     )
     return [f"{sentences} few earlier ones to say how much sources differ"]
 
@@ -168,7 +170,9 @@ def _of_new_sources(by_source: Sequence[dict[str, Any]]) -> list[str]:
 
 def _of_new_source(row: Mapping[str, Any]) -> str:
     """How far it is, what would have been noticed, how it is recognised, and what to do."""
-    sentences = [f"new source {row['source']}, {row['rows']:,} pictures: {_of_distance(row)}"]
+    sentences = [
+        f"new source {row['source']}, {counted(row['rows'], 'picture')}: {_of_distance(row)}"
+    ]
     if "recognised" in row:
         sentences.append(_of_recognition(row))
     else:
@@ -180,7 +184,8 @@ def _of_new_source(row: Mapping[str, Any]) -> str:
         "it is unknown"
     )
     sentences.append(
-        f"{doubt}: look at {row['labels_to_know']:,} pictures drawn at random, which gives the "
+        f"{doubt}: look at {counted(row['labels_to_know'], 'picture')} drawn at random, which "
+        "gives the "
         "accuracy to within 10 points (9 of 10 cases)"
     )
     return "; ".join(sentences)

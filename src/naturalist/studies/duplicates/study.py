@@ -19,6 +19,7 @@ from PIL import Image
 
 from naturalist import artifacts, ledger
 from naturalist.backbones import BackboneSpec
+from naturalist.counting import counted
 from naturalist.features.blocks import IN_THIS_PROCESS, BlockMapper
 from naturalist.layout import Layout, pic_id, pic_number
 from naturalist.progress import SILENT, Progress
@@ -253,7 +254,7 @@ def _sheet(layout: Layout, table: pa.Table, facts: Report) -> bytes:
     for rows_ in members.values():
         tiles += [Tile(thumbnails.get(row["picID"]), _caption(row)) for row in rows_]
         tiles += [Tile(_nothing(), "")] * (-len(tiles) % _COLUMNS)
-    title = f"{facts['groups']:,} groups of near duplicates, one in each row"
+    title = f"{counted(facts['groups'], 'group')} of near duplicates, one in each row"
     return contact_sheet(tiles, title, _COLUMNS)
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from naturalist import artifacts
+from naturalist.counting import counted
 from naturalist.layout import Layout
 from naturalist.progress import Progress, stage
 from naturalist.schemas import LABEL_ISSUES
@@ -172,9 +173,9 @@ def _not_judged(
                 "saw it: single wrong pictures are found, but not a source that is wrong as a whole"
             )
         if count := int((pictures & ~judged).sum()):
-            counted = "1 picture" if count == 1 else f"{count:,} pictures"
             yield (
-                f"{name}: {counted} could not be judged, because the category has no other "
+                f"{name}: {counted(count, 'picture')} could not be judged, because the "
+                "category has no other "
                 "pictures to learn from except near duplicates"
             )
 
@@ -279,7 +280,7 @@ def _words(
 ) -> Iterable[str]:
     count = _suspects(table)
     share = count / len(rows.sample)
-    yield f"{count:,} of {len(rows.sample):,} pictures are suspects ({share:.1%})"
+    yield f"{count:,} of {counted(len(rows.sample), 'picture')} are suspects ({share:.1%})"
     wrong = suspects.scores.sum()
     yield (
         f"about {wrong:,.0f} labels are estimated to be wrong: the sum of the scores, which are "
@@ -289,7 +290,7 @@ def _words(
         "unusual pictures, as far as it can tell"
     )
     if not rows.whole:
-        yield f"a sample was examined, of {rows.total:,} pictures"
+        yield f"a sample was examined, of {counted(rows.total, 'picture')}"
     for one in sorted(doubts, key=lambda one: -one["elsewhere"]):
         if one["judged"] and one["elsewhere"] >= _DOUBTED:
             yield (

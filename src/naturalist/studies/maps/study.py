@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist import __version__, artifacts
+from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.features import FeatureTable, Names
 from naturalist.features.blocks import IN_THIS_PROCESS, BlockMapper
@@ -394,7 +395,7 @@ def _finish(
         points.coordinates,
         study.names.labels,
         study.names.category_names,
-        f"{study.name}: {len(points):,} pictures",
+        f"{study.name}: {counted(len(points), 'picture')}",
         _note(summary),
         study.drawn_by.seed,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from naturalist.counting import counted
 from naturalist.studies.maps.options import MapOptions
 
 _MEASURES = ("trustworthiness", "continuity", "rare_cluster_recall", "category_share")
@@ -35,7 +36,9 @@ def worse_than_random(report: Mapping[str, Any]) -> list[str]:
     ]
     words = [f"worse than a random sample in {', '.join(worse)}"] if worse else []
     if empty := sample["clusters_without_members"]:
-        words.append(f"{empty:,} of {sample['clusters']:,} clusters have no picture in the sample")
+        words.append(
+            f"{empty:,} of {counted(sample['clusters'], 'cluster')} have no picture in the sample"
+        )
     return words
 
 

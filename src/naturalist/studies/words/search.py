@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.backbones.text import TextQuery
+from naturalist.counting import counted
 from naturalist.studies.words.index import Token, WordIndex, WordPart
 from naturalist.studies.words.methods.concepts import Concept
 from naturalist.studies.words.methods.meanings import Meaning, listed, meaning_of
@@ -346,7 +347,8 @@ def _hints(one: Searched, index: WordIndex, speaks: bool) -> list[str]:
         for token in part.tokens.among(forms):
             forms[token.text] += len(token.rows)
     return [
-        f"{count:,} pictures have {form!r} in a path or column: search for that"
+        f"{counted(count, 'picture has', 'pictures have')} {form!r} in a path or column: search "
+        "for that"
         for form, count in forms.items()
         if count
     ]
