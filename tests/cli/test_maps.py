@@ -56,7 +56,7 @@ def test_a_map_is_made_then_grown_and_each_time_it_says_so(
     assert "nothing new" in naturalist(*words).out
     grow(folder, 126)
     grown = naturalist(*words)
-    assert "12 new pictures were placed; no other point moved" in grown.out
+    assert "placed 12 new pictures; no other point moved" in grown.out
     assert "verdict: all measures reach" in grown.out
     assert "rebuilt" in naturalist(*words, "--rebuild").out
 
@@ -106,7 +106,7 @@ def test_own_coordinates_are_measured_shown_and_grown(
     assert held["sampled"].sum() == 200
     assert "nothing new" in naturalist(*words).out
     grow(folder, 126)
-    assert "12 new pictures were placed; no other point moved" in naturalist(*words).out
+    assert "placed 12 new pictures; no other point moved" in naturalist(*words).out
 
 
 def test_coordinates_of_other_pictures_or_with_a_method_are_refused(

@@ -451,7 +451,7 @@ function writeCharts(charts: string[] | null): string {
 function namings(atlas: Atlas, colour: string): { value: string; text: string }[] {
   const groups = ["cluster", "category", ...(colour === "prediction" ? ["prediction"] : [])];
   return [
-    ...(regionsOf(atlas).length ? [{ value: "region", text: "Regions, finer ones from near by" }] : []),
+    ...(regionsOf(atlas).length ? [{ value: "region", text: "Regions" }] : []),
     ...groups.filter((one) => atlas.column(one)).map((one) => ({ value: one, text: atlas.column(one)!.title })),
     { value: "none", text: "No names" },
   ];

@@ -227,7 +227,8 @@ def print_run(report: Mapping[str, Any]) -> None:
         refused = sum(added["refused"].values())
         print_text(
             f"ingest   {category}: {added['seen']:,} seen = {added['accepted']:,} accepted "
-            f"+ {added['duplicates']:,} duplicates + {added['conflicts']:,} conflicts "
+            f"+ {counted(added['duplicates'], 'duplicate')} + "
+            f"{counted(added['conflicts'], 'conflict')} "
             f"+ {refused:,} refused"
         )
     if (one := stages.get("extract")) and one["shards"]:
