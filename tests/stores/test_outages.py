@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import HTTPClientError
+from urllib3.exceptions import ReadTimeoutError
 
 from naturalist.errors import Conflict, StoreError
-from naturalist.stores import S3Options
+from naturalist.stores import S3Options, outages
 from naturalist.stores.s3 import S3Store
 from s3_server import S3Server
 from stores.conftest import MakeFile
@@ -102,3 +104,18 @@ def test_whoever_comes_for_the_first_time_is_told_soon(store: S3Store, outage: O
     with pytest.raises(StoreError, match="answered 503"):
         reader.get_bytes("there")
     assert outage.answers == 0
+
+
+def test_a_refusal_that_stops_half_way_is_an_outage_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "_PAUSE_S", 0.0)
+    answers: list[Exception | None] = [ReadTimeoutError(None, "", "Read timed out."), None]  # type: ignore[arg-type]
+
+    def call() -> str:
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return "done"
+
+    assert outages.outlast(call, "reading", 5.0) == "done"
+    answers = [ReadTimeoutError(None, "", "Read timed out.")]  # type: ignore[arg-type]
+    with pytest.raises(HTTPClientError):
+        outages.outlast(call, "reading", 0.0)

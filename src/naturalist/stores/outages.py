@@ -18,6 +18,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
     SSLError,
 )
+from urllib3.exceptions import HTTPError
 
 from naturalist.stores.s3_errors import error_code
 
@@ -80,3 +81,6 @@ def outlast(call: Callable[[], Result], doing: str, outage_s: float) -> Result:
             return call()
         except (ClientError, BotoCoreError) as error:
             patience.wait(error, doing)
+        except HTTPError as error:
+            # botocore reads the rest of a refusal outside of what turns errors into its own.
+            patience.wait(HTTPClientError(error=error), doing)
