@@ -232,8 +232,15 @@ def assert_every_artifact_is_whole(collection: Collection) -> None:
         assert data[:4] == data[-4:] == b"PAR1", path
 
 
-@pytest.mark.parametrize("action", ["term-parent", "int-group"])
-@pytest.mark.parametrize("stage", ["examine", "extract"])
+@pytest.mark.parametrize(
+    ("action", "stage"),
+    [
+        ("term-parent", "examine"),
+        ("int-group", "extract"),
+        pytest.param("term-parent", "extract", marks=pytest.mark.long),
+        pytest.param("int-group", "examine", marks=pytest.mark.long),
+    ],
+)
 def test_an_interrupt_ends_with_its_own_code_and_can_be_resumed(
     undisturbed: Callable[[str], Undisturbed], tmp_path: Path, action: str, stage: str
 ) -> None:
