@@ -24,6 +24,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +38,7 @@ import million_pictures
 PROGRAM = [sys.executable, "-m", "naturalist"]
 S3_SERVER = Path(__file__).resolve().parent.parent / "tools" / "s3_server.py"
 BUCKET, PORT = "million", 18_400
+STOP_WITHIN_S = 30.0
 DAY_PICTURES = 999
 MIB = 2**20
 
@@ -183,16 +186,16 @@ def steps(place: Place) -> list[Step]:
         Step("near duplicates", ("duplicates", *here, "--json"), 20),
         Step("index", ("index", *here, "--json"), 60),
         Step("clusters", ("cluster", *here, "--json"), 15),
-        Step("sample", ("sample", *here, "--size", sample_size, "--json")),
+        Step("sample", ("sample", *here, "--size", sample_size, "--json"), 30),
         Step("map in 2D", ("map", *here, "--json"), 120),
-        Step("map in 3D", ("map", *here, "--dims", "3", "--json")),
-        Step("names", ("names", "clusters", *here, "--json")),
+        Step("map in 3D", ("map", *here, "--dims", "3", "--json"), 120),
+        Step("names", ("names", "clusters", *here, "--json"), 60),
         Step("search", ("search", "dog on grass", *here, "--json")),
         Step("similar", ("similar", "animal_id_77", *here, "--json")),
         Step("train", ("train", *here, "--json"), 60),
-        Step("evaluate", ("evaluate", *here, "--json")),
-        Step("label issues", ("label-issues", *here, "--json")),
-        Step("drift", ("drift", *here, "--json")),
+        Step("evaluate", ("evaluate", *here, "--json"), 60),
+        Step("label issues", ("label-issues", *here, "--json"), 20),
+        Step("drift", ("drift", *here, "--json"), 10),
         Step("dashboard export", ("dashboard", *here, "--export", str(place.folder / "site"))),
     ]
     day = [
@@ -201,6 +204,7 @@ def steps(place: Place) -> list[Step]:
         Step("1,000 new: index", ("index", *here, "--json")),
         Step("1,000 new: clusters", ("cluster", *here, "--json")),
         Step("1,000 new: map in 2D", ("map", *here, "--json")),
+        Step("1,000 new: map in 3D", ("map", *here, "--dims", "3", "--json")),
         Step("1,000 new: refine", ("refine", *here, "--json")),
         Step("1,000 new: drift", ("drift", *here, "--json")),
         Step("nothing new", ("run", *here, "--json")),
@@ -217,6 +221,7 @@ def steps(place: Place) -> list[Step]:
         Step("bucket", ("bucket", "create", BUCKET, *publish[2:], "--json")),
         Step("publish", ("publish", *here, "--json"), 30, before=_publish_to),
         Step("pull", ("pull", publish[1], str(place.folder / "pulled"), *publish[2:]), 15),
+        Step("publish pictures", ("publish", *here, "--json"), 60, before=_publish_pictures),
         *day,
         Step("takedown", ("takedown", "plant_id_7", "--why", "asked by the owner", *here)),
         Step("takedown: run", ("run", *here, "--json")),
@@ -251,26 +256,62 @@ def _publish_to(place: Place) -> None:
     config.write_text(text)
 
 
+def _publish_pictures(place: Place) -> None:
+    """From now on pictures are published too, as tar files."""
+    config = place.workspace / "naturalist.toml"
+    text = config.read_text()
+    config.write_text(re.sub(r'^pictures = "none"', 'pictures = "tars"', text, flags=re.MULTILINE))
+
+
 @contextlib.contextmanager
 def s3_server(place: Place) -> Iterator[None]:
-    """A real server while steps run."""
+    """A real server while steps run; one that a killed benchmark left in the folder goes on."""
     folder = place.folder / "s3"
     folder.mkdir(exist_ok=True)
-    server = subprocess.Popen(
-        [sys.executable, str(S3_SERVER), str(folder), "--port", str(PORT)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    if _is_listening():
+        if not (folder / "keys.json").exists():
+            raise SystemExit(
+                f"port {PORT} is in use, and not by a server of {folder}: end it first"
+            )
+        place.environment |= _s3_environment(folder)
+        yield
+        return
+    words = [sys.executable, str(S3_SERVER), str(folder), "--port", str(PORT)]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     try:
-        for line in server.stdout or ():
-            name, _, value = line.strip().removeprefix("export ").partition("=")
-            if line.strip().startswith("export "):
-                place.environment[name] = value
-            if name == "AWS_REGION":
-                break
+        while not _is_listening():
+            if server.poll() is not None:
+                raise SystemExit(f"the S3 server ended with {server.returncode}")
+            time.sleep(0.2)
+        place.environment |= _s3_environment(folder)
         yield
     finally:
-        server.send_signal(signal.SIGINT)
+        _stop(server)
+
+
+def _is_listening() -> bool:
+    """Whether a server answers, be it that it refuses who has no keys."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=10).close()
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except OSError:
+        return False
+    return True
+
+
+def _s3_environment(folder: Path) -> dict[str, str]:
+    keys: dict[str, str] = json.loads((folder / "keys.json").read_text())
+    return keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{PORT}", "AWS_REGION": "us-east-1"}
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End a server; one that was halted hears nothing but a kill."""
+    server.terminate()
+    try:
+        server.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
         server.wait()
 
 
