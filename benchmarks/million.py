@@ -2,6 +2,7 @@
 
     python benchmarks/million.py FOLDER --photos DIR [--photos DIR] [--share 1.0] [--only STEP]
     python benchmarks/million.py FOLDER --table
+    python benchmarks/million.py benchmarks/million-results.jsonl --table
 
 Makes the collection (million_pictures.py), then runs every command that a person would run, from
 `init` to a day with 1,000 new pictures, a takedown and a renamed category, with a real S3 server
@@ -40,6 +41,9 @@ S3_SERVER = Path(__file__).resolve().parent.parent / "tools" / "s3_server.py"
 BUCKET, PORT = "million", 18_400
 STOP_WITHIN_S = 30.0
 DAY_PICTURES = 999
+COLUMNS = (
+    "step", "load", "first attempt", "s", "processor s", "MB of its own", "MB resident",
+)  # fmt: skip
 MIB = 2**20
 
 
@@ -75,8 +79,8 @@ class Place:
 
     @property
     def results(self) -> Path:
-        """A line for each step."""
-        return self.folder / "results.jsonl"
+        """A line for each step; `folder` may be such a file too, of which to print the table."""
+        return self.folder if self.folder.is_file() else self.folder / "results.jsonl"
 
 
 class Memory:
@@ -356,14 +360,26 @@ def machine() -> dict[str, Any]:
     }
 
 
-def table(place: Place) -> str:
-    """The rows as Markdown."""
-    lines = ["| step | s | processor s | MB of its own | MB resident |", "|---|---|---|---|---|"]
-    for name, row in done_steps(place).items():
-        if "own_mib" in row:
-            costs = [row["wall_s"], row["processor_s"], row["own_mib"], row["resident_mib"]]
-            lines.append(f"| {name} | " + " | ".join(f"{cost:,.1f}" for cost in costs) + " |")
-    return "\n".join(lines)
+def table(results: Path) -> str:
+    """All measured rows as Markdown, in their order; a collection made again begins a table."""
+    lines: list[str] = []
+    for row in map(json.loads, results.read_text().splitlines()):
+        if row["step"] == "make":
+            lines += ["", f"{row['processor']}, {row['cores']} cores, Python {row['python']}", ""]
+            lines += [f"| {' | '.join(COLUMNS)} |", "|---" + "|---:" * (len(COLUMNS) - 1) + "|"]
+        elif "own_mib" in row:
+            costs = [row[key] for key in ("wall_s", "processor_s", "own_mib", "resident_mib")]
+            cells = [row["step"], f"{row['load']:.1f}", first_attempt(row)]
+            lines.append(f"| {' | '.join(cells + [f'{cost:,.1f}' for cost in costs])} |")
+    return "\n".join(lines[1:])
+
+
+def first_attempt(row: dict[str, Any]) -> str:
+    """How the attempt that was to be killed went, if there was one."""
+    first = row.get("killed")
+    if first is None:
+        return ""
+    return f"{'killed' if first['code'] else 'ended'} after {first['wall_s']:,.0f} s"
 
 
 def main() -> None:
@@ -378,7 +394,7 @@ def main() -> None:
     photos = [folder.resolve() for folder in options.photos]
     place = Place(options.folder.resolve(), photos, options.share, dict(os.environ))
     if options.table:
-        print(table(place))
+        print(table(place.results))
         return
     measure(place, options.only)
 
