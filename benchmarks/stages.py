@@ -1,6 +1,6 @@
 """Ingest, tables and verification, each against a ceiling measured in the same run.
 
-    python benchmarks/steps.py --photos DIR [--rows 100010] [--copies 5] [--only tables]
+    python benchmarks/stages.py --photos DIR [--rows 100010] [--copies 5] [--only tables]
 
 - ingest against reading and hashing the same files in as many processes, and against the calls of
   the system that it cannot do without: those two, looking at each file twice, and linking it;
