@@ -4,7 +4,7 @@
     python benchmarks/words.py search WORKSPACE [WORKSPACE ...]
     python benchmarks/words.py concepts WORKSPACE [WORKSPACE ...]
     python benchmarks/words.py classes WORKSPACE [WORKSPACE ...]
-    python benchmarks/words.py scale [--rows 1000000] [--keep DIR]
+    python benchmarks/words.py scale [--rows 1000000] [--keep DIR] [--paths-only]
 
 - `make`: two collections of photos that lie as <category>/<source>/..., with EfficientNet-Lite0 at
   128 px (int8) and at 224 px.
@@ -16,8 +16,8 @@
   not know; examples drawn at random beside examples that were asked for.
 - `classes`: how often the most probable class is right, by its probability; judged where a folder's
   name is a noun that has classes.
-- `scale`: a query over made-up words of paths and of a metadata column, and vectors: time and
-  memory.
+- `scale`: a query over made-up words of paths and (without `--paths-only`) of a metadata column,
+  and vectors: time and memory.
 
 The truth of a query is a pattern over the paths of the pictures. `CLASSLESS` names the queries for
 which the thousand classes of ImageNet have no class (or, for people, hardly any): a search should
@@ -28,6 +28,7 @@ import argparse
 import dataclasses
 import json
 import multiprocessing
+import os
 import re
 import resource
 import sys
@@ -356,14 +357,14 @@ DIM = 512
 QUERIES_AT_SCALE = ("dog", "animal", "owl on snow", "bird not forest")
 
 
-def measure_scale(rows: int, keep: Path | None) -> dict:
+def measure_scale(rows: int, keep: Path | None, paths_only: bool) -> dict:
     """Make words of so many pictures, then search in a process of its own."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary)
         begun = time.perf_counter()
         built = 0.0
         if not (folder / "words").exists():
-            built = build_words(folder, rows)
+            built = build_words(folder, rows, paths_only)
         made = time.perf_counter() - begun
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -371,7 +372,7 @@ def measure_scale(rows: int, keep: Path | None) -> dict:
         return {"rows": rows, "made_s": round(made, 1), "classes_s": round(built, 1)} | found
 
 
-def build_words(folder: Path, rows: int) -> float:
+def build_words(folder: Path, rows: int, paths_only: bool) -> float:
     """Write parts of made-up features and paths; seconds that the classes took."""
     nouns, head = read_nouns(), head_of("efficientnet_lite0_int8")
     rng = np.random.default_rng(0)
@@ -392,13 +393,15 @@ def build_words(folder: Path, rows: int) -> float:
         paths = [f"{a}/{b}/IMG_{number}_{k}.jpg" for k, (a, b) in enumerate(own)]
         table = token_table({"path": paths})
         artifacts.write_parquet(part.path.with_suffix(".tokens.parquet"), table)
-        values = [f"{a}/{b} {c}" for a, b, c in rng.choice(folders, (part.rows, 3))]
-        artifacts.write_parquet(columns_path(part.path, MADE_UP), token_table({FIELD: values}))
+        if not paths_only:
+            values = [f"{a}/{b} {c}" for a, b, c in rng.choice(folders, (part.rows, 3))]
+            artifacts.write_parquet(columns_path(part.path, MADE_UP), token_table({FIELD: values}))
         unit = made_up(number * ROWS_OF_A_PART).features
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         np.save(folder / f"{number}.npy", unit.astype(np.float16))
-    with_columns = [one | {"columns": MADE_UP} for one in index.about["parts"]]
-    artifacts.write_json(index.folder / "words.json", index.about | {"parts": with_columns})
+    if not paths_only:
+        with_columns = [one | {"columns": MADE_UP} for one in index.about["parts"]]
+        artifacts.write_json(index.folder / "words.json", index.about | {"parts": with_columns})
     return spent
 
 
@@ -459,12 +462,14 @@ def main() -> None:
     scaling = commands.add_parser("scale")
     scaling.add_argument("--rows", type=int, default=1_000_000)
     scaling.add_argument("--keep", type=Path)
+    scaling.add_argument("--paths-only", action="store_true", help="without a metadata column")
     given = parser.parse_args()
     if given.command == "make":
         make(given.folder, given.photos)
         return
     if given.command == "scale":
-        print(json.dumps(measure_scale(given.rows, given.keep), indent=1))
+        found = measure_scale(given.rows, given.keep, given.paths_only)
+        print(json.dumps(found | {"load": os.getloadavg()[0]}, indent=1))
         return
     measures = {
         "search": measure_search,
