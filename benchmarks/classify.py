@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+import machine
 from naturalist import artifacts, ledger
 from naturalist.categories import Categories, Category, in_marker
 from naturalist.features import open_features
@@ -141,6 +142,7 @@ def measured(work: Callable[..., dict], arguments: tuple) -> dict:
 
 def scale(rows: int, only: str, keep: Path | None) -> dict:
     found: dict = {"rows": rows, "dim": DIM, "sources": 3 * SOURCES}
+    found["machine"] = machine.facts("numpy", "scikit-learn")
     with tempfile.TemporaryDirectory(prefix="classify-") as scratch:
         folder = keep or Path(scratch)
         if not Layout(folder).marker.exists():

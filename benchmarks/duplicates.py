@@ -31,6 +31,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+import machine
 from naturalist import backbones, ledger
 from naturalist.config import Config, load_config
 from naturalist.images import resize, thumbnail
@@ -235,6 +236,7 @@ def report(known: Looked, looked: Looked, arguments: argparse.Namespace) -> None
 
 def scale(arguments: argparse.Namespace) -> None:
     """What each search costs, with made-up hashes, points and thumbnails; each in a process."""
+    print(machine.line("numpy", "numba"), "\n", sep="")
     print(
         "| what | number | processor seconds | peak memory, MB | found |\n|---" + "|---:" * 4 + "|"
     )

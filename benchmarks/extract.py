@@ -14,8 +14,6 @@ the longer a run, the less the start of its workers counts.
 import argparse
 import json
 import multiprocessing
-import os
-import platform
 import resource
 import shutil
 import statistics
@@ -30,6 +28,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import psutil
 
+import machine
 from naturalist import backbones
 from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.errors import PictureError
@@ -208,8 +207,8 @@ def summarise(
         for name in ("whole", "steady")
     }
     return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {workers} workers",
-        "load": os.getloadavg()[0],
+        **machine.facts("onnxruntime", "numpy"),
+        "workers": workers,
         "backbone": backbones.describe(backbone).id,
         "pictures": pictures,
         "decode_per_s": statistics.median(found["decode"]),

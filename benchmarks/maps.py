@@ -384,6 +384,7 @@ def tasks(part: str, rows: int | None, scratch: str) -> Iterator[list[Any]]:
         yield from ([stage, count, scratch, dims] for stage, dims in stages)
 
 
+PARTS = ("neighbours", "layouts", "small", "engines", "cubes", "million")
 RUNS = {
     "search": run_search,
     "layout": run_layout,
@@ -398,7 +399,7 @@ RUNS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part")
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--only", default="", help="tasks whose name has this in it")
     parser.add_argument("--out", type=Path)
@@ -418,7 +419,7 @@ def main() -> None:
 
 def tell(task: list[Any], out: Path | None) -> None:
     load = [round(x, 1) for x in os.getloadavg()]
-    command = [sys.executable, __file__, task[0], "--task", json.dumps(task)]
+    command = [sys.executable, __file__, PARTS[0], "--task", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         found: dict[str, Any] = {"failed": done.stderr.strip().splitlines()[-1:]}

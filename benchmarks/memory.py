@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import psutil
 
+import machine
 from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.pipeline import runner
 from naturalist.pipeline.runner import RunOptions
@@ -107,6 +108,10 @@ def summarise(watch: Watch, report: runner.RunReport) -> dict[str, Any]:
             stage: round(max(all_mb for _, all_mb, _ in samples))
             for stage, samples in watch.samples.items()
         },
+        "peak_mb_of_the_largest_process": {
+            stage: round(max(one for _, _, one in samples))
+            for stage, samples in watch.samples.items()
+        },
         "seconds": {name: facts["duration_s"] for name, facts in report.stages.items()},
         "curves": curves,
     }
@@ -129,7 +134,7 @@ def main() -> None:
             report = runner.run(config, watch, RunOptions(accept_failures=True))
         seconds = time.perf_counter() - start
         shutil.rmtree(root / "pictures")
-    result = {"pictures": options.pictures, "run_s": round(seconds, 1)}
+    result = {"machine": machine.facts(), "pictures": options.pictures, "run_s": round(seconds, 1)}
     print(json.dumps(result | summarise(watch, report), indent=1))
 
 

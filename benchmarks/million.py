@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import re
 import resource
 import signal
@@ -34,6 +33,7 @@ from typing import Any
 
 import psutil
 
+import machine
 import million_pictures
 
 PROGRAM = [sys.executable, "-m", "naturalist"]
@@ -341,23 +341,14 @@ def measure(place: Place, only: str) -> None:
     if "make" not in done:
         start = time.perf_counter()
         made = million_pictures.make(place.pictures, place.photos, place.share)
-        keep(place, {"step": "make", "wall_s": time.perf_counter() - start, **made, **machine()})
+        keep(
+            place,
+            {"step": "make", "wall_s": time.perf_counter() - start, **made, **machine.facts()},
+        )
     with s3_server(place):
         for step in steps(place):
             if step.name not in done and only in step.name:
                 keep(place, run_step(place, step))
-
-
-def machine() -> dict[str, Any]:
-    """What it ran on."""
-    model = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return {
-        "processor": model[0].partition(":")[2].strip() if model else platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
 
 
 def table(results: Path) -> str:

@@ -16,7 +16,6 @@ A peer whose packages cannot be installed is left out, and that is said.
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,8 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+import machine
 
 FOLDER = Path(__file__).parent / "peer_programs"
 ENVIRONMENTS = Path.home() / ".cache" / "nat-peers"
@@ -103,7 +104,7 @@ def compare(
     others: Collection[str] = tuple(PACKAGES),
 ) -> dict[str, Any]:
     """Everybody's rates on the same pictures, and how many times faster each of ours is."""
-    result: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    result: dict[str, Any] = {"machine": machine.facts()}
     with tempfile.TemporaryDirectory() as scratch:
         pictures = Path(scratch) / "pictures"
         result["pictures"] = flat_copy(photos, pictures)

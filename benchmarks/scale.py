@@ -14,7 +14,6 @@ import functools
 import json
 import math
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+import machine
 import synthetic
 from naturalist.config import Config, load_config
 from naturalist.ledger import KnownFiles, LazilyKnownFiles
@@ -321,8 +321,7 @@ def main() -> None:
             mine = [{"rows": rows, "planned": planned, "stages": {}}]
             results += mine
         measure(asked.folder, mine[0], keep)
-    cores = len(os.sched_getaffinity(0))
-    print(f"{platform.machine()}, {cores} cores, Python {platform.python_version()}\n")
+    print(machine.line("duckdb", "pyarrow", "numpy"), "\n", sep="")
     print(table(results), "\n\n", bytes_table(results), sep="")
 
 

@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+import machine
 from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.pipeline import runner, steps
@@ -331,7 +332,7 @@ def main() -> None:
         }
         chosen = [options.only] if options.only else list(parts)
         result = {name: parts[name]() for name in chosen}
-    print(json.dumps(result | {"load": os.getloadavg()[0]}, indent=1))
+    print(json.dumps(result | {"machine": machine.facts("pyarrow", "numpy")}, indent=1))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ import argparse
 import dataclasses
 import json
 import multiprocessing
-import os
 import re
 import resource
 import sys
@@ -40,6 +39,7 @@ from pathlib import Path
 
 import numpy as np
 
+import machine
 from naturalist import artifacts
 from naturalist.cli import main as naturalist
 from naturalist.config import load_config
@@ -469,7 +469,7 @@ def main() -> None:
         return
     if given.command == "scale":
         found = measure_scale(given.rows, given.keep, given.paths_only)
-        print(json.dumps(found | {"load": os.getloadavg()[0]}, indent=1))
+        print(json.dumps(found | {"machine": machine.facts("duckdb", "numpy")}, indent=1))
         return
     measures = {
         "search": measure_search,
