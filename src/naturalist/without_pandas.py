@@ -1,8 +1,8 @@
 """Keep pandas out of programs that never use it.
 
-pyarrow imports pandas, where it is installed, the first time it makes an array: about a
-tenth of a short command, and again in every worker. Nothing that a command or a worker does needs it;
-only `naturalist.load(...).pandas()` and notebooks do, and those run in a person's own program.
+pyarrow imports pandas, where it is installed, the first time it makes an array: about a tenth of a
+short command, and again in every worker. Nothing that a command or a worker does needs it; only
+`naturalist.load(...).pandas()` and notebooks do, and those run in a person's own program.
 """
 
 import sys
