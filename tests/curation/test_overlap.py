@@ -84,7 +84,7 @@ def test_the_command_says_it_in_words(config: Config, tmp_path: Path) -> None:
     tiny.make_all(load_config(folder))
     ended = CliRunner().invoke(app, ["overlap", "-c", str(folder)])
     assert ended.exit_code == 0, ended.output
-    assert "1 pairs of 2 sources share pictures" in ended.output
+    assert "1 pair of 2 sources with shared pictures" in ended.output
     assert "naturalist duplicates" in ended.output
     alone = CliRunner().invoke(app, ["overlap", "animal/zoo", "-c", str(folder)])
     assert "animal/zoo is one source: name two" in str(alone.exception)

@@ -119,7 +119,7 @@ def test_the_command_writes_rows_with_licences_and_a_sheet(
     assert {row["second_licence"] for row in found} == {"CC-BY-NC-4.0"}
     assert sheet.read_bytes().startswith(b"\x89PNG")
     shown = CliRunner().invoke(app, ["overlap", *map(str, places)])
-    assert "2 pictures with the same bytes, 1 pairs" in shown.output
+    assert "2 pictures with the same bytes, 1 pair of near duplicates" in shown.output
     sketch = tmp_path / "there.sketch"
     made = CliRunner().invoke(app, ["overlap", str(places[1]), "--sketch", str(sketch)])
     assert made.exit_code == 0, made.output

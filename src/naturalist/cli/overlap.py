@@ -248,7 +248,7 @@ def _print_common(common: Common) -> None:
     output.print_text(
         f"\n{first.name} ({counted(first.rows.num_rows, 'picture')}) and {second.name} "
         f"({second.rows.num_rows:,}): {counted(len(common.exact), 'picture')} with the same bytes, "
-        f"{len(common.near):,} pairs that are nearly the same"
+        f"{counted(len(common.near), 'pair')} of near duplicates"
     )
     if not common.compares_features:
         output.print_text("features are of different networks: near pairs are by hashes alone")
@@ -272,7 +272,7 @@ def _print(result: Overlap, by: str) -> None:
     more = len(result.shared) - _SHOWN
     output.print_text(
         f"\n{counted(len(result.shared), 'pair')} of {counted(len(result.sizes), 'source')} "
-        "share pictures" + (f"; {more:,} more are in --json" if more > 0 else "")
+        "with shared pictures" + (f"; {more:,} more are in --json" if more > 0 else "")
     )
     if not result.has_near:
         output.print_text("near duplicates are not known yet: run `naturalist duplicates`")
