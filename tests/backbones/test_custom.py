@@ -153,7 +153,7 @@ def test_the_first_token_can_stand_for_the_picture(tmp_path: Path) -> None:
         ({"output": "z"}, "outputs y"),
         ({"pooling": "none"}, "not one vector"),
         ({"scale": [1e38, 1e38, 1e38]}, "infinity"),
-        ({"project_to": 8}, "only 3 values"),
+        ({"project_to": 8}, "have 3 values: choose fewer"),
     ],
 )
 def test_a_wrong_descriptor_is_refused_with_what_is_wrong(

@@ -231,7 +231,7 @@ def test_the_failure_budget_stops_publishing_until_a_person_accepts(
     (done.sources["plant"]["garden"] / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much")
     published = done.collection.snapshot()
     ran = done.collection.run(code=3)
-    assert "1 of 1 new pictures failed" in ran.err
+    assert "1 of 1 new picture failed" in ran.err
     assert "broken_header" in ran.err
     assert done.collection.snapshot() == published
     # Nothing is new in the second run, and the failure is still nobody's word.

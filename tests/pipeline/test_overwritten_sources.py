@@ -109,7 +109,15 @@ def undisturbed(
     return wanted
 
 
-@pytest.mark.parametrize("stage", ["assign", "extract", "place", "commit"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "assign",
+        pytest.param("extract", marks=pytest.mark.long),
+        pytest.param("place", marks=pytest.mark.long),
+        "commit",
+    ],
+)
 def test_a_run_that_is_killed_while_it_notices_ends_as_if_it_had_not_been(
     versions: Path, photos: Path, tmp_path: Path, stage: str, undisturbed: Collection
 ) -> None:
