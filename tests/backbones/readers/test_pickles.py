@@ -120,6 +120,19 @@ def test_a_zip_of_newer_torch_is_refused_with_its_reason() -> None:
         read_legacy_torch(b"PK\x03\x04" + bytes(100))
 
 
+def test_an_escape_that_means_nothing_is_damage_wherever_it_lies() -> None:
+    whole = _legacy(np.arange(12, dtype="<f4"), 0, (3, 4), (4, 1))
+    said = ""
+    for at in range(len(whole)):
+        try:
+            weights = read_legacy_torch(whole[:at] + b"\\" + whole[at + 1 :])
+        except BackboneError as error:
+            said += str(error)
+        else:
+            assert all(isinstance(w, np.ndarray) for w in weights.values())
+    assert "invalid escape sequence" in said
+
+
 @given(st.data())
 def test_a_cut_or_garbled_file_is_refused_or_read_but_never_anything_else(
     data: st.DataObject,

@@ -10,6 +10,7 @@ import collections
 import io
 import pickle
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -69,9 +70,11 @@ class _AllowListed(pickle.Unpickler):
 
     def load(self) -> Any:
         start = self._file.tell()
-        _check_memo(self._file)
-        self._file.seek(start)
-        return super().load()
+        # Python only warns of escapes that mean nothing; no weights file has any.
+        with warnings.catch_warnings(action="error", category=DeprecationWarning):
+            _check_memo(self._file)
+            self._file.seek(start)
+            return super().load()
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -185,6 +188,7 @@ _DAMAGE = (
     AttributeError,
     OverflowError,
     MemoryError,
+    DeprecationWarning,
 )
 
 
