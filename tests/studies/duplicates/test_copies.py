@@ -15,7 +15,8 @@ PROGRAM = Path(__file__).resolve().parents[3] / "benchmarks" / "duplicates.py"
 
 
 @pytest.fixture
-def benchmark() -> Iterator[ModuleType]:
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))  # benchmarks share a module
     spec = importlib.util.spec_from_file_location("duplicates_benchmark", PROGRAM)
     assert spec is not None
     assert spec.loader is not None
