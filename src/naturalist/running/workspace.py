@@ -123,7 +123,7 @@ def describe_category(layout: Layout, key: str) -> str:
     """What a workspace holds of a category, in words."""
     accepted = sum(one.accepted for one in ledger.counts(layout, key).values())
     tables = len(list((layout.tables / key).glob("*.parquet")))
-    parts = [f"{counted(accepted, 'accepted picture')}", f"{counted(tables, 'table')}"]
+    parts = [counted(accepted, "accepted picture"), counted(tables, "table")]
     models = len([path for path in layout.models.glob("*") if path.is_dir()])
     if models:
         parts.append(f"{models:,} classifiers were trained on this workspace")

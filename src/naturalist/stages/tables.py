@@ -63,7 +63,7 @@ class TableTask:
     @property
     def fingerprint(self) -> str:
         """Fingerprint of everything that the table is made from."""
-        # Tables of before there was a choice have CSV.
+        # Left out where CSV is written, so that tables of older versions stay as they are.
         without = () if self.csv else ("without csv",)
         return artifacts.fingerprint(self.base, list(self.withheld), *without)
 

@@ -49,3 +49,8 @@ class KeptNames:
         kept = self.read()
         expected = {"made_from", "entries", "groups"}
         return kept if kept is not None and expected <= kept.keys() else None
+
+    def read_current(self, made_from: str) -> dict[str, Any] | None:
+        """What `write` kept; None as `read_report`, or if it was found from something else."""
+        kept = self.read_report()
+        return kept if kept is not None and kept["made_from"] == made_from else None

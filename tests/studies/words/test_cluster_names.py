@@ -29,13 +29,13 @@ def test_a_run_makes_the_index_of_words_and_names_clusters_once(workspace: Path)
     assert {name: one["changed"] for name, one in first.items()} == dict.fromkeys(
         ("index", "words", "names"), True
     )
-    kept = names.read_report(folder)
+    kept = names.names_of(folder).read_report()
     assert kept is not None
     best = {int(one["group"]): one["names"][0]["name"] for one in kept["entries"] if one["names"]}
     assert names.read(folder) == best
     again = step(workspace)
     assert not any(one["changed"] for one in again.values())
-    assert names.read_report(folder) == kept
+    assert names.names_of(folder).read_report() == kept
 
 
 def test_names_are_found_again_when_the_clusters_are_others(workspace: Path) -> None:
@@ -43,7 +43,7 @@ def test_names_are_found_again_when_the_clusters_are_others(workspace: Path) -> 
     folder = Layout(workspace).clustering("default")
     tiny.flip_byte(folder / "members.parquet", 20)
     assert names.read(folder) == {}
-    assert names.read_report(folder) is None
+    assert names.names_of(folder).read_report() is None
 
 
 def test_without_clusters_there_are_no_names(photo_copy: Path) -> None:

@@ -36,8 +36,3 @@ def read(folder: Path) -> dict[int, str]:
 def titles(folder: Path) -> dict[int, str]:
     """The same, with the number where several clusters have one name."""
     return cluster_titles.titles(read(folder))
-
-
-def read_report(folder: Path) -> dict[str, Any] | None:
-    """What `write` kept; None if there is nothing, or if the clusters were made anew since."""
-    return names_of(folder).read_report()

@@ -41,9 +41,8 @@ class ClusterNameStudy(WholeStudy):
 
     def current(self) -> Report | None:
         """The names that are kept, if they were found for what is there now."""
-        kept = names.read_report(self.layout.clustering(self.clustering))
-        is_current = kept is not None and kept["made_from"] == self._made_from()
-        return kept if is_current else None
+        kept = names.names_of(self.layout.clustering(self.clustering))
+        return kept.read_current(self._made_from())
 
     def make(self, outgrown: Outgrown[None] | None) -> Report:
         """Name the clusters.

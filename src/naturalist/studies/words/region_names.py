@@ -39,9 +39,7 @@ class RegionNameStudy(WholeStudy):
 
     def current(self) -> Report | None:
         """The names that are kept, if they were found for what is there now."""
-        kept = names_of(self.layout.map(self.map_name)).read_report()
-        is_current = kept is not None and kept["made_from"] == self._made_from()
-        return kept if is_current else None
+        return names_of(self.layout.map(self.map_name)).read_current(self._made_from())
 
     def make(self, outgrown: Outgrown[None] | None) -> Report:
         """Name the regions of every level.
