@@ -184,15 +184,28 @@ def remembered(path: Path, expected: str, make: Callable[[], Any]) -> Any:
         expected: fingerprint of everything that the value is made from.
         make: called if the file has the value for something else, or is damaged.
     """
+    held = recalled(path, expected)
+    if held is not None:
+        return held
+    value = make()
+    remember(path, expected, value)
+    return value
+
+
+def recalled(path: Path, expected: str) -> Any:
+    """The value that a file remembers for `expected`; None if it has none or is damaged."""
     with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
         held = json.loads(path.read_bytes())
         value = held["value"]
         if held["fingerprint"] == expected and held["sha256"] == fingerprint(expected, value):
             return value
-    value = make()
+    return None
+
+
+def remember(path: Path, expected: str, value: Any) -> None:
+    """Write what `recalled` gives as long as `expected` is the same."""
     sealed = fingerprint(expected, value)
     write_json(path, {"fingerprint": expected, "value": value, "sha256": sealed})
-    return value
 
 
 def read_json(path: Path) -> Any:

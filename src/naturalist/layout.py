@@ -368,6 +368,10 @@ class Layout:
         """What runs keep of the small files that they read, so that the next one need not."""
         return self.root / "read-before"
 
+    def compared_counts(self, category: str) -> Path:
+        """Which files of a category's ledger had the counts of their rows when a run compared."""
+        return self.read_before / "ledger" / f"{category}.counts.json"
+
     @property
     def unsealed(self) -> Path:
         """There while a writer is at work that will seal what it made."""

@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from dashboard.studied import add_studies
-from naturalist import seals
+from naturalist import artifacts, seals, small_files
 from naturalist.config import Config
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.layout import Layout
@@ -194,13 +194,38 @@ def test_a_damaged_summary_of_the_ledger_is_an_error_that_names_it(
             command()
 
 
-def test_a_number_that_changed_in_a_summary_of_the_ledger_is_found(config: Config) -> None:
+@pytest.mark.parametrize("outcome", ["accepted", "duplicate", "relabelled"])
+def test_a_count_that_changed_in_a_summary_of_the_ledger_is_found_by_every_command(
+    config: Config, outcome: str
+) -> None:
     path = config.layout.batch("plant", 1).with_suffix(".json")
     value = json.loads(path.read_text())
-    value["counts"]["photos"]["accepted"] += 1
+    value["counts"]["photos"][outcome] += 10
     path.write_text(json.dumps(value))
-    with pytest.raises(VerificationFailed, match="counts do not match its rows"):
-        runner.verify(config, Silent())
+    for command in (
+        lambda: runner.verify(config, Silent()),
+        lambda: runner.run(config, Silent(), RunOptions()),
+    ):
+        with pytest.raises(WorkspaceError, match=r"000001\.json is damaged \(.*count.* backup"):
+            command()
+
+
+def test_counts_are_compared_with_rows_again_only_after_a_change(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = config.layout
+    monkeypatch.setattr(small_files, "SETTLED_NS", 0)
+    with workspace.writing(config):
+        compared = json.loads(layout.compared_counts("plant").read_bytes())["value"]
+    assert list(compared) == ["000001"]
+    written = layout.compared_counts("plant").stat().st_mtime_ns
+    with workspace.writing(config):
+        assert layout.compared_counts("plant").stat().st_mtime_ns == written
+    path = layout.batch("plant", 1).with_suffix(".json")
+    path.write_text(path.read_text().replace('"duplicate": 0', '"duplicate": 9'))
+    artifacts.forget_folders()
+    with pytest.raises(WorkspaceError, match="its counts do not match its rows"):
+        workspace.writing(config).__enter__()
 
 
 def test_each_run_reads_a_share_again_and_all_in_turn(config: Config) -> None:

@@ -31,7 +31,6 @@ from naturalist.ledger.rows import (
     batches,
     between,
     categories,
-    check_whole,
     counts,
     gone_with_source,
     last_batch,
@@ -40,7 +39,6 @@ from naturalist.ledger.rows import (
     overwritten,
     shard_rows,
     summarise,
-    summary_faults,
     withdrawn_fingerprint,
     write_batch,
 )
@@ -52,6 +50,7 @@ from naturalist.ledger.views import (
     files,
     query,
 )
+from naturalist.ledger.whole import check_whole, summary_faults
 from naturalist.ledger.withheld import Withheld, of_category, withheld
 
 __all__ = [

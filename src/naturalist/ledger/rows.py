@@ -128,39 +128,6 @@ def _read_summary(look: Look, name: str) -> BatchSummary:
 _SUMMARIES = artifacts.FileMemo[BatchSummary]()
 
 
-def check_whole(layout: Layout) -> None:
-    """Check that every batch has its rows and its summary, and that no number is missing.
-
-    Only for the one writer, with no batch pending: a commit moves both, one after the other.
-
-    Raises:
-        WorkspaceError: a file of the ledger is gone. Going on would give numbers twice.
-    """
-    for category in categories(layout):
-        last = 0
-        folder = layout.ledger / category
-        for path in sorted(folder.glob("[0-9]*.parquet")):
-            _require(receipt_path(path))
-        for summary in batches(layout, category):
-            _require(layout.batch(category, summary.batch))
-            accepted = sum(shard.rows for shard in summary.shards)
-            if summary.last_number - accepted != last:
-                raise _gone(f"a batch before {layout.batch(category, summary.batch)}")
-            last = summary.last_number
-
-
-def _require(path: Path) -> None:
-    if not path.exists():
-        raise _gone(str(path))
-
-
-def _gone(what: str) -> WorkspaceError:
-    return WorkspaceError(
-        f"{what} is missing from the ledger: restore it from a backup. Without it, pictures would "
-        "be ingested again with other numbers"
-    )
-
-
 def _summary(path: Path, value: dict[str, Any]) -> BatchSummary:
     try:
         replaced = {batch: _counts_of(counts) for batch, counts in value["superseded"].items()}
@@ -168,6 +135,7 @@ def _summary(path: Path, value: dict[str, Any]) -> BatchSummary:
         read = {"counts": _counts_of(value["counts"]), "shards": shards, "superseded": replaced}
         summary = BatchSummary(**value | read)
         _check_types(summary)
+        _check_sums(summary)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise WorkspaceError(
             f"{path} is damaged ({error}): a name or a value in it has changed. Restore it from a "
@@ -186,27 +154,11 @@ def _check_types(summary: BatchSummary) -> None:
         raise ValueError("one of its texts is not a text")
 
 
-def summary_faults(layout: Layout, summary: BatchSummary) -> Iterator[str]:
-    """What a summary says differently from the rows that it sums up.
-
-    Raises:
-        WorkspaceError: the rows cannot be read.
-    """
-    rows = artifacts.read_parquet(layout.batch(summary.category, summary.batch))
-    if {source: asdict(one) for source, one in summary.counts.items()} != _counts_as_json(rows):
-        yield "its counts do not match its rows"
-    accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
-    names = accepted["pic_id"].to_pylist()
-    hashes = [digest.hex() for digest in accepted["sha256"].to_pylist()]
-    ends = [0, *(shard.stop for shard in summary.shards)]
-    if [shard.start for shard in summary.shards] != ends[:-1] or ends[-1] != len(names):
-        yield "its shards do not cover all accepted pictures"
-    for shard in summary.shards:
-        part = slice(shard.start, shard.stop)
-        if shard.fingerprint != artifacts.fingerprint(names[part], hashes[part]):
-            yield f"the fingerprint of its shard at {shard.start} does not match its pictures"
-    if names and pic_number(names[-1]) != summary.last_number:
-        yield f"its last number is {summary.last_number}, but the last of its rows is {names[-1]}"
+def _check_sums(summary: BatchSummary) -> None:
+    accepted = sum(one.accepted for one in summary.counts.values())
+    in_shards = sum(shard.rows for shard in summary.shards)
+    if accepted != in_shards:
+        raise ValueError(f"it counts {accepted} accepted pictures, its shards have {in_shards}")
 
 
 def _counts_of(value: dict[str, Any]) -> dict[str, SourceCounts]:
