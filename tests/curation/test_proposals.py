@@ -76,9 +76,23 @@ def test_one_picture_of_each_group_stays_and_mixed_groups_are_left_to_a_person(
     assert paths(config, keep) == (retired, 1)
 
 
-def test_the_sharpest_stays(config: Config) -> None:
+def test_no_smaller_copy_is_the_sharpest_of_its_group(config: Config) -> None:
+    # b.jpg is smaller than a thumbnail, at whose size its edges are the steepest.
     retired, _ = paths(config, Keep.SHARPEST)
-    assert len(retired) == 2
+    assert retired == ["a.jpg", "b.jpg"]
+
+
+def test_a_sharp_copy_stays_though_others_have_more_pixels(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    save(raw / "sharp.jpg", scene(1, 240))
+    save(raw / "blurred.jpg", scene(1, 320).filter(ImageFilter.GaussianBlur(3)))
+    save(raw / "small.jpg", scene(1, 240).resize((100, 100), Image.Resampling.LANCZOS))
+    save(raw / "other.jpg", scene(3))
+    tiny.config_file(tmp_path / "c", {"animal": {"a": raw}})
+    config = load_config(tmp_path / "c")
+    tiny.make_all(config)
+    studies.study(config, Silent(), studies.duplicates)
+    assert paths(config, Keep.SHARPEST) == (["blurred.jpg", "small.jpg"], 0)
 
 
 def test_the_file_of_decisions_is_followed_by_review(config: Config, tmp_path: Path) -> None:

@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from naturalist import artifacts, ledger
 from naturalist.curation.decisions import Decision
 from naturalist.curation.measured import measured
+from naturalist.curation.sharpness import sharpness_at_one_size
+from naturalist.images.previews import THUMBNAIL_SIDE
 from naturalist.layout import Layout
 from naturalist.stages.ingest.resolve import Kind
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class Keep(StrEnum):
@@ -21,11 +28,17 @@ class Keep(StrEnum):
     PER_SOURCE = "per-source"
 
 
+_CLEARLY_SHARPER = 0.9
+"""Of a group, pictures with at least this share of the greatest sharpness count as equally sharp.
+
+Copies that were reduced or recompressed differ by as much without being sharper."""
+
+_LARGEST = "width * height DESC, size_bytes DESC, category, number"
 _ORDER = {
-    Keep.LARGEST: "p.width * p.height DESC, p.size_bytes DESC, p.category, p.number",
-    Keep.SHARPEST: "p.blur DESC NULLS LAST, p.width * p.height DESC, p.category, p.number",
-    Keep.FIRST: "p.category, p.number",
-    Keep.PER_SOURCE: "p.category, p.number",
+    Keep.LARGEST: _LARGEST,
+    Keep.SHARPEST: f"blur >= {_CLEARLY_SHARPER} * sharpest DESC NULLS LAST, {_LARGEST}",
+    Keep.FIRST: "category, number",
+    Keep.PER_SOURCE: "category, number",
 }
 
 
@@ -51,22 +64,49 @@ def thin_out(layout: Layout, categories: list[str], keep: Keep) -> Thinned:
     Args:
         layout: a workspace whose groups are up to date.
         categories: those of the collection.
-        keep: which one stays; with `Keep.PER_SOURCE` the first of each source does.
+        keep: which one stays; with `Keep.PER_SOURCE` the first of each source does. With
+            `Keep.SHARPEST` pictures are compared at one size, and of those that are about equally
+            sharp the largest stays.
     """
-    part = "g.group" + (", p.category, p.source" if keep is Keep.PER_SOURCE else "")
+    part = '"group"' + (", category, source" if keep is Keep.PER_SOURCE else "")
     with measured(layout, categories) as connection:
         connection.register("grouped", artifacts.read_parquet(layout.near_duplicates))
+        connection.execute(_GROUPED_PICTURES)
+        if keep is Keep.SHARPEST:
+            _measure_at_one_size(connection, layout)
         connection.execute(
-            "CREATE TEMP TABLE members AS SELECT g.*, p.category, p.source, "  # noqa: S608
-            f"first_value(p.pic_id) OVER (PARTITION BY {part} ORDER BY {_ORDER[keep]}) AS kept, "
-            'p.number FROM (SELECT "picID" AS pic_id, "group", distance, cosine FROM grouped) g '
-            "JOIN pictures p USING (pic_id)"
+            "CREATE TEMP TABLE members AS SELECT *, "  # noqa: S608
+            f"first_value(pic_id) OVER (PARTITION BY {part} ORDER BY {_ORDER[keep]}) AS kept "
+            'FROM (SELECT *, max(blur) OVER (PARTITION BY "group") AS sharpest '
+            "FROM grouped_pictures)"
         )
         rows = ledger.query(connection, _TO_RETIRE).to_pylist()
         (counts,) = ledger.query(connection, _COUNTS).to_pylist()
     return Thinned(tuple(_decisions(rows)), counts["thinned"], counts["left_alone"])
 
 
+def _measure_at_one_size(connection: "duckdb.DuckDBPyConnection", layout: Layout) -> None:
+    """Replace the sharpness where a group has a picture smaller than a thumbnail."""
+    small = ledger.query(connection, _WITH_SMALL_ONES).to_pylist()
+    measures = sharpness_at_one_size(layout, ((one["names"], one["side"]) for one in small))
+    names, values = zip(*measures, strict=True) if small else ((), ())
+    connection.register("at_one_size", pa.table({"pic_id": names, "value": values}))
+    connection.execute(_REPLACE_SHARPNESS)
+
+
+_GROUPED_PICTURES = """
+CREATE TEMP TABLE grouped_pictures AS
+SELECT g."group", p.* FROM (SELECT "picID" AS pic_id, "group" FROM grouped) g
+JOIN pictures p USING (pic_id)
+"""
+_WITH_SMALL_ONES = f"""
+SELECT list(pic_id) AS names, min(greatest(width, height)) AS side FROM grouped_pictures
+GROUP BY "group" HAVING side < {THUMBNAIL_SIDE}
+"""
+_REPLACE_SHARPNESS = """
+UPDATE grouped_pictures SET blur = value FROM at_one_size
+WHERE at_one_size.pic_id = grouped_pictures.pic_id
+"""
 _TO_RETIRE = """
 SELECT pic_id, kept FROM members
 WHERE pic_id <> kept AND "group" NOT IN (

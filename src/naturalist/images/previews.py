@@ -94,6 +94,11 @@ def quality(pixels: Pixels) -> Quality:
     return _quality(_luma(pixels))
 
 
+def quality_of_luma(luma: Pixels) -> Quality:
+    """The same measures of uint8 (H, W), such as a smaller copy of a thumbnail."""
+    return _quality(luma)
+
+
 def _luma(pixels: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(shrink(pixels, THUMBNAIL_SIDE)).convert("L"))
 
