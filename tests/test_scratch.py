@@ -32,6 +32,13 @@ def test_a_folder_that_is_kept_has_its_name_and_nothing_of_ours(tmp_path: Path) 
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["page"]
 
 
+def test_a_folder_that_nobody_closed_is_gone_when_its_process_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _HOLD, str(tmp_path)]
+    done = subprocess.run(command, input=b"", stdout=subprocess.PIPE, check=True)
+    assert Path(done.stdout.decode().strip()).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
     tmp_path: Path,
 ) -> None:

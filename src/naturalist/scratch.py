@@ -1,9 +1,10 @@
 """Folders for a while, and removing those that a killed program left behind.
 
 Each is locked for as long as its process lives, whatever ends that; one that is not belongs to
-nobody.
+nobody. One that nobody closed is removed when its process ends in order.
 """
 
+import atexit
 import contextlib
 import fcntl
 import glob
@@ -32,6 +33,7 @@ class ScratchFolder:
 
     def close(self) -> None:
         """Remove the folder."""
+        atexit.unregister(self.close)
         shutil.rmtree(self.path, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._handle)
@@ -44,7 +46,10 @@ def make_scratch(parent: Path, prefix: str) -> ScratchFolder:
     path.mkdir(mode=0o700, parents=True)
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    return ScratchFolder(path, handle)
+    made = ScratchFolder(path, handle)
+    # For owners that fail, or end, without closing it.
+    atexit.register(made.close)
+    return made
 
 
 def remove_abandoned(parent: Path, prefix: str) -> None:

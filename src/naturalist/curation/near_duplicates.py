@@ -102,7 +102,7 @@ JOIN pictures p USING (pic_id)
 _WITH_SMALL_ONES = f"""
 SELECT list(pic_id) AS names, min(greatest(width, height)) AS side FROM grouped_pictures
 GROUP BY "group" HAVING side < {THUMBNAIL_SIDE}
-"""
+"""  # noqa: S608
 _REPLACE_SHARPNESS = """
 UPDATE grouped_pictures SET blur = value FROM at_one_size
 WHERE at_one_size.pic_id = grouped_pictures.pic_id
