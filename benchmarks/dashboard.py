@@ -45,6 +45,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import processes
 from naturalist.layout import Layout, part_name
 from naturalist.schemas import LEDGER, PREVIEWS, map_schema
 
@@ -206,17 +207,13 @@ def write_map(layout: Layout, ids: list[str], rng: np.random.Generator) -> None:
 
 
 @contextmanager
-def naturalist(folder: Path) -> Iterator[tuple[str, int]]:
-    """The dashboard over a workspace: its address and the id of its process."""
-    program = str(Path(sys.executable).parent / "naturalist")
-    command = [program, "dashboard", "-c", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        try:
-            yield f"{line.split()[0]}#/map", process.pid
-        finally:
-            process.terminate()
+def chromium() -> Iterator[Browser]:
+    """The system's browser; Playwright's own where there is none."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @contextmanager
@@ -274,18 +271,7 @@ def measure(
     browser: Browser, url: str, pid: int, points: int, *, hover: str = ""
 ) -> dict[str, Any]:
     """Show a map and use it."""
-    context = browser.new_context(viewport={"width": 1360, "height": 850})
-    page = context.new_page()
-    page.add_init_script(WATCH)
-    sent = count_bytes(page)
-    start = time.monotonic()
-    page.goto(url)
-    page.wait_for_function("() => window.firstPoints !== null", timeout=WITHIN_S * 1000)
-    found: dict[str, Any] = {
-        "first_points_s": round(page.evaluate("firstPoints") / 1000, 2),
-        "first_points_by_clock_s": round(time.monotonic() - start, 2),
-        "bytes_until_then": sum(sent),
-    }
+    page, sent, found = first_points(browser, url)
     page.wait_for_load_state("networkidle")
     time.sleep(3)
     found["bytes"] = sum(sent)
@@ -294,9 +280,25 @@ def measure(
     found |= drag(page)
     found["server_mb"] = peak_mb(pid)
     found["bytes_a_point"] = round(found["bytes"] / points, 2)
-    context.close()
+    page.context.close()
     print(json.dumps({url: found}), file=sys.stderr, flush=True)
     return found
+
+
+def first_points(browser: Browser, url: str) -> tuple[Page, list[int], dict[str, Any]]:
+    """Show a map in a page of its own: the page, bytes of its answers, and what it took so far."""
+    page = browser.new_context(viewport={"width": 1360, "height": 850}).new_page()
+    page.add_init_script(WATCH)
+    sent = count_bytes(page)
+    start = time.monotonic()
+    page.goto(url)
+    page.wait_for_function("() => window.firstPoints !== null", timeout=WITHIN_S * 1000)
+    found = {
+        "first_points_s": round(page.evaluate("firstPoints") / 1000, 2),
+        "first_points_by_clock_s": round(time.monotonic() - start, 2),
+        "bytes_until_then": sum(sent),
+    }
+    return page, sent, found
 
 
 def measure_pictures(browser: Browser, url: str, pid: int) -> dict[str, Any]:
@@ -409,6 +411,21 @@ def peak_mb(pid: int) -> float:
     return round(int(found[1]) / 1000, 1)
 
 
+def compare(browser: Browser, folder: Path, points: int, atlas: Path | None) -> dict[str, Any]:
+    """Show the map of a workspace in one program, and in the other where it is there."""
+    found: dict[str, Any] = {}
+    with processes.dashboard(folder) as (address, pid):
+        url = f"{address}#/map"
+        view = f"{url}?v={view_of_pictures(folder, points)}&i=0"
+        found["naturalist"] = measure(browser, url, pid, points, hover=view)
+        near = view.removesuffix("&i=0")
+        found["with_pictures"] = measure_pictures(browser, near, pid)
+    if atlas:
+        with embedding_atlas(atlas, folder) as (url, pid):
+            found["embedding_atlas"] = measure(browser, url, pid, points)
+    return found
+
+
 def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -428,25 +445,13 @@ def main() -> None:
         "load_at_start": os.getloadavg(),
         "points": {},
     }
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with chromium() as browser:
         result["browser"] = browser.version
         for points in map(int, asked.points.split(",")):
             folder = root / str(points)
             if not folder.exists():
                 make_workspace(folder, points)
-            found: dict[str, Any] = {}
-            result["points"][str(points)] = found
-            with naturalist(folder) as (url, pid):
-                view = f"{url}?v={view_of_pictures(folder, points)}&i=0"
-                found["naturalist"] = measure(browser, url, pid, points, hover=view)
-                near = view.removesuffix("&i=0")
-                found["with_pictures"] = measure_pictures(browser, near, pid)
-            if asked.embedding_atlas:
-                with embedding_atlas(asked.embedding_atlas, folder) as (url, pid):
-                    found["embedding_atlas"] = measure(browser, url, pid, points)
-        browser.close()
+            result["points"][str(points)] = compare(browser, folder, points, asked.embedding_atlas)
     text = json.dumps(result, indent=1)
     print(text)
     if asked.out:

@@ -5,12 +5,12 @@
     python benchmarks/million.py benchmarks/million-results.jsonl --table
 
 Makes the collection (million_pictures.py), then runs every command that a person would run, from
-`init` to a day with 1,000 new pictures, a takedown and a renamed category, with a real S3 server
-and one `kill -9` in each long stage. A step that has ended is not run again, so that hours can be
-spread over several sittings: results are lines of FOLDER/results.jsonl. `--table` prints them as
-Markdown. `--share 0.01` tries all of it in minutes. Memory is the sum of what all processes of a
-command hold for themselves (USS, every half second), and beside it the resident memory with pages
-of mapped files, which the system can take back.
+`init` to a day with 1,000 new pictures, a takedown and a renamed category, with a real S3 server,
+the dashboard under load and one `kill -9` in each long stage. A step that has ended is not run
+again, so that hours can be spread over several sittings: results are lines of FOLDER/results.jsonl.
+`--table` prints them as Markdown. `--share 0.01` tries all of it in minutes. Memory is the sum of
+what all processes of a command hold for themselves (USS, every half second), and beside it the
+resident memory with pages of mapped files, which the system can take back.
 """
 
 import argparse
@@ -18,11 +18,9 @@ import contextlib
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -31,31 +29,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+import dashboard_load
 import machine
 import million_pictures
+from processes import MIB, PROGRAM, Memory, ended_processor_s
 
-PROGRAM = [sys.executable, "-m", "naturalist"]
 S3_SERVER = Path(__file__).resolve().parent.parent / "tools" / "s3_server.py"
-BUCKET, PORT = "million", 18_400
+BUCKET = "million"
 STOP_WITHIN_S = 30.0
 DAY_PICTURES = 999
+CLIENTS, LOAD_S = 20, 30.0
 COLUMNS = (
     "step", "load", "first attempt", "s", "processor s", "MB of its own", "MB resident",
 )  # fmt: skip
-MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command: its words, and after how many seconds it is killed once (0: never)."""
+    """One command: its words, and after how many seconds it is killed once (0: never).
+
+    `measure` runs a command that does not end by itself, and gives what `run_command` gives.
+    """
 
     name: str
     words: tuple[str, ...]
     kill_after_s: float = 0.0
     before: Callable[["Place"], None] | None = None
     ends_with: tuple[int, ...] = (0,)
+    measure: Callable[["Place"], dict[str, Any]] | None = None
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Place:
     folder: Path
     photos: list[Path]
     share: float
+    port: int = 18_400
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -78,74 +80,40 @@ class Place:
         return self.folder / "sources"
 
     @property
+    def endpoint(self) -> str:
+        """Where its S3 server listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def results(self) -> Path:
         """A line for each step; `folder` may be such a file too, of which to print the table."""
         return self.folder if self.folder.is_file() else self.folder / "results.jsonl"
 
 
-class Memory:
-    """Samples the memory of a process and all below it."""
-
-    def __init__(self, pid: int) -> None:
-        self.own_mib = self.resident_mib = 0.0
-        self._pid = pid
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Stop sampling."""
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.5):
-            own = resident = 0
-            for process in _family(self._pid):
-                with contextlib.suppress(psutil.Error):
-                    used = process.memory_full_info()
-                    own, resident = own + used.uss, resident + used.rss
-            self.own_mib = max(self.own_mib, own / MIB)
-            self.resident_mib = max(self.resident_mib, resident / MIB)
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.Error):
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-    return []
-
-
 def run_command(place: Place, words: tuple[str, ...], kill_after_s: float = 0.0) -> dict[str, Any]:
     """Run one command; its output is kept in the folder, its costs are returned."""
-    start, used = time.perf_counter(), _processor_s()
+    start, used = time.perf_counter(), ended_processor_s()
     with (place.folder / "last-output.json").open("wb") as out:
         process = subprocess.Popen(
             [*PROGRAM, *words], stdout=out, env=place.environment, start_new_session=True
         )
-        memory = Memory(process.pid)
-        try:
-            process.wait(kill_after_s or None)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait()
-            raise
-        memory.end()
+        with Memory(process.pid) as memory:
+            try:
+                process.wait(kill_after_s or None)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait()
+                raise
     return {
         "code": process.returncode,
         "wall_s": time.perf_counter() - start,
-        "processor_s": _processor_s() - used,
+        "processor_s": ended_processor_s() - used,
         "own_mib": memory.own_mib,
         "resident_mib": memory.resident_mib,
     }
-
-
-def _processor_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def run_step(place: Place, step: Step) -> dict[str, Any]:
@@ -160,7 +128,7 @@ def run_step(place: Place, step: Step) -> dict[str, Any]:
     row["load"] = os.getloadavg()[0]
     if step.kill_after_s:
         row["killed"] = run_command(place, step.words, step.kill_after_s * max(0.1, place.share))
-    row |= run_command(place, step.words)
+    row |= step.measure(place) if step.measure else run_command(place, step.words)
     row["disk_mib"] = sum(p.stat().st_blocks * 512 for p in _tree(place.workspace)) / MIB
     if row["code"] not in step.ends_with:
         raise SystemExit(f"{row['command']}  ended with {row['code']}")
@@ -183,7 +151,7 @@ def steps(place: Place) -> list[Step]:
         for label, name in enumerate(("plant", "animal", "human"))
         for word in ("--category", f"{name}={label}:{place.pictures / name}")
     ]
-    publish = ("--publish", f"s3://{BUCKET}/all", "--endpoint-url", f"http://127.0.0.1:{PORT}")
+    publish = ("--publish", f"s3://{BUCKET}/all", "--endpoint-url", place.endpoint)
     sample_size = str(max(100, int(30_000 * min(1.0, 4 * place.share))))
     # A hundred queries would say little more: each command is a person's, with its start.
     studies = [
@@ -201,6 +169,7 @@ def steps(place: Place) -> list[Step]:
         Step("label issues", ("label-issues", *here, "--json"), 20),
         Step("drift", ("drift", *here, "--json"), 10),
         Step("dashboard export", ("dashboard", *here, "--export", str(place.folder / "site"))),
+        Step("dashboard under load", ("dashboard", *here, "--review"), measure=_dashboard),
     ]
     day = [
         Step("1,000 new: run", ("run", *here, "--json"), before=_new_day),
@@ -235,6 +204,10 @@ def steps(place: Place) -> list[Step]:
     ]
 
 
+def _dashboard(place: Place) -> dict[str, Any]:
+    return dashboard_load.measure(place.workspace, place.environment, CLIENTS, LOAD_S) | {"code": 0}
+
+
 def _new_day(place: Place) -> None:
     million_pictures.make_day(place.pictures, place.photos, 1, DAY_PICTURES)
     config = place.workspace / "naturalist.toml"
@@ -254,7 +227,7 @@ def _publish_to(place: Place) -> None:
     text = config.read_text()
     for name, value in (
         ("url", f"s3://{BUCKET}/all"),
-        ("endpoint_url", f"http://127.0.0.1:{PORT}"),
+        ("endpoint_url", place.endpoint),
     ):
         text = re.sub(rf'^{name} = ""', f'{name} = "{value}"', text, count=1, flags=re.MULTILINE)
     config.write_text(text)
@@ -272,31 +245,31 @@ def s3_server(place: Place) -> Iterator[None]:
     """A real server while steps run; one that a killed benchmark left in the folder goes on."""
     folder = place.folder / "s3"
     folder.mkdir(exist_ok=True)
-    if _is_listening():
+    if _is_listening(place):
         if not (folder / "keys.json").exists():
             raise SystemExit(
-                f"port {PORT} is in use, and not by a server of {folder}: end it first"
+                f"port {place.port} is in use, and not by a server of {folder}: end it first"
             )
-        place.environment |= _s3_environment(folder)
+        place.environment |= _s3_environment(place)
         yield
         return
-    words = [sys.executable, str(S3_SERVER), str(folder), "--port", str(PORT)]
+    words = [sys.executable, str(S3_SERVER), str(folder), "--port", str(place.port)]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     try:
-        while not _is_listening():
+        while not _is_listening(place):
             if server.poll() is not None:
                 raise SystemExit(f"the S3 server ended with {server.returncode}")
             time.sleep(0.2)
-        place.environment |= _s3_environment(folder)
+        place.environment |= _s3_environment(place)
         yield
     finally:
         _stop(server)
 
 
-def _is_listening() -> bool:
+def _is_listening(place: Place) -> bool:
     """Whether a server answers, be it that it refuses who has no keys."""
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=10).close()
+        urllib.request.urlopen(place.endpoint, timeout=10).close()
     except urllib.error.HTTPError as error:
         return error.code < 500
     except OSError:
@@ -304,9 +277,9 @@ def _is_listening() -> bool:
     return True
 
 
-def _s3_environment(folder: Path) -> dict[str, str]:
-    keys: dict[str, str] = json.loads((folder / "keys.json").read_text())
-    return keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{PORT}", "AWS_REGION": "us-east-1"}
+def _s3_environment(place: Place) -> dict[str, str]:
+    keys: dict[str, str] = json.loads((place.folder / "s3" / "keys.json").read_text())
+    return keys | {"AWS_ENDPOINT_URL": place.endpoint, "AWS_REGION": "us-east-1"}
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
@@ -379,11 +352,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=Path, action="append", default=[])
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--port", type=int, default=18_400, help="where the S3 server listens")
     parser.add_argument("--only", default="", help="steps whose name has this in it")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     photos = [folder.resolve() for folder in options.photos]
-    place = Place(options.folder.resolve(), photos, options.share, dict(os.environ))
+    place = Place(options.folder.resolve(), photos, options.share, options.port, dict(os.environ))
     if options.table:
         print(table(place.results))
         return
