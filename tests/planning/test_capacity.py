@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 import tiny
 from naturalist import artifacts, backbones
 from naturalist.errors import ConfigError, WorkspaceError
-from naturalist.planning.capacity import Workload, load_rates, plan, rates_of
+from naturalist.pipeline.rates import load_rates
+from naturalist.planning.capacity import Workload, plan, rates_of
 from naturalist.running.executors import worker_count
 from naturalist.stores.prices import load_prices
 
 RATES = load_rates()
 PRICES = load_prices("aws")
-STANDARD = resources.files("naturalist.planning").joinpath("rates.toml").read_text("utf-8")
+STANDARD = resources.files("naturalist.pipeline").joinpath("rates.toml").read_text("utf-8")
 
 
 def planned(**wanted):
@@ -179,7 +180,7 @@ def test_a_plan_is_json():
 
 
 def test_the_file_of_rates_is_part_of_the_package():
-    assert Path(str(resources.files("naturalist.planning"))).joinpath("rates.toml").is_file()
+    assert Path(str(resources.files("naturalist.pipeline"))).joinpath("rates.toml").is_file()
 
 
 def test_tables_without_csv_take_no_disk_and_no_requests_for_it():

@@ -26,7 +26,7 @@ from naturalist.features import open_file
 from naturalist.metadata.finding import MetadataFile
 from naturalist.metadata.reading import read_rows
 from naturalist.metadata.rules import FileRule
-from naturalist.planning.capacity import load_rates
+from naturalist.pipeline.rates import load_rates
 from naturalist.snapshots.documents import check_document
 from naturalist.stores.prices import load_prices
 from naturalist.studies.maps.own_coordinates import read_coordinates
@@ -156,7 +156,7 @@ DOORS: Mapping[str, Door] = {
         ((ROOT / "src/naturalist/stores/prices.toml").read_bytes(),),
     ),
     "rates": Door(
-        load_rates, "rates.toml", ((ROOT / "src/naturalist/planning/rates.toml").read_bytes(),)
+        load_rates, "rates.toml", ((ROOT / "src/naturalist/pipeline/rates.toml").read_bytes(),)
     ),
     "a network's description": Door(
         read_descriptor,

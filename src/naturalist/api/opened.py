@@ -125,20 +125,28 @@ class Opened:
         """
         self._needs_workspace("ledger", limit, conditions)
 
-    def run(self, *, accept_failures: bool = False, accept_withdrawals: bool = False) -> Run:
+    def run(
+        self,
+        *,
+        accept_failures: bool = False,
+        accept_withdrawals: bool = False,
+        accept_low_space: bool = False,
+    ) -> Run:
         """Do every stage that has work to do, as `naturalist run`. Workspaces only.
 
         Args:
             accept_failures: go on although `failure_budget` is exceeded.
             accept_withdrawals: let more pictures leave the tables than `withdrawal_budget`.
+            accept_low_space: begin although the drives seem to be too small for new files.
 
         Raises:
             FailureBudgetExceeded: too many files cannot be used; everything else was finished.
             VerificationFailed: a check failed; what it guards was not made.
             WorkspaceLocked: another process is writing.
             StoreError: the place to publish to failed.
+            StorageFull: a drive is full, or too small for the new files.
         """
-        self._needs_workspace("run", accept_failures, accept_withdrawals)
+        self._needs_workspace("run", accept_failures, accept_withdrawals, accept_low_space)
 
     def search(
         self,

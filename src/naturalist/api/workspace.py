@@ -71,10 +71,18 @@ class Workspace(Opened):
         """See `Opened.status`."""
         return _status(collection_status(self.config))
 
-    def run(self, *, accept_failures: bool = False, accept_withdrawals: bool = False) -> Run:
+    def run(
+        self,
+        *,
+        accept_failures: bool = False,
+        accept_withdrawals: bool = False,
+        accept_low_space: bool = False,
+    ) -> Run:
         """See `Opened.run`."""
         options = runner.RunOptions(
-            accept_failures=accept_failures, accept_withdrawals=accept_withdrawals
+            accept_failures=accept_failures,
+            accept_withdrawals=accept_withdrawals,
+            accept_low_space=accept_low_space,
         )
         return Run(runner.run(self.config, self._progress, options), self.status())
 

@@ -34,6 +34,13 @@ AcceptWithdrawalsOption = Annotated[
         help="Allow more pictures to leave the tables than withdrawal_budget.",
     ),
 ]
+AcceptLowSpaceOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-low-space",
+        help="Begin even if the drives seem too small for the new files.",
+    ),
+]
 AcceptFailuresOption = Annotated[
     bool, typer.Option("--accept-failures", help="Continue even if failure_budget is exceeded.")
 ]

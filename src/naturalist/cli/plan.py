@@ -73,12 +73,13 @@ def plan(
     Example: naturalist plan --pictures 100e6 --machines 8 --cores 16 --like naturalist.toml
     """
     from naturalist.config import load_config
+    from naturalist.pipeline.rates import load_rates
     from naturalist.planning import capacity
     from naturalist.planning.capacity import Workload
     from naturalist.running.executors import worker_count
     from naturalist.stores.prices import load_prices
 
-    result, csv = capacity.load_rates(rates), True
+    result, csv = load_rates(rates), True
     if like is not None:
         config = load_config(like)
         result, csv = capacity.rates_of(config, result), config.tables.csv

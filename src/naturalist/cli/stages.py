@@ -14,6 +14,7 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
     AcceptFailuresOption,
+    AcceptLowSpaceOption,
     AcceptWithdrawalsOption,
     ConfigOption,
     ExecutorOption,
@@ -46,6 +47,7 @@ def run(
     full_scan: FullScanOption = False,
     accept_failures: AcceptFailuresOption = False,
     accept_withdrawals: AcceptWithdrawalsOption = False,
+    accept_low_space: AcceptLowSpaceOption = False,
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
 ) -> None:
@@ -59,7 +61,9 @@ def run(
     from naturalist.config import load_config
     from naturalist.pipeline import runner, status
 
-    options = runner.RunOptions(rescan, full_scan, accept_failures, accept_withdrawals)
+    options = runner.RunOptions(
+        rescan, full_scan, accept_failures, accept_withdrawals, accept_low_space
+    )
     settings = load_config(config).worked_on_by(executor, ray_address)
     report = runner.run(settings, make_progress(quiet=quiet), options)
     held = status.collection_status(settings)
@@ -122,6 +126,7 @@ def ingest(
     ] = None,
     full_scan: FullScanOption = False,
     accept_withdrawals: AcceptWithdrawalsOption = False,
+    accept_low_space: AcceptLowSpaceOption = False,
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
 ) -> None:
@@ -143,6 +148,7 @@ def ingest(
         rescan=rescan,
         full_scan=full_scan,
         accept_withdrawals=accept_withdrawals,
+        accept_low_space=accept_low_space,
         retry=retrying.parse(retry or ()),
     )
     _stage(settings, "ingest", call, json=json, quiet=quiet, within_budget=True)

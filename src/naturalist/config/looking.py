@@ -24,10 +24,10 @@ from naturalist.stores.remote import RemoteFolder, list_remote
 
 LayoutName = Literal["category/source", "split/category", "category", "pictures", "nothing"]
 
-_PICTURES = re.compile(
+PICTURES = re.compile(
     r".*\.(jpe?g|jpe|jfif|png|gif|bmp|webp|tiff?|heic|heif|avif|jp2|j2k|p[pgbn]m)", re.I
 )
-_ARCHIVES = re.compile(r".*\.(zip|7z|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|lz4))", re.I)
+ARCHIVES = re.compile(r".*\.(zip|7z|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|lz4))", re.I)
 _TABLES = re.compile(r".*\.(csv|tsv|jsonl?|ndjson|parquet)", re.I)
 _SPLITS = frozenset(
     ("train", "training", "trn", "valid", "validation", "val", "test", "testing", "tst", "eval",
@@ -145,7 +145,7 @@ def _look_local(path: Path, depth: int) -> Folder:
                 result.children[entry.name] = child
             else:
                 result.pictures += child.total
-        elif _ARCHIVES.fullmatch(entry.name):
+        elif ARCHIVES.fullmatch(entry.name):
             result.children[entry.name] = _look_at_archive(Path(entry.path))
         else:
             _count(result, entry.name)
@@ -153,7 +153,7 @@ def _look_local(path: Path, depth: int) -> Folder:
 
 
 def _count(folder: Folder, name: str) -> None:
-    if _PICTURES.fullmatch(name):
+    if PICTURES.fullmatch(name):
         folder.pictures += 1
     elif _TABLES.fullmatch(name):
         folder.tables.append(name)
@@ -187,7 +187,7 @@ def _add_names(root: Folder, names: "Iterator[str] | Sequence[str]") -> None:
         at = root
         for step in folders[: _DEPTH + 1]:
             at = at.children.setdefault(step, Folder(f"{at.location}/{step}"))
-        if _ARCHIVES.fullmatch(last) and not root.is_archive:
+        if ARCHIVES.fullmatch(last) and not root.is_archive:
             at.children[last] = Folder(f"{at.location}/{last}", is_archive=True)
         else:
             _count(at, last)

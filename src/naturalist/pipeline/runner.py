@@ -45,12 +45,14 @@ class RunOptions:
         full_scan: look into folders that `ingest.unchanged_folders = "trust"` would leave out.
         accept_failures: go on although the failure budget is exceeded.
         accept_withdrawals: let any number of pictures leave the tables.
+        accept_low_space: begin although the drives seem to be too small.
     """
 
     rescan: bool = False
     full_scan: bool = False
     accept_failures: bool = False
     accept_withdrawals: bool = False
+    accept_low_space: bool = False
 
 
 @dataclass
@@ -164,6 +166,7 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
             rescan=options.rescan,
             full_scan=options.full_scan,
             accept_withdrawals=options.accept_withdrawals,
+            accept_low_space=options.accept_low_space,
         ),
     )
     make_tables(job, report)

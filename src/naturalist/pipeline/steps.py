@@ -11,6 +11,7 @@ from naturalist import artifacts, backbones, ledger, metadata
 from naturalist.config import Config
 from naturalist.counting import counted
 from naturalist.errors import WorkspaceError
+from naturalist.pipeline import space
 from naturalist.pipeline.input_warnings import input_warnings
 from naturalist.pipeline.status import counts_as_json
 from naturalist.progress import Progress, stage
@@ -72,6 +73,7 @@ def ingest(
     rescan: bool = False,
     full_scan: bool = False,
     accept_withdrawals: bool = False,
+    accept_low_space: bool = False,
     retry: frozenset[Reason] = frozenset(),
 ) -> IngestResult:
     """Look through all sources and take in what is new, batch by batch.
@@ -81,11 +83,13 @@ def ingest(
         rescan: examine known files again too.
         full_scan: look into folders that the configuration would trust to be unchanged.
         accept_withdrawals: let any number of pictures leave the tables.
+        accept_low_space: begin although the drives seem to be too small.
         retry: look again at what was refused for one of these reasons.
 
     Raises:
         SourceError: a source is missing.
         WithdrawalBudgetExceeded: too many pictures would leave the tables.
+        StorageFull: a drive is full, or too small for what is new.
     """
     config = job.config
     options = replace(config.ingest_options, rescan=rescan, retry=retry)
@@ -107,7 +111,10 @@ def ingest(
             "or exclude of "
             "their sources changed"
         )
-    for tasks in batches.batch_tasks(config.layout, sources, options):
+    for number, tasks in enumerate(batches.batch_tasks(config.layout, sources, options)):
+        if number == 0 and not accept_low_space:
+            new = batches.files_to_examine(config.layout, sources, options, tasks)
+            _warn(job, space.check_space(config, new))
         _examine(job, tasks)
         pending = batches.write_pending(config.layout, tasks, sources, options, withdrawals)
         result.stored += pending.stored
@@ -122,8 +129,13 @@ def ingest(
         result.retired, result.restored = changes.retired, changes.restored
     _forget_extractions(job, retry)
     for warning in input_warnings(config):
-        job.progress.note(f"warning: {warning}")
+        _warn(job, warning)
     return result
+
+
+def _warn(job: Job, warning: str) -> None:
+    if warning:
+        job.progress.note(f"warning: {warning}")
 
 
 def _forget_extractions(job: Job, reasons: frozenset[Reason]) -> None:

@@ -6,11 +6,8 @@ edit, or from the reports of the runs of a collection and the files that they le
 
 import math
 import statistics
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +18,7 @@ from naturalist.config import Config
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import Layout
 from naturalist.ledger import Outcome
+from naturalist.pipeline.rates import Rates
 from naturalist.pipeline.status import collection_status
 from naturalist.running import workspace
 from naturalist.running.executors import worker_count
@@ -43,30 +41,6 @@ _INDEX_BYTES = 100
 """Of a picture in the index of its shard."""
 _STUDIED = 1_000_000
 """Pictures with which the rates of studies were measured."""
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What was measured; the sections of `rates.toml`."""
-
-    divided: Mapping[str, float]
-    undivided: Mapping[str, float]
-    studies: Mapping[str, float]
-    growth: Mapping[str, float]
-    bytes: Mapping[str, float]
-    memory: Mapping[str, float]
-    machines: Mapping[str, float]
-    origin: str = "the built-in rates"
-
-    def with_hour(self, price: float) -> "Rates":
-        """The same rates with another price of a machine for an hour.
-
-        Raises:
-            ConfigError: it is less than nothing.
-        """
-        if price < 0:
-            raise ConfigError(f"--machine-hour is {price}: expected a price of at least 0")
-        return replace(self, machines=dict(self.machines) | {"hour": price})
 
 
 @dataclass(frozen=True)
@@ -101,41 +75,6 @@ class Workload:
                 raise ConfigError(
                     f"--{name} is {getattr(self, name)}: expected a number of at least 1"
                 )
-
-
-def load_rates(path: Path | None = None) -> Rates:
-    """Read a file of rates; None for the one that comes along.
-
-    Raises:
-        ConfigError: it cannot be read, or a number is missing, unknown or not above zero.
-    """
-    standard = resources.files(__package__).joinpath("rates.toml").read_text("utf-8")
-    if path is None:
-        return Rates(**tomllib.loads(standard))
-    try:
-        result = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"the rates in {path} cannot be read: {error}") from error
-    _check(path, result, tomllib.loads(standard))
-    return Rates(**result, origin=str(path))
-
-
-def _check(path: Path, result: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    for section, numbers in expected.items():
-        mine = result.get(section)
-        if not isinstance(mine, dict) or set(mine) != set(numbers):
-            raise ConfigError(
-                f"{path}: the section [{section}] must have {', '.join(numbers)}, each once"
-            )
-        for name, value in mine.items():
-            may_be_zero = section in ("bytes", "memory") or name == "hour"
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or value < 0 or (value == 0 and not may_be_zero):
-                raise ConfigError(
-                    f"{path}: {section}.{name} is {value!r}: expected a number above 0"
-                )
-    if unknown := sorted(set(result) - set(expected)):
-        raise ConfigError(f"{path}: there is no section [{unknown[0]}]")
 
 
 def rates_of(config: Config, rates: Rates) -> Rates:

@@ -55,7 +55,7 @@ class LocalStore:
 
     def check_writable(self) -> None:
         """See `Store.check_writable`."""
-        there = next(path for path in (self._root, *self._root.parents) if path.exists())
+        there = self.nearest_folder()
         with self._errors("a new file"), tempfile.TemporaryFile(dir=there):
             free_bytes = shutil.disk_usage(there).free
         if free_bytes < _LEAST_FREE_BYTES:
@@ -63,6 +63,10 @@ class LocalStore:
                 f"only {free_bytes >> 10:,} kB are free on the drive of {self._root}: free some "
                 "space, or choose another folder in publish.url"
             )
+
+    def nearest_folder(self) -> Path:
+        """The folder, or the nearest one above it that is there."""
+        return next(path for path in (self._root, *self._root.parents) if path.exists())
 
     def put_file(self, key: str, path: Path, sha256: str) -> ObjectInfo:
         """See `Store.put_file`."""

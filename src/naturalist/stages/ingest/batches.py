@@ -74,8 +74,18 @@ def batch_tasks(
         yield batch
 
 
+def files_to_examine(
+    layout: Layout, sources: Sequence[Source], options: IngestOptions, first: list[ExamineTask]
+) -> Iterable[ExamineTask]:
+    """What `batch_tasks` lists, whose `first` batch is known; sources are listed again for more."""
+    files = sum(len(task.entries) for task in first)
+    if files <= options.files_per_batch - options.files_per_task:
+        return first
+    return _tasks(layout, sources, options, is_trial=True)
+
+
 def _tasks(
-    layout: Layout, sources: Sequence[Source], options: IngestOptions
+    layout: Layout, sources: Sequence[Source], options: IngestOptions, *, is_trial: bool = False
 ) -> Iterator[ExamineTask]:
     for category in sorted({source.category for source in sources}):
         mine = [s for s in sources if s.category == category and s.is_listed]
@@ -84,7 +94,8 @@ def _tasks(
         every = _Looked(layout, ledger.categories(layout), options)
         for source in sorted(mine, key=lambda s: s.name):
             looked = own if source.routing is None else every
-            entries = _list_new(layout, source, looked.known, options, looked.again(source.name))
+            again = looked.again(source.name)
+            entries = _list_new(layout, source, looked.known, options, again, is_trial=is_trial)
             for chunk in _chunks(entries, options.files_per_task):
                 yield ExamineTask(layout.root, source, chunk, options.limits)
 
@@ -113,6 +124,8 @@ def _list_new(
     known: Known,
     options: IngestOptions,
     again: frozenset[bytes],
+    *,
+    is_trial: bool,
 ) -> Iterator[Entry]:
     if options.rescan or again:
         yield from list_new(source, known, again=again)
@@ -122,7 +135,8 @@ def _list_new(
     selection = b"" if source.selection.is_default else source.selection.fingerprint
     states = folder_states.load(*where, trust=options.trust_folders, selection=selection)
     yield from list_new(source, known, states)
-    folder_states.save(*where, states, batch, selection)
+    if not is_trial:
+        folder_states.save(*where, states, batch, selection)
 
 
 def _chunks(entries: Iterator[Entry], size: int) -> Iterator[tuple[Entry, ...]]:
