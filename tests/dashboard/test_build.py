@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from naturalist.dashboard import bundle, front_end_sources
+
 ROOT = Path(__file__).resolve().parents[2]
 
 pytest.importorskip("hatchling")
@@ -35,9 +37,8 @@ def clone(tmp_path: Path) -> Path:
 
 
 def _built(hook: ModuleType, clone: Path) -> None:
-    folder = hook.static_folder(clone)
-    folder.mkdir(parents=True)
-    (folder / hook.STAMP).write_text(json.dumps({"sources": hook.digest(clone)}))
+    hook.sources.static_folder(clone).mkdir(parents=True)
+    hook.sources.stamp(clone)
 
 
 def _hook(hook: ModuleType, clone: Path):  # type: ignore[no-untyped-def]
@@ -45,14 +46,38 @@ def _hook(hook: ModuleType, clone: Path):  # type: ignore[no-untyped-def]
 
 
 def test_a_bundle_is_kept_until_a_source_changes(hook: ModuleType, clone: Path) -> None:
-    assert not hook.is_current(clone)
+    assert not hook.sources.is_current(clone)
     _built(hook, clone)
-    assert hook.is_current(clone)
+    assert hook.sources.is_current(clone)
     (clone / "frontend" / "node_modules").mkdir()
     (clone / "frontend" / "node_modules" / "anything.js").write_text("")
-    assert hook.is_current(clone)
+    assert hook.sources.is_current(clone)
     (clone / "frontend" / "src" / "main.tsx").write_text("changed")
-    assert not hook.is_current(clone)
+    assert not hook.sources.is_current(clone)
+
+
+def test_a_clone_says_that_its_pages_are_older_than_their_sources(
+    hook: ModuleType, clone: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _built(hook, clone)
+    for name in ("app.js", "app.css"):
+        (hook.sources.static_folder(clone) / name).write_text("built")
+    monkeypatch.setattr(bundle.front_end_sources, "clone_root", lambda: clone)
+    bundle.load_bundle()
+    assert caplog.messages == []
+    (clone / "frontend" / "src" / "main.tsx").write_text("changed")
+    bundle.load_bundle()
+    (message,) = caplog.messages
+    assert str(clone / "frontend") in message
+    assert "make front-end" in message
+
+
+def test_an_installed_wheel_compares_its_pages_with_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = tmp_path / "lib" / "site-packages" / "naturalist" / "dashboard"
+    monkeypatch.setattr(front_end_sources, "__file__", str(installed / "front_end_sources.py"))
+    assert front_end_sources.clone_root() is None
 
 
 def test_node_is_asked_for_only_where_there_is_none_that_will_do(
@@ -80,7 +105,7 @@ def test_the_front_end_can_be_left_out(
     made = _hook(hook, clone)
     assert made.dependencies() == []
     made.initialize("standard", {})
-    assert not hook.static_folder(clone).exists()
+    assert not hook.sources.static_folder(clone).exists()
 
 
 def test_a_build_that_fails_says_what_to_do(

@@ -2,17 +2,27 @@
 
 import gzip
 import hashlib
+import logging
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
 
+from naturalist.dashboard import front_end_sources
 from naturalist.errors import BundleMissing
+
+logger = logging.getLogger(__name__)
 
 _SCRIPT, _STYLE = "app.js", "app.css"
 ABSENT = (
     "the pages of the dashboard are not in this installation: it was made with "
     "NATURALIST_NO_DASHBOARD set, or not from a wheel. Install naturalist again without it "
     "(pip install 'naturalist[dashboard]'), or in a clone run `pip install -e '.[dashboard]'`"
+)
+
+
+STALE = (
+    "the pages of the dashboard were built from other sources than those in %s: "
+    "run `make front-end` there"
 )
 
 
@@ -38,16 +48,20 @@ class Bundle:
 
 
 def load_bundle() -> Bundle:
-    """Read the front end.
+    """Read the front end; in a clone, warn if its sources have changed since it was built.
 
     Raises:
         BundleMissing: the installation was made without it.
     """
     folder = resources.files(__package__).joinpath("static")
     try:
-        return Bundle(folder.joinpath(_SCRIPT).read_bytes(), folder.joinpath(_STYLE).read_bytes())
+        bundle = Bundle(folder.joinpath(_SCRIPT).read_bytes(), folder.joinpath(_STYLE).read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleMissing(ABSENT) from error
+    clone = front_end_sources.clone_root()
+    if clone is not None and not front_end_sources.is_current(clone):
+        logger.warning(STALE, clone / "frontend")
+    return bundle
 
 
 def page(title: str, base: str, version: str, before: str = "") -> str:
