@@ -10,10 +10,8 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
-    FromOption,
     JsonOption,
     QuietOption,
-    VectorsOption,
 )
 from naturalist.cli.progress import make_progress
 from naturalist.counting import counted
@@ -41,10 +39,13 @@ CoordinatesOption = Annotated[
     typer.Option(
         "--map",
         metavar="NAME|FILE",
-        help="Map to export coordinates of, or your own: a Parquet file with picID, x, y (and z).",
+        help="Map to export coordinates of (default: tsne-2d), or your own: a Parquet file with "
+        "picID, x, y (and z).",
     ),
 ]
-ClustersOption = Annotated[str, typer.Option(metavar="NAME", help="Clustering to export.")]
+ClustersOption = Annotated[
+    str, typer.Option(metavar="NAME", help="Clustering to export (default: default).")
+]
 RowsOption = Annotated[
     int | None,
     typer.Option(
@@ -54,13 +55,28 @@ RowsOption = Annotated[
     ),
 ]
 ThumbnailsOption = Annotated[
-    bool, typer.Option("--thumbnails", help="Include thumbnails (not with csv).")
+    bool, typer.Option("--thumbnails", help="Include thumbnails (projector and atlas).")
 ]
-
 
 CategoriesOption = Annotated[
     list[str] | None,
     typer.Option("--category", metavar="NAME", help="Only tables of this category (repeatable)."),
+]
+FromOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="Read a published or downloaded collection, or another workspace.",
+    ),
+]
+VectorsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Your own vectors: .npy, or .parquet with a column features (optional: picID, "
+        "category, source).",
+    ),
 ]
 _TABLES = "tables"
 
@@ -70,8 +86,8 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
     form: FormOption,
     config: ConfigOption = DEFAULT_CONFIG,
-    coordinates: CoordinatesOption = "tsne-2d",
-    clusters: ClustersOption = "default",
+    coordinates: CoordinatesOption = "",
+    clusters: ClustersOption = "",
     rows: RowsOption = None,
     thumbnails: ThumbnailsOption = False,
     category: CategoriesOption = None,
@@ -96,16 +112,21 @@ def export(
         raise ConfigError(f"--for {form!r}: choose one of {', '.join(forms)}")
     if category and form != _TABLES:
         raise ConfigError("--category goes with --for tables: leave it out, or export tables")
+    if form == _TABLES:
+        _refuse_of_pictures(coordinates=coordinates, clusters=clusters, rows=rows)
+    if thumbnails:
+        _check_thumbnails(form, place, vectors)
     if place and vectors:
         raise ConfigError("--from and --vectors cannot be combined: pass one of them")
+    _check_folder(folder)
     layout, files = _features(config, place, vectors, folder)
     if form == _TABLES:
         watcher = make_progress(quiet=quiet)
         _print(exporting.export_tables(files, category or (), folder, watcher), folder, json=json)
         return
     beside = (
-        exporting.read_clusters(layout, clusters),
-        exporting.read_coordinates(layout, coordinates),
+        exporting.read_clusters(layout, clusters or "default"),
+        exporting.read_coordinates(layout, coordinates or "tsne-2d"),
     )
     most = rows if rows is not None else _PROJECTOR_ROWS if form == "projector" else 0
     done = exporting.export(
@@ -115,9 +136,39 @@ def export(
         form,  # type: ignore[arg-type]
         make_progress(quiet=quiet),
         rows=most,
-        pictures=layout if thumbnails and not vectors else None,
+        pictures=layout if thumbnails else None,
     )
     _print(done, folder, json=json)
+
+
+def _check_folder(folder: Path) -> None:
+    from naturalist.consume.folder import kind_of
+
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{there} is a file: name a folder to export to")
+    if what := kind_of(folder):
+        raise ConfigError(f"{folder} is {what}, whose files it may replace: name another folder")
+
+
+def _refuse_of_pictures(*, coordinates: str, clusters: str, rows: int | None) -> None:
+    options = {"--map": coordinates, "--clusters": clusters, "--rows": rows is not None}
+    given = [option for option, value in options.items() if value]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)} cannot be combined with --for tables, which writes whole tables "
+            "(of some categories with --category): leave it out"
+        )
+
+
+def _check_thumbnails(form: str, place: str, vectors: Path | None) -> None:
+    if form not in ("projector", "atlas"):
+        raise ConfigError(f"--thumbnails goes with --for projector or atlas, not {form}")
+    if vectors or "://" in place:
+        raise ConfigError(
+            "--thumbnails needs a workspace or a downloaded collection: leave it out, or pull the "
+            "collection first"
+        )
 
 
 def _print(done: "Exported", folder: Path, *, json: bool) -> None:

@@ -33,6 +33,7 @@ from naturalist.stores.keys import RESERVED_SEGMENT
 
 FORMAT = 1
 MANIFEST = "pulled.json"
+DOWNLOADED = "a downloaded collection"
 _NOT_YET = 0
 """Time stamp of a file that is on its way: no file that is here has it."""
 _AT_THE_TOP = (".md", ".json", ".txt")
@@ -77,6 +78,21 @@ class Manifest:
 def is_pulled(place: str) -> bool:
     """Whether an address is that of a pulled folder."""
     return "://" not in place and (Path(place).expanduser() / MANIFEST).exists()
+
+
+def kind_of(folder: Path) -> str:
+    """What naturalist keeps in a folder, in words; nothing if it is not one of its own."""
+    for name, what in _KINDS:
+        if (folder / name).exists():
+            return what
+    return ""
+
+
+_KINDS = (
+    ("workspace.json", "a workspace"),
+    ("latest.json", "a published folder"),
+    (MANIFEST, DOWNLOADED),
+)
 
 
 def staging(folder: Path) -> Path:

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from naturalist import artifacts, snapshots
 from naturalist.consume.folder import (
+    DOWNLOADED,
     Here,
     Manifest,
     is_untouched,
+    kind_of,
     mark_incomplete,
     path_of,
     read_manifest,
@@ -154,9 +156,9 @@ def _put_in_place(
 
 
 def _check_folder(folder: Path) -> None:
-    for name, what in (("workspace.json", "a workspace"), ("latest.json", "a published folder")):
-        if (folder / name).exists():
-            raise ConfigError(f"{folder} is {what}: pull into another folder")
+    what = kind_of(folder)
+    if what not in ("", DOWNLOADED):
+        raise ConfigError(f"{folder} is {what}: pull into another folder")
 
 
 def _check_collection(folder: Path, snapshot: Snapshot, manifest: Manifest | None) -> None:
