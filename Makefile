@@ -22,6 +22,9 @@ AIRFLOW_PINS = $(shell test -x $(AIRFLOW_VENV)/bin/python && $(AIRFLOW_VENV)/bin
 FRONT_END := $(shell find frontend -type f -not -path '*/node_modules/*') hatch_build.py
 SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*/dashboard/static/*') $(FRONT_END) pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Images of containers often set it. Programs that tests start, by the thousand, would compile all
+# that they import, each anew.
+unexport PYTHONDONTWRITEBYTECODE
 # What is never imported need not be compiled, which takes more than half of an installation.
 INSTALL := pip install -qq --no-compile
 

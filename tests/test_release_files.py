@@ -1,5 +1,6 @@
 """The files that others' machines run: workflows, container, compose."""
 
+import os
 import re
 import subprocess
 import sys
@@ -35,6 +36,19 @@ def test_the_pythons_that_are_tried_are_those_that_are_said_to_work() -> None:
     said = {c.rpartition(" ")[2] for c in project["classifiers"] if ":: 3." in c}
     tried = workflow("ci.yml")["jobs"]["newer-python"]["strategy"]["matrix"]["python"]
     assert said == {"3.11", *tried}
+
+
+def test_recipes_let_programs_keep_what_they_compile() -> None:
+    recipe = 'told: ; @echo "[$$PYTHONDONTWRITEBYTECODE]"'
+    done = subprocess.run(
+        ["make", "--silent", "--no-print-directory", f"--eval={recipe}", "told"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_a_release_holds_no_password_and_its_rights_are_few() -> None:
