@@ -26,6 +26,19 @@ def test_time_goes_on_along_a_trail(tmp_path: Path) -> None:
     assert seen == sorted(seen)
 
 
+@pytest.mark.parametrize("index", [3, -1])
+def test_the_clock_of_an_item_starts_again_without_another_item(tmp_path: Path, index: int) -> None:
+    with breadcrumbs.trail(tmp_path, "task") as trail:
+        trail.at(index)
+        before = breadcrumbs.read(tmp_path, "task")
+        trail.restart_clock()
+        after = breadcrumbs.read(tmp_path, "task")
+        assert before is not None
+        assert after is not None
+        assert after.index == before.index == index
+        assert after.since_s > before.since_s
+
+
 def test_a_task_that_has_not_begun_with_an_item_is_nowhere(tmp_path: Path) -> None:
     with breadcrumbs.trail(tmp_path, "task"):
         assert breadcrumbs.read(tmp_path, "task") is None

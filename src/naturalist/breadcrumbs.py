@@ -33,11 +33,16 @@ class Trail:
     """Writes the position of one task."""
 
     def __init__(self, handle: int) -> None:
-        self._handle, self._pid = handle, os.getpid()
+        self._handle, self._pid, self._index = handle, os.getpid(), -1
 
     def at(self, index: int) -> None:
         """Note that item `index` is being worked on; -1 for work that is no item's fault."""
-        self._write(index, time.monotonic())
+        self._index = index
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Note that the same item, or work that is no item's fault, has all its time from now."""
+        self._write(self._index, time.monotonic())
 
     def reading(self, index: int) -> None:
         """Note that the bytes of item `index` are waited for, as long as a drive or network takes.

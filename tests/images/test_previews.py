@@ -18,6 +18,7 @@ from naturalist.images import (
     hamming,
     perceptual_hash,
     previews,
+    previews_of,
     quality,
     resize,
     shrink,
@@ -66,6 +67,20 @@ def test_shared_work_gives_the_same_as_one_by_one(size: tuple[int, int]) -> None
     assert made.thumbnail == thumbnail(pixels)
     assert made.perceptual_hash == perceptual_hash(pixels)
     assert made.quality == quality(pixels)
+
+
+def test_many_pictures_have_the_previews_of_each() -> None:
+    pictures = [pixels_of(photo(*size)) for size in ((451, 300), (60, 40), (190, 140))]
+    assert previews_of(pictures) == [previews(pixels) for pixels in pictures]
+    assert previews_of([]) == []
+
+
+@given(hnp.arrays(np.uint8, (1, 64, 3)))
+def test_luma_is_rounded_as_pillow_rounds_it(pixels: Pixels) -> None:
+    for at in range(pixels.shape[1]):
+        one = pixels[:, at : at + 1]
+        luma = int(np.asarray(Image.fromarray(one).convert("L"))[0, 0])
+        assert quality(one).brightness == luma / 255
 
 
 @pytest.mark.parametrize("value", [0, 77, 255])

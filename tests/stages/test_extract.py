@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from naturalist import artifacts, backbones, images, ledger
-from naturalist.backbones import BackboneSpec
+from naturalist.backbones import Backbone, BackboneSpec
 from naturalist.backbones.preprocessing import RULES
 from naturalist.config import Config
 from naturalist.errors import WorkspaceError
@@ -109,6 +109,45 @@ def test_how_many_pictures_go_through_the_network_at_once_changes_nothing(
     both = [vectors_of(config) for config in (one, other)]
     assert both[0].keys() == both[1].keys()
     assert all(np.array_equal(both[0][name], both[1][name]) for name in both[0])
+
+
+class Watched:
+    """A backbone that keeps what it was asked, in order."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.spec, self._backbone = backbone.spec, backbone
+        self.asked: list[int] = []
+        """0 for a picture that was prepared, else the pictures of a run of the network."""
+
+    def prepare(self, pixels: images.Pixels) -> images.Pixels:
+        self.asked.append(0)
+        return self._backbone.prepare(pixels)
+
+    def features(self, batch: images.Pixels) -> Vectors:
+        self.asked.append(len(batch))
+        return self._backbone.features(batch)
+
+
+def watch(config: Config, network_batch: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the network was asked for a shard of four."""
+    watched = Watched(extract.opened(SPEC.name))
+    monkeypatch.setattr(extract, "opened", lambda _: watched)
+    with job(config):
+        extract.run(replace(plan(config)[1], network_batch=network_batch))
+    return watched.asked
+
+
+def test_the_network_runs_on_its_batches_after_many_pictures_are_decoded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watch(ingested(folder), 3, monkeypatch) == [0, 0, 0, 0, 3, 1]
+
+
+def test_pictures_wait_for_the_network_only_as_far_as_memory_is_meant_for_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extract, "_WAITING_BYTES", 2 * 3 * SPEC.side**2)
+    assert watch(ingested(folder), 1, monkeypatch) == [0, 0, 1, 1, 0, 0, 1, 1]
 
 
 def files(config: Config, folder: str) -> dict[str, bytes]:

@@ -21,6 +21,7 @@ from naturalist.images.previews import (
     luma_of_thumbnail,
     perceptual_hash,
     previews,
+    previews_of,
     quality,
     thumbnail,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "luma_of_thumbnail",
     "perceptual_hash",
     "previews",
+    "previews_of",
     "quality",
     "read_header",
     "readable_formats",

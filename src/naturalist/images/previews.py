@@ -4,12 +4,12 @@ Hash and quality look at the luma (ITU-R BT.601) of the thumbnail's pixels, so t
 the picture and hardly on how far it was reduced while decoding.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
 
 from naturalist.images.orientation import Pixels
 from naturalist.images.resizing import resize, shrink
@@ -17,6 +17,7 @@ from naturalist.images.resizing import resize, shrink
 THUMBNAIL_SIDE = 128
 _THUMBNAIL_QUALITY = 80
 _GRID = 32
+_LUMA_WEIGHTS = np.array([19595, 38470, 7471], np.float32) / np.float32(65536)
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,22 @@ class Previews:
 
 def previews(pixels: Pixels) -> Previews:
     """All three from uint8 (H, W, 3), sharing their work; the same values as one by one."""
-    small = shrink(pixels, THUMBNAIL_SIDE)
-    luma = _luma(small)
-    return Previews(thumbnail(small), _hash(luma), _quality(luma))
+    return previews_of([pixels])[0]
+
+
+def previews_of(pictures: Sequence[Pixels]) -> list[Previews]:
+    """All three of each picture; the same values as picture by picture.
+
+    Each is made of all pictures before the next: what it needs stays in the processor's caches.
+    """
+    small = [shrink(pixels, THUMBNAIL_SIDE) for pixels in pictures]
+    lumas = [_luma(pixels) for pixels in small]
+    thumbnails = [thumbnail(pixels) for pixels in small]
+    hashes = [_hash(luma) for luma in lumas]
+    return [
+        Previews(jpeg, bits, _quality(luma))
+        for jpeg, bits, luma in zip(thumbnails, hashes, lumas, strict=True)
+    ]
 
 
 def thumbnail(pixels: Pixels, side: int = THUMBNAIL_SIDE) -> bytes:
@@ -100,7 +114,14 @@ def quality_of_luma(luma: Pixels) -> Quality:
 
 
 def _luma(pixels: Pixels) -> Pixels:
-    return np.asarray(Image.fromarray(shrink(pixels, THUMBNAIL_SIDE)).convert("L"))
+    """The luma of the thumbnail's pixels, as Pillow rounds it.
+
+    The weights are multiples of 2**-16 and sums are below 256: exact in 24 bits.
+    """
+    small = shrink(pixels, THUMBNAIL_SIDE)
+    luma = small.reshape(-1, 3).astype(np.float32) @ _LUMA_WEIGHTS
+    luma += np.float32(0.5)
+    return luma.astype(np.uint8).reshape(small.shape[:2])
 
 
 def _hash(luma: Pixels) -> int:
@@ -142,4 +163,4 @@ def _moments(values: NDArray[np.int16]) -> tuple[float, float]:
     """Mean and variance; the sums are of whole numbers, exact in any order of adding."""
     flat = values.ravel().astype(np.float64)
     mean = float(flat.sum()) / flat.size
-    return mean, max(0.0, float(np.square(flat).sum()) / flat.size - mean * mean)
+    return mean, max(0.0, float(flat @ flat) / flat.size - mean * mean)

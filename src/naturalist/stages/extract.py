@@ -5,7 +5,7 @@ whole or not at all; the receipt of the features comes last.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,8 @@ from naturalist.stages.pictures import Location, are_remote, read_picture
 FORMAT = 2
 """Changes when the same picture and backbone would give other files."""
 _PREVIEW_GROUP_ROWS = 250
+_WAITING_BYTES = 8 << 20
+"""Prepared pictures that wait for the network: 160 of 128 pixels, or one batch if that is more."""
 
 Row = dict[str, Any]
 
@@ -183,12 +185,13 @@ def run(task: ExtractTask) -> Extracted:
     along = attached_rows(task)
     rows = along.rows
     refusals = _known_refusals(task, along)
-    collected = _Collected(backbone, task.network_batch)
     index = 0
     with (
         artifacts.memory_errors(lambda: f"extracting {rows[index]['pic_id']} of {task.key}"),
         breadcrumbs.trail(layout.breadcrumbs, task.key) as trail,
     ):
+        # No picture is to blame for the time that several runs of the network take.
+        collected = _Collected(backbone, task.network_batch, trail.restart_clock)
         for index, row in enumerate(rows):
             trail.reading(index)
             try:
@@ -246,21 +249,25 @@ def opened(name: str) -> Backbone:
 
 
 class _Collected:
-    """What has been learnt of a shard so far; vectors and previews are made in batches.
+    """What has been learnt of a shard so far; vectors and previews are made of many pictures.
 
-    Previews are not made picture by picture: between two runs of the network their code and data
-    would have to come back into the processor's caches each time.
+    Decoding, the network and previews take turns seldom: each time, their code and data have to
+    come back into the processor's caches.
     """
 
-    def __init__(self, backbone: Backbone, network_batch: int) -> None:
+    def __init__(
+        self, backbone: Backbone, network_batch: int, before_run: Callable[[], None]
+    ) -> None:
         side = backbone.spec.side
+        runs = max(1, _WAITING_BYTES // (network_batch * side * side * 3))
         self.backbone = backbone
+        self._network_batch, self._before_run = network_batch, before_run
         self.accepted: list[Row] = []
         self.previews: list[Row] = []
         self.refusals: list[Row] = []
         self.remarks: list[tuple[str, str, str]] = []
         self._damages: list[float] = []
-        self._waiting = np.empty((network_batch, side, side, 3), np.uint8)
+        self._waiting = np.empty((runs * network_batch, side, side, 3), np.uint8)
         self._pixels: list[images.Pixels] = []
         self._vectors: list[np.ndarray[Any, np.dtype[np.float32]]] = []
 
@@ -295,9 +302,14 @@ class _Collected:
     def _flush(self) -> None:
         if not self._pixels:
             return
-        self._vectors.append(self.backbone.features(self._waiting[: len(self._pixels)]))
+        prepared = self._waiting[: len(self._pixels)]
+        for start in range(0, len(prepared), self._network_batch):
+            self._before_run()
+            self._vectors.append(
+                self.backbone.features(prepared[start : start + self._network_batch])
+            )
         rows = self.accepted[-len(self._pixels) :]
-        self.previews += map(_preview, rows, self._pixels, self._damages)
+        self.previews += map(_preview, rows, images.previews_of(self._pixels), self._damages)
         self._pixels.clear()
         self._damages.clear()
 
@@ -337,8 +349,7 @@ def decode_for(
     return decode(data, limits, shorter=spec.side)
 
 
-def _preview(row: Row, pixels: images.Pixels, damage: float) -> Row:
-    made = images.previews(pixels)
+def _preview(row: Row, made: images.Previews, damage: float) -> Row:
     return {
         "pic_id": row["pic_id"],
         "thumbnail": made.thumbnail,
