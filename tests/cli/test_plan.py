@@ -20,7 +20,7 @@ def test_people_read_times_sizes_costs_and_what_is_assumed(naturalist: Naturalis
     assert "machines cost nothing" not in ended.out
 
 
-@pytest.mark.parametrize("number", ["many", "nan", "1e999", "0"])
+@pytest.mark.parametrize("number", ["many", "nan", "1e999", "1e300", "0"])
 def test_what_is_no_number_of_pictures_is_refused(naturalist: Naturalist, number: str) -> None:
     ended = naturalist("plan", "--pictures", number)
     assert ended.code == 2

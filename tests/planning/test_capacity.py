@@ -1,6 +1,7 @@
 """Plans are arithmetic: what must hold whatever the rates are, and where rates come from."""
 
 import json
+import math
 import tomllib
 from dataclasses import replace
 from importlib import resources
@@ -27,6 +28,10 @@ def planned(**wanted):
     return plan(Workload(**wanted), RATES, PRICES)
 
 
+def compare_s(found):
+    return {stage["stage"]: stage["machines_s"] for stage in found["stages"]}["compare"]
+
+
 @given(st.integers(1, 10**9), st.integers(1, 100), st.integers(1, 64))
 def test_more_machines_never_take_longer_and_never_less_than_their_share(pictures, machines, cores):
     many = planned(pictures=pictures, machines=machines, cores=cores)
@@ -40,7 +45,15 @@ def test_more_machines_never_take_longer_and_never_less_than_their_share(picture
 @given(st.integers(1, 10**8), st.integers(2, 10))
 def test_time_and_disk_grow_as_the_pictures_do(pictures, times):
     few, more = planned(pictures=pictures), planned(pictures=pictures * times)
-    work_s = [p["one_machine_s"] - p["publish"]["duration_s"] for p in (few, more)]
+    # Of every batch with the whole ledger, which grows faster.
+    compared_s = [
+        {s["stage"]: s["machines_s"] for s in p["stages"]}["compare"] for p in (few, more)
+    ]
+    assert compared_s[1] >= times * compared_s[0] * 0.999999
+    work_s = [
+        p["one_machine_s"] - p["publish"]["duration_s"] - compared
+        for p, compared in zip((few, more), compared_s, strict=True)
+    ]
     assert work_s[1] == pytest.approx(times * work_s[0])
     for kind, size in few["disk_bytes"].items():
         assert more["disk_bytes"][kind] == pytest.approx(times * size)
@@ -96,18 +109,38 @@ def test_publishing_is_part_of_the_whole_and_near_duplicates_grow_faster_than_th
     assert times.pop("near duplicates") == pytest.approx((7_700 + 7_600) / (11 + 76), rel=0.02)
     # The model takes 35 of 52 s of a million pictures; giving the rows their cluster grows.
     assert times.pop("clusters") == pytest.approx((35 + 17 * 100) / (35 + 17), rel=0.02)
+    # Drawing their samples takes 13, 13 and 12 microseconds a picture, all else does not grow.
+    assert times.pop("evaluate") == pytest.approx((442 + 13 * 99) / 442, rel=0.03)
+    assert times.pop("label issues") == pytest.approx((78 + 13 * 99) / 78, rel=0.03)
+    assert times.pop("drift") == pytest.approx((28 + 11.5 * 99) / 28, rel=0.03)
     assert set(times.values()) == {100.0}
+
+
+def test_every_batch_is_compared_with_the_whole_ledger():
+    small, large = (planned(pictures=10**8, files_per_batch=n) for n in (100_000, 500_000))
+    # A million rows take 0.165 s, and a batch finds half of a hundred million.
+    assert compare_s(small) == pytest.approx(1000 * 50 * 0.165, rel=0.01)
+    assert compare_s(large) == pytest.approx(compare_s(small) / 5)
+
+
+def test_a_map_of_all_pictures_needs_memory_for_each():
+    few, many = (planned(pictures=n)["memory_mb"]["map_of_all"] for n in (10**6, 10**8))
+    assert (round(few), round(many)) == (400 + 400, 400 + 40_000)
 
 
 @pytest.mark.parametrize("name", ["pictures", "machines", "cores"])
 def test_less_than_one_of_anything_is_refused_by_name(name):
-    with pytest.raises(ConfigError, match=f"--{name}"):
-        Workload(**{"pictures": 1} | {name: 0})
+    for number in (0, 10**13, int(1e300)):
+        with pytest.raises(ConfigError, match=rf"--{name} is .*expected 1 to 1e\+12"):
+            Workload(**{"pictures": 1} | {name: number})
 
 
-def test_a_negative_price_is_refused():
+@pytest.mark.parametrize("price", [-1, math.nan, math.inf])
+def test_a_price_that_is_none_is_refused(price):
     with pytest.raises(ConfigError, match="machine-hour"):
-        RATES.with_hour(-1)
+        RATES.with_hour(price)
+    with pytest.raises(ConfigError, match="put_1000"):
+        replace(PRICES, put_1000=price)
 
 
 def test_own_rates_are_read_and_named_as_an_assumption(tmp_path):
@@ -123,6 +156,8 @@ def test_own_rates_are_read_and_named_as_an_assumption(tmp_path):
     [
         ("extract = 630", "extract = 0", "divided.extract"),
         ("extract = 630", "extract = true", "divided.extract"),
+        ("extract = 630", "extract = nan", "divided.extract"),
+        ("extract = 630", "extract = inf", "divided.extract"),
         ("extract = 630", "", "divided"),
         ("extract = 630", "extract = 630\nother = 1", "divided"),
         ("[memory]", "[other]\n[memory]", "other"),

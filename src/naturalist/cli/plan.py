@@ -114,10 +114,10 @@ def _print(planned: dict[str, Any]) -> None:
     from naturalist.planning.capacity import MB
 
     expected = planned["wanted"]
-    many = f"{expected['machines']:,} machine{'s' * (expected['machines'] > 1)}"
+    many = counted(expected["machines"], "machine")
     output.print_text(
-        f"{counted(expected['pictures'], 'picture')}; {many} with {expected['cores']:,} cores "
-        "each\n"
+        f"{counted(expected['pictures'], 'picture')}; {many} with "
+        f"{counted(expected['cores'], 'core')} each\n"
     )
     rows = [
         [

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from naturalist import artifacts, backbones, ledger
 from naturalist.config import Config
+from naturalist.counting import counted
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.layout import Layout
 from naturalist.ledger import Outcome
@@ -39,6 +40,8 @@ _LEAST_SHARD = 100
 MB, GB = 10**6, 10**9
 _INDEX_BYTES = 100
 """Of a picture in the index of its shard."""
+_MOST = 10**12
+"""Of anything; no collection of pictures comes near it."""
 _STUDIED = 1_000_000
 """Pictures with which the rates of studies were measured."""
 
@@ -71,10 +74,9 @@ class Workload:
 
     def __post_init__(self) -> None:
         for name in ("pictures", "machines", "cores"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"--{name} is {getattr(self, name)}: expected a number of at least 1"
-                )
+            value = getattr(self, name)
+            if not 1 <= value <= _MOST:
+                raise ConfigError(f"--{name} is {value:.4g}: expected 1 to {_MOST:.0e}")
 
 
 def rates_of(config: Config, rates: Rates) -> Rates:
@@ -199,11 +201,13 @@ def plan(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
 
 
 def _stages(workload: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
-    order = ("list", "examine", "enter", "extract", "verify_features", "tables", "verify_tables")
+    making = ("extract", "verify_features", "tables", "verify_tables")
     efficiency = rates.machines["efficiency"]
-    for name in order:
+    for name in ("list", "examine", "compare", "enter", *making):
         is_divided = name in rates.divided
         rate = (rates.divided if is_divided else rates.undivided)[name]
+        if name == "compare":
+            rate *= workload.pictures / _compared_rows(workload)
         one = workload.cores * efficiency if is_divided else 1.0
         many = one * workload.machines if is_divided else 1.0
         yield {
@@ -214,6 +218,12 @@ def _stages(workload: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
             "one_machine_s": workload.pictures / rate / one,
             "machines_s": workload.pictures / rate / many,
         }
+
+
+def _compared_rows(workload: Workload) -> float:
+    """Rows of the ledger that all batches together are compared with: half of all, each."""
+    batches = math.ceil(workload.pictures / workload.files_per_batch)
+    return batches * workload.pictures / 2
 
 
 def _sending(workload: Workload, publish: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -252,6 +262,7 @@ def _memory(workload: Workload, rates: Rates) -> dict[str, float]:
         + memory["known_file_bytes"] * workload.pictures / MB,
         "near_duplicates": memory["planner_mb"]
         + memory["duplicates_bytes"] * workload.pictures / MB,
+        "map_of_all": memory["planner_mb"] + memory["map_bytes"] * workload.pictures / MB,
     }
 
 
@@ -302,12 +313,21 @@ def _assumptions(workload: Workload, rates: Rates, prices: Prices) -> list[str]:
     lines = [
         f"rates: {rates.origin}",
         (
-            f"{workload.machines:,} machines of one kind with {workload.cores:,} cores each, of "
-            f"which {rates.machines['efficiency']:.0%} are used; all tasks have the same size"
+            f"{counted(workload.machines, 'machine')} of one kind with "
+            f"{counted(workload.cores, 'core')} each, of which "
+            f"{rates.machines['efficiency']:.0%} are used; all tasks have the same size"
         ),
         (
             "listing, recording in the ledger and planning run in one process, whatever the "
             "number of machines; so does each study, none of which is part of `all`"
+        ),
+        (
+            f"batches have {workload.files_per_batch:,} files (ingest.files_per_batch), and each "
+            "is compared with the whole ledger, which larger batches do less often"
+        ),
+        (
+            "evaluate, label issues and drift work on their samples; above some 30 million "
+            "pictures a map of a sample (`naturalist sample`) needs less memory than one of all"
         ),
         (
             f"a picture has {rates.bytes['pictures']:,.0f} bytes on average; drives and network "

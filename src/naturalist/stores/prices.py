@@ -1,5 +1,6 @@
 """What a store costs and how fast it takes data, from a small table that anybody can edit."""
 
+import math
 import tomllib
 from dataclasses import dataclass, fields
 from importlib import resources
@@ -26,7 +27,7 @@ class Prices:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int | float) or value < 0:
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ConfigError(
                     f"the price {field.name} is {value!r}: expected a number of at least 0"
                 )
