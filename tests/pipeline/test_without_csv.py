@@ -9,6 +9,8 @@ import naturalist
 import tiny
 from naturalist import snapshots
 from naturalist.config import Config
+from naturalist.consume.pulling import pull
+from naturalist.consume.selection import Selection
 from naturalist.errors import ConfigError
 from naturalist.features import open_features
 from naturalist.pipeline import runner
@@ -76,3 +78,15 @@ def test_tables_are_written_as_csv_on_demand_with_the_bytes_of_a_run(
     assert csv_files(tmp_path / "some").keys() == {"tables/animal/image_df_1.csv"}
     with pytest.raises(ConfigError, match="no category 'moss'"):
         export_tables(files, ["moss"], tmp_path / "none", Silent())
+
+
+@pytest.mark.parametrize("formats", [("csv",), ("parquet", "csv")])
+def test_pulling_csv_of_a_collection_without_it_names_the_format_that_there_is(
+    tmp_path: Path, formats: tuple[str, ...]
+) -> None:
+    run(configured(tmp_path, csv=False))
+    store, here = open_store(str(tmp_path / "published")), tmp_path / "here"
+    with pytest.raises(ConfigError, match="as parquet only, not as csv: choose parquet, and write"):
+        pull(store, here, Selection(formats=formats))
+    assert not here.exists()
+    assert pull(store, here, Selection(formats=formats, parts=("ledger",))).fetched_files

@@ -37,7 +37,7 @@ class Selection:
         """The chosen files. Files at the top (data card, dictionary) are always among them.
 
         Raises:
-            ConfigError: the snapshot has no such category or part.
+            ConfigError: the snapshot has no such category or part, or no table of a chosen format.
             StoreError: an index of pictures is damaged.
         """
         check_words("category", self.categories, snapshot.labels)
@@ -45,6 +45,8 @@ class Selection:
         if PICTURE_INDEX in parts:
             parts.add(PICTURES)
         check_words("part", self.parts, parts)
+        if not self.parts or TABLES in self.parts:
+            _check_formats(self.formats, snapshot)
         files = [file for file in snapshot.files if self._takes(file, snapshot)]
         return list(with_pictures(store, files)) if PICTURES in self.parts else files
 
@@ -57,10 +59,30 @@ class Selection:
             return False
         if not self.parts and file.part in ON_REQUEST:
             return False
-        if file.part == TABLES and file.suffix.removeprefix(".") not in self.formats:
+        if file.part == TABLES and _format_of(file) not in self.formats:
             return False
         name = snapshot.names.get(file.category)
         return not (self.categories and name) or name in self.categories
+
+
+def _check_formats(formats: Iterable[str], snapshot: Snapshot) -> None:
+    present = {_format_of(file) for file in snapshot.files if file.part == TABLES}
+    missing = [name for name in formats if name not in present]
+    if present and missing:
+        there = " and ".join(sorted(present))
+        raise ConfigError(
+            f"the tables of this collection are published as {there} only, not as {missing[0]}: "
+            f"choose {there}"
+            + (
+                ", and write CSV from it with `naturalist export DIR --for tables --from PLACE`"
+                if missing[0] == "csv"
+                else ""
+            )
+        )
+
+
+def _format_of(file: File) -> str:
+    return file.suffix.removeprefix(".")
 
 
 def check_words(what: str, requested: Iterable[str], known: Iterable[str]) -> None:
