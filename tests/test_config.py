@@ -305,6 +305,32 @@ def test_text_without_quotes_gets_a_hint(tmp_path: Path) -> None:
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("more", "advice"),
+    [
+        ("[tables]\ncsv = true\ncsv = false\n", "csv is set twice: remove one of the two lines"),
+        ("[tables]\n[tables]\n", r"\[tables\] is there twice: put its settings under one heading"),
+    ],
+)
+def test_what_is_there_twice_is_not_taken_for_text_without_quotes(
+    tmp_path: Path, more: str, advice: str
+) -> None:
+    (tmp_path / "naturalist.toml").write_text(f'name = "garden"\n{more}')
+    with pytest.raises(ConfigError, match=advice) as refused:
+        load_config(tmp_path)
+    assert "quotes" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ['"no"', '"off"', "0", "1"])
+@pytest.mark.parametrize(
+    "setting", ["tables.csv", "publish.thumbnails", "s3.anonymous", "airflow.catchup"]
+)
+def test_only_true_and_false_are_true_or_false(tmp_path: Path, setting: str, value: str) -> None:
+    (tmp_path / "naturalist.toml").write_text(f'name = "garden"\n{setting} = {value}\n')
+    with pytest.raises(ConfigError, match=f"{setting}: must be true or false, not {value}"):
+        load_config(tmp_path)
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = TWO.replace("label = 1", "label = -1") + "[tables]\nrows_per_table = 0\n[x]\n"
     found = mistakes(tmp_path, text)

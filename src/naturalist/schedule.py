@@ -48,7 +48,7 @@ class AirflowSection(BaseModel):
     time_zone: str = "UTC"
     start_date: dt.date | None = None
     """First day; needed for catching up, and otherwise the day of unpausing."""
-    catchup: bool = False
+    catchup: Annotated[bool, Field(strict=True)] = False
     retries: Annotated[int, Field(ge=0)] = 3
     retry_delay_s: Seconds = 60
     max_retry_delay_s: Seconds = 900

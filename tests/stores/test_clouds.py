@@ -1,5 +1,6 @@
 """A whole job in Google's storage: sources in a bucket, published to it, pulled and read."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import naturalist
 import tiny
 from naturalist.config.proposing import look_at, parse_category
 from naturalist.config.s3 import S3Section
-from naturalist.errors import MissingExtra, PictureError, StoreError
+from naturalist.errors import ConfigError, MissingExtra, PictureError, StoreError
 from naturalist.ledger import Outcome
 from naturalist.stores import open_store
 from naturalist.stores.keeping import forget_stores
@@ -101,3 +102,12 @@ def test_a_server_is_spoken_to_by_tls_if_its_certificate_is_trusted(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         open_store("gs://pictures").put_bytes("k", b"x")
         assert list(secure.buckets["pictures"]) == ["k"]
+
+
+def test_azure_without_an_account_names_the_variable_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(ConfigError, match="no storage account: set AZURE_STORAGE_ACCOUNT_NAME"):
+        open_store("az://box/garden").check_writable()

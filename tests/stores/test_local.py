@@ -99,3 +99,12 @@ def test_a_full_drive_is_found_before_anything_is_made(
     with pytest.raises(StorageFull, match="only 9 kB are free"):
         LocalStore(tmp_path / "store").check_writable()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_file_where_a_folder_is_to_be_is_named_before_anything_is_made(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"file is a file: choose another folder in publish\.url"):
+        LocalStore(tmp_path / place).check_writable()

@@ -43,12 +43,25 @@ def explain(path: Path, text: str, model: type[BaseModel], error: ValidationErro
 
 def explain_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
     """What is wrong in a file that is not TOML; the usual slip is text without quotes."""
-    hint = ""
     at = re.search(r"at line (\d+)", str(error))
     line = text.splitlines()[int(at[1]) - 1] if at else ""
-    if bare := _BARE_WORD.match(line):
+    hint = _repetition(str(error), line)
+    if not hint and (bare := _BARE_WORD.match(line)):
         hint = f'. Put text in quotes: {bare[1]} = "{bare[2]}"'
     return f"{path} is not valid TOML: {error}{hint}"
+
+
+def _repetition(message: str, line: str) -> str:
+    """What to do about a setting or a section that is there twice."""
+    if message.startswith("Cannot overwrite") and (setting := _SETTING.match(line)):
+        return f". {setting[1]} is set twice: remove one of the two lines"
+    if re.match(r"Cannot declare .* twice", message) and (header := _TABLE.match(line)):
+        name = header[2]
+        return (
+            f". The section [{name}] is there twice: put its settings under one heading, or write "
+            f"[[{name}]] where a list of sections is meant"
+        )
+    return ""
 
 
 def lines_of(text: str) -> dict[Location, int]:

@@ -23,6 +23,7 @@ from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray
 from naturalist.config.s3 import S3Section
 from naturalist.config.sources import (
     CategorySection,
+    Flag,
     ImageRoots,
     Name,
     Section,
@@ -120,7 +121,7 @@ class TablesSection(Section):
     """How tables are cut."""
 
     rows_per_table: Annotated[int, Field(gt=0, le=MAX_ROWS_PER_TABLE, strict=True)] = 10_001
-    csv: bool = True
+    csv: Flag = True
     """Write each table as CSV too."""
 
 
@@ -131,13 +132,13 @@ class PublishSection(Section):
     pictures: Form = Form.NONE
     sent_by: Literal["workers", "driver"] = "workers"
     """Who sends pictures from a Ray cluster; workers need credentials of the bucket."""
-    keep_metadata: bool = False
-    thumbnails: bool = True
+    keep_metadata: Flag = False
+    thumbnails: Flag = True
     columns: tuple[str, ...] = ("*",)
     endpoint_url: str = ""
     region: str = ""
     addressing: Literal["auto", "path", "virtual"] = "auto"
-    requester_pays: bool = False
+    requester_pays: Flag = False
 
 
 class Config(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from naturalist.config.sources import Section
+from naturalist.config.sources import Flag, Section
 from naturalist.stores import S3Options
 from naturalist.stores.remote import CACHE_BYTES, RemoteFolder
 
@@ -15,8 +15,8 @@ class S3Section(Section):
     endpoint_url: str = ""
     region: str = ""
     addressing: Literal["auto", "path", "virtual"] = "auto"
-    requester_pays: bool = False
-    anonymous: bool = False
+    requester_pays: Flag = False
+    anonymous: Flag = False
     outage_s: Annotated[float, Field(ge=0)] = S3Options.outage_s
     cache_bytes: Annotated[int, Field(ge=0, strict=True)] = CACHE_BYTES
 

@@ -74,6 +74,10 @@ UserAddress = Annotated[str, AfterValidator(_usable_address)]
 ImageRoots = Annotated[tuple[str, ...], AfterValidator(_usable_roots)]
 
 
+Flag = Annotated[bool, Field(strict=True)]
+"""True or false; not "no", "off" or 0, which a file of another form may have."""
+
+
 class Section(BaseModel):
     """A table of the file: unknown settings are mistakes, and nothing changes after reading."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from naturalist import __version__
 from naturalist.errors import ConfigError, MissingExtra
+from naturalist.stores.cloud_errors import credentials_for
 from naturalist.stores.connection import S3Options
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _ENDPOINTS = {"gs": ("GOOGLE_BASE_URL",), "az": ("AZURE_STORAGE_ENDPOINT", "AZUR
 _FIRST_CONTACT_S = 10.0
 _MAX_OUTAGE_S = 240.0
 """Longer, and the credentials of a repeated request may have expired."""
+
+_NO_ACCOUNT = "Account must be specified"
 
 Client = Callable[[float], "ObjectStore"]
 """Makes a client that repeats requests for so many seconds; 0: a few, for a first contact."""
@@ -56,9 +59,12 @@ def client_for(scheme: str, bucket: str, prefix: str, options: S3Options) -> Cli
                 retry_config=retries(outage_s),
             )
         except (BaseError, ValueError) as error:
-            raise ConfigError(
-                f"{scheme}://{bucket} cannot be opened with this environment: {_first_line(error)}"
-            ) from error
+            what = f"{scheme}://{bucket} cannot be opened with this environment"
+            if _NO_ACCOUNT in str(error):
+                raise ConfigError(
+                    f"{what}: it names no storage account: set {credentials_for(f'{scheme}://')}"
+                ) from error
+            raise ConfigError(f"{what}: {_first_line(error)}") from error
         return made
 
     return make

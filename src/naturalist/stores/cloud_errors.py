@@ -46,7 +46,9 @@ def cloud_errors(doing: str, url: str) -> Iterator[None]:
 def _explained(message: str, doing: str, url: str) -> StoreError:
     status, code = _STATUS.search(message), _CODE.search(message)
     if any(text in message for text in _NO_CREDENTIALS):
-        what = f"no credentials were found: set {_credentials(url)}; a public bucket needs none: "
+        what = (
+            f"no credentials were found: set {credentials_for(url)}; a public bucket needs none: "
+        )
         return StoreError(f"{doing} failed ({url}): {what}pass --anonymous")
     if status and status[1] in ("401", "403"):
         return AccessDenied(f"{doing} failed ({url}): {_refused(url)}")
@@ -79,10 +81,11 @@ def no_bucket(url: str) -> StoreError:
 
 def _refused(url: str) -> str:
     return (
-        f"these credentials do not allow that: check {_credentials(url)}, or ask the owner for "
+        f"these credentials do not allow that: check {credentials_for(url)}, or ask the owner for "
         "permission"
     )
 
 
-def _credentials(url: str) -> str:
+def credentials_for(url: str) -> str:
+    """What is to be set for a store, in words."""
     return _CREDENTIALS.get(url.partition("://")[0], _OTHER_CREDENTIALS)

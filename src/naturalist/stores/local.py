@@ -56,6 +56,8 @@ class LocalStore:
     def check_writable(self) -> None:
         """See `Store.check_writable`."""
         there = self.nearest_folder()
+        if not there.is_dir():
+            raise StoreError(f"{there} is a file: choose another folder in publish.url")
         with self._errors("a new file"), tempfile.TemporaryFile(dir=there):
             free_bytes = shutil.disk_usage(there).free
         if free_bytes < _LEAST_FREE_BYTES:
