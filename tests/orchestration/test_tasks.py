@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -6,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from tests.orchestration.days import another, calls, do_day, tables, write_toml
-from tests.tiny import ledger_rows, make_all, write_picture
+from tests.tiny import flip_byte, ledger_rows, make_all, write_picture
 
 from naturalist.config import Config, load_config
 from naturalist.errors import (
     ConfigError,
     FailureBudgetExceeded,
+    VerificationFailed,
     WorkspaceError,
     WorkspaceLocked,
 )
@@ -112,6 +114,25 @@ def test_a_second_day_adds_what_is_new_and_a_third_has_nothing_to_do(
     assert tasks.ingest(third) == []
     assert tasks.publish_snapshot(third) is None
     assert latest(config)["snapshot"] == "000002"
+
+
+@pytest.mark.parametrize("task", ["choose_way", "small_run", "pre_upload_standby"])
+def test_every_way_of_a_run_reads_a_share_of_stored_pictures_again(
+    request_: Request, task: str
+) -> None:
+    do_day(request_, NAMES)
+    config = config_of(request_)
+    path = next((config.layout.root / "images").rglob("*.png"))
+    status_before = path.stat()
+    flip_byte(path, 60)
+    os.utime(path, ns=(status_before.st_atime_ns, status_before.st_mtime_ns))
+    second = another(request_, "dag/second")
+    tasks.begin(second)
+    assert tasks.ingest(second) == []
+    with pytest.raises(VerificationFailed, match=f"{path.stem}: .*\\. Nothing "):
+        getattr(tasks, task)(second)
+    # It is no error of what is published: readers have what they had.
+    assert latest(config)["snapshot"] == "000001"
 
 
 def test_no_map_gets_longer_than_asked_for(request_: Request) -> None:

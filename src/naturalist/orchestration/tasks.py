@@ -38,6 +38,7 @@ _BY_PARAMETER = (
     "trigger a new run with the parameter accept_failures. After the first two, clear this task; "
     "clearing cannot set a parameter"
 )
+_UPLOAD_WAITS = "Nothing was uploaded yet: the next run does, or clear this task to go on now"
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -121,11 +122,19 @@ def ingest(request: Request) -> list[int]:
 
 
 def choose_way(request: Request) -> Way:
-    """Decide whether what is left to do is shared among tasks, done by one, or nothing."""
+    """Decide whether what is left to do is shared among tasks, done by one, or nothing.
+
+    A run with nothing to do reads its share of what was finished before here, for no other task of
+    it verifies.
+
+    Raises:
+        VerificationFailed: something of that share is damaged.
+    """
     with _job(request) as job:
         way = ways.choose(job)
         if way is Way.NOTHING:
             accounts.note_published(job.config.layout, request.run, None)
+            runner.check_next_share(job.config, "Nothing else was left to do")
     return way
 
 
@@ -133,13 +142,12 @@ def small_run(request: Request) -> None:
     """Do every stage between ingest and publishing in one task, with worker processes of its own.
 
     Raises:
-        VerificationFailed: a hard check failed.
+        VerificationFailed: a hard check failed, or a file or picture that is read again is damaged.
         FailureBudgetExceeded: too many new pictures could not be used.
     """
     with _job(request, workers=request.config().extract.workers) as job:
         runner.make_tables(job, runner.RunReport())
-        if not request.accept_failures:
-            budget.check(job.config, _BY_PARAMETER)
+        _check_before_upload(request, job)
 
 
 # extraction
@@ -327,14 +335,19 @@ def pre_upload_standby(request: Request) -> None:
     Metadata columns of pictures are brought up to date, too.
 
     Raises:
-        VerificationFailed: a hard check failed.
+        VerificationFailed: a hard check failed, or a file or picture that is read again is damaged.
         FailureBudgetExceeded: too many new pictures could not be used.
     """
     with _job(request) as job:
         runner.report_verification(job, steps.verify_features(job), steps.verify_tables(job))
         steps.collect_metadata(job)
-        if not request.accept_failures:
-            budget.check(job.config, _BY_PARAMETER)
+        _check_before_upload(request, job)
+
+
+def _check_before_upload(request: Request, job: Job) -> None:
+    if not request.accept_failures:
+        budget.check(job.config, _BY_PARAMETER)
+    runner.check_next_share(job.config, _UPLOAD_WAITS)
 
 
 # upload

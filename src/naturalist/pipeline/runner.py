@@ -181,6 +181,20 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
         raise failed
 
 
+def check_next_share(config: Config, also: str) -> None:
+    """Read this run's share of finished files and of stored pictures again.
+
+    Args:
+        config: the collection.
+        also: what else is to be said if something is damaged.
+
+    Raises:
+        VerificationFailed: something is damaged.
+    """
+    if damaged := _read_again(config):
+        raise _failed(damaged, also)
+
+
 def _read_again(config: Config) -> list[Verdict]:
     """What this run's share of finished files and of stored pictures shows."""
     most_bytes = config.verify.rolling_mb << 20
