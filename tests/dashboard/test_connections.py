@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import uvicorn
@@ -63,6 +63,24 @@ def ends(connection: socket.socket) -> bool:
     except ConnectionResetError:
         pass
     return True
+
+
+class Noted(TimedProtocol):
+    """Keeps whether its connections send small packets at once."""
+
+    at_once: ClassVar[list[bool]] = []
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        self.at_once.append(bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+
+
+def test_no_body_waits_until_the_client_has_confirmed_the_head() -> None:
+    with server(Noted) as address, socket.create_connection(address) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert ends(connection)
+    assert Noted.at_once == [True]
 
 
 HALVES = {

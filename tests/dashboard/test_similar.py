@@ -21,6 +21,7 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     studies.study(config, Silent(), words.index)
     with monkeypatch.context() as patched:
         patched.delattr(answering, "_nearest_in_tables")
+        patched.delattr(answering, "_vector_in_tables")
         from_index = context.similar.to_picture("plant_id_3", 5)
     assert [one["pic_id"] for one in from_index] == [one["pic_id"] for one in from_tables]
     assert from_index[0]["cosine"] == pytest.approx(from_tables[0]["cosine"], abs=2e-3)

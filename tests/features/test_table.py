@@ -6,7 +6,7 @@ from tests import tiny
 
 import naturalist
 from naturalist.errors import ConfigError
-from naturalist.features import open_features
+from naturalist.features import fingerprint_of, open_features
 
 
 def test_the_rows_are_those_of_the_tables_with_their_sources(tmp_path: Path) -> None:
@@ -28,10 +28,12 @@ def test_the_fingerprint_changes_with_the_tables(tmp_path: Path) -> None:
     config = tiny.collection(tmp_path, sources)
     tiny.make_all(config)
     before = open_features(config.layout.root).read().fingerprint
+    assert fingerprint_of(config.layout.root) == before
     assert open_features(config.layout.root).read().fingerprint == before
     tiny.write_picture(tmp_path / "in/plant/9999.png", 9999)
     tiny.make_all(config)
-    assert open_features(config.layout.root).read().fingerprint != before
+    after = open_features(config.layout.root).read().fingerprint
+    assert fingerprint_of(config.layout.root) == after != before
 
 
 def test_a_workspace_without_tables_says_what_to_do(tmp_path: Path) -> None:

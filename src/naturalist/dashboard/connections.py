@@ -5,6 +5,7 @@ opens a connection and sends half of a request would keep it for ever.
 """
 
 import asyncio
+import socket
 from typing import ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -24,6 +25,10 @@ class TimedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the head of the first request."""
         super().connection_made(transport)
+        # asyncio does this only for sockets that name their protocol; ours come from a listener
+        # that does not. Or the body waits up to 40 ms until the client has confirmed the head.
+        connection: socket.socket = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._restart()
 
     def data_received(self, data: bytes) -> None:

@@ -15,11 +15,11 @@ from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import Collection
 from naturalist.dashboard.decoders import Decoders
 from naturalist.errors import ConfigError
-from naturalist.features import FeatureTable, open_features
+from naturalist.features import FeatureTable, fingerprint_of, open_features
 from naturalist.ledger import Outcome
 from naturalist.stages.extract import decode_for
 from naturalist.stages.pictures import Row, read_picture
-from naturalist.studies.similar.study import index_of
+from naturalist.studies.similar.study import Index, index_of
 
 Vector = NDArray[np.float32]
 _LARGE_SIDE = 1280
@@ -61,11 +61,13 @@ class Similar:
 
     def to_picture(self, pic_id: str, k: int) -> list[dict[str, Any]]:
         """The `k` nearest to a stored picture, itself left out; none if it is in no table."""
-        hidden = pic_id in self.catalogue.withheld()
-        vector = None if hidden else self._vector(pic_id)
+        if pic_id in self.catalogue.withheld():
+            return []
+        opened = self._open()
+        vector = opened.vector(pic_id)
         if vector is None:
             return []
-        near = self._nearest(vector, k + 1)
+        near = self._nearest(opened, vector, k + 1)
         return [one for one in near if one["pic_id"] != pic_id][:k]
 
     def to_bytes(self, data: bytes, k: int) -> list[dict[str, Any]]:
@@ -86,7 +88,7 @@ class Similar:
         with self._network_lock:
             network = backbones.load(config.extract.backbone)
             vector = network.features(network.prepare(pixels)[np.newaxis])[0]
-        return self._nearest(vector, k)
+        return self._nearest(self._open(), vector, k)
 
     @contextlib.contextmanager
     def _one_of_few(self) -> Iterator[None]:
@@ -156,40 +158,62 @@ class Similar:
             picture = decode(data, limits, longer=_LARGE_SIDE)
         return _jpeg(picture.pixels)
 
-    def _vector(self, pic_id: str) -> Vector | None:
-        category = pic_id.rpartition("_id_")[0]
-        for file in self._tables().files:
-            if file.name.split("/")[1] != category:
-                continue
-            rows = file.read()
-            at = np.flatnonzero(rows.pic_ids == pic_id)
-            if len(at):
-                return np.asarray(rows.features[at[0]], np.float32)
-        return None
-
-    def _nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
+    def _nearest(self, opened: "_Opened", vector: Vector, k: int) -> list[dict[str, Any]]:
         """The `k` nearest; pictures that were taken down since the tables were written are not."""
         hidden = self.catalogue.withheld()
-        near = self._in_tables(vector, k + min(len(hidden.pictures), _MOST_HIDDEN))
+        near = opened.nearest(vector, k + min(len(hidden.pictures), _MOST_HIDDEN))
         return [one for one in near if one["pic_id"] not in hidden][:k]
 
-    def _in_tables(self, vector: Vector, k: int) -> list[dict[str, Any]]:
+    def _open(self) -> "_Opened":
         table = self._tables()
         files = [(file.name, file.sha256) for file in table.files]
-        index = index_of(self.place.layout, files, len(vector))
-        if index is None:
-            return _nearest_in_tables(table, vector, k)
-        rows, cosines = index.search(vector[np.newaxis], min(k, index.rows))
-        named = zip(index.names(rows[0]), cosines[0].tolist(), strict=True)
-        return [{"pic_id": row["picID"], "cosine": round(cosine, 4)} for row, cosine in named]
+        return _Opened(table, index_of(self.place.layout, files, table.dim))
 
     def _tables(self) -> FeatureTable:
         # Kept while the tables are the same, so that their checksums are compared once.
-        fresh = open_features(self.place.layout.root, sources=False)
+        root = self.place.layout.root
+        now = fingerprint_of(root)
         with self._tables_lock:
-            if self._known_tables is None or self._known_tables.fingerprint != fresh.fingerprint:
-                self._known_tables = fresh
-            return self._known_tables
+            known = self._known_tables
+            if known is None or known.fingerprint != now:
+                known = self._known_tables = open_features(root, sources=False)
+            return known
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """Where one question is answered: the index if it has all tables, else the tables."""
+
+    table: FeatureTable
+    index: Index | None
+
+    def vector(self, pic_id: str) -> Vector | None:
+        """The features of a stored picture; None if it is in no table."""
+        if self.index is None:
+            return _vector_in_tables(self.table, pic_id)
+        result = self.index.vector(pic_id)
+        return None if result is None else result[0]
+
+    def nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
+        """The `k` nearest rows."""
+        if self.index is None:
+            return _nearest_in_tables(self.table, vector, k)
+        rows, cosines = self.index.search(vector[np.newaxis], min(k, self.index.rows))
+        named = zip(self.index.names(rows[0]), cosines[0].tolist(), strict=True)
+        return [{"pic_id": row["picID"], "cosine": round(cosine, 4)} for row, cosine in named]
+
+
+def _vector_in_tables(table: FeatureTable, pic_id: str) -> Vector | None:
+    """Reads tables of the picture's category until one has it."""
+    category = pic_id.rpartition("_id_")[0]
+    for file in table.files:
+        if file.name.split("/")[1] != category:
+            continue
+        rows = file.read()
+        at = np.flatnonzero(rows.pic_ids == pic_id)
+        if len(at):
+            return np.asarray(rows.features[at[0]], np.float32)
+    return None
 
 
 def _nearest_in_tables(table: FeatureTable, vector: Vector, k: int) -> list[dict[str, Any]]:

@@ -2,6 +2,15 @@
 
 from naturalist.features.own_vectors import open_file
 from naturalist.features.rows import Names, Rows, joined
-from naturalist.features.table import FeatureFile, FeatureTable, open_features
+from naturalist.features.table import FeatureFile, FeatureTable, fingerprint_of, open_features
 
-__all__ = ["FeatureFile", "FeatureTable", "Names", "Rows", "joined", "open_features", "open_file"]
+__all__ = [
+    "FeatureFile",
+    "FeatureTable",
+    "Names",
+    "Rows",
+    "fingerprint_of",
+    "joined",
+    "open_features",
+    "open_file",
+]
