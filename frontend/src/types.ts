@@ -217,6 +217,7 @@ export interface HealthDoc {
     };
   };
   missing: string[];
+  damaged: string[];
   runs: Run[];
   trends: RunTrend[];
   totals: Total[];

@@ -21,10 +21,17 @@ export function Card(props: {
   );
 }
 
+/** A text of the program; what is between backticks is a command or a name. */
+export function Prose(props: { text: string }) {
+  return <>{props.text.split("`").map((part, k) => (k % 2 ? <code>{part}</code> : part))}</>;
+}
+
 export function Empty(props: { what: string; command?: string; children?: ComponentChildren }) {
   return (
     <div class="empty">
-      <p>{props.what}</p>
+      <p>
+        <Prose text={props.what} />
+      </p>
       {props.command && (
         <p>
           Make it with <code>{props.command}</code>
@@ -38,7 +45,9 @@ export function Empty(props: { what: string; command?: string; children?: Compon
 export function Trouble(props: { text: string }) {
   return (
     <div class="empty trouble" role="alert">
-      <p>{props.text}</p>
+      <p>
+        <Prose text={props.text} />
+      </p>
     </div>
   );
 }

@@ -95,6 +95,10 @@ def raise_if_machine(error: OSError) -> None:
         ) from error
 
 
+DAMAGE_ADVICE = (
+    "run `naturalist verify --repair`, which rebuilds what can be made again; restore anything "
+    "else from a backup"
+)
 MEMORY_ADVICE = (
     "Nothing was recorded about the picture, and finished work is kept. Run the same "
     "command again with more memory, a higher limit (ulimit -v, the container's) or fewer "
@@ -229,10 +233,7 @@ def parse_json(path: Path, data: bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise WorkspaceError(
-            f"{path} is damaged ({error}): restore it from a backup. If it belongs to features, "
-            "previews, checks or tables, delete it and run again instead"
-        ) from error
+        raise WorkspaceError(f"{path} is damaged ({error}): {DAMAGE_ADVICE}") from error
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -294,9 +295,7 @@ def _reading(path: Path) -> Iterator[None]:
             # Arrow starts threads, and each needs an address space of its own.
             raise MemoryError(str(error)) from error
         raise WorkspaceError(
-            f"{path} cannot be read: it was deleted or damaged ({error}). Restore it from a "
-            "backup. Files in the folders features, previews, checks and tables can be deleted "
-            "instead: the next run rebuilds them"
+            f"{path} cannot be read: it was deleted or damaged ({error}): {DAMAGE_ADVICE}"
         ) from error
 
 

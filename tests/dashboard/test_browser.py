@@ -344,6 +344,26 @@ def test_the_map_is_used_by_keyboard_alone(visit: Visit) -> None:
     expect(page.locator(".detail")).to_have_count(0)
 
 
+def test_reasons_are_written_in_words(browser: Browser, tmp_path: Path) -> None:
+    sources = tiny.make_sources(tmp_path, {"plant": [1]})
+    (sources["plant"]["photos"] / "notes.txt").write_text("no picture")
+    config = tiny.collection(tmp_path, sources)
+    tiny.make_all(config)
+    with served(open_workspace(config)) as url, visiting(browser, url) as visit:
+        page = visit.open("pictures?outcome=refused")
+        expect(page.locator(".tile .state")).to_have_text("not a picture")
+        expect(page.get_by_label("reason").locator("option").last).to_have_text("not a picture (1)")
+
+
+def test_differences_and_stages_are_written_in_words(visit: Visit) -> None:
+    page = visit.open("models")
+    expect(page.locator(".figure", has_text="gap")).to_contain_text("points")
+    page = visit.open("health")
+    stages = page.get_by_role("region", name="Stages of the last run")
+    expect(stages.get_by_role("row", name="tables").first).not_to_have_text(re.compile("done$"))
+    expect(page.locator(".legend").first).not_to_contain_text("verify-features")
+
+
 def test_light_and_dark_are_chosen_and_remembered(visit: Visit) -> None:
     page = visit.open("health")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -369,7 +389,10 @@ def test_an_empty_collection_says_which_commands_fill_it(browser: Browser, tmp_p
     }
     with served(place) as url, visiting(browser, url) as visit:
         for name, command in commands.items():
-            expect(visit.open(name).locator("main")).to_contain_text(command)
+            main = visit.open(name).locator("main")
+            expect(main.locator("code", has_text=command).first).to_be_visible()
+            expect(main).not_to_contain_text("`")
+        expect(visit.open("changes").locator("main")).to_contain_text("Nothing is published yet")
         expect(visit.open("pictures").locator("main")).to_contain_text("0 files")
         visit.check()
 
@@ -382,6 +405,8 @@ def test_a_broken_collection_says_what_is_broken(browser: Browser, tmp_path: Pat
         layout.clustering("default") / "clusters.json",
         layout.champion,
         layout.label_issues,
+        layout.near_duplicates,
+        layout.verification,
     ):
         path.write_bytes(b"damaged")
     with served(open_workspace(config)) as url, visiting(browser, url) as visit:
@@ -389,9 +414,13 @@ def test_a_broken_collection_says_what_is_broken(browser: Browser, tmp_path: Pat
             ("map", "points.parquet"),
             ("clusters", "clusters.json"),
             ("models", "champion.json"),
+            ("pictures?view=duplicates", "groups.parquet"),
         ):
             page = visit.open(name)
-            expect(page.get_by_role("alert")).to_contain_text(file)
+            alert = page.get_by_role("alert")
+            expect(alert).to_contain_text(file)
+            expect(alert.locator("code")).to_have_text("naturalist verify --repair")
+        expect(visit.open("health").locator(".alerts")).to_contain_text("verification.json")
         expect(visit.open("health").locator(".figures")).to_contain_text("pictures")
         visit.map("?m=tsne-3d")
         assert all("503" in error for error in visit.errors)
@@ -446,6 +475,9 @@ def test_an_exported_folder_opens_without_a_server(
         assert _coloured(_pixels(page)) > 50
         page.wait_for_function("() => +document.querySelector('canvas').dataset.pictures > 1")
         shot(page, "exported")
+        expect(page.get_by_label("Find a picture by its id, or a source")).to_be_visible()
+        expect(visit.open("changes").locator("main")).to_contain_text("no snapshots to compare")
+        expect(visit.open("review").locator("main")).to_contain_text("nothing can be decided here")
         visit.strangers[:] = [u for u in visit.strangers if not u.startswith(tmp_path.as_uri())]
         visit.check()
 

@@ -5,16 +5,20 @@ import json
 import threading
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
 import tiny
-from dashboard.conftest import client_of_place
+from dashboard.conftest import BUNDLE, client_of_place
 from dashboard.studied import studied_collection
 from naturalist import artifacts, consume, ledger
 from naturalist.config import Config
+from naturalist.dashboard.app import make_app
 from naturalist.dashboard.collection import open_published, open_workspace
+from naturalist.dashboard.context import open_context
+from naturalist.dashboard.security import ListenOptions
 from naturalist.errors import ConfigError, NotFound
 from naturalist.pipeline.describing import describe
 from naturalist.stages import publish
@@ -88,7 +92,11 @@ def test_one_damaged_report_hides_no_other(spoilt: Config) -> None:
     assert [run["number"] for run in health["runs"]] == [2]
     assert health["verification"] is None
     assert health["drift"] == []
-    assert client.get("/api/models").json()["models"][0]["evaluation"] is None
+    alerts = [one for one in health["alerts"] if one["name"] == "damaged_report"]
+    assert [Path(one["text"].split(" is damaged")[0]).name for one in alerts] == [
+        "000001.json", "000001.json",
+    ]  # fmt: skip
+    assert "evaluation.json is damaged" in client.get("/api/models").json()["models"][0]["error"]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +120,18 @@ def test_a_damaged_file_is_named_and_other_pages_stay(
     assert Path(damaged).name in answer.json()["error"]
     other = "/api/models" if path != "/api/models" else "/api/label-issues"
     assert client.get(other).status_code == 200
+
+
+def test_a_fault_that_nobody_foresaw_says_how_to_look_for_it(spoilt: Config) -> None:
+    path = spoilt.layout.near_duplicates
+    table = artifacts.read_parquet(path)
+    names = table["picID"].cast(pa.binary())
+    artifacts.write_parquet(path, table.set_column(0, "picID", names))
+    app = make_app(open_context(open_workspace(spoilt)), BUNDLE, ListenOptions())
+    client = TestClient(app, base_url="http://127.0.0.1:8642", raise_server_exceptions=False)
+    answer = client.get("/api/duplicates")
+    assert answer.status_code == 500
+    assert "`naturalist verify`" in answer.json()["error"]
 
 
 def _check_published(client: TestClient, kind: str) -> None:

@@ -177,10 +177,23 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         assert server.wait_for(4).of(first).mark.decision == ""
         page.keyboard.press("r")
         assert server.wait_for(5).of(first).mark.decision == "retire"
+        expect(page.locator(".entries")).to_contain_text(f"You tag as blurry, xku · {second}")
         page.get_by_label("Use single keys").uncheck()
         page.keyboard.press("x")
         assert len(server.history()) == 5
         visit.check()
+
+
+def test_all_decisions_and_moves_are_in_one_line_on_a_laptop(
+    browser: Browser, server: Server
+) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        visit.page.set_viewport_size({"width": 1280, "height": 850})
+        tops = visit.page.locator(".panel-actions button").evaluate_all(
+            "buttons => buttons.map(one => Math.round(one.getBoundingClientRect().top))"
+        )
+        assert len(tops) == 8
+        assert len(set(tops)) == 1
 
 
 def test_what_decisions_do_to_accuracy_is_tried_before_they_are_applied(

@@ -323,6 +323,30 @@ def test_every_queue_says_why_and_leaves_out_what_is_decided(
     assert anna.get("queues/none").status_code == 404
 
 
+def test_a_queue_whose_study_is_damaged_says_so(
+    reviewers: tuple[Person, Person], config: Config
+) -> None:
+    whole = config.layout.near_duplicates.read_bytes()
+    config.layout.near_duplicates.write_bytes(b"damaged")
+    answer = reviewers[0].get("queues/duplicates")
+    config.layout.near_duplicates.write_bytes(whole)
+    assert answer.status_code == 503
+    assert "groups.parquet cannot be read" in answer.json()["error"]
+
+
+def test_an_entry_says_which_part_of_a_mark_it_changed(reviewers: tuple[Person, Person]) -> None:
+    anna, _ = reviewers
+    anna.decide("plant_id_3", "request-1", decision="retire")
+    anna.post("undo", {"request": "request-2"})
+    anna.decide("plant_id_3", "request-3", tags=["blurry"])
+    anna.decide("plant_id_3", "request-4", note="out of focus")
+    anna.decide("plant_id_3", "request-5", decision="keep", tags=[])
+    entries = anna.get("news?after=0").json()["entries"]
+    parts = [one["part"] for one in entries if one["kind"] == "decide"]
+    assert parts == ["decision", "tags", "note", "decision"]
+    assert entries[2]["tags"] == ["blurry"]
+
+
 def test_pictures_are_sorted_and_all_ids_of_a_filter_are_given(client: TestClient) -> None:
     found = client.get("/api/pictures?category=plant&outcome=accepted&sort=most-bytes").json()
     sizes = [row["size_bytes"] for row in found["rows"]]

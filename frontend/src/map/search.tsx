@@ -81,7 +81,7 @@ export function Search(props: Props) {
       }}
     >
       <label class="field">
-        <span>Find a picture or a source, by words, id or path</span>
+        <span>{searchLabel(props.about)}</span>
         <input type="search" value={text} placeholder={`${props.atlas.categories[0] ?? "plant"}_id_7`} list="sources" onInput={(e) => setText(e.currentTarget.value)} />
       </label>
       <datalist id="sources">
@@ -95,6 +95,12 @@ export function Search(props: Props) {
       </p>
     </form>
   );
+}
+
+/** What can be looked for here: an exported copy knows no paths, and only a workspace knows words. */
+function searchLabel(about: About): string {
+  if (source.exported) return "Find a picture by its id, or a source by its name";
+  return about.large ? "Find a picture or a source, by words, id or path" : "Find a picture or a source, by id or path";
 }
 
 /** The filter for a value of a metadata column that is written like this; null if there is none. */

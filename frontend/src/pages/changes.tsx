@@ -15,19 +15,21 @@ export function ChangesPage(props: { query: Record<string, string> }) {
   return (
     <div class="page">
       <h1>Changes</h1>
-      <Shown of={found}>
-        {({ snapshots }) =>
-          snapshots.length < 2 ? (
-            <Empty what="There is only one snapshot so far. When a second one is published, this page shows what came, left and was relabelled between them.">
-              <p><code>naturalist run</code></p>
-            </Empty>
-          ) : (
-            <Timeline snapshots={snapshots} query={props.query} />
-          )
-        }
-      </Shown>
+      {source.exported ? (
+        <Empty what="An exported copy has no snapshots to compare. `naturalist dashboard` shows them." />
+      ) : (
+        <Shown of={found}>
+          {({ snapshots }) => (snapshots.length < 2 ? <TooFew snapshots={snapshots} /> : <Timeline snapshots={snapshots} query={props.query} />)}
+        </Shown>
+      )}
     </div>
   );
+}
+
+function TooFew({ snapshots }: { snapshots: SnapshotInfo[] }) {
+  const [one] = snapshots;
+  const so = one ? `There is only one snapshot so far, ${one.id} of ${moment(one.at)}.` : "Nothing is published yet: `publish.url` in naturalist.toml says where to, and each run that changes something publishes a snapshot.";
+  return <Empty what={`${so} When there are two, this page shows what came, left and was relabelled between them.`} command="naturalist run" />;
 }
 
 function Timeline(props: { snapshots: SnapshotInfo[]; query: Record<string, string> }) {

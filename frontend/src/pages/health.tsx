@@ -8,7 +8,7 @@ import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
 import type { About, Drift, HealthDoc, Run, RunTrend } from "../types";
-import { Card, Empty, Figure, PictureTile, Select, Shown, Table } from "../ui";
+import { Card, Empty, Figure, PictureTile, Prose, Select, Shown, Table } from "../ui";
 
 const STAGES = ["ingest", "extract", "verify-features", "tables", "verify-tables", "analyse", "publish"];
 
@@ -49,7 +49,7 @@ function Alerts({ doc }: { doc: HealthDoc }) {
     <ul class="alerts" aria-label="Alerts">
       {doc.alerts.map((alert) => (
         <li class={`banner ${alert.level}`}>
-          <strong>{alert.level === "bad" ? "Act" : "Look"}</strong> {alert.text}
+          <strong>{alert.level === "bad" ? "Act" : "Look"}</strong> <Prose text={alert.text} />
         </li>
       ))}
     </ul>
@@ -112,7 +112,7 @@ function Stages({ doc }: { doc: HealthDoc }) {
   const usual = rows.some((row) => row[USUALLY]);
   const kept = <T,>(row: T[]) => (usual ? row : row.filter((_, k) => k !== USUALLY));
   return (
-    <Card title="Stages of the last run" note={last.error ?? undefined} wide>
+    <Card title="Stages of the last run" note={last.error ? <Prose text={last.error} /> : undefined} wide>
       <Table caption="Stages of the last run" head={kept(["stage", "state", "took", "usually", "what it did"])} rows={rows.map(kept)} numeric={usual ? [2, USUALLY] : [2]} />
     </Card>
   );
@@ -131,9 +131,9 @@ const PHRASES: Record<string, (value: number) => string> = {
   pictures: (n) => many(n, "picture"),
   refused: (n) => `${count(n)} refused`,
   shards: (n) => `${many(n, "file")} of features`,
-  rows: (n) => many(n, "row"),
   written: (n) => `${many(n, "table")} written`,
   checked: (n) => `${many(n, "file")} checked`,
+  rows: (n) => `${many(n, "row")} in them`,
   hard: (n) => many(n, "error"),
   soft: (n) => many(n, "warning"),
   files: (n) => `${many(n, "file")} in the snapshot`,
@@ -157,17 +157,19 @@ function summary(facts: Record<string, unknown>): string {
     .sort(([one], [other]) => SAID.indexOf(one) - SAID.indexOf(other))
     .filter(([name, value]) => name !== "duration_s" && typeof value === "number" && (value !== 0 || ["hard", "refused", "pictures"].includes(name)))
     .map(([name, value]) => (PHRASES[name] ?? ((n: number) => `${words(name)} ${name.endsWith("_bytes") ? size(n) : decimal(n)}`))(value as number));
-  return [...batches, ...added(facts.added), ...phrases].join(", ");
+  return [...batches, ...added(facts.added), ...phrases].join(", ") || "nothing to do";
 }
 
 type Facts = Record<string, unknown>;
+
+const CHAMPION: Record<string, string> = { promote: "a new champion", refuse: "the champion stays", none: "nothing new to learn" };
 
 /** What each study of a run says, in a few words. */
 const STUDIES: Record<string, (facts: Facts) => string> = {
   duplicates: (f) => `${many(Number(f.groups ?? 0), "group")} of near duplicates`,
   clusters: (f) => many(Number(f.clusters ?? 0), "cluster"),
   map: (f) => `maps ${Object.keys(f).filter((name) => !name.startsWith("names of ")).join(" and ")}`,
-  classifier: (f) => `classifier: ${{ promote: "a new champion", keep: "the champion stays" }[String(f.action)] ?? words(String(f.action))}`,
+  classifier: (f) => `classifier: ${CHAMPION[String(f.action)] ?? words(String(f.action))}`,
   drift: (f) => `drift: ${verdict(String(f.verdict))}`,
   index: () => "index of similar pictures",
   words: () => "words and names",
@@ -221,15 +223,19 @@ function History({ doc }: { doc: HealthDoc }) {
     label: run.started_at ? day(run.started_at) : `run ${run.number}`,
     parts: STAGES.map((stage) => seconds(run, stage)),
   }));
-  const pace = doc.runs
-    .map((run) => [Number(run.stages?.extract?.pictures ?? 0), seconds(run, "extract")])
-    .filter(([pictures, time]) => pictures >= 100 && time > 0);
-  const [pictures, time] = pace[pace.length - 1] ?? [0, 1];
+  const timed = doc.trends.filter((run) => run.pictures_per_s !== null).at(-1);
   return (
-    <Card title="Time of each run" note={pictures ? `The last one extracted ${decimal(pictures / time, 0)} pictures a second. A run marked ! failed.` : undefined} wide>
-      <Stacks label="Time of each run by stage" names={STAGES} stacks={stacks} show={duration} broad bad={doc.runs.map((run) => run.outcome !== "done")} />
+    <Card title="Time of each run" note={`${timed ? pace(timed, doc.runs.at(-1)) : ""} A run marked ! failed.`} wide>
+      <Stacks label="Time of each run by stage" names={STAGES.map(words)} stacks={stacks} show={duration} broad bad={doc.runs.map((run) => run.outcome !== "done")} />
     </Card>
   );
+}
+
+/** How fast the newest run extracted that had pictures enough to say. */
+function pace(run: RunTrend, last?: Run): string {
+  const speed = `${decimal(run.pictures_per_s ?? 0, 0)} pictures a second`;
+  if (run.number === last?.number) return `The last one extracted ${speed}.`;
+  return `The last one with 100 new pictures or more, run ${run.number}${run.at ? ` of ${day(run.at)}` : ""}, extracted ${speed}.`;
 }
 
 function Growing({ doc, order }: { doc: HealthDoc; order: string[] }) {
@@ -276,7 +282,7 @@ function Sources({ doc }: { doc: HealthDoc }) {
   return (
     <Card
       title="Sources"
-      note={whole ? "accepted + duplicates + conflicts + refused = seen, for every source." : "The counts do not add up: naturalist verify"}
+      note={whole ? "accepted + duplicates + conflicts + refused = seen, for every source." : <Prose text="The counts do not add up: `naturalist verify`" />}
       wide
     >
       {rows.length ? (
@@ -353,7 +359,7 @@ function Verified({ doc }: { doc: HealthDoc }) {
           <ul class="paths">
             {report.verdicts.map((v) => (
               <li>
-                <code>{v.pic_id ?? v.file ?? "the collection"}</code> {words(v.check)}: {v.detail}
+                <code>{v.pic_id ?? v.file ?? "the collection"}</code> {words(v.check)}: <Prose text={v.detail} />
               </li>
             ))}
           </ul>
@@ -377,7 +383,7 @@ function Drifts({ reports }: { reports: Drift[] }) {
       <Findings sentences={newest.words ?? []} />
       <Table
         caption="Drift by batch"
-        head={["batch", "verdict", "rows", "when"]}
+        head={["batch", "verdict", "pictures compared", "when"]}
         rows={[...reports].reverse().map((one) => [
           String(one.batch ?? "?"),
           <span class={`state ${one.verdict === "drift" ? "bad" : one.verdict === "none" ? "good" : ""}`}>{verdict(one.verdict ?? "unknown")}</span>,
@@ -445,18 +451,20 @@ function Published({ doc }: { doc: HealthDoc }) {
     if (doc.kind !== "workspace") return null;
     return (
       <Card title="Published collection">
-        <Empty what="Nothing is published yet: publish.url in naturalist.toml says where to, and a run does it." />
+        <Empty what="Nothing is published yet: `publish.url` in naturalist.toml says where to, and a run does it." />
       </Card>
     );
   }
   return (
     <Card title="Published collection" note={`Looked at ${moment(found.at)}: sizes and recorded checksums of every object.`}>
       {found.error ? (
-        <p class="verdict bad">{found.error}</p>
+        <p class="verdict bad">
+          <Prose text={found.error} />
+        </p>
       ) : (
         <p class={`verdict ${found.passed ? "good" : "bad"}`}>
           Snapshot {found.snapshot}: {many(found.files ?? 0, "object")}, {size(found.size_bytes ?? 0)},{" "}
-          {found.passed ? "all as published." : "not all as published: naturalist publish --mend"}
+          <Prose text={found.passed ? "all as published." : "not all as published: `naturalist publish --mend`"} />
         </p>
       )}
       {!!found.findings?.length && <Table caption="Objects that differ" head={["object", "fault", "what was found"]} rows={found.findings.map((one) => [one.name, one.fault, one.detail])} />}

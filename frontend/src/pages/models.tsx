@@ -3,10 +3,10 @@
 import { Bars } from "../charts/bars";
 import { Confusion } from "../charts/confusion";
 import { Curve } from "../charts/curve";
-import { count, decimal, moment, share, many } from "../format";
+import { count, decimal, moment, share, many, words } from "../format";
 import { useJson } from "../load";
 import type { Evaluation, LabelIssues, Model, Models } from "../types";
-import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
+import { Card, Empty, Figure, PictureTile, Prose, Shown, Table, Trouble } from "../ui";
 
 const LEANING = 3;
 
@@ -35,6 +35,13 @@ export function ModelsPage() {
   );
 }
 
+/** A difference of two shares. */
+function points(difference: number): string {
+  return `${decimal(100 * difference, 1)} points`;
+}
+
+const DECISIONS: Record<string, string> = { promote: "became champion", refuse: "refused", rollback: "taken back" };
+
 function within(one: { interval: number[] | null } | null | undefined): string {
   const found = one?.interval;
   return found ? ` (${share(found[0], 0)} to ${share(found[1], 0)})` : "";
@@ -44,7 +51,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
   const e: Partial<Evaluation> = model.evaluation ?? {};
   const random = e.random_split?.balanced_accuracy;
   const honest = e.leave_one_source_out?.balanced_accuracy;
-  if (model.error) return <Empty what={`The model ${model.id} cannot be shown: ${model.error}`} />;
+  if (model.error) return <Trouble text={`The model ${model.id} cannot be shown: ${model.error}`} />;
   return (
     <>
       <p>
@@ -54,7 +61,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
       <div class="figures">
         {honest != null && <Figure value={share(honest)} what={`on sources it never saw${within(e.leave_one_source_out)}`} />}
         {random != null && <Figure value={share(random)} what={`on a random split${within(e.random_split)}`} />}
-        {e.gap != null && <Figure value={share(e.gap)} what="gap: what it owes to knowing the source" tone={e.gap > 0.1 ? "warn" : undefined} />}
+        {e.gap != null && <Figure value={points(e.gap)} what="gap: what it owes to knowing the source" tone={e.gap > 0.1 ? "warn" : undefined} />}
         {e.calibration?.ece != null && <Figure value={decimal(e.calibration.ece)} what="calibration error (ECE)" />}
       </div>
       {!model.evaluation && <Empty what="This model has not been evaluated." command="naturalist evaluate" />}
@@ -84,10 +91,12 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
           </Card>
         )}
         {!!(e.advice?.length || e.leaning?.length) && (
-          <Card title="What would help">
-            <ul>
+          <Card title="What would help" wide>
+            <ul class="advice">
               {(e.advice ?? []).map((one) => (
-                <li>{one}</li>
+                <li>
+                  <Prose text={one} />
+                </li>
               ))}
             </ul>
             {!!e.leaning?.length && <p class="note">It leans most on {e.leaning.slice(0, LEANING).join(", ")}</p>}
@@ -103,7 +112,7 @@ function History({ doc }: { doc: Models }) {
     <>
       <Card title="History" note="Who became champion, and why.">
         {doc.history.length ? (
-          <Table caption="History of champions" head={["when", "model", "decision", "reason"]} rows={[...doc.history].reverse().map((h) => [moment(h.at), h.model, h.action, h.reason])} />
+          <Table caption="History of champions" head={["when", "model", "decision", "reason"]} rows={[...doc.history].reverse().map((h) => [moment(h.at), h.model, DECISIONS[h.action] ?? words(h.action), h.reason])} />
         ) : (
           <p>No champion has been chosen yet.</p>
         )}

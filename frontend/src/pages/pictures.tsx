@@ -8,7 +8,7 @@ import { useJson } from "../load";
 import { PickedBar, type Picked, usePicked } from "../review/picking";
 import { link, remember } from "../route";
 import type { About, DuplicateGroups, FileRow, Files, PictureRow, Similar } from "../types";
-import { Card, Empty, PictureTile, Select, Shown, Thumb } from "../ui";
+import { Card, Empty, PictureTile, Select, Shown, Thumb, Trouble } from "../ui";
 
 type Facets = Record<string, { name: string | number; files: number }[]>;
 const KEYS = ["category", "source", "outcome", "reason", "batch"];
@@ -80,7 +80,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
               value={wanted[key] ?? ""}
               options={[
                 { value: "", text: "all" },
-                ...(facets.value?.[key] ?? []).map((one) => ({ value: String(one.name), text: `${one.name} (${count(one.files)})` })),
+                ...(facets.value?.[key] ?? []).map((one) => ({ value: String(one.name), text: `${key === "reason" ? words(String(one.name)) : one.name} (${count(one.files)})` })),
               ]}
               onChange={(value) => change(key, value)}
             />
@@ -189,7 +189,7 @@ function Caption({ row }: { row: FileRow }) {
   return (
     <>
       <b>{row.pic_id ?? row.path_text.split("/").pop()}</b>
-      {row.outcome !== "accepted" && <em class={`state ${row.outcome === "refused" ? "bad" : "warn"}`}>{row.reason ?? row.outcome}</em>}
+      {row.outcome !== "accepted" && <em class={`state ${row.outcome === "refused" ? "bad" : "warn"}`}>{words(row.reason ?? row.outcome)}</em>}
       <small>{row.source}</small>
     </>
   );
@@ -237,6 +237,7 @@ function OnePicture(props: { id: string; about: About }) {
           </div>
         )}
       </Shown>}
+      {like.error && !like.absent && <Trouble text={like.error} />}
       {!!like.value?.pictures.length && (
         <Card title="Looks like" note="The nearest pictures by their features.">
           <div class="tiles">
@@ -264,7 +265,7 @@ export function Lineage({ row }: { row: PictureRow }) {
       <dt>outcome</dt>
       <dd>
         {row.outcome}
-        {row.reason ? `: ${row.reason}` : ""} {row.detail}
+        {row.reason ? `: ${words(row.reason)}` : ""} {row.detail}
       </dd>
       <dt>category</dt>
       <dd>{row.category}</dd>

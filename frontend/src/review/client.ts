@@ -51,6 +51,9 @@ export interface NewsEntry {
   first: string;
   decision: string;
   category: string;
+  /** What the entry changed of its first picture. */
+  part: "decision" | "tags" | "note";
+  tags: string[];
   stands: boolean;
 }
 

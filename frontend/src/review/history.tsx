@@ -1,7 +1,7 @@
 // What was decided lately, by whom; and the keys.
 
 import { count, moment } from "../format";
-import type { News } from "./client";
+import type { News, NewsEntry } from "./client";
 
 /** "1 decision", "2 decisions". */
 export function decisionText(decision: string, category: string): string {
@@ -13,6 +13,14 @@ export function decisionText(decision: string, category: string): string {
 
 const KINDS: Record<string, string> = { undo: "undo", redo: "redo", apply: "applied" };
 
+/** What an entry did: to tag a picture or to write a note is no decision. */
+function entryText(one: NewsEntry): string {
+  if (one.kind !== "decide") return KINDS[one.kind] ?? one.kind;
+  if (one.part === "note") return "note";
+  if (one.part === "tags") return one.tags.length ? `tag as ${one.tags.join(", ")}` : "remove the tags";
+  return decisionText(one.decision, one.category);
+}
+
 export function Entries(props: { news: News; me: string; onUndo: (number: number) => void }) {
   const entries = [...props.news.entries].reverse();
   return (
@@ -23,7 +31,7 @@ export function Entries(props: { news: News; me: string; onUndo: (number: number
         {entries.map((one) => (
           <li key={one.number}>
             <span>
-              <b>{one.by === props.me ? "You" : one.by}</b> {KINDS[one.kind] ?? decisionText(one.decision, one.category)} · {one.pictures > 1 ? `${count(one.pictures)} pictures` : one.first.slice(0, 40)} <small>{moment(one.at)}</small>
+              <b>{one.by === props.me ? "You" : one.by}</b> {entryText(one)} · {one.pictures > 1 ? `${count(one.pictures)} pictures` : one.first.slice(0, 40)} <small>{moment(one.at)}</small>
             </span>
             {one.kind === "decide" && one.stands && (
               <button class="plain" onClick={() => props.onUndo(one.number)} aria-label={`Undo decision ${one.number} about ${one.first.slice(0, 40)}`}>

@@ -19,23 +19,27 @@ const NEWS_MS = 3000;
 const CHOSEN: QueueInfo = { name: "chosen", title: "Pictures you chose", about: "What you selected on another page.", command: "", open: null };
 
 export function ReviewPage(props: { query: Record<string, string>; about: About }) {
-  if (!props.about.review || source.exported) {
-    return (
-      <div class="page">
-        <h1>Review</h1>
-        <div class="empty">
-          <p>These pages are read-only. To decide about pictures here, give each person a token and start the dashboard with:</p>
-          <p>
-            <code>naturalist reviewers add NAME</code>
-          </p>
-          <p>
-            <code>naturalist dashboard --review</code>
-          </p>
-        </div>
-      </div>
-    );
-  }
-  return <Reviewer {...props} />;
+  if (props.about.review && !source.exported) return <Reviewer {...props} />;
+  const isWorkspace = props.about.kind === "workspace" && !source.exported;
+  return (
+    <div class="page">
+      <h1>Review</h1>
+      {isWorkspace ? <HowToReview /> : <Empty what="This is a copy of a collection: nothing can be decided here. Decisions are made in the workspace that it was published from." />}
+    </div>
+  );
+}
+
+function HowToReview() {
+  return (
+    <Empty what="These pages are read-only. To decide about pictures here, give each person a token and start the dashboard with:">
+      <p>
+        <code>naturalist reviewers add NAME</code>
+      </p>
+      <p>
+        <code>naturalist dashboard --review</code>
+      </p>
+    </Empty>
+  );
 }
 
 function Reviewer(props: { query: Record<string, string>; about: About }) {

@@ -7,7 +7,7 @@ import { useJson } from "../load";
 import { BigPicture } from "../pages/pictures";
 import { link } from "../route";
 import type { About, Similar } from "../types";
-import { Thumb } from "../ui";
+import { Thumb, Trouble } from "../ui";
 import { type Answer, ask, fileUrl, type Item, type Me, type News, Outdated, type Standing, type RequestedDecision } from "./client";
 import { Entries, KeyHelp, decisionText } from "./history";
 import { outbox, useOutbox } from "./outbox";
@@ -214,15 +214,15 @@ export function ReviewPanel(props: { items: Item[]; of: number; me: Me; news: Ne
               Retire<kbd>x</kbd>
             </button>
             <span class="moves">
-            <button onClick={() => back("undo")}>
-              Undo<kbd>u</kbd>
-            </button>
-            <button onClick={() => step(-1)} disabled={at === 0}>
-              Previous<kbd>←</kbd>
-            </button>
-            <button onClick={() => step(1)} disabled={at >= items.length - 1}>
-              Next<kbd>→</kbd>
-            </button>
+              <button onClick={() => back("undo")}>
+                Undo<kbd>u</kbd>
+              </button>
+              <button aria-label="Previous" title="Previous" onClick={() => step(-1)} disabled={at === 0}>
+                ←
+              </button>
+              <button aria-label="Next" title="Next" onClick={() => step(1)} disabled={at >= items.length - 1}>
+                →
+              </button>
             </span>
           </div>
           <p class="panel-message" role="status" aria-live="polite">
@@ -368,6 +368,7 @@ function Neighbours(props: { item: Item; about: About }) {
   const path = item.picture && props.about.similar ? `pictures/${encodeURIComponent(item.picture)}/similar?k=8` : null;
   const like = useJson<Similar>(path);
   const near = [...item.related.map((id) => ({ id, text: "compare" })), ...(like.value?.pictures ?? []).filter((one) => !item.related.includes(one.pic_id)).map((one) => ({ id: one.pic_id, text: one.cosine.toFixed(2) }))];
+  if (like.error && !like.absent) return <Trouble text={like.error} />;
   if (!near.length) return null;
   return (
     <div>

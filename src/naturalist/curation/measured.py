@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     import duckdb
 
 
+def is_measured(layout: Layout, categories: Iterable[str]) -> bool:
+    """Whether there are measures of any picture yet."""
+    return bool(_preview_files(layout, categories))
+
+
+def _preview_files(layout: Layout, categories: Iterable[str]) -> list[Path]:
+    names = sorted(categories)
+    return [path for name in names for path in sorted(layout.previews_of(name).glob("*.parquet"))]
+
+
 @contextlib.contextmanager
 def measured(layout: Layout, categories: Iterable[str]) -> Iterator["duckdb.DuckDBPyConnection"]:
     """Open DuckDB with the view `pictures`: every accepted picture of some categories.
@@ -26,9 +36,7 @@ def measured(layout: Layout, categories: Iterable[str]) -> Iterator["duckdb.Duck
         WorkspaceError: nothing has been extracted yet.
     """
     names = sorted(categories)
-    previews = [
-        path for name in names for path in sorted(layout.previews_of(name).glob("*.parquet"))
-    ]
+    previews = _preview_files(layout, names)
     if not previews:
         raise WorkspaceError("there are no previews of pictures yet: run `naturalist run` first")
     listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in previews)

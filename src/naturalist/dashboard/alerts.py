@@ -21,6 +21,7 @@ def alerts(health: dict[str, Any], limits: AlertsSection) -> list[Alert]:
     """
     result = [
         *_missing(health),
+        *(_alert("damaged_report", "bad", text) for text in health["damaged"]),
         *_runs(health, limits),
         *_snapshot(health, limits),
         *_counts(health, limits),

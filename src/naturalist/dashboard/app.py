@@ -106,6 +106,15 @@ def _add_errors(app: FastAPI) -> None:
     def picture_error(_: Request, error: Exception) -> Response:
         return failed(422, f"The picture cannot be read: {error}")
 
+    @app.exception_handler(Exception)
+    def unexpected(_: Request, error: Exception) -> Response:
+        # The traceback goes to the server's own output.
+        return failed(
+            500,
+            f"The server failed ({type(error).__name__}); what it printed says where. "
+            "`naturalist verify` finds damaged files.",
+        )
+
     @app.exception_handler(RequestValidationError)
     def not_valid(_: Request, error: Exception) -> Response:
         return failed(422, "This address does not exist here: a name or number is wrong.")

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from naturalist import artifacts
 from naturalist.errors import WorkspaceError
 
 MISSING_8 = 255
@@ -164,10 +165,12 @@ def batches_of(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(path) as file:
             missing = set(columns) - set(file.schema_arrow.names)
             if missing:
-                raise WorkspaceError(f"{path} has no column {sorted(missing)[0]!r}: rebuild it")
+                text = f"{path} has no column {sorted(missing)[0]!r}"
+                raise WorkspaceError(f"{text}: {artifacts.DAMAGE_ADVICE}")
             yield from file.iter_batches(_BATCH_ROWS, columns=list(columns))
     except (OSError, pa.ArrowInvalid) as error:
-        raise WorkspaceError(f"{path} cannot be read ({error}): rebuild it") from error
+        text = f"{path} cannot be read ({error})"
+        raise WorkspaceError(f"{text}: {artifacts.DAMAGE_ADVICE}") from error
 
 
 def spread(

@@ -193,6 +193,7 @@ def public_health(health: dict[str, Any]) -> dict[str, Any]:
     return health | {
         "address": "",
         "running": False,
+        "damaged": [],
         "freshness": freshness,
         "runs": [{key: run.get(key) for key in kept} for run in health["runs"]],
         "storage": health["storage"] | {"free_bytes": None, "total_bytes": None},

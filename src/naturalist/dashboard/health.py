@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,6 +66,7 @@ class Health:
             "running": self.place.kind == "workspace" and lock.is_locked(self.place.layout),
             "freshness": self._freshness(runs),
             "missing": self._watch.missing(self.place),
+            "damaged": self._damaged(),
             "runs": runs,
             "trends": trends.trends(runs, self._prices()),
             "totals": self.totals(),
@@ -112,6 +113,13 @@ class Health:
         folder = self.place.layout.drift("x").parent
         paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
         return [report for path in paths if isinstance(report := _tolerant(path), dict)]
+
+    def _damaged(self) -> list[str]:
+        """What is wrong with reports that the page leaves out because they cannot be read."""
+        layout = self.place.layout
+        runs = sorted(layout.runs.glob("[0-9]*.json"))[-_RUNS_SHOWN:]
+        drift = sorted(layout.drift("x").parent.glob("*.json"))
+        return list(_faults([*runs, *drift, layout.verification]))
 
     def _freshness(self, runs: list[Document]) -> Document:
         now = _now()
@@ -343,6 +351,15 @@ def _tolerant(path: Path) -> Any:
         return artifacts.read_json(path)
     except NaturalistError:
         return None
+
+
+def _faults(paths: Iterable[Path]) -> Iterator[str]:
+    """What reading each of the JSON files that are damaged says."""
+    for path in paths:
+        try:
+            artifacts.read_json(path)
+        except NaturalistError as error:
+            yield str(error)
 
 
 def _sizes(folder: Path) -> Document:

@@ -379,7 +379,8 @@ def _axes(path: Any) -> list[str]:
     try:
         names = pq.read_schema(path).names
     except (OSError, pa.ArrowInvalid) as error:
-        raise WorkspaceError(f"{path} cannot be read ({error}): rebuild the map") from error
+        text = f"{path} cannot be read ({error})"
+        raise WorkspaceError(f"{text}: {artifacts.DAMAGE_ADVICE}") from error
     return [axis for axis in "xyz" if axis in names]
 
 

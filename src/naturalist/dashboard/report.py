@@ -367,7 +367,11 @@ class ChampionAccuracy(TypedDict):
 
 
 class HealthDoc(TypedDict):
-    """Everything that the page of health shows; `missing` are folders that were there before."""
+    """Everything that the page of health shows.
+
+    `missing` are folders that were there before; `damaged` says of each report that is left out
+    because it cannot be read what is wrong with it.
+    """
 
     collection: str
     kind: Kind
@@ -376,6 +380,7 @@ class HealthDoc(TypedDict):
     running: bool
     freshness: Freshness
     missing: list[str]
+    damaged: list[str]
     runs: list[Run]
     trends: list[RunTrend]
     totals: list[Total]

@@ -4,6 +4,8 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
+from naturalist.curation.reviewing.history import Part
+
 
 class Standing(TypedDict):
     """What stands about one picture; `at` is null while nobody decided."""
@@ -73,7 +75,7 @@ class QueueInfo(TypedDict):
 
 
 class NewsEntry(TypedDict):
-    """An entry of the journal."""
+    """An entry of the journal; `part` is what it changed of its first picture."""
 
     number: int
     kind: str
@@ -83,6 +85,8 @@ class NewsEntry(TypedDict):
     first: str
     decision: str
     category: str
+    part: Part
+    tags: list[str]
     stands: bool
 
 

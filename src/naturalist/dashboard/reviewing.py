@@ -123,6 +123,8 @@ class Reviewing:
             "first": first,
             "decision": mark.decision,
             "category": self._name(mark.category),
+            "part": history.part_of(entry, first),
+            "tags": list(mark.tags),
             "stands": entry.kind == "decide"
             and all(history.of(key).entry == entry.number for key in entry.marks),
         }

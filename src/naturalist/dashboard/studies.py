@@ -102,7 +102,7 @@ def _model(place: Collection, name: str) -> Document:
         return {
             **_object(folder / "model.json"),
             "id": name,
-            "evaluation": _optional(folder / "evaluation.json"),
+            "evaluation": artifacts.read_json(folder / "evaluation.json"),
         }
     except NaturalistError as error:
         return {"id": name, "error": str(error)}
@@ -163,7 +163,7 @@ def samples(place: Collection) -> list[Document]:
 def _object(path: Path) -> Document:
     result = artifacts.read_json(path)
     if not isinstance(result, dict):
-        raise WorkspaceError(f"{path} is missing or not a JSON object: rebuild it")
+        raise WorkspaceError(f"{path} is missing or not a JSON object: {artifacts.DAMAGE_ADVICE}")
     return result
 
 

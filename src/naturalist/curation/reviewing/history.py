@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 EntryKind = Literal["decide", "undo", "redo", "apply"]
+Part = Literal["decision", "tags", "note"]
 NO_DECISION = ("", "")
 _RETIRED = "refused retired"
 
@@ -200,6 +201,14 @@ class History:
             applied = None if mark.decided == NO_DECISION else mark.decided
             origin = (old.origin or entry.seen.get(key, "")) if applied else ""
             self._standing[key] = replace(old, applied=applied, origin=origin)
+
+    def part_of(self, entry: Entry, key: str) -> Part:
+        """Which part of a picture's mark an entry changed; of several, the decision or the tags."""
+        before = self._before.get(entry.number, {}).get(key, _NOTHING).mark
+        mark = entry.marks.get(key, before)
+        if mark.decided == before.decided and mark != before:
+            return "tags" if mark.tags != before.tags else "note"
+        return "decision"
 
     # what the next entry would be
 

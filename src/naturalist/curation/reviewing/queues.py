@@ -16,9 +16,9 @@ from naturalist import artifacts
 from naturalist.config import Config
 from naturalist.curation import questions
 from naturalist.curation.decisions import BY_BYTES
+from naturalist.curation.measured import is_measured
 from naturalist.curation.near_duplicates import Keep, thin_out
 from naturalist.curation.quality import look_for_poor
-from naturalist.errors import WorkspaceError
 
 NEXT = 50
 """Pictures of the queue `next`."""
@@ -151,14 +151,11 @@ def _predictions(config: Config, column: str | None) -> Iterator[dict[str, Any]]
 
 def _near_duplicates(keep: Keep) -> Callable[[Config], Iterator[Item]]:
     def items(config: Config) -> Iterator[Item]:
-        if not config.layout.near_duplicates.exists():
+        layout, names = config.layout, list(config.names)
+        if not layout.near_duplicates.exists() or not is_measured(layout, names):
             return
         open_ones = questions.undecided(config)
-        try:
-            thinned = thin_out(config.layout, list(config.names), keep)
-        except WorkspaceError:
-            return
-        for one in thinned.decisions:
+        for one in thin_out(layout, names, keep).decisions:
             if one.key in open_ones:
                 kept = one.note.rpartition(" ")[2]
                 text = f"Nearly the same as {kept}, which is the {keep.value} of its group"
@@ -168,12 +165,11 @@ def _near_duplicates(keep: Keep) -> Callable[[Config], Iterator[Item]]:
 
 
 def _poor(config: Config) -> Iterator[Item]:
-    open_ones = questions.undecided(config)
-    try:
-        quality = look_for_poor(config.layout, list(config.names))
-    except WorkspaceError:
+    layout, names = config.layout, list(config.names)
+    if not is_measured(layout, names):
         return
-    for one in quality.decisions:
+    open_ones = questions.undecided(config)
+    for one in look_for_poor(layout, names).decisions:
         if one.key in open_ones:
             yield Item(one.key, f"Poor quality: {one.note}", "retire")
 
