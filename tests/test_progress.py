@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import naturalist
+from naturalist.cli.progress import counted
 from naturalist.progress import Silent, stage, uncounted_stage
 
 PACKAGE = Path(naturalist.__file__).parent
@@ -55,6 +56,23 @@ def test_a_stage_that_fails_before_its_total_is_known_was_none() -> None:
     with pytest.raises(KeyError), uncounted_stage(listening, "pull", "kB"):
         raise KeyError
     assert listening.heard == []
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "unit", "said"),
+    [
+        (1, 1, "models", "1 model"),
+        (0, 1, "queries", "0 of 1 query"),
+        (1, 2, "passes", "1 of 2 passes"),
+        (1, None, "searches", "1 search"),
+        (1, 1, "MB", "1 MB"),
+        (2_000, 2_000, "zoom levels", "2,000 zoom levels"),
+    ],
+)
+def test_one_unit_is_told_in_the_singular(
+    done: int, total: int | None, unit: str, said: str
+) -> None:
+    assert counted(done, total, unit, 0) == said
 
 
 def test_only_the_contexts_of_this_module_begin_and_end_stages() -> None:

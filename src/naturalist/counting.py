@@ -10,3 +10,16 @@ def counted(count: int, noun: str, several: str = "") -> str:
         several: of more; the noun and an s if empty.
     """
     return f"{count:,} {noun if count == 1 else several or f'{noun}s'}"
+
+
+def counted_of_several(count: int, several: str) -> str:
+    """A count of what is named in the plural: 1 picture, 2,000 pictures, 1 query, 3 MB."""
+    return counted(count, _one_of(several), several)
+
+
+def _one_of(several: str) -> str:
+    if several.endswith("ies"):
+        return f"{several[:-3]}y"
+    if several.endswith(("sses", "ches", "xes")):
+        return several[:-2]
+    return several.removesuffix("s")

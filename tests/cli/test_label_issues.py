@@ -23,6 +23,19 @@ def test_suspects_are_listed_with_where_to_look(naturalist: Naturalist, photo_co
     assert [row["picID"] for row in more["listed"]] == ranking[report["suspects"] - 1 :][:3]
 
 
+def test_pictures_that_are_no_suspects_are_listed_only_on_request(
+    naturalist: Naturalist, photo_copy: Path
+) -> None:
+    here = ("label-issues", "-c", str(photo_copy), "--judge", "both", "-q")
+    suspects = naturalist(*here, "--json").json["suspects"]
+    ranking = read_ranking(load_config(photo_copy).layout.label_issues)["picID"].to_pylist()
+    assert suspects < 20
+    shown = naturalist(*here).out
+    assert [name for name in ranking[:20] if f" {name} " in shown] == ranking[:suspects]
+    more = naturalist(*here, "--limit", "20").out
+    assert [name for name in ranking[:20] if f" {name} " in more] == ranking[:20]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(("--judge", "nobody"), "choose one of both, folds, sources"), (("--shown", "0"), "--shown")],

@@ -29,9 +29,10 @@ def test_a_dry_run_sends_nothing_and_tells_what_publishing_then_sends(
 
     with mangling_proxy(str(made.options.endpoint_url), lambda _: None) as proxy:
         aws_chain.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
-        assert naturalist("publish", *here).code == 0
+        published = naturalist("publish", *here, "--json").json
     sent = sizes(made)
     assert told["objects"] == len(sent)
+    assert told["files"] == published["sent_files"]
     assert told["size_bytes"] == pytest.approx(sum(sent.values()), rel=0.2)
     reads = proxy.count("HEAD") + sum(
         e.method == "GET" and "list-type" not in e.path for e in proxy.exchanges

@@ -39,8 +39,8 @@ def label_issues(
         int | None,
         typer.Option(
             min=1,
-            help="Number of pictures to list, suspects first, then all others (default: 20; with "
-            "--json, all suspects).",
+            help="Number of pictures to list, suspects first, then all others (default: suspects "
+            "only, at most 20; with --json, all suspects).",
         ),
     ] = None,
     offset: Annotated[
@@ -76,7 +76,9 @@ def label_issues(
         files = {"table": str(layout.label_issues), "sheet": str(_sheet(layout))}
         output.print_json(report | files | {"listed": listed}, outputs=list(files.values()))
     else:
-        _print(report, layout, ranking.slice(offset, limit or _SHOWN).to_pylist())
+        # Without a word about it, pictures that are no suspects are not shown as if they were.
+        count = limit or (_SHOWN if offset else min(_SHOWN, report["suspects"]))
+        _print(report, layout, ranking.slice(offset, count).to_pylist())
 
 
 def _sheet(layout: Layout) -> Any:

@@ -274,8 +274,9 @@ def print_estimate(url: str, result: Mapping[str, Any]) -> None:
         return
     print_text(
         f"nothing was uploaded. Publishing to {url} would upload about\n"
-        f"  {counted(result['objects'], 'object')}, {result['size_bytes'] / 1e6:,.1f} MB "
-        f"({counted(result['files_there'], 'more file is', 'more files are')} already there)\n"
+        f"  {counted(result['files'], 'file')}, {result['size_bytes'] / 1e6:,.1f} MB, with "
+        f"{counted(result['objects'] - result['files'], 'object')} of the snapshot itself\n"
+        f"  ({counted(result['files_there'], 'more file is', 'more files are')} already there)\n"
         f"  in {result['write_requests']:,} writing and {result['read_requests']:,} reading "
         "requests"
     )

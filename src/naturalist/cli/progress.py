@@ -5,6 +5,7 @@ import time
 
 from naturalist.cli.advice import completed
 from naturalist.cli.output import shown
+from naturalist.counting import counted_of_several
 from naturalist.progress import Progress, Silent
 
 _LINE_EVERY_S = 15.0
@@ -19,12 +20,13 @@ def counted(done: int, total: int | None, unit: str, rate: float) -> str:
         unit: what is counted, in the plural.
         rate: units per second; 0 when it is not known yet.
     """
-    of = "" if total is None or done >= total else f" of {total:,}"
-    text = f"{done:,}{of} {unit}"
+    left = 0 if total is None else max(0, total - done)
+    number = counted_of_several(done + left, unit)
+    text = f"{done:,} of {number}" if left else number
     if rate > 0:
         text += f", {_rate(rate, unit)}"
-        if of and total is not None:
-            text += f", {_time(max(1.0, (total - done) / rate))} left"
+        if left:
+            text += f", {_time(max(1.0, left / rate))} left"
     return text
 
 
@@ -53,7 +55,7 @@ class LineProgress:
         self._done = 0
         self._start = self._last = time.monotonic()
         if total != 0:
-            self.note(stage if total is None else f"{stage}: {total:,} {unit}")
+            self.note(stage if total is None else f"{stage}: {counted_of_several(total, unit)}")
 
     def advance(self, amount: int) -> None:
         """Count, and print a line if the last one is old."""

@@ -3,6 +3,8 @@
 import logging
 import time
 
+from naturalist.counting import counted_of_several
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -18,7 +20,7 @@ class Logged:
         self._stage, self._unit = stage, unit
         self._done, self._begun_s = 0, time.monotonic()
         if total:
-            _LOG.info("%s: %s %s to do", stage, f"{total:,}", unit)
+            _LOG.info("%s: %s to do", stage, counted_of_several(total, unit))
 
     def advance(self, amount: int) -> None:
         """See `Progress.advance`."""
@@ -29,7 +31,7 @@ class Logged:
         took_s = max(time.monotonic() - self._begun_s, 1e-3)
         if self._done:
             rate = self._done / took_s
-            done = f"{self._done:,} {self._unit} in {took_s:.1f} s"
+            done = f"{counted_of_several(self._done, self._unit)} in {took_s:.1f} s"
             _LOG.info("%s: %s, %s/s", self._stage, done, f"{rate:,.0f}")
 
     def note(self, text: str) -> None:

@@ -57,6 +57,8 @@ class Estimate:
     """What a publish would do; costs are in the currency of the prices."""
 
     objects: int
+    files: int
+    """Those of the objects that `publish` counts as sent; the others are the snapshot itself."""
     size_bytes: int
     pictures: int
     """Pictures that are to be packed and sent; their part of the bytes comes from the ledger."""
@@ -94,10 +96,12 @@ def estimate_publish(job: Job, prices: Prices) -> Estimate:
     for task, sizes in _picture_sizes(config.layout, shards):
         pictures += len(sizes)
         load += _shard(task.form, sizes, chunk_bytes)
+    files = load.objects
     tables = [item for item in items if delta.is_table(item.name)]
     load += _ending(len(items) + len(looked), len(tables), is_new=bool(new or shards))
     return Estimate(
         objects=load.objects,
+        files=files,
         size_bytes=load.size_bytes,
         pictures=pictures,
         files_there=len(items) - len(new) + len(looked) - len(shards),
