@@ -124,6 +124,7 @@ def test_a_concept_is_made_listed_shown_searched_applied_improved_and_dropped(
     assert not set(asked) & set(tulips)
     listed = naturalist("concept", "list", "-c", str(photo_copy), "--json").json["concepts"]
     assert [one["concept"] for one in listed] == ["red tulip"]
+    assert "no counter-examples" in naturalist("concept", "show", "red tulip", *where).out
     found = hits(naturalist, photo_copy, "red tulip", "-k", "10")
     assert found[0]["why"][0]["by"] == "concept"
     assert sum("flowers" in hit["path"] for hit in found) >= 8
@@ -133,6 +134,7 @@ def test_a_concept_is_made_listed_shown_searched_applied_improved_and_dropped(
     assert told.json["precision"]["share"] == 0
     shown = naturalist("concept", "show", "red tulip", *where)
     assert "precision by your answers: 0% of" in shown.out
+    assert "no counter-examples" not in shown.out
     proposal = tmp_path / "proposal.csv"
     applied = naturalist(
         "concept",

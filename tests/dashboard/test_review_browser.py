@@ -299,8 +299,10 @@ def test_a_concept_is_taught_by_clicking_and_asks_what_would_tell_most(
         page.get_by_role("button", name="Teach a concept").click()
         page.get_by_label("Name of the concept").fill("Face")
         page.locator(".mark button").first.focus()
+        warning = page.get_by_text("Without counter-examples")
         for key in "yyyn":
             page.keyboard.press(key)
+            expect(warning).to_have_count(0 if key == "n" else 1)
         # Answers that are not taught yet outlive a page that is loaded again.
         page.reload()
         expect(page.locator(".picked-bar > strong")).to_have_text("3 yes, 1 no")

@@ -23,6 +23,9 @@ export function Measures({ of }: { of: ConceptFacts }) {
   );
 }
 
+/** What it means that nobody said no. */
+export const ONLY_YES = "Without counter-examples it learns from pictures drawn at random what it is not, so pictures that only look similar match too.";
+
 /** Who taught a concept: the last one, and others before. */
 function taughtBy({ lessons }: ConceptFacts): string {
   const last = lessons.at(-1);
@@ -40,6 +43,7 @@ export function Made(props: { made: ConceptMade; onShow: () => void; onReview: (
         <li>
           Saved with {many(made.yes, "example")} and {many(made.no, "counter-example")}: <b>{many(made.matches, "picture")} of {count(made.pictures)} match.</b>
         </li>
+        {made.no === 0 && <li class="state warn">{ONLY_YES} Say no to some of those below, and teach again.</li>}
         <Measures of={made} />
         {made.gone > 0 && <li>{many(made.gone, "example")} no longer count: they are not in the collection any more.</li>}
       </ul>

@@ -7,7 +7,7 @@ import { ask, type ConceptExamples, type ConceptInfo, type ConceptMade, type Job
 import { Ended, LOOK_MS } from "../review/jobs";
 import { Trouble } from "../ui";
 import { type Answer, idsOf, marked, useDraft } from "./draft";
-import { Made, Measures } from "./made";
+import { Made, Measures, ONLY_YES } from "./made";
 import { Marking } from "./marking";
 import { Using } from "./using";
 
@@ -124,6 +124,7 @@ export function ConceptsPage(props: { categories: string[] }) {
         </button>
         {training.running && <button onClick={training.stop}>Stop</button>}
         {yes.length + no.length > 0 && <button onClick={() => change({ marks: {} })}>Forget these answers</button>}
+        {yes.length > 0 && !no.length && !examples?.no.length && <p class="panel-message warn">{ONLY_YES} Say no to a few of them too; it can also be taught as it is.</p>}
         <p class="panel-message" role="status">{training.job && <TrainingState job={training.job} />}</p>
       </section>
     </div>

@@ -4,6 +4,7 @@ import { source } from "../data";
 import { endOf } from "../format";
 import { paletteIndex } from "../palette";
 import type { ColumnInfo, ColumnTitle, MapInfo } from "../types";
+import { outlineOf } from "./picking";
 
 export type Codes = Uint8Array | Uint16Array | Uint32Array;
 
@@ -95,6 +96,11 @@ export class Atlas {
     return top.map((v) => v / 65535);
   }
 
+  /** Places around all points of a mask. */
+  outline(mask: Uint8Array): number[][] {
+    return outlineOf(this.positions, this.dims, mask);
+  }
+
   at(row: number): number[] {
     return Array.from(this.positions.subarray(row * this.dims, (row + 1) * this.dims), (v) => v / 65535);
   }
@@ -121,6 +127,26 @@ export class Atlas {
     const shown = new Uint8Array(this.rows);
     for (let k = 0; k < shown.length; k++) shown[k] = refused[k] ? 0 : 1;
     return { shown, refused, columns: used.map((one) => one.column) };
+  }
+
+  /** The filters without what this map does not have, and what that is, for people. */
+  async understood(filters: Filter[]): Promise<{ filters: Filter[]; unknown: string[] }> {
+    const kept: Filter[] = [];
+    const unknown: string[] = [];
+    for (const filter of filters) {
+      const title = this.column(filter.column)?.title;
+      if (!title) {
+        unknown.push(`column ${filter.column}`);
+        continue;
+      }
+      await this.codes(filter.column);
+      const column = this.meaning(filter.column)!;
+      const has = (code: number) => code === this.missing(column) || code < (column.kind === "scale" ? STEPS + 1 : column.names.length);
+      const values = filter.range ? [filter.range[0]] : (filter.codes ?? filter.without ?? []);
+      unknown.push(...values.filter((code) => !has(code)).map((code) => `${title} ${Number.isNaN(code) ? "that is no number" : code}`));
+      if (!values.length || values.some(has)) kept.push({ ...filter, ...(filter.codes && { codes: values.filter(has) }), ...(filter.without && { without: values.filter(has) }) });
+    }
+    return { filters: kept, unknown };
   }
 
   /** How many rows have each code, of those that all filters but the column's own let through. */

@@ -1,32 +1,66 @@
 // Where one looks from. Coordinates of points are 0 to 1 on every axis; screens are in CSS pixels.
+//
+// Panels and tools lie on the canvas. A camera that is told to show something shows it in the part
+// that is free; a panel that opens moves nothing by itself.
 
+import type { Screen } from "./picking";
 import type { View } from "./renderer";
+import { type Frame, heightOf, holds, inner, middleOf, widthOf } from "./room";
 
 export interface Camera {
   view(width: number, height: number): View;
   drag(dx: number, dy: number, width: number, height: number, second: boolean): void;
   zoom(factor: number, x: number, y: number, width: number, height: number): void;
   /** Look at a point from near by. */
-  visit(at: number[]): void;
-  reset(): void;
+  visit(at: number[], frame: Frame): void;
+  /** Go back until all these places are in the free part of the frame. */
+  show(places: number[][], frame: Frame): void;
+  /** Look at everything. */
+  reset(frame: Frame): void;
   /** How many times nearer one is than where everything is seen. */
   nearer(): number;
-  save(): string;
-  restore(text: string): void;
+  save(frame: Frame): string;
+  restore(text: string, frame: Frame): void;
 }
 
-const FULL = 0.9;
+/** Where a place of the map is on the screen; null if it is behind the camera. */
+export function projected({ matrix: m }: View, at: number[], screen: Screen): { x: number; y: number } | null {
+  const z = at[2] ?? 0;
+  const w = m[3] * at[0] + m[7] * at[1] + m[11] * z + m[15];
+  if (w <= 0) return null;
+  const x = (m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / w;
+  const y = (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / w;
+  return { x: ((x + 1) / 2) * screen.width, y: ((1 - y) / 2) * screen.height };
+}
+
+/** Whether all places are seen where nothing covers them. */
+export function seen(camera: Camera, places: number[][], frame: Frame): boolean {
+  const view = camera.view(frame.width, frame.height);
+  const free = inner(frame.free);
+  return places.every((at) => {
+    const spot = projected(view, at, frame);
+    return !!spot && holds(free, spot.x, spot.y);
+  });
+}
+
+/** Lowest and highest coordinate on each axis. */
+function bounds(places: number[][]): [number[], number[]] {
+  const axes = places[0].map((_, axis) => places.map((one) => one[axis]));
+  return [axes.map((all) => all.reduce((a, b) => Math.min(a, b))), axes.map((all) => all.reduce((a, b) => Math.max(a, b)))];
+}
+
+const between = (low: number[], high: number[]) => low.map((v, k) => (v + high[k]) / 2);
+const TINY = 1e-6;
 
 /** Looks straight down: at a `scale` of 1 the map just fits into the screen. */
 export class FlatCamera implements Camera {
   private x = 0.5;
   private y = 0.5;
-  private scale = FULL;
-  private middle = [0.5, 0.5];
+  private scale = 1;
+  private whole = 1;
 
   constructor(private extent: number[]) {
-    this.middle = [extent[0] / 2, extent[1] / 2];
-    this.reset();
+    [this.x, this.y] = [extent[0] / 2, extent[1] / 2];
   }
 
   view(width: number, height: number): View {
@@ -50,86 +84,114 @@ export class FlatCamera implements Camera {
 
   zoom(factor: number, x: number, y: number, width: number, height: number): void {
     const before = this.fit(width, height) * this.scale;
-    this.scale = Math.min(400, Math.max(0.3, this.scale * factor));
+    this.scale = Math.min(400, Math.max(Math.min(0.3, this.whole), this.scale * factor));
     const after = this.fit(width, height) * this.scale;
     this.x += (x - width / 2) * (1 / before - 1 / after);
     this.y -= (y - height / 2) * (1 / before - 1 / after);
   }
 
-  visit(at: number[]): void {
-    [this.x, this.y] = at;
+  visit(at: number[], frame: Frame): void {
     this.scale = Math.max(this.scale, 4);
+    this.lookAt(at, frame);
   }
 
-  reset(): void {
-    [this.x, this.y] = this.middle;
-    this.scale = FULL;
+  show(places: number[][], frame: Frame): void {
+    const [low, high] = bounds(places);
+    this.scale = Math.min(this.scale, this.fitting(high[0] - low[0], high[1] - low[1], frame));
+    this.lookAt(between(low, high), frame);
+  }
+
+  reset(frame: Frame): void {
+    this.scale = this.whole = this.fitting(this.extent[0], this.extent[1], frame);
+    this.lookAt([this.extent[0] / 2, this.extent[1] / 2], frame);
   }
 
   nearer(): number {
-    return this.scale / FULL;
+    return this.scale / this.whole;
+  }
+
+  /** The place of the map in the middle of the free part, and the scale. */
+  save(frame: Frame): string {
+    const [dx, dy] = this.aside(frame);
+    return [this.x + dx, this.y - dy, this.scale].map((v) => v.toFixed(4)).join("_");
+  }
+
+  restore(text: string, frame: Frame): void {
+    const [x, y, scale] = text.split("_").map(Number);
+    this.reset(frame);
+    if (![x, y, scale].every(Number.isFinite) || scale <= 0) return;
+    this.scale = scale;
+    this.lookAt([x, y], frame);
+  }
+
+  /** Put a place into the middle of the free part. */
+  private lookAt(at: number[], frame: Frame): void {
+    const [dx, dy] = this.aside(frame);
+    [this.x, this.y] = [at[0] - dx, at[1] + dy];
+  }
+
+  /** How far the middle of the free part is from that of the screen, in units of the map. */
+  private aside({ width, height, free }: Frame): [number, number] {
+    const unit = this.fit(width, height) * this.scale;
+    const middle = middleOf(free);
+    return [(middle.x - width / 2) / unit, (middle.y - height / 2) / unit];
+  }
+
+  /** The scale at which so much of the map just fits into the free part. */
+  private fitting(wide: number, tall: number, { width, height, free }: Frame): number {
+    const room = inner(free);
+    const unit = Math.min(widthOf(room) / Math.max(TINY, wide), heightOf(room) / Math.max(TINY, tall));
+    return unit / this.fit(width, height);
   }
 
   /** Pixels of a unit of the map, where the map just fits into the screen. */
   private fit(width: number, height: number): number {
     return Math.min(width / Math.max(0.05, this.extent[0]), height / Math.max(0.05, this.extent[1]));
   }
-
-  save(): string {
-    return [this.x, this.y, this.scale].map((v) => v.toFixed(4)).join("_");
-  }
-
-  restore(text: string): void {
-    const [x, y, scale] = text.split("_").map(Number);
-    if ([x, y, scale].every(Number.isFinite) && scale > 0) [this.x, this.y, this.scale] = [x, y, scale];
-  }
 }
 
-const FAR = 1;
-/** A screen that is taller than wide has no room beside the map to turn it in. */
-const UPRIGHT = 0.84;
+const FOCAL = 1.6;
+const [YAW, PITCH] = [0.6, 0.35];
+const [NEAREST, FARTHEST] = [0.04, 6];
 
 /** Turns around a point: yaw and pitch in radians, distance in units of the map. */
 export class OrbitCamera implements Camera {
-  private target = [0.5, 0.5, 0.5];
-  private yaw = 0.6;
-  private pitch = 0.35;
-  private distance = FAR;
+  private target: number[];
+  private yaw = YAW;
+  private pitch = PITCH;
+  private distance = 1;
+  /** The distance from which all is seen. */
+  private whole = 1;
+  /** Where the target is on the screen, in pixels from the middle of it. */
+  private lens = { x: 0, y: 0 };
 
-  constructor(private extent: number[]) {
-    this.reset();
+  /** `outline`: places around all points, with none outside of them. */
+  constructor(private outline: number[][]) {
+    this.target = between(...bounds(outline));
   }
 
   view(width: number, height: number): View {
-    const [cy, sy] = [Math.cos(this.yaw), Math.sin(this.yaw)];
-    const [cp, sp] = [Math.cos(this.pitch), Math.sin(this.pitch)];
-    const right = [cy, 0, -sy];
-    const up = [-sp * sy, cp, -sp * cy];
-    const back = [cp * sy, sp, cp * cy];
+    const [right, up, back] = this.axes();
     const eye = this.target.map((v, k) => v + back[k] * this.distance);
     const dot = (a: number[]) => a[0] * eye[0] + a[1] * eye[1] + a[2] * eye[2];
-    const focal = 1.6;
-    const aspect = width / height;
-    const [fx, fy] = aspect > 1 ? [focal / aspect, focal] : [UPRIGHT * focal, UPRIGHT * focal * aspect];
+    const [fx, fy] = focal(width, height);
+    const [lx, ly] = [(2 * this.lens.x) / width, (-2 * this.lens.y) / height];
     const [near, far] = [0.02, 12];
     const [a, b] = [(far + near) / (near - far), (2 * far * near) / (near - far)];
-    // prettier-ignore
+    const column = (k: number) => [fx * right[k] - lx * back[k], fy * up[k] - ly * back[k], a * back[k], -back[k]];
     const matrix = new Float32Array([
-      fx * right[0], fy * up[0], a * back[0], -back[0],
-      fx * right[1], fy * up[1], a * back[1], -back[1],
-      fx * right[2], fy * up[2], a * back[2], -back[2],
-      -fx * dot(right), -fy * dot(up), -a * dot(back) + b, dot(back),
+      ...column(0),
+      ...column(1),
+      ...column(2),
+      -fx * dot(right) + lx * dot(back), -fy * dot(up) + ly * dot(back), -a * dot(back) + b, dot(back),
     ]);
     return { matrix, near: this.distance };
   }
 
   drag(dx: number, dy: number, width: number, height: number, second: boolean): void {
     if (second) {
-      const unit = (this.distance / Math.min(width, height)) * 1.2;
-      const [cy, sy] = [Math.cos(this.yaw), Math.sin(this.yaw)];
-      this.target[0] -= dx * unit * cy;
-      this.target[2] += dx * unit * sy;
-      this.target[1] += dy * unit;
+      const unit = (2 * this.distance) / (FOCAL * Math.min(width, height));
+      this.move(-dx * unit, dy * unit);
       return;
     }
     this.yaw -= dx * 0.006;
@@ -137,31 +199,94 @@ export class OrbitCamera implements Camera {
   }
 
   zoom(factor: number): void {
-    this.distance = Math.min(6, Math.max(0.04, this.distance / factor));
+    this.distance = Math.min(FARTHEST, Math.max(NEAREST, this.distance / factor));
   }
 
-  visit(at: number[]): void {
+  visit(at: number[], frame: Frame): void {
     this.target = [...at];
-    this.distance = Math.min(this.distance, 0.5);
+    this.distance = Math.min(this.distance, this.whole / 2);
+    this.centre(frame);
   }
 
-  reset(): void {
-    this.target = this.extent.map((v) => v / 2);
-    [this.yaw, this.pitch, this.distance] = [0.6, 0.35, FAR];
+  show(places: number[][], frame: Frame): void {
+    const before = this.distance;
+    this.enclose(places, frame);
+    this.distance = Math.max(before, this.distance);
+  }
+
+  reset(frame: Frame): void {
+    [this.yaw, this.pitch] = [YAW, PITCH];
+    this.enclose(this.outline, frame);
+    this.whole = this.distance;
   }
 
   nearer(): number {
-    return FAR / this.distance;
+    return this.whole / this.distance;
   }
 
-  save(): string {
-    return [...this.target, this.yaw, this.pitch, this.distance].map((v) => v.toFixed(3)).join("_");
+  save(frame: Frame): string {
+    const { target, lens } = this;
+    // What is in the middle of the free part, as deep as the target.
+    const unit = (2 * this.distance) / (FOCAL * Math.min(frame.width, frame.height));
+    this.centre(frame);
+    this.move((this.lens.x - lens.x) * unit, (lens.y - this.lens.y) * unit);
+    const text = [...this.target, this.yaw, this.pitch, this.distance].map((v) => v.toFixed(3)).join("_");
+    [this.target, this.lens] = [target, lens];
+    return text;
   }
 
-  restore(text: string): void {
+  restore(text: string, frame: Frame): void {
+    this.reset(frame);
     const found = text.split("_").map(Number);
     if (found.length !== 6 || !found.every(Number.isFinite)) return;
     this.target = found.slice(0, 3);
     [this.yaw, this.pitch, this.distance] = found.slice(3);
   }
+
+  /** Unit vectors to the right, up, and back to the eye. */
+  private axes(): [number[], number[], number[]] {
+    const [cy, sy] = [Math.cos(this.yaw), Math.sin(this.yaw)];
+    const [cp, sp] = [Math.cos(this.pitch), Math.sin(this.pitch)];
+    return [[cy, 0, -sy], [-sp * sy, cp, -sp * cy], [cp * sy, sp, cp * cy]];
+  }
+
+  private move(rightwards: number, upwards: number): void {
+    const [right, up] = this.axes();
+    this.target = this.target.map((v, k) => v + right[k] * rightwards + up[k] * upwards);
+  }
+
+  private centre({ width, height, free }: Frame): void {
+    const middle = middleOf(free);
+    this.lens = { x: middle.x - width / 2, y: middle.y - height / 2 };
+  }
+
+  /**
+   * Stand as near as all places allow, which are then in the middle of the free part.
+   *
+   * A place that is `r` to the right of the middle and `b` nearer to the eye is in the free part if
+   * |r - t| <= share * (distance - b), where the target is `t` to the right; the same holds upwards.
+   */
+  private enclose(places: number[][], frame: Frame): void {
+    this.centre(frame);
+    this.target = between(...bounds(places));
+    const [right, up, back] = this.axes();
+    const [fx, fy] = focal(frame.width, frame.height);
+    const room = inner(frame.free);
+    const along = (axis: number[], at: number[]) => axis.reduce((sum, v, k) => sum + v * (at[k] - this.target[k]), 0);
+    const fitted = (axis: number[], share: number) => {
+      const most = Math.max(...places.map((at) => along(axis, at) + share * along(back, at)));
+      const least = Math.min(...places.map((at) => along(axis, at) - share * along(back, at)));
+      return { shift: (most + least) / 2, distance: (most - least) / (2 * share) };
+    };
+    const across = fitted(right, widthOf(room) / frame.width / fx);
+    const upwards = fitted(up, heightOf(room) / frame.height / fy);
+    this.distance = Math.min(FARTHEST, Math.max(NEAREST, across.distance, upwards.distance));
+    this.move(across.shift, upwards.shift);
+  }
+}
+
+/** How much wider and taller than the screen's half something of the size of its distance is. */
+function focal(width: number, height: number): [number, number] {
+  const aspect = width / height;
+  return aspect > 1 ? [FOCAL / aspect, FOCAL] : [FOCAL, FOCAL * aspect];
 }

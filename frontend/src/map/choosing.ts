@@ -10,6 +10,9 @@ const EVERY = 300;
 const FEW = 40;
 const SMALLEST = 28;
 const LARGEST = 76;
+const LARGEST_NEAR = 96;
+/** Of the shorter side of the screen, that a picture takes at most. */
+const SHARE = 0.2;
 const CELL = 56;
 const MARGIN = 40;
 
@@ -68,7 +71,7 @@ export function choosePictures(
   });
   const room = Math.sqrt(((box[2] - box[0]) * (box[3] - box[1])) / Math.max(1, seen));
   if (seen <= FEW || (seen <= EVERY && room >= SMALLEST)) {
-    return { rows: all, edge: Math.min(LARGEST, Math.max(SMALLEST * 1.3, room * 1.1)), every: true };
+    return { rows: all, edge: Math.min(LARGEST, SHARE * Math.min(screen.width, screen.height), Math.max(SMALLEST * 1.3, room * 1.1)), every: true };
   }
   return { rows: [...best.values()], edge: Math.min(72, Math.max(42, cell * 0.72)), every: false };
 }
@@ -94,6 +97,7 @@ export function placePictures(
 ): Placed[] {
   const m = view.matrix;
   const found: (Placed & { depth: number })[] = [];
+  const most = Math.min(LARGEST_NEAR, SHARE * Math.min(screen.width, screen.height));
   for (const row of rows) {
     const [x, y] = [positions[row * dims] / STEPS, positions[row * dims + 1] / STEPS];
     const z = dims === 3 ? positions[row * dims + 2] / STEPS : 0;
@@ -101,7 +105,7 @@ export function placePictures(
     if (depth <= 0) continue;
     const sx = (m[0] * x + m[4] * y + m[8] * z + m[12]) / depth;
     const sy = (m[1] * x + m[5] * y + m[9] * z + m[13]) / depth;
-    const size = dims === 3 ? Math.min(96, Math.max(24, (edge * view.near) / depth)) : edge;
+    const size = dims === 3 ? Math.min(most, Math.max(24, (edge * view.near) / depth)) : edge;
     found.push({ row, x: ((sx + 1) / 2) * screen.width, y: ((1 - sy) / 2) * screen.height, edge: size, depth });
   }
   return dims === 3 ? found.sort((a, b) => b.depth - a.depth) : found;

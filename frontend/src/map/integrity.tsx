@@ -17,11 +17,13 @@ export function Integrity(props: { atlas: Atlas; shown: number; drawn: number; s
   const brief = (first.length ? first : metrics).slice(0, 3);
   return (
     <details class="integrity">
-      <summary>
+      <summary data-covers>
         <b>{count(props.shown)}</b> of {many(info.rows, "point")}
         {props.drawn < info.rows && ` (${count(props.drawn)} drawn while moving)`}
-        {info.placed > 0 && ` · ${count(info.sampled)} in the layout, ${count(info.placed)} placed later`}
-        {brief.map(([name, value]) => ` · ${PLAIN[name] ?? name} ${value}`)}
+        <span class="more">
+          {info.placed > 0 && ` · ${count(info.sampled)} in the layout, ${count(info.placed)} placed later`}
+          {brief.map(([name, value]) => ` · ${PLAIN[name] ?? name} ${value}`)}
+        </span>
       </summary>
       <dl class="facts">
         {facts(meta).map(([name, value]) => (

@@ -1,8 +1,10 @@
 // Names on the map: where each group is densest, as many as find room.
 
 import type { RegionLevel } from "../types";
+import { projected } from "./cameras";
 import type { Screen } from "./picking";
 import type { View } from "./renderer";
+import type { Placed } from "./sprites";
 
 const STEPS = 65536;
 const NOWHERE = 65535;
@@ -96,29 +98,38 @@ function placesOf(positions: Uint16Array, dims: number, level: RegionLevel): Uin
   return found;
 }
 
+/** A name stands so far above or below its place, if it would hide a picture there. */
+const ASIDE = [0, 20, -20, 40, -40];
+const LINE = 15;
+
 const within = (at: number, margin: number, size: number) => Math.max(margin, Math.min(size - margin, at));
 
+/** Names cover at most this share of the screen: a small one is for pictures first. */
+const SHARE = 0.05;
+
 /** The names that find room on the screen, those of the first list and of large groups first. */
-export function placeNames(lists: Anchor[][], view: View, screen: Screen): Name[] {
+export function placeNames(lists: Anchor[][], view: View, screen: Screen, pictures: Placed[]): Name[] {
   const kept: (Name & { half: number })[] = [];
+  const room = SHARE * screen.width * screen.height;
+  const taken = () => kept.reduce((sum, one) => sum + 2 * one.half * HEIGHT, 0);
   for (const list of lists) {
     const before = new Set(kept.map((one) => one.text));
     // A place keeps its name when one comes nearer: it is not said twice.
-    for (const anchor of list) if (!before.has(anchor.text)) place(anchor, view, screen, kept);
+    for (const anchor of list) if (!before.has(anchor.text) && taken() < room) place(anchor, view, screen, pictures, kept);
   }
   return kept.map(({ text, x, y }) => ({ text, x, y }));
 }
 
-function place({ text, at }: Anchor, view: View, screen: Screen, kept: (Name & { half: number })[]): void {
-  const m = view.matrix;
-  const z = at[2] ?? 0;
-  const depth = m[3] * at[0] + m[7] * at[1] + m[11] * z + m[15];
-  if (depth <= 0) return;
-  const x = (((m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / depth + 1) / 2) * screen.width;
-  const y = ((1 - (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / depth) / 2) * screen.height;
+function place({ text, at }: Anchor, view: View, screen: Screen, pictures: Placed[], kept: (Name & { half: number })[]): void {
+  const spot = projected(view, at, screen);
+  if (!spot || spot.x < 0 || spot.x > screen.width || spot.y < 0 || spot.y > screen.height) return;
   const half = (text.length * LETTER) / 2 + 4;
-  if (x < 0 || x > screen.width || y < 0 || y > screen.height) return;
   // A group at the edge of the screen has its name inside of it.
-  const [inX, inY] = [within(x, half, screen.width), within(y, HEIGHT, screen.height)];
-  if (kept.every((other) => Math.abs(other.x - inX) > other.half + half || Math.abs(other.y - inY) > HEIGHT)) kept.push({ text, x: inX, y: inY, half });
+  const x = within(spot.x, half, screen.width);
+  const free = ASIDE.map((away) => within(spot.y + away, HEIGHT, screen.height)).filter((y) =>
+    kept.every((other) => Math.abs(other.x - x) > other.half + half || Math.abs(other.y - y) > HEIGHT),
+  );
+  if (!free.length) return;
+  const bare = (y: number) => pictures.every((one) => Math.abs(one.x - x) > one.edge / 2 + half || Math.abs(one.y - y) > (one.edge + LINE) / 2);
+  kept.push({ text, x, y: free.find(bare) ?? free[0], half });
 }

@@ -7,25 +7,29 @@ import { many } from "../format";
 import { paletteOf } from "../palette";
 import { remember } from "../route";
 import { useBackground } from "../theme";
-import type { About, RegionLevel } from "../types";
-import { Empty, Select, Thumb, Trouble } from "../ui";
+import type { About } from "../types";
+import { Empty, Select, Trouble } from "../ui";
 import { type Filter, type Sifted, Atlas, NOTHING, readFilters, writeFilters } from "./atlas";
 import { Detail, Strip } from "./detail";
 import { Filters, firstCharts } from "./filters";
 import { Integrity } from "./integrity";
+import { type Hover, HoverCard, point } from "./hover";
 import { anchorsOf, groupNames, regionNames, type Name } from "./names";
+import { namedBy, namings, regionsOf } from "./naming";
 import type { Polygon } from "./picking";
 import { Search } from "./search";
 import { SelectedPictures } from "./selection";
 import { Stage, type Tool } from "./stage";
 import { Views } from "./views";
 
-interface Hover {
-  row: number;
-  x: number;
-  y: number;
-  id: string;
+/** What the camera is to show, once what opens beside the map is there. */
+interface Aim {
+  rows: number[];
+  how: "visit" | "reveal" | "uncover";
 }
+
+/** On so narrow a screen only one panel is open. */
+const NARROW = 720;
 
 export function MapPage(props: { query: Record<string, string>; about: About }) {
   const { maps } = props.about;
@@ -44,6 +48,7 @@ export function MapPage(props: { query: Record<string, string>; about: About }) 
 function Explorer(props: { name: string; query: Record<string, string>; about: About }) {
   const { name, about, query } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
+  const root = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const [atlas, setAtlas] = useState<Atlas | null>(null);
   const [trouble, setTrouble] = useState("");
@@ -62,9 +67,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const [outline, setOutline] = useState<Polygon>([]);
   const [drawn, setDrawn] = useState(0);
   const [ring, setRing] = useState<{ x: number; y: number } | null>(null);
-  const [lifted, setLifted] = useState(false);
+  const [notice, setNotice] = useState("");
+  const [aim, setAim] = useState<Aim | null>(null);
+  /** Whether what the filters let through was searched for, and is to be seen. */
+  const searched = useRef(false);
   const [pictures, setPictures] = useState(query.i !== "0");
-  const [open, setOpen] = useState(() => innerWidth > 720);
+  const [open, setOpen] = useState(() => innerWidth > NARROW);
   const focus = useRef(-1);
   const view = useRef(query.v ?? "");
   const background = useBackground();
@@ -80,7 +88,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const keep = useCallback(() => {
     // Before the points are there, the camera is not the one that the address names.
     if (!stage.current || !atlas) return;
-    view.current = stage.current.camera.save();
+    view.current = stage.current.save();
     const state = { m: name, c: colour === "category" ? "" : colour, f: writeFilters(filters), h: writeCharts(charts), p: picture, i: pictures ? "" : "0", n: naming, v: view.current };
     remember("map", state);
   }, [atlas, name, colour, filters, charts, picture, pictures, naming]);
@@ -93,14 +101,17 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         stage.current.focus = focus.current;
         stage.current.refresh();
       }
-      if (visit && focus.current >= 0 && atlas && stage.current) {
-        stage.current.camera.visit(atlas.at(focus.current));
-        stage.current.moved();
-      }
+      if (focus.current >= 0) setAim({ rows: [focus.current], how: visit ? "visit" : "uncover" });
       place();
     },
     [atlas, place],
   );
+
+  useLayoutEffect(() => {
+    if (!aim || !stage.current) return;
+    if (aim.how === "reveal") stage.current.reveal(aim.rows);
+    else stage.current[aim.how](aim.rows[0]);
+  }, [aim]);
 
   // What the stage calls must see the newest state without making a new stage.
   const handlers = useRef({ show, keep, place, atlas, chosen });
@@ -110,7 +121,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     if (!canvas.current) return;
     let made: Stage;
     try {
-      made = new Stage(canvas.current, {
+      made = new Stage(canvas.current, () => root.current?.querySelectorAll("[data-covers]") ?? [], {
         hover: (row, x, y) => void point(handlers.current.atlas, row, x, y, setHover),
         click: async (row) => {
           const held = handlers.current.atlas;
@@ -144,7 +155,6 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       (loaded) => {
         if (!current) return;
         made.show(loaded);
-        made.camera.restore(view.current);
         setAtlas(loaded);
       },
       (error: Error) => current && setTrouble(error.message),
@@ -180,7 +190,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     if (!atlas) return;
     let current = true;
     atlas.sift(filters).then(
-      (found) => current && setSifted(found),
+      (found) => {
+        if (!current) return;
+        setSifted(found);
+        if (searched.current) stage.current?.revealAll(found.shown);
+        searched.current = false;
+      },
       (error: Error) => setTrouble(error.message),
     );
     return () => {
@@ -237,8 +252,24 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   }, [atlas, chosen, mask]);
 
   useEffect(keep, [keep]);
-  useEffect(() => {
-    if (atlas && query.p) void show(query.p, !query.v);
+
+  /** Leave out of the address what this map does not have, and say so. */
+  const understand = async (asked: Record<string, string>) => {
+    if (!atlas) return;
+    const known = await atlas.understood(readFilters(asked.f));
+    setFilters(known.filters);
+    const missing = [...known.unknown];
+    if (asked.c && !atlas.column(asked.c)) missing.push(`column ${asked.c}`);
+    if (asked.m && asked.m !== name) missing.push(`map ${asked.m}`);
+    setNotice(missing.length ? `The address names what is not here and was left out: ${missing.join(", ")}.` : "");
+  };
+
+  // The camera of an address is that of the free part of the map: panels have to be there first.
+  useLayoutEffect(() => {
+    if (!atlas) return;
+    stage.current?.restore(view.current);
+    void understand(query);
+    if (query.p) void show(query.p, !query.v);
   }, [atlas]);
 
   // Another address of this map was opened: a saved view, or one step back.
@@ -247,15 +278,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     if (opened.current === query) return;
     opened.current = query;
     setColour(query.c || "category");
-    setFilters(readFilters(query.f));
+    void understand(query);
     setCharts(readCharts(query.h));
     setPictures(query.i !== "0");
     setNaming(query.n ?? "");
     setChosen([]);
-    if (query.v && stage.current) {
-      stage.current.camera.restore(query.v);
-      stage.current.moved();
-    }
+    if (query.v || !query.p) stage.current?.restore(query.v ?? "");
     void show(query.p ?? "", !query.v);
   }, [query]);
 
@@ -270,9 +298,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       ownAt.current = atlas && known.length ? amid(known.slice(0, AMID).map((row) => atlas.at(row))) : null;
       place();
       if (!known.length) return;
-      await lift(known);
-      setChosen(known);
-      setChosenBy(`nearest to ${own.dropped!.name}`);
+      await choose(known, `nearest to ${own.dropped!.name}`);
     };
     void look();
     return () => {
@@ -291,10 +317,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       "+": () => at.zoom(1.25),
       "=": () => at.zoom(1.25),
       "-": () => at.zoom(0.8),
-      "0": () => {
-        at.camera.reset();
-        at.moved();
-      },
+      "0": () => at.all(),
       p: () => setTool("pan"),
       l: () => setTool("lasso"),
       b: () => setTool("box"),
@@ -324,22 +347,30 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       if (rows.every((row) => row < 0 || shown[row])) kept.push(filter);
     }
     setFilters(kept);
-    setLifted(true);
+    setNotice("A filter that hid what you asked for was taken off.");
+  };
+
+  /** Choose what was found, and show all of it beside what lies on the map. */
+  const choose = async (rows: number[], by: string) => {
+    await lift(rows);
+    setChosen(rows);
+    setChosenBy(by);
+    if (innerWidth <= NARROW) setOpen(false);
+    if (rows.length) setAim({ rows, how: "reveal" });
   };
 
   const find = async (id: string) => {
     if (atlas) await lift([await atlas.rowOf(id)]);
+    if (innerWidth <= NARROW) setOpen(false);
     await show(id, true);
   };
 
   const chooseIds = async (ids: string[], by: string) => {
     if (!atlas) return;
     const rows = (await Promise.all(ids.map((id) => atlas.rowOf(id)))).filter((row) => row >= 0);
-    await lift(rows);
-    setChosen(rows);
-    setChosenBy(by);
-    // The list of what was found is not pushed down by a picture that is none of it.
-    if (ids.length === 1 || !ids.includes(picture)) await show(ids.length === 1 ? ids[0] : "", false);
+    // What was found is not pushed down by a picture that was open before, unless it is like that one.
+    if (ids.length === 1 || ids[0] !== picture) await show(ids.length === 1 ? ids[0] : "", false);
+    await choose(rows, by);
   };
 
   // Pointing at points draws this part again and again; a million values are counted only anew
@@ -348,45 +379,54 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const beside = !!atlas && (!!picture || chosen.length > 0 || !!own.dropped);
   const used = atlas?.column(colour) ? colour : "category";
   const legend = useMemo(
-    () => atlas && <Filters atlas={atlas} colour={used} sifted={sifted} filters={filters} charts={charts ?? firstCharts(atlas)} onChange={(found) => { setLifted(false); setFilters(found); }} onCharts={setCharts} />,
+    () => atlas && <Filters atlas={atlas} colour={used} sifted={sifted} filters={filters} charts={charts ?? firstCharts(atlas)} onChange={(found) => { setNotice(""); setFilters(found); }} onCharts={setCharts} />,
     [atlas, used, sifted, filters, charts],
   );
   return (
-    <div class={`map${open ? " open" : ""}${beside ? " beside" : ""}`}>
+    <div ref={root} class={`map${open ? " open" : ""}${beside ? " beside" : ""}`}>
       <h1 class="hidden">Map</h1>
       <div class="canvas">
-        <canvas
-          ref={canvas}
-          tabIndex={0}
-          role="application"
-          aria-label={`Map ${name}: ${many(atlas?.rows ?? 0, "picture")}. Arrow keys move, plus and minus zoom, Enter opens the picture nearest to the middle, L lasso, B box, P pan, I pictures, 0 everything.`}
-          class={tool}
-          onKeyDown={keys}
-        />
-        <svg class="over" aria-hidden="true">
-          {outline.length > 1 && <polygon points={outline.map((p) => `${p.x},${p.y}`).join(" ")} />}
-          {names.map((one) => <text x={one.x} y={one.y}>{one.text}</text>)}
-          {ring && focus.current >= 0 && <circle cx={ring.x} cy={ring.y} r={11} />}
-        </svg>
-        {own.dropped && ownSpot && <img class="own-spot" src={own.dropped.url} alt={`Your picture ${own.dropped.name}, amid those most like it`} style={{ left: `${ownSpot.x}px`, top: `${ownSpot.y}px` }} />}
-        {!atlas && !trouble && <p class="loading">Loading the map …</p>}
-        {trouble && <Trouble text={trouble} />}
-        {hover && <HoverCard hover={hover} atlas={atlas} colour={colour} />}
-        <div class="tools" role="toolbar" aria-label="Tools of the map">
-          {(["pan", "lasso", "box"] as Tool[]).map((one) => (
-            <button aria-pressed={tool === one} onClick={() => setTool(one)} title={{ pan: "Move or turn (P)", lasso: "Choose with a lasso (L)", box: "Choose with a box (B)" }[one]}>
-              {{ pan: atlas?.dims === 3 ? "Turn" : "Move", lasso: "Lasso", box: "Box" }[one]}
-            </button>
-          ))}
-          <button aria-pressed={pictures} title="Show pictures where there is room (I)" onClick={() => setPictures(!pictures)}>Pictures</button>
-          <button aria-label="Zoom in" onClick={() => stage.current?.zoom(1.4)}>+</button>
-          <button aria-label="Zoom out" onClick={() => stage.current?.zoom(0.7)}>−</button>
-          <button onClick={() => { stage.current?.camera.reset(); stage.current?.moved(); }}>All</button>
+        <div class="scene">
+          <canvas
+            ref={canvas}
+            tabIndex={0}
+            role="application"
+            aria-label={`Map ${name}: ${many(atlas?.rows ?? 0, "picture")}. Arrow keys move, plus and minus zoom, Enter opens the picture nearest to the middle, L lasso, B box, P pan, I pictures, 0 everything.`}
+            class={tool}
+            onKeyDown={keys}
+          />
+          <svg class="over" aria-hidden="true">
+            {outline.length > 1 && <polygon points={outline.map((p) => `${p.x},${p.y}`).join(" ")} />}
+            {names.map((one) => <text x={one.x} y={one.y}>{one.text}</text>)}
+            {ring && focus.current >= 0 && <circle cx={ring.x} cy={ring.y} r={11} />}
+          </svg>
+          {own.dropped && ownSpot && <img class="own-spot" src={own.dropped.url} alt={`Your picture ${own.dropped.name}, amid those most like it`} style={{ left: `${ownSpot.x}px`, top: `${ownSpot.y}px` }} />}
+          {!atlas && !trouble && <p class="loading">Loading the map …</p>}
+          {trouble && <Trouble text={trouble} />}
+          {hover && <HoverCard hover={hover} atlas={atlas} colour={colour} />}
+          {notice && (
+            <p class="notice" role="status">
+              {notice} <button class="plain" aria-label="Close this note" onClick={() => setNotice("")}>×</button>
+            </p>
+          )}
         </div>
-        {atlas && <Integrity atlas={atlas} shown={shownCount} drawn={drawn} samples={about.samples} />}
-        <button class="drawer" aria-expanded={open} onClick={() => setOpen(!open)}>
-          {open ? "Hide panel" : "Colours and filters"}
-        </button>
+        <div class="bar">
+          <button class="drawer" data-covers aria-expanded={open} onClick={() => setOpen(!open)}>
+            {open ? "Hide panel" : "Colours and filters"}
+          </button>
+          {atlas && <Integrity atlas={atlas} shown={shownCount} drawn={drawn} samples={about.samples} />}
+          <div class="tools" data-covers role="toolbar" aria-label="Tools of the map">
+            {(["pan", "lasso", "box"] as Tool[]).map((one) => (
+              <button aria-pressed={tool === one} onClick={() => setTool(one)} title={{ pan: "Move or turn (P)", lasso: "Choose with a lasso (L)", box: "Choose with a box (B)" }[one]}>
+                {{ pan: atlas?.dims === 3 ? "Turn" : "Move", lasso: "Lasso", box: "Box" }[one]}
+              </button>
+            ))}
+            <button aria-pressed={pictures} title="Show pictures where there is room (I)" onClick={() => setPictures(!pictures)}>Pictures</button>
+            <button aria-label="Zoom in" onClick={() => stage.current?.zoom(1.4)}>+</button>
+            <button aria-label="Zoom out" onClick={() => stage.current?.zoom(0.7)}>−</button>
+            <button onClick={() => stage.current?.all()}>All</button>
+          </div>
+        </div>
       </div>
       <aside class="panel" aria-label="Colours, filters and search" hidden={!open}>
         {about.maps.length > 1 && (
@@ -394,8 +434,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         )}
         {atlas && (
           <>
-            <Search words={query.w ?? ""} atlas={atlas} about={about} dropped={own} onShow={find} onFilter={(f) => { setLifted(false); setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
-            {lifted && <p class="note" role="status">A filter that hid what you asked for was taken off.</p>}
+            <Search words={query.w ?? ""} atlas={atlas} about={about} dropped={own} onShow={find} onFilter={(f) => { setNotice(""); searched.current = true; setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
             <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
             {legend}
             <Select label="Names on the map" value={namedBy(atlas, colour, naming)} options={namings(atlas, colour)} onChange={setNaming} />
@@ -404,7 +443,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         )}
       </aside>
       {beside && atlas && (
-        <aside class="panel right" aria-label="Chosen pictures">
+        <aside class="panel right" data-covers aria-label="Chosen pictures">
           {own.dropped && (
             <section class="dropped" aria-label="Your picture">
               <header>
@@ -445,43 +484,4 @@ function readCharts(text: string | undefined): string[] | null {
 
 function writeCharts(charts: string[] | null): string {
   return charts === null ? "" : charts.join(",") || "none";
-}
-
-/** What can give the map its names. */
-function namings(atlas: Atlas, colour: string): { value: string; text: string }[] {
-  const groups = ["cluster", "category", ...(colour === "prediction" ? ["prediction"] : [])];
-  return [
-    ...(regionsOf(atlas).length ? [{ value: "region", text: "Regions" }] : []),
-    ...groups.filter((one) => atlas.column(one)).map((one) => ({ value: one, text: atlas.column(one)!.title })),
-    { value: "none", text: "No names" },
-  ];
-}
-
-/** Whose names stand on the map: what a person chose, else the groups that colour it, regions, clusters or categories. */
-function namedBy(atlas: Atlas, colour: string, chosen: string): string {
-  const offered = namings(atlas, colour).map((one) => one.value);
-  if (offered.includes(chosen)) return chosen;
-  if (["prediction", "cluster"].includes(colour) && atlas.column(colour)) return colour;
-  return offered[0];
-}
-
-function regionsOf(atlas: Atlas): RegionLevel[] {
-  return atlas.info.regions ?? [];
-}
-
-async function point(atlas: Atlas | null, row: number, x: number, y: number, set: (hover: Hover | null) => void) {
-  if (!atlas || row < 0) return set(null);
-  set({ row, x, y, id: await atlas.picId(row) });
-}
-
-function HoverCard({ hover, atlas, colour }: { hover: Hover; atlas: Atlas | null; colour: string }) {
-  const label = atlas?.text(colour, hover.row);
-  const left = hover.x > innerWidth / 2 - 100;
-  return (
-    <div class={`hover${left ? " left" : ""}${hover.y > innerHeight * 0.6 ? " up" : ""}`} style={{ left: `${hover.x}px`, top: `${hover.y}px` }} role="status">
-      <Thumb id={hover.id} />
-      <b>{hover.id}</b>
-      {label && <small>{`${atlas?.column(colour)?.title}: ${label}`}</small>}
-    </div>
-  );
 }

@@ -148,3 +148,32 @@ export function around(positions: Uint16Array, dims: number, shown: Uint8Array, 
   }
   return best.map((one) => one.row);
 }
+
+/** Directions of which each has an opposite: along the axes, the edges and the diagonals of a cube or square. */
+function directionsOf(dims: number): number[][] {
+  const found: number[][] = [];
+  for (let code = 1; code < 3 ** dims; code++) {
+    const one = Array.from({ length: dims }, (_, axis) => (Math.floor(code / 3 ** axis) % 3) - 1);
+    if (one.find((v) => v !== 0) === 1) found.push(one);
+  }
+  return found;
+}
+
+/** Places of a few rows with no row of a mask far outside of them; none if the mask has none. */
+export function outlineOf(positions: Uint16Array, dims: number, mask: Uint8Array): number[][] {
+  const directions = directionsOf(dims);
+  const low = new Float64Array(directions.length).fill(Infinity);
+  const high = new Float64Array(directions.length).fill(-Infinity);
+  const ends = new Uint32Array(2 * directions.length);
+  for (let row = 0; row < mask.length; row++) {
+    if (!mask[row]) continue;
+    directions.forEach((direction, k) => {
+      let along = 0;
+      for (let axis = 0; axis < dims; axis++) along += direction[axis] * positions[row * dims + axis];
+      if (along < low[k]) [low[k], ends[2 * k]] = [along, row];
+      if (along > high[k]) [high[k], ends[2 * k + 1]] = [along, row];
+    });
+  }
+  if (high[0] < low[0]) return [];
+  return [...new Set(ends)].map((row) => Array.from(positions.subarray(row * dims, (row + 1) * dims), (v) => v / STEPS));
+}

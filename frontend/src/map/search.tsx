@@ -24,6 +24,8 @@ export function Search(props: Props) {
   const [text, setText] = useState(props.words);
   const [message, setMessage] = useState("");
   const [sources, setSources] = useState<string[]>([]);
+  /** Sources whose names contain what was looked for. */
+  const [offered, setOffered] = useState<number[]>([]);
   useEffect(() => {
     props.atlas.codes("source").then(() => setSources(props.atlas.meaning("source")?.names ?? []), () => undefined);
   }, [props.atlas]);
@@ -41,25 +43,31 @@ export function Search(props: Props) {
       if (row >= 0) props.onShow(query);
       return;
     }
-    const codes = sources.flatMap((name, k) => (name.toLowerCase().includes(query.toLowerCase()) ? [k] : []));
-    if (codes.length) {
-      setMessage(`${many(codes.length, "source")}`);
-      props.onFilter({ column: "source", codes });
-      return;
-    }
+    const like = named(sources, query);
+    const exact = like.filter((code) => sources[code].toLowerCase() === query.toLowerCase());
+    setOffered([]);
+    if (exact.length) return onlySources(exact);
     const filter = await valueOf(props.atlas, query);
     if (filter) {
       setMessage(`${props.atlas.column(filter.column)?.title}: ${query}`);
       props.onFilter(filter);
       return;
     }
-    if (source.exported) return setMessage(`No source is named like ${query}.`);
     setMessage(`Looking for ${query} …`);
-    setMessage(await searchPictures(query));
+    const found = source.exported ? null : await searchPictures(query);
+    if (!found?.any && like.length) return onlySources(like);
+    setMessage(found?.message ?? `No source is named like ${query}.`);
+    setOffered(like);
   };
 
-  /** Words that describe pictures, else parts of paths; says what was found. */
-  const searchPictures = async (query: string): Promise<string> => {
+  const onlySources = (codes: number[]) => {
+    setMessage(codes.length === 1 ? `Only the source ${sources[codes[0]]} is shown.` : `Only ${many(codes.length, "source")} are shown.`);
+    setOffered([]);
+    props.onFilter({ column: "source", codes });
+  };
+
+  /** Words that describe pictures, else parts of paths; whether any were found, and what to say. */
+  const searchPictures = async (query: string): Promise<{ any: boolean; message: string }> => {
     const encoded = encodeURIComponent(query);
     const [words, paths] = await Promise.all([
       source.json<{ ids: string[]; messages: string[] }>(`words?text=${encoded}`).catch((error: Error) => ({ ids: [], messages: [error.message] })),
@@ -67,8 +75,9 @@ export function Search(props: Props) {
     ]);
     if (words.ids.length) await props.onChoose(words.ids, `found by the words ${query}`);
     else if (paths.ids.length) await props.onChoose(paths.ids.slice(0, PATHS), `${query} in their path`);
-    else return [`Nothing is found for ${query}.`, ...words.messages].join(" ");
-    return words.ids.length ? `${many(words.ids.length, "picture")} by words, the best first.` : `${many(paths.ids.length, "picture")} by their path.`;
+    else return { any: false, message: [`Nothing is found for ${query}.`, ...words.messages].join(" ") };
+    const message = words.ids.length ? `${many(words.ids.length, "picture")} by words, the best first.` : `${many(paths.ids.length, "picture")} by their path.`;
+    return { any: true, message };
   };
 
   return (
@@ -93,6 +102,11 @@ export function Search(props: Props) {
       <p class="note" role="status">
         {message || props.dropped.message}
       </p>
+      {offered.length > 0 && (
+        <button type="button" class="plain" onClick={() => onlySources(offered)}>
+          Show only {offered.length === 1 ? `the source ${sources[offered[0]]}` : `the ${many(offered.length, "source")} with this in their name`}
+        </button>
+      )}
     </form>
   );
 }
@@ -101,6 +115,11 @@ export function Search(props: Props) {
 function searchLabel(about: About): string {
   if (source.exported) return "Find a picture by its id, or a source by its name";
   return about.large ? "Find a picture or a source, by words, id or path" : "Find a picture or a source, by id or path";
+}
+
+/** Codes of the sources whose names contain a text. */
+function named(sources: string[], text: string): number[] {
+  return sources.flatMap((name, code) => (name.toLowerCase().includes(text.toLowerCase()) ? [code] : []));
 }
 
 /** The filter for a value of a metadata column that is written like this; null if there is none. */

@@ -1,12 +1,13 @@
 // The canvas and what a person does on it: panning, turning, zooming, pointing, lasso and box.
 
 import type { Atlas } from "./atlas";
-import { FlatCamera, OrbitCamera, type Camera } from "./cameras";
+import { FlatCamera, OrbitCamera, projected, seen, type Camera } from "./cameras";
 import { choosePictures, keysOf, pictureAt, placePictures, thinned, type PictureChoice } from "./choosing";
 import { source } from "../data";
 import { placeNames, type Name, type NamesFor } from "./names";
 import { Grid, pick, within, type Polygon } from "./picking";
 import { Renderer, type View } from "./renderer";
+import { frameOf, inner, type Frame } from "./room";
 import { Sprites, type Placed } from "./sprites";
 
 export type Tool = "pan" | "lasso" | "box";
@@ -23,6 +24,9 @@ export interface StageEvents {
 }
 
 const CHOSEN = 2;
+const ALL = "all";
+/** Pixels that make no difference to what is seen. */
+const NEARLY = 3;
 /** How much lower the key is of a picture that costs little: it wins its part of the map. */
 const PICTURED = 1e-4;
 const REACH = 12;
@@ -66,11 +70,16 @@ export class Stage {
   private stop = new AbortController();
   private observer: ResizeObserver;
 
-  constructor(private canvas: HTMLCanvasElement, private events: StageEvents) {
+  /** Whether all is seen, as at first: then it is fitted into a frame that changes. */
+  private whole = true;
+
+  /** `covers` finds what lies on the canvas. */
+  constructor(private canvas: HTMLCanvasElement, private covers: () => Iterable<Element>, private events: StageEvents) {
     this.renderer = new Renderer(canvas);
     this.sprites = new Sprites(this.renderer.gl, (rows) => this.squares(rows), () => this.draw());
     this.camera = new FlatCamera([1, 1]);
     this.observer = new ResizeObserver(() => {
+      if (this.whole) this.camera.reset(this.frameNow());
       this.draw();
       this.events.resized();
     });
@@ -82,10 +91,11 @@ export class Stage {
     this.atlas = atlas;
     this.fluid = Infinity;
     this.renderer.setPoints(atlas.positions, atlas.dims);
-    this.camera = atlas.dims === 3 ? new OrbitCamera(atlas.extent()) : new FlatCamera(atlas.extent());
     this.grid = atlas.dims === 2 ? new Grid(atlas.positions) : null;
     this.shown = new Uint8Array(atlas.rows).fill(1);
     this.pictured = this.shown;
+    this.camera = atlas.dims === 3 ? new OrbitCamera(atlas.outline(this.shown)) : new FlatCamera(atlas.extent());
+    this.camera.reset(this.frameNow());
     this.represent(null);
   }
 
@@ -139,14 +149,60 @@ export class Stage {
 
   /** Where a place of the map is on the screen; null if it is behind the camera. */
   placeAt(at: number[]): { x: number; y: number } | null {
-    const { width, height } = this.screen();
-    const m = this.camera.view(width, height).matrix;
-    const z = at[2] ?? 0;
-    const w = m[3] * at[0] + m[7] * at[1] + m[11] * z + m[15];
-    if (w <= 0) return null;
-    const x = (m[0] * at[0] + m[4] * at[1] + m[8] * z + m[12]) / w;
-    const y = (m[1] * at[0] + m[5] * at[1] + m[9] * z + m[13]) / w;
-    return { x: ((x + 1) / 2) * width, y: ((1 - y) / 2) * height };
+    const screen = this.screen();
+    return projected(this.camera.view(screen.width, screen.height), at, screen);
+  }
+
+  /** See everything in the part of the canvas that is free. */
+  all(): void {
+    this.camera.reset(this.frameNow());
+    this.moved();
+    this.whole = true;
+  }
+
+  /** Look at a row from near by. */
+  visit(row: number): void {
+    this.camera.visit(this.atlas!.at(row), this.frameNow());
+    this.moved();
+  }
+
+  /** Move the camera only if not all of these rows are seen where nothing covers them. */
+  reveal(rows: number[]): void {
+    const mask = new Uint8Array(this.atlas?.rows ?? 0);
+    for (const row of rows) mask[row] = 1;
+    this.revealAll(mask);
+  }
+
+  /** The same for all rows of a mask. */
+  revealAll(mask: Uint8Array): void {
+    const [places, frame] = [this.atlas?.outline(mask) ?? [], this.frameNow()];
+    if (!places.length || seen(this.camera, places, frame)) return;
+    this.camera.show(places, frame);
+    this.moved();
+  }
+
+  /** Move the map as little as brings a row out from behind what covers it. */
+  uncover(row: number): void {
+    const spot = this.place(row);
+    const frame = this.frameNow();
+    const room = inner(frame.free);
+    if (!spot) return;
+    const dx = Math.max(0, room.left - spot.x) - Math.max(0, spot.x - room.right);
+    const dy = Math.max(0, room.top - spot.y) - Math.max(0, spot.y - room.bottom);
+    if (Math.hypot(dx, dy) < NEARLY) return;
+    this.camera.drag(dx, dy, frame.width, frame.height, true);
+    this.moved();
+  }
+
+  /** The camera as it stands in an address; `all` where everything is seen. */
+  save(): string {
+    return this.whole ? ALL : this.camera.save(this.frameNow());
+  }
+
+  restore(text: string): void {
+    if (text === ALL || !text) return this.all();
+    this.camera.restore(text, this.frameNow());
+    this.moved();
   }
 
   /** The shown point nearest to a place on the screen. */
@@ -172,6 +228,7 @@ export class Stage {
   }
 
   moved(): void {
+    this.whole = false;
     this.moving = true;
     clearTimeout(this.rest);
     this.rest = window.setTimeout(() => {
@@ -185,6 +242,10 @@ export class Stage {
 
   screen(): { width: number; height: number } {
     return { width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1 };
+  }
+
+  private frameNow(): Frame {
+    return frameOf(this.canvas, this.covers());
   }
 
   destroy(): void {
@@ -210,7 +271,7 @@ export class Stage {
     const pictures = this.sprites.draw(this.placed, this.colours, this.renderer.palette, screen);
     this.renderer.finish();
     this.events.drew(this.drawn, pictures);
-    this.events.named(placeNames(this.names(this.camera.nearer()), view, screen));
+    this.events.named(placeNames(this.names(this.camera.nearer()), view, screen, this.placed));
   }
 
   /** Choose which points are pictures; while the map moves, those that were stay for a while. */

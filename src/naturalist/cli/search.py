@@ -347,6 +347,10 @@ def _print_concept(result: dict[str, Any]) -> None:
         f"{result['matches']:,} of {counted(result['pictures'], 'picture')} match"
     )
     output.print_text(f"taught by {_teachers(result)}, last at {result['made_at']}")
+    if not result["no"]:
+        output.print_text(
+            "no counter-examples: pictures that only look similar match too; give some with --no"
+        )
     measured = result["cross_validation"]
     if measured is None:
         output.print_text("too few examples for cross-validation: give at least 3")
