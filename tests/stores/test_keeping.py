@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import tiny
 from naturalist.errors import NaturalistError
+from naturalist.pipeline import publishing, steps
+from naturalist.stages import sending
+from naturalist.stages.sending import SendTask
 from naturalist.stores import S3Options, open_store
 from naturalist.stores.keeping import keep_bucket, keep_store
 from naturalist.stores.remote import RemoteFolder, list_remote
@@ -60,6 +64,25 @@ def test_a_store_is_kept_as_long_as_the_credentials_are(
     assert second is not first
     with pytest.raises(NaturalistError):
         second.head("a.png")
+
+
+def test_pictures_are_sent_with_the_new_credentials(
+    shared_bucket: str, s3_options: S3Options, give: Give, tmp_path: Path
+) -> None:
+    url = f"s3://{shared_bucket}/{uuid.uuid4().hex}"
+    sources = tiny.make_sources(tmp_path / "sources", {"plant": range(4), "animal": range(9, 12)})
+    config = tiny.collection(tmp_path, sources, publish={"url": url, "pictures": "tars"})
+    with tiny.job(config) as job:
+        steps.ingest(job)
+        steps.extract_features(job)
+    first, second = (SendTask(task, url, s3_options) for task in publishing.pack_tasks(config))
+    give(SECRET_KEY)
+    assert sending.run(first).files == 2
+    give("withdrawn")
+    with pytest.raises(NaturalistError):
+        sending.run(second)
+    give(SECRET_KEY)
+    assert sending.run(second).files == 2
 
 
 def test_a_folder_needs_no_credentials(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """A server that was written to and then is away for longer than botocore waits for it."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +12,7 @@ from botocore.exceptions import HTTPClientError
 from urllib3.exceptions import ReadTimeoutError
 
 from naturalist.errors import Conflict, StoreError
-from naturalist.stores import S3Options, outages
+from naturalist.stores import S3Options, connection, outages
 from naturalist.stores.s3 import S3Store
 from s3_server import S3Server
 from stores.conftest import MakeFile
@@ -25,11 +27,15 @@ class Outage:
     """Lets the next answers of the server be that it is busy, whatever it did."""
 
     answers: int = 0
+    are_stalled: bool = False
+    """Nothing follows after the first bytes of what the server says about that."""
 
     def mangle(self, exchange: Exchange) -> None:
         if self.answers:
             self.answers -= 1
             exchange.status, exchange.body = 503, b""
+            if self.are_stalled:
+                exchange.body, exchange.sent_bytes, exchange.is_stalled = b"<Error>" * 9, 9, True
 
 
 @pytest.fixture
@@ -103,6 +109,44 @@ def test_whoever_comes_for_the_first_time_is_told_soon(store: S3Store, outage: O
     outage.answers = ATTEMPTS
     with pytest.raises(StoreError, match="answered 503"):
         reader.get_bytes("there")
+    assert outage.answers == 0
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: [info.key for info in store.list()],
+        lambda store: [store.get_bytes("there")[0] and "there"],
+        lambda store: [store.fetch("there", Path("there"), "0" * 64)],
+    ],
+    ids=["list", "get_bytes", "fetch"],
+)
+def test_no_refusal_that_stops_half_way_shows_an_error_of_a_library(
+    store: S3Store,
+    outage: Outage,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    ask: Callable[[S3Store], list[str]],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(connection, "READ_TIMEOUT_S", 2)
+    outage.are_stalled = True
+    impatient = replace(store._place.connection.options, outage_s=0.0)
+    outage.answers = ATTEMPTS
+    with pytest.raises(StoreError, match="the server does not answer: check the endpoint"):
+        ask(S3Store(store._place.bucket, "", impatient))
+
+
+def test_listing_and_fetching_go_on_after_a_refusal_that_stopped_half_way(
+    store: S3Store, outage: Outage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(connection, "READ_TIMEOUT_S", 2)
+    patient = S3Store(store._place.bucket, "", store._place.connection.options).patient()
+    outage.answers, outage.are_stalled = 1, True
+    assert [info.key for info in patient.list()] == ["there"]
+    outage.answers = 1
+    patient.fetch("there", tmp_path / "there", hashlib.sha256(b"bytes").hexdigest())
+    assert (tmp_path / "there").read_bytes() == b"bytes"
     assert outage.answers == 0
 
 

@@ -36,6 +36,9 @@ _BUSY = (
 )
 _UNREACHABLE = (ConnectionError, HTTPClientError, IncompleteReadError)
 _FOR_GOOD = (SSLError, ProxyConnectionError)
+REQUEST_ERRORS = (ClientError, BotoCoreError, HTTPError)
+"""What a request raises: botocore reads the rest of a refusal of an object outside of what turns
+errors of urllib3 into its own."""
 _PAUSE_S = 0.5
 _log = logging.getLogger(__name__)
 
@@ -59,7 +62,13 @@ class Patience:
         self._ends_at = None
 
     def wait(self, error: Exception, doing: str) -> None:
-        """Wait a little, or raise `error` if waiting is of no use or has been long enough."""
+        """Wait a little, or raise `error` if waiting is of no use or has been long enough.
+
+        Raises:
+            ClientError, BotoCoreError: also for an error of urllib3.
+        """
+        if isinstance(error, HTTPError):
+            error = HTTPClientError(error=error)
         now = time.monotonic()
         if self._ends_at is None:
             self._ends_at = now + self._outage_s
@@ -79,8 +88,5 @@ def outlast(call: Callable[[], Result], doing: str, outage_s: float) -> Result:
     while True:
         try:
             return call()
-        except (ClientError, BotoCoreError) as error:
+        except REQUEST_ERRORS as error:
             patience.wait(error, doing)
-        except HTTPError as error:
-            # botocore reads the rest of a refusal outside of what turns errors into its own.
-            patience.wait(HTTPClientError(error=error), doing)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from naturalist.errors import StoreError
 from naturalist.stores.checksums import sha256_hex
 from naturalist.stores.connection import Connection
 from naturalist.stores.keys import check_key
-from naturalist.stores.outages import Patience
+from naturalist.stores.outages import REQUEST_ERRORS, Patience
 from naturalist.stores.protocol import ObjectInfo
 from naturalist.stores.s3_errors import error_code
 
@@ -134,7 +134,7 @@ def stream(
                 offset += len(chunk)
                 patience.progress()
                 yield chunk
-        except (BotoCoreError, ClientError) as error:
+        except REQUEST_ERRORS as error:
             if error_code(error) == "InvalidRange":
                 return  # nothing is left, or the object is empty
             patience.wait(error, f"reading {key} from byte {offset}")

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from naturalist.errors import Conflict, StoreError
 from naturalist.stores.bounded import windows
@@ -25,7 +25,7 @@ from naturalist.stores.connection import S3Options, connect
 from naturalist.stores.fast_lane import open_fast_lane
 from naturalist.stores.keys import check_prefix, is_key
 from naturalist.stores.multipart import begin_and_drop
-from naturalist.stores.outages import Patience, outlast
+from naturalist.stores.outages import REQUEST_ERRORS, Patience, outlast
 from naturalist.stores.partial import download
 from naturalist.stores.prefix import (
     BucketPrefix,
@@ -263,7 +263,7 @@ class S3Store:
                         yield item
                         after = item["Key"]
                 return
-            except (BotoCoreError, ClientError) as error:
+            except REQUEST_ERRORS as error:
                 patience.wait(error, doing)
 
     def _put_bytes(
