@@ -62,6 +62,12 @@ export function money(dollars: number): string {
   return dollars < 0.01 && dollars > 0 ? "under $ 0.01" : `$ ${dollars.toFixed(2)}`;
 }
 
+/** What a report says, as a sentence. */
+export function sentence(text: string): string {
+  const end = /[.!?]$/.test(text) ? "" : ".";
+  return text.charAt(0).toUpperCase() + text.slice(1) + end;
+}
+
 export function words(name: string): string {
   return name.replace(/[_-]/g, " ");
 }

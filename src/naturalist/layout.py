@@ -47,6 +47,10 @@ from pathlib import Path
 PICTURES_PER_FOLDER = 10_000
 REVIEW_JOURNAL_START = "naturalist review 1"
 """What the checksum of the first line of `Layout.review_journal` rests on."""
+REVIEW_VIEWS_ADVICE = (
+    "restore it from a backup, or delete it; only views of the map that were shared are in it"
+)
+"""What can be done about a damaged `Layout.review_views`."""
 
 
 @dataclass(frozen=True)

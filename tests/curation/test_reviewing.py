@@ -31,7 +31,7 @@ from naturalist.errors import ConfigError, StorageFull, WorkspaceError
 from naturalist.layout import Layout
 from naturalist.progress import Silent
 from naturalist.stages.ingest.resolve import Kind
-from naturalist.stages.verify.journal import check_journal
+from naturalist.stages.verify.review import check_review
 
 KEYS = ("plant_id_1", "plant_id_2", "animal_id_1")
 RETIRE, KEEP = ("retire", ""), ("keep", "")
@@ -134,17 +134,17 @@ def test_what_another_decided_later_is_not_undone(tmp_path: Path) -> None:
 
 def test_verify_names_each_damaged_line_of_the_journal_and_what_to_do(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    assert list(check_journal(layout)) == []
+    assert list(check_review(layout)) == []
     journal = Journal(layout.review_journal)
     for number in range(1, 6):
         decide(journal, "anna", f"plant_id_{number}", RETIRE)
-    assert list(check_journal(layout)) == []
+    assert list(check_review(layout)) == []
     lines = layout.review_journal.read_bytes().splitlines(keepends=True)
     lines[1] = lines[1].replace(b"anna", b"anne")
     lines[3] = b"\xff" + lines[3]
     torn = b"0123 never finished"
     layout.review_journal.write_bytes(b"".join(lines) + torn)
-    found = list(check_journal(layout))
+    found = list(check_review(layout))
     # After bytes that are no text, the line that follows cannot be compared with anything.
     assert [one.detail.partition(" is damaged")[0] for one in found] == [
         "line 2",

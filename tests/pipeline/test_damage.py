@@ -12,12 +12,14 @@ import tiny
 from dashboard.studied import add_studies
 from naturalist import artifacts, seals, small_files
 from naturalist.config import Config
+from naturalist.curation.reviewing import people, views
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.layout import Layout
 from naturalist.pipeline import runner, studies, words
 from naturalist.pipeline.runner import RunOptions
 from naturalist.progress import Silent
 from naturalist.running import workspace
+from naturalist.stages.verify.review import check_review
 from naturalist.stages.verify.rolling import check_share
 from naturalist.stages.verify.studies import check_studies
 
@@ -79,6 +81,31 @@ def test_verify_finds_a_damaged_line_of_the_review_journal_and_repair_leaves_it(
         assert found["file"] == "review/journal.jsonl"
         assert "restore the file from a backup" in found["detail"]
         assert path.read_bytes() == b"0123456789abcdef {}\n"
+
+
+def test_verify_finds_a_flipped_bit_in_shared_views_and_repair_leaves_them(config: Config) -> None:
+    path = config.layout.review_views
+    views.save(path, "birds of the pond", "#/map?c=cluster", "anna")
+    assert not list(check_review(config.layout))
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"pond", b"pome"))
+    with pytest.raises(VerificationFailed, match="1 check failed"):
+        runner.repair(config, Silent())
+    (found,) = json.loads(config.layout.verification.read_text())["hard"]
+    assert found["file"] == "review/views.json"
+    assert "or delete it" in found["detail"]
+    assert path.read_bytes() != good
+    path.unlink()
+
+
+def test_verify_finds_a_damaged_list_of_reviewers(config: Config) -> None:
+    path = config.layout.reviewers
+    people.add(path, "anna")
+    assert not list(check_review(config.layout))
+    path.write_bytes(path.read_bytes()[:-3])
+    (found,) = check_review(config.layout)
+    assert found.file == "review/reviewers.json"
+    path.unlink()
 
 
 def test_a_flipped_bit_in_any_file_of_a_study_is_found(config: Config) -> None:

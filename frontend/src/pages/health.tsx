@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { Bars, Stacks } from "../charts/bars";
 import { Trend } from "../charts/trend";
-import { count, day, decimal, duration, many, moment, money, share, size, words } from "../format";
+import { count, day, decimal, duration, many, moment, money, sentence, share, size, words } from "../format";
 import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
@@ -407,13 +407,13 @@ function Drifts({ reports }: { reports: Drift[] }) {
 function Findings({ sentences }: { sentences: string[] }) {
   return (
     <>
-      {sentences[0] && <p class="note">{sentences[0]}</p>}
+      {sentences[0] && <p class="note">{sentence(sentences[0])}</p>}
       {sentences.length > 1 && (
         <details>
           <summary>{count(sentences.length - 1)} more findings</summary>
           <ul class="plain-list note">
             {sentences.slice(1).map((one) => (
-              <li>{one}</li>
+              <li>{sentence(one)}</li>
             ))}
           </ul>
         </details>

@@ -71,6 +71,15 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
             <Confusion {...e.confusion} />
           </Card>
         )}
+        {!!e.leave_one_source_out?.per_source?.length && (
+          <Card title="Accuracy on each source left out">
+            <Bars
+              label="Accuracy by source"
+              top={1}
+              bars={[...e.leave_one_source_out.per_source].sort((a, b) => a.accuracy - b.accuracy).map((s) => ({ label: `${s.source} (${s.category}, ${count(s.rows)})`, value: s.accuracy, text: share(s.accuracy, 0), colour: s.accuracy < 0.5 ? "var(--bad)" : undefined }))}
+            />
+          </Card>
+        )}
         {!!e.calibration?.bins?.length && (
           <Card title="Calibration" note="How often it is right when it is so sure. On the line: as sure as it should be.">
             <Curve label="Reliability" diagonal xTitle="confidence, %" yTitle="accuracy, %" spots={e.calibration.bins.filter((b) => b.rows > 0 && b.accuracy != null).map((b) => ({ x: b.confidence, y: b.accuracy, text: `confidence ${share(b.confidence, 0)}, accuracy ${share(b.accuracy, 0)}, ${many(b.rows, "picture")}` }))} />
@@ -79,15 +88,6 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
         {!!e.selective?.length && (
           <Card title="Selective accuracy" note="Accuracy if only the surest share of pictures is decided.">
             <Curve label="Accuracy against coverage" xTitle="coverage, %" yTitle="accuracy, %" yLow={0.5} spots={e.selective.map((s) => ({ x: s.coverage, y: Math.max(0.5, s.accuracy), text: `coverage ${share(s.coverage, 0)}: ${share(s.accuracy)}` }))} />
-          </Card>
-        )}
-        {!!e.leave_one_source_out?.per_source?.length && (
-          <Card title="Accuracy on each source left out">
-            <Bars
-              label="Accuracy by source"
-              top={1}
-              bars={[...e.leave_one_source_out.per_source].sort((a, b) => a.accuracy - b.accuracy).map((s) => ({ label: `${s.source} (${s.category}, ${count(s.rows)})`, value: s.accuracy, text: share(s.accuracy, 0), colour: s.accuracy < 0.5 ? "var(--bad)" : undefined }))}
-            />
           </Card>
         )}
         {!!(e.advice?.length || e.leaning?.length) && (

@@ -25,8 +25,8 @@ from naturalist.running.executors import (
 )
 from naturalist.running.ray_executor import RayExecutor, RayOptions
 from naturalist.stages.publish import Published
-from naturalist.stages.verify.journal import check_journal
 from naturalist.stages.verify.ledger import check_ledger
+from naturalist.stages.verify.review import check_review
 from naturalist.stages.verify.rolling import check_share
 from naturalist.stages.verify.rolling_pictures import check_pictures
 from naturalist.stages.verify.studies import check_studies
@@ -356,7 +356,7 @@ def repair(config: Config, progress: Progress) -> dict[str, Any]:
 
 def _check_all(job: Job, *, deep: bool = False) -> tuple[VerifyResult, VerifyResult | None]:
     layout = job.config.layout
-    decided = tuple(check_journal(layout))
+    decided = tuple(check_review(layout))
     damaged = tuple(check_ledger(layout, job.config.labels))
     if damaged:
         # All else is checked against the ledger.

@@ -14,13 +14,14 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from naturalist import artifacts, chained_lines
 from naturalist.curation.reviewing.history import Entry, History, from_json, to_json
 from naturalist.errors import WorkspaceError
 from naturalist.layout import REVIEW_JOURNAL_START
+from naturalist.locked_files import locked
 
 
 class Journal:
@@ -44,7 +45,7 @@ class Journal:
             if not self._path.exists():
                 self._forget()
             elif self._path.stat().st_size != self._offset:
-                with self._opened(os.O_RDONLY, fcntl.LOCK_SH) as handle:
+                with locked(self._path, os.O_RDONLY, fcntl.LOCK_SH) as handle:
                     self._catch_up(handle)
             return self._history
 
@@ -58,7 +59,7 @@ class Journal:
         with self._lock, artifacts.storage_errors(str(self._path)):
             artifacts.make_folder(self._path.parent)
             is_new = not self._path.exists()
-            with self._opened(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as handle:
+            with locked(self._path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as handle:
                 self._catch_up(handle)
                 entry = make(self._history)
                 if entry is None:
@@ -85,15 +86,6 @@ class Journal:
             raise
         self._offset += len(line)
         self._sum = total
-
-    @contextlib.contextmanager
-    def _opened(self, flags: int, lock: int) -> Iterator[int]:
-        handle = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, lock)
-            yield handle
-        finally:
-            os.close(handle)
 
     def _catch_up(self, handle: int) -> None:
         if os.fstat(handle).st_size < self._offset:

@@ -14,8 +14,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from naturalist import artifacts
+from naturalist import artifacts, sealed_json
 from naturalist.errors import ConfigError, WorkspaceError
+from naturalist.layout import REVIEW_VIEWS_ADVICE
+from naturalist.locked_files import locked
 
 MOST = 200
 """Views of one workspace."""
@@ -123,27 +125,20 @@ def _check(held: _Views, name: str, seen: int) -> None:
 
 
 def _read(path: Path) -> _Views:
-    held = artifacts.read_json(path)
     try:
+        held = sealed_json.read(path)
         return _Views(saved=0, views=()) if held is None else _Views.model_validate(held)
-    except ValidationError as error:
-        raise WorkspaceError(
-            f"{path} is damaged ({error.errors()[0]['msg']}): restore it from a backup, or delete "
-            "it; only views of the map that were shared are in it"
-        ) from error
+    except (WorkspaceError, ValidationError) as error:
+        raise WorkspaceError(f"{path} is damaged: {REVIEW_VIEWS_ADVICE}") from error
 
 
 def _write(path: Path, views: _Views) -> None:
-    artifacts.write_json(path, views.model_dump(mode="json"))
+    sealed_json.write(path, views.model_dump(mode="json"))
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Held from reading to writing, by one process and thread at a time."""
     artifacts.make_folder(path.parent)
-    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with locked(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX):
         yield
-    finally:
-        os.close(handle)
