@@ -26,6 +26,11 @@ def titles(named: Mapping[int, str]) -> dict[int, str]:
     return {k: f"{name} {k}" if repeated[name] > 1 else name for k, name in named.items()}
 
 
+def numbered(number: int, known: Mapping[int, str]) -> str:
+    """A cluster that nobody takes for a category or a source: `mammal (cluster 3)`."""
+    return f"{known[number]} (cluster {number})" if number in known else f"cluster {number}"
+
+
 def title(number: int, known: Mapping[int, str]) -> str:
     """The title of a cluster, or its number if it has no name."""
     return known.get(number, f"cluster {number}")

@@ -75,7 +75,8 @@ def test_each_picture_that_came_left_or_was_relabelled_has_a_reason(config: Conf
     (left,) = by_what["left"]
     assert (left.pic_id, left.category) == ("animal_id_1", "animal")
     assert left.reason.startswith("retired: ")
-    assert left.region == "hedgehog"
+    assert left.region == "hedgehog (cluster 0)"
+    assert {one.region for one in by_what["came"]} == {"in no cluster: plant · photos"}
     (moved,) = by_what["relabelled"]
     assert (moved.was, moved.category) == ("animal_id_2", "plant")
     assert moved.reason == "from animal to plant"

@@ -54,7 +54,7 @@ class PictureChange:
         reason: why, for people.
         category: name of its category.
         source: name of its source; empty if the ledger does not say.
-        region: its cluster, else its category and source.
+        region: its cluster, else that it is in none, with its category and source.
         was: its id before it was relabelled.
         is_hidden: it was taken down, or its category was retired: it is not shown again.
     """
@@ -225,15 +225,15 @@ class _Files:
         file = _named(snapshot, _MEMBERS_FILE)
         if file is None or not ids:
             return {}
-        known = self.titles(snapshot, file.sha256)
+        known = self.names(snapshot, file.sha256)
         rows = self.some(file, _MEMBERS, ids, "picID").to_pylist()
         return {
-            one["picID"]: cluster_titles.title(one["cluster"], known)
+            one["picID"]: cluster_titles.numbered(one["cluster"], known)
             for one in rows
             if one["cluster"] >= 0
         }
 
-    def titles(self, snapshot: Snapshot, members_sha256: str) -> dict[int, str]:
+    def names(self, snapshot: Snapshot, members_sha256: str) -> dict[int, str]:
         """Names of clusters; none if there are none for these."""
         file = _named(snapshot, _NAMES_FILE)
         if file is None or file.size_bytes > _LARGEST_NAMES:
@@ -245,7 +245,7 @@ class _Files:
             held = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
             raise StoreError(f"{file.key} in {self.store.url} is not valid JSON") from error
-        return cluster_titles.titles(cluster_titles.names(held, members_sha256))
+        return cluster_titles.names(held, members_sha256)
 
     def thumbnails(self, snapshot: Snapshot, ids: set[str]) -> Iterator[tuple[str, bytes]]:
         categories = {_key(pic) for pic in ids}
@@ -331,6 +331,8 @@ def _change(
 ) -> PictureChange:
     category, source = _category(pic_id, names), row.source if row else ""
     region = clusters.get(pic_id) or " · ".join(filter(None, (category, source)))
+    if clusters and pic_id not in clusters:
+        region = f"in no cluster: {region}"
     return PictureChange(pic_id, what, reason, category, source, region, was)
 
 
