@@ -192,9 +192,9 @@ def steps(place: Place) -> list[Step]:
         Step("status", ("status", *here, "--json")),
         *studies,
         Step("bucket", ("bucket", "create", BUCKET, *publish[2:], "--json")),
-        Step("publish", ("publish", *here, "--json"), 30, before=_publish_to),
+        Step("publish", ("publish", *here, "--json"), 30, before=publish_to),
         Step("pull", ("pull", publish[1], str(place.folder / "pulled"), *publish[2:]), 15),
-        Step("publish pictures", ("publish", *here, "--json"), 60, before=_publish_pictures),
+        Step("publish pictures", ("publish", *here, "--json"), 60, before=publish_pictures),
         *day,
         Step("takedown", ("takedown", "plant_id_7", "--why", "asked by the owner", *here)),
         Step("takedown: run", ("run", *here, "--json")),
@@ -210,34 +210,45 @@ def _dashboard(place: Place) -> dict[str, Any]:
 
 def _new_day(place: Place) -> None:
     million_pictures.make_day(place.pictures, place.photos, 1, DAY_PICTURES)
-    config = place.workspace / "naturalist.toml"
-    text = config.read_text()
     for category in million_pictures.COUNTS:
         source = million_pictures.Source(category, 51, 0, 1)
-        line = f'"{source.name}" = "{place.pictures / category / source.name}"\n'
-        if line not in text:
-            head = f"[categories.{category}.sources]\n"
-            text = text.replace(head, head + line)
-    config.write_text(text)
+        add_source(place, category, source.name, place.pictures / category / source.name)
 
 
-def _publish_to(place: Place) -> None:
+def add_source(place: Place, category: str, name: str, path: Path) -> None:
+    """Name one more source of a category in the configuration."""
+    source = f'  [[category.source]]\n  name = "{name}"\n  path = "{path}"\n'
+    head = rf'^\[\[category\]\]\nname = "{category}"\nlabel = \d+\n\n'
+    configure(place, head, lambda found: found[0] + source, done=source)
+
+
+def publish_to(place: Place) -> None:
     """Name the S3 server in the configuration."""
-    config = place.workspace / "naturalist.toml"
-    text = config.read_text()
-    for name, value in (
-        ("url", f"s3://{BUCKET}/all"),
-        ("endpoint_url", place.endpoint),
-    ):
-        text = re.sub(rf'^{name} = ""', f'{name} = "{value}"', text, count=1, flags=re.MULTILINE)
-    config.write_text(text)
+    for name, value in (("url", f"s3://{BUCKET}/all"), ("endpoint_url", place.endpoint)):
+        line = f'{name} = "{value}"'
+        configure(place, rf'^{name} = ""', lambda _, line=line: line, done=line)
 
 
-def _publish_pictures(place: Place) -> None:
+def publish_pictures(place: Place) -> None:
     """From now on pictures are published too, as tar files."""
+    line = 'pictures = "tars"'
+    configure(place, r'^pictures = "none"', lambda _: line, done=line)
+
+
+def configure(place: Place, where: str, change: Callable[[re.Match[str]], str], done: str) -> None:
+    """Change the first match in the configuration, unless it has what is to be there.
+
+    Raises:
+        SystemExit: nothing matches: `init` writes another form by now.
+    """
     config = place.workspace / "naturalist.toml"
     text = config.read_text()
-    config.write_text(re.sub(r'^pictures = "none"', 'pictures = "tars"', text, flags=re.MULTILINE))
+    if done in text:
+        return
+    text, count = re.subn(where, change, text, count=1, flags=re.MULTILINE)
+    if not count:
+        raise SystemExit(f"{config} has no {where}")
+    config.write_text(text)
 
 
 @contextlib.contextmanager

@@ -273,15 +273,22 @@ def read_parquet_metadata(path: Path) -> pq.FileMetaData:
 
 
 def read_row_groups(
-    path: Path, groups: Iterable[int], columns: list[str] | None, metadata: pq.FileMetaData
+    path: Path,
+    groups: Iterable[int],
+    columns: list[str] | None,
+    metadata: pq.FileMetaData,
+    *,
+    threads: bool = True,
 ) -> pa.Table:
     """Read some row groups of a file whose footer was read before; all columns if None are named.
+
+    Without `threads` little is read in less time.
 
     Raises:
         WorkspaceError: it is gone or damaged.
     """
     with _reading(path), pq.ParquetFile(path, metadata=metadata) as file:
-        return file.read_row_groups(list(groups), columns)
+        return file.read_row_groups(list(groups), columns, use_threads=threads)
 
 
 @contextlib.contextmanager

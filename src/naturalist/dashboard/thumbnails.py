@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from naturalist import artifacts
@@ -21,20 +22,27 @@ from naturalist.studies.maps import published_pictures
 
 _STEPS = 4
 _KEPT_BYTES = 24_000_000
+_KEPT_PARTS = 1_000
+"""Shards of which is known where each picture is: some 20 kB each."""
 _FETCHED_AT_ONCE = 8
+
+
+_Key = tuple[Path, int, int]
+"""A file as it is now: its path, inode and time."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    numbers: NDArray[np.int64]
-    thumbnails: pa.ChunkedArray
+    """Which pictures a shard has, (rows,) ascending, and where each of its row groups begins."""
 
-    def get(self, number: int) -> bytes | None:
+    file: _Key
+    metadata: pq.FileMetaData
+    numbers: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    def row_of(self, number: int) -> int | None:
         at = int(np.searchsorted(self.numbers, number))
-        if at == len(self.numbers) or self.numbers[at] != number:
-            return None
-        result: bytes | None = self.thumbnails[at].as_py()
-        return result
+        return at if at < len(self.numbers) and self.numbers[at] == number else None
 
 
 @dataclass(eq=False)
@@ -44,7 +52,14 @@ class Thumbnails:
     place: Collection
     catalogue: Catalogue
     _of_maps: dict[str, bytes] | None = field(default=None, repr=False)
-    _kept: "OrderedDict[Path, _Part]" = field(default_factory=OrderedDict, repr=False)
+    _files: "artifacts.FolderMemo[list[Path]]" = field(
+        default_factory=artifacts.FolderMemo, repr=False
+    )
+    _parts: "OrderedDict[_Key, _Part]" = field(default_factory=OrderedDict, repr=False)
+    _kept: "OrderedDict[tuple[_Key, int], pa.ChunkedArray]" = field(
+        default_factory=OrderedDict, repr=False
+    )
+    _kept_bytes: int = field(default=0, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def get(self, pic_id: str) -> bytes | None:
@@ -67,9 +82,11 @@ class Thumbnails:
             part = self._part(paths[at])
             if part is None:
                 return None
-            result = part.get(number)
-            if result is not None or not len(part.numbers):
-                return result
+            row = part.row_of(number)
+            if row is not None:
+                return self._thumbnail(part, row)
+            if not len(part.numbers):
+                return None
             at += 1 if number > part.numbers[-1] else -1
         return None
 
@@ -105,24 +122,63 @@ class Thumbnails:
 
     def _paths(self, category: str, batch: int) -> list[Path]:
         folder = self.place.layout.previews(category, batch, 0).parent
-        names = self.place.names(folder, ".parquet")
-        return [path for path in names if path.name.startswith(f"{batch:06d}-")]
+
+        def of_batch() -> list[Path]:
+            names = self.place.names(folder, ".parquet")
+            return [path for path in names if path.name.startswith(f"{batch:06d}-")]
+
+        return self._files.get((category, batch), [folder], of_batch)
 
     def _part(self, path: Path) -> _Part | None:
-        with self._lock:
-            if path in self._kept:
-                self._kept.move_to_end(path)
-                return self._kept[path]
         here = self.place.ready(path)
         if here is None:
             return None
-        table = artifacts.read_parquet(here, ["pic_id", "thumbnail"])
-        numbers = pc.extract_regex(table["pic_id"], "_id_(?P<number>[0-9]+)$")
-        column = pc.struct_field(numbers, "number").cast(pa.int64()).to_numpy()
-        part = _Part(column, table["thumbnail"])
+        state = here.stat()
+        key = (here, state.st_ino, state.st_mtime_ns)
         with self._lock:
-            self._kept[path] = part
-            pa.default_memory_pool().release_unused()
-            while sum(p.thumbnails.nbytes for p in self._kept.values()) > _KEPT_BYTES:
-                self._kept.popitem(last=False)
+            if key in self._parts:
+                self._parts.move_to_end(key)
+                return self._parts[key]
+        part = _read_part(key)
+        with self._lock:
+            self._parts[key] = part
+            while len(self._parts) > _KEPT_PARTS:
+                self._parts.popitem(last=False)
         return part
+
+    def _thumbnail(self, part: _Part, row: int) -> bytes | None:
+        """One JPEG; its row group is read, which is a fraction of the shard."""
+        group = int(np.searchsorted(part.starts, row, side="right")) - 1
+        key = (part.file, group)
+        with self._lock:
+            thumbnails = self._kept.get(key)
+            if thumbnails is not None:
+                self._kept.move_to_end(key)
+        if thumbnails is None:
+            thumbnails = self._keep(part, group)
+        result: bytes | None = thumbnails[row - int(part.starts[group])].as_py()
+        return result
+
+    def _keep(self, part: _Part, group: int) -> pa.ChunkedArray:
+        path, *_ = part.file
+        table = artifacts.read_row_groups(
+            path, [group], ["thumbnail"], part.metadata, threads=False
+        )
+        thumbnails = table["thumbnail"]
+        with self._lock:
+            if (part.file, group) not in self._kept:
+                self._kept_bytes += thumbnails.nbytes
+            self._kept[part.file, group] = thumbnails
+            while self._kept_bytes > _KEPT_BYTES:
+                self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+        return thumbnails
+
+
+def _read_part(key: _Key) -> _Part:
+    metadata = artifacts.read_parquet_metadata(key[0])
+    groups = range(metadata.num_row_groups)
+    ids = artifacts.read_row_groups(key[0], groups, ["pic_id"], metadata, threads=False)["pic_id"]
+    found = pc.extract_regex(ids, "_id_(?P<number>[0-9]+)$")
+    numbers = pc.struct_field(found, "number").cast(pa.int64()).to_numpy()
+    rows = [metadata.row_group(group).num_rows for group in groups]
+    return _Part(key, metadata, numbers, np.cumsum([0, *rows]))
