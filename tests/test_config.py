@@ -309,6 +309,7 @@ def test_text_without_quotes_gets_a_hint(tmp_path: Path) -> None:
     ("more", "advice"),
     [
         ("[tables]\ncsv = true\ncsv = false\n", "csv is set twice: remove one of the two lines"),
+        ("[category]\n[category]\n", r"several of these: write each as \[\[category\]\]"),
         ("[tables]\n[tables]\n", r"\[tables\] is there twice: put its settings under one heading"),
     ],
 )

@@ -17,6 +17,8 @@ Fields = Mapping[str, FieldInfo]
 _TABLE = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
 _SETTING = re.compile(r"\s*([\w\"'.-]+?)\s*=")
 _BARE_WORD = re.compile(r"\s*([\w.-]+)\s*=\s*([^\s\"'\[\]{}#0-9+-][^\"'\[\]{}#=]*?)\s*(#.*)?$")
+_LISTS = ("category", "source", "metadata")
+"""Sections of which there may be several."""
 _WHOLE_FILE = "the file as a whole"
 
 
@@ -57,10 +59,9 @@ def _repetition(message: str, line: str) -> str:
         return f". {setting[1]} is set twice: remove one of the two lines"
     if re.match(r"Cannot declare .* twice", message) and (header := _TABLE.match(line)):
         name = header[2]
-        return (
-            f". The section [{name}] is there twice: put its settings under one heading, or write "
-            f"[[{name}]] where a list of sections is meant"
-        )
+        if _keys(name)[-1] in _LISTS:
+            return f". There may be several of these: write each as [[{name}]]"
+        return f". The section [{name}] is there twice: put its settings under one heading"
     return ""
 
 
