@@ -1,6 +1,8 @@
 // Numbers, sizes, times and shares for people.
 
 const LANGUAGE = "en-GB";
+/** Between a number and its unit, which are not torn apart. */
+const GAP = "\u00a0";
 const whole = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
 
 export function count(value: number): string {
@@ -13,7 +15,7 @@ export function many(n: number, one: string, several = `${one}s`): string {
 }
 
 export function share(value: number, digits = 1): string {
-  return value === 0 ? "0 %" : `${(100 * value).toFixed(digits)} %`;
+  return `${value === 0 ? "0" : (100 * value).toFixed(digits)}${GAP}%`;
 }
 
 export function decimal(value: number, digits = 3): string {
@@ -34,15 +36,15 @@ export function size(bytes: number): string {
     value /= 1000;
     at += 1;
   }
-  return `${at === 0 ? whole.format(value) : value.toPrecision(3)} ${units[at]}`;
+  return `${at === 0 ? whole.format(value) : value.toPrecision(3)}${GAP}${units[at]}`;
 }
 
 export function duration(seconds: number): string {
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 120) return `${decimal(seconds, 1)} s`;
-  if (seconds < 7200) return `${decimal(seconds / 60, 0)} min`;
-  if (seconds < 172800) return `${decimal(seconds / 3600, 1)} h`;
-  return `${decimal(seconds / 86400, 0)} days`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)}${GAP}ms`;
+  if (seconds < 120) return `${decimal(seconds, 1)}${GAP}s`;
+  if (seconds < 7200) return `${decimal(seconds / 60, 0)}${GAP}min`;
+  if (seconds < 172800) return `${decimal(seconds / 3600, 1)}${GAP}h`;
+  return `${decimal(seconds / 86400, 0)}${GAP}days`;
 }
 
 export function moment(text: string | null | undefined): string {
@@ -59,7 +61,7 @@ export function day(text: string): string {
 }
 
 export function money(dollars: number): string {
-  return dollars < 0.01 && dollars > 0 ? "under $ 0.01" : `$ ${dollars.toFixed(2)}`;
+  return dollars < 0.01 && dollars > 0 ? `under $${GAP}0.01` : `$${GAP}${dollars.toFixed(2)}`;
 }
 
 /** What a report says, as a sentence. */

@@ -356,6 +356,17 @@ def test_reasons_are_written_in_words(browser: Browser, tmp_path: Path) -> None:
         expect(page.get_by_label("reason").locator("option").last).to_have_text("not a picture (1)")
 
 
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_texts_of_charts_can_be_read_at_every_width(visit: Visit, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 850})
+    page = visit.open("health")
+    texts = page.locator(".chart svg text")
+    expect(texts.first).to_be_attached()
+    heights = texts.evaluate_all("texts => texts.map(one => one.getBoundingClientRect().height)")
+    assert min(heights) > 10
+    assert max(heights) < 22
+
+
 def test_differences_and_stages_are_written_in_words(visit: Visit) -> None:
     page = visit.open("models")
     expect(page.locator(".figure", has_text="gap")).to_contain_text("points")

@@ -1,5 +1,6 @@
 // Bars: one line each, or stacked over time. Drawn as SVG and HTML, read out as a table.
 
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { css, named } from "../palette";
 
 export interface Bar {
@@ -37,6 +38,21 @@ export interface Stack {
   parts: number[];
 }
 
+const LEAST_WIDTH = 200;
+const LABEL_WIDTH = 90;
+
+/** Pixels across an element, as it is now: texts keep their size only in a drawing that is not scaled. */
+function useWidth(first: number) {
+  const element = useRef<HTMLElement>(null);
+  const [width, setWidth] = useState(first);
+  useLayoutEffect(() => {
+    const seen = new ResizeObserver(([entry]) => setWidth(Math.max(LEAST_WIDTH, Math.round(entry.contentRect.width))));
+    if (element.current) seen.observe(element.current);
+    return () => seen.disconnect();
+  }, []);
+  return { element, width };
+}
+
 /** Columns of stacked parts, oldest left; every part has a colour of the legend. */
 export function Stacks(props: {
   label: string;
@@ -48,14 +64,14 @@ export function Stacks(props: {
   colours?: string[];
 }) {
   const { stacks, names } = props;
-  const narrow = innerWidth < 720;
-  const [width, height] = [narrow ? 360 : props.broad ? 1160 : 560, 180];
-  const labels = narrow ? 4 : 10;
+  const { element, width } = useWidth(props.broad ? 1160 : 560);
+  const height = 180;
+  const labels = Math.max(2, Math.floor(width / LABEL_WIDTH));
   const colours = props.colours ?? names.map((_, k) => css(named(k)));
   const top = Math.max(1e-9, ...stacks.map((s) => s.parts.reduce((a, b) => a + b, 0)));
-  const step = width / Math.max(stacks.length, narrow ? 4 : 8);
+  const step = width / Math.max(stacks.length, Math.min(8, labels));
   return (
-    <figure class={props.broad ? "chart broad" : "chart"}>
+    <figure class={props.broad ? "chart broad" : "chart"} ref={element}>
       <svg viewBox={`0 0 ${width} ${height + 24}`} role="img" aria-label={describe(props)}>
         <line class="axis" x1={0} x2={width} y1={height + 0.5} y2={height + 0.5} />
         {stacks.map((stack, k) => {

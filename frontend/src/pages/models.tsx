@@ -56,7 +56,7 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
     <>
       <p>
         {isChampion ? "Champion" : "Newest model (no champion was chosen)"}: <b>{model.id}</b>
-        {model.kind ? `, ${model.kind}` : ""}, made {moment(model.made_at)}
+        {model.kind && !model.id.startsWith(model.kind) ? `, ${model.kind}` : ""}, made {moment(model.made_at)}
       </p>
       <div class="figures">
         {honest != null && <Figure value={share(honest)} what={`on sources it never saw${within(e.leave_one_source_out)}`} />}
