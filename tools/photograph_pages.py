@@ -1,8 +1,8 @@
 """Take the pictures of the dashboard that the documentation shows, from a studied demo.
 
-make demo, make dashboard (which makes the studies; stop it), naturalist search bird and
-naturalist names, twice naturalist run, so that Health has charts over the runs, and
-naturalist drift; then
+make demo, make dashboard (which makes the studies; stop it), naturalist search bird,
+naturalist names, naturalist names map and naturalist names map --name tsne-3d, twice
+naturalist run, so that Health has charts over the runs, and naturalist drift; then
 
 python tools/photograph_pages.py demo
 """

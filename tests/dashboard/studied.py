@@ -88,6 +88,8 @@ def add_studies(config: Config) -> None:
 def _map(layout: Layout, rows: Rows, dims: int, rng: np.random.Generator) -> None:
     folder = layout.map(f"tsne-{dims}d")
     at = rng.normal(0, 3, (len(rows), dims)) + 12 * rows.labels[:, np.newaxis]
+    if dims == 2:
+        at[:, 0] *= 1.6
     axes = {axis: at[:, k].astype(np.float32) for k, axis in enumerate("xyz"[:dims])}
     share = rng.random(len(rows)).astype(np.float32)
     columns = {

@@ -129,6 +129,22 @@ def test_a_map_fills_its_frame(browser: Browser, origin: str, size: str, map_nam
         wide = np.ptp(columns) / pixels.shape[1]
         tall = np.ptp(rows) / (pixels.shape[0] - top)
         assert max(wide, tall) > 0.65
+        # A wide map lies on its side in a tall frame.
+        assert min(wide, tall) > (0.4 if map_name == "tsne-2d" else 0.2)
+
+
+@pytest.mark.parametrize("size", ["phone", "tablet", "laptop"])
+def test_the_point_under_the_pointer_is_found_however_the_map_lies(
+    browser: Browser, origin: str, size: str
+) -> None:
+    with looking(browser, origin, size, "?i=0&p=plant_id_3") as page:
+        expect(page.locator(".detail h2")).to_have_text("plant_id_3")
+        ring = page.locator("svg.over circle").bounding_box()
+        assert ring is not None
+        page.get_by_label("Close the picture").click()
+        expect(page.locator(".detail")).to_have_count(0)
+        page.mouse.click(ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2)
+        expect(page.locator(".detail h2")).to_have_text("plant_id_3")
 
 
 def test_a_word_in_the_name_of_a_source_finds_pictures_and_offers_the_source(

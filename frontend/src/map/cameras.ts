@@ -51,6 +51,8 @@ function bounds(places: number[][]): [number[], number[]] {
 
 const between = (low: number[], high: number[]) => low.map((v, k) => (v + high[k]) / 2);
 const TINY = 1e-6;
+/** A map is turned if it is then so many times larger. */
+const MUCH = 1.15;
 
 /** Looks straight down: at a `scale` of 1 the map just fits into the screen. */
 export class FlatCamera implements Camera {
@@ -58,6 +60,8 @@ export class FlatCamera implements Camera {
   private y = 0.5;
   private scale = 1;
   private whole = 1;
+  /** Directions of a flat map mean nothing: one that is wide lies on its side in a tall frame. Decided once. */
+  private turned: boolean | null = null;
 
   constructor(private extent: number[]) {
     [this.x, this.y] = [extent[0] / 2, extent[1] / 2];
@@ -67,7 +71,12 @@ export class FlatCamera implements Camera {
     const unit = this.fit(width, height) * this.scale;
     const [sx, sy] = [(2 * unit) / width, (2 * unit) / height];
     // prettier-ignore
-    const matrix = new Float32Array([
+    const matrix = new Float32Array(this.turned ? [
+      0, -sy, 0, 0,
+      sx, 0, 0, 0,
+      0, 0, 0, 0,
+      -sx * this.y, sy * this.x, 0, 1,
+    ] : [
       sx, 0, 0, 0,
       0, sy, 0, 0,
       0, 0, 0, 0,
@@ -77,17 +86,14 @@ export class FlatCamera implements Camera {
   }
 
   drag(dx: number, dy: number, width: number, height: number): void {
-    const unit = this.fit(width, height) * this.scale;
-    this.x -= dx / unit;
-    this.y += dy / unit;
+    this.shift(dx, dy, -1 / (this.fit(width, height) * this.scale));
   }
 
   zoom(factor: number, x: number, y: number, width: number, height: number): void {
     const before = this.fit(width, height) * this.scale;
     this.scale = Math.min(400, Math.max(Math.min(0.3, this.whole), this.scale * factor));
     const after = this.fit(width, height) * this.scale;
-    this.x += (x - width / 2) * (1 / before - 1 / after);
-    this.y -= (y - height / 2) * (1 / before - 1 / after);
+    this.shift(x - width / 2, y - height / 2, 1 / before - 1 / after);
   }
 
   visit(at: number[], frame: Frame): void {
@@ -102,6 +108,7 @@ export class FlatCamera implements Camera {
   }
 
   reset(frame: Frame): void {
+    this.turned ??= this.turning(frame);
     this.scale = this.whole = this.fitting(this.extent[0], this.extent[1], frame);
     this.lookAt([this.extent[0] / 2, this.extent[1] / 2], frame);
   }
@@ -112,8 +119,8 @@ export class FlatCamera implements Camera {
 
   /** The place of the map in the middle of the free part, and the scale. */
   save(frame: Frame): string {
-    const [dx, dy] = this.aside(frame);
-    return [this.x + dx, this.y - dy, this.scale].map((v) => v.toFixed(4)).join("_");
+    const [x, y] = this.aside(frame);
+    return [this.x + x, this.y + y, this.scale].map((v) => v.toFixed(4)).join("_");
   }
 
   restore(text: string, frame: Frame): void {
@@ -126,19 +133,38 @@ export class FlatCamera implements Camera {
 
   /** Put a place into the middle of the free part. */
   private lookAt(at: number[], frame: Frame): void {
-    const [dx, dy] = this.aside(frame);
-    [this.x, this.y] = [at[0] - dx, at[1] + dy];
+    const [x, y] = this.aside(frame);
+    [this.x, this.y] = [at[0] - x, at[1] - y];
   }
 
   /** How far the middle of the free part is from that of the screen, in units of the map. */
   private aside({ width, height, free }: Frame): [number, number] {
     const unit = this.fit(width, height) * this.scale;
     const middle = middleOf(free);
-    return [(middle.x - width / 2) / unit, (middle.y - height / 2) / unit];
+    return this.across(middle.x - width / 2, middle.y - height / 2, 1 / unit);
+  }
+
+  private shift(dx: number, dy: number, share: number): void {
+    const [x, y] = this.across(dx, dy, share);
+    [this.x, this.y] = [this.x + x, this.y + y];
+  }
+
+  /** A way over the screen as one over the map, times a share. */
+  private across(dx: number, dy: number, share: number): [number, number] {
+    return this.turned ? [dy * share, dx * share] : [dx * share, -dy * share];
+  }
+
+  /** Whether the map fills the frame much better on its side. */
+  private turning({ free }: Frame): boolean {
+    const room = inner(free);
+    const fitted = (wide: number, tall: number) => Math.min(widthOf(room) / Math.max(TINY, wide), heightOf(room) / Math.max(TINY, tall));
+    const [wide, tall] = this.extent;
+    return fitted(tall, wide) > MUCH * fitted(wide, tall);
   }
 
   /** The scale at which so much of the map just fits into the free part. */
-  private fitting(wide: number, tall: number, { width, height, free }: Frame): number {
+  private fitting(x: number, y: number, { width, height, free }: Frame): number {
+    const [wide, tall] = this.turned ? [y, x] : [x, y];
     const room = inner(free);
     const unit = Math.min(widthOf(room) / Math.max(TINY, wide), heightOf(room) / Math.max(TINY, tall));
     return unit / this.fit(width, height);
@@ -146,7 +172,8 @@ export class FlatCamera implements Camera {
 
   /** Pixels of a unit of the map, where the map just fits into the screen. */
   private fit(width: number, height: number): number {
-    return Math.min(width / Math.max(0.05, this.extent[0]), height / Math.max(0.05, this.extent[1]));
+    const [wide, tall] = this.turned ? [this.extent[1], this.extent[0]] : this.extent;
+    return Math.min(width / Math.max(0.05, wide), height / Math.max(0.05, tall));
   }
 }
 

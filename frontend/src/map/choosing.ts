@@ -78,7 +78,7 @@ export function choosePictures(
 
 /** Cells stay where they are on the map while one pans; they halve as one comes nearer. */
 function flatCell(view: View, screen: Screen): number {
-  const whole = (view.matrix[0] * screen.width) / 2;
+  const whole = (Math.hypot(view.matrix[0], view.matrix[4]) * screen.width) / 2;
   return whole / 2 ** Math.floor(Math.log2(Math.max(1, whole / CELL)));
 }
 

@@ -2,7 +2,7 @@
 
 import type { RegionLevel } from "../types";
 import { projected } from "./cameras";
-import type { Screen } from "./picking";
+import { type Frame, holds, widthOf, heightOf } from "./room";
 import type { View } from "./renderer";
 import type { Placed } from "./sprites";
 
@@ -10,7 +10,8 @@ const STEPS = 65536;
 const NOWHERE = 65535;
 const MOST_GROUPS = 500;
 const FROM_AFAR = 14;
-const LETTER = 8.2;
+/** As the style sheet has it. */
+const FONT = '700 13.5px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
 const HEIGHT = 20;
 
 export interface Anchor {
@@ -98,38 +99,52 @@ function placesOf(positions: Uint16Array, dims: number, level: RegionLevel): Uin
   return found;
 }
 
+const pen = new OffscreenCanvas(1, 1).getContext("2d")!;
+pen.font = FONT;
+const measured = new Map<string, number>();
+
+function widthOfText(text: string): number {
+  let width = measured.get(text);
+  if (width === undefined) {
+    width = pen.measureText(text).width;
+    measured.set(text, width);
+  }
+  return width;
+}
+
 /** A name stands so far above or below its place, if it would hide a picture there. */
 const ASIDE = [0, 20, -20, 40, -40];
 const LINE = 15;
 
-const within = (at: number, margin: number, size: number) => Math.max(margin, Math.min(size - margin, at));
+const within = (at: number, margin: number, low: number, high: number) => Math.max(low + margin, Math.min(high - margin, at));
 
-/** Names cover at most this share of the screen: a small one is for pictures first. */
+/** Names cover at most this share of the free part: a small one is for pictures first. */
 const SHARE = 0.05;
 
-/** The names that find room on the screen, those of the first list and of large groups first. */
-export function placeNames(lists: Anchor[][], view: View, screen: Screen, pictures: Placed[]): Name[] {
+/** The names that find room in the free part of the frame, those of the first list and of large groups first. */
+export function placeNames(lists: Anchor[][], view: View, frame: Frame, pictures: Placed[]): Name[] {
   const kept: (Name & { half: number })[] = [];
-  const room = SHARE * screen.width * screen.height;
+  const room = SHARE * widthOf(frame.free) * heightOf(frame.free);
   const taken = () => kept.reduce((sum, one) => sum + 2 * one.half * HEIGHT, 0);
   for (const list of lists) {
     const before = new Set(kept.map((one) => one.text));
     // A place keeps its name when one comes nearer: it is not said twice.
-    for (const anchor of list) if (!before.has(anchor.text) && taken() < room) place(anchor, view, screen, pictures, kept);
+    for (const anchor of list) if (!before.has(anchor.text) && taken() < room) place(anchor, view, frame, pictures, kept);
   }
   return kept.map(({ text, x, y }) => ({ text, x, y }));
 }
 
-function place({ text, at }: Anchor, view: View, screen: Screen, pictures: Placed[], kept: (Name & { half: number })[]): void {
-  const spot = projected(view, at, screen);
-  if (!spot || spot.x < 0 || spot.x > screen.width || spot.y < 0 || spot.y > screen.height) return;
-  const half = (text.length * LETTER) / 2 + 4;
-  // A group at the edge of the screen has its name inside of it.
-  const x = within(spot.x, half, screen.width);
-  const free = ASIDE.map((away) => within(spot.y + away, HEIGHT, screen.height)).filter((y) =>
+function place({ text, at }: Anchor, view: View, frame: Frame, pictures: Placed[], kept: (Name & { half: number })[]): void {
+  const spot = projected(view, at, frame);
+  const { free } = frame;
+  if (!spot || !holds(free, spot.x, spot.y)) return;
+  const half = widthOfText(text) / 2 + 4;
+  // A group at the edge has its name inside of it.
+  const x = within(spot.x, half, free.left, free.right);
+  const empty = ASIDE.map((away) => within(spot.y + away, HEIGHT / 2, free.top, free.bottom)).filter((y) =>
     kept.every((other) => Math.abs(other.x - x) > other.half + half || Math.abs(other.y - y) > HEIGHT),
   );
-  if (!free.length) return;
+  if (!empty.length) return;
   const bare = (y: number) => pictures.every((one) => Math.abs(one.x - x) > one.edge / 2 + half || Math.abs(one.y - y) > (one.edge + LINE) / 2);
-  kept.push({ text, x, y: free.find(bare) ?? free[0], half });
+  kept.push({ text, x, y: empty.find(bare) ?? empty[0], half });
 }

@@ -86,9 +86,10 @@ export function pick(
 ): number {
   if (grid) {
     const m = view.matrix;
-    const x = (((2 * at.x) / screen.width - 1 - m[12]) / m[0]) * STEPS;
-    const y = ((1 - (2 * at.y) / screen.height - m[13]) / m[5]) * STEPS;
-    return grid.nearest(x, y, ((2 * reach) / screen.width / m[0]) * STEPS, shown);
+    const [right, up] = [(2 * at.x) / screen.width - 1 - m[12], 1 - (2 * at.y) / screen.height - m[13]];
+    const area = m[0] * m[5] - m[4] * m[1];
+    const [x, y] = [(m[5] * right - m[4] * up) / area, (m[0] * up - m[1] * right) / area];
+    return grid.nearest(x * STEPS, y * STEPS, ((2 * reach) / screen.width / Math.hypot(m[0], m[4])) * STEPS, shown);
   }
   let [best, found] = [Infinity, -1];
   project(positions, dims, shown, view, screen, (row, x, y, depth) => {

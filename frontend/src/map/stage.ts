@@ -189,7 +189,8 @@ export class Stage {
     if (!spot) return;
     const dx = Math.max(0, room.left - spot.x) - Math.max(0, spot.x - room.right);
     const dy = Math.max(0, room.top - spot.y) - Math.max(0, spot.y - room.bottom);
-    if (Math.hypot(dx, dy) < NEARLY) return;
+    // Names stay out from behind what was opened.
+    if (Math.hypot(dx, dy) < NEARLY) return this.draw();
     this.camera.drag(dx, dy, frame.width, frame.height, true);
     this.moved();
   }
@@ -271,7 +272,7 @@ export class Stage {
     const pictures = this.sprites.draw(this.placed, this.colours, this.renderer.palette, screen);
     this.renderer.finish();
     this.events.drew(this.drawn, pictures);
-    this.events.named(placeNames(this.names(this.camera.nearer()), view, screen, this.placed));
+    this.events.named(placeNames(this.names(this.camera.nearer()), view, this.frameNow(), this.placed));
   }
 
   /** Choose which points are pictures; while the map moves, those that were stay for a while. */
