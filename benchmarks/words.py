@@ -5,6 +5,7 @@
     python benchmarks/words.py concepts WORKSPACE [WORKSPACE ...]
     python benchmarks/words.py classes WORKSPACE [WORKSPACE ...]
     python benchmarks/words.py scale [--rows 1000000] [--keep DIR] [--paths-only]
+    python benchmarks/words.py names [--rows 1000000] [--keep DIR]
 
 - `make`: two collections of photos that lie as <category>/<source>/..., with EfficientNet-Lite0 at
   128 px (int8) and at 224 px.
@@ -18,6 +19,8 @@
   name is a noun that has classes.
 - `scale`: a query over made-up words of paths and (without `--paths-only`) of a metadata column,
   and vectors: time and memory.
+- `names`: names of the regions of a made-up map in the plane and one in space, by such words of
+  paths and classes: time and memory.
 
 The truth of a query is a pattern over the paths of the pictures. `CLASSLESS` names the queries for
 which the thousand classes of ImageNet have no class (or, for people, hardly any): a search should
@@ -38,6 +41,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 import machine
 from naturalist import artifacts
@@ -45,10 +49,12 @@ from naturalist.cli import main as naturalist
 from naturalist.config import load_config
 from naturalist.curation.searching import open_words
 from naturalist.features import FeatureFile, FeatureTable, Rows
-from naturalist.layout import Layout
+from naturalist.layout import Layout, MapFolder
 from naturalist.progress import SILENT
+from naturalist.schemas import map_schema
 from naturalist.studies.study import bring_up_to_date
 from naturalist.studies.words.column_words import FIELD
+from naturalist.studies.words.groups import named_groups
 from naturalist.studies.words.heads import head_of
 from naturalist.studies.words.index import (
     NO_TOKENS,
@@ -68,6 +74,7 @@ from naturalist.studies.words.methods.meanings import BARELY
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.methods.queries import Term, parse
 from naturalist.studies.words.opening import Words
+from naturalist.studies.words.region_names import RegionNameStudy
 from naturalist.studies.words.search import prepared, search
 from naturalist.studies.words.study import WordStudy
 
@@ -443,6 +450,58 @@ def timed_queries(folder: Path) -> dict:
     return {"seconds": seconds, "megabytes": megabytes}
 
 
+CLUMPS = 500
+"""Of pictures that lie together on a made-up map."""
+
+
+def measure_names(rows: int, keep: Path | None) -> dict:
+    """Make words of so many pictures, then name the regions of maps in a process of its own."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = keep or Path(temporary)
+        if not (folder / "words").exists():
+            build_words(folder, rows, paths_only=True)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            return {"rows": rows} | pool.submit(timed_names, folder, rows).result()
+
+
+def timed_names(folder: Path, rows: int) -> dict:
+    """Seconds of naming the regions of each map at all levels, and the peak of memory."""
+    layout, maps = Layout(folder), {}
+    for dims in (2, 3):
+        name = f"made-up-{dims}d"
+        write_map(layout, name, rows, dims)
+        found: list[dict] = []
+        spent = timed(lambda name=name, found=found: found.extend(name_regions(layout, name)))
+        counts = {key: sum(one[key] for one in found) for key in ("groups", "named")}
+        maps[name] = {"levels": len(found)} | counts | spent
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"maps": maps, "peak_megabytes": round(peak)}
+
+
+def name_regions(layout: Layout, name: str) -> list[dict]:
+    """What the study of region names does, without the index of similar pictures for concepts."""
+    words = Words(open_word_index(layout, "made-up"), None)
+    levels = RegionNameStudy(layout, "made-up", SILENT, name)._levels()
+    return [named_groups(layout, words, "made-up", regions.groups) for regions in levels]
+
+
+def write_map(layout: Layout, name: str, rows: int, dims: int) -> None:
+    """A made-up map of the made-up pictures."""
+    rng = np.random.default_rng(dims)
+    clumps = rng.normal(0, 30, (CLUMPS, dims))
+    at = clumps[rng.integers(0, CLUMPS, rows)] + rng.normal(0, 2, (rows, dims))
+    columns = {
+        "picID": [f"animal_id_{k + 1}" for k in range(rows)],
+        **{axis: at[:, k].astype(np.float32) for k, axis in enumerate("xyz"[:dims])},
+        "sampled": np.ones(rows, bool),
+        "confidence": np.ones(rows, np.float32),
+        "density": np.ones(rows, np.float32),
+    }
+    points = MapFolder(layout.map(name)).points
+    artifacts.write_parquet(points, pa.table(columns, schema=map_schema(dims)))
+
+
 def timed(call) -> dict:
     """Seconds by the clock, and of processor time, which other work on the machine leaves alone."""
     clock, processor = time.perf_counter(), time.process_time()
@@ -463,6 +522,9 @@ def main() -> None:
     scaling.add_argument("--rows", type=int, default=1_000_000)
     scaling.add_argument("--keep", type=Path)
     scaling.add_argument("--paths-only", action="store_true", help="without a metadata column")
+    naming = commands.add_parser("names")
+    naming.add_argument("--rows", type=int, default=1_000_000)
+    naming.add_argument("--keep", type=Path)
     given = parser.parse_args()
     if given.command == "make":
         make(given.folder, given.photos)
@@ -470,6 +532,10 @@ def main() -> None:
     if given.command == "scale":
         found = measure_scale(given.rows, given.keep, given.paths_only)
         print(json.dumps(found | {"machine": machine.facts("duckdb", "numpy")}, indent=1))
+        return
+    if given.command == "names":
+        found = measure_names(given.rows, given.keep)
+        print(json.dumps(found | {"machine": machine.facts("numpy")}, indent=1))
         return
     measures = {
         "search": measure_search,

@@ -184,6 +184,21 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         visit.check()
 
 
+def test_earlier_decisions_are_shown_when_asked_for(browser: Browser, server: Server) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        page = visit.page
+        for _ in range(9):
+            page.keyboard.press("k")
+        server.wait_for(9)
+        more = page.get_by_role("button", name="Show 1 earlier")
+        expect(page.locator(".entries li")).to_have_count(8)
+        more.click()
+        expect(page.locator(".entries li")).to_have_count(9)
+        assert (
+            page.locator(".entries").evaluate("list => list.scrollHeight - list.clientHeight") < 2
+        )
+
+
 def test_all_decisions_and_moves_are_in_one_line_on_a_laptop(
     browser: Browser, server: Server
 ) -> None:

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { count, many, size } from "../format";
-import { Table, Trouble } from "../ui";
+import { Prose, Table, Trouble } from "../ui";
 import { Ended, LOOK_MS } from "./jobs";
 import { ask, newRequest, type JobState, type Plan } from "./client";
 
@@ -22,7 +22,7 @@ export function ApplyPanel(props: { onClose: () => void; onApplied: () => void }
     ask<{ changed: number }>("apply", { request: newRequest(), upto: plan.upto })
       .then(
         (found) => {
-          setDone(`Applied: ${many(found.changed, "picture")} changed. The next "naturalist run" writes the tables.`);
+          setDone(`Applied: ${many(found.changed, "picture")} changed. The next \`naturalist run\` writes the tables.`);
           props.onApplied();
           return look();
         },
@@ -44,7 +44,7 @@ export function ApplyPanel(props: { onClose: () => void; onApplied: () => void }
       {error && <Trouble text={error} />}
       {done && (
         <p class="verdict good" role="status">
-          {done}
+          <Prose text={done} />
         </p>
       )}
       {!plan && !error && <p class="loading">Working it out …</p>}
@@ -96,12 +96,12 @@ function Effects({ plan }: { plan: Plan }) {
   return (
     <>
       <p>
-        {many(plan.decided, "decision")} ({who}) about {many(plan.changes.length, "picture")}. Nothing is changed before you apply them.
+        {many(plan.decided, "decision")} ({who}). Nothing is changed before you apply them.
       </p>
       {plan.effect.categories.length > 0 && (
         <Table
           caption="What becomes of each category"
-          head={["Category", "Leave", "Enter", "Tables to rewrite", "Their size"]}
+          head={["category", "leave", "enter", "tables to rewrite", "their size"]}
           numeric={[1, 2, 3, 4]}
           rows={plan.effect.categories.map((one) => [one.name, count(one.leave), count(one.enter), count(one.tables.length), size(one.table_bytes)])}
         />

@@ -1,9 +1,10 @@
 // What was decided lately, by whom; and the keys.
 
+import { useState } from "preact/hooks";
 import { count, moment } from "../format";
 import type { News, NewsEntry } from "./client";
 
-/** "1 decision", "2 decisions". */
+/** A decision in a few words. */
 export function decisionText(decision: string, category: string): string {
   if (!decision) return "no decision";
   if (decision === "retire") return "retire";
@@ -21,14 +22,18 @@ function entryText(one: NewsEntry): string {
   return decisionText(one.decision, one.category);
 }
 
+const NEWEST = 8;
+
 export function Entries(props: { news: News; me: string; onUndo: (number: number) => void }) {
+  const [all, setAll] = useState(false);
   const entries = [...props.news.entries].reverse();
+  const earlier = entries.length - NEWEST;
   return (
     <section class="card" aria-label="Recent decisions">
       <h2>Recent decisions</h2>
       {!entries.length && <p class="note">None yet.</p>}
-      <ul class="entries" tabIndex={0} aria-label="Recent decisions, newest first">
-        {entries.map((one) => (
+      <ul class="entries" aria-label="Recent decisions, newest first">
+        {(all ? entries : entries.slice(0, NEWEST)).map((one) => (
           <li key={one.number}>
             <span>
               <b>{one.by === props.me ? "You" : one.by}</b> {entryText(one)} · {one.pictures > 1 ? `${count(one.pictures)} pictures` : one.first.slice(0, 40)} <small>{moment(one.at)}</small>
@@ -41,6 +46,11 @@ export function Entries(props: { news: News; me: string; onUndo: (number: number
           </li>
         ))}
       </ul>
+      {earlier > 0 && (
+        <button class="plain" aria-expanded={all} onClick={() => setAll(!all)}>
+          {all ? "Show fewer" : `Show ${count(earlier)} earlier`}
+        </button>
+      )}
     </section>
   );
 }
