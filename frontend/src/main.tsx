@@ -86,7 +86,7 @@ function Page(props: { page: string; query: Record<string, string>; about: About
     case "pictures":
       return <PicturesPage {...props} />;
     case "changes":
-      return <ChangesPage query={props.query} />;
+      return <ChangesPage {...props} />;
     case "review":
       return <ReviewPage {...props} />;
     default:

@@ -166,7 +166,7 @@ export interface Failure {
 }
 
 export interface Verification {
-  at: string;
+  at: string | null;
   passed: boolean;
   hard: number;
   soft: number;

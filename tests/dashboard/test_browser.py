@@ -489,7 +489,8 @@ def test_an_exported_folder_opens_without_a_server(
         page.wait_for_function("() => +document.querySelector('canvas').dataset.pictures > 1")
         shot(page, "exported")
         expect(page.get_by_label("Find a picture by its id, or a source")).to_be_visible()
-        expect(visit.open("changes").locator("main")).to_contain_text("no snapshots to compare")
+        expect(visit.open("changes").locator("main")).to_contain_text("without earlier snapshots")
+        expect(visit.open("health").locator("main")).not_to_contain_text("Nothing is published")
         expect(visit.open("review").locator("main")).to_contain_text("nothing can be decided here")
         visit.strangers[:] = [u for u in visit.strangers if not u.startswith(tmp_path.as_uri())]
         visit.check()

@@ -141,6 +141,7 @@ def _check_published(client: TestClient, kind: str) -> None:
     health = client.get("/api/health").json()
     assert sum(row["accepted"] for row in health["totals"]) > 10
     assert health["runs"] == []
+    assert health["verification"]["at"] is None
     rows = client.get("/api/pictures?outcome=accepted").json()["rows"]
     for row in rows:
         answer = client.get(f"/api/pictures/{row['pic_id']}/thumbnail")

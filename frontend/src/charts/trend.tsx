@@ -11,9 +11,20 @@ const [WIDTH, HEIGHT, TOP, SIDE] = [300, 74, 10, 8];
 /** More spots than this are a line alone. */
 const MARKED = 40;
 
-export function Trend(props: { title: string; spots: Spot[]; show: (value: number) => string; note?: string }) {
+export interface TrendProps {
+  title: string;
+  spots: Spot[];
+  show: (value: number) => string;
+  note?: string;
+}
+
+/** Whether there is a line to draw: one value has no course. */
+export function hasCourse({ spots }: TrendProps): boolean {
+  return spots.filter((spot) => spot.value !== null).length > 1;
+}
+
+export function Trend(props: TrendProps) {
   const known = props.spots.flatMap((spot, k) => (spot.value === null ? [] : [{ ...spot, value: spot.value, k }]));
-  if (known.length < 2) return null;
   const top = Math.max(1e-12, ...known.map((spot) => spot.value));
   const x = (k: number) => SIDE + (k / Math.max(1, props.spots.length - 1)) * (WIDTH - 2 * SIDE);
   const y = (value: number) => TOP + (1 - value / top) * (HEIGHT - TOP - 4);

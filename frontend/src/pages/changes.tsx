@@ -5,18 +5,19 @@ import { source } from "../data";
 import { count, many, moment } from "../format";
 import { useJson } from "../load";
 import { remember } from "../route";
-import type { ChangedPicture, ChangeGroup, ChangesDoc, SnapshotInfo } from "../types";
+import type { About, ChangedPicture, ChangeGroup, ChangesDoc, SnapshotInfo } from "../types";
 import { Card, Empty, Figure, PictureTile, Select, Shown } from "../ui";
 
 const TITLES: Record<string, string> = { came: "What came", left: "What left", relabelled: "What was relabelled" };
 
-export function ChangesPage(props: { query: Record<string, string> }) {
-  const found = useJson<{ snapshots: SnapshotInfo[] }>(source.exported ? null : "snapshots");
+export function ChangesPage(props: { query: Record<string, string>; about: About }) {
+  const isCopy = source.exported || props.about.kind === "pulled";
+  const found = useJson<{ snapshots: SnapshotInfo[] }>(isCopy ? null : "snapshots");
   return (
     <div class="page">
       <h1>Changes</h1>
-      {source.exported ? (
-        <Empty what="An exported copy has no snapshots to compare. `naturalist dashboard` shows them." />
+      {isCopy ? (
+        <Empty what="This is a copy of a collection, without earlier snapshots to compare. `naturalist dashboard --from PLACE` shows those of a published collection." />
       ) : (
         <Shown of={found}>
           {({ snapshots }) => (snapshots.length < 2 ? <TooFew snapshots={snapshots} /> : <Timeline snapshots={snapshots} query={props.query} />)}

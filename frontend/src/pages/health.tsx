@@ -2,8 +2,9 @@
 
 import { useState } from "preact/hooks";
 import { Bars, Stacks } from "../charts/bars";
-import { Trend } from "../charts/trend";
+import { hasCourse, Trend, type TrendProps } from "../charts/trend";
 import { count, day, decimal, duration, many, moment, money, sentence, share, size, words } from "../format";
+import { source } from "../data";
 import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
@@ -190,18 +191,23 @@ function verdict(name: string): string {
 
 function Trends({ doc }: { doc: HealthDoc }) {
   const of = (value: (run: RunTrend) => number | null) => doc.trends.map((run) => ({ label: run.at ? day(run.at) : `run ${run.number}`, value: value(run), bad: !run.is_good }));
-  const charts = [
-    <Trend title="Pictures extracted a second" spots={of((run) => run.pictures_per_s)} show={(n) => decimal(n, 0)} />,
-    <Trend title="Files refused" spots={of((run) => (run.seen ? (run.refused ?? 0) / run.seen : null))} show={(n) => share(n)} note="of those that a run saw" />,
-    <Trend title="Drift" spots={doc.drift.map((one) => ({ label: `batch ${one.batch ?? "?"}`, value: largestEffect(one), bad: one.verdict === "drift" }))} show={(n) => decimal(n, 2)} note="largest effect of a batch; 0 is none" />,
-    <Trend title="Published" spots={of((run) => run.published_bytes)} show={size} note="size of the snapshot" />,
-    <Trend title="Cost of storage" spots={of((run) => run.storage_month)} show={money} note="a month, for the snapshot" />,
-    <Trend title="Free on the drive" spots={of((run) => run.free_bytes)} show={size} />,
+  const charts: TrendProps[] = [
+    { title: "Pictures extracted a second", spots: of((run) => run.pictures_per_s), show: (n) => decimal(n, 0) },
+    { title: "Files refused", spots: of((run) => (run.seen ? (run.refused ?? 0) / run.seen : null)), show: share, note: "of those that a run saw" },
+    { title: "Drift", spots: doc.drift.map((one) => ({ label: `batch ${one.batch ?? "?"}`, value: largestEffect(one), bad: one.verdict === "drift" })), show: (n) => decimal(n, 2), note: "largest effect of a batch; 0 is none" },
+    { title: "Published", spots: of((run) => run.published_bytes), show: size, note: "size of the snapshot" },
+    { title: "Cost of storage", spots: of((run) => run.storage_month), show: money, note: "a month, for the snapshot" },
+    { title: "Free on the drive", spots: of((run) => run.free_bytes), show: size },
   ];
-  if (doc.trends.length < 2 && doc.drift.length < 2) return null;
+  const drawn = charts.filter(hasCourse);
+  if (!drawn.length) return null;
   return (
     <Card title="Over the runs" note="Only runs that made something are counted. A spot in red: the run failed, or the batch drifted." wide>
-      <div class="trends">{charts}</div>
+      <div class="trends">
+        {drawn.map((one) => (
+          <Trend {...one} />
+        ))}
+      </div>
     </Card>
   );
 }
@@ -346,7 +352,7 @@ function Verified({ doc }: { doc: HealthDoc }) {
   }
   const found = report.checks.filter((check) => check.findings > 0);
   return (
-    <Card title="Verification" note={`${moment(report.at)}: ${report.checks.length} checks`}>
+    <Card title="Verification" note={`${report.at ? `${moment(report.at)}: ` : ""}${many(report.checks.length, "check")}`}>
       <p class={`verdict ${report.passed ? "good" : "bad"}`}>
         {report.passed ? "All checks passed." : `${many(report.hard, "error")}.`} {many(report.soft, "warning")}.
       </p>
@@ -448,7 +454,7 @@ function Storage({ doc }: { doc: HealthDoc }) {
 function Published({ doc }: { doc: HealthDoc }) {
   const found = doc.consistency;
   if (!found) {
-    if (doc.kind !== "workspace") return null;
+    if (doc.kind !== "workspace" || source.exported) return null;
     return (
       <Card title="Published collection">
         <Empty what="Nothing is published yet: `publish.url` in naturalist.toml says where to, and a run does it." />

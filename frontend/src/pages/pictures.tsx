@@ -61,7 +61,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
     return (
       <div class="page">
         <h1>Pictures</h1>
-        <Empty what="An exported folder holds the pictures of the map. To browse every file, look at the collection itself." command="naturalist dashboard" />
+        <Empty what="An exported copy has the pictures of the map, clusters and duplicates. `naturalist dashboard` shows every file." />
       </div>
     );
   }

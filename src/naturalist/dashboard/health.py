@@ -213,9 +213,8 @@ class Health:
             for name, asks in named.items()
         ]
         return {
-            "at": dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC).isoformat(
-                timespec="seconds"
-            ),
+            # A copy was written when it was fetched.
+            "at": _written_at(path) if self.place.kind == "workspace" else None,
             "passed": bool(report.get("passed")),
             "hard": len(report.get("hard", [])),
             "soft": len(report.get("soft", [])),
@@ -351,6 +350,11 @@ def _tolerant(path: Path) -> Any:
         return artifacts.read_json(path)
     except NaturalistError:
         return None
+
+
+def _written_at(path: Path) -> str:
+    at = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+    return at.isoformat(timespec="seconds")
 
 
 def _faults(paths: Iterable[Path]) -> Iterator[str]:

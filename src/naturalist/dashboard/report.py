@@ -295,9 +295,9 @@ class Finding(TypedDict):
 
 
 class Verification(TypedDict):
-    """The last verification of the workspace."""
+    """The last verification of the workspace; `at` is null for a copy, which does not know it."""
 
-    at: str
+    at: str | None
     passed: bool
     hard: int
     soft: int
