@@ -1,8 +1,11 @@
 """Whatever is handed in, a person reads a sentence and never a traceback."""
 
 import contextlib
+import io
 import random
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,12 +13,26 @@ from hypothesis import strategies as st
 from naturalist.errors import NaturalistError
 from trust.doors import CONFIG, DOORS, Door, mutated
 
+
+def _twice(name: str, column: pa.Array) -> bytes:
+    """A Parquet file of vectors in which a column is there twice."""
+    named = {"picID": pa.array(["a"]), "features": pa.array([[1.0, 2.0]])}
+    table = pa.Table.from_arrays([*named.values(), column], [*named, name])
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
 FOUND_BEFORE: dict[str, tuple[bytes, ...]] = {
     "configuration": (CONFIG.replace(b"**/*.jpg", b"**/[[x--y]&&.jpg"),),
-    "coordinates as CSV": (b"picID,x,y\xff\nplant_id_1,1,2\n",),
+    "coordinates as CSV": (b"picID,x,y\xff\nplant_id_1,1,2\n", b"picID,x,y,picID\na,1,2,b\n"),
     "coordinates as Parquet": (b"PAR1" + bytes(60) + b"\x08\0\0\0PAR1",),
     "decisions": (b'"picID,decision\n',),
-    "vectors as Parquet": (b"PAR1" + bytes(60) + b"\x08\0\0\0PAR1",),
+    "vectors as Parquet": (
+        b"PAR1" + bytes(60) + b"\x08\0\0\0PAR1",
+        _twice("features", pa.array([[1.0, 2.0]])),
+        _twice("picID", pa.array(["a"])),
+    ),
     "vectors as npy": (b"\x93NUMPY\x01\0\x10\0{'descr': '<f4', (",),
 }
 """Bytes that once gave a traceback."""

@@ -94,6 +94,9 @@ def _of_parquet(path: Path) -> FeatureTable:
             f"{path} has no rows or no column of vectors: name the column "
             f"{', '.join(_FEATURES)}; its columns are {', '.join(schema.names)}"
         )
+    used = (column, *_NAMES, "category", "source")
+    if twice := next((name for name in used if schema.names.count(name) > 1), None):
+        raise ConfigError(f"{path} has several columns {twice}: keep one of them")
     names: list[str] = []
     if "category" in schema.names:
         with _parquet_errors(path):

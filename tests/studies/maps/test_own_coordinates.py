@@ -49,6 +49,13 @@ def test_what_is_wrong_is_said(
         read_coordinates(written(columns, tmp_path / f"mine.{kind}"))
 
 
+@pytest.mark.parametrize("name", ["picID", "x", "z"])
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine.csv").write_text(f"picID,x,y,z,{name}\na,1,2,3,4\n")
+    with pytest.raises(ConfigError, match=f"several columns {name}: keep one"):
+        read_coordinates(tmp_path / "mine.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("mine.txt", "not .txt"), ("broken.parquet", "cannot be read"), ("none.csv", "no such file")],

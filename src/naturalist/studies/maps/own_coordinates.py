@@ -15,6 +15,7 @@ from naturalist.errors import ConfigError
 from naturalist.studies.maps.methods.drawing import Given
 
 _LEAST = 5
+_COLUMNS = ("picID", "x", "y", "z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +68,21 @@ def read_coordinates(path: Path) -> OwnCoordinates:
     if not path.is_file():
         raise ConfigError(f"no such file: {path}. Pass coordinates as .parquet or .csv")
     table = _read(path)
-    missing = [name for name in ("picID", "x", "y") if name not in table.column_names]
+    missing = [name for name in _COLUMNS[:3] if name not in table.column_names]
     if missing:
         raise ConfigError(
             f"{path} has no column {' and no column '.join(missing)}: it needs picID, x, y and, "
             f"for a map in space, z; it has {', '.join(table.column_names)}"
         )
+    twice_named = [name for name in _COLUMNS if table.column_names.count(name) > 1]
+    if twice_named:
+        raise ConfigError(f"{path} has several columns {twice_named[0]}: keep one of them")
     names = np.array(table["picID"].cast(pa.string()).to_pylist(), np.str_)
     unique, counts = np.unique(names, return_counts=True)
     if not len(names) or counts.max() > 1:
         twice = f"names {unique[counts.argmax()]} twice" if len(names) else "has no rows"
         raise ConfigError(f"{path} {twice}: keep one row per picture")
-    axes = [axis for axis in "xyz" if axis in table.column_names]
+    axes = [axis for axis in _COLUMNS[1:] if axis in table.column_names]
     columns = [_numbers(path, axis, table[axis]) for axis in axes]
     return OwnCoordinates(names, np.stack(columns, axis=1), artifacts.sha256_file(path), str(path))
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
 
 from naturalist.errors import ConfigError
 from naturalist.studies.classifier.methods.held_out import (
@@ -36,6 +37,26 @@ def test_the_fit_is_that_of_an_independent_logistic_regression():
     expected = other.fit(standard.astype(np.float64), labels).predict_proba(standard)
     assert np.abs(model.probabilities(features) - expected).max() < 2e-3
     assert model.labels.tolist() == [0, 10, 20]
+
+
+def blas_threads():
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_products_of_a_fit_stay_on_one_thread_and_others_do_not():
+    features, labels = blobs()
+    before, during = blas_threads(), []
+    blocks = [(features, labels.astype(np.int64) // 10, np.ones(len(labels)))]
+    fit_blocks(
+        lambda: blocks,
+        np.array([0, 10, 20]),
+        features.shape[1],
+        FitOptions(),
+        on_pass=lambda number, loss: during.append(blas_threads()),
+    )
+    assert during
+    assert all(one == {1} for one in during)
+    assert blas_threads() == before
 
 
 def test_rows_in_blocks_give_the_model_of_rows_in_memory():

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.errors import ConfigError, MissingExtra
+from naturalist.numeric.blas import single_threaded_blas
 from naturalist.studies.classifier.methods.weighting import Balance, row_weights
 
 Floats = NDArray[np.float64]
@@ -149,18 +150,20 @@ def fit_blocks(
         raise MissingExtra("scipy", "analysis") from error
     scale = _scale_of(blocks(), dim)
     problem = _Problem(blocks, scale, len(labels), dim, options.penalty, on_pass)
-    result = minimize(
-        problem.loss_and_gradient,
-        problem.packed(start),
-        jac=True,
-        method="L-BFGS-B",
-        options={
-            "maxiter": options.iterations,
-            "maxfun": 2 * options.iterations,
-            "ftol": options.tolerance,
-            "gtol": 1e-6,
-        },
-    )
+    # Products with as many columns as classes only wait for each other on several threads.
+    with single_threaded_blas():
+        result = minimize(
+            problem.loss_and_gradient,
+            problem.packed(start),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": options.iterations,
+                "maxfun": 2 * options.iterations,
+                "ftol": options.tolerance,
+                "gtol": 1e-6,
+            },
+        )
     return problem.model(result.x, labels)
 
 
