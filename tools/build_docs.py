@@ -181,13 +181,14 @@ def schemas() -> str:
     ]
     for command, report in REPORTS.items():
         schema = json.dumps(TypeAdapter(report).json_schema(mode="serialization"), indent=1)
-        (folder / f"{command}.json").write_text(schema)
+        name = "-".join(re.findall(r"\w[\w-]*", command)).lower()
+        (folder / f"{name}.json").write_text(schema)
         lines += [
             f"## naturalist {command}",
             "",
             (report.__doc__ or "").partition("\n\n")[0],
             "",
-            f"[{command}.json](schemas/{command}.json)",
+            f"[{name}.json](schemas/{name}.json)",
             "",
             "```json",
             schema,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from documented import assert_documented
 from inline_work import in_this_process
 from naturalist.cli import main
 from stores.conftest import aws_chain, bucket, s3_options, shared_bucket
@@ -25,8 +26,10 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.out)
+        """The one JSON document on stdout, which is as its schema says."""
+        document = json.loads(self.out)
+        assert_documented(document)
+        return document
 
 
 Naturalist = Callable[..., Ended]

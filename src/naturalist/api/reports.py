@@ -1,18 +1,26 @@
 """The documents that commands print with `--json`, by command, as types that can be checked."""
 
+import re
 from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from naturalist.api.documents import curation, models, published, sources, stages
+from naturalist.backbones.bench import Bench
+from naturalist.backbones.weights import FetchedFile
+from naturalist.catalogue.address_lists import Listed
 from naturalist.consume.pulling import Pulled
 from naturalist.curation.review import Change, LeftOut
+from naturalist.curation.reviewing.accuracy import AccuracyEffect
 from naturalist.curation.reviewing.effects import Effect
 from naturalist.curation.searching import SearchReport
 from naturalist.pipeline.predicting import Prediction
 from naturalist.pipeline.similar import SimilarReport
 from naturalist.pipeline.status import CollectionStatus
 from naturalist.planning.doctor import Check
-from naturalist.studies.classifier.report import EvaluationReport, ModelReport
+from naturalist.snapshots.rollback import RolledBack
+from naturalist.stores.buckets import Created
+from naturalist.studies.classifier.report import ChampionDecision
 from naturalist.studies.clusters.report import ClusterReport
 from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.duplicates.report import DuplicateReport
@@ -60,24 +68,6 @@ class DoctorReport(TypedDict):
     checks: list[Check]
 
 
-class RunDocument(TypedDict):
-    """What a run did, and what the workspace holds afterwards."""
-
-    outcome: str
-    started_at: str
-    duration_s: float
-    made_by: str
-    stages: dict[str, dict[str, Any]]
-    studied: list[str]
-    """Studies that were brought up to date, by name."""
-    nodes: dict[str, dict[str, dict[str, float]]]
-    error: str | None
-    free_bytes: int | None
-    """Free on the drive of the workspace when the run ended."""
-    changed: bool
-    status: CollectionStatus
-
-
 class ReviewDocument(TypedDict):
     """What decisions changed or, with `--dry-run`, would change."""
 
@@ -88,26 +78,144 @@ class ReviewDocument(TypedDict):
     changes: list[Change]
     left_out: list[LeftOut]
     effect: NotRequired[Effect]
+    accuracy: NotRequired[AccuracyEffect]
+
+
+class ClusterDocument(ClusterReport):
+    """A clustering, and whether this call changed it."""
+
+    changed: NotRequired[bool]
+
+
+class MapDocument(MapReport):
+    """A map, and whether this call changed it."""
+
+    changed: NotRequired[bool]
+
+
+class IndexDocument(IndexReport):
+    """An index of similar pictures, and whether this call changed it."""
+
+    changed: NotRequired[bool]
+
+
+class SampleDocument(SampleReport):
+    """A sample, and whether this call drew it."""
+
+    changed: NotRequired[bool]
+
+
+class DuplicateDocument(DuplicateReport):
+    """Near duplicates and their files; `keep` says which of them to keep, if that was asked."""
+
+    table: NotRequired[str]
+    sheet: NotRequired[str]
+    keep: NotRequired[dict[str, Any]]
+
+
+class LabelDocument(LabelReport):
+    """Label issues, their files, and the pictures that were asked for."""
+
+    table: NotRequired[str]
+    sheet: NotRequired[str]
+    listed: NotRequired[list[dict[str, Any]]]
 
 
 REPORTS: dict[str, Any] = {
-    "run": RunDocument,
+    "demo": stages.DemoDocument,
+    "init": stages.InitDocument,
+    "sources list": sources.SourceList,
+    "sources show": sources.SourceDocument,
+    "sources fetch": sources.FetchDocument,
+    "sources addresses": Listed,
+    "sources status": sources.SourceStatus,
+    "run": stages.RunDocument,
     "status": CollectionStatus,
     "ledger": LedgerReport,
+    "ledger --reasons": curation.ReasonList,
     "search": SearchReport,
     "similar": SimilarReport,
-    "predict": PredictReport,
-    "review": ReviewDocument,
-    "cluster": ClusterReport,
-    "map": MapReport,
-    "sample": SampleReport,
-    "duplicates": DuplicateReport,
-    "label-issues": LabelReport,
+    "map": MapDocument,
+    "dashboard": published.ExportedPages,
+    "cluster": ClusterDocument,
+    "names": curation.NamesDocument,
+    "concept make": curation.MadeConcept,
+    "concept list": curation.ConceptList,
+    "concept show": curation.ShownConcept,
+    "concept apply": curation.AppliedConcept,
+    "concept drop": curation.DroppedConcept,
+    "index": IndexDocument,
+    "sample": SampleDocument,
     "drift": DriftReport,
-    "index": IndexReport,
-    "train": ModelReport,
-    "evaluate": EvaluationReport,
+    "train": models.TrainDocument,
+    "evaluate": models.EvaluateDocument,
+    "refine": models.RefineDocument,
+    "predict": PredictReport,
+    "models list": models.ModelList,
+    "models show": models.ModelDocument,
+    "models promote": ChampionDecision,
+    "models rollback": ChampionDecision,
+    "models export": models.ExportedModel,
+    "duplicates": DuplicateDocument,
+    "quality": curation.QualityDocument,
+    "overlap": curation.OverlapDocument,
+    "overlap COLLECTION...": curation.CollectionOverlap,
+    "overlap --sketch": curation.SketchDocument,
+    "label-issues": LabelDocument,
+    "review": ReviewDocument,
+    "review --template": curation.TemplateDocument,
+    "reviewers list": curation.ReviewerList,
+    "reviewers add": curation.AddedReviewer,
+    "reviewers remove": curation.RemovedReviewer,
+    "tags": curation.TagDocument,
+    "category list": curation.CategoryList,
+    "category rename": curation.CategoryChange,
+    "category relabel": curation.CategoryChange,
+    "category retire": curation.CategoryChange,
+    "category restore": curation.CategoryChange,
+    "takedown": curation.TakedownDocument,
+    "metadata": sources.MetadataDocument,
+    "metadata --decisions": sources.DecisionCount,
+    "publish": stages.PublishDocument,
+    "publish --dry-run": stages.PublishEstimate,
     "pull": Pulled,
+    "snapshots list": published.SnapshotList,
+    "snapshots diff": published.SnapshotDiff,
+    "snapshots diff --pictures": published.PictureDiff,
+    "snapshots rollback": RolledBack,
+    "snapshots release": published.ReleasedHold,
+    "snapshots prune": published.PruneDocument,
+    "mcp": sources.ToolList,
+    "export": published.ExportDocument,
+    "audit": published.ExposureDocument,
+    "bucket create": Created,
+    "bucket delete": published.DeletedBucket,
+    "bucket policy": published.BucketReaders,
+    "bucket policy --links": published.LinkList,
+    "bucket audit": published.BucketAudit,
     "doctor": DoctorReport,
+    "ingest": stages.IngestDocument,
+    "extract": stages.ExtractDocument,
+    "verify": stages.VerifyDocument,
+    "verify URL": stages.CheckedDocument,
+    "tables": stages.TablesDocument,
+    "plan": stages.PlanDocument,
+    "backbones list": sources.BackboneList,
+    "backbones show": sources.BackboneDocument,
+    "backbones fetch": FetchedFile,
+    "backbones add": sources.AddedBackbone,
+    "backbones bench": Bench,
+    "airflow init": sources.AirflowDocument,
+    "help": sources.HelpDocument,
 }
-"""The type of each document, without the keys of the envelope (docs/json.md)."""
+"""The type of each document, without the keys of the envelope (docs/json.md).
+
+A command that prints several kinds has one entry for each: with the option or argument that asks
+for it, the name of the command comes first.
+"""
+
+
+def of_command(command: str) -> dict[str, Any]:
+    """The types of the documents that a command prints, by how it is called."""
+    called = re.compile(rf"{re.escape(command)}( [A-Z-].*)?")
+    return {name: kind for name, kind in REPORTS.items() if called.fullmatch(name)}

@@ -1,0 +1,1 @@
+"""Types of documents that commands print with `--json`, where no other module declares them."""

@@ -1,0 +1,269 @@
+"""Documents about concepts, names, quality, overlap, reviewers, tags and categories."""
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from naturalist.categories import Category
+from naturalist.curation.overlap import Leak
+from naturalist.curation.quality import PoorPicture
+
+
+class NamedGroup(TypedDict):
+    """A group and the names that fit it, best first; none without clear evidence."""
+
+    group: str | int
+    pictures: int
+    names: list[dict[str, Any]]
+
+
+class NamesDocument(TypedDict):
+    """Names of clusters, map regions or groups of near duplicates."""
+
+    of: str
+    name: str
+    groups: int
+    named: int
+    entries: list[NamedGroup]
+
+
+class ConceptLesson(TypedDict):
+    """Who taught a concept, when, and with how many examples."""
+
+    by: str
+    at: str
+    yes: int
+    no: int
+
+
+class ConceptPrecision(TypedDict):
+    """The share of right pictures among answers about pictures drawn from the matches."""
+
+    share: float
+    answers: int
+    interval_90: list[float]
+
+
+class ConceptFacts(TypedDict):
+    """A concept: its examples, and how good it is."""
+
+    concept: str
+    yes: int
+    no: int
+    made_at: str
+    backbone: str
+    threshold: float
+    cross_validation: dict[str, float] | None
+    precision: ConceptPrecision | None
+    lessons: list[ConceptLesson]
+
+
+class ListedConcept(ConceptFacts):
+    """A concept, and whether it fits the network of the collection."""
+
+    usable: bool
+
+
+class ConceptList(TypedDict):
+    """All concepts of a workspace."""
+
+    concepts: list[ListedConcept]
+
+
+class MatchedConcept(ConceptFacts):
+    """A concept, and how many pictures match it."""
+
+    pictures: int
+    matches: int
+
+
+class ConceptQuestions(TypedDict):
+    """Pictures to label next: near the border, and drawn from the matches."""
+
+    uncertain: list[str]
+    likely: list[str]
+
+
+class MadeConcept(MatchedConcept):
+    """A concept that was taught, and which pictures to label next."""
+
+    gone: int
+    """Examples that are no longer accepted."""
+    ask: ConceptQuestions
+
+
+class ConceptMatch(TypedDict):
+    """A picture that matches a concept."""
+
+    picID: str
+    category: str
+    source: str
+    score: float
+
+
+class ShownConcept(MatchedConcept):
+    """A concept, and the pictures that match it best."""
+
+    top: list[ConceptMatch]
+
+
+class AppliedConcept(TypedDict):
+    """The scores of all pictures by a concept, and the file that has them."""
+
+    concept: str
+    pictures: int
+    matches: int
+    threshold: float
+    file: str
+    decisions: str | None
+    proposed: int
+
+
+class DroppedConcept(TypedDict):
+    """The name of a concept that was deleted."""
+
+    dropped: str
+
+
+class QualityDocument(TypedDict):
+    """Pictures that may be poor, by check."""
+
+    pictures: int
+    limits: dict[str, float]
+    counts: dict[str, int]
+    poor: list[PoorPicture]
+    decisions: int | None
+
+
+class SharedBySources(TypedDict):
+    """What two sources share."""
+
+    first: str
+    second: str
+    exact: int
+    near_first: int
+    near_second: int
+    share: float
+    across_categories: bool
+
+
+class OverlapDocument(TypedDict):
+    """What sources of a collection share, and groups that span values of a column."""
+
+    sources: dict[str, int]
+    shared: list[SharedBySources]
+    leaks: list[Leak]
+    near_duplicates_known: bool
+
+
+class SketchDocument(TypedDict):
+    """How many pictures a sketch stands for."""
+
+    pictures: int
+
+
+class CommonPictures(TypedDict):
+    """What two collections share, by pairs of sources and of values of a column."""
+
+    first: str
+    second: str
+    first_pictures: int
+    second_pictures: int
+    exact: int
+    near: int
+    compares_features: bool
+    sources: list[dict[str, Any]]
+    values: list[dict[str, Any]]
+
+
+class CollectionOverlap(TypedDict):
+    """What each pair of collections shares."""
+
+    collections: list[CommonPictures]
+
+
+class TemplateDocument(TypedDict):
+    """A file of open questions, and how many it has of each kind."""
+
+    template: str
+    questions: dict[str, int]
+
+
+class ReviewerList(TypedDict):
+    """Names of reviewers."""
+
+    reviewers: list[str]
+
+
+class AddedReviewer(TypedDict):
+    """A reviewer, and the token to sign in with, which is shown once."""
+
+    name: str
+    token: str
+
+
+class RemovedReviewer(TypedDict):
+    """The name of a reviewer whose token is refused from now on."""
+
+    removed: str
+
+
+class TaggedPicture(TypedDict):
+    """A picture with a tag or a note."""
+
+    picID: str
+    tags: list[str]
+    note: str
+    by: str
+    at: str
+
+
+class TagDocument(TypedDict):
+    """Pictures with a tag or a note."""
+
+    pictures: list[TaggedPicture]
+
+
+class ListedCategory(TypedDict):
+    """A category of a workspace, and what it holds, in words."""
+
+    name: str
+    label: int | None
+    key: str
+    since: str
+    retired_at: str | None
+    former_names: list[str]
+    holds: str
+
+
+class CategoryList(TypedDict):
+    """All categories of a workspace, retired ones too."""
+
+    categories: list[ListedCategory]
+
+
+class CategoryChange(TypedDict):
+    """Whether something was changed, and all categories afterwards."""
+
+    changed: bool
+    categories: list[Category]
+
+
+class TakedownDocument(TypedDict):
+    """Ids of pictures that were taken down."""
+
+    taken_down: list[str]
+
+
+class LedgerReason(TypedDict):
+    """A reason for refusal, and whether it counts as a failure."""
+
+    reason: str
+    meaning: str
+    is_failure: bool
+
+
+class ReasonList(TypedDict):
+    """All reasons for refusal."""
+
+    reasons: list[LedgerReason]
