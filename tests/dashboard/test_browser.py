@@ -439,6 +439,25 @@ def test_a_broken_collection_says_what_is_broken(browser: Browser, tmp_path: Pat
         assert visit.strangers == []
 
 
+def test_a_colour_that_cannot_be_read_says_so_on_the_map_until_another_is_chosen(
+    browser: Browser, tmp_path: Path
+) -> None:
+    config = studied_collection(tmp_path, each=2)
+    (config.layout.clustering("default") / "members.parquet").write_bytes(b"damaged")
+    with served(open_workspace(config)) as url, visiting(browser, url) as visit:
+        page = visit.open("map?c=cluster", ".integrity")
+        alert = page.locator(".scene > .trouble")
+        expect(alert).to_contain_text("members.parquet cannot be read")
+        box = alert.bounding_box()
+        assert box is not None
+        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        on_top = "([x, y]) => !!document.elementFromPoint(x, y).closest('.trouble')"
+        assert page.evaluate(on_top, middle)
+        expect(page.locator(".filter")).not_to_contain_text("Loading")
+        page.get_by_label("Colour by").select_option("category")
+        expect(alert).to_have_count(0)
+
+
 def test_real_photos_with_real_studies_have_all_pages(browser: Browser, photo_copy: Path) -> None:
     config = load_config(photo_copy)
     with tiny.job(config) as job:

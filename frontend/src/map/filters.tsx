@@ -6,6 +6,7 @@ import { count, endOf, many } from "../format";
 import { CYCLE, css, named, scale } from "../palette";
 import type { ColumnInfo } from "../types";
 import type { Atlas, Filter, Sifted } from "./atlas";
+import { Trouble } from "../ui";
 
 const LISTED = 40;
 const FIRST_CHARTS = 3;
@@ -90,8 +91,10 @@ type Part = Place & { column: ColumnInfo };
 
 function Chart(props: Place) {
   const [, loaded] = useState(0);
+  const [error, setError] = useState("");
   useEffect(() => {
-    props.atlas.codes(props.name).then(() => loaded((n) => n + 1), () => undefined);
+    setError("");
+    props.atlas.codes(props.name).then(() => loaded((n) => n + 1), (failed: Error) => setError(failed.message));
   }, [props.name]);
   const { title } = props.atlas.column(props.name)!;
   const column = props.atlas.meaning(props.name);
@@ -106,7 +109,8 @@ function Chart(props: Place) {
         )}
       </legend>
       {column?.about && <p class="note">{column.about}</p>}
-      {!column && <p class="note">Loading …</p>}
+      {!column && !error && <p class="note">Loading …</p>}
+      {error && <Trouble text={error} />}
       {column && (column.kind === "scale" ? <Range {...props} column={column} /> : <Names {...props} column={column} />)}
     </fieldset>
   );

@@ -52,6 +52,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const stage = useRef<Stage | null>(null);
   const [atlas, setAtlas] = useState<Atlas | null>(null);
   const [trouble, setTrouble] = useState("");
+  const [uncoloured, setUncoloured] = useState("");
   const [colour, setColour] = useState(query.c || "category");
   const [filters, setFilters] = useState<Filter[]>(() => readFilters(query.f));
   const [charts, setCharts] = useState<string[] | null>(() => readCharts(query.h));
@@ -210,13 +211,14 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     atlas.colours(column).then(
       (colours) => {
         if (!current || !stage.current) return;
+        setUncoloured("");
         const shown = mask.slice();
         for (const row of chosen) if (shown[row]) shown[row] = 2;
         stage.current.renderer.setPalette(paletteOf(atlas.column(column)!.kind === "scale" ? "scale" : "code"));
         stage.current.renderer.background = background;
         stage.current.paint(colours, shown, chosen.length > 0);
       },
-      (error: Error) => setTrouble(error.message),
+      (error: Error) => current && setUncoloured(error.message),
     );
     return () => {
       current = false;
@@ -402,7 +404,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
           </svg>
           {own.dropped && ownSpot && <img class="own-spot" src={own.dropped.url} alt={`Your picture ${own.dropped.name}, amid those most like it`} style={{ left: `${ownSpot.x}px`, top: `${ownSpot.y}px` }} />}
           {!atlas && !trouble && <p class="loading">Loading the map …</p>}
-          {trouble && <Trouble text={trouble} />}
+          {(trouble || uncoloured) && <Trouble text={trouble || uncoloured} />}
           {hover && <HoverCard hover={hover} atlas={atlas} colour={colour} />}
           {notice && (
             <p class="notice" role="status">
