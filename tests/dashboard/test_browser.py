@@ -150,7 +150,7 @@ def test_regions_have_names_that_are_finer_from_near_by_and_never_touch(visit: V
     names = page.locator("svg.over text")
     expect(names.filter(has_text="birds")).to_have_count(1)
     expect(names.filter(has_text="trees")).to_have_count(1)
-    for _ in range(3):
+    for _ in range(2):
         page.get_by_label("Zoom in").click()
     expect(names.filter(has_text="finch").first).to_be_visible()
     boxes = names.evaluate_all("all => all.map(one => one.getBoundingClientRect().toJSON())")

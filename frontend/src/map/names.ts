@@ -113,7 +113,7 @@ function widthOfText(text: string): number {
 }
 
 /** A name stands so far above or below its place, if it would hide a picture there. */
-const ASIDE = [0, 20, -20, 40, -40];
+const ASIDE = [0, 20, -20, 40, -40, 60, -60];
 const LINE = 15;
 
 const within = (at: number, margin: number, low: number, high: number) => Math.max(low + margin, Math.min(high - margin, at));

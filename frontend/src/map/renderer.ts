@@ -13,6 +13,13 @@ export interface View {
 }
 
 const STYLE_BYTES = 2;
+const CHOSEN = 2;
+/** How faint points are that are not chosen, and above how many fainter, because they lie one above another. */
+const FAINT = 0.18;
+const FAINTEST = 0.04;
+const MANY = 200_000;
+/** Pixels across of a chosen point, at least. */
+const SEEN = 5;
 
 export class Renderer {
   readonly gl: WebGL2RenderingContext;
@@ -20,6 +27,11 @@ export class Renderer {
   private uniforms: Record<string, WebGLUniformLocation | null>;
   private positions: WebGLBuffer;
   private styles: WebGLBuffer;
+  /** Chosen points once more: they are drawn above all others. */
+  private chosenPositions: WebGLBuffer;
+  private chosenStyles: WebGLBuffer;
+  private chosen = 0;
+  private points: Uint16Array = new Uint16Array(0);
   readonly palette: WebGLTexture;
   private style = new Uint8Array(0);
   private order: Uint32Array = new Uint32Array(0);
@@ -37,10 +49,12 @@ export class Renderer {
     if (!gl) throw new Error("This browser does not draw with WebGL 2, which the map needs.");
     this.gl = gl;
     this.program = linked(gl, VERTEX, FRAGMENT, ["position", "style"]);
-    const names = ["matrix", "size", "near", "deep", "choosing", "palette", "opacity", "round_", "background"];
+    const names = ["matrix", "size", "near", "deep", "choosing", "faint", "palette", "opacity", "round_", "background"];
     this.uniforms = Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(this.program, n)]));
     this.positions = gl.createBuffer()!;
     this.styles = gl.createBuffer()!;
+    this.chosenPositions = gl.createBuffer()!;
+    this.chosenStyles = gl.createBuffer()!;
     this.palette = gl.createTexture()!;
     gl.bindTexture(gl.TEXTURE_2D, this.palette);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
@@ -50,6 +64,7 @@ export class Renderer {
   setPoints(positions: Uint16Array, dims: number): void {
     const { gl } = this;
     this.dims = dims;
+    this.points = positions;
     this.rows = positions.length / dims;
     this.pointSize = this.rows < 5_000 ? 5 : this.rows < 50_000 ? 4 : this.rows < 300_000 ? 3 : 2;
     this.order = shuffled(this.rows);
@@ -72,6 +87,18 @@ export class Renderer {
     }
     gl.bindBuffer(gl.ARRAY_BUFFER, this.styles);
     gl.bufferData(gl.ARRAY_BUFFER, style, gl.DYNAMIC_DRAW);
+    this.setChosen(codes, shown);
+  }
+
+  private setChosen(codes: Uint8Array, shown: Uint8Array): void {
+    const { gl, dims, points } = this;
+    const rows: number[] = [];
+    for (let row = 0; row < this.rows; row++) if (shown[row] === CHOSEN) rows.push(row);
+    this.chosen = rows.length;
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.chosenPositions);
+    gl.bufferData(gl.ARRAY_BUFFER, Uint16Array.from({ length: rows.length * dims }, (_, k) => points[rows[Math.floor(k / dims)] * dims + (k % dims)]), gl.DYNAMIC_DRAW);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.chosenStyles);
+    gl.bufferData(gl.ARRAY_BUFFER, Uint8Array.from(rows.flatMap((row) => [codes[row], CHOSEN])), gl.DYNAMIC_DRAW);
   }
 
   setPalette(rgba: Uint8Array): void {
@@ -107,6 +134,7 @@ export class Renderer {
     gl.uniform1f(uniforms.near, view.near);
     gl.uniform1i(uniforms.deep, deep ? 1 : 0);
     gl.uniform1i(uniforms.choosing, this.choosing ? 1 : 0);
+    gl.uniform1f(uniforms.faint, Math.max(FAINTEST, FAINT * Math.min(1, MANY / this.rows)));
     gl.uniform1f(uniforms.opacity, this.opacity(size));
     gl.uniform1i(uniforms.round_, size > 2.5 ? 1 : 0);
     gl.uniform3f(uniforms.background, ...this.background);
@@ -121,6 +149,18 @@ export class Renderer {
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     }
     gl.drawArrays(gl.POINTS, 0, Math.min(most, this.rows));
+    if (this.choosing) this.drawChosen(Math.max(size, (SEEN / 1.5) * ratio));
+  }
+
+  private drawChosen(size: number): void {
+    const { gl, uniforms } = this;
+    gl.uniform1f(uniforms.size, size);
+    gl.uniform1f(uniforms.opacity, 1);
+    gl.uniform1i(uniforms.round_, 1);
+    this.bind(0, "position", this.chosenPositions, this.dims, gl.UNSIGNED_SHORT, true);
+    this.bind(1, "style", this.chosenStyles, STYLE_BYTES, gl.UNSIGNED_BYTE, false);
+    gl.disable(gl.DEPTH_TEST);
+    gl.drawArrays(gl.POINTS, 0, this.chosen);
   }
 
   /** The frame is whole: from now on `took` says how long the card works on it. */

@@ -8,6 +8,7 @@ uniform float size;
 uniform float near;
 uniform bool deep;
 uniform bool choosing;
+uniform float faint; // how faint the others are while some are chosen
 uniform sampler2D palette;
 out vec4 colour;
 void main() {
@@ -22,7 +23,7 @@ void main() {
   gl_PointSize = max(1.0, size * scale * (chosen ? 1.5 : 1.0));
   vec4 found = texelFetch(palette, ivec2(int(style.x + 0.5), 0), 0);
   float fog = deep ? clamp(1.35 - 0.5 * gl_Position.w / near, 0.25, 1.0) : 1.0;
-  colour = vec4(found.rgb, fog * (choosing && !chosen ? 0.18 : 1.0));
+  colour = vec4(found.rgb, fog * (choosing && !chosen ? faint : 1.0));
 }`;
 
 export const FRAGMENT = `#version 300 es

@@ -282,7 +282,8 @@ export class Stage {
     if (this.chosenAt && (!this.moving || now - this.chosenAt < wait)) return;
     this.chosenAt = now;
     const { positions, dims, rows } = this.atlas!;
-    if (!this.pictures || (rows > MANY && this.camera.nearer() < NEARER)) {
+    const fromAfar = rows > MANY && !this.renderer.choosing && this.camera.nearer() < NEARER;
+    if (!this.pictures || fromAfar) {
       this.chosen = { rows: [], edge: 0, every: false };
       return;
     }
