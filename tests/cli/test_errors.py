@@ -291,3 +291,19 @@ def test_want_of_memory_in_a_query_is_no_traceback(capsys: pytest.CaptureFixture
 
     assert end(query) == end(failing(MemoryError())) == 10
     assert capsys.readouterr().err.count("no memory left: run the same command again") == 2
+
+
+@pytest.mark.parametrize("command", ["dashboard", "map", "train"])
+def test_an_address_without_its_option_is_shown_with_it(
+    naturalist: Naturalist, command: str
+) -> None:
+    ended = naturalist(command, "s3://bucket/garden")
+    assert ended.code == 2
+    assert ended.err.endswith("for a collection that lies elsewhere: --from s3://bucket/garden\n")
+
+
+def test_an_argument_too_many_of_a_command_without_that_option_has_no_such_advice(
+    naturalist: Naturalist,
+) -> None:
+    ended = naturalist("status", "s3://bucket/garden")
+    assert (ended.code, ended.err.endswith("; see --help\n")) == (2, True)

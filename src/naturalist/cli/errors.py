@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -49,8 +50,7 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         _report(type(error).__name__, str(error), error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except TyperException as error:
-        message = error.format_message().rstrip(".")
-        text = f"{message}{' See' if message.endswith('?') else '; see'} --help"
+        text = _usage(error)
         _report("UsageError", text, ConfigError.exit_code, as_json=as_json)
         sys.exit(ConfigError.exit_code)
     except (KeyboardInterrupt, Abort):
@@ -68,6 +68,18 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
         text = "interrupted: finished work is kept; run the same command again to continue"
         _report("Interrupted", text, INTERRUPTED_EXIT_CODE, as_json=as_json)
     sys.exit(_flush() or (code if isinstance(code, int) else 0))
+
+
+def _usage(error: TyperException) -> str:
+    """What is wrong with the arguments; an address that lacks its option is shown with it."""
+    message = error.format_message().rstrip(".")
+    text = f"{message}{' See' if message.endswith('?') else '; see'} --help"
+    context = getattr(error, "ctx", None)
+    options = {name for one in context.command.params for name in one.opts} if context else set()
+    extra = re.fullmatch(r"Got unexpected extra argument(?:\(s\))? \((\S+)\)", message)
+    if extra and "--from" in options:
+        text += f"; for a collection that lies elsewhere: --from {extra[1]}"
+    return text
 
 
 def _shortage(error: Exception) -> MemoryShort | StorageFull | WorkspaceError | None:
