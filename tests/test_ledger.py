@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from naturalist import artifacts, ledger
 from naturalist.layout import Layout
-from naturalist.ledger import KnownFiles, Outcome, SourceCounts
+from naturalist.ledger import KnownFiles, Outcome, SourceCounts, views
 from naturalist.reasons import Reason
 from naturalist.schemas import LEDGER
 from tiny import amend, amendment, commit_rows, ledger_row
@@ -183,6 +183,44 @@ def test_a_workspace_whose_path_looks_like_a_pattern_can_be_asked(
     with ledger.connect(layout) as connection:
         (row,) = ledger.query(connection, "SELECT outcome FROM ledger").to_pylist()
     assert row == {"outcome": "conflict"}
+
+
+def test_many_small_files_are_read_once_and_answer_as_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path)
+
+    def asked() -> list[dict[str, object]]:
+        with ledger.connect(layout) as connection:
+            return ledger.query(connection, "SELECT * FROM ledger ORDER BY ALL").to_pylist()
+
+    monkeypatch.setattr(artifacts, "SETTLED_NS", 0)
+    for number in range(1, 41):
+        category = "plant" if number % 2 else "animal"
+        same = {"path": b"again.png", "occurrence": 0}
+        refused = ledger_row(
+            category, 900, outcome="refused", reason="truncated", pic_id=None, batch=number, **same
+        )
+        rows = [ledger_row(category, number, batch=number), refused]
+        commit_rows(layout, category, number, rows)
+    amend(layout, "plant", "000001-conflicts", [amendment("plant", 1, same_as="x")])
+    at_once = asked()
+    path = layout.batch("plant", 1)
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    assert asked() == at_once
+    path.write_bytes(whole)
+    monkeypatch.setattr(views, "_MANY_FILES", 1000)
+    assert asked() == at_once
+    # A refusal of each category is replaced by the next one of the same file.
+    assert len(at_once) == 40 + 2
+    monkeypatch.setattr(views, "_MANY_FILES", 30)
+    monkeypatch.setattr(views, "_SMALL_BYTES", 1)
+    artifacts.forget_folders()
+    assert asked() == at_once
+    monkeypatch.setattr(views, "_SMALL_BYTES", 1 << 20)
+    commit_rows(layout, "plant", 41, [ledger_row("plant", 41, batch=41)])
+    assert len(asked()) == len(at_once) + 1
 
 
 outcomes = st.sampled_from(sorted(Outcome))

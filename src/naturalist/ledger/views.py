@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from naturalist import artifacts
 from naturalist.errors import WorkspaceError
 from naturalist.layout import Layout
 from naturalist.ledger.rows import categories
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import duckdb
 
 DUCKDB_MEMORY = "1GB"
+_MANY_FILES = 30
+_SMALL_BYTES = 16 << 20
+"""Of all files of rows together; some 250,000 rows, which take five times as much memory."""
 
 
 @contextlib.contextmanager
@@ -54,7 +58,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     bound_memory(connection, layout)
     connection.execute("SET preserve_insertion_order = true")
     rows, later = files(layout)
-    add_views(connection, rows, later)
+    _view(connection, "ledger_rows", rows, LEDGER)
+    _hold_if_small(connection, layout, rows)
+    _add_effective(connection, later)
     connection.execute(_LOST)
     connection.execute(_DECISIONS)
 
@@ -70,8 +76,34 @@ def files(layout: Layout) -> tuple[list[Path], list[Path]]:
 def add_views(connection: duckdb.DuckDBPyConnection, rows: list[Path], later: list[Path]) -> None:
     """Add the views `ledger_rows`, `amendments` and `ledger`; published files will do."""
     _view(connection, "ledger_rows", rows, LEDGER)
+    _add_effective(connection, later)
+
+
+def _add_effective(connection: duckdb.DuckDBPyConnection, later: list[Path]) -> None:
     _view(connection, "amendments", later, AMENDMENT)
     connection.execute(_EFFECTIVE)
+
+
+def _hold_if_small(connection: duckdb.DuckDBPyConnection, layout: Layout, rows: list[Path]) -> None:
+    """Read all rows once a process where they are in many small files, and ask those.
+
+    The view `ledger` reads each file five times, and a small one takes longer to open than to read.
+    """
+
+    def read() -> pa.Table | None:
+        is_small = sum(path.stat().st_size for path in rows) <= _SMALL_BYTES
+        return query(connection, "SELECT * FROM ledger_rows") if is_small else None
+
+    if len(rows) < _MANY_FILES:
+        return
+    folders = [layout.ledger / category for category in categories(layout)]
+    held = _HELD.get(layout.ledger, folders, read)
+    if held is not None:
+        connection.execute("DROP VIEW ledger_rows")
+        connection.register("ledger_rows", held)
+
+
+_HELD = artifacts.FolderMemo[pa.Table | None]()
 
 
 def query(connection: duckdb.DuckDBPyConnection, text: str) -> pa.Table:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from naturalist import __version__, backbones, metadata, small_files
+from naturalist import __version__, backbones, metadata
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.counting import counted
@@ -92,9 +92,7 @@ def opened(config: Config, progress: Progress, *, again: bool = False) -> Iterat
 
     With `again`, receipts are read from the disk though a run before has read them as they are.
     """
-    layout = config.layout
-    kept = contextlib.nullcontext() if again else small_files.kept(layout.root, layout.read_before)
-    with workspace.writing(config), kept:
+    with workspace.writing(config, keeps=not again):
         executor = make_executor(config, progress)
         try:
             yield Job(config, executor, progress)

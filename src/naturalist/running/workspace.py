@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from naturalist import __version__, artifacts, categories, ledger, seals
+from naturalist import __version__, artifacts, categories, ledger, seals, small_files
 from naturalist.config import Config
 from naturalist.counting import counted
 from naturalist.errors import SourceError, WorkspaceError, WorkspaceFormatError
@@ -18,11 +18,16 @@ FORMAT = 1
 
 
 @contextlib.contextmanager
-def writing(config: Config, claim: Claim | None = None) -> Iterator[None]:
+def writing(config: Config, claim: Claim | None = None, *, keeps: bool = False) -> Iterator[None]:
     """Hold the workspace as its one writer, or as one process of a run; makes it if there is none.
 
     Without a claim the process is a run by itself. Before anything else is changed, the categories
     of the configuration are compared with those that the workspace remembers.
+
+    Args:
+        config: the collection.
+        claim: of the run that the process belongs to.
+        keeps: take small files as a run before read them, and keep what is read (`small_files`).
 
     Raises:
         ConfigError: a category was removed, renamed or relabelled in the configuration.
@@ -33,7 +38,7 @@ def writing(config: Config, claim: Claim | None = None) -> Iterator[None]:
             the configuration was read.
     """
     labels = {section.name: section.label for section in config.category}
-    with held(config.layout, config.name, config.image_roots, claim):
+    with held(config.layout, config.name, config.image_roots, claim, keeps=keeps):
         _check_categories_unchanged(config)
         _remember_categories(config.layout, labels)
         yield
@@ -41,7 +46,12 @@ def writing(config: Config, claim: Claim | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held(
-    layout: Layout, name: str, image_roots: Sequence[str], claim: Claim | None = None
+    layout: Layout,
+    name: str,
+    image_roots: Sequence[str],
+    claim: Claim | None = None,
+    *,
+    keeps: bool = False,
 ) -> Iterator[None]:
     """Hold the workspace without a look at categories; for commands that change those.
 
@@ -51,7 +61,8 @@ def held(
     claim = claim or Claim()
     with artifacts.storage_errors(str(layout.root)):
         artifacts.make_folder(layout.root)
-    with lock.held(layout, claim):
+    kept = small_files.kept(layout.root, layout.read_before) if keeps else contextlib.nullcontext()
+    with lock.held(layout, claim), kept:
         _check_marker(layout, name, image_roots)
         killed = layout.unsealed.exists()
         if not claim.shared:
