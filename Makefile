@@ -30,7 +30,7 @@ INSTALL := pip install -qq --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv dev demo dashboard s3-server test test-airflow test-azure test-ray fuzz fuzz-archives format format-check lint types front-end imports docs site docs-check licences locks locks-check wheel check clean
+.PHONY: help venv dev demo dashboard s3-server test test-airflow test-azure test-ray fuzz fuzz-archives fuzz-guided format format-check lint types front-end imports docs site docs-check licences locks locks-check wheel check clean
 
 help: ## say what can be asked for
 	@echo "make TARGET, where TARGET is one of:"
@@ -80,6 +80,9 @@ fuzz-archives: $(VENV)/.test ## walk mutated archives for a while (MINUTES=60)
 
 fuzz: $(VENV)/.test ## read changed files of every kind that people hand in (MINUTES=60)
 	@$(BIN)/python tools/fuzz.py --minutes $(MINUTES)
+
+fuzz-guided: $(VENV)/.test ## the same led by coverage; needs Atheris in .venv (MINUTES=60)
+	@$(BIN)/python tools/fuzz_guided.py --minutes $(MINUTES)
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check -q --fix-only
