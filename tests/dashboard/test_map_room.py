@@ -90,11 +90,17 @@ def test_a_search_on_a_phone_puts_the_filters_away_and_leaves_room_for_the_map(
 def test_tools_and_status_line_cover_neither_each_other_nor_a_small_map(
     browser: Browser, origin: str, size: str
 ) -> None:
-    with looking(browser, origin, size) as page:
+    with looking(browser, origin, size, "?f=category:2;batch:0") as page:
         find(page, "005.png")
         expect(page.locator(".chosen h2")).to_have_text("6 chosen")
+        expect(page.locator(".notice")).to_contain_text("was taken off")
         names = [".tools button >> nth=-1", ".drawer", ".integrity summary", ".panel.right"]
-        names += ["canvas"] if size in SMALL else []
+        names += ["canvas"] if size in SMALL else [".tools button >> nth=4", ".notice"]
+        right = page.locator(".panel.right").bounding_box()
+        note = page.locator(".notice").bounding_box()
+        assert right is not None
+        assert note is not None
+        assert note["x"] + note["width"] <= right["x"] or note["y"] + note["height"] <= right["y"]
         boxes = {name: page.locator(name).bounding_box() for name in names}
         if size in SMALL:
             # Only what was found lies on a small map.
