@@ -184,6 +184,24 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         visit.check()
 
 
+def test_a_queue_that_cannot_be_read_says_so_and_the_others_are_counted(
+    browser: Browser, server: Server
+) -> None:
+    path = server.config.layout.near_duplicates
+    whole = path.read_bytes()
+    path.write_bytes(b"damaged")
+    try:
+        with signed_in(browser, server, "anna") as visit:
+            queues = visit.page.get_by_role("combobox", name="Queue")
+            expect(queues.locator("option", has_text="Mixed clusters")).to_have_text(
+                re.compile(r"\(")
+            )
+            queues.select_option("duplicates")
+            expect(visit.page.get_by_role("alert")).to_contain_text("groups.parquet cannot be read")
+    finally:
+        path.write_bytes(whole)
+
+
 def test_earlier_decisions_are_shown_when_asked_for(browser: Browser, server: Server) -> None:
     with signed_in(browser, server, "anna") as visit:
         page = visit.page

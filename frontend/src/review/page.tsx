@@ -107,16 +107,14 @@ function Queues(props: { me: Me; query: Record<string, string>; about: About; on
   const countOpen = async (found: QueueInfo[]) => {
     if (counting.current) return;
     counting.current = true;
-    try {
-      for (const one of found.filter((queue) => queue.open === null)) {
-        const { of: open } = await ask<{ of: number }>(`queues/${one.name}?limit=0`);
-        setQueues((old) => old.map((queue) => (queue.name === one.name ? { ...queue, open } : queue)));
-      }
-    } catch {
-      // The list stays without some numbers.
-    } finally {
-      counting.current = false;
+    for (const one of found.filter((queue) => queue.open === null)) {
+      await ask<{ of: number }>(`queues/${one.name}?limit=0`).then(
+        ({ of: open }) => setQueues((old) => old.map((queue) => (queue.name === one.name ? { ...queue, open } : queue))),
+        // It stays without a number, and says why when it is chosen.
+        () => undefined,
+      );
     }
+    counting.current = false;
   };
   useEffect(() => void loadQueues(), []);
   useEffect(() => {
