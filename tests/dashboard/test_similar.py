@@ -1,11 +1,15 @@
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 import tiny
+from naturalist.curation import searching
 from naturalist.dashboard import similar as answering
+from naturalist.dashboard.app import make_app
 from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import open_context
+from naturalist.dashboard.security import ListenOptions
 from naturalist.pipeline import studies, words
 from naturalist.progress import Silent
 
@@ -30,4 +34,22 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     tiny.make_all(config)
     near = context.similar.to_picture("plant_id_3", 12)
     assert "plant_id_8" in {one["pic_id"] for one in near}
+    context.close()
+
+
+def test_words_that_are_behind_the_index_say_which_command_updates_both(tmp_path: Path) -> None:
+    sources = tiny.make_sources(tmp_path / "in", {"plant": range(7), "animal": range(10, 15)})
+    config = tiny.collection(tmp_path, sources)
+    tiny.make_all(config)
+    searching.search_words(config, searching.Request("photos"), Silent())
+    tiny.write_picture(tmp_path / "in/plant/9999.png", 9999)
+    tiny.make_all(config)
+    studies.study(config, Silent(), words.index)
+    context = open_context(open_workspace(config))
+    client = TestClient(make_app(context, None, ListenOptions()), base_url="http://127.0.0.1:8642")
+    answer = client.get("/api/words?text=photos")
+    assert answer.status_code == 503
+    assert "naturalist search" in answer.json()["error"]
+    searching.search_words(config, searching.Request("photos"), Silent())
+    assert client.get("/api/words?text=photos").status_code == 200
     context.close()

@@ -36,8 +36,9 @@ def open_indexes(layout: Layout, backbone: str) -> Words:
         _key(part) for part in words.vectors.about["parts"]
     ]:
         raise WorkspaceError(
-            "the index of words and the index of similar pictures belong to different tables: "
-            "wait until the other run has ended and search again"
+            "the index of words is older than the index of similar pictures: run "
+            "`naturalist search WORDS` once, which updates both, or wait if another run is under "
+            "way"
         )
     return words
 
