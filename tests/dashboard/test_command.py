@@ -77,6 +77,37 @@ def test_a_port_that_is_taken_is_named(
     assert port in ended.err
 
 
+SLOW_TO_WARM_UP = """
+import sys, time
+from naturalist.cli import main
+from naturalist.dashboard.context import DashboardContext
+
+def warm_up(self):
+    time.sleep(2)
+    print("warm", flush=True)
+
+DashboardContext.warm_up = warm_up
+main()
+"""
+
+
+def test_an_interrupted_dashboard_ends_when_its_first_reading_has_ended(studied: Config) -> None:
+    try:
+        bundle.load_bundle()
+    except bundle.BundleMissing as error:
+        pytest.skip(str(error))
+    folder = str(studied.layout.root.parent)
+    command = [sys.executable, "-c", SLOW_TO_WARM_UP, "dashboard", "--port", "0", "-c", folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[0]
+        with urllib.request.urlopen(f"{url}healthz") as answer:
+            assert answer.read() == b"ok\n"
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=30)
+    assert (process.returncode, told) == (0, "warm\n")
+
+
 def test_the_command_listens_on_loopback_and_ends_when_interrupted(studied: Config) -> None:
     try:
         bundle.load_bundle()

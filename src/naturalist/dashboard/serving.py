@@ -59,8 +59,9 @@ def serve(
     listening = _listen(listen)
     shown = f"[{listen.host}]" if ":" in listen.host else listen.host
     on_ready(f"http://{shown}:{listening.getsockname()[1]}{listen.root}")
-    # Whoever opens the page soon finds the first map and the ledger's index ready.
-    threading.Thread(target=context.warm_up, daemon=True).start()
+    # Whoever opens the page soon finds the first map and the ledger's index ready. The program ends
+    # after it: a thread that Python stops within Arrow or DuckDB would abort the process.
+    threading.Thread(target=context.warm_up).start()
     settings = uvicorn.Config(
         make_app(context, bundle, listen, reviewing),
         log_level="warning",
