@@ -38,9 +38,9 @@ _LEFT = 0.05
 _WEAK = 0.1
 """Below this best probability nothing in a collection is said to match a word.
 
-Measured with 1,144 pictures of seven data sets: 28 of 68 words that are in no path stay below it, and
-a few that are in paths do too (`corn`: 0.09); those are found by their paths. Of the pictures between
-0.01 and 0.1 one in five has the word in its path."""
+Measured with 1,144 pictures of seven data sets: 28 of 68 words that are in no path stay below it,
+and a few that are in paths do too (`corn`: 0.09); those are found by their paths. Of the pictures
+between 0.01 and 0.1 one in five has the word in its path."""
 _LEAST = 0.01
 """A picture whose classes show all words less is left out: one in fifteen of those is right."""
 EXPLAINED = 1000
