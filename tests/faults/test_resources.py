@@ -23,7 +23,8 @@ from faults.starts import COLLECTION, ON_COLLECTION, config_of, make_sources
 from faults.striking import Ended, run_here, run_under
 from naturalist import artifacts
 
-RUN = ["run", *ON_COLLECTION]
+# Into a full drive, too: the estimate before the first file would not let a run come so far.
+RUN = ["run", "--accept-low-space", *ON_COLLECTION]
 WORK = f"{COLLECTION}/work"
 STALLED = "sources/plant/0002.png"
 STALL_S, DECODING_S = 25, 10

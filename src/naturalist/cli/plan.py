@@ -8,7 +8,7 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import JsonOption, PricesOption, PriceTableOption
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError
 
 app = typer.Typer()
@@ -140,12 +140,15 @@ def _print(planned: dict[str, Any]) -> None:
     output.print_text(
         f"\nlater, a run with nothing new: {output.duration(planned['nothing_new_s'])}\n"
     )
-    disk = [[kind.replace("_", ", "), _size(size)] for kind, size in planned["disk_bytes"].items()]
-    disk.append(["all", _size(sum(planned["disk_bytes"].values()))])
+    disk = [
+        [kind.replace("_", ", "), size_text(size)] for kind, size in planned["disk_bytes"].items()
+    ]
+    disk.append(["all", size_text(sum(planned["disk_bytes"].values()))])
     output.print_table(("on disk", "size"), disk)
     output.print_text("")
     memory = [
-        [what.replace("_", " "), _size(size * MB)] for what, size in planned["memory_mb"].items()
+        [what.replace("_", " "), size_text(size * MB)]
+        for what, size in planned["memory_mb"].items()
     ]
     output.print_table(("memory of", "size"), memory)
     _print_publish(planned)
@@ -163,15 +166,10 @@ def _rate(stage: dict[str, Any]) -> str:
 def _print_publish(planned: dict[str, Any]) -> None:
     sent, money = planned["publish"], planned["money"]
     output.print_text(
-        f"\npublishing sends {counted(sent['objects'], 'object')}, {_size(sent['size_bytes'])}, in "
+        f"\npublishing sends {counted(sent['objects'], 'object')}, "
+        f"{size_text(sent['size_bytes'])}, in "
         f"{sent['write_requests']:,} writing and {sent['read_requests']:,} reading requests, in "
         f"{output.duration(sent['duration_s'])}\n"
         f"it costs {money['requests']:,.2f} for the requests and {money['month']:,.2f} a month; "
         f"the machines cost {money['machines']:,.2f}"
     )
-
-
-def _size(size_bytes: float) -> str:
-    from naturalist.planning.capacity import GB, MB
-
-    return f"{size_bytes / GB:,.1f} GB" if size_bytes >= GB else f"{size_bytes / MB:,.0f} MB"

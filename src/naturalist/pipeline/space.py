@@ -15,6 +15,7 @@ from pathlib import Path
 from naturalist import backbones
 from naturalist.config import Config
 from naturalist.config.looking import ARCHIVES, PICTURES
+from naturalist.counting import size_text
 from naturalist.errors import StorageFull
 from naturalist.pipeline.rates import load_rates
 from naturalist.stages.ingest.examine import ExamineTask
@@ -52,8 +53,8 @@ class Need:
     def __str__(self) -> str:
         where = " and ".join(map(str, self.folders))
         return (
-            f"this run needs about {_size(self.size_bytes)} on the drive of {where}, where "
-            f"{_size(self.free_bytes)} are free"
+            f"this run needs about {size_text(self.size_bytes)} on the drive of {where}, where "
+            f"{size_text(self.free_bytes)} are free"
         )
 
 
@@ -177,9 +178,3 @@ class _Drives:
             free = sum(self._free_bytes[number] for number in drives)
             folders = tuple(self._folders[number] for number in sorted(drives))
             yield Need(folders, int(size), free)
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes >= 10**9:
-        return f"{size_bytes / 1e9:,.1f} GB"
-    return f"{size_bytes / 1e6:,.1f} MB"
