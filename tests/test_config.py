@@ -14,9 +14,11 @@ from naturalist.config.sources import CATEGORY_NAME, NAME
 from naturalist.config.writing import source_names
 from naturalist.errors import ConfigError
 from naturalist.images import PictureLimits
+from naturalist.layout import OWN_FOLDERS
 from naturalist.stages.extract import ExtractOptions
 from naturalist.stages.ingest.options import FileLimits, IngestOptions
 from naturalist.stages.verify.features import FeatureCheckOptions
+from naturalist.stores import open_store
 from tiny import in_memory
 
 TWO = """
@@ -115,6 +117,49 @@ def test_publishing_may_go_nowhere_to_a_folder_or_to_an_address(tmp_path: Path) 
     ):
         config = load_config(write(tmp_path, f'{TWO}[publish]\nurl = "{url}"\n'))
         assert config.publish_url == expected
+
+
+OF_ITS_OWN = "publish to a folder that holds nothing else, such as .*published"
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        (".", "the workspace .* keeps its own files"),
+        ("..", "the workspace .* keeps its own files"),
+        ("file://{folder}", "the workspace .* keeps its own files"),
+        *((name, "the workspace .* keeps its own files") for name in sorted(OWN_FOLDERS)),
+        ("tables/mine", "the workspace .* keeps its own files"),
+        ("../drive", "image root .*drive/pictures lies"),
+        ("../drive/pictures/mine", ".*drive/pictures keeps pictures"),
+        ("../sets", "source 'flowers', .*, lies"),
+    ],
+)
+def test_what_is_published_lies_apart_from_all_else(tmp_path: Path, url: str, what: str) -> None:
+    text = TWO.replace("../flowers", "../sets/flowers")
+    text += '[images]\nroots = ["images", "../drive/pictures"]\n[publish]\nurl = "{}"\n'
+    folder = tmp_path / "c"
+    with pytest.raises(ConfigError, match=f"publish.url is .*, where {what}: {OF_ITS_OWN}"):
+        load_config(write(folder, text.format(url.format(folder=folder))))
+    for allowed in ("published", "../out", "../sets-out", f"file://{folder}/out"):
+        load_config(write(folder, text.format(allowed)))
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("s3:/pictures/x", "s3://pictures/x"),
+        ("S3:pictures/x", "s3://pictures/x"),
+        ("file:/mnt/out", "file:///mnt/out"),
+        ("https:/host/x", "https://host/x"),
+    ],
+)
+def test_an_address_that_lacks_a_slash_is_no_folder(tmp_path: Path, url: str, meant: str) -> None:
+    (line,) = mistakes(tmp_path, f'{TWO}[publish]\nurl = "{url}"\n')
+    assert f"did you mean {meant}?" in line
+    load_config(write(tmp_path, f'{TWO}[publish]\nurl = "./{url}"\n'))
+    with pytest.raises(ConfigError, match="did you mean"):
+        open_store(url)
 
 
 def test_a_source_that_is_not_there_yet_is_no_mistake(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
+import re
 from itertools import combinations
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naturalist import layout
 from naturalist.config.sources import CATEGORY_NAME
 from naturalist.layout import PICTURES_PER_FOLDER, Layout, pic_id, pic_number, receipt_path
 
@@ -64,3 +66,8 @@ def test_no_two_artifacts_of_a_shard_share_a_path_or_a_receipt() -> None:
 def test_parts_sort_by_batch_and_shard(keys: list[int]) -> None:
     paths = [LAYOUT.features("net", "plant", key // 100, key % 100) for key in keys]
     assert sorted(paths) == [p for _, p in sorted(zip(keys, paths, strict=True))]
+
+
+def test_every_folder_of_the_drawing_is_known_as_one_of_the_workspace() -> None:
+    drawn = set(re.findall(r"^ {6}([\w.-]+)/", layout.__doc__ or "", re.MULTILINE))
+    assert drawn == layout.OWN_FOLDERS

@@ -36,6 +36,8 @@
       seals.json                          checksums of the files of studies
       reports/                            verification.json, verification.md, runs/<n>.json
       damaged/                            what a repair took away
+      review/                             journal.jsonl, views.json, reviewers.json
+      .scratch/                           files that nobody needs once the lock is free
       site/                               the dashboard, exported for publishing
       outbox/                             copies without private columns, for publishing
 """
@@ -45,6 +47,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PICTURES_PER_FOLDER = 10_000
+OWN_FOLDERS = frozenset(
+    (
+        *(".scratch", "images", "ledger", "features", "previews", "checks", "tables", "metadata"),
+        *("exif", "duplicates", "samples", "maps", "clusters", "index", "words", "concepts"),
+        *("models", "read-before", "reports", "damaged", "review", "site", "outbox"),
+    )
+)
+"""Names of the folders at the top of a workspace; nothing else may be written into them."""
 REVIEW_JOURNAL_START = "naturalist review 1"
 """What the checksum of the first line of `Layout.review_journal` rests on."""
 REVIEW_VIEWS_ADVICE = (
@@ -58,6 +68,13 @@ class Layout:
     """Paths below one workspace folder."""
 
     root: Path
+
+    def is_own(self, folder: Path) -> bool:
+        """Whether a folder is the workspace, holds it, or is one of its folders or inside one."""
+        root, folder = self.root.resolve(), folder.resolve()
+        if root.is_relative_to(folder):
+            return True
+        return folder.is_relative_to(root) and folder.relative_to(root).parts[0] in OWN_FOLDERS
 
     @property
     def marker(self) -> Path:

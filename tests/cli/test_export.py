@@ -32,7 +32,15 @@ def test_an_export_never_writes_into_a_collection(made: Path, naturalist: Natura
             ended = naturalist("export", str(made / name), "--for", form, *where)
             assert ended.code == 2
             assert f"is {what}" in ended.err
+    for folder in ("tables", "tables/plant", "maps/mine"):
+        for config in (("-c", str(made)), ("--from", str(made / "published"))):
+            place = str(made / "work" / folder)
+            ended = naturalist("export", place, "--for", "tables", *config)
+            assert ended.code == 2
+            assert "which keeps its own files there: name another folder" in ended.err
     assert {path: path.read_bytes() for path in made.rglob("*.csv")} == before
+    beside = naturalist("export", str(made / "work" / "wide"), "--for", "tables", *where)
+    assert beside.code == 0
 
 
 def test_exporting_onto_a_file_is_a_mistake_of_the_call(

@@ -93,6 +93,27 @@ def test_relative_paths_are_those_of_the_caller(
     assert config.publish_url == str(tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("publish", "advice"),
+    [
+        ("garden", "garden/published"),
+        ("garden/ledger", "garden/published"),
+        ("s3:/b/x", "s3://b/x"),
+    ],
+)
+def test_init_refuses_to_publish_into_the_workspace_or_to_half_an_address(
+    naturalist: Naturalist,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    publish: str,
+    advice: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(init(naturalist, tmp_path / "garden", "--publish", publish), advice)
+    assert not (tmp_path / "garden" / CONFIG_NAME).exists()
+    assert init(naturalist, tmp_path / "garden", "--publish", "garden/published").code == 0
+
+
 def test_an_address_to_publish_to_is_kept_as_it_is(naturalist: Naturalist, tmp_path: Path) -> None:
     init(naturalist, tmp_path / "garden", "--publish", "s3://bucket/a b", "--name", "my-name")
     config = load_config(tmp_path / "garden")

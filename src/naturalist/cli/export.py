@@ -143,10 +143,18 @@ def export(
 
 def _check_folder(folder: Path) -> None:
     from naturalist.consume.folder import kind_of
+    from naturalist.layout import Layout
 
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise ConfigError(f"{there} is a file: name a folder to export to")
+    above = [Layout(path) for path in folder.absolute().parents]
+    inside = [one for one in above if one.marker.exists() and one.is_own(folder)]
+    if inside:
+        raise ConfigError(
+            f"{folder} is inside workspace {inside[0].root}, which keeps its own files there: name "
+            "another folder"
+        )
     if what := kind_of(folder):
         raise ConfigError(f"{folder} is {what}, whose files it may replace: name another folder")
 

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from naturalist.config.explaining import explain, explain_syntax
 from naturalist.config.models import Config
 from naturalist.errors import ConfigError
 from naturalist.stages.ingest.options import Mode, Source
+from naturalist.stores.opening import folder_of
 from naturalist.stores.remote import RemoteFolder
 
 CONFIG_NAME = "naturalist.toml"
@@ -127,9 +128,12 @@ def _refuse_shared(
 def _check_apart(path: Path, config: Config) -> None:
     """Or the pictures that a run places would be taken for new ones by the next."""
     layout = config.layout
-    written = [layout.root, *(layout.image_root(root) for root in config.image_roots)]
-    if config.publish_url and "://" not in config.publish_url:
-        written.append(Path(config.publish_url))
+    roots = [layout.image_root(root) for root in config.image_roots]
+    written = [layout.root, *roots]
+    target = folder_of(config.publish_url) if config.publish_url else None
+    if target is not None:
+        _check_target(path, config, target, roots)
+        written.append(target)
     for source in config.sources:
         if isinstance(source.path, RemoteFolder):
             _check_remote_apart(path, source, source.path, config)
@@ -141,6 +145,25 @@ def _check_apart(path: Path, config: Config) -> None:
                     f"{source.path}, and {folder}, where naturalist writes, lies in it: keep "
                     "workspace, image roots and publish.url out of all sources"
                 )
+
+
+def _check_target(path: Path, config: Config, target: Path, roots: Sequence[Path]) -> None:
+    """Or published files would lie among pictures, or be taken for those of the workspace."""
+    layout, folder = config.layout, target.resolve()
+    held = [f"image root {root}" for root in roots if root.resolve().is_relative_to(folder)]
+    held += [
+        f"source {source.name!r}, {source.path},"
+        for source in config.sources
+        if isinstance(source.path, Path) and source.path.resolve().is_relative_to(folder)
+    ]
+    taken = [f"the workspace {layout.root} keeps its own files"] if layout.is_own(folder) else []
+    taken += [f"{one} lies" for one in held]
+    taken += [f"{root} keeps pictures" for root in roots if folder.is_relative_to(root.resolve())]
+    if taken:
+        raise ConfigError(
+            f"{path}: publish.url is {target}, where {taken[0]}: publish to a folder that holds "
+            f"nothing else, such as {layout.root / 'published'}"
+        )
 
 
 def _check_remote_apart(path: Path, source: Source, folder: RemoteFolder, config: Config) -> None:

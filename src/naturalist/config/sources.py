@@ -20,7 +20,7 @@ from naturalist.errors import ConfigError
 from naturalist.metadata import FileRule, FolderPattern, Match
 from naturalist.metadata.rules import ColumnType, Exif
 from naturalist.stages.ingest.selection import Selection, unusable
-from naturalist.stores.opening import is_bucket
+from naturalist.stores.opening import check_slashes, is_bucket
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -42,6 +42,10 @@ def _usable_path(path: Path) -> Path:
 
 
 def _usable_address(url: str) -> str:
+    try:
+        check_slashes(url)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
     return url if not url or "://" in url else str(_usable_path(Path(url)))
 
 

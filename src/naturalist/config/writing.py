@@ -13,7 +13,7 @@ from naturalist.config.models import Config
 from naturalist.config.reading import CONFIG_NAME, load_config
 from naturalist.config.s3 import S3Section
 from naturalist.errors import ConfigError
-from naturalist.stores.opening import without_scheme
+from naturalist.stores.opening import check_slashes, without_scheme
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def write_config(
         WorkspaceError: the folder cannot be made or written to.
     """
     path = folder / CONFIG_NAME
+    check_slashes(publish)
     if publish and "://" not in publish:
         publish = str(expanded(publish).resolve())
     selected = name or source_names([folder.resolve()])[0]

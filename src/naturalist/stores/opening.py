@@ -1,7 +1,8 @@
 """From an address to a store."""
 
+import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from naturalist.errors import ConfigError
 from naturalist.stores.cloud_clients import SCHEMES, client_for
@@ -11,6 +12,8 @@ from naturalist.stores.local import LocalStore
 from naturalist.stores.protocol import Bucket, Store
 
 BUCKET_SCHEMES = ("s3", *SCHEMES)
+_SLIP = re.compile(rf"({'|'.join(BUCKET_SCHEMES)}|file|[a-z][a-z0-9+.-]*(?=:/)):(?!//)", re.I)
+"""The beginning of an address that lacks slashes."""
 
 
 def is_bucket(url: str) -> bool:
@@ -43,6 +46,33 @@ def without_scheme(url: str) -> str:
     return url.partition("://")[2] or url
 
 
+def folder_of(url: str) -> Path | None:
+    """The folder that an address means; None for that of a bucket, or of no known kind."""
+    if "://" not in url:
+        return Path(url).expanduser()
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    is_here = scheme.lower() == "file" and host in ("", "localhost")
+    return Path("/", unquote(path)) if is_here else None
+
+
+def check_slashes(url: str) -> None:
+    """Check that a path does not begin as an address does, such as ``s3:/bucket``.
+
+    Raises:
+        ConfigError: it does, and would be a folder named ``s3:``.
+    """
+    slip = _SLIP.match(url)
+    if slip is None:
+        return
+    scheme, rest = slip[1].lower(), url[slip.end() :].lstrip("/")
+    slashes = ":///" if scheme == "file" else "://"
+    raise ConfigError(
+        f"{url!r} is neither an address nor a usual path: did you mean {scheme}{slashes}{rest}? A "
+        f"folder of this name is written ./{url}"
+    )
+
+
 def open_store(url: str, options: S3Options | None = None) -> Store:
     """Open a bucket, ``file:///folder`` or a plain path; nothing is sent yet.
 
@@ -54,13 +84,12 @@ def open_store(url: str, options: S3Options | None = None) -> Store:
         MissingExtra: obstore is needed and not installed.
         StoreError: the AWS configuration is wrong.
     """
-    if "://" not in url:
-        return LocalStore(Path(url).expanduser())
+    check_slashes(url)
     if is_bucket(url):
         return open_bucket(url, options)
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return LocalStore(Path(unquote(parts.path)))
+    folder = folder_of(url)
+    if folder is not None:
+        return LocalStore(folder)
     raise ConfigError(
         f"{url!r} is not the address of a store: expected s3://bucket/prefix, gs://bucket/prefix, "
         "az://container/prefix, file:///folder or a plain path"
