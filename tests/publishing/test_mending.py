@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from cli.conftest import Naturalist
-from naturalist.snapshots import LATEST, maintenance, with_pictures
+from naturalist.snapshots import LATEST, delta, maintenance, with_pictures
 from publishing.conftest import OnS3
 from s3_server import S3Server
 
@@ -99,3 +99,20 @@ def test_mending_what_was_never_published_publishes_it(made: OnS3, naturalist: N
     assert mended["mended_files"] == 0
     assert mended["changed"]
     assert made.check()
+
+
+@pytest.mark.parametrize("damage", [overwrite, remove])
+def test_a_damaged_delta_log_is_found_by_verify_and_mended(
+    made: OnS3, naturalist: Naturalist, s3_server: S3Server, damage: Damage
+) -> None:
+    here = ["-c", str(made.folder)]
+    assert naturalist("publish", *here).code == 0
+    key = f"{delta.LOG}{0:020d}.json"
+    made.store.put_bytes(f"{delta.LOG}{1:020d}.json", made.store.get_bytes(key)[0])
+    damage(made, s3_server, key)
+    found = naturalist("verify", made.url, "--quick", "--json")
+    assert found.code == 4
+    assert "naturalist publish --mend" in found.json["findings"][0]["detail"]
+    mended = naturalist("publish", *here, "--mend", "--json").json
+    assert (mended["mended_files"], mended["changed"]) == (1, False)
+    assert naturalist("verify", made.url, "--quick").code == 0

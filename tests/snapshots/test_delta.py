@@ -89,5 +89,88 @@ def test_no_other_program_may_write_or_clean_up(local: PublishedCollection) -> N
 def test_a_log_of_somebody_else_is_refused(local: PublishedCollection) -> None:
     store, snapshot = local.store, snapshots.read(local.store)
     store.put_bytes(f"{delta.LOG}{9:020d}.json", b'{"commitInfo": {}}\n')
-    with pytest.raises(StoreError, match="does not list the tables"):
+    with pytest.raises(StoreError, match=r"does not list the tables.*publish --mend"):
         delta.follow(store, snapshot.id, snapshot.files)
+    assert delta.mend(store, snapshot.id, snapshot.files) == 9  # 1 to 8 are missing
+    check_sound(local)
+
+
+def key_of(number: int) -> str:
+    return f"{delta.LOG}{number:020d}.json"
+
+
+def check_sound(made: PublishedCollection) -> None:
+    """The log passes, and delta-rs reads the tables of `latest` from it."""
+    snapshot = snapshots.read(made.store)
+    assert delta.fault(made.store, snapshot.id, snapshot.files) == ""
+    assert ids_by_polars(table_of(made)) == published_ids(made)
+
+
+def log_of(made: PublishedCollection) -> dict[str, bytes]:
+    return {info.key: made.store.get_bytes(info.key)[0] for info in made.store.list(delta.LOG)}
+
+
+DAMAGES = {
+    "garbage": b"\x00not json",
+    "empty": b"",
+    "cut": None,
+    "missing": None,
+}
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_commit_is_found_and_mended_and_no_other_changes(
+    grown_local: PublishedCollection, kind: str, number: int
+) -> None:
+    store, key = grown_local.store, key_of(number)
+    before = log_of(grown_local)
+    assert len(before) == 3
+    if kind == "missing":
+        store.delete([key])
+    else:
+        store.put_bytes(key, before[key][:-40] if kind == "cut" else DAMAGES[kind] or b"")
+    snapshot = snapshots.read(store)
+    expected = "publish again" if (kind, number) == ("missing", 2) else "publish --mend"
+    assert expected in delta.fault(store, snapshot.id, snapshot.files)
+    assert delta.mend(store, snapshot.id, snapshot.files) == 1
+    check_sound(grown_local)
+    after = log_of(grown_local)
+    assert {one: after[one] for one in before if one != key} == {
+        one: data for one, data in before.items() if one != key
+    }
+    assert delta.mend(store, snapshot.id, snapshot.files) == 0
+    assert log_of(grown_local) == after
+
+
+def test_commits_that_amount_to_other_tables_are_found_and_mended(
+    grown_local: PublishedCollection,
+) -> None:
+    store = grown_local.store
+    lines = store.get_bytes(key_of(1))[0].splitlines(keepends=True)
+    store.put_bytes(key_of(1), b"".join(line for line in lines if b'"add"' not in line))
+    snapshot = snapshots.read(store)
+    assert "amount to" in delta.fault(store, snapshot.id, snapshot.files)
+    assert delta.mend(store, snapshot.id, snapshot.files) == 1
+    check_sound(grown_local)
+
+
+def test_an_ordinary_publish_mends_a_gap_and_a_damaged_last_commit(
+    grown_local: PublishedCollection,
+) -> None:
+    store = grown_local.store
+    store.put_bytes(key_of(2), b"garbage")
+    grown_local.add("plant", range(40, 43))
+    check_sound(grown_local)
+    store.delete([key_of(0)])
+    grown_local.publish()
+    check_sound(grown_local)
+
+
+def test_a_commit_far_beyond_the_others_is_refused_with_the_way_out(
+    local: PublishedCollection,
+) -> None:
+    store, snapshot = local.store, snapshots.read(local.store)
+    store.put_bytes(f"{delta.LOG}{'9' * 20}.json", b"{}")
+    with pytest.raises(StoreError, match="delete tables/_delta_log/"):
+        delta.mend(store, snapshot.id, snapshot.files)

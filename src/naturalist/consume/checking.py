@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -11,14 +11,14 @@ from naturalist import artifacts, snapshots
 from naturalist.consume.folder import path_of, read_manifest
 from naturalist.consume.reading import check_header
 from naturalist.errors import ConfigError, StoreError
-from naturalist.snapshots import File, Snapshot, with_pictures
+from naturalist.snapshots import File, Snapshot, delta, with_pictures
 from naturalist.stores import ObjectInfo, Store
 from naturalist.stores.bounded import windows
 
 JOBS = 8
 _WINDOW = 64
 
-Fault = Literal["missing", "size", "sha256", "unreadable", "header"]
+Fault = Literal["missing", "size", "sha256", "unreadable", "header", "log"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def check_published(
 ) -> Checked:
     """Compare every object that a snapshot names with what it says: there, size, SHA-256.
 
-    Single pictures, which snapshots name through an index, are looked at too.
+    Single pictures, which snapshots name through an index, are looked at too, and the Delta log
+    if it is the snapshot that `latest` points to.
 
     Args:
         store: the published collection.
@@ -77,7 +78,13 @@ def check_published(
     counted = not any(file.objects_below for file in snapshot.files)
     on_begin(len(snapshot.files) if counted else None)
     check = partial(_object, store, quick=quick)
-    return _check_all(snapshot.id, check, _listed(store, snapshot), jobs, on_file, quick=quick)
+    result = _check_all(snapshot.id, check, _listed(store, snapshot), jobs, on_file, quick=quick)
+    return replace(result, findings=(*result.findings, *_check_log(store, snapshot)))
+
+
+def _check_log(store: Store, snapshot: Snapshot) -> Iterator[Finding]:
+    if detail := delta.fault(store, snapshot.id, snapshot.files):
+        yield Finding("Delta log", delta.LOG, "log", detail)
 
 
 def _listed(store: Store, snapshot: Snapshot) -> Iterator[File | Finding]:

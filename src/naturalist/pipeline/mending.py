@@ -3,7 +3,7 @@
 An ordinary publish believes that what it sent is still there as it was. Here every object that it
 would believe in is read back, wrong ones are deleted, and then it publishes as always, which sends
 whatever is missing. Until then a reader finds no object where there was a wrong one. Objects that
-only older snapshots name are not looked at.
+only older snapshots name are not looked at. The Delta log beside the tables is mended too.
 """
 
 import json
@@ -13,7 +13,7 @@ from naturalist import snapshots
 from naturalist.pipeline import publishing
 from naturalist.pipeline.steps import Job
 from naturalist.progress import stage
-from naturalist.snapshots import LATEST, maintenance
+from naturalist.snapshots import LATEST, delta, maintenance
 from naturalist.stages import sending
 from naturalist.stages.packing import PackTask
 from naturalist.stages.publish import Published
@@ -43,12 +43,15 @@ def publish_mended(job: Job) -> Published | None:
     store = open_store(config.publish_url, config.s3_options)
     result = _Inspection()
     _look_at_files(job, store, result, _published_keys(store, result))
+    result.damaged += _mend_log(store)
     _look_at_pictures(job, store, result)
     if result.doomed:
         # A publisher that believed in one of these objects learns so that one was removed.
         with maintenance.held(store, "mend", prunes=True):
             store.delete(sorted(result.doomed))
     published = publishing.publish_snapshot(job)
+    if LATEST in result.doomed:
+        result.damaged += _mend_log(store)
     return published and replace(published, mended_files=result.damaged)
 
 
@@ -64,6 +67,14 @@ def _published_keys(store: Store, inspection: _Inspection) -> set[str]:
     inspection.doomed.add(LATEST)
     inspection.damaged += 1
     return set()
+
+
+def _mend_log(store: Store) -> int:
+    """Mend the Delta log; only a sound `latest` tells what should be in it."""
+    if store.head(LATEST) is None or not _is_sound(store):
+        return 0
+    snapshot = snapshots.newest(store)[0]
+    return delta.mend(store, snapshot.id, snapshot.files)
 
 
 def _is_sound(store: Store) -> bool:
