@@ -377,6 +377,50 @@ def test_only_true_and_false_are_true_or_false(tmp_path: Path, setting: str, val
         load_config(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("schedule", "0 7 * *", "it has 4 fields"),
+        ("schedule", "0 0 7 * * *", "it has 6 fields"),
+        ("schedule", "99 7 * * *", "minute: '99' is not from 0 to 59"),
+        ("schedule", "0 24 * * *", "hour: '24' is not from 0 to 23"),
+        ("schedule", "0 7 0 * *", "day of the month: '0' is not from 1 to 31"),
+        ("schedule", "0 7 * 1-13 *", "month: '1-13' is not from 1 to 12"),
+        ("schedule", "0 7 * * mon,", "day of the week: '' is not from 0 to 7"),
+        ("schedule", "*/0 7 * * *", r"minute: '\*/0' is not"),
+        ("schedule", "0, 7 * * *", "minute: '' is not from 0 to 59"),
+        ("schedule", "@never", "it has 1 field\\)"),
+        ("dag_id", "a b/c", "at most 250 letters, digits, '_', '-' and '.'"),
+        ("dag_id", "x" * 251, "at most 250"),
+        ("pool", "", "expected 1 to 256 characters, such as default_pool"),
+        ("pool", " ", "expected 1 to 256"),
+    ],
+)
+def test_what_airflow_cannot_run_is_refused_with_what_is_expected(
+    tmp_path: Path, setting: str, value: str, expected: str
+) -> None:
+    (found,) = mistakes(tmp_path, TWO + f'[airflow]\n{setting} = "{value}"\n')
+    assert found.startswith(f"airflow.{setting}: ")
+    assert re.search(expected, found)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "",
+        "@daily",
+        "@quarterly",
+        "*/20 * * * *",
+        "0 9-17/4 * * 1-5",
+        "0,30 0 L JAN-mar Sun",
+        "0 0 * * 5#2",
+    ],
+)
+def test_schedules_that_airflow_understands_are_taken(tmp_path: Path, schedule: str) -> None:
+    path = write(tmp_path, TWO + f'[airflow]\nschedule = "{schedule}"\n')
+    assert load_config(path).airflow.schedule == schedule
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = TWO.replace("label = 1", "label = -1") + "[tables]\nrows_per_table = 0\n[x]\n"
     found = mistakes(tmp_path, text)

@@ -2,14 +2,9 @@
 
 import datetime as dt
 
+from naturalist.schedule import CRON_PRESETS
+
 _FIELDS = 5
-_ALIASES = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-}
 
 
 def next_run(expression: str, now: dt.datetime) -> dt.datetime | None:
@@ -22,7 +17,7 @@ def next_run(expression: str, now: dt.datetime) -> dt.datetime | None:
         from cronsim import CronSim, CronSimError
     except ImportError:
         return None
-    fields = _ALIASES.get(expression.strip(), expression)
+    fields = CRON_PRESETS.get(expression.strip(), expression)
     if len(fields.split()) != _FIELDS:
         # It also reads six fields, of which the first are seconds; Airflow's schedules have five.
         return None

@@ -95,7 +95,7 @@ def airflow_dag(config_path: str | Path, *, dag_id: str = "") -> "DAG":
         "accept_failures": Param(False, type="boolean", description=texts.ACCEPT_FAILURES),
     }
     with DAG(
-        dag_id or settings.dag_id or f"naturalist_{collection.name}",
+        dag_id or settings.id_for(collection.name),
         description=f"Pictures of {collection.name}: features, tables, snapshot",
         doc_md=texts.dag_page(collection.name, collection.path, settings.reports_url),
         schedule=_timetable(settings),

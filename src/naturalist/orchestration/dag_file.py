@@ -21,7 +21,7 @@ def airflow_home() -> Path:
 
 def dag_id(config: Config) -> str:
     """Name of a collection's DAG."""
-    return config.airflow.dag_id or f"naturalist_{config.name}"
+    return config.airflow.id_for(config.name)
 
 
 def write_dag_file(config: Config, config_path: Path, dags: Path) -> Path:
