@@ -1,5 +1,6 @@
 """`naturalist bucket`: what it says and how it ends, on a real server."""
 
+import json
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 from cli.conftest import Ended, Naturalist
 from naturalist.stores import S3Options, open_store
 from naturalist.stores.buckets import delete_bucket
+from naturalist.stores.connection import connect
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server
 
 NEW = "made-from-the-command-line"
@@ -83,6 +85,22 @@ def test_policy_opens_and_shuts_what_audit_then_finds(
     assert opened["anonymous_can_read"]
     assert "readers are now only the owner" in on_bucket("policy", NEW, "--revoke").out
     assert not on_bucket("audit", NEW, "--json").json["is_public"]
+
+
+def test_audit_fails_where_anybody_can_write(on_bucket: Command, s3_options: S3Options) -> None:
+    on_bucket("create", NEW)
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject"}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [statement | {"Resource": f"arn:aws:s3:::{NEW}/*"}],
+    }
+    client = connect(s3_options).client
+    client.put_bucket_policy(Bucket=NEW, Policy=json.dumps(policy))
+    audit = on_bucket("audit", NEW)
+    client.delete_bucket_policy(Bucket=NEW)  # the test server keeps it for the next of this name
+    assert audit.code == 4
+    assert f"error: anybody can write to {NEW}" in audit.out
+    assert re.search(r"anybody can write or delete +YES", audit.out)
 
 
 def test_policy_for_accounts_does_not_make_it_public(on_bucket: Command) -> None:

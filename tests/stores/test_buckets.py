@@ -14,9 +14,16 @@ from naturalist.errors import ConfigError, StoreError
 from naturalist.stores import S3Options
 from naturalist.stores.audit import audit_bucket
 from naturalist.stores.buckets import BucketOptions, create_bucket, delete_bucket, survey
+from naturalist.stores.connection import connect
 from naturalist.stores.prices import Prices
 from naturalist.stores.s3 import S3Store
-from naturalist.stores.sharing import grant_accounts, grant_everyone, links, revoke
+from naturalist.stores.sharing import (
+    grant_accounts,
+    grant_everyone,
+    links,
+    public_writes,
+    revoke,
+)
 from s3_server import S3Server
 from stores.mangling_proxy import Exchange, mangling_proxy
 
@@ -262,6 +269,61 @@ def test_an_audit_tells_what_is_public_and_what_it_costs(
     assert (after.anonymous_can_list, after.anonymous_can_read) == (True, True)
     assert len(after.public_by) == 2
     assert "NaturalistRead: s3:GetObject" in after.public_by[0]
+
+
+def public(*actions: str, **more: object) -> dict[str, object]:
+    """A policy statement for everyone."""
+    everything = ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"]
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": list(actions)}
+    return allowed | {"Resource": everything} | more
+
+
+@pytest.mark.parametrize(
+    "action", ["s3:PutObject", "s3:DeleteObject", "s3:DeleteBucket", "s3:Put*", "s3:*"]
+)
+def test_an_audit_finds_that_anybody_can_write_or_delete(
+    bucket: str, s3_options: S3Options, action: str
+) -> None:
+    resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    policy = {"Version": "2012-10-17", "Statement": [public(action, Resource=resources)]}
+    connect(s3_options).client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    audit = audit_bucket(bucket, PRICES, s3_options)
+    assert (audit.is_public, audit.anyone_can_write) == (True, True)
+    assert audit.public_writes == (f"{action} on {', '.join(resources)}",)
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ([public("s3:GetObject", "s3:ListBucket")], ()),
+        ([public("*", Resource="b")], ("* on b",)),
+        ([public("s3:PutObject", Principal={"AWS": "123456789012"})], ()),
+        ([public("s3:PutObject"), public("s3:Put*", Effect="Deny")], ()),
+        (
+            [public("s3:PutObject", Resource="b/*"), public("s3:*", Effect="Deny", Resource="b/x")],
+            ("s3:PutObject on b/*",),
+        ),
+        (
+            [public("s3:PutObject", Resource="b", Condition={"x": 1})],
+            ("s3:PutObject on b, on conditions",),
+        ),
+        (
+            [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": ["*"]},
+                    "NotAction": "s3:Get*",
+                    "Resource": "b",
+                }
+            ],
+            ("everything but s3:Get* on b",),
+        ),
+    ],
+)
+def test_what_everyone_may_do_besides_reading_is_told_by_the_policy(
+    statements: list[dict[str, object]], expected: tuple[str, ...]
+) -> None:
+    assert public_writes(statements) == expected
 
 
 def test_an_audit_finds_an_empty_bucket_and_a_folder_that_a_policy_opens(

@@ -17,7 +17,7 @@ from naturalist.cli.options import (
     RegionOption,
     s3_options,
 )
-from naturalist.errors import ConfigError
+from naturalist.errors import ConfigError, VerificationFailed
 
 if TYPE_CHECKING:
     from naturalist.stores import S3Options
@@ -187,7 +187,8 @@ def audit(
     """Show what is public in a bucket, how it is secured, what it costs.
 
     Public access is also tested from outside, without credentials. Access lists of single objects
-    are not checked. Costs are estimates from a price table that you can edit.
+    are not checked. Costs are estimates from a price table that you can edit. Ends with exit code 4
+    if anybody can write or delete.
 
     Example: naturalist bucket audit my-pictures
     """
@@ -197,10 +198,12 @@ def audit(
     name, options = _name(bucket), s3_options(endpoint_url, region)
     result = audit_bucket(name, prices_for(f"s3://{name}", options, price_table, prices), options)
     if json:
-        held = vars(result) | {"contents": vars(result.contents), "is_public": result.is_public}
-        output.print_json(held)
+        more = {"is_public": result.is_public, "anyone_can_write": result.anyone_can_write}
+        output.print_json(vars(result) | {"contents": vars(result.contents)} | more)
     else:
         _print_audit(result)
+    if result.anyone_can_write:
+        raise typer.Exit(VerificationFailed.exit_code)
 
 
 def _name(bucket: str) -> str:
@@ -247,6 +250,12 @@ def _print_links(name: str, prefix: str, hours: float, options: S3Options, *, js
 _UNKNOWN = "not supported by the server"
 
 
+def _writing(result: Audit) -> str:
+    if result.anyone_can_write:
+        return "YES"
+    return "on conditions" if result.public_writes else "no"
+
+
 def _print_audit(result: Audit) -> None:
     yes_no = {True: "yes", False: "no", None: _UNKNOWN}
     read = {True: "yes", False: "no", None: "empty"}[result.anonymous_can_read]
@@ -257,6 +266,7 @@ def _print_audit(result: Audit) -> None:
         ["public", "YES" if result.is_public else "no"],
         ["anybody can list", yes_no[result.anonymous_can_list]],
         ["anybody can read", read],
+        ["anybody can write or delete", _writing(result)],
         ["opened by", "; ".join(result.public_by) or "nothing"],
         ["public access blocked", blocked],
         ["versioning", yes_no[result.versioning]],
@@ -266,3 +276,9 @@ def _print_audit(result: Audit) -> None:
         ["downloading it once", f"about {result.read_all_once:,.2f}"],
     ]
     output.print_table((result.bucket, ""), rows)
+    if result.anyone_can_write:
+        output.print_text(
+            f"error: anybody can write to {result.bucket} or delete, without credentials "
+            f"({'; '.join(result.public_writes)}): correct the policy or the access list of the "
+            "bucket, then verify what is published there"
+        )

@@ -1,6 +1,6 @@
 """What of a bucket is public, how it is secured, and what keeping it costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from naturalist.stores.buckets import NOT_SUPPORTED, PUBLIC_BLOCKS, Contents, su
 from naturalist.stores.connection import Connection, S3Options, connect
 from naturalist.stores.prices import Prices
 from naturalist.stores.s3_errors import error_code, s3_errors
-from naturalist.stores.sharing import is_public, policy_statements
+from naturalist.stores.sharing import CONDITIONAL, is_public, policy_statements, public_writes
 
 _TRIED_FOLDERS = 20
 _ABSENT = (
@@ -19,6 +19,8 @@ _ABSENT = (
     "NoSuchLifecycleConfiguration",
     "ServerSideEncryptionConfigurationNotFoundError",
 )
+_WRITING = ("WRITE", "WRITE_ACP", "FULL_CONTROL")
+"""Permissions of an access list that let somebody change something."""
 _GROUPS = {
     "http://acs.amazonaws.com/groups/global/AllUsers": "everyone",
     "http://acs.amazonaws.com/groups/global/AuthenticatedUsers": "everyone with an AWS account",
@@ -33,6 +35,8 @@ class Audit:
     contents: Contents
     public_by: tuple[str, ...]
     """What opens it to everyone, in words: statements of the policy, grants of the access list."""
+    public_writes: tuple[str, ...]
+    """What everyone may do besides reading, as far as the public access block lets them."""
     anonymous_can_list: bool
     """Found by trying, without credentials."""
     anonymous_can_read: bool | None
@@ -49,12 +53,18 @@ class Audit:
 
     @property
     def is_public(self) -> bool:
-        """Whether everyone can list or read something, or could as soon as there is something."""
+        """Whether everyone can do something there, or could as soon as there is something."""
         return (
-            self.anonymous_can_list
+            self.anyone_can_write
+            or self.anonymous_can_list
             or bool(self.anonymous_can_read)
             or (self.contents.objects == 0 and self._is_opened)
         )
+
+    @property
+    def anyone_can_write(self) -> bool:
+        """Whether everyone can write, delete or change settings, without a condition."""
+        return not all(one.endswith(CONDITIONAL) for one in self.public_writes)
 
     @property
     def _is_opened(self) -> bool:
@@ -80,10 +90,12 @@ def audit_bucket(bucket: str, prices: Prices, options: S3Options | None = None) 
         rules = _request(lambda: client.get_bucket_lifecycle_configuration(Bucket=bucket))
         versioning = _request(lambda: client.get_bucket_versioning(Bucket=bucket))
         can_list, can_read = _from_outside(connection, bucket)
+        statements, grants = policy_statements(connection, bucket), _grants(connection, bucket)
         return Audit(
             bucket=bucket,
             contents=contents,
-            public_by=_public_by(connection, bucket),
+            public_by=(*_opening(statements), *map(_in_words, grants)),
+            public_writes=_writes(statements, grants, _shut(blocks) or ()),
             anonymous_can_list=can_list,
             anonymous_can_read=can_read,
             blocked=_shut(blocks),
@@ -130,19 +142,36 @@ def _aborts(answer: dict[str, Any]) -> bool:
     )
 
 
-def _public_by(connection: Connection, bucket: str) -> tuple[str, ...]:
-    result = [
-        f"policy statement {statement.get('Sid', 'without a name')}: {statement.get('Action')} on "
-        f"{statement.get('Resource')}" + (", on conditions" if statement.get("Condition") else "")
-        for statement in policy_statements(connection, bucket)
-        if is_public(statement)
-    ]
+def _opening(statements: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for statement in statements:
+        if is_public(statement):
+            yield (
+                f"policy statement {statement.get('Sid', 'without a name')}: "
+                f"{statement.get('Action')} on {statement.get('Resource')}"
+                + (CONDITIONAL if statement.get("Condition") else "")
+            )
+
+
+def _grants(connection: Connection, bucket: str) -> list[tuple[str, str]]:
+    """What the access list grants to groups of everyone: permission and group."""
     access_list = _request(lambda: connection.client.get_bucket_acl(Bucket=bucket)) or {}
-    for grant in access_list.get("Grants", []):
-        group = _GROUPS.get(grant.get("Grantee", {}).get("URI", ""))
-        if group:
-            result.append(f"access list: {grant.get('Permission')} to {group}")
-    return tuple(result)
+    named = [
+        (str(grant.get("Permission")), _GROUPS.get(grant.get("Grantee", {}).get("URI", "")))
+        for grant in access_list.get("Grants", [])
+    ]
+    return [(permission, group) for permission, group in named if group]
+
+
+def _in_words(grant: tuple[str, str]) -> str:
+    return f"access list: {grant[0]} to {grant[1]}"
+
+
+def _writes(
+    statements: Iterable[dict[str, Any]], grants: Iterable[tuple[str, str]], shut: Sequence[str]
+) -> tuple[str, ...]:
+    by_policy = () if "RestrictPublicBuckets" in shut else public_writes(statements)
+    by_list = [] if "IgnorePublicAcls" in shut else [one for one in grants if one[0] in _WRITING]
+    return (*by_policy, *map(_in_words, by_list))
 
 
 def _from_outside(connection: Connection, bucket: str) -> tuple[bool, bool | None]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,7 +24,10 @@ MAX_LINK_S = 7 * 24 * 3600
 """S3 lets no link live longer."""
 
 EVERYONE = "*"
+CONDITIONAL = ", on conditions"
+"""How the words for a statement with a condition end."""
 _SID = "Naturalist"
+_READING = re.compile(r"s3:(get|list|head)", re.I)
 _ACCOUNT = re.compile(r"\d{12}")
 _ARN = re.compile(r"arn:aws[\w-]*:iam::\d{12}:(root|user/.+|role/.+)")
 
@@ -132,12 +136,57 @@ def policy_statements(connection: Connection, bucket: str) -> list[dict[str, Any
     return [statements] if isinstance(statements, dict) else list(statements)
 
 
+def public_writes(statements: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """What statements let everyone do besides reading, in words; conditions are named."""
+    known = list(statements)
+    denied = [one for one in known if _is_for_everyone(one, "Deny") and not one.get("Condition")]
+    return tuple(
+        f"{action} on {', '.join(_resources(statement))}"
+        + (CONDITIONAL if statement.get("Condition") else "")
+        for statement in known
+        if is_public(statement)
+        for action in _writing_actions(statement)
+        if not any(_covers(one, action, statement) for one in denied)
+    )
+
+
+def _writing_actions(statement: dict[str, Any]) -> list[str]:
+    if "NotAction" in statement:
+        return [f"everything but {', '.join(_listed(statement['NotAction']))}"]
+    actions = _listed(statement.get("Action"))
+    return [action for action in actions if not _READING.match(action)]
+
+
+def _resources(statement: dict[str, Any]) -> list[str]:
+    excepted = [f"all but {one}" for one in _listed(statement.get("NotResource"))]
+    return _listed(statement.get("Resource")) + excepted
+
+
+def _covers(denial: dict[str, Any], action: str, allowed: dict[str, Any]) -> bool:
+    """Whether a denial leaves nothing of an action that a statement allows."""
+    return _matches_any(
+        [action.lower()], [one.lower() for one in _listed(denial.get("Action"))]
+    ) and (_matches_any(_resources(allowed), _listed(denial.get("Resource"))))
+
+
+def _matches_any(texts: list[str], patterns: list[str]) -> bool:
+    return all(any(fnmatchcase(text, pattern) for pattern in patterns) for text in texts)
+
+
+def _listed(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)] if value else []
+
+
 def is_public(statement: dict[str, Any]) -> bool:
     """Whether a statement allows something to everyone, perhaps under conditions."""
+    return _is_for_everyone(statement, "Allow")
+
+
+def _is_for_everyone(statement: dict[str, Any], effect: str) -> bool:
     principal = statement.get("Principal")
     named = principal.get("AWS", []) if isinstance(principal, dict) else principal
     names = named if isinstance(named, list) else [named]
-    return statement.get("Effect") == "Allow" and EVERYONE in names
+    return statement.get("Effect") == effect and EVERYONE in names
 
 
 def _replace_grants(connection: Connection, bucket: str, grants: list[dict[str, Any]]) -> None:

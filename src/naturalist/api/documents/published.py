@@ -124,6 +124,7 @@ BucketAudit = extended(
     "What is public in a bucket, how it is secured, and what it costs.",
     Audit,
     is_public=bool,
+    anyone_can_write=bool,
 )
 
 
