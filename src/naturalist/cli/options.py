@@ -44,6 +44,13 @@ AcceptLowSpaceOption = Annotated[
 AcceptFailuresOption = Annotated[
     bool, typer.Option("--accept-failures", help="Continue even if failure_budget is exceeded.")
 ]
+AcceptReplacementOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-replacement",
+        help="Replace what another collection or workspace has published to publish.url.",
+    ),
+]
 RescanOption = Annotated[
     bool,
     typer.Option(

@@ -219,8 +219,8 @@ def print_status(status: Mapping[str, Any]) -> None:
         print_text(f"warning: {printable(warning)}")
 
 
-def print_run(report: Mapping[str, Any]) -> None:
-    """Print what a run did, a line for each stage."""
+def print_run(report: Mapping[str, Any], published_to: str = "") -> None:
+    """Print what a run did, a line for each stage, and where it published to if that is given."""
     stages = report["stages"]
     ingest = stages.get("ingest", {})
     for category, added in ingest.get("added", {}).items():
@@ -256,6 +256,7 @@ def print_run(report: Mapping[str, Any]) -> None:
         print_text(
             f"publish  snapshot {one['snapshot']}: {counted(one['files'], 'file')}, "
             f"{one['sent_files']:,} of them new ({one['sent_bytes'] / 1e6:,.1f} MB)"
+            + (f", to {published_to}" if published_to else "")
         )
     if one and one["mended_files"]:
         print_text(

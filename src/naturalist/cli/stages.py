@@ -15,6 +15,7 @@ from naturalist.cli.options import (
     DEFAULT_CONFIG,
     AcceptFailuresOption,
     AcceptLowSpaceOption,
+    AcceptReplacementOption,
     AcceptWithdrawalsOption,
     ConfigOption,
     ExecutorOption,
@@ -48,6 +49,7 @@ def run(
     accept_failures: AcceptFailuresOption = False,
     accept_withdrawals: AcceptWithdrawalsOption = False,
     accept_low_space: AcceptLowSpaceOption = False,
+    accept_replacement: AcceptReplacementOption = False,
     executor: ExecutorOption = None,
     ray_address: RayAddressOption = "",
 ) -> None:
@@ -62,7 +64,12 @@ def run(
     from naturalist.pipeline import runner, status
 
     options = runner.RunOptions(
-        rescan, full_scan, accept_failures, accept_withdrawals, accept_low_space
+        rescan=rescan,
+        full_scan=full_scan,
+        accept_failures=accept_failures,
+        accept_withdrawals=accept_withdrawals,
+        accept_low_space=accept_low_space,
+        accept_replacement=accept_replacement,
     )
     settings = load_config(config).worked_on_by(executor, ray_address)
     report = runner.run(settings, make_progress(quiet=quiet), options)
@@ -70,7 +77,7 @@ def run(
     if json:
         output.print_json(vars(report) | {"changed": report.changed, "status": held})
         return
-    output.print_run(vars(report))
+    output.print_run(vars(report), settings.publish_url)
     if not report.changed:
         output.print_text(_NOTHING_NEW)
     output.print_text("")
@@ -212,6 +219,7 @@ def publish(
     json: JsonOption = False,
     quiet: QuietOption = False,
     accept_failures: AcceptFailuresOption = False,
+    accept_replacement: AcceptReplacementOption = False,
     mend: Annotated[
         bool,
         typer.Option(
@@ -244,7 +252,12 @@ def publish(
     if dry_run:
         _estimate(settings, prices, price_table, json=json, quiet=quiet)
         return
-    call = partial(runner.publish, accept_failures=accept_failures, mend=mend)
+    call = partial(
+        runner.publish,
+        accept_failures=accept_failures,
+        accept_replacement=accept_replacement,
+        mend=mend,
+    )
     _stage(settings, "publish", call, json=json, quiet=quiet)
 
 

@@ -29,10 +29,11 @@ class _Inspection:
     damaged: int = 0
 
 
-def publish_mended(job: Job) -> Published | None:
+def publish_mended(job: Job, *, accept_replacement: bool = False) -> Published | None:
     """Publish as `publishing.publish_snapshot` does, believing nothing of what the store holds.
 
     Raises:
+        ConfigError: as there.
         VerificationFailed: tables are not verified, or a hard check failed.
         Conflict: somebody else publishes or prunes at the same time; run again.
         StoreError: the store failed; run again.
@@ -49,7 +50,7 @@ def publish_mended(job: Job) -> Published | None:
         # A publisher that believed in one of these objects learns so that one was removed.
         with maintenance.held(store, "mend", prunes=True):
             store.delete(sorted(result.doomed))
-    published = publishing.publish_snapshot(job)
+    published = publishing.publish_snapshot(job, accept_replacement=accept_replacement)
     if LATEST in result.doomed:
         result.damaged += _mend_log(store)
     return published and replace(published, mended_files=result.damaged)

@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from naturalist import artifacts, backbones, snapshots
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import VerificationFailed
-from naturalist.pipeline import steps
+from naturalist.pipeline import replacing, steps
 from naturalist.pipeline.describing import describe
 from naturalist.pipeline.steps import Job
 from naturalist.progress import stage
@@ -35,10 +36,15 @@ class SentPictures:
     sent_bytes: int = 0
 
 
-def publish_snapshot(job: Job) -> publish.Published | None:
+def publish_snapshot(job: Job, *, accept_replacement: bool = False) -> publish.Published | None:
     """Publish to the configured address; None if there is none.
 
+    Args:
+        job: the collection.
+        accept_replacement: a person's word that what is published there may go.
+
     Raises:
+        ConfigError: it would take away what another workspace has published (`replacing`).
         VerificationFailed: tables are not verified, or a hard check failed.
         StoreError: the store failed.
     """
@@ -52,6 +58,12 @@ def publish_snapshot(job: Job) -> publish.Published | None:
     if hold is not None:
         job.progress.note(_HELD.format(**vars(hold)))
         return publish.Published(hold.snapshot, 0, 0, 0, 0, changed=False, held_since=hold.since)
+    check = None
+    if not accept_replacement:
+        own = {item.name: item.sha256 for item in items}
+        # Before anything is sent; and once more when `latest` is about to be replaced.
+        replacing.check_newest(config, store, own)
+        check = partial(replacing.check, config, store, own)
     prunes_before = maintenance.prunes_so_far(store)
     pictures = send_pictures(job, store)
     if pictures.left_out:
@@ -66,6 +78,7 @@ def publish_snapshot(job: Job) -> publish.Published | None:
             advance,
             also=pictures.entries,
             prunes_before=prunes_before,
+            check=check,
         )
     return replace(
         published,

@@ -14,7 +14,7 @@ from naturalist.config.executor import ExecutorKind
 from naturalist.counting import counted
 from naturalist.errors import NaturalistError, VerificationFailed
 from naturalist.layout import Layout
-from naturalist.pipeline import analyse, budget, mending, publishing, reports, steps
+from naturalist.pipeline import analyse, budget, mending, publishing, replacing, reports, steps
 from naturalist.pipeline.steps import Job, VerifyResult
 from naturalist.progress import Progress
 from naturalist.running import exchange, workspace
@@ -46,6 +46,7 @@ class RunOptions:
         accept_failures: go on although the failure budget is exceeded.
         accept_withdrawals: let any number of pictures leave the tables.
         accept_low_space: begin although the drives seem to be too small.
+        accept_replacement: replace what another collection or workspace has published.
     """
 
     rescan: bool = False
@@ -53,6 +54,7 @@ class RunOptions:
     accept_failures: bool = False
     accept_withdrawals: bool = False
     accept_low_space: bool = False
+    accept_replacement: bool = False
 
 
 @dataclass
@@ -155,7 +157,7 @@ def _free_bytes(layout: Layout) -> int | None:
 
 
 def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
-    check_publishing(job.config)
+    check_publishing(job.config, accept_replacement=options.accept_replacement)
     _timed(
         report,
         "ingest",
@@ -169,8 +171,15 @@ def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     )
     make_tables(job, report)
     failed = _analyse(job, report)
-    accept = options.accept_failures
-    _timed(report, "publish", lambda: publish(job, accept_failures=accept))
+    _timed(
+        report,
+        "publish",
+        lambda: publish(
+            job,
+            accept_failures=options.accept_failures,
+            accept_replacement=options.accept_replacement,
+        ),
+    )
     damaged = _read_again(job.config)
     if damaged:
         report.stages["rolling"] = {"damaged": [one.as_json() for one in damaged]}
@@ -251,35 +260,48 @@ def timed(stage: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     return result, facts | {"duration_s": seconds}
 
 
-def check_publishing(config: Config) -> None:
+def check_publishing(config: Config, *, accept_replacement: bool = False) -> None:
     """Find out whether the configured place takes what will be published, before hours of work.
 
     Raises:
         StoreError: it cannot be reached, or may not be written to.
         StorageFull: it has no space.
-        ConfigError: the address is of no known kind.
+        ConfigError: the address is of no known kind, or another collection is published there and
+            may not be replaced.
         MissingExtra: a package that it needs is not installed.
     """
     if config.publish_url:
-        open_store(config.publish_url, config.s3_options).check_writable()
+        store = open_store(config.publish_url, config.s3_options)
+        store.check_writable()
+        if not accept_replacement:
+            replacing.check_name(config, store)
 
 
-def publish(job: Job, *, accept_failures: bool = False, mend: bool = False) -> Published | None:
+def publish(
+    job: Job,
+    *,
+    accept_failures: bool = False,
+    accept_replacement: bool = False,
+    mend: bool = False,
+) -> Published | None:
     """Publish if the failure budget allows it, and note which batches are good now.
 
     Args:
         job: the collection.
         accept_failures: a person's word for the batches so far.
+        accept_replacement: a person's word that what is published there may go.
         mend: read back what was published before, and send again what is damaged.
 
     Raises:
         FailureBudgetExceeded: nothing was published.
+        ConfigError: it would take away what another workspace has published.
         VerificationFailed: tables are not verified.
         StoreError: the store failed.
     """
     if not accept_failures:
         budget.check(job.config)
-    published = mending.publish_mended(job) if mend else publishing.publish_snapshot(job)
+    send = mending.publish_mended if mend else publishing.publish_snapshot
+    published = send(job, accept_replacement=accept_replacement)
     budget.cover(job.config.layout)
     return published
 

@@ -21,7 +21,15 @@ from naturalist.snapshots.reading import (
     pointed,
     read,
 )
-from naturalist.snapshots.rollback import Gone, Hold, RolledBack, hold_of, release, roll_back
+from naturalist.snapshots.rollback import (
+    Gone,
+    Hold,
+    RolledBack,
+    hold_of,
+    release,
+    roll_back,
+    takedowns,
+)
 from naturalist.snapshots.schema import FORMAT, LATEST, decode
 
 __all__ = [
@@ -55,6 +63,7 @@ __all__ = [
     "roll_back",
     "spread",
     "summaries",
+    "takedowns",
     "thumbnails",
     "with_pictures",
 ]

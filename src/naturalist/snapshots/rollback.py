@@ -154,7 +154,7 @@ def hold_of(store: Store) -> Hold | None:
 
 
 def _check_nothing_gone(snapshot: Snapshot, newest_one: Snapshot, gone: Gone) -> None:
-    later = (_takedowns(newest_one) | gone.takedowns) - _takedowns(snapshot)
+    later = (takedowns(newest_one) | gone.takedowns) - takedowns(snapshot)
     # Only a category that is retired leaves; no snapshot names one that is.
     left = _with_rows(snapshot).keys() - {key for key, _ in _keyed(newest_one)}
     shown = [
@@ -181,7 +181,7 @@ def _with_rows(snapshot: Snapshot) -> dict[str, str]:
     return {key: one["name"] for key, one in _keyed(snapshot) if one.get("table_rows")}
 
 
-def _takedowns(snapshot: Snapshot) -> frozenset[str]:
+def takedowns(snapshot: Snapshot) -> frozenset[str]:
     """Names of the files of takedowns that a snapshot has; each has one of its own."""
     split = (file.name.rpartition("/") for file in snapshot.files)
     return frozenset(

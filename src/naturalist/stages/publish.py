@@ -260,6 +260,7 @@ def publish(
     on_file: Callable[[int], None],
     also: Sequence[dict[str, Any]] = (),
     prunes_before: int | None = None,
+    check: Callable[[snapshots.Snapshot], None] | None = None,
 ) -> Published:
     """Send what the store lacks, then write the snapshot, then point `latest` to it.
 
@@ -272,6 +273,7 @@ def publish(
         also: snapshot entries of files that are in the store already.
         prunes_before: `maintenance.prunes_so_far` before `also` was looked for; None if now will
             do, because there are none.
+        check: raises if the snapshot that it is given may not be replaced.
 
     Raises:
         StoreError: the store failed; nothing that a reader sees has changed.
@@ -291,6 +293,8 @@ def publish(
     entries.sort(key=lambda entry: entry["name"])
     latest = store.head(LATEST)
     pointer = snapshots.decode(LATEST, store.get_bytes(LATEST)[0]) if latest else None
+    if check is not None and pointer is not None:
+        check(snapshots.parse(pointer["key"], snapshots.pointed(store, pointer)))
     snapshot, changed = _snapshot(store, entries, about, pointer, now)
     if changed:
         maintenance.check_unpruned(store, prunes_before)
