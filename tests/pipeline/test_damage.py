@@ -15,7 +15,7 @@ from naturalist.config import Config
 from naturalist.curation.reviewing import people, views
 from naturalist.errors import VerificationFailed, WorkspaceError
 from naturalist.layout import Layout
-from naturalist.pipeline import runner, studies, words
+from naturalist.pipeline import runner, status, studies, words
 from naturalist.pipeline.runner import RunOptions
 from naturalist.progress import Silent
 from naturalist.running import workspace
@@ -235,6 +235,28 @@ def test_a_count_that_changed_in_a_summary_of_the_ledger_is_found_by_every_comma
     ):
         with pytest.raises(WorkspaceError, match=r"000001\.json is damaged \(.*count.* backup"):
             command()
+
+
+def test_status_says_that_a_summary_of_the_ledger_was_changed(config: Config) -> None:
+    assert not any("damaged" in one for one in status.collection_status(config)["warnings"])
+    path = config.layout.batch("plant", 1).with_suffix(".json")
+    value = json.loads(path.read_text())
+    value["counts"]["photos"]["duplicate"] += 10
+    path.write_text(json.dumps(value))
+    artifacts.forget_folders()
+    warnings = status.collection_status(config)["warnings"]
+    assert warnings[0].startswith(f"{path} is damaged (its counts do not match its rows)")
+
+
+def test_a_first_batch_with_another_last_number_is_damaged_and_none_is_missing(
+    config: Config,
+) -> None:
+    path = config.layout.batch("plant", 1).with_suffix(".json")
+    value = json.loads(path.read_text())
+    value["last_number"] += 3
+    path.write_text(json.dumps(value))
+    with pytest.raises(WorkspaceError, match=r"000001\.json is damaged \(its last number is"):
+        workspace.writing(config).__enter__()
 
 
 def test_counts_are_compared_with_rows_again_only_after_a_change(

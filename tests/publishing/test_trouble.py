@@ -54,6 +54,7 @@ def test_no_credentials_at_all(made: OnS3, aws_chain: pytest.MonkeyPatch) -> Non
     aws_chain.delenv("AWS_ACCESS_KEY_ID")
     aws_chain.delenv("AWS_SECRET_ACCESS_KEY")
     assert_refused(made, "no credentials were found: check the credentials")
+    assert "--anonymous" not in made.publish().err
 
 
 def test_a_missing_bucket(made: OnS3) -> None:

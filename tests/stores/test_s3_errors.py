@@ -54,7 +54,13 @@ def test_missing_credentials_are_said_to_be_missing(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         aws_chain.delenv(name)
-    assert_all_say(S3Store(bucket, "", s3_options), make_file, "no credentials were found")
+    store = S3Store(bucket, "", s3_options)
+    assert_all_say(store, make_file, "no credentials were found")
+    with pytest.raises(StoreError, match="a public bucket needs none: pass --anonymous"):
+        store.get_bytes("k")
+    for write in (store.check_writable, lambda: store.put_bytes("k", b"x")):
+        with pytest.raises(StoreError, match=r"check the credentials[^;]*$"):
+            write()
 
 
 def test_a_profile_that_does_not_exist_is_named(

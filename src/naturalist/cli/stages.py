@@ -252,6 +252,8 @@ def publish(
     if dry_run:
         _estimate(settings, prices, price_table, json=json, quiet=quiet)
         return
+    # It is said before anything is packed, and in words for somebody who writes.
+    runner.check_publishing(settings, accept_replacement=accept_replacement)
     call = partial(
         runner.publish,
         accept_failures=accept_failures,

@@ -50,7 +50,7 @@ from naturalist.ledger.views import (
     files,
     query,
 )
-from naturalist.ledger.whole import check_whole, summary_faults
+from naturalist.ledger.whole import check_whole, faults, summary_faults
 from naturalist.ledger.withheld import Withheld, of_category, withheld
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "connect",
     "count_rows",
     "counts",
+    "faults",
     "files",
     "gone_with_source",
     "last_batch",

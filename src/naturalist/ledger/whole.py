@@ -1,7 +1,7 @@
 """Whether the files of the ledger are all there and agree with each other."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -27,17 +27,42 @@ def check_whole(layout: Layout) -> None:
             summary counts other rows than its batch has.
     """
     for category in categories(layout):
-        last = 0
-        folder = layout.ledger / category
-        for path in sorted(folder.glob("[0-9]*.parquet")):
-            _require(receipt_path(path))
-        for summary in batches(layout, category):
-            _require(layout.batch(category, summary.batch))
-            accepted = sum(shard.rows for shard in summary.shards)
-            if summary.last_number - accepted != last:
-                raise _gone(f"a batch before {layout.batch(category, summary.batch)}")
-            last = summary.last_number
-        _check_counts(layout, category)
+        _check_numbers(layout, category)
+        place = layout.compared_counts(category)
+        before = artifacts.recalled(place, _FORMAT) or {}
+        now = _check_counts(layout, category, before)
+        if now != before:
+            # Without space, or where nothing may be written, the next run compares them again.
+            with contextlib.suppress(WorkspaceError):
+                artifacts.remember(place, _FORMAT, now)
+
+
+def faults(layout: Layout) -> Iterator[str]:
+    """The first reason in each category for which `check_whole` refuses; writes nothing.
+
+    Only while nobody writes, with no batch pending.
+    """
+    for category in categories(layout):
+        before = artifacts.recalled(layout.compared_counts(category), _FORMAT) or {}
+        try:
+            _check_numbers(layout, category)
+            _check_counts(layout, category, before)
+        except WorkspaceError as error:
+            yield str(error)
+
+
+def _check_numbers(layout: Layout, category: str) -> None:
+    last = 0
+    for path in sorted((layout.ledger / category).glob("[0-9]*.parquet")):
+        _require(receipt_path(path))
+    for summary in batches(layout, category):
+        path = layout.batch(category, summary.batch)
+        _require(path)
+        accepted = sum(shard.rows for shard in summary.shards)
+        if summary.last_number - accepted != last:
+            fault = next(summary_faults(layout, summary), None)
+            raise _damaged(layout, summary, fault) if fault else _gone(f"a batch before {path}")
+        last = summary.last_number
 
 
 def _require(path: Path) -> None:
@@ -52,15 +77,16 @@ def _gone(what: str) -> WorkspaceError:
     )
 
 
-def _check_counts(layout: Layout, category: str) -> None:
+def _check_counts(
+    layout: Layout, category: str, before: Mapping[str, list[list[int]]]
+) -> dict[str, list[list[int]]]:
     """Compare the counts of summaries with rows, for files that changed since they were compared.
 
     Everything that people read of numbers comes from the counts, and no stage reads the rows of an
-    old batch to find out that they are others.
+    old batch to find out that they are others. Files that were compared `before` are known by their
+    stamps; gives those that need not be compared again.
     """
     look = Look(layout.ledger / category)
-    place = layout.compared_counts(category)
-    before = artifacts.recalled(place, _FORMAT) or {}
     now = {}
     for summary in batches(layout, category):
         path = layout.batch(category, summary.batch)
@@ -70,20 +96,21 @@ def _check_counts(layout: Layout, category: str) -> None:
             _require_counts(layout, summary)
         if all(stamp is not None and is_settled(stamp) for stamp in stamps):
             now[path.stem] = as_json
-    if now != before:
-        # Without space, or where nothing may be written, the next run compares them again.
-        with contextlib.suppress(WorkspaceError):
-            artifacts.remember(place, _FORMAT, now)
+    return now
 
 
 def _require_counts(layout: Layout, summary: BatchSummary) -> None:
     rows = batch_rows(layout, summary.category, summary.batch, ["source", "outcome", "reason"])
     if summary.counts != count_rows(rows):
-        path = receipt_path(layout.batch(summary.category, summary.batch))
-        raise WorkspaceError(
-            f"{path} is damaged (its counts do not match its rows): a value in it has changed. "
-            "Restore it from a backup; nothing was written"
-        )
+        raise _damaged(layout, summary, "its counts do not match its rows")
+
+
+def _damaged(layout: Layout, summary: BatchSummary, fault: str) -> WorkspaceError:
+    path = receipt_path(layout.batch(summary.category, summary.batch))
+    return WorkspaceError(
+        f"{path} is damaged ({fault}): a value in it has changed. Restore it from a backup; "
+        "nothing was written"
+    )
 
 
 def summary_faults(layout: Layout, summary: BatchSummary) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""What a workspace holds now; costs summaries and receipts, not rows."""
+"""What a workspace holds now.
+
+Costs summaries and receipts, and rows only of batches that no run has compared with their summary.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -73,9 +76,22 @@ def collection_status(config: Config) -> CollectionStatus:
             for key, section in config.active.items()
         },
         "retired_categories": _retired(layout),
-        "warnings": [*input_warnings(config), *_model_warnings(layout)],
+        "warnings": [
+            *_ledger_faults(layout),
+            *input_warnings(config),
+            *_model_warnings(layout),
+        ],
         "last_run": artifacts.read_json(runs[-1]) if runs else None,
     }
+
+
+def _ledger_faults(layout: Layout) -> list[str]:
+    """Why the counts are not to be believed, as the next run will say."""
+    if lock.is_locked(layout) or layout.pending.exists():
+        return []
+    result = list(ledger.faults(layout))
+    # Of a batch that is being committed, half is there.
+    return [] if lock.is_locked(layout) else result
 
 
 def _model_warnings(layout: Layout) -> Iterator[str]:

@@ -124,7 +124,7 @@ class CloudStore:
     def get_bytes(self, key: str, max_bytes: int | None = None) -> tuple[bytes, ObjectInfo]:
         """See `Store.get_bytes`."""
         self._check(key)
-        with self._errors(f"reading {key}"):
+        with self._errors(f"reading {key}", reading=True):
             try:
                 answer = self._client.get(key)
                 info = _info(key, answer.meta, answer.attributes)
@@ -149,19 +149,19 @@ class CloudStore:
         expected = sha256 or info.sha256
         token = f"{self.url}/{key} {expected} {info.version}"
         what = f"{key} in {self.url}"
-        with self._errors(f"fetching {key}"):
+        with self._errors(f"fetching {key}", reading=True):
             download(path, what, token, expected, lambda n: self._stream(info, n), size_bytes)
 
     def head(self, key: str) -> ObjectInfo | None:
         """See `Store.head`."""
         self._check(key)
-        with self._errors(f"looking for {key}"):
+        with self._errors(f"looking for {key}", reading=True):
             return self._look(key)[0]
 
     def read_back(self, key: str) -> ObjectInfo | None:
         """See `Store.read_back`."""
         info = self.head(key)
-        with self._errors(f"reading {key} back"):
+        with self._errors(f"reading {key} back", reading=True):
             return info and replace(info, sha256=self._sha256_of(info))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -171,7 +171,7 @@ class CloudStore:
     def everything(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """As `list`, and what is no valid key here too: other programs may have written it."""
         folder = check_prefix(prefix).rpartition("/")[0] or None
-        with self._errors(f"listing {prefix or 'everything'}"):
+        with self._errors(f"listing {prefix or 'everything'}", reading=True):
             try:
                 for page in self._client.list(prefix=folder):
                     self._was_reached = True
@@ -208,8 +208,10 @@ class CloudStore:
             self._clients[self._was_reached] = self._make(outage_s)
         return self._clients[self._was_reached]
 
-    def _errors(self, doing: str) -> "contextlib.AbstractContextManager[None]":
-        return cloud_errors(doing, self.url)
+    def _errors(
+        self, doing: str, *, reading: bool = False
+    ) -> "contextlib.AbstractContextManager[None]":
+        return cloud_errors(doing, self.url, reading=reading)
 
     def _check(self, key: str) -> None:
         if not self._any_key:

@@ -22,9 +22,10 @@ _NO_CREDENTIALS = ("performing token request", "MissingAccount", "Account must b
 
 
 @contextlib.contextmanager
-def cloud_errors(doing: str, url: str) -> Iterator[None]:
+def cloud_errors(doing: str, url: str, *, reading: bool = False) -> Iterator[None]:
     """Turn every error of obstore into a `StoreError` that says what to do.
 
+    With `reading`, which everybody may do in a public bucket, it says that too.
     Files that are not there stay `FileNotFoundError`: only who asks knows what that means.
     """
     from obstore import exceptions
@@ -35,7 +36,7 @@ def cloud_errors(doing: str, url: str) -> Iterator[None]:
     except denied as error:
         raise AccessDenied(f"{doing} failed ({url}): {_refused(url)}") from error
     except exceptions.BaseError as error:
-        raise _explained(str(error), doing, url) from error
+        raise _explained(str(error), doing, url, reading=reading) from error
     except ValueError as error:
         raise StoreError(
             f"{doing} failed ({url}): this store has a key that cannot be read ({error}): rename "
@@ -43,13 +44,12 @@ def cloud_errors(doing: str, url: str) -> Iterator[None]:
         ) from error
 
 
-def _explained(message: str, doing: str, url: str) -> StoreError:
+def _explained(message: str, doing: str, url: str, *, reading: bool) -> StoreError:
     status, code = _STATUS.search(message), _CODE.search(message)
     if any(text in message for text in _NO_CREDENTIALS):
-        what = (
-            f"no credentials were found: set {credentials_for(url)}; a public bucket needs none: "
-        )
-        return StoreError(f"{doing} failed ({url}): {what}pass --anonymous")
+        what = f"no credentials were found: set {credentials_for(url)}"
+        more = "; a public bucket needs none: pass --anonymous" if reading else ""
+        return StoreError(f"{doing} failed ({url}): {what}{more}")
     if status and status[1] in ("401", "403"):
         return AccessDenied(f"{doing} failed ({url}): {_refused(url)}")
     if code and code[1] in ("NoSuchBucket", "ContainerNotFound"):

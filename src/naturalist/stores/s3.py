@@ -130,7 +130,7 @@ class S3Store:
     def get_bytes(self, key: str, max_bytes: int | None = None) -> tuple[bytes, ObjectInfo]:
         """See `Store.get_bytes`."""
         doing = f"reading {key}"
-        with s3_errors(doing, self.url):
+        with s3_errors(doing, self.url, reading=True):
             try:
                 get = functools.partial(self._get, key, max_bytes)
                 answer, data = self._patiently(get, doing)
@@ -147,7 +147,7 @@ class S3Store:
         self, key: str, path: Path, sha256: str | None = None, size_bytes: int | None = None
     ) -> None:
         """See `Store.fetch`; one request if `sha256` is given."""
-        with s3_errors(f"fetching {key}", self.url):
+        with s3_errors(f"fetching {key}", self.url, reading=True):
             version = None
             if sha256 is None:
                 info = self.head(key)
@@ -169,12 +169,12 @@ class S3Store:
     def head(self, key: str) -> ObjectInfo | None:
         """See `Store.head`."""
         doing = f"looking for {key}"
-        with s3_errors(doing, self.url):
+        with s3_errors(doing, self.url, reading=True):
             return self._patiently(lambda: head(self._place, key), doing)
 
     def read_back(self, key: str) -> ObjectInfo | None:
         """See `Store.read_back`."""
-        with s3_errors(f"reading {key} back", self.url):
+        with s3_errors(f"reading {key} back", self.url, reading=True):
             info = self.head(key)
             return info and replace(info, sha256=sha256_at_server(self._place, info))
 
@@ -186,7 +186,7 @@ class S3Store:
         """As `list`, and what is no valid key here too: other programs may have written it."""
         prefix_bytes = len(self._place.prefix)
         doing = f"listing {prefix or 'everything'}"
-        with s3_errors(doing, self.url):
+        with s3_errors(doing, self.url, reading=True):
             for item in self._listed(self._place.prefix + check_prefix(prefix), doing):
                 modified_s = item["LastModified"].timestamp()
                 key = item["Key"][prefix_bytes:]

@@ -76,14 +76,12 @@ _UNREACHABLE = (
     ),
 )
 
+_PUBLIC_ADVICE = (
+    "; a public bucket needs none: pass --anonymous, in Python S3Options(anonymous=True)"
+)
+
 _BY_KIND = {
-    "NoCredentialsError": (
-        "no credentials were found",
-        (
-            f"{_KEY_ADVICE}; a public bucket needs none: pass --anonymous, in Python "
-            "S3Options(anonymous=True)"
-        ),
-    ),
+    "NoCredentialsError": ("no credentials were found", _KEY_ADVICE),
     "PartialCredentialsError": ("the credentials are incomplete", _KEY_ADVICE),
     "CredentialRetrievalError": ("the credentials could not be read", _KEY_ADVICE),
     "TokenRetrievalError": (
@@ -108,25 +106,31 @@ _BY_KIND = {
 
 
 @contextlib.contextmanager
-def s3_errors(doing: str, url: str) -> Iterator[None]:
-    """Turn every error of botocore into a `StoreError` that says what to do."""
+def s3_errors(doing: str, url: str, *, reading: bool = False) -> Iterator[None]:
+    """Turn every error of botocore into a `StoreError` that says what to do.
+
+    With `reading`, which everybody may do in a public bucket, it says that too.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise explain(error, doing, url) from error
+        raise explain(error, doing, url, reading=reading) from error
 
 
-def explain(error: Exception, doing: str, url: str) -> StoreError:
+def explain(error: Exception, doing: str, url: str, *, reading: bool = False) -> StoreError:
     """The error for people.
 
     Args:
         error: what botocore raised.
         doing: what was being done, as in "storing a/b.parquet".
         url: the store.
+        reading: whether a public bucket would have let everybody do it.
     """
     what, advice = _what_and_advice(error)
+    if reading and type(error).__name__ == "NoCredentialsError":
+        advice += _PUBLIC_ADVICE
     kind = AccessDenied if error_code(error) in _DENIED else StoreError
     return kind(f"{doing} failed ({url}): {what}: {advice}")
 
