@@ -1,8 +1,9 @@
 // A picture of one's own: dropped on a page or chosen, and shown beside those that are most like it.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { similarTo } from "./data";
+import type { IsNewest } from "./load";
 import type { About } from "./types";
 
 export interface Near {
@@ -17,21 +18,20 @@ export interface Dropped {
   near: Near[];
 }
 
-/** What was dropped last, what is said of it, and how to look for another. */
-export function useDropped(about: About): { dropped: Dropped | null; message: string; look: (file: File) => void; close: () => void } {
+/** What was dropped last, what is said of it, and how to look for another; `begin` is shared with what else may replace it. */
+export function useDropped(about: About, begin: () => IsNewest): { dropped: Dropped | null; message: string; look: (file: File) => void; close: () => void } {
   const [dropped, setDropped] = useState<Dropped | null>(null);
   const [message, setMessage] = useState("");
-  const newest = useRef(0);
   const look = async (file: File) => {
-    const number = ++newest.current;
+    const isNewest = begin();
     setMessage(`Looking for pictures like ${file.name} …`);
     try {
       const near = await similarTo(file);
-      if (number !== newest.current) return;
+      if (!isNewest()) return setMessage((held) => (held.startsWith("Looking for") ? "" : held));
       setDropped({ name: file.name, url: URL.createObjectURL(file), near });
       setMessage(near.length ? `The nearest has cosine ${near[0].cosine.toFixed(3)}.` : "Nothing is like it.");
     } catch (error) {
-      if (number === newest.current) setMessage((error as Error).message);
+      if (isNewest()) setMessage((error as Error).message);
     }
   };
   useEffect(() => () => void (dropped && URL.revokeObjectURL(dropped.url)), [dropped]);
@@ -51,7 +51,7 @@ export function useDropped(about: About): { dropped: Dropped | null; message: st
     };
   }, [about.drop]);
   const close = () => {
-    newest.current++;
+    begin();
     setDropped(null);
     setMessage("");
   };

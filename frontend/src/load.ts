@@ -1,6 +1,6 @@
 // Loading a document for a component.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { NotThere, source } from "./data";
 
 export interface Loaded<T> {
@@ -25,4 +25,17 @@ export function useJson<T>(path: string | null): Loaded<T> {
     };
   }, [path]);
   return state.path === path ? state : {};
+}
+
+/** Whether nothing newer was begun since. */
+export type IsNewest = () => boolean;
+
+/** Begins something whose answer may come late: an answer to what is no longer the newest is dropped. */
+export function useNewest(): () => IsNewest {
+  const last = useRef(0);
+  useEffect(() => () => void last.current++, []);
+  return () => {
+    const mine = ++last.current;
+    return () => mine === last.current;
+  };
 }

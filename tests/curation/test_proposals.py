@@ -13,6 +13,7 @@ from naturalist.cli.app import app
 from naturalist.config import Config, load_config
 from naturalist.curation.near_duplicates import Keep, thin_out
 from naturalist.curation.quality import look_for_poor, parse_limit
+from naturalist.curation.reviewing.queues import items_of
 from naturalist.errors import ConfigError, WorkspaceError
 from naturalist.pipeline import studies
 from naturalist.progress import Silent
@@ -74,6 +75,15 @@ def test_one_picture_of_each_group_stays_and_mixed_groups_are_left_to_a_person(
     config: Config, keep: Keep, retired: list[str]
 ) -> None:
     assert paths(config, keep) == (retired, 1)
+
+
+def test_pictures_of_mixed_groups_have_a_queue_of_their_own(config: Config) -> None:
+    named = {r["path_text"]: r["pic_id"] for r in tiny.ledger_rows(config) if r["pic_id"]}
+    pair = {named["d.jpg"], named["e.jpg"]}
+    mixed = items_of(config, "duplicates-mixed")
+    assert {one.key for one in mixed} == pair
+    assert all({one.key, *one.related} == pair and not one.decision for one in mixed)
+    assert pair.isdisjoint(one.key for one in items_of(config, "duplicates"))
 
 
 def test_no_smaller_copy_is_the_sharpest_of_its_group(config: Config) -> None:

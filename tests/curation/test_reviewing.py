@@ -132,6 +132,32 @@ def test_what_another_decided_later_is_not_undone(tmp_path: Path) -> None:
     assert len(journal.history()) == 4
 
 
+def test_tags_and_notes_leave_a_decision_its_author_and_an_undo_gives_it_back() -> None:
+    history, key = History(), "plant_id_1"
+
+    def say(by: str, change: Change, seen: str = "accepted") -> None:
+        number, versions = len(history), {key: history.of(key).version}
+        history.add(history.decide(by, number, f"r{number}", {key: change}, versions, {key: seen}))
+
+    def author() -> tuple[str, int, str]:
+        one = history.of(key)
+        return one.author, one.decided_in, one.seen
+
+    say("ben", Change(KEEP))
+    say("anna", Change(tags=("blurry",)), "accepted again")
+    say("anna", Change(note="out of focus"), "accepted again")
+    assert author() == ("ben", 1, "accepted")
+    assert history.of(key).by == "anna"
+    history.add(history.undo("anna", 9, "u"))
+    assert author() == ("ben", 1, "accepted")
+    say("anna", Change(RETIRE))
+    assert author()[:2] == ("anna", 5)
+    history.add(history.undo("anna", 9, "v"))
+    assert author()[:2] == ("ben", 6)
+    say("anna", Change(KEEP))
+    assert author()[0] == "anna"
+
+
 def test_verify_names_each_damaged_line_of_the_journal_and_what_to_do(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     assert list(check_review(layout)) == []
@@ -322,6 +348,28 @@ def test_decisions_are_applied_once_with_their_names_and_can_be_taken_back(confi
     journal.append(lambda h: h.redo("anna", 7, "r"))
     apply(config, journal, "anna", Silent(), request="a3")
     assert outcomes(config)["plant_id_1"] == "refused"
+
+
+def test_the_ledger_names_who_decided_whoever_tagged_the_picture_later(config: Config) -> None:
+    journal = Journal(config.layout.review_journal)
+    decide(journal, "ben", "plant_id_1", RETIRE)
+    tags = {"plant_id_1": Change(tags=("blurry",), note="out of focus")}
+    seen = {"plant_id_1": "accepted"}
+    journal.append(lambda h: h.decide("anna", 2, "t", tags, {"plant_id_1": 1}, seen))
+    found = plan(config, journal.history(), "anna")
+    assert found.by == {"ben": 1}
+    apply(config, journal, "anna", Silent(), request="a", upto=found.upto)
+    with ledger.connect(config.layout) as connection:
+        found_by = dict(connection.execute('SELECT pic_id, "by" FROM amendments').fetchall())
+    assert found_by["plant_id_1"] == "ben"
+
+
+def test_a_relabelled_picture_is_counted_once(config: Config) -> None:
+    journal = Journal(config.layout.review_journal)
+    decide(journal, "anna", "plant_id_1", RETIRE)
+    decide(journal, "ben", "animal_id_1", ("relabel", "plant"))
+    reviewed = apply(config, journal, "anna", Silent(), request="a")
+    assert (reviewed.decided, reviewed.pictures, len(reviewed.new_ids)) == (2, 2, 1)
 
 
 def test_a_kill_between_the_ledger_and_the_journal_is_mended_by_applying_again(

@@ -5,12 +5,13 @@ import io
 import itertools
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import tiny
 from dashboard.browsing import Visit, axe_violations, served, shot, visiting
@@ -296,6 +297,59 @@ def test_search_finds_ids_and_sources(visit: Visit) -> None:
     box.fill("mineral_id_1")
     box.press("Enter")
     expect(page.locator(".search .note")).to_have_text("The map has no picture mineral_id_1.")
+
+
+def test_a_late_answer_to_an_older_search_changes_nothing(visit: Visit) -> None:
+    page = visit.map()
+    held: dict[str, Route] = {}
+    found = {"older": ["human_id_3", "human_id_4"], "newer": ["plant_id_1"], "void": []}
+
+    def answer(route: Route) -> None:
+        word = parse_qs(urlsplit(route.request.url).query)["text"][0]
+        if word == "older" and not held:
+            held[word] = route
+        else:
+            message = "teach it: `naturalist concept make void`"
+            route.fulfill(json={"ids": found[word], "messages": [] if found[word] else [message]})
+
+    page.route("**/api/words?*", answer)
+    box, note = page.get_by_label("Find a picture or a source"), page.locator(".search .note")
+
+    def search(text: str) -> None:
+        box.fill(text)
+        box.press("Enter")
+
+    search("older")
+    expect(note).to_have_text("Looking for older …")
+    search("newer")
+    expect(page.locator(".chosen .note").first).to_have_text("found by the words newer")
+    with page.expect_response("**/api/words?text=older"):
+        held["older"].fulfill(json={"ids": found["older"], "messages": []})
+    search("human_id_2")
+    expect(page.locator(".detail h2")).to_have_text("human_id_2")
+    expect(page.locator(".chosen .note").first).to_have_text("found by the words newer")
+    search("older")
+    expect(page.locator(".chosen h2")).to_have_text("2 chosen")
+    # What finds nothing leaves nothing chosen to decide about, and names its command as one.
+    search("void")
+    expect(note.locator("code")).to_have_text("naturalist concept make void")
+    expect(page.locator(".chosen")).to_have_count(0)
+    search("far")
+    expect(page.locator(".integrity b")).to_have_text("24")
+    search("")
+    expect(page.locator(".integrity b")).not_to_have_text("24")
+    expect(note).to_have_text("")
+    visit.check()
+
+
+def test_the_tools_of_the_map_are_in_one_line_on_a_tablet(visit: Visit) -> None:
+    page = visit.map()
+    page.set_viewport_size({"width": 800, "height": 900})
+    tops = page.locator(".tools button").evaluate_all(
+        "buttons => buttons.map(one => Math.round(one.getBoundingClientRect().top))"
+    )
+    assert len(tops) == 7
+    assert len(set(tops)) == 1
 
 
 def test_space_is_turned_and_drawn_anew(visit: Visit) -> None:

@@ -184,6 +184,40 @@ def test_the_keyboard_decides_tags_and_undoes(browser: Browser, server: Server) 
         visit.check()
 
 
+def test_tags_of_all_languages_are_saved_and_a_refused_one_is_named(
+    browser: Browser, server: Server
+) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        page, picture = visit.page, current(visit.page)
+        page.keyboard.press("t")
+        page.keyboard.insert_text("blurry, what? ñü")
+        page.keyboard.press("Enter")
+        expect(page.locator(".panel-message")).to_contain_text("Not saved: a tag cannot be what?")
+        expect(page.get_by_label("Add tags")).to_have_value("blurry, what? ñü")
+        page.get_by_label("Add tags").fill("blurry, ñü 夜")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Remove tag ñü")).to_be_visible()
+        assert server.wait_for(1).of(picture).mark.tags == ("blurry", "ñü", "夜")
+        visit.check()
+
+
+def test_new_ids_are_announced_before_decisions_are_applied(
+    browser: Browser, server: Server
+) -> None:
+    with signed_in(browser, server, "anna") as visit:
+        page = visit.page
+        category = current(page).rpartition("_id_")[0]
+        other = page.locator(".panel-actions button:not([title])").filter(
+            has_text=re.compile("^(plant|animal)"), has_not_text=category
+        )
+        other.first.click()
+        server.wait_for(1)
+        page.get_by_role("button", name="Apply 1 decision …").click()
+        expect(page.locator(".apply")).to_contain_text("1 picture gets a new id")
+        shot(page, "review-new-ids")
+        visit.check()
+
+
 def test_a_queue_that_cannot_be_read_says_so_and_the_others_are_counted(
     browser: Browser, server: Server
 ) -> None:

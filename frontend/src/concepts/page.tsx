@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { source } from "../data";
 import { count, many } from "../format";
+import { useNewest } from "../load";
 import { ask, type ConceptExamples, type ConceptInfo, type ConceptMade, type JobState, reviewThese } from "../review/client";
 import { Ended, LOOK_MS } from "../review/jobs";
 import { Trouble } from "../ui";
@@ -25,8 +26,13 @@ export function ConceptsPage(props: { categories: string[] }) {
   useEffect(() => void list(), []);
 
   const [applied, setApplied] = useState(0);
-  const look = (name: string) => void ask<ConceptExamples>(`concepts/${encodeURIComponent(name)}`).then(setExamples, failed);
+  const beginLook = useNewest();
+  const look = (name: string) => {
+    const isNewest = beginLook();
+    void ask<ConceptExamples>(`concepts/${encodeURIComponent(name)}`).then((answer) => isNewest() && setExamples(answer), failed);
+  };
   const begin = () => {
+    beginLook();
     setMade(null);
     setExamples(null);
     change({ name: "", marks: {}, shown: [], from: "" });
@@ -190,14 +196,17 @@ function Questions(props: { made: ConceptMade; marks: Record<string, Answer>; on
 function Look(props: { onFound: (ids: string[], from: string) => void }) {
   const [text, setText] = useState("");
   const [message, setMessage] = useState("");
+  const begin = useNewest();
   const look = async () => {
     const query = text.trim();
     if (!query) return;
+    const isNewest = begin();
     setMessage(`Looking for ${query} …`);
     const [words, paths] = await Promise.all([
       wordsFor(query).catch(() => [] as string[]),
       source.json<{ ids: string[] }>(`picture-ids?text=${encodeURIComponent(query)}&outcome=accepted`).then((a) => a.ids, () => [] as string[]),
     ]);
+    if (!isNewest()) return;
     const found = [...new Set([...words, ...paths])].slice(0, FOUND);
     setMessage(found.length ? "" : `Nothing is found for ${query}.`);
     if (found.length) props.onFound(found, `found for ${query}`);

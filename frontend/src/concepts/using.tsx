@@ -3,6 +3,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { count, many } from "../format";
+import { useNewest } from "../load";
 import { ask, type ConceptExamples, type ConceptMatches, decideAll } from "../review/client";
 import { link } from "../route";
 import { Select } from "../ui";
@@ -33,10 +34,18 @@ function Propose(props: { concept: string; categories: string[]; busy: boolean; 
   const [found, setFound] = useState<ConceptMatches | null>(null);
   const [message, setMessage] = useState("");
   const [saving, setSaving] = useState(false);
-  const look = () =>
-    ask<ConceptMatches>(`concepts/${encodeURIComponent(concept)}/matches?category=${encodeURIComponent(category)}`).then(setFound, (e: Error) => setMessage(e.message));
+  const begin = useNewest();
+  const look = () => {
+    const isNewest = begin();
+    return ask<ConceptMatches>(`concepts/${encodeURIComponent(concept)}/matches?category=${encodeURIComponent(category)}`).then(
+      (answer) => isNewest() && setFound(answer),
+      (e: Error) => isNewest() && setMessage(e.message),
+    );
+  };
   useEffect(() => {
     setMessage("");
+    // What was found for another category is not relabelled as this one.
+    setFound(null);
     void look();
   }, [concept, category, props.applied]);
   const relabel = async () => {

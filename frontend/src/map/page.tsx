@@ -4,6 +4,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import { tellSelection } from "../data";
 import { OwnPicture, useDropped } from "../dropped";
 import { many } from "../format";
+import { type IsNewest, useNewest } from "../load";
 import { paletteOf } from "../palette";
 import { remember } from "../route";
 import { useBackground } from "../theme";
@@ -72,12 +73,16 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   const [aim, setAim] = useState<Aim | null>(null);
   /** Whether what the filters let through was searched for, and is to be seen. */
   const searched = useRef(false);
+  const searchedColumn = useRef("");
   const [pictures, setPictures] = useState(query.i !== "0");
   const [open, setOpen] = useState(() => innerWidth > NARROW);
   const focus = useRef(-1);
   const view = useRef(query.v ?? "");
   const background = useBackground();
-  const own = useDropped(about);
+  /** A search, a drop, a lasso: what was begun last says what is chosen, whenever its answer comes. */
+  const begin = useNewest();
+  const beginShow = useNewest();
+  const own = useDropped(about, begin);
   const ownAt = useRef<number[] | null>(null);
   const [ownSpot, setOwnSpot] = useState<{ x: number; y: number } | null>(null);
 
@@ -96,8 +101,11 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
 
   const show = useCallback(
     async (id: string, visit: boolean) => {
+      const isNewest = beginShow();
       setPicture(id);
-      focus.current = atlas && id ? await atlas.rowOf(id) : -1;
+      const row = atlas && id ? await atlas.rowOf(id) : -1;
+      if (!isNewest()) return;
+      focus.current = row;
       if (stage.current) {
         stage.current.focus = focus.current;
         stage.current.refresh();
@@ -126,9 +134,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         hover: (row, x, y) => void point(handlers.current.atlas, row, x, y, setHover),
         click: async (row) => {
           const held = handlers.current.atlas;
-          await handlers.current.show(row >= 0 && held ? await held.picId(row) : "", false);
+          const isNewest = begin();
+          const id = row >= 0 && held ? await held.picId(row) : "";
+          if (isNewest()) await handlers.current.show(id, false);
         },
         choose: (rows, more) => {
+          begin();
           setChosen(more ? [...new Set([...handlers.current.chosen, ...rows])] : rows);
           setChosenBy("drawn on the map");
         },
@@ -284,6 +295,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     setCharts(readCharts(query.h));
     setPictures(query.i !== "0");
     setNaming(query.n ?? "");
+    begin();
     setChosen([]);
     if (query.v || !query.p) stage.current?.restore(query.v ?? "");
     void show(query.p ?? "", !query.v);
@@ -300,7 +312,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
       ownAt.current = atlas && known.length ? amid(known.slice(0, AMID).map((row) => atlas.at(row))) : null;
       place();
       if (!known.length) return;
-      await choose(known, `nearest to ${own.dropped!.name}`);
+      await choose(known, `nearest to ${own.dropped!.name}`, begin());
     };
     void look();
     return () => {
@@ -330,6 +342,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         if (row >= 0) await show(await atlas.picId(row), false);
       },
       Escape: () => {
+        begin();
         setChosen([]);
         void show("", false);
       },
@@ -341,38 +354,48 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   };
 
   /** What was found is shown: filters that would hide it are taken off. */
-  const lift = async (rows: number[]) => {
+  const lift = async (rows: number[], isNewest: IsNewest) => {
     if (!atlas || !filters.length || rows.every((row) => row < 0 || mask[row])) return;
     const kept: Filter[] = [];
     for (const filter of filters) {
       const { shown } = await atlas.sift([filter]);
       if (rows.every((row) => row < 0 || shown[row])) kept.push(filter);
     }
+    if (!isNewest()) return;
     setFilters(kept);
     setNotice("A filter that hid what you asked for was taken off.");
   };
 
   /** Choose what was found, and show all of it beside what lies on the map. */
-  const choose = async (rows: number[], by: string) => {
-    await lift(rows);
+  const choose = async (rows: number[], by: string, isNewest: IsNewest) => {
+    await lift(rows, isNewest);
+    if (!isNewest()) return;
     setChosen(rows);
     setChosenBy(by);
     if (innerWidth <= NARROW) setOpen(false);
     if (rows.length) setAim({ rows, how: "reveal" });
   };
 
-  const find = async (id: string) => {
-    if (atlas) await lift([await atlas.rowOf(id)]);
+  const find = async (id: string, isNewest = begin()) => {
+    if (atlas) await lift([await atlas.rowOf(id)], isNewest);
+    if (!isNewest()) return;
     if (innerWidth <= NARROW) setOpen(false);
     await show(id, true);
   };
 
-  const chooseIds = async (ids: string[], by: string) => {
+  const chooseIds = async (ids: string[], by: string, isNewest = begin()) => {
     if (!atlas) return;
     const rows = (await Promise.all(ids.map((id) => atlas.rowOf(id)))).filter((row) => row >= 0);
+    if (!isNewest()) return;
     // What was found is not pushed down by a picture that was open before, unless it is like that one.
     if (ids.length === 1 || ids[0] !== picture) await show(ids.length === 1 ? ids[0] : "", false);
-    await choose(rows, by);
+    await choose(rows, by, isNewest);
+  };
+
+  const clearSearch = () => {
+    setFilters(filters.filter((one) => one.column !== searchedColumn.current));
+    searchedColumn.current = "";
+    void chooseIds([], "");
   };
 
   // Pointing at points draws this part again and again; a million values are counted only anew
@@ -436,7 +459,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
         )}
         {atlas && (
           <>
-            <Search words={query.w ?? ""} atlas={atlas} about={about} dropped={own} onShow={find} onFilter={(f) => { setNotice(""); searched.current = true; setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
+            <Search words={query.w ?? ""} atlas={atlas} about={about} dropped={own} begin={begin} onShow={find} onClear={clearSearch} onFilter={(f) => { setNotice(""); searched.current = true; searchedColumn.current = f.column; setFilters([...filters.filter((o) => o.column !== f.column), f]); }} onChoose={chooseIds} />
             <Select label="Colour by" value={used} options={atlas.shownColumns.map((c) => ({ value: c.name, text: c.title }))} onChange={setColour} />
             {legend}
             <Select label="Names on the map" value={namedBy(atlas, colour, naming)} options={namings(atlas, colour)} onChange={setNaming} />
@@ -455,11 +478,11 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
               <OwnPicture dropped={own.dropped}>
                 {own.dropped.near.length > 0 && <small>{ownSpot ? `On the map it stands amid the ${Math.min(AMID, own.dropped.near.length)} most like it; it was not placed there by the layout.` : ""}</small>}
               </OwnPicture>
-              <Strip ids={own.dropped.near.slice(0, BESIDE).map((one) => one.pic_id)} notes={own.dropped.near.map((one) => one.cosine.toFixed(3))} onShow={find} />
+              <Strip ids={own.dropped.near.slice(0, BESIDE).map((one) => one.pic_id)} notes={own.dropped.near.map((one) => one.cosine.toFixed(3))} onShow={(id) => void find(id)} />
             </section>
           )}
-          {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={find} onClose={() => void show("", false)} onChoose={chooseIds} />}
-          {chosen.length > 0 && <SelectedPictures review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => setChosen([])} onShow={(id) => show(id, false)} />}
+          {picture && <Detail id={picture} atlas={atlas} about={about} mask={mask} onShow={(id) => void find(id)} onClose={() => void show("", false)} onChoose={chooseIds} />}
+          {chosen.length > 0 && <SelectedPictures review={!!props.about.review} rows={chosen} by={chosenBy} atlas={atlas} mask={mask} onClear={() => { begin(); setChosen([]); }} onShow={(id) => show(id, false)} />}
         </aside>
       )}
     </div>

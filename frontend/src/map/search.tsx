@@ -4,7 +4,9 @@ import { many } from "../format";
 import { useEffect, useState } from "preact/hooks";
 import { source } from "../data";
 import { type useDropped, Upload } from "../dropped";
+import type { IsNewest } from "../load";
 import type { About } from "../types";
+import { Prose } from "../ui";
 import type { Atlas, Filter } from "./atlas";
 
 const PATHS = 500;
@@ -15,9 +17,13 @@ interface Props {
   dropped: ReturnType<typeof useDropped>;
   /** What the address asks for. */
   words: string;
-  onShow: (id: string) => void;
+  /** Begins a search, which ends whatever else was to change what is chosen. */
+  begin: () => IsNewest;
+  onShow: (id: string, isNewest: IsNewest) => Promise<void>;
   onFilter: (filter: Filter) => void;
-  onChoose: (ids: string[], by: string) => Promise<void>;
+  onChoose: (ids: string[], by: string, isNewest: IsNewest) => Promise<void>;
+  /** Takes off what an earlier search chose or hid. */
+  onClear: () => void;
 }
 
 export function Search(props: Props) {
@@ -35,29 +41,36 @@ export function Search(props: Props) {
   }, []);
 
   const look = async () => {
+    const isNewest = props.begin();
     const query = text.trim();
-    if (!query) return;
+    setOffered([]);
+    setMessage("");
+    if (!query) return props.onClear();
     if (/_id_\d+$/.test(query)) {
       const row = await props.atlas.rowOf(query);
-      setMessage(row < 0 ? `The map has no picture ${query}.` : "");
-      if (row >= 0) props.onShow(query);
-      return;
+      if (!isNewest()) return;
+      if (row >= 0) return props.onShow(query, isNewest);
+      setMessage(`The map has no picture ${query}.`);
+      return props.onChoose([], "", isNewest);
     }
     const like = named(sources, query);
     const exact = like.filter((code) => sources[code].toLowerCase() === query.toLowerCase());
-    setOffered([]);
     if (exact.length) return onlySources(exact);
     const filter = await valueOf(props.atlas, query);
+    if (!isNewest()) return;
     if (filter) {
       setMessage(`${props.atlas.column(filter.column)?.title}: ${query}`);
       props.onFilter(filter);
       return;
     }
-    setMessage(`Looking for ${query} …`);
+    const looking = `Looking for ${query} …`;
+    setMessage(looking);
     const found = source.exported ? null : await searchPictures(query);
-    if (!found?.any && like.length) return onlySources(like);
+    if (!isNewest()) return setMessage((held) => (held === looking ? "" : held));
+    if (!found?.ids.length && like.length) return onlySources(like);
     setMessage(found?.message ?? `No source is named like ${query}.`);
     setOffered(like);
+    await props.onChoose(found?.ids ?? [], found?.by ?? "", isNewest);
   };
 
   const onlySources = (codes: number[]) => {
@@ -66,18 +79,16 @@ export function Search(props: Props) {
     props.onFilter({ column: "source", codes });
   };
 
-  /** Words that describe pictures, else parts of paths; whether any were found, and what to say. */
-  const searchPictures = async (query: string): Promise<{ any: boolean; message: string }> => {
+  /** Pictures that words describe, else those with it in their path, and what to say. */
+  const searchPictures = async (query: string): Promise<{ ids: string[]; by: string; message: string }> => {
     const encoded = encodeURIComponent(query);
     const [words, paths] = await Promise.all([
       source.json<{ ids: string[]; messages: string[] }>(`words?text=${encoded}`).catch((error: Error) => ({ ids: [], messages: [error.message] })),
       source.json<{ ids: string[] }>(`picture-ids?text=${encoded}&outcome=accepted`).catch(() => ({ ids: [] as string[] })),
     ]);
-    if (words.ids.length) await props.onChoose(words.ids, `found by the words ${query}`);
-    else if (paths.ids.length) await props.onChoose(paths.ids.slice(0, PATHS), `${query} in their path`);
-    else return { any: false, message: [`Nothing is found for ${query}.`, ...words.messages].join(" ") };
-    const message = words.ids.length ? `${many(words.ids.length, "picture")} by words, the best first.` : `${many(paths.ids.length, "picture")} by their path.`;
-    return { any: true, message };
+    if (words.ids.length) return { ids: words.ids, by: `found by the words ${query}`, message: `${many(words.ids.length, "picture")} by words, the best first.` };
+    if (paths.ids.length) return { ids: paths.ids.slice(0, PATHS), by: `${query} in their path`, message: `${many(paths.ids.length, "picture")} by their path.` };
+    return { ids: [], by: "", message: [`Nothing is found for ${query}.`, ...words.messages].join(" ") };
   };
 
   return (
@@ -100,7 +111,7 @@ export function Search(props: Props) {
       </datalist>
       {props.about.drop && <Upload look={props.dropped.look} />}
       <p class="note" role="status">
-        {message || props.dropped.message}
+        <Prose text={message || props.dropped.message} />
       </p>
       {offered.length > 0 && (
         <button type="button" class="plain" onClick={() => onlySources(offered)}>

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, source } from "../data";
 import { OwnPicture, Upload, useDropped } from "../dropped";
 import { count, many, size, words } from "../format";
-import { useJson } from "../load";
+import { useJson, useNewest } from "../load";
 import { PickedBar, type Picked, usePicked } from "../review/picking";
 import { link, remember } from "../route";
 import type { About, DuplicateGroups, FileRow, Files, PictureRow, Similar } from "../types";
@@ -39,7 +39,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
   const facets = useJson<Facets>("facets");
   useEffect(() => setWanted(props.query), [props.query]);
   const picked = usePicked();
-  const own = useDropped(props.about);
+  const own = useDropped(props.about, useNewest());
   const change = (name: string, value: string) => {
     const page = name === "page" ? value : name === "size" ? wanted.page : "";
     const next = { ...wanted, [name]: value, page };
@@ -111,7 +111,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
               <p class="note" role="status">
                 {many(of, "file")}
               </p>
-              <SelectAll filter={filter} of={of} picked={picked} onPage={rows.flatMap((row) => row.pic_id ?? [])} />
+              <SelectAll key={filter} filter={filter} of={of} picked={picked} onPage={rows.flatMap((row) => row.pic_id ?? [])} />
               <Select label="Sort" value={wanted.sort ?? ""} options={SORTS} onChange={(value) => change("sort", value)} />
               <Select label="Size" value={wanted.size ?? ""} options={SIZES} onChange={(value) => change("size", value)} />
             </div>
@@ -134,10 +134,13 @@ const MOST_SELECTED = 10_000;
 
 function SelectAll(props: { filter: string; of: number; picked: Picked; onPage: string[] }) {
   const [busy, setBusy] = useState(false);
+  const begin = useNewest();
   const all = async () => {
+    const isNewest = begin();
     setBusy(true);
     try {
-      props.picked.add((await source.json<{ ids: string[] }>(`picture-ids?${props.filter}`)).ids);
+      const { ids } = await source.json<{ ids: string[] }>(`picture-ids?${props.filter}`);
+      if (isNewest()) props.picked.add(ids);
     } finally {
       setBusy(false);
     }

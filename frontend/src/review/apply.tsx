@@ -93,10 +93,12 @@ function Effects({ plan }: { plan: Plan }) {
   const who = Object.entries(plan.by)
     .map(([name, n]) => `${name} ${count(n)}`)
     .join(", ");
+  const renamed = Object.keys(plan.new_ids).length;
   return (
     <>
       <p>
         {many(plan.decided, "decision")} ({who}). Nothing is changed before you apply them.
+        {renamed > 0 && ` ${many(renamed, "picture")} ${renamed === 1 ? "gets" : "get"} a new id, because ${renamed === 1 ? "its category" : "their category"} changes.`}
       </p>
       {plan.effect.categories.length > 0 && (
         <Table

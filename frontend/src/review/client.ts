@@ -85,6 +85,8 @@ export interface Plan {
   by: Record<string, number>;
   decided: number;
   unchanged: number;
+  /** Of a picture that is relabelled, by its old id. */
+  new_ids: Record<string, string>;
   changes: { what: string; was: string; now: string }[];
   left_out: { key: string; why: string }[];
   effect: { categories: CategoryEffect[]; snapshot_bytes: number; accuracy: string };
@@ -293,3 +295,9 @@ export function chosen(): string[] {
     return [];
   }
 }
+
+const LETTER = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+const TAG = new RegExp(`^[${LETTER}][${LETTER}.+\\-]{0,39}$`, "v");
+/** Whether the server takes a word as a tag: its letters (`\w` there) are those of all languages. */
+export const isTag = (word: string): boolean => TAG.test(word);
+export const TAGS = "Tags have up to 40 letters, digits and . + - _ ; several are written with spaces between.";

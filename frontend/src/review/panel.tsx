@@ -8,7 +8,7 @@ import { BigPicture } from "../pages/pictures";
 import { link } from "../route";
 import type { About, Similar } from "../types";
 import { Thumb, Trouble } from "../ui";
-import { type Answer, ask, fileUrl, type Item, type Me, type News, Outdated, type Standing, type RequestedDecision } from "./client";
+import { type Answer, ask, fileUrl, isTag, type Item, type Me, type News, Outdated, type Standing, type RequestedDecision, TAGS } from "./client";
 import { Entries, KeyHelp, decisionText } from "./history";
 import { outbox, useOutbox } from "./outbox";
 
@@ -144,8 +144,15 @@ export function ReviewPanel(props: { items: Item[]; of: number; me: Me; news: Ne
       },
     );
   const tag = (text: string) => {
-    const tags = [...new Set([...standingOf(here()).tags, ...text.split(/[\s,]+/).filter(Boolean)])];
+    const words = text.split(/[\s,]+/).filter(Boolean);
+    const refused = words.find((one) => !isTag(one));
+    if (refused !== undefined) {
+      setMessage(`Not saved: a tag cannot be ${refused}. ${TAGS}`);
+      return false;
+    }
+    const tags = [...new Set([...standingOf(here()).tags, ...words])];
     send({ tags }, `tags ${tags.join(", ")}`);
+    return true;
   };
 
   useLayoutEffect(() => {
@@ -285,7 +292,8 @@ function Side(props: {
   about: About;
   known: string[];
   tagBox: { current: HTMLInputElement | null };
-  onTag: (text: string) => void;
+  /** Whether they were taken. */
+  onTag: (text: string) => boolean;
   onUntag: (name: string) => void;
   onNote: (note: string) => void;
 }) {
@@ -326,7 +334,7 @@ function Side(props: {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (tag.trim()) props.onTag(tag);
+          if (tag.trim() && !props.onTag(tag)) return;
           setTag("");
           props.tagBox.current?.blur();
         }}
@@ -335,7 +343,7 @@ function Side(props: {
           <span>
             Add tags <kbd>t</kbd>
           </span>
-          <input ref={props.tagBox} type="text" list="known-tags" value={tag} pattern="[\w][\w.+\-, ]*" title="Letters, digits and . + - _ ; several tags with spaces between" onInput={(e) => setTag(e.currentTarget.value)} />
+          <input ref={props.tagBox} type="text" list="known-tags" value={tag} onInput={(e) => setTag(e.currentTarget.value)} />
         </label>
         <datalist id="known-tags">
           {props.known.map((name) => (

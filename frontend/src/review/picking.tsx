@@ -5,7 +5,7 @@ import { teachWith } from "../concepts/draft";
 import { count, many } from "../format";
 import type { About } from "../types";
 import { Select, cell, download } from "../ui";
-import { decideAll, reviewThese, SignedOut, token } from "./client";
+import { decideAll, isTag, reviewThese, SignedOut, token } from "./client";
 
 export interface Picked {
   ids: Set<string>;
@@ -32,7 +32,7 @@ export function usePicked(): Picked {
       last.current = id;
       setIds(next);
     },
-    add: (more) => setIds(new Set([...ids, ...more])),
+    add: (more) => setIds((held) => new Set([...held, ...more])),
     clear: () => setIds(new Set()),
   };
 }
@@ -79,7 +79,7 @@ export function PickedBar(props: { picked: Picked; about: About }) {
             </label>
           )}
           {canDecide ? (
-            <button class="primary" disabled={act === "tag" && !/^[\p{L}\p{N}_][\p{L}\p{N}_.+-]*$/u.test(tag.trim())} onClick={decide}>
+            <button class="primary" disabled={act === "tag" && !isTag(tag.trim())} onClick={decide}>
               Decide for all
             </button>
           ) : (

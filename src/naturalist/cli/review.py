@@ -196,7 +196,7 @@ def _print(reviewed: Reviewed) -> None:
         output.print_text(f"and {len(reviewed.changes) - _SHOWN:,} more; --json has all")
     output.print_text(
         f"{counted(reviewed.decided, 'decision')}, {reviewed.unchanged:,} already in effect; "
-        f"{counted(len(reviewed.changes), 'picture or file', 'pictures or files')} {would}, "
+        f"{counted(reviewed.pictures, 'picture or file', 'pictures or files')} {would}, "
         f"{len(reviewed.new_ids):,} of them "
         "with a new id"
     )

@@ -85,6 +85,14 @@ def thin_out(layout: Layout, categories: list[str], keep: Keep) -> Thinned:
     return Thinned(tuple(_decisions(rows)), counts["thinned"], counts["left_alone"])
 
 
+def spanning(layout: Layout, categories: list[str]) -> list[tuple[str, ...]]:
+    """Pictures of each group that spans categories, which `thin_out` leaves alone."""
+    with measured(layout, categories) as connection:
+        connection.register("grouped", artifacts.read_parquet(layout.near_duplicates))
+        connection.execute(_GROUPED_PICTURES)
+        return [tuple(row["names"]) for row in ledger.query(connection, _SPANNING).to_pylist()]
+
+
 def _measure_at_one_size(connection: "duckdb.DuckDBPyConnection", layout: Layout) -> None:
     """Replace the sharpness where a group has a picture smaller than a thumbnail."""
     small = ledger.query(connection, _WITH_SMALL_ONES).to_pylist()
@@ -112,6 +120,10 @@ SELECT pic_id, kept FROM members
 WHERE pic_id <> kept AND "group" NOT IN (
     SELECT "group" FROM members GROUP BY "group" HAVING count(DISTINCT category) > 1)
 ORDER BY "group", category, number
+"""
+_SPANNING = """
+SELECT list(pic_id ORDER BY category, number) AS names FROM grouped_pictures
+GROUP BY "group" HAVING count(DISTINCT category) > 1 ORDER BY "group"
 """
 _COUNTS = """
 WITH groups AS (

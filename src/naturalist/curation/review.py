@@ -69,6 +69,11 @@ class Reviewed:
     left_out: list[LeftOut] = field(default_factory=list)
     """Only where mistakes are to be left out."""
 
+    @property
+    def pictures(self) -> int:
+        """Pictures and files that change; a relabelled one counts once, not with both its ids."""
+        return len({self.new_ids.get(one.what, one.what) for one in self.changes})
+
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
         return vars(self) | {

@@ -314,7 +314,7 @@ def _apply(reviewing: Reviewing, by: str, body: Apply) -> dict[str, Any]:
     )
     reviewing.context.catalogue.look_again()
     document = reviewed.as_json()
-    return document | {"changes": document["changes"][:200], "changed": len(reviewed.changes)}
+    return document | {"changes": document["changes"][:200], "changed": reviewed.pictures}
 
 
 def _answer(reviewing: Reviewing, entry: Entry) -> JSON:

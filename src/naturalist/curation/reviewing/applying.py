@@ -50,7 +50,9 @@ def pending_decisions(history: History) -> list[Decision]:
     result = []
     for line, (key, (kind, category)) in enumerate(history.pending().items(), start=1):
         one = history.of(key)
-        result.append(Decision(line, key, Kind(kind), category, by=one.by, seen=one.seen or None))
+        result.append(
+            Decision(line, key, Kind(kind), category, by=one.author, seen=one.seen or None)
+        )
     return result
 
 

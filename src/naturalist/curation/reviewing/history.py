@@ -85,7 +85,9 @@ class Standing:
         version: the last entry that changed it; a decision must name it.
         by: whose entry `version` is.
         at_ns: when that was.
-        seen: what the ledger said when `version` was written.
+        author: who made the decision, or took it back; tags and notes leave it.
+        decided_in: the entry that did.
+        seen: what the ledger said when that was written.
         applied: decision and category that the ledger was made to hold; None if none.
         origin: what the ledger said before the first of those.
     """
@@ -95,6 +97,8 @@ class Standing:
     version: int = 0
     by: str = ""
     at_ns: int = 0
+    author: str = ""
+    decided_in: int = 0
     seen: str = ""
     applied: tuple[str, str] | None = None
     origin: str = ""
@@ -156,7 +160,7 @@ class History:
         """Decisions that the ledger does not hold yet, by picture, the oldest first."""
         if self._pending is None:
             result = [
-                (one.version, key, one.pending) for key, one in self.pictures() if one.pending
+                (one.decided_in, key, one.pending) for key, one in self.pictures() if one.pending
             ]
             self._pending = {key: decided for _, key, decided in sorted(result) if decided}
         return self._pending
@@ -180,15 +184,27 @@ class History:
         else:
             del self._undone[entry.of]
         for key, mark in entry.marks.items():
+            old = self.of(key)
+            if _changed_part(old.mark, mark) == "decision":
+                old = self._decided(old, entry, key)
             self._standing[key] = replace(
-                self.of(key),
+                old,
                 mark=mark,
                 entry=self._entry_behind(entry, key),
                 version=entry.number,
                 by=entry.by,
                 at_ns=entry.at_ns,
-                seen=entry.seen.get(key, ""),
             )
+
+    def _decided(self, old: Standing, entry: Entry, key: str) -> Standing:
+        """With the author of an entry's decision; one that comes back keeps its author."""
+        author = entry.by
+        if entry.kind == "undo" and entry.marks[key].decision:
+            author = self._before[entry.of][key].author
+        elif entry.kind == "redo":
+            author = self.entries[entry.of - 1].by
+        seen = entry.seen.get(key, "")
+        return replace(old, author=author, decided_in=entry.number, seen=seen)
 
     def _entry_behind(self, entry: Entry, key: str) -> int:
         if entry.kind == "decide":
@@ -205,10 +221,7 @@ class History:
     def part_of(self, entry: Entry, key: str) -> Part:
         """Which part of a picture's mark an entry changed; of several, the decision or the tags."""
         before = self._before.get(entry.number, {}).get(key, _NOTHING).mark
-        mark = entry.marks.get(key, before)
-        if mark.decided == before.decided and mark != before:
-            return "tags" if mark.tags != before.tags else "note"
-        return "decision"
+        return _changed_part(before, entry.marks.get(key, before))
 
     # what the next entry would be
 
@@ -294,6 +307,13 @@ class History:
 
 
 _NOTHING = Standing()
+
+
+def _changed_part(before: Mark, after: Mark) -> Part:
+    """A mark that stays as it is was decided again."""
+    if after.decided == before.decided and after != before:
+        return "tags" if after.tags != before.tags else "note"
+    return "decision"
 
 
 def _conflict_message(later: Mapping[str, Standing]) -> str:

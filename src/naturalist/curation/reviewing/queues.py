@@ -17,7 +17,7 @@ from naturalist.config import Config
 from naturalist.curation import questions
 from naturalist.curation.decisions import BY_BYTES
 from naturalist.curation.measured import is_measured
-from naturalist.curation.near_duplicates import Keep, thin_out
+from naturalist.curation.near_duplicates import Keep, spanning, thin_out
 from naturalist.curation.quality import look_for_poor
 
 NEXT = 50
@@ -72,7 +72,11 @@ def items_of(config: Config, name: str) -> list[Item]:
 
 def _is_shown(config: Config, key: str) -> bool:
     """Whether it is no picture of a retired category, of which a study may still tell."""
-    return key.startswith(BY_BYTES) or key.rpartition("_id_")[0] in config.names
+    return key.startswith(BY_BYTES) or _key_of(key) in config.names
+
+
+def _key_of(pic_id: str) -> str:
+    return pic_id.rpartition("_id_")[0]
 
 
 def _conflicts(config: Config) -> Iterator[Item]:
@@ -149,6 +153,19 @@ def _predictions(config: Config, column: str | None) -> Iterator[dict[str, Any]]
         yield from (row for row in batch.to_pylist() if row["picID"] in open_ones)
 
 
+def _mixed_duplicates(config: Config) -> Iterator[Item]:
+    layout, names = config.layout, list(config.names)
+    if not layout.near_duplicates.exists() or not is_measured(layout, names):
+        return
+    open_ones = questions.undecided(config)
+    for group in spanning(layout, names):
+        for key in (one for one in group if one in open_ones):
+            # Those of other categories first: they are what it is compared with.
+            related = sorted(set(group) - {key}, key=lambda one: _key_of(one) == _key_of(key))
+            text = f"Nearly the same as {related[0]}: one of their categories is wrong"
+            yield Item(key, text, related=tuple(related))
+
+
 def _near_duplicates(keep: Keep) -> Callable[[Config], Iterator[Item]]:
     def items(config: Config) -> Iterator[Item]:
         layout, names = config.layout, list(config.names)
@@ -173,6 +190,12 @@ def _poor(config: Config) -> Iterator[Item]:
         if one.key in open_ones:
             yield Item(one.key, f"Poor quality: {one.note}", "retire")
 
+
+_MIXED = "Near duplicates in several categories"
+_THINNED = (
+    "Retire the others of each group. Groups whose pictures are in several categories are not "
+    f"here: decide about them in the queue {_MIXED}."
+)
 
 QUEUES: Mapping[str, Queue] = {
     "next": Queue(
@@ -207,15 +230,22 @@ QUEUES: Mapping[str, Queue] = {
     ),
     "duplicates": Queue(
         "Near duplicates: keep the largest",
-        "Retire the others of each group.",
+        _THINNED,
         "naturalist duplicates",
         _near_duplicates(Keep.LARGEST),
     ),
     "duplicates-sharpest": Queue(
         "Near duplicates: keep the sharpest",
-        "Retire the others of each group.",
+        _THINNED,
         "naturalist duplicates",
         _near_duplicates(Keep.SHARPEST),
+    ),
+    "duplicates-mixed": Queue(
+        _MIXED,
+        "Pictures of groups that are in several categories: relabel or retire wrong ones. "
+        "The other queues of near duplicates leave these groups out.",
+        "naturalist duplicates",
+        _mixed_duplicates,
     ),
     "quality": Queue(
         "Poor quality",
