@@ -5,12 +5,15 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.tiny import collection, job, make_sources
+from PIL import Image
+from tests.tiny import collection, job, make_all, make_sources
 
 from naturalist.config import Config
 from naturalist.errors import StorageFull
-from naturalist.pipeline import steps
+from naturalist.pipeline import publishing, runner, steps
+from naturalist.progress import Silent
 from naturalist.stages.ingest import roots
 
 LARGE = 50 << 20
@@ -122,3 +125,45 @@ def test_pictures_that_are_published_to_a_folder_need_space_there(tmp_path: Path
     with pytest.raises(StorageFull, match=r"publish\.url"):
         ingest(with_large_file(tmp_path, publish=publish))
     assert not ingest(with_large_file(tmp_path / "other", publish=publish | {"pictures": "none"}))
+
+
+def made_and_not_published(folder: Path) -> tuple[Config, Config]:
+    """A collection of three pictures of 270 kB, published with them and without."""
+    sources = make_sources(folder / "sources", {"plant": [1]})
+    for seed in range(3):
+        pixels = np.random.default_rng(seed).integers(0, 256, (300, 300, 3), np.uint8)
+        Image.fromarray(pixels).save(sources["plant"]["photos"] / f"noise{seed}.png")
+    make_all(collection(folder, sources))
+    with_them, without = (
+        collection(folder, sources, publish={"url": "published", "pictures": form})
+        for form in ("tars", "none")
+    )
+    return with_them, without
+
+
+def test_what_earlier_runs_took_in_needs_space_where_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, without = made_and_not_published(tmp_path)
+    usage = shutil.disk_usage(tmp_path)._replace(free=300_000)
+    monkeypatch.setattr(roots.shutil, "disk_usage", lambda _path: usage)
+    with pytest.raises(StorageFull, match="publishing needs about"):
+        runner.run(config, Silent(), runner.RunOptions())
+    with (
+        job(config) as held,
+        pytest.raises(StorageFull, match=r"publishing needs about .*publish\.url"),
+    ):
+        publishing.publish_snapshot(held)
+    assert not list(config.layout.root.rglob("*.tar"))
+    assert not (tmp_path / "published").exists()
+    with job(without) as held:
+        assert publishing.publish_snapshot(held) is not None
+    usage = usage._replace(free=900_000)
+    heard = Heard()
+    with job(config) as held:
+        publishing.publish_snapshot(dataclasses.replace(held, progress=heard))
+    assert [note for note in heard.notes if "without space" in note]
+    heard = Heard()
+    with job(config) as held:
+        publishing.publish_snapshot(dataclasses.replace(held, progress=heard))
+    assert not [note for note in heard.notes if "without space" in note]

@@ -10,7 +10,7 @@ from naturalist import artifacts, backbones, snapshots
 from naturalist.config import Config
 from naturalist.config.executor import ExecutorKind
 from naturalist.errors import VerificationFailed
-from naturalist.pipeline import replacing, steps
+from naturalist.pipeline import replacing, space, steps
 from naturalist.pipeline.describing import describe
 from naturalist.pipeline.steps import Job
 from naturalist.progress import stage
@@ -18,7 +18,7 @@ from naturalist.running.executors import worker_count
 from naturalist.snapshots import maintenance
 from naturalist.stages import packing, publish, sending
 from naturalist.stages.verify import tables as table_checks
-from naturalist.stores import Store, open_store
+from naturalist.stores import LocalStore, Store, open_store
 from naturalist.stores.opening import is_bucket
 from naturalist.studies.publishing import study_items
 
@@ -65,6 +65,7 @@ def publish_snapshot(job: Job, *, accept_replacement: bool = False) -> publish.P
         replacing.check_newest(config, store, own)
         check = partial(replacing.check, config, store, own)
     prunes_before = maintenance.prunes_so_far(store)
+    warn_of_space(job, items)
     pictures = send_pictures(job, store)
     if pictures.left_out:
         job.progress.note(_LEFT_OUT.format(count=pictures.left_out))
@@ -85,6 +86,31 @@ def publish_snapshot(job: Job, *, accept_replacement: bool = False) -> publish.P
         sent_files=published.sent_files + pictures.sent_files,
         sent_bytes=published.sent_bytes + pictures.sent_bytes,
     )
+
+
+def warn_of_space(job: Job, items: Sequence[publish.Item] = ()) -> None:
+    """Note it if a folder that is published to hardly has room for what it lacks.
+
+    Args:
+        job: the collection.
+        items: files to publish; without them, packed pictures alone are counted.
+
+    Raises:
+        StorageFull: there is no space for even half of it; nothing was packed or sent.
+        StoreError: the folder cannot be read.
+    """
+    config = job.config
+    store = open_store(config.publish_url, config.s3_options) if config.publish_url else None
+    if not isinstance(store, LocalStore):
+        return
+    there = publish.stored_keys(store, items)
+    size_bytes = sum(item.size_bytes for item in items if item.key not in there)
+    shards = [task for task, is_sent in sending.look_for(store, pack_tasks(config)) if not is_sent]
+    for task, sizes in packing.picture_sizes(config.layout, shards):
+        is_tar = task.form is packing.Form.TARS
+        size_bytes += packing.tar_bytes(sizes) if is_tar else sum(sizes)
+    if warning := space.check_publishing_space(store, size_bytes):
+        job.progress.note(f"warning: {warning}")
 
 
 _HELD = (

@@ -158,6 +158,8 @@ def _free_bytes(layout: Layout) -> int | None:
 
 def _run_stages(job: Job, options: RunOptions, report: RunReport) -> None:
     check_publishing(job.config, accept_replacement=options.accept_replacement)
+    if not options.accept_low_space:
+        publishing.warn_of_space(job)
     _timed(
         report,
         "ingest",

@@ -49,11 +49,19 @@ class Need:
     folders: tuple[Path, ...]
     size_bytes: int
     free_bytes: int
+    what: str = "this run"
+
+    @property
+    def warning(self) -> str:
+        """What to say if it is close; else nothing."""
+        if self.size_bytes <= _CLOSE * self.free_bytes:
+            return ""
+        return f"{self}: it may end without space. Free some, or continue later"
 
     def __str__(self) -> str:
         where = " and ".join(map(str, self.folders))
         return (
-            f"this run needs about {size_text(self.size_bytes)} on the drive of {where}, where "
+            f"{self.what} needs about {size_text(self.size_bytes)} on the drive of {where}, where "
             f"{size_text(self.free_bytes)} are free"
         )
 
@@ -79,9 +87,32 @@ def check_space(config: Config, tasks: Iterable[ExamineTask]) -> str:
                 "was read. If nearly all new files are duplicates, which take no space, use "
                 "--accept-low-space"
             )
-        if need.size_bytes > _CLOSE * need.free_bytes:
-            return f"{need}: it may end without space. Free some, or continue later"
+        if need.warning:
+            return need.warning
     return ""
+
+
+def check_publishing_space(store: LocalStore, size_bytes: int) -> str:
+    """Compare what a folder still lacks with what is free there.
+
+    Args:
+        store: the folder that is published to.
+        size_bytes: of all that it lacks; pictures become smaller where metadata is taken out.
+
+    Returns:
+        A warning if it is close, else nothing.
+
+    Raises:
+        StorageFull: there is no space for even half of it.
+    """
+    folder = store.nearest_folder()
+    need = Need((folder,), size_bytes, drive_of(folder)[1], "publishing")
+    if size_bytes > _IMPOSSIBLE * need.free_bytes:
+        raise StorageFull(
+            f"{need}: free some space, or use another drive or less of this one (publish.url, "
+            "publish.pictures). Nothing was packed or sent"
+        )
+    return need.warning
 
 
 def needs(config: Config, tasks: Iterable[ExamineTask]) -> Iterator[Need]:

@@ -5,25 +5,15 @@ that are not packed yet are estimated from their sizes in the ledger: taking met
 them smaller, and some cannot be published at all.
 """
 
-import tarfile
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from naturalist import ledger
-from naturalist.layout import Layout
-from naturalist.ledger import Outcome
 from naturalist.pipeline import publishing
 from naturalist.pipeline.steps import Job
 from naturalist.snapshots import delta
-from naturalist.stages import sending
-from naturalist.stages.packing import Form, PackTask
-from naturalist.stages.publish import Item
-from naturalist.stores import Store, open_store
+from naturalist.stages import packing, publish, sending
+from naturalist.stages.packing import Form
+from naturalist.stores import open_store
 from naturalist.stores.prices import Prices, put_requests
 
 _KEYS_IN_A_LISTING = 1000
@@ -86,14 +76,14 @@ def estimate_publish(job: Job, prices: Prices) -> Estimate:
     store = open_store(config.publish_url, config.s3_options)
     chunk_bytes = config.s3_options.multipart_chunk_bytes
     items = publishing.items_to_publish(config)
-    there = _stored_keys(store, items)
+    there = publish.stored_keys(store, items)
     new = [item for item in items if item.key not in there]
     looked = sending.look_for(store, publishing.pack_tasks(config))
     shards = [task for task, is_sent in looked if not is_sent]
     pictures = 0
     load = _files([item.size_bytes for item in new], chunk_bytes)
     load += Load(writes=_listings(len(items)), reads=len(items) - len(new))
-    for task, sizes in _picture_sizes(config.layout, shards):
+    for task, sizes in packing.picture_sizes(config.layout, shards):
         pictures += len(sizes)
         load += _shard(task.form, sizes, chunk_bytes)
     files = load.objects
@@ -115,12 +105,6 @@ def estimate_publish(job: Job, prices: Prices) -> Estimate:
     )
 
 
-def _stored_keys(store: Store, items: Sequence[Item]) -> AbstractSet[str]:
-    """Keys in the store, but not those of pictures, of which there may be millions."""
-    parts = {first + slash for first, slash, _ in (item.key.partition("/") for item in items)}
-    return {info.key for part in parts for info in store.list(part)}
-
-
 def _files(sizes: Sequence[int], chunk_bytes: int) -> Load:
     writes = sum(put_requests(size_bytes, chunk_bytes) for size_bytes in sizes)
     return Load(len(sizes), sum(sizes), writes)
@@ -135,35 +119,8 @@ def _shard(form: Form, sizes: Sequence[int], chunk_bytes: int) -> Load:
     index = _files([_INDEX_BYTES_OF_A_PICTURE * len(sizes)], chunk_bytes)
     looks = Load(reads=2 * _LOOK_REQUESTS)
     if form is Form.TARS:
-        return index + looks + _files([_tar_bytes(sizes)], chunk_bytes)
+        return index + looks + _files([packing.tar_bytes(sizes)], chunk_bytes)
     return index + looks + _files(sizes, chunk_bytes) + Load(writes=_listings(len(sizes)))
-
-
-def _tar_bytes(sizes: Iterable[int]) -> int:
-    """Size of a tar with a header, the bytes and a label for each picture, all in whole blocks."""
-    block = tarfile.BLOCKSIZE
-    label = 2 * block
-    return sum(block + -(-size // block) * block + label for size in sizes) + 2 * block
-
-
-def _picture_sizes(
-    layout: Layout, tasks: Iterable[PackTask]
-) -> Iterator[tuple[PackTask, list[int]]]:
-    """Sizes, as the ledger has them, of the pictures of each shard; each batch is read once."""
-    by_batch = defaultdict(list)
-    for task in tasks:
-        by_batch[task.category, task.batch].append(task)
-    for (category, batch), shards in by_batch.items():
-        rows = ledger.batch_rows(layout, category, batch, ["pic_id", "outcome", "size_bytes"])
-        accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
-        for task in shards:
-            yield task, _expected_sizes(task, accepted.slice(task.shard.start, task.shard.rows))
-
-
-def _expected_sizes(task: PackTask, rows: pa.Table) -> list[int]:
-    gone = pc.is_in(rows["pic_id"], pa.array(task.withheld, pa.string()))
-    sizes: list[int] = rows.filter(pc.invert(gone))["size_bytes"].to_pylist()
-    return sizes
 
 
 def _ending(files: int, tables: int, *, is_new: bool) -> Load:

@@ -9,20 +9,22 @@ give the same bytes.
 import hashlib
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from naturalist import artifacts, images, ledger
 from naturalist.backbones import BackboneSpec
 from naturalist.errors import PictureError
 from naturalist.images import EXTENSIONS
 from naturalist.layout import Layout, shard_name
-from naturalist.ledger import Shard
+from naturalist.ledger import Outcome, Shard
 from naturalist.schemas import PICTURE_INDEX
 from naturalist.stages import extract
 from naturalist.stages.pictures import Location, are_remote, read_picture
@@ -251,3 +253,30 @@ def discard(task: PackTask) -> None:
     """Remove the packed pictures, which are in the store now; the index stays."""
     task.tar.unlink(missing_ok=True)
     shutil.rmtree(task.folder, ignore_errors=True)
+
+
+def picture_sizes(
+    layout: Layout, tasks: Iterable[PackTask]
+) -> Iterator[tuple[PackTask, list[int]]]:
+    """Sizes, as the ledger has them, of the pictures of each shard; each batch is read once."""
+    by_batch = defaultdict(list)
+    for task in tasks:
+        by_batch[task.category, task.batch].append(task)
+    for (category, batch), shards in by_batch.items():
+        rows = ledger.batch_rows(layout, category, batch, ["pic_id", "outcome", "size_bytes"])
+        accepted = rows.filter(pc.equal(rows["outcome"], Outcome.ACCEPTED))
+        for task in shards:
+            yield task, _expected_sizes(task, accepted.slice(task.shard.start, task.shard.rows))
+
+
+def _expected_sizes(task: PackTask, rows: pa.Table) -> list[int]:
+    gone = pc.is_in(rows["pic_id"], pa.array(task.withheld, pa.string()))
+    sizes: list[int] = rows.filter(pc.invert(gone))["size_bytes"].to_pylist()
+    return sizes
+
+
+def tar_bytes(sizes: Iterable[int]) -> int:
+    """Size of a tar with a header, the bytes and a label for each picture, all in whole blocks."""
+    block = tarfile.BLOCKSIZE
+    label = 2 * block
+    return sum(block + -(-size // block) * block + label for size in sizes) + 2 * block

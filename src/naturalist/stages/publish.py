@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -310,6 +311,12 @@ def publish(
         sent_bytes=sum(sizes[key] for key in sent),
         changed=changed,
     )
+
+
+def stored_keys(store: Store, items: Sequence[Item]) -> AbstractSet[str]:
+    """Keys in the store, but not those of pictures, of which there may be millions."""
+    parts = {first + slash for first, slash, _ in (item.key.partition("/") for item in items)}
+    return {info.key for part in parts for info in store.list(part)}
 
 
 def is_latest(store: Store, entries: list[dict[str, Any]]) -> bool:
