@@ -32,3 +32,9 @@ def test_a_missing_file_of_rates_is_named(naturalist: Naturalist, tmp_path: Path
     ended = naturalist("plan", "--pictures", "10", "--rates", str(path))
     assert ended.code == 2
     assert str(path) in ended.err
+
+
+def test_a_rate_of_less_than_one_picture_a_second_is_not_rounded(naturalist: Naturalist) -> None:
+    printed = naturalist("plan", "--pictures", "1e12").out
+    compared = next(line for line in printed.splitlines() if line.startswith("compare"))
+    assert "1.21/s in one process" in compared

@@ -223,3 +223,10 @@ def test_tables_without_csv_take_no_disk_and_no_requests_for_it():
     assert without["disk_bytes"]["tables_csv"] == 0 < with_csv["disk_bytes"]["tables_csv"]
     assert without["publish"]["write_requests"] < with_csv["publish"]["write_requests"]
     assert without["publish"]["size_bytes"] < with_csv["publish"]["size_bytes"]
+
+
+@pytest.mark.parametrize(("pictures", "is_named"), [(10**8, False), (10**9, True)])
+def test_what_is_far_beyond_all_measurements_is_named(pictures: int, is_named: bool) -> None:
+    planned = plan(Workload(pictures=pictures), load_rates(), load_prices("aws"))
+    named = [line for line in planned["assumptions"] if "nothing was measured" in line]
+    assert bool(named) == is_named

@@ -157,10 +157,15 @@ def _print(planned: dict[str, Any]) -> None:
         output.print_text(f"- {sentence}")
 
 
+_WHOLE_RATE = 10
+"""Pictures a second from which on a rate is printed without decimals."""
+
+
 def _rate(stage: dict[str, Any]) -> str:
     if stage["unit"] == "MB":
         return f"{stage['rate']:,.1f} MB/s to the store" + (" each" if stage["divided"] else "")
-    return f"{stage['rate']:,.0f}/s " + ("a core" if stage["divided"] else "in one process")
+    digits = 0 if stage["rate"] >= _WHOLE_RATE else 2
+    return f"{stage['rate']:,.{digits}f}/s " + ("a core" if stage["divided"] else "in one process")
 
 
 def _print_publish(planned: dict[str, Any]) -> None:

@@ -42,6 +42,8 @@ _INDEX_BYTES = 100
 """Of a picture in the index of its shard."""
 _MOST = 10**12
 """Of anything; no collection of pictures comes near it."""
+_EXTRAPOLATED = 100_000_000
+"""Pictures up to which times were worked out from measurements and costs of their own."""
 _STUDIED = 1_000_000
 """Pictures with which the rates of studies were measured."""
 
@@ -346,6 +348,12 @@ def _assumptions(workload: Workload, rates: Rates, prices: Prices) -> list[str]:
             "all are counted in one category, which is the worst case"
         ),
     ]
+    if workload.pictures > _EXTRAPOLATED:
+        lines.append(
+            f"nothing was measured with more than 10 million pictures: above {_EXTRAPOLATED:,}, "
+            "take times for a lower limit; near duplicates take 25 to 30 times as long for ten "
+            "times the pictures there, which is more than this plan assumes"
+        )
     if not rates.machines["hour"]:
         lines.append("machines cost nothing: set their price with --machine-hour")
     return lines
