@@ -243,7 +243,10 @@ def test_the_most_similar_picture_to_a_stored_ones_bytes_is_itself(
 def test_what_is_no_picture_is_refused_with_a_reason(client: TestClient) -> None:
     answer = client.post("/api/similar", content=SCRIPT.encode())
     assert answer.status_code == 422
-    assert "cannot be read" in answer.json()["error"]
+    assert answer.json()["error"] == (
+        "The picture cannot be read: not a picture. The first bytes are not those of any picture "
+        "or archive format."
+    )
 
 
 def test_a_picture_that_is_too_large_is_refused_unread(client: TestClient) -> None:

@@ -94,7 +94,7 @@ def test_one_damaged_report_hides_no_other(spoilt: Config) -> None:
     assert health["drift"] == []
     alerts = [one for one in health["alerts"] if one["name"] == "damaged_report"]
     assert [Path(one["text"].split(" is damaged")[0]).name for one in alerts] == [
-        "000001.json", "000001.json",
+        "000001.json", "000001.json", "evaluation.json",
     ]  # fmt: skip
     assert "evaluation.json is damaged" in client.get("/api/models").json()["models"][0]["error"]
 
@@ -120,6 +120,52 @@ def test_a_damaged_file_is_named_and_other_pages_stay(
     assert Path(damaged).name in answer.json()["error"]
     other = "/api/models" if path != "/api/models" else "/api/label-issues"
     assert client.get(other).status_code == 200
+
+
+def test_the_alert_of_drift_is_a_whole_sentence_on_what_was_flagged(spoilt: Config) -> None:
+    def said(name: str, what: str) -> str:
+        return (
+            f"new source animal/{name}, 25 pictures: {what} (0.29 from its category, earlier "
+            "sources 0.20; with 9 earlier distances 0.31 would stand out); look at 21 pictures"
+        )
+
+    ordinary, strange = said("a", "no further away"), said("b", "unlike anything before")
+    rows = [
+        {"source": "animal/a", "kind": "new", "flagged": False},
+        {"source": "animal/b", "kind": "new", "flagged": True},
+    ]
+    report = {"verdict": "drift", "words": [ordinary, strange], "by_source": rows}
+    artifacts.write_json(spoilt.layout.drift("000001"), report)
+    health = client_of_place(open_workspace(spoilt)).get("/api/health").json()
+    assert health["drift"][-1]["words"] == [strange, ordinary]
+    (alert,) = [one["text"] for one in health["alerts"] if one["name"] == "drift"]
+    assert alert == f"Drift: {strange.partition('; look')[0]}."
+
+
+def test_health_names_each_damaged_file_of_the_pages_with_what_to_do(spoilt: Config) -> None:
+    layout = spoilt.layout
+    paths = [
+        layout.clustering("default") / "clusters.json",
+        layout.clustering("default") / "members.parquet",
+        layout.map("tsne-2d") / "map.json",
+        layout.map("tsne-2d") / "points.parquet",
+        layout.champion,
+        layout.label_issues,
+        layout.near_duplicates,
+        layout.review_journal,
+        layout.review_views,
+    ]
+    client = client_of_place(open_workspace(spoilt))
+    assert client.get("/api/health").json()["damaged"] == []
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"damaged\n")
+    health = client.get("/api/health").json()
+    named = {one.split(" is damaged")[0].split(" cannot be read")[0] for one in health["damaged"]}
+    assert named == {str(path.absolute()) for path in paths}
+    assert all("restore" in one or "delete" in one for one in health["damaged"])
+    alerts = [one["text"] for one in health["alerts"] if one["name"] == "damaged_report"]
+    assert alerts == health["damaged"]
 
 
 def test_a_fault_that_nobody_foresaw_says_how_to_look_for_it(spoilt: Config) -> None:

@@ -1,5 +1,6 @@
 """What a person should look at: numbers of the health document that cross a threshold."""
 
+import re
 from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
@@ -9,6 +10,8 @@ from naturalist.counting import counted
 
 Alert = dict[str, Any]
 _HOUR_S = 3600
+_BETWEEN_CLAUSES = re.compile(r"; (?![^()]*\))")
+"""A semicolon that is not between brackets."""
 FEWEST_TIMED = 100
 """Pictures that a run must have extracted so that its speed says more than its start."""
 
@@ -148,7 +151,8 @@ def _verdicts(health: dict[str, Any]) -> Iterator[Alert]:
     if health["drift"] and health["drift"][-1].get("verdict") == "drift":
         words = health["drift"][-1].get("words") or ["The newest batch differs from the reference."]
         # The first clause says what; the page has all of it under Drift.
-        yield _alert("drift", "warn", f"Drift: {words[0].partition(';')[0]}")
+        clause = _BETWEEN_CLAUSES.split(words[0])[0].rstrip(".")
+        yield _alert("drift", "warn", f"Drift: {clause}.")
 
 
 def _drive(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:

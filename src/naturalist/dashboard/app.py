@@ -104,7 +104,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(PictureError)
     def picture_error(_: Request, error: Exception) -> Response:
-        return failed(422, f"The picture cannot be read: {error}")
+        return failed(422, f"The picture cannot be read: {_why(error)}")
 
     @app.exception_handler(Exception)
     def unexpected(_: Request, error: Exception) -> Response:
@@ -123,6 +123,14 @@ def _add_errors(app: FastAPI) -> None:
     def http_error(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         return failed(status, "There is nothing here." if status == 404 else "Not possible here.")
+
+
+def _why(error: Exception) -> str:
+    """In words, as the pages write reasons."""
+    if not isinstance(error, PictureError):
+        return str(error)
+    detail = f" ({error.detail})" if error.detail else ""
+    return f"{error.reason.value.replace('_', ' ')}{detail}. {error.reason.meaning}"
 
 
 def _add_pages(app: FastAPI, context: DashboardContext, bundle: Bundle | None) -> None:

@@ -8,14 +8,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from naturalist import artifacts, snapshots
 from naturalist.consume import check_published
-from naturalist.dashboard import alerts, cron, missing, studies, trends
+from naturalist.curation.reviewing.journal import Journal
+from naturalist.dashboard import alerts, cron, damage, missing, studies, trends
 from naturalist.dashboard.catalogue import Catalogue
 from naturalist.dashboard.collection import Collection
 from naturalist.errors import NaturalistError, NotFound
@@ -23,6 +24,7 @@ from naturalist.reasons import Reason
 from naturalist.running import lock
 from naturalist.stores import open_store
 from naturalist.stores.prices import Prices, prices_for
+from naturalist.studies.drift.wording import flagged_first
 from naturalist.studies.labels.ranking import read_suspects
 
 T = TypeVar("T")
@@ -53,6 +55,8 @@ class Health:
 
     def __post_init__(self) -> None:
         """Look once at the start, so that what goes away before somebody asks is missed."""
+        # It reads what is new in the file alone.
+        self._journal = Journal(self.place.layout.review_journal)
         self._watch.missing(self.place)
 
     def document(self) -> Document:
@@ -109,17 +113,22 @@ class Health:
         )
 
     def drift(self) -> list[Document]:
-        """Reports on drift, by batch."""
+        """Reports on drift, by batch; what was flagged is said first."""
         folder = self.place.layout.drift("x").parent
         paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        return [report for path in paths if isinstance(report := _tolerant(path), dict)]
+        reports = [report for path in paths if isinstance(report := _tolerant(path), dict)]
+        return [
+            # Reports of earlier versions say it in the order of sources.
+            report | {"words": flagged_first(report["words"], report.get("by_source", []))}
+            if "words" in report
+            else report
+            for report in reports
+        ]
 
     def _damaged(self) -> list[str]:
-        """What is wrong with reports that the page leaves out because they cannot be read."""
-        layout = self.place.layout
-        runs = sorted(layout.runs.glob("[0-9]*.json"))[-_RUNS_SHOWN:]
-        drift = sorted(layout.drift("x").parent.glob("*.json"))
-        return list(_faults([*runs, *drift, layout.verification]))
+        """What is wrong with files that cannot be read, of all that the pages show."""
+        runs = sorted(self.place.layout.runs.glob("[0-9]*.json"))[-_RUNS_SHOWN:]
+        return damage.damaged(self.place, runs, self._journal)
 
     def _freshness(self, runs: list[Document]) -> Document:
         now = _now()
@@ -355,15 +364,6 @@ def _tolerant(path: Path) -> Any:
 def _written_at(path: Path) -> str:
     at = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
     return at.isoformat(timespec="seconds")
-
-
-def _faults(paths: Iterable[Path]) -> Iterator[str]:
-    """What reading each of the JSON files that are damaged says."""
-    for path in paths:
-        try:
-            artifacts.read_json(path)
-        except NaturalistError as error:
-            yield str(error)
 
 
 def _sizes(folder: Path) -> Document:

@@ -82,7 +82,17 @@ def words(
         sentences.append(_no_predictions(has_classifier))
     if not known and drawn.new_counts.keys() & drawn.before_counts.keys():
         sentences.append("too few new pictures of earlier sources to compare")
-    return [*sentences, *_of_new_sources(by_source), *_of_mix(drawn)]
+    return flagged_first([*sentences, *_of_new_sources(by_source), *_of_mix(drawn)], by_source)
+
+
+def flagged_first(sentences: Sequence[str], by_source: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The sentences of a report, those on new sources that were flagged before all others."""
+    flagged = tuple(
+        f"new source {row['source']}, "
+        for row in by_source
+        if row["flagged"] and row["kind"] == "new"
+    )
+    return sorted(sentences, key=lambda sentence: not sentence.startswith(flagged))
 
 
 def _no_predictions(has_classifier: bool) -> str:
@@ -160,8 +170,8 @@ def _of_words(
         for word in np.unique(np.concatenate([new, old])).tolist()
     ]
     changes.sort(key=lambda one: -abs(one[0] - one[1]))
-    changed = [f"{now:.0%} {word}, was {then:.0%}" for now, then, word in changes[:_MENTIONED]]
-    return f"{what}: {'; '.join(changed)} ({effect})"
+    changed = [f"{now:.0%} {word} (was {then:.0%})" for now, then, word in changes[:_MENTIONED]]
+    return f"{what}: {', '.join(changed)} ({effect})"
 
 
 def _of_new_sources(by_source: Sequence[dict[str, Any]]) -> list[str]:
