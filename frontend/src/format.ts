@@ -60,6 +60,17 @@ export function day(text: string): string {
   return at.toLocaleDateString(LANGUAGE, { day: "numeric", month: "short" });
 }
 
+/** Days of several moments, with the time where a day has more than one; `otherwise` where there is none. */
+export function days(moments: (string | null | undefined)[], otherwise: (k: number) => string): string[] {
+  const plain = moments.map((text, k) => (text ? day(text) : otherwise(k)));
+  return plain.map((label, k) => {
+    const at = new Date(moments[k] ?? "");
+    const isAlone = plain.indexOf(label) === plain.lastIndexOf(label);
+    if (isAlone || Number.isNaN(at.getTime())) return label;
+    return `${label} ${at.toLocaleTimeString(LANGUAGE, { hour: "2-digit", minute: "2-digit" })}`;
+  });
+}
+
 export function money(dollars: number): string {
   return dollars < 0.01 && dollars > 0 ? `under $${GAP}0.01` : `$${GAP}${dollars.toFixed(2)}`;
 }

@@ -52,6 +52,21 @@ export function Trouble(props: { text: string }) {
   );
 }
 
+/** What of an address is not here, in one sentence; nothing where all of it is. */
+export function leftOut(missing: string[]): string {
+  return missing.length ? `The address names what is not here and was left out: ${missing.join(", ")}.` : "";
+}
+
+/** A note that can be closed. */
+export function Notice(props: { text: string; onClose: () => void }) {
+  if (!props.text) return null;
+  return (
+    <p class="notice" role="status">
+      {props.text} <button class="plain" aria-label="Close this note" onClick={props.onClose}>×</button>
+    </p>
+  );
+}
+
 /** Shows what was loaded, or says why it is not there. */
 export function Shown<T>(props: {
   of: Loaded<T>;

@@ -385,6 +385,22 @@ def test_an_address_brings_the_whole_view_back(browser: Browser, origin: str) ->
         second.check()
 
 
+def test_what_an_address_names_and_is_not_here_is_said_and_left_out(visit: Visit) -> None:
+    page = visit.page
+    note = page.get_by_role("status").filter(has_text="left out")
+    visit.open("map?p=plant_id_99999&v=0.5_0.5_999999999", ".integrity")
+    expect(note).to_contain_text("view 0.5_0.5_999999999, picture plant_id_99999.")
+    expect(page.locator(".panel.right")).to_have_count(0)
+    note.get_by_role("button").click()
+    expect(note).to_have_count(0)
+    visit.open("pictures?category=zebra")
+    expect(note).to_contain_text("left out: category zebra.")
+    assert page.locator(".filters select").first.evaluate("one => one.selectedIndex") == 0
+    expect(page.locator(".tile").first).to_be_visible()
+    visit.open("clusters?name=other")
+    expect(note).to_contain_text("left out: clustering other.")
+
+
 def test_the_map_is_used_by_keyboard_alone(visit: Visit) -> None:
     page = visit.map()
     canvas = page.locator("canvas")
@@ -450,6 +466,7 @@ def test_an_empty_collection_says_which_commands_fill_it(browser: Browser, tmp_p
         "health": "naturalist run",
         "map": "naturalist map",
         "clusters": "naturalist cluster",
+        "pictures": "naturalist run",
         "models": "naturalist train",
         "pictures?view=duplicates": "naturalist duplicates",
     }
@@ -460,6 +477,8 @@ def test_an_empty_collection_says_which_commands_fill_it(browser: Browser, tmp_p
             expect(main).not_to_contain_text("`")
         expect(visit.open("changes").locator("main")).to_contain_text("Nothing is published yet")
         expect(visit.open("pictures").locator("main")).to_contain_text("0 files")
+        refused = visit.open("health").locator(".card", has_text="Refused files")
+        expect(refused).to_contain_text("No file has been seen yet.")
         visit.check()
 
 

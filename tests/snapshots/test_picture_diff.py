@@ -80,6 +80,7 @@ def test_each_picture_that_came_left_or_was_relabelled_has_a_reason(config: Conf
     (moved,) = by_what["relabelled"]
     assert (moved.was, moved.category) == ("animal_id_2", "plant")
     assert moved.reason == "from animal to plant"
+    assert moved.region == "hedgehog (cluster 0)"
     assert compared(config, "000002", "000002").changes == ()
 
 

@@ -20,7 +20,8 @@ export interface Camera {
   /** How many times nearer one is than where everything is seen. */
   nearer(): number;
   save(frame: Frame): string;
-  restore(text: string, frame: Frame): void;
+  /** Look from where it was saved; false, and at everything, if the text is none of that. */
+  restore(text: string, frame: Frame): boolean;
 }
 
 /** Where a place of the map is on the screen; null if it is behind the camera. */
@@ -51,6 +52,12 @@ function bounds(places: number[][]): [number[], number[]] {
 
 const between = (low: number[], high: number[]) => low.map((v, k) => (v + high[k]) / 2);
 const TINY = 1e-6;
+/** A flat map is at most so many times larger than one that fits. */
+const LARGEST = 400;
+/** Nobody moves farther away from the map, whose coordinates are 0 to 1. */
+const REACH = 3;
+/** Whether all are numbers, and of a size of at most `most`. */
+const within = (values: number[], most: number) => values.every((v) => Math.abs(v) <= most);
 /** A map is turned if it is then so many times larger. */
 const MUCH = 1.15;
 
@@ -91,7 +98,7 @@ export class FlatCamera implements Camera {
 
   zoom(factor: number, x: number, y: number, width: number, height: number): void {
     const before = this.fit(width, height) * this.scale;
-    this.scale = Math.min(400, Math.max(Math.min(0.3, this.whole), this.scale * factor));
+    this.scale = Math.min(LARGEST, Math.max(Math.min(0.3, this.whole), this.scale * factor));
     const after = this.fit(width, height) * this.scale;
     this.shift(x - width / 2, y - height / 2, 1 / before - 1 / after);
   }
@@ -123,12 +130,13 @@ export class FlatCamera implements Camera {
     return [this.x + x, this.y + y, this.scale].map((v) => v.toFixed(4)).join("_");
   }
 
-  restore(text: string, frame: Frame): void {
+  restore(text: string, frame: Frame): boolean {
     const [x, y, scale] = text.split("_").map(Number);
     this.reset(frame);
-    if (![x, y, scale].every(Number.isFinite) || scale <= 0) return;
+    if (!within([x, y], REACH) || !(scale > 0 && scale <= LARGEST)) return false;
     this.scale = scale;
     this.lookAt([x, y], frame);
+    return true;
   }
 
   /** Put a place into the middle of the free part. */
@@ -262,12 +270,14 @@ export class OrbitCamera implements Camera {
     return text;
   }
 
-  restore(text: string, frame: Frame): void {
+  restore(text: string, frame: Frame): boolean {
     this.reset(frame);
     const found = text.split("_").map(Number);
-    if (found.length !== 6 || !found.every(Number.isFinite)) return;
+    const [yaw, pitch, distance] = found.slice(3);
+    if (found.length !== 6 || !within(found.slice(0, 3), REACH) || ![yaw, pitch].every(Number.isFinite) || !(distance > 0 && distance <= FARTHEST)) return false;
     this.target = found.slice(0, 3);
-    [this.yaw, this.pitch, this.distance] = found.slice(3);
+    [this.yaw, this.pitch, this.distance] = [yaw, pitch, distance];
+    return true;
   }
 
   /** Unit vectors to the right, up, and back to the eye. */

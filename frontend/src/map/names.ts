@@ -10,6 +10,8 @@ const STEPS = 65536;
 const NOWHERE = 65535;
 const MOST_GROUPS = 500;
 const FROM_AFAR = 14;
+/** A region with a smaller share of what is shown has no name from afar; half of it is enough at each level nearer. */
+const LEAST_SHARE = 0.01;
 /** As the style sheet has it. */
 const FONT = '700 13.5px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
 const HEIGHT = 20;
@@ -73,7 +75,8 @@ export function groupNames(anchors: Anchor[]): NamesFor {
 /** Names of regions: those of the level that fits the camera, then coarser ones where these left room. */
 export function regionNames(positions: Uint16Array, dims: number, levels: RegionLevel[], shown: Uint8Array): NamesFor {
   const held: Anchor[][] = [];
-  const at = (level: number) => (held[level] ??= anchorsOf(positions, dims, placesOf(positions, dims, levels[level]), levels[level].names, shown));
+  const least = (level: number) => (LEAST_SHARE * shown.reduce((sum, one) => sum + one, 0)) / 2 ** level;
+  const at = (level: number) => (held[level] ??= anchorsOf(positions, dims, placesOf(positions, dims, levels[level]), levels[level].names, shown).filter((one) => one.size >= least(level)));
   return (nearer) => {
     // Each level has half as wide regions as the one before.
     const fits = Math.round(Math.log2(Math.max(1, nearer)));

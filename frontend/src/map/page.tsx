@@ -9,7 +9,7 @@ import { paletteOf } from "../palette";
 import { remember } from "../route";
 import { useBackground } from "../theme";
 import type { About } from "../types";
-import { Empty, Select, Trouble } from "../ui";
+import { Empty, leftOut, Notice, Select, Trouble } from "../ui";
 import { type Filter, type Sifted, Atlas, NOTHING, readFilters, writeFilters } from "./atlas";
 import { Detail, Strip } from "./detail";
 import { Filters, firstCharts } from "./filters";
@@ -164,10 +164,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     stage.current = made;
     let current = true;
     Atlas.load(name, about.categories.map((c) => c.name)).then(
-      (loaded) => {
+      async (loaded) => {
         if (!current) return;
         made.show(loaded);
-        setAtlas(loaded);
+        // The panel of a picture that is not here never opens.
+        if (query.p && (await loaded.rowOf(query.p)) < 0) setPicture("");
+        if (current) setAtlas(loaded);
       },
       (error: Error) => current && setTrouble(error.message),
     );
@@ -267,22 +269,24 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
   useEffect(keep, [keep]);
 
   /** Leave out of the address what this map does not have, and say so. */
-  const understand = async (asked: Record<string, string>) => {
+  const understand = async (asked: Record<string, string>, isSeen = true) => {
     if (!atlas) return;
     const known = await atlas.understood(readFilters(asked.f));
     setFilters(known.filters);
     const missing = [...known.unknown];
     if (asked.c && !atlas.column(asked.c)) missing.push(`column ${asked.c}`);
     if (asked.m && asked.m !== name) missing.push(`map ${asked.m}`);
-    setNotice(missing.length ? `The address names what is not here and was left out: ${missing.join(", ")}.` : "");
+    if (!isSeen) missing.push(`view ${asked.v}`);
+    const isThere = !asked.p || (await atlas.rowOf(asked.p)) >= 0;
+    if (!isThere) missing.push(`picture ${asked.p}`);
+    setNotice(leftOut(missing));
+    if (asked.p || picture) void show(isThere ? (asked.p ?? "") : "", !asked.v || !isSeen);
   };
 
   // The camera of an address is that of the free part of the map: panels have to be there first.
   useLayoutEffect(() => {
     if (!atlas) return;
-    stage.current?.restore(view.current);
-    void understand(query);
-    if (query.p) void show(query.p, !query.v);
+    void understand(query, stage.current?.restore(view.current));
   }, [atlas]);
 
   // Another address of this map was opened: a saved view, or one step back.
@@ -291,14 +295,12 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     if (opened.current === query) return;
     opened.current = query;
     setColour(query.c || "category");
-    void understand(query);
+    void understand(query, query.v || !query.p ? stage.current?.restore(query.v ?? "") : true);
     setCharts(readCharts(query.h));
     setPictures(query.i !== "0");
     setNaming(query.n ?? "");
     begin();
     setChosen([]);
-    if (query.v || !query.p) stage.current?.restore(query.v ?? "");
-    void show(query.p ?? "", !query.v);
   }, [query]);
 
   // A picture of one's own stands amid those that are most like it.
@@ -429,11 +431,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
           {!atlas && !trouble && <p class="loading">Loading the map …</p>}
           {(trouble || uncoloured) && <Trouble text={trouble || uncoloured} />}
           {hover && <HoverCard hover={hover} atlas={atlas} colour={colour} />}
-          {notice && (
-            <p class="notice" role="status">
-              {notice} <button class="plain" aria-label="Close this note" onClick={() => setNotice("")}>×</button>
-            </p>
-          )}
+          <Notice text={notice} onClose={() => setNotice("")} />
         </div>
         <div class="bar">
           <button class="drawer" data-covers aria-expanded={open} onClick={() => setOpen(!open)}>

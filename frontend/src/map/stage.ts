@@ -200,10 +200,15 @@ export class Stage {
     return this.whole ? ALL : this.camera.save(this.frameNow());
   }
 
-  restore(text: string): void {
-    if (text === ALL || !text) return this.all();
-    this.camera.restore(text, this.frameNow());
+  /** Look from where an address says; false, and at everything, if it says nothing that can be looked at. */
+  restore(text: string): boolean {
+    if (text === ALL || !text) {
+      this.all();
+      return true;
+    }
+    const known = this.camera.restore(text, this.frameNow());
     this.moved();
+    return known;
   }
 
   /** The shown point nearest to a place on the screen. */

@@ -90,7 +90,7 @@ function Difference(props: { before: string; after: string }) {
             <Figure value={count(doc.counts.left)} what="left" tone={doc.counts.left ? "warn" : undefined} />
             <Figure value={count(doc.counts.relabelled)} what="relabelled" />
           </div>
-          {!doc.groups.length && <Empty what="No picture came, left or was relabelled between them." />}
+          {!doc.groups.length && <Empty what="No picture came, left or was relabelled between them: other files changed, such as results of studies. Choose another snapshot above." />}
           {doc.groups.map((group) => (
             <Card title={`${TITLES[group.what]}: ${group.region}`} note={`${many(group.pictures, "picture")}, ${group.reason}`}>
               <div class="tiles">

@@ -1,5 +1,6 @@
 // Clusters: what the features group by themselves; mixed ones first.
 
+import { useState } from "preact/hooks";
 import { Bars } from "../charts/bars";
 import { teachWith } from "../concepts/draft";
 import { api, source } from "../data";
@@ -8,11 +9,13 @@ import { useJson } from "../load";
 import { link } from "../route";
 import { categoryColour } from "../palette";
 import type { About, Cluster, Clustering } from "../types";
-import { Card, Empty, Figure, PictureTile, Shown, Table } from "../ui";
+import { Card, Empty, Figure, leftOut, Notice, PictureTile, Shown, Table } from "../ui";
 
 export function ClustersPage(props: { query: Record<string, string>; about: About }) {
   const names = props.about.clusterings;
   const name = names.includes(props.query.name) ? props.query.name : names[0];
+  const [closed, setClosed] = useState("");
+  const unknown = props.query.name && props.query.name !== name ? leftOut([`clustering ${props.query.name}`]) : "";
   const found = useJson<Clustering>(name ? `clusterings/${encodeURIComponent(name)}` : null);
   if (!name) {
     return (
@@ -25,6 +28,7 @@ export function ClustersPage(props: { query: Record<string, string>; about: Abou
   return (
     <div class="page">
       <h1>Clusters</h1>
+      <Notice text={unknown === closed ? "" : unknown} onClose={() => setClosed(unknown)} />
       {names.length > 1 && (
         <nav class="tabs" aria-label="Clusterings">
           {names.map((one) => (

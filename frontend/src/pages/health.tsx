@@ -2,8 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { Bars, Stacks } from "../charts/bars";
-import { hasCourse, Trend, type TrendProps } from "../charts/trend";
-import { count, day, decimal, duration, many, moment, money, sentence, share, size, words } from "../format";
+import { hasCourse, type Spot, Trend, type TrendProps } from "../charts/trend";
+import { count, day, days, decimal, duration, many, moment, money, sentence, share, size, words } from "../format";
 import { source } from "../data";
 import { useJson } from "../load";
 import { link } from "../route";
@@ -190,13 +190,14 @@ function verdict(name: string): string {
 }
 
 function Trends({ doc }: { doc: HealthDoc }) {
-  const of = (value: (run: RunTrend) => number | null) => doc.trends.map((run) => ({ label: run.at ? day(run.at) : `run ${run.number}`, value: value(run), bad: !run.is_good }));
+  const labels = days(doc.trends.map((run) => run.at), (k) => `run ${doc.trends[k].number}`);
+  const of = (value: (run: RunTrend) => number | null) => doc.trends.map((run, k) => ({ label: labels[k], value: value(run), bad: !run.is_good }));
   const charts: TrendProps[] = [
     { title: "Pictures extracted a second", spots: of((run) => run.pictures_per_s), show: (n) => decimal(n, 0) },
     { title: "Files refused", spots: of((run) => (run.seen ? (run.refused ?? 0) / run.seen : null)), show: share, note: "of those that a run saw" },
     { title: "Drift", spots: doc.drift.map((one) => ({ label: `batch ${one.batch ?? "?"}`, value: largestEffect(one), bad: one.verdict === "drift" })), show: (n) => decimal(n, 2), note: "largest effect of a batch; 0 is none" },
-    { title: "Published", spots: of((run) => run.published_bytes), show: size, note: "size of the snapshot" },
-    { title: "Cost of storage", spots: of((run) => run.storage_month), show: money, note: "a month, for the snapshot" },
+    { title: "Published", spots: [...of((run) => run.published_bytes), ...unrun(doc, doc.freshness.snapshot?.size_bytes)], show: size, note: "size of the snapshot" },
+    { title: "Cost of storage", spots: [...of((run) => run.storage_month), ...unrun(doc, doc.cost?.storage_month)], show: money, note: "a month, for the snapshot" },
     { title: "Free on the drive", spots: of((run) => run.free_bytes), show: size },
   ];
   const drawn = charts.filter(hasCourse);
@@ -212,6 +213,13 @@ function Trends({ doc }: { doc: HealthDoc }) {
   );
 }
 
+/** The newest snapshot, where another command than a run published it. */
+function unrun(doc: HealthDoc, value: number | null | undefined): Spot[] {
+  const id = doc.freshness.snapshot?.id;
+  if (!id || value == null || doc.runs.some((run) => run.stages?.publish?.snapshot === id)) return [];
+  return [{ label: `snapshot ${id}`, value }];
+}
+
 function largestEffect(report: Drift): number | null {
   const effects = (report.tests ?? []).map((one) => one.effect).filter((n): n is number => typeof n === "number");
   return effects.length ? Math.max(...effects) : null;
@@ -225,8 +233,9 @@ function added(by: unknown): string[] {
 
 function History({ doc }: { doc: HealthDoc }) {
   if (doc.runs.length < 2) return null;
-  const stacks = doc.runs.map((run) => ({
-    label: run.started_at ? day(run.started_at) : `run ${run.number}`,
+  const labels = days(doc.runs.map((run) => run.started_at), (k) => `run ${doc.runs[k].number}`);
+  const stacks = doc.runs.map((run, k) => ({
+    label: labels[k],
     parts: STAGES.map((stage) => seconds(run, stage)),
   }));
   const timed = doc.trends.filter((run) => run.pictures_per_s !== null).at(-1);
@@ -251,13 +260,13 @@ function Growing({ doc, order }: { doc: HealthDoc; order: string[] }) {
   const batches = [...new Set(doc.growth.map((row) => row.batch))].sort((a, b) => a - b);
   if (!batches.length) return null;
   const held = categories.map(() => 0);
-  const stacks = batches.map((batch) => {
+  const labels = days(batches.map((batch) => doc.growth.find((row) => row.batch === batch && row.at)?.at), (k) => `batch ${batches[k]}`);
+  const stacks = batches.map((batch, at) => {
     const rows = doc.growth.filter((row) => row.batch === batch);
     categories.forEach((name, k) => {
       held[k] += rows.filter((r) => r[by] === name).reduce((sum, r) => sum + r.accepted, 0);
     });
-    const at = rows.find((row) => row.at)?.at;
-    return { label: at ? day(at) : `batch ${batch}`, parts: [...held] };
+    return { label: labels[at], parts: [...held] };
   });
   return (
     <Card title="Pictures over time" note="Accepted pictures after each batch.">
@@ -304,7 +313,7 @@ function Failures({ doc }: { doc: HealthDoc }) {
   if (!doc.failures.length) {
     return (
       <Card title="Refused files">
-        <p>No file was refused.</p>
+        {doc.totals.length ? <p>No file was refused.</p> : <Empty what="No file has been seen yet." command="naturalist run" />}
       </Card>
     );
   }

@@ -8,11 +8,14 @@ import { useJson, useNewest } from "../load";
 import { PickedBar, type Picked, usePicked } from "../review/picking";
 import { link, remember } from "../route";
 import type { About, DuplicateGroups, FileRow, Files, PictureRow, Similar } from "../types";
-import { Card, Empty, PictureTile, Select, Shown, Thumb, Trouble } from "../ui";
+import { Card, Empty, leftOut, Notice, PictureTile, Select, Shown, Thumb, Trouble } from "../ui";
 
 type Facets = Record<string, { name: string | number; files: number }[]>;
 const KEYS = ["category", "source", "outcome", "reason", "batch"];
 const PER_PAGE = 60;
+
+/** Whether a filter lets any file through; one without a value does. */
+const isHere = (facets: Facets, key: string, value: string | undefined) => !value || facets[key].some((one) => String(one.name) === value);
 
 export function PicturesPage(props: { query: Record<string, string>; about: About }) {
   if (props.query.id) return <OnePicture id={props.query.id} about={props.about} />;
@@ -38,6 +41,13 @@ function Browse(props: { query: Record<string, string>; about: About }) {
   const [wanted, setWanted] = useState(props.query);
   const facets = useJson<Facets>("facets");
   useEffect(() => setWanted(props.query), [props.query]);
+  const [notice, setNotice] = useState("");
+  useEffect(() => {
+    if (!facets.value) return;
+    const unknown = KEYS.filter((key) => !isHere(facets.value!, key, props.query[key]));
+    setNotice(leftOut(unknown.map((key) => `${key} ${props.query[key]}`)));
+    if (unknown.length) setWanted({ ...props.query, ...Object.fromEntries(unknown.map((key) => [key, ""])) });
+  }, [facets.value, props.query]);
   const picked = usePicked();
   const own = useDropped(props.about, useNewest());
   const change = (name: string, value: string) => {
@@ -68,6 +78,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
   return (
     <div class="page">
       <h1>Pictures</h1>
+      <Notice text={notice} onClose={() => setNotice("")} />
       <form class="filters" role="search" onSubmit={(e) => e.preventDefault()}>
         <label class="field grow">
           <span>Search in names, ids and checksums</span>
@@ -77,7 +88,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
           KEYS.map((key) => (
             <Select
               label={words(key)}
-              value={wanted[key] ?? ""}
+              value={isHere(facets.value!, key, wanted[key]) ? (wanted[key] ?? "") : ""}
               options={[
                 { value: "", text: "all" },
                 ...(facets.value?.[key] ?? []).map((one) => ({ value: String(one.name), text: `${key === "reason" ? words(String(one.name)) : one.name} (${count(one.files)})` })),
@@ -115,7 +126,7 @@ function Browse(props: { query: Record<string, string>; about: About }) {
               <Select label="Sort" value={wanted.sort ?? ""} options={SORTS} onChange={(value) => change("sort", value)} />
               <Select label="Size" value={wanted.size ?? ""} options={SIZES} onChange={(value) => change("size", value)} />
             </div>
-            {!of && <Empty what="No file is like that." />}
+            {!of && (facets.value && !facets.value.outcome.length ? <Empty what="No file has been seen yet." command="naturalist run" /> : <Empty what="No file is like that." />)}
             <div class={`tiles ${wanted.size ? `grid-${wanted.size}` : ""}`}>
               {rows.map((row) => (
                 <FileTile key={row.pic_id ?? `${row.source}/${row.path_text}`} row={row} picked={picked} order={rows.flatMap((one) => one.pic_id ?? [])} />

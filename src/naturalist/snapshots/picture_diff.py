@@ -330,8 +330,10 @@ def _change(
     was: str = "",
 ) -> PictureChange:
     category, source = _category(pic_id, names), row.source if row else ""
-    region = clusters.get(pic_id) or " · ".join(filter(None, (category, source)))
-    if clusters and pic_id not in clusters:
+    # A picture that was relabelled has a new id, which is in no cluster until the next study.
+    cluster = clusters.get(pic_id) or clusters.get(was)
+    region = cluster or " · ".join(filter(None, (category, source)))
+    if clusters and not cluster:
         region = f"in no cluster: {region}"
     return PictureChange(pic_id, what, reason, category, source, region, was)
 
