@@ -1,5 +1,6 @@
 """The example for Kubernetes says what the program and the cluster need."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,22 @@ def test_the_image_has_the_version_of_ray_that_the_cluster_says(job: Any) -> Non
     dockerfile = (HERE / "Dockerfile").read_text()
     assert f"rayproject/ray:{version}-py311" in dockerfile
     assert f"ray[default]=={version}" in dockerfile
+
+
+@pytest.mark.parametrize("example", ["kuberay", "airflow-workers"])
+def test_images_are_made_of_the_clone_and_of_nothing_that_no_index_has(example: str) -> None:
+    root = HERE.parents[1]
+    text = (HERE.parent / example / "Dockerfile").read_text()
+    copied = [line.split()[2:-1] for line in text.splitlines() if line.startswith("COPY")]
+    names = [name for names in copied for name in names]
+    assert {"pyproject.toml", "src", "frontend"} <= set(names)
+    assert all((root / name).exists() for name in names)
+    let_in = {line.removeprefix("!") for line in (root / ".dockerignore").read_text().splitlines()}
+    assert set(names) <= let_in
+    assert not re.search(r"install [^\n]*\bnaturalist\b(?!/)", text.replace("/opt/naturalist", ""))
+
+
+@pytest.mark.parametrize("page", ["docs/scaling.md", "docs/airflow.md"])
+def test_new_environments_get_naturalist_from_a_clone(page: str) -> None:
+    text = (HERE.parents[1] / page).read_text()
+    assert not re.search(r"pip install (--no-deps )?'?naturalist\b", text)
