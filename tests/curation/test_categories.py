@@ -126,9 +126,13 @@ def test_what_waited_for_a_change_of_categories_changes_nothing_and_says_to_run_
 
 
 def tree(config: Config) -> dict[str, bytes]:
-    """Every file of a workspace but the lock."""
-    root = config.layout.root
-    files = (path for path in root.rglob("*") if path.is_file() and path != config.layout.lock)
+    """Every file of a workspace but the lock and what runs remember of reading."""
+    layout, root = config.layout, config.layout.root
+    files = (
+        path
+        for path in root.rglob("*")
+        if path.is_file() and path != layout.lock and not path.is_relative_to(layout.read_before)
+    )
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
