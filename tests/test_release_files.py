@@ -60,10 +60,15 @@ def test_a_release_holds_no_password_and_its_rights_are_few() -> None:
     assert workflow("release.yml")["permissions"] == {"contents": "read"}
 
 
-def test_what_the_container_copies_is_there_and_is_not_ignored() -> None:
-    lines = (ROOT / "Dockerfile").read_text().splitlines()
+def test_what_the_containers_copy_is_there_and_is_not_ignored() -> None:
+    files = [ROOT / "Dockerfile", *ROOT.glob("docs/*/Dockerfile")]
     copied = [
-        word for line in lines if re.match(r"COPY (?!--from)", line) for word in line.split()[1:-1]
+        word
+        for file in files
+        for line in file.read_text().splitlines()
+        if re.match(r"COPY (?!--from)", line)
+        for word in line.split()[1:-1]
+        if not word.startswith("--")
     ]
     allowed = {
         line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"
