@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 import tiny
 from dashboard.browsing import Visit, axe_violations, served, shot, visiting
 from dashboard.studied import HOSTILE, studied_collection
+from naturalist import artifacts
 from naturalist.config import Config, load_config
 from naturalist.curation.decisions import read_decisions
 from naturalist.dashboard.bundle import load_bundle
@@ -444,6 +445,25 @@ def test_differences_and_stages_are_written_in_words(visit: Visit) -> None:
     stages = page.get_by_role("region", name="Stages of the last run")
     expect(stages.get_by_role("row", name="tables").first).not_to_have_text(re.compile("done$"))
     expect(page.locator(".legend").first).not_to_contain_text("verify-features")
+
+
+def test_charts_end_with_the_newest_snapshot_and_runs_of_one_day_have_their_times(
+    browser: Browser, tmp_path: Path
+) -> None:
+    config = studied_collection(tmp_path, each=2)
+    for path, hour in zip(sorted(config.layout.runs.glob("*.json")), (7, 9), strict=True):
+        run = artifacts.read_json(path)
+        run["started_at"] = f"2026-11-21T{hour:02}:00:00+00:00"
+        run["stages"]["publish"] = {"snapshot": "000000", "size_bytes": 1_000}
+        artifacts.write_json(path, run)
+    with served(open_workspace(config)) as url, visiting(browser, url) as visit:
+        page = visit.open("health")
+        published = page.locator(".trend", has_text="Published")
+        expect(published.locator(".ends span").last).to_have_text("snapshot 000001")
+        size = published.locator("strong").inner_text()
+        expect(page.locator(".card", has_text="Published collection")).to_contain_text(size)
+        expect(published.locator(".ends span").first).to_have_text(re.compile(r"21 Nov \d\d:00"))
+        visit.check()
 
 
 def test_light_and_dark_are_chosen_and_remembered(visit: Visit) -> None:
