@@ -10,7 +10,7 @@ from naturalist.dashboard.app import make_app
 from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import open_context
 from naturalist.dashboard.security import ListenOptions
-from naturalist.pipeline import studies, words
+from naturalist.pipeline import runner, studies, words
 from naturalist.progress import Silent
 
 
@@ -35,6 +35,28 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     near = context.similar.to_picture("plant_id_3", 12)
     assert "plant_id_8" in {one["pic_id"] for one in near}
     context.close()
+
+
+@pytest.mark.parametrize("by", ["command", "step"])
+def test_an_index_of_words_is_brought_up_to_date_with_that_of_pictures(
+    tmp_path: Path, by: str
+) -> None:
+    sources = tiny.make_sources(tmp_path / "in", {"plant": range(7), "animal": range(10, 15)})
+    config = tiny.collection(tmp_path, sources)
+    tiny.make_all(config)
+    studies.indexes(config, Silent())
+    assert not words.has_words(config)
+    searching.search_words(config, searching.Request("photos"), Silent())
+    tiny.write_picture(tmp_path / "in/plant/9999.png", 9999)
+    tiny.make_all(config)
+    if by == "command":
+        rows = studies.indexes(config, Silent()).report["rows"]
+    else:
+        with runner.opened(config, Silent()) as job:
+            rows = studies.STEPS["index"](job)["rows"]
+    assert rows == 13
+    # Nothing is written here: an index that is behind is refused.
+    searching.search_words(config, searching.Request("photos"), Silent(), update=False)
 
 
 def test_words_that_are_behind_the_index_say_which_command_updates_both(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ export function Search(props: Props) {
     ]);
     if (words.ids.length) return { ids: words.ids, by: `found by the words ${query}`, message: `${many(words.ids.length, "picture")} by words, the best first.` };
     if (paths.ids.length) return { ids: paths.ids.slice(0, PATHS), by: `${query} in their path`, message: `${many(paths.ids.length, "picture")} by their path.` };
-    return { ids: [], by: "", message: [`Nothing is found for ${query}.`, ...words.messages].join(" ") };
+    return { ids: [], by: "", message: [`Nothing is found for ${query}.`, ...words.messages.map((one) => one.charAt(0).toUpperCase() + one.slice(1))].join(" ") };
   };
 
   return (

@@ -27,7 +27,7 @@ app = typer.Typer()
 def index(
     config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Update the index of similar pictures.
+    """Update the index of similar pictures, and that of words where there is one.
 
     Builds it on the first call, adds new pictures later, and measures its recall. `naturalist
     similar` updates it when needed; analyse.steps = ["index"] makes it part of every run.
@@ -35,10 +35,10 @@ def index(
     Example: naturalist index -c garden
     """
     from naturalist.config import load_config
-    from naturalist.pipeline import studies, words
+    from naturalist.pipeline import studies
 
     settings = load_config(config)
-    result = studies.study(settings, make_progress(quiet=quiet), words.index).as_json
+    result = studies.indexes(settings, make_progress(quiet=quiet)).as_json
     if json:
         output.print_json(result)
         return

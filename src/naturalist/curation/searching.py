@@ -123,14 +123,14 @@ def open_words(config: Config, progress: Progress, *, update: bool = True) -> Wo
     """
     layout, backbone = config.layout, backbones.describe(config.extract.backbone).id
     workspace.reading(layout)
-    if not update and not (layout.words(backbone) / "words.json").exists():
+    if not update and not keeping.has_words(config):
         raise ConfigError("there is no index of words yet: run `naturalist search` once")
     try:
         if update:
             with workspace.writing(config):
                 keeping.update(config, progress)
     except WorkspaceLocked:
-        if not (layout.words(backbone) / "words.json").exists():
+        if not keeping.has_words(config):
             raise
         progress.note(
             "another command is writing to the workspace: the existing index of words is used"

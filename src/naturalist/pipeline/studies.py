@@ -52,7 +52,7 @@ class Step:
 
     Attributes:
         studies: gives its studies; none where there is nothing to study yet.
-        many: whether it may have several, which are then reported by name.
+        many: whether they are reported by name; else only the first is reported.
         nothing: what is reported where there is nothing to study.
     """
 
@@ -88,6 +88,18 @@ def study(config: Config, progress: Progress, make: MakeStudy, *, rebuild: bool 
     workspace.reading(config.layout)
     with runner.opened(config, progress) as job:
         return bring_up_to_date(divided(make(config, progress), job), rebuild=rebuild)
+
+
+def indexes(config: Config, progress: Progress) -> Result:
+    """Bring the index of similar pictures up to date, and that of words where there is one.
+
+    Raises:
+        As `study`.
+    """
+    result = study(config, progress, words.index)
+    if words.has_words(config):
+        study(config, progress, words.words)
+    return result
 
 
 def divided(study: Study[Any], job: Job) -> Study[Any]:
@@ -226,6 +238,13 @@ def _clusters(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     yield made
 
 
+def _indexes(config: Config, progress: Progress) -> Iterator[Study[Any]]:
+    """The index of similar pictures, which is reported, and that of words where there is one."""
+    yield words.index(config, progress)
+    if words.has_words(config):
+        yield words.words(config, progress)
+
+
 def _words(config: Config, progress: Progress) -> Iterator[Study[Any]]:
     """The indexes that words are searched in, and names of the clusters and maps that there are.
 
@@ -336,7 +355,7 @@ def _drift(config: Config, progress: Progress) -> Iterator[Study[Any]]:
 
 STEPS: dict[AnalysisStep, Step] = {
     "duplicates": Step(_one(duplicates)),
-    "index": Step(_one(words.index)),
+    "index": Step(_indexes),
     "clusters": Step(_clusters, nothing=(("changed", False),)),
     "words": Step(_words, many=True),
     "map": Step(_maps, many=True),

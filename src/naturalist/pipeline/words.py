@@ -38,6 +38,12 @@ def words(config: Config, progress: Progress) -> WordStudy:
     return WordStudy(files, layout, spec.id, make_head, progress, held)
 
 
+def has_words(config: Config) -> bool:
+    """Whether there is an index of words, which then is to be as new as that of pictures."""
+    backbone = backbones.describe(config.extract.backbone).id
+    return (config.layout.words(backbone) / "words.json").exists()
+
+
 def update(config: Config, progress: Progress) -> None:
     """Bring both indexes up to date; only for the one writer.
 
