@@ -461,7 +461,7 @@ def test_charts_end_with_the_newest_snapshot_and_runs_of_one_day_have_their_time
         published = page.locator(".trend", has_text="Published")
         expect(published.locator(".ends span").last).to_have_text("snapshot 000001")
         size = published.locator("strong").inner_text()
-        expect(page.locator(".card", has_text="Published collection")).to_contain_text(size)
+        expect(page.locator(".card.wide", has_text="Published collection")).to_contain_text(size)
         expect(published.locator(".ends span").first).to_have_text(re.compile(r"21 Nov \d\d:00"))
         visit.check()
 

@@ -471,7 +471,7 @@ function Published({ doc }: { doc: HealthDoc }) {
     );
   }
   return (
-    <Card title="Published collection" note={`Looked at ${moment(found.at)}: sizes and recorded checksums of every object.`}>
+    <Card wide title="Published collection" note={`Looked at ${moment(found.at)}: sizes and recorded checksums of every object.`}>
       {found.error ? (
         <p class="verdict bad">
           <Prose text={found.error} />
