@@ -14,6 +14,9 @@ import pytest
 from tests.api.conftest import copied, made
 
 import naturalist
+from naturalist.agents.proposing import Proposals
+from naturalist.agents.server import tools
+from naturalist.config import load_config
 
 mcp = pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
 
@@ -125,3 +128,13 @@ def test_mistakes_are_answers_that_say_what_to_do(copied: Path) -> None:
                 assert expected in result.content[0].text
 
     in_a_loop(make_mistakes)
+
+
+def test_tools_are_listed_where_a_loop_of_events_is_running(copied: Path) -> None:
+    garden = copied / "garden"
+    config, proposals = load_config(garden), Proposals(garden / "proposals", garden)
+
+    async def within() -> list[dict[str, Any]]:
+        return tools(config, proposals)
+
+    assert {one["name"] for one in in_a_loop(within)} > READ

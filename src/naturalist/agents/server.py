@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from naturalist import __version__
@@ -55,7 +56,9 @@ def tools(config: Config, proposals: Proposals) -> list[dict[str, Any]]:
     """
     looking = Looking(config)
     try:
-        listed = asyncio.run(make_server(looking, proposals).list_tools())
+        # In a thread of its own: a notebook has a loop of events running in this one.
+        with ThreadPoolExecutor(1) as pool:
+            listed = pool.submit(asyncio.run, make_server(looking, proposals).list_tools()).result()
     finally:
         looking.close()
     return [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in listed]
