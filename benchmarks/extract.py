@@ -14,21 +14,21 @@ the longer a run, the less the start of its workers counts.
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import shutil
 import statistics
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 
 import machine
+import processes
 from naturalist import backbones
 from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.errors import PictureError
@@ -94,38 +94,21 @@ def rates(pool: Any, work: Callable[[Any], Cost], shares: list[Any]) -> tuple[fl
     return sum(c.pictures / c.wall_s for c in costs), processor_s
 
 
-class PeakMemory:
+class PeakMemory(processes.Sampler):
     """Samples the resident memory of this process and its children."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.total_bytes = self.process_bytes = 0
         self.processor_s = 0.0
         """What the sampling itself took."""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        me = psutil.Process()
-        while not self._stop.wait(0.5):
-            sizes = [_resident(p) for p in (me, *me.children(recursive=True))]
-            self.total_bytes = max(self.total_bytes, sum(sizes))
-            self.process_bytes = max(self.process_bytes, *sizes)
-            self.processor_s = time.thread_time()
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+    def look(self) -> None:
+        """Take one sample."""
+        sizes = processes.resident_bytes(os.getpid())
+        self.total_bytes = max(self.total_bytes, sum(sizes))
+        self.process_bytes = max(self.process_bytes, *sizes)
+        self.processor_s = time.thread_time()
 
 
 def end_to_end(config: Config) -> tuple[float, float, float, PeakMemory]:

@@ -8,18 +8,17 @@ pixels are not changed. The whole run is watched: scan, extract, both verificati
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, Self
-
-import psutil
+from typing import Any
 
 import machine
+import processes
 from naturalist.config import Config, NewCategory, load_config, write_config
 from naturalist.pipeline import runner
 from naturalist.pipeline.runner import RunOptions
@@ -27,15 +26,14 @@ from naturalist.pipeline.runner import RunOptions
 CURVE_POINTS = 20
 
 
-class Watch:
+class Watch(processes.Sampler):
     """Progress that samples the resident memory of this process and its children."""
 
     def __init__(self) -> None:
+        super().__init__(every_s=1.0)
         self.samples: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
         """By stage: units done, megabytes of all processes, megabytes of the largest."""
         self._stage, self._done = "start", 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         # Ingest goes through one batch after another: its units go on counting.
@@ -46,34 +44,15 @@ class Watch:
         self._done += amount
 
     def end(self) -> None:
-        self._sample()
+        self.look()
 
     def note(self, text: str) -> None:
         print(text)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(1.0):
-            self._sample()
-
-    def _sample(self) -> None:
-        me = psutil.Process()
-        sizes = [_resident_mb(p) for p in (me, *me.children(recursive=True))]
+    def look(self) -> None:
+        """Take one sample."""
+        sizes = [size / processes.MIB for size in processes.resident_bytes(os.getpid())]
         self.samples[self._stage].append((self._done, sum(sizes), max(sizes)))
-
-
-def _resident_mb(process: psutil.Process) -> float:
-    try:
-        return float(process.memory_info().rss) / 2**20
-    except psutil.Error:
-        return 0.0
 
 
 def multiply(photos: Path, folder: Path, wanted: int) -> None:

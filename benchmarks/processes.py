@@ -16,12 +16,11 @@ MIB = 2**20
 _EVERY_S = 0.5
 
 
-class Memory:
-    """Samples the memory of a process and all below it, until the end of a `with` block."""
+class Sampler:
+    """Looks every so often from a thread of its own, until the end of a `with` block."""
 
-    def __init__(self, pid: int) -> None:
-        self.own_mib = self.resident_mib = 0.0
-        self._pid = pid
+    def __init__(self, every_s: float = 0.5) -> None:
+        self._every_s = every_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -34,14 +33,40 @@ class Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(_EVERY_S):
-            own = resident = 0
-            for process in family(self._pid):
-                with contextlib.suppress(psutil.Error):
-                    used = process.memory_full_info()
-                    own, resident = own + used.uss, resident + used.rss
-            self.own_mib = max(self.own_mib, own / MIB)
-            self.resident_mib = max(self.resident_mib, resident / MIB)
+        while not self._stop.wait(self._every_s):
+            self.look()
+
+    def look(self) -> None:
+        """Take one sample."""
+        raise NotImplementedError
+
+
+class Memory(Sampler):
+    """The greatest memory of a process and all below it."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self.own_mib = self.resident_mib = 0.0
+        self._pid = pid
+
+    def look(self) -> None:
+        """Take one sample."""
+        own = resident = 0
+        for process in family(self._pid):
+            with contextlib.suppress(psutil.Error):
+                used = process.memory_full_info()
+                own, resident = own + used.uss, resident + used.rss
+        self.own_mib = max(self.own_mib, own / MIB)
+        self.resident_mib = max(self.resident_mib, resident / MIB)
+
+
+def resident_bytes(pid: int) -> list[int]:
+    """Resident memory of a process and of each below it; never empty."""
+    sizes = []
+    for process in family(pid):
+        with contextlib.suppress(psutil.Error):
+            sizes.append(int(process.memory_info().rss))
+    return sizes or [0]
 
 
 def family(pid: int) -> list[psutil.Process]:

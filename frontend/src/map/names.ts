@@ -115,8 +115,11 @@ function widthOfText(text: string): number {
   return width;
 }
 
-/** A name stands so far above or below its place, if it would hide a picture there. */
-const ASIDE = [0, 20, -20, 40, -40, 60, -60];
+/** A name stands so far from its place, the nearest first, if it would hide a picture there. */
+const ASIDE = [0, -40, 40]
+  .flatMap((x) => [0, 20, -20, 40, -40, 60, -60, 80, -80].map((y) => ({ x, y })))
+  .filter(({ x, y }) => Math.hypot(x, y) <= 80)
+  .sort((one, other) => Math.hypot(one.x, one.y) - Math.hypot(other.x, other.y));
 const LINE = 15;
 
 const within = (at: number, margin: number, low: number, high: number) => Math.max(low + margin, Math.min(high - margin, at));
@@ -143,11 +146,12 @@ function place({ text, at }: Anchor, view: View, frame: Frame, pictures: Placed[
   if (!spot || !holds(free, spot.x, spot.y)) return;
   const half = widthOfText(text) / 2 + 4;
   // A group at the edge has its name inside of it.
-  const x = within(spot.x, half, free.left, free.right);
-  const empty = ASIDE.map((away) => within(spot.y + away, HEIGHT / 2, free.top, free.bottom)).filter((y) =>
-    kept.every((other) => Math.abs(other.x - x) > other.half + half || Math.abs(other.y - y) > HEIGHT),
-  );
-  if (!empty.length) return;
-  const bare = (y: number) => pictures.every((one) => Math.abs(one.x - x) > one.edge / 2 + half || Math.abs(one.y - y) > (one.edge + LINE) / 2);
-  kept.push({ text, x, y: empty.find(bare) ?? empty[0], half });
+  const places = ASIDE.map((aside) => ({
+    x: within(spot.x + aside.x, half, free.left, free.right),
+    y: within(spot.y + aside.y, HEIGHT / 2, free.top, free.bottom),
+  })).filter((here) => kept.every((other) => Math.abs(other.x - here.x) > other.half + half || Math.abs(other.y - here.y) > HEIGHT));
+  if (!places.length) return;
+  const bare = (here: { x: number; y: number }) =>
+    pictures.every((one) => Math.abs(one.x - here.x) > one.edge / 2 + half || Math.abs(one.y - here.y) > (one.edge + LINE) / 2);
+  kept.push({ text, ...(places.find(bare) ?? places[0]), half });
 }

@@ -65,19 +65,10 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
         {e.calibration?.ece != null && <Figure value={decimal(e.calibration.ece)} what="calibration error (ECE)" />}
       </div>
       {!model.evaluation && <Empty what="This model has not been evaluated." command="naturalist evaluate" />}
-      <div class="cards packed">
+      <div class="cards rows">
         {e.confusion && (
           <Card title="Confusion" note={honest != null ? "On sources that were left out." : "On a random split: no source could be left out."}>
             <Confusion {...e.confusion} />
-          </Card>
-        )}
-        {!!e.leave_one_source_out?.per_source?.length && (
-          <Card title="Accuracy on each source left out">
-            <Bars
-              label="Accuracy by source"
-              top={1}
-              bars={[...e.leave_one_source_out.per_source].sort((a, b) => a.accuracy - b.accuracy).map((s) => ({ label: `${s.source} (${s.category}, ${count(s.rows)})`, value: s.accuracy, text: share(s.accuracy, 0), colour: s.accuracy < 0.5 ? "var(--bad)" : undefined }))}
-            />
           </Card>
         )}
         {!!e.calibration?.bins?.length && (
@@ -88,6 +79,17 @@ function Champion({ model, isChampion }: { model: Model; isChampion: boolean }) 
         {!!e.selective?.length && (
           <Card title="Selective accuracy" note="Accuracy if only the surest share of pictures is decided.">
             <Curve label="Accuracy against coverage" xTitle="coverage, %" yTitle="accuracy, %" yLow={0.5} spots={e.selective.map((s) => ({ x: s.coverage, y: Math.max(0.5, s.accuracy), text: `coverage ${share(s.coverage, 0)}: ${share(s.accuracy)}` }))} />
+          </Card>
+        )}
+      </div>
+      <div class="cards">
+        {!!e.leave_one_source_out?.per_source?.length && (
+          <Card title="Accuracy on each source left out" wide>
+            <Bars
+              label="Accuracy by source"
+              top={1}
+              bars={[...e.leave_one_source_out.per_source].sort((a, b) => a.accuracy - b.accuracy).map((s) => ({ label: `${s.source} (${s.category}, ${count(s.rows)})`, value: s.accuracy, text: share(s.accuracy, 0), colour: s.accuracy < 0.5 ? "var(--bad)" : undefined }))}
+            />
           </Card>
         )}
         {!!(e.advice?.length || e.leaning?.length) && (
