@@ -167,8 +167,8 @@ def _labels(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
     gap = (health["model"] or {}).get("gap")
     if gap is not None and gap > limits.evaluation_gap:
         text = (
-            f"The champion is {gap:.0%} better on a random split than on sources it never saw: "
-            "it partly recognises sources instead of categories"
+            f"The champion is {100 * gap:.0f} percentage points better on a random split than on "
+            "sources it never saw: it partly recognises sources instead of categories"
         )
         yield _alert("evaluation_gap", "warn", text, gap, limits.evaluation_gap)
     issues = (health["issues"] or {}).get("rows") or 0
