@@ -44,6 +44,7 @@ def test_reading_the_dag_file_imports_nothing_heavy(described: Described) -> Non
     assert described["heavy"] == []
     assert described["naturalist"] == [
         "naturalist",
+        "naturalist.counting",
         "naturalist.errors",
         "naturalist.orchestration",
         "naturalist.orchestration.dag",

@@ -27,10 +27,11 @@ app = typer.Typer()
 def index(
     config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Update the index of similar pictures, and that of words where there is one.
+    """Update the index of similar pictures.
 
-    Builds it on the first call, adds new pictures later, and measures its recall. `naturalist
-    similar` updates it when needed; analyse.steps = ["index"] makes it part of every run.
+    Builds it on the first call, adds new pictures later, and measures its recall. An index of
+    words, where there is one, is updated too. `naturalist similar` updates the index when needed;
+    analyse.steps = ["index"] makes it part of every run.
 
     Example: naturalist index -c garden
     """

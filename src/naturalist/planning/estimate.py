@@ -125,7 +125,7 @@ def _shard(form: Form, sizes: Sequence[int], chunk_bytes: int) -> Load:
 
 def _ending(files: int, tables: int, *, is_new: bool) -> Load:
     """Reading what `latest` names; the snapshot, the pointer, the Delta commit, and their looks."""
-    looking = Load(writes=3, reads=5)
+    looking = Load(writes=3, reads=10)
     if not is_new:
         return looking
     snapshot = Load(2, files * _SNAPSHOT_BYTES_OF_A_FILE, writes=3)

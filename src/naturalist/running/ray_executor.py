@@ -198,11 +198,20 @@ class RayExecutor:
         return answer
 
     def _result(self, answer: Answer) -> Any:
-        self.latest_node = self._names.get(answer.node, answer.node)
+        self.latest_node = self._name_of(answer.node)
         if answer.error is not None:
             raise answer.error
         # Of a process of this very run; see ray_worker.
         return pickle.loads(answer.result)  # noqa: S301
+
+    def _name_of(self, node: str) -> str:
+        """What people call a node; one may answer before the head was asked again who is there."""
+        until_s = time.monotonic() + 3 * _POLL_S
+        while node not in self._names and time.monotonic() < until_s:
+            time.sleep(_POLL_S / 5)
+            with self._cluster_errors():
+                self._names |= self._cluster.latest.nodes
+        return self._names.setdefault(node, node)
 
     def _look_at_nodes(self) -> None:
         self._looked_s = time.monotonic()
