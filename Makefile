@@ -136,7 +136,7 @@ wheel: $(VENV)/.dev ## build wheel and sdist with an SBOM, and use the wheel whe
 	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
 		--output-reproducible -o dist/naturalist.cdx.json $(WHEEL_VENV)/bin/python
 
-check: format-check lint types imports docs-check licences locks-check site wheel test-airflow test-ray test ## all checks; what CI runs
+check: format-check lint types imports docs-check licences locks-check site wheel test-airflow test-ray test ## nearly all that CI runs (bash .ci/run)
 
 clean: ## remove environments, caches and builds; never a demo or a collection
 	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) $(AIRFLOW_VENV) $(RAY_VENV) dist build .pytest_cache .mypy_cache .ruff_cache \

@@ -62,14 +62,19 @@ def test_a_release_holds_no_password_and_its_rights_are_few() -> None:
 
 def test_what_the_containers_copy_is_there_and_is_not_ignored() -> None:
     files = [ROOT / "Dockerfile", *ROOT.glob("docs/*/Dockerfile")]
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    inline = [
+        one["build"]["dockerfile_inline"] for one in services if isinstance(one.get("build"), dict)
+    ]
     copied = [
         word
-        for file in files
-        for line in file.read_text().splitlines()
+        for text in [*(file.read_text() for file in files), *inline]
+        for line in text.splitlines()
         if re.match(r"COPY (?!--from)", line)
         for word in line.split()[1:-1]
-        if not word.startswith("--")
+        if word != "." and not word.startswith("--")
     ]
+    assert inline
     allowed = {
         line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"
     }
