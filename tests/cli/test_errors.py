@@ -158,6 +158,26 @@ def test_wrong_usage_is_code_2_and_points_to_the_help(
     assert naturalist(*arguments).out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sample", "--method", "awre"], "'uniform'. Did you mean 'aware'? See --help"),
+        (["sample", "--method", "zzz"], "'zzz' is not one of 'aware', 'sketch', 'uniform'; see"),
+        (["map", "--dims", "4"], "'--dims': expected at most 3; see"),
+        (["map", "--dims", "1"], "'--dims': expected at least 2; see"),
+        (["map", "--dims", "two"], "'--dims': expected a whole number; see"),
+    ],
+)
+def test_a_wrong_value_is_explained_without_words_of_a_library(
+    naturalist: Naturalist, arguments: list[str], said: str
+) -> None:
+    ended = naturalist(*arguments)
+    assert ended.code == 2
+    assert said in ended.err
+    assert "Value error" not in ended.err
+    assert "Input should" not in ended.err
+
+
 def test_too_many_failures_are_code_3_in_one_document(naturalist: Naturalist, folder: Path) -> None:
     sources = make_sources(folder, SEEDS)
     (sources["plant"]["photos"] / "half.png").write_bytes(picture(9)[:30])

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from types import FrameType
 
 from typer.exceptions import Abort, TyperException
@@ -72,7 +73,7 @@ def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
 
 def _usage(error: TyperException) -> str:
     """What is wrong with the arguments; an address that lacks its option is shown with it."""
-    message = error.format_message().rstrip(".")
+    message = _in_words(error.format_message().rstrip("."))
     text = f"{message}{' See' if message.endswith('?') else '; see'} --help"
     context = getattr(error, "ctx", None)
     options = {name for one in context.command.params for name in one.opts} if context else set()
@@ -80,6 +81,24 @@ def _usage(error: TyperException) -> str:
     if extra and "--from" in options:
         text += f"; for a collection that lies elsewhere: --from {extra[1]}"
     return text
+
+
+_IN_WORDS = (
+    (r"Value error, ", ""),
+    (r"Input should be a valid integer, .*", "expected a whole number"),
+    (r"Input should be a valid number, .*", "expected a number"),
+    (r"Input should be (?:less|greater) than or equal to (\S+)", r"expected {} \1"),
+)
+
+
+def _in_words(message: str) -> str:
+    """What the parser of arguments says, without words of the library that checks values."""
+    bound = "at most" if "less than or" in message else "at least"
+    for pattern, words in _IN_WORDS:
+        message = re.sub(pattern, words.format(bound), message)
+    chosen = re.search(r"'([^']*)' is not one of ('.*)", message)
+    near = get_close_matches(chosen[1], chosen[2].strip("'").split("', '"), 1) if chosen else []
+    return f"{message}. Did you mean {near[0]!r}?" if near else message
 
 
 def _shortage(error: Exception) -> MemoryShort | StorageFull | WorkspaceError | None:
