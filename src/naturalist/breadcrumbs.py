@@ -41,7 +41,7 @@ class Trail:
         self.restart_clock()
 
     def restart_clock(self) -> None:
-        """Note that the same item, or work that is no item's fault, has all its time from now."""
+        """Restart the time limit, for the same item or for work that no item causes."""
         self._write(self._index, time.monotonic())
 
     def reading(self, index: int) -> None:

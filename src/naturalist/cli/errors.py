@@ -89,6 +89,7 @@ _IN_WORDS = (
     (r"Input should be a valid number, .*", "expected a number"),
     (r"Input should be (?:less|greater) than or equal to (\S+)", r"expected {} \1"),
 )
+"""What the library that checks values says, and plain words; {} is *at most* or *at least*."""
 
 
 def _in_words(message: str) -> str:

@@ -41,7 +41,7 @@ def publish_snapshot(job: Job, *, accept_replacement: bool = False) -> publish.P
 
     Args:
         job: the collection.
-        accept_replacement: a person's word that what is published there may go.
+        accept_replacement: replace what is there, even of another collection or workspace.
 
     Raises:
         ConfigError: it would take away what another workspace has published (`replacing`).

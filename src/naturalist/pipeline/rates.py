@@ -36,7 +36,7 @@ class Rates:
 
 
 def load_rates(path: Path | None = None) -> Rates:
-    """Read a file of rates; None for the one that comes along.
+    """Read a file of rates, or the built-in one if the path is None.
 
     Raises:
         ConfigError: it cannot be read, or a number is missing, unknown or not above zero.

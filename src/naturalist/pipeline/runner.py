@@ -291,7 +291,7 @@ def publish(
     Args:
         job: the collection.
         accept_failures: a person's word for the batches so far.
-        accept_replacement: a person's word that what is published there may go.
+        accept_replacement: replace what is there, even of another collection or workspace.
         mend: read back what was published before, and send again what is damaged.
 
     Raises:
