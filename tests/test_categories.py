@@ -146,7 +146,7 @@ def test_only_the_last_rename_may_be_repeated() -> None:
 
 
 def test_a_rename_in_the_wrong_order_says_which_names_there_are() -> None:
-    with pytest.raises(ConfigError, match="no category 'flora': choose from plant, animal"):
+    with pytest.raises(ConfigError, match="no category 'flora': choose one of plant, animal"):
         categories.renamed(BOTH, "flora", "plant")
 
 

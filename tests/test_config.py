@@ -298,6 +298,7 @@ SECTIONS = [
     ("extract.shard_size", '[extract]\nshard_size = "many"', "whole number"),
     ("extract.shard_size", '[extract]\nshard_size = "10"', "whole number"),
     ("extract.backbone", '[extract]\nbackbone = "resnet50000"', "colour_histogram"),
+    ("extract.backbone", '[extract]\nbackbone = "colour_histgram"', "mean colour_histogram?"),
     ("extract.backbone", "[extract]\nbackbone = 3", "text in quotes"),
     ("verify.sample_share", "[verify]\nsample_share = 2", "at most 1"),
     ("tables.rows_per_table", "[tables]\nrows_per_table = 0", "greater than 0"),

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from naturalist import artifacts
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
+from naturalist.suggestions import did_you_mean
 
 _FIELD = "categories"
 MAX_LABEL = 2**31 - 1
@@ -369,7 +370,8 @@ def _require(known: Categories, name: str) -> Category:
     one = known.named(name)
     if one is None:
         names = ", ".join(map(_with_former_names, known.known)) or "none yet"
-        raise ConfigError(f"this workspace has no category {name!r}: choose from {names}")
+        near = did_you_mean(name, [one.name for one in known.known])
+        raise ConfigError(f"this workspace has no category {name!r}: choose one of {names}{near}")
     return one
 
 

@@ -135,7 +135,7 @@ def test_the_ledger_is_asked_by_columns(garden: Opened) -> None:
     accepted = garden.ledger(outcome="accepted", category="plant", limit=3)
     assert len(accepted) == 3
     assert accepted.total == garden.status().counts["plant"]
-    with pytest.raises(ConfigError, match="choose from outcome"):
+    with pytest.raises(ConfigError, match="choose one of outcome"):
         garden.ledger(colour="red")
 
 

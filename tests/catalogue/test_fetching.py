@@ -376,4 +376,4 @@ def test_a_category_that_the_catalogue_has_not_is_said_with_those_it_has(
     naturalist: Naturalist,
 ) -> None:
     ended = naturalist("sources", "list", "--category", "birds")
-    assert (ended.code, "choose from plant, animal, human" in ended.err) == (2, True)
+    assert (ended.code, "choose one of plant, animal, human" in ended.err) == (2, True)

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
         (("relabel", "plant", "--jsn"), "No such option: --jsn"),
         (("relabel", "plant", "1"), "category relabel -c"),
         (("rename", "plant", "plant"), "both names are 'plant'"),
-        (("rename", "flora", "plant"), "no category 'flora': choose from plant, animal"),
+        (("rename", "flora", "plant"), "no category 'flora': choose one of plant, animal"),
         (("rename", "plant", "animal"), "category 'animal' already"),
         (("rename", "plant", "fern"), "two categories are named 'fern'"),
         (("relabel", "plant", "7"), "two categories have label 7"),

@@ -65,8 +65,8 @@ def test_pull_with_json_prints_one_document(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--categories", "tree"], 2, "choose from animal, plant"),
-        (["--formats", "xlsx"], 2, "choose from csv, parquet"),
+        (["--categories", "tree"], 2, "choose one of animal, plant"),
+        (["--formats", "xlsx"], 2, "choose one of csv, parquet"),
         (["--snapshot", "000009"], 7, "has no snapshots/000009.json"),
         (["--jobs", "0"], 2, "see --help"),
     ],

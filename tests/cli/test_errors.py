@@ -178,6 +178,32 @@ def test_a_wrong_value_is_explained_without_words_of_a_library(
     assert "Input should" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ledger", "--outcome", "refuse"], "unpacked, relabelled; did you mean refused?"),
+        (["ledger", "--outcome", "REFUSED"], "did you mean refused?"),
+        (["ledger", "--reason", "not_picture"], "did you mean not_a_picture?"),
+        (["ledger", "--category", "plnat"], "choose one of animal, plant; did you mean plant?"),
+        (["ledger", "--source", "zzz"], "unknown name; choose one of photos\n"),
+        (["export", "out", "--for", "atlass"], "csv, tables; did you mean atlas?"),
+        (["help", "exit-code"], "choose one of exit-codes; did you mean exit-codes?"),
+        (["help", "ledger"], "run `naturalist ledger --help`"),
+        (["backbones", "show", "mobilenet_v1_050_182"], "did you mean mobilenet_v1_050_128?"),
+        (["backbones", "fetch", "mobilenet_v1_050_182"], "did you mean mobilenet_v1_050_128?"),
+        (["drift", "--against", "source"], "did you mean sources?"),
+    ],
+)
+def test_a_wrong_name_gets_the_nearest_one_suggested(
+    naturalist: Naturalist, folder: Path, arguments: list[str], said: str
+) -> None:
+    path = config_file(folder, make_sources(folder, SEEDS))
+    where = ["-c", str(path)] if arguments[0] in ("ledger", "export", "drift") else []
+    ended = naturalist(*arguments, *where)
+    assert said in ended.err
+    assert ended.code in (2, 8)
+
+
 def test_too_many_failures_are_code_3_in_one_document(naturalist: Naturalist, folder: Path) -> None:
     sources = make_sources(folder, SEEDS)
     (sources["plant"]["photos"] / "half.png").write_bytes(picture(9)[:30])

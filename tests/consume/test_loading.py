@@ -167,8 +167,8 @@ def test_a_loaded_collection_stays_what_it_was_when_a_newer_one_is_published(
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"columns": ["label"]}, "choose from category_label"),
-        ({"categories": ["tree"]}, "choose from animal, plant"),
+        ({"columns": ["label"]}, "choose one of category_label"),
+        ({"categories": ["tree"]}, "choose one of animal, plant"),
     ],
 )
 def test_what_there_is_not_cannot_be_chosen(

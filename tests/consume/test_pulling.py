@@ -140,10 +140,10 @@ def test_choosing_less_later_removes_the_rest(local: PublishedCollection, here: 
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"categories": ("tree",)}, "choose from animal, plant"),
-        ({"formats": ("arrow",)}, "choose from csv, parquet"),
+        ({"categories": ("tree",)}, "choose one of animal, plant"),
+        ({"formats": ("arrow",)}, "choose one of csv, parquet"),
         ({"formats": ()}, "no format"),
-        ({"parts": ("maps",)}, "choose from ledger"),
+        ({"parts": ("maps",)}, "choose one of ledger"),
     ],
 )
 def test_what_there_is_not_cannot_be_chosen(

@@ -60,7 +60,7 @@ def test_pairs_of_sources_are_told_with_what_they_share(config: Config) -> None:
 def test_only_the_sources_that_are_named_are_compared(config: Config) -> None:
     found = find_overlap(config.layout, ["animal", "plant"], ["animal/zoo", "plant/wood"])
     assert found.shared == ()
-    with pytest.raises(ConfigError, match="choose from animal/farm"):
+    with pytest.raises(ConfigError, match="choose one of animal/farm"):
         find_overlap(config.layout, ["animal"], ["animal/nope"])
 
 
@@ -72,7 +72,7 @@ def test_near_duplicates_across_train_and_test_are_a_leak(config: Config) -> Non
     ).leaks
     assert inside == leak
     assert find_overlap(config.layout, ["animal"], ["animal/zoo"], "split").leaks == ()
-    with pytest.raises(ConfigError, match="choose from split"):
+    with pytest.raises(ConfigError, match="choose one of split"):
         find_overlap(config.layout, ["animal"], [], "nope")
 
 

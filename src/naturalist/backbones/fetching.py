@@ -17,6 +17,7 @@ from naturalist.backbones.weights import (
 )
 from naturalist.errors import BackboneError, StoreError
 from naturalist.stores.downloads import Progress, download
+from naturalist.suggestions import choose_one_of
 
 _INCOMING = "incoming"
 
@@ -51,8 +52,8 @@ def fetch(
     """
     entry = entry_of(name)
     if entry is None:
-        known = ", ".join(n for n in names(home) if entry_of(n))
-        raise BackboneError(f"no weights are available for {name!r}: choose one of {known}")
+        known = [n for n in names(home) if entry_of(n)]
+        raise BackboneError(f"no weights are available for {name!r}: {choose_one_of(name, known)}")
     if not isinstance(entry.weights, FetchedWeights):
         return _installed(entry)
     weights = entry.weights

@@ -21,6 +21,7 @@ from naturalist.backbones.weights import (
     recorded,
 )
 from naturalist.errors import BackboneError
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from naturalist.backbones.descriptors import Added
@@ -200,7 +201,7 @@ def _listed(name: str, home: Path | None) -> Listed:
 def _added(name: str, home: Path | None) -> "Added":
     added = custom.read_added(name, home) if name in custom.added_names(home) else None
     if added is None:
-        raise BackboneError(f"unknown backbone {name!r}: choose one of {', '.join(names(home))}")
+        raise BackboneError(f"unknown backbone {name!r}: {choose_one_of(name, names(home))}")
     return added
 
 

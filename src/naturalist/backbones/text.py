@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from naturalist.backbones.session import RUNTIME_ERRORS, open_session
 from naturalist.errors import BackboneError, MissingExtra
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from naturalist.backbones.descriptors import TextDescriptor
@@ -101,7 +102,9 @@ class TextTower:
         names = [one.name for one in self._session.get_outputs()]
         expected = self._about.output or ("text_embeds" if "text_embeds" in names else names[0])
         if expected not in names:
-            raise BackboneError(f"the text network has no output {expected!r}: choose from {names}")
+            raise BackboneError(
+                f"the text network has no output {expected!r}: {choose_one_of(expected, names)}"
+            )
         return expected
 
 

@@ -25,6 +25,7 @@ from naturalist.cli.progress import make_progress
 from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.studies.clusters.options import Method
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,7 @@ def _options(
     options: ClusterOptions, method: str, count: int | None, seed: int | None
 ) -> ClusterOptions:
     if method and method not in _METHODS:
-        raise ConfigError(f"--method {method!r}: choose one of {', '.join(_METHODS)}")
+        raise ConfigError(f"--method {method!r}: {choose_one_of(method, _METHODS)}")
     if count == 1:
         raise ConfigError("--count must be 2 or more, or 0 for the largest stable number; got 1")
     requested = {"method": method or None, "count": count, "seed": seed}

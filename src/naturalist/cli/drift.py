@@ -16,6 +16,7 @@ from naturalist.cli.progress import make_progress
 from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.studies.drift.options import Against
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from naturalist.studies.drift.options import DriftOptions
@@ -75,7 +76,7 @@ def _options(options: DriftOptions, against: str) -> DriftOptions:
     if not against:
         return options
     if against not in _QUESTIONS:
-        raise ConfigError(f"--against {against!r}: choose one of {', '.join(_QUESTIONS)}")
+        raise ConfigError(f"--against {against!r}: {choose_one_of(against, _QUESTIONS)}")
     return replace(options, against=against)
 
 

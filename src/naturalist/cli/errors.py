@@ -6,7 +6,6 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from types import FrameType
 
 from typer.exceptions import Abort, TyperException
@@ -21,6 +20,7 @@ from naturalist.errors import (
     StorageFull,
     WorkspaceError,
 )
+from naturalist.suggestions import nearest
 
 EXIT_CODES = "Exit codes: see `naturalist help exit-codes`."
 
@@ -98,8 +98,8 @@ def _in_words(message: str) -> str:
     for pattern, words in _IN_WORDS:
         message = re.sub(pattern, words.format(bound), message)
     chosen = re.search(r"'([^']*)' is not one of ('.*)", message)
-    near = get_close_matches(chosen[1], chosen[2].strip("'").split("', '"), 1) if chosen else []
-    return f"{message}. Did you mean {near[0]!r}?" if near else message
+    near = nearest(chosen[1], chosen[2].strip("'").split("', '")) if chosen else ""
+    return f"{message}. Did you mean {near!r}?" if near else message
 
 
 def _shortage(error: Exception) -> MemoryShort | StorageFull | WorkspaceError | None:

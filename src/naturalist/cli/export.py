@@ -16,6 +16,7 @@ from naturalist.cli.options import (
 from naturalist.cli.progress import make_progress
 from naturalist.counting import counted
 from naturalist.errors import ConfigError
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from naturalist.features import FeatureTable
@@ -109,7 +110,7 @@ def export(
 
     forms = (*get_args(exporting.Form), _TABLES)
     if form not in forms:
-        raise ConfigError(f"--for {form!r}: choose one of {', '.join(forms)}")
+        raise ConfigError(f"--for {form!r}: {choose_one_of(form, forms)}")
     if category and form != _TABLES:
         raise ConfigError("--category goes with --for tables: leave it out, or export tables")
     if form == _TABLES:

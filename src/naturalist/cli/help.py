@@ -7,7 +7,9 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES, EXIT_MEANINGS
 from naturalist.cli.options import JsonOption
+from naturalist.cli.registry import ENTRIES
 from naturalist.errors import ConfigError
+from naturalist.suggestions import choose_one_of
 
 app = typer.Typer()
 
@@ -26,10 +28,7 @@ def show(
     Example: naturalist help exit-codes
     """
     if topic and topic not in _TOPICS:
-        raise ConfigError(
-            f"there is no help topic {topic!r}; topics: {', '.join(_TOPICS)}. "
-            f"For a command: naturalist COMMAND --help"
-        )
+        raise ConfigError(f"there is no help topic {topic!r}: {_advice(topic)}")
     if json:
         codes = [{"exit_code": code, "meaning": text} for code, text in EXIT_MEANINGS.items()]
         output.print_json({"exit_codes": codes} if topic else {"topics": _TOPICS})
@@ -39,3 +38,9 @@ def show(
         )
     else:
         output.print_table(("topic", "about"), _TOPICS.items())
+
+
+def _advice(topic: str) -> str:
+    if topic in ENTRIES:
+        return f"for the help of a command, run `naturalist {topic} --help`"
+    return f"{choose_one_of(topic, _TOPICS)}; for a command: `naturalist COMMAND --help`"

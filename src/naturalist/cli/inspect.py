@@ -11,6 +11,7 @@ from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.reasons import Reason
+from naturalist.suggestions import choose_one_of
 
 app = typer.Typer()
 _SHOWN = 100
@@ -115,9 +116,9 @@ def _print_rows(rows: list[dict[str, Any]], total: int) -> None:
 
 def _check_words(outcome: str, reason: str) -> None:
     if outcome and outcome not in OUTCOMES:
-        raise ConfigError(f"--outcome {outcome!r}: choose one of {', '.join(OUTCOMES)}")
+        raise ConfigError(f"--outcome {outcome!r}: {choose_one_of(outcome, OUTCOMES)}")
     if reason and reason not in list(Reason):
-        raise ConfigError(f"--reason {reason!r}: choose one of {', '.join(Reason)}")
+        raise ConfigError(f"--reason {reason!r}: {choose_one_of(reason, Reason)}")
 
 
 def _print_reasons(*, json: bool) -> None:

@@ -13,6 +13,7 @@ from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, Qui
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError
 from naturalist.studies.labels.options import Judge, LabelIssueOptions
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from naturalist.layout import Layout
@@ -64,7 +65,7 @@ def label_issues(
     from naturalist.studies.labels.ranking import read_ranking
 
     if judge not in _JUDGES:
-        raise ConfigError(f"--judge {judge!r}: choose one of {', '.join(_JUDGES)}")
+        raise ConfigError(f"--judge {judge!r}: {choose_one_of(judge, _JUDGES)}")
     settings = load_config(config)
     issues = partial(studies.label_issues, options=LabelIssueOptions(_JUDGES[judge], shown))
     report = studies.study(settings, make_progress(quiet=quiet), issues).report

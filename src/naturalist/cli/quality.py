@@ -13,6 +13,7 @@ from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from naturalist.counting import counted
 from naturalist.errors import ConfigError
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from naturalist.curation.quality import Quality
@@ -98,7 +99,7 @@ def _limits(checks: list[str]) -> dict[str, str] | None:
     for text in checks:
         name, equals, limit = text.partition("=")
         if name not in CHECKS:
-            raise ConfigError(f"--check {text}: choose from {', '.join(CHECKS)}")
+            raise ConfigError(f"--check {text}: {choose_one_of(name, CHECKS)}")
         limits[name] = limit if equals else CHECKS[name].default
     return limits or None
 

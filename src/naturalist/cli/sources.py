@@ -18,6 +18,7 @@ from naturalist.cli.progress import make_progress
 from naturalist.counting import counted
 from naturalist.errors import ConfigError, NaturalistError, StoreError
 from naturalist.progress import Progress, stage, uncounted_stage
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     from naturalist.catalogue import Entry, Fetched, FetchOptions
@@ -57,8 +58,8 @@ def _of_category(category: str) -> list[Entry]:
 
     entries = [e for e in catalogue.known_sets() if category in ("", e.category)]
     if not entries:
-        known = ", ".join(catalogue.CATEGORY_LABELS)
-        raise ConfigError(f"the catalogue has no category {category!r}: choose from {known}")
+        advice = choose_one_of(category, catalogue.CATEGORY_LABELS)
+        raise ConfigError(f"the catalogue has no category {category!r}: {advice}")
     return entries
 
 

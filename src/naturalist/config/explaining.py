@@ -3,13 +3,14 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
+
+from naturalist.suggestions import did_you_mean
 
 Location = tuple[str | int, ...]
 Fields = Mapping[str, FieldInfo]
@@ -141,13 +142,13 @@ def _siblings(model: type[BaseModel], where: Location) -> list[str]:
 def _message(model: type[BaseModel], where: Location, error: Any) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return "unknown setting" + _suggestion(str(where[-1]), _siblings(model, where))
+        return "unknown setting" + did_you_mean(str(where[-1]), _siblings(model, where))
     if kind == "missing":
         return "required, but missing"
     shown = _shown(error["input"])
     if kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", context["expected"])
-        hint = _suggestion(str(error["input"]), choices)
+        hint = did_you_mean(str(error["input"]), choices)
         return f"must be {context['expected']}, not {shown}{hint}"
     for names, allowed in _ALLOWED:
         if kind in names:
@@ -182,8 +183,3 @@ def _shown(value: Any) -> str:
         return "a list" if not isinstance(value, dict) else "a section"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _suggestion(word: str, choices: Sequence[str]) -> str:
-    near = get_close_matches(word, choices, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -52,6 +52,7 @@ from naturalist.studies.drift.options import DriftOptions
 from naturalist.studies.duplicates.options import NearDuplicateOptions
 from naturalist.studies.maps.options import MapOptions
 from naturalist.studies.words.options import WordOptions
+from naturalist.suggestions import choose_one_of
 
 # TOML tells a number from a text: what is quoted, or true, is no number.
 Positive = Annotated[int, Field(gt=0, strict=True)]
@@ -104,8 +105,8 @@ class ExtractSection(Section):
     def _check_backbone(cls, name: str) -> str:
         name = backbones.PRESETS.get(name, name)
         if name not in backbones.names():
-            choices = ", ".join([*backbones.PRESETS, *backbones.names()])
-            raise ValueError(f"unknown value {name!r}: choose one of {choices}")
+            known = [*backbones.PRESETS, *backbones.names()]
+            raise ValueError(f"unknown value {name!r}: {choose_one_of(name, known)}")
         return name
 
 
@@ -224,7 +225,7 @@ class Config(Section):
             if unknown:
                 raise ValueError(
                     f"source {source.name}: categories lists {unknown[0]!r}, which is not a "
-                    f"category of this configuration: choose from {', '.join(sorted(named))}"
+                    f"category of this configuration: {choose_one_of(unknown[0], sorted(named))}"
                 )
         return self
 

@@ -24,6 +24,7 @@ from naturalist.config.writing import NewCategory, NewSource, expanded
 from naturalist.counting import counted
 from naturalist.errors import ConfigError
 from naturalist.stores.opening import check_bucket, is_bucket
+from naturalist.suggestions import choose_one_of
 
 _MANY_CATEGORIES = 20
 
@@ -144,7 +145,7 @@ def from_catalogue(categories: str, folder: Path) -> tuple[NewCategory, ...]:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"--from-catalogue: unknown category {name!r}: choose from {', '.join(known)}"
+                f"--from-catalogue: unknown category {name!r}: {choose_one_of(name, known)}"
             )
     return tuple(
         NewCategory(

@@ -7,6 +7,7 @@ from naturalist.errors import ConfigError
 from naturalist.snapshots import File, Snapshot, with_pictures
 from naturalist.stages.cards import CROISSANT
 from naturalist.stores import Store
+from naturalist.suggestions import choose_one_of
 
 TABLES = "tables"
 FORMATS = ("parquet", "csv")
@@ -94,7 +95,7 @@ def check_words(what: str, requested: Iterable[str], known: Iterable[str]) -> No
     names = sorted(known)
     for word in requested:
         if word not in names:
-            raise ConfigError(f"there is no {what} {word!r}: choose from {', '.join(names)}")
+            raise ConfigError(f"there is no {what} {word!r}: {choose_one_of(word, names)}")
 
 
 def tables_of(files: Iterable[File], suffix: str) -> Iterator[File]:

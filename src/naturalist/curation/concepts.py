@@ -39,6 +39,7 @@ from naturalist.studies.words.methods.concepts import (
     most_informative,
 )
 from naturalist.studies.words.opening import Words
+from naturalist.suggestions import choose_one_of
 
 Floats = NDArray[np.float32]
 
@@ -404,8 +405,8 @@ def _of_backbone(config: Config, name: str) -> SavedConcept:
 def _check_proposal(config: Config, path: Path, category: str) -> None:
     if category not in config.labels:
         raise ConfigError(
-            f"--category {category!r}: --decisions needs the category to propose; choose one of "
-            f"{', '.join(sorted(config.labels))}"
+            f"--category {category!r}: --decisions needs the category to propose; "
+            f"{choose_one_of(category, sorted(config.labels))}"
         )
     if path.exists():
         raise ConfigError(f"{path} already exists: choose another file, or delete it")

@@ -9,6 +9,7 @@ from pathlib import Path
 from naturalist.curation.sheets import plain
 from naturalist.errors import ConfigError
 from naturalist.stages.ingest.resolve import Kind
+from naturalist.suggestions import choose_one_of
 
 COLUMNS = ("picID", "decision", "category", "note")
 """Columns that are read; `category` and `note` may be missing."""
@@ -147,13 +148,13 @@ def _decision(
 def _mistake(values: dict[str, str], categories: Mapping[str, str]) -> str | None:
     key, kind, category = values["picID"], values["decision"], values["category"]
     if kind not in list(Kind):
-        return f"decision {kind!r}: choose one of {', '.join(Kind)}"
+        return f"decision {kind!r}: {choose_one_of(kind, Kind)}"
     if not key:
         return "no picID"
     if key.startswith(BY_BYTES) and not _is_digest(key[len(BY_BYTES) :]):
         return f"{key!r}: {BY_BYTES} and 64 hexadecimal digits are expected"
     if category and category not in categories:
-        return f"category {category!r}: choose one of {', '.join(sorted(categories))}"
+        return f"category {category!r}: {choose_one_of(category, sorted(categories))}"
     if kind == Kind.RELABEL and not category:
         return f"relabel needs a category: one of {', '.join(sorted(categories))}"
     if kind == Kind.KEEP and not key.startswith(BY_BYTES):

@@ -8,6 +8,7 @@ from naturalist import categories, ledger
 from naturalist.config import Config
 from naturalist.errors import ConfigError
 from naturalist.running import workspace
+from naturalist.suggestions import choose_one_of
 
 _SHOWN = (
     "category", "batch", "source", "path", "path_text", "occurrence", "outcome", "reason", "detail",
@@ -71,8 +72,7 @@ def check_names(config: Config, filters: Filter) -> None:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
-    choices = ", ".join(sorted(known))
-    return ConfigError(f"--{what} {name!r}: unknown name; choose one of {choices}")
+    return ConfigError(f"--{what} {name!r}: unknown name; {choose_one_of(name, sorted(known))}")
 
 
 def rows(config: Config, filters: Filter, limit: int) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from naturalist import artifacts, ledger, metadata
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -100,7 +101,7 @@ def find_overlap(
         for name in sources:
             if name not in sizes:
                 raise ConfigError(
-                    f"there is no source {name!r}: choose from {', '.join(sorted(sizes))}"
+                    f"there is no source {name!r}: {choose_one_of(name, sorted(sizes))}"
                 )
         has_near = layout.near_duplicates.exists()
         _load_groups(connection, layout)
@@ -177,7 +178,7 @@ def _leaks(
     known = [one.name for one in summary.columns]
     if column not in known:
         raise ConfigError(
-            f"there is no column {column!r} in the metadata: choose from {', '.join(known) or '-'}"
+            f"there is no column {column!r} in the metadata: {choose_one_of(column, known)}"
         )
     files = ", ".join(_literal(str(layout.metadata / name)) for name in summary.tables)
     among = ", ".join(map(_literal, sources))

@@ -17,6 +17,7 @@ from naturalist.layout import Layout
 from naturalist.stages.ingest.resolve import Kind
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.thumbnails import read_thumbnails
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,7 +127,7 @@ def look_for_poor(
     selected = limits or {name: check.default for name, check in CHECKS.items()}
     for name in selected:
         if name not in CHECKS:
-            raise ConfigError(f"there is no check {name!r}: choose from {', '.join(CHECKS)}")
+            raise ConfigError(f"there is no check {name!r}: {choose_one_of(name, CHECKS)}")
     parsed = {name: parse_limit(name, text) for name, text in selected.items()}
     with measured(layout, categories) as connection:
         result: list[PoorPicture] = []

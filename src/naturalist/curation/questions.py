@@ -14,6 +14,7 @@ from naturalist.running import workspace
 from naturalist.stages.ingest.resolve import Kind, first_category
 from naturalist.studies.clusters import names
 from naturalist.studies.labels.ranking import read_suspects
+from naturalist.suggestions import choose_one_of
 
 EARLIER = "earlier"
 """Keeps, of pictures in conflict, those that were there first."""
@@ -163,8 +164,8 @@ def conflicts_between(config: Config, one: str, other: str, keep: str) -> list[D
     """
     workspace.reading(config.layout)
     if keep != EARLIER and keep not in config.keys_by_any_name:
-        allowed = ", ".join([EARLIER, *config.names.values()])
-        raise ConfigError(f"--keep {keep!r}: choose one of {allowed}")
+        allowed = [EARLIER, *config.names.values()]
+        raise ConfigError(f"--keep {keep!r}: {choose_one_of(keep, allowed)}")
     with ledger.connect(config.layout) as connection:
         result = ledger.query(connection, _BETWEEN).to_pylist()
     mine = [row for row in result if {one, other} <= set(row["sources"])]

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
 from naturalist import backbones, ledger
 from naturalist.config import Config
 from naturalist.counting import counted
+from naturalist.curation.conditions import meeting
 from naturalist.curation.ledger_query import Filter, check_names, keys_by_name
 from naturalist.errors import ConfigError, WorkspaceError, WorkspaceLocked
 from naturalist.layout import Layout
@@ -23,7 +22,6 @@ from naturalist.pipeline import similar as looking
 from naturalist.pipeline import words as keeping
 from naturalist.progress import Progress
 from naturalist.running import workspace
-from naturalist.schemas import LEDGER
 from naturalist.studies.contact_sheet import Tile, contact_sheet
 from naturalist.studies.similar.methods.vector_search import Floats
 from naturalist.studies.similar.study import Index
@@ -289,7 +287,7 @@ def _allowed(
     config: Config, index: WordIndex, request: Request
 ) -> Callable[[int], NDArray[np.bool_] | None]:
     out = ledger.withheld(config.layout)
-    only = _meeting(config.layout, request.where) if request.where else None
+    only = meeting(config.layout, request.where) if request.where else None
     # An index of before a category was renamed has another name of it, and the same key.
     key = keys_by_name(config).get(request.category, "")
 
@@ -313,41 +311,6 @@ def _allowed(
 
 def _mask(result: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(result.to_numpy(), bool)
-
-
-def _meeting(layout: Layout, where: str) -> pa.Array:
-    """Ids of accepted pictures that meet a condition on the ledger and metadata."""
-    try:
-        with ledger.connect(layout) as connection:
-            relation = connection.sql(_facts_query(layout))
-            names = relation.filter(where).project("pic_id").to_arrow_table()["pic_id"]
-    except (WorkspaceError, duckdb.Error) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise ConfigError(
-            f"--where {where!r} is not a condition on columns of ledger or metadata ({reason}); "
-            "for "
-            "example  "
-            "\"width > 1000 AND source = 'owls'\""
-        ) from error
-    return names.combine_chunks()
-
-
-def _facts_query(layout: Layout) -> str:
-    """Accepted pictures with their ledger row and the columns that came along with them."""
-    accepted = "SELECT * FROM ledger WHERE outcome = 'accepted'"
-    files = sorted(layout.metadata.glob("*/image_df_*.parquet"))
-    if not files:
-        return accepted
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    columns = pq.read_schema(files[0]).names
-    # A column that came along under a name of the ledger's gives way to it.
-    kept = [name for name in columns if name not in LEDGER.names]
-    shown = "".join(', m."' + name.replace('"', '""') + '"' for name in kept)
-    return (
-        f"SELECT a.*{shown} FROM ({accepted}) a "  # noqa: S608
-        f"LEFT JOIN read_parquet([{listed}], hive_partitioning = false, union_by_name = true) m "
-        "USING (pic_id)"
-    )
 
 
 def _like(config: Config, index: Index, like: str) -> Floats | None:

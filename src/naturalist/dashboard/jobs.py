@@ -26,6 +26,7 @@ from naturalist.dashboard.review_report import (
 )
 from naturalist.errors import ConfigError
 from naturalist.studies.words.concept_files import checked_name
+from naturalist.suggestions import choose_one_of
 
 JOBS: Mapping[str, str] = {
     "refine": "Refine the classifier",
@@ -78,7 +79,7 @@ class Jobs:
             ConfigError: there is no such job, or one is running.
         """
         if kind not in JOBS:
-            raise ConfigError(f"unknown job {kind!r}: choose from {', '.join(JOBS)}")
+            raise ConfigError(f"unknown job {kind!r}: {choose_one_of(kind, JOBS)}")
         return self._begin(kind, JOBS[kind], _COMMANDS.get(kind, (kind,)), by)
 
     def teach(self, name: str, yes: Sequence[str], no: Sequence[str], by: str) -> JobState:

@@ -28,6 +28,7 @@ from naturalist.dashboard import review_report
 from naturalist.dashboard.context import DashboardContext
 from naturalist.dashboard.jobs import Jobs
 from naturalist.errors import ConfigError
+from naturalist.suggestions import choose_one_of
 
 Document = dict[str, Any]
 _FACTS = (
@@ -233,8 +234,8 @@ class Reviewing:
             return decision, ""
         category = self.config.keys_by_any_name.get(name)
         if category is None:
-            allowed = ", ".join(self.config.names.values())
-            raise ConfigError(f"category {name!r}: choose one of {allowed}")
+            allowed = choose_one_of(name, self.config.names.values())
+            raise ConfigError(f"category {name!r}: {allowed}")
         return decision, category
 
     # looking up

@@ -18,6 +18,7 @@ from naturalist.metadata.finding import find_files, stamps
 from naturalist.metadata.folder_names import FolderPattern
 from naturalist.metadata.reading import quoted, read_rows, text_literal, usable_name
 from naturalist.metadata.rules import Match, SourceRules
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -127,7 +128,7 @@ def open_labels(rules: SourceRules, column: str, scratch: Path) -> Iterator[Labe
         if column.lower() not in {name.lower() for name in seen}:
             raise ConfigError(
                 f"{rules.where}: category_from is {column!r}, which is not a metadata column: "
-                f"choose from {', '.join(seen) or 'none'}"
+                f"{choose_one_of(column, seen)}"
             )
         yield found
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from naturalist.errors import ConfigError, SourceError
 from naturalist.metadata.finding import MetadataFile
 from naturalist.metadata.rules import KEY_NAMES, FileRule
+from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -178,8 +179,8 @@ def _selected(
     unknown = [name for name in rule.columns if name.lower() not in by_lower]
     if unknown:
         raise ConfigError(
-            f"metadata file {file.name} has no column {unknown[0]!r}: choose from "
-            f"{', '.join(names)}"
+            f"metadata file {file.name} has no column {unknown[0]!r}: "
+            f"{choose_one_of(unknown[0], names)}"
         )
     taken = [by_lower[name.lower()] for name in rule.columns] or [n for n in names if n != key]
     new = {old.strip().lower(): name for old, name in rule.rename}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from naturalist.errors import ConfigError
+from naturalist.suggestions import choose_one_of
 
 
 @dataclass(frozen=True)
@@ -67,4 +68,5 @@ def _check(path: Path, result: Mapping[str, Any], expected: Mapping[str, Any]) -
                     f"{path}: {section}.{name} is {value!r}: expected a number above 0"
                 )
     if unknown := sorted(set(result) - set(expected)):
-        raise ConfigError(f"{path}: there is no section [{unknown[0]}]")
+        advice = choose_one_of(unknown[0], expected)
+        raise ConfigError(f"{path}: there is no section [{unknown[0]}]: {advice}")

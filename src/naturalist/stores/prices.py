@@ -8,6 +8,7 @@ from pathlib import Path
 
 from naturalist.errors import ConfigError
 from naturalist.stores.connection import S3Options, connect
+from naturalist.suggestions import choose_one_of
 
 MB = 10**6
 GB = 10**9
@@ -70,10 +71,7 @@ def load_prices(table: str, path: Path | None = None) -> Prices:
     except (OSError, ValueError) as error:
         raise ConfigError(f"the prices in {path} cannot be read: {error}") from error
     if table not in tables:
-        raise ConfigError(
-            f"there are no prices for {table!r}: choose one of {', '.join(tables)} with "
-            "--price-table"
-        )
+        raise ConfigError(f"--price-table: no prices for {table!r}: {choose_one_of(table, tables)}")
     try:
         return Prices(**tables[table])
     except TypeError as error:

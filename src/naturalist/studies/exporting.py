@@ -26,6 +26,7 @@ from naturalist.progress import Progress, stage
 from naturalist.stages.tables import write_csv
 from naturalist.studies.feature_sample import draw
 from naturalist.studies.thumbnails import read_thumbnails
+from naturalist.suggestions import choose_one_of
 
 Form = Literal["projector", "atlas", "csv"]
 SPRITE_SIDE = 64
@@ -147,7 +148,8 @@ def export_tables(
     """
     if unknown := sorted(set(categories) - set(files.categories)):
         raise ConfigError(
-            f"no category {unknown[0]!r} in {files.what}: choose from {', '.join(files.categories)}"
+            f"no category {unknown[0]!r} in {files.what}: "
+            f"{choose_one_of(unknown[0], files.categories)}"
         )
     labels = {files.categories[name] for name in categories or files.categories}
     written: list[str] = []

@@ -86,7 +86,7 @@ def test_the_same_rows_and_options_give_the_same_bytes(made, tmp_path) -> None:
 def test_a_weight_for_an_unknown_category_is_refused(made, tmp_path) -> None:
     options = replace(made.options, class_weights={"fungus": 2.0})
     with pytest.raises(
-        ConfigError, match="class_weights has unknown categories fungus: choose from pla"
+        ConfigError, match="class_weights has unknown categories fungus: choose one of pla"
     ):
         train(made.rows, options, tmp_path / "model", Silent())
     assert not (tmp_path / "model" / "model.json").exists()

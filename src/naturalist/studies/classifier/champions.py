@@ -9,6 +9,7 @@ from typing import Any, Literal
 from naturalist import artifacts, categories
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
+from naturalist.suggestions import choose_one_of
 
 FIRST = "it is the first"
 Action = Literal["promote", "refuse", "rollback"]
@@ -157,8 +158,9 @@ def model_folder(layout: Layout, name: str = "") -> Path:
         raise ConfigError(f"{layout.root} has no classifier yet: run `naturalist train`")
     folder = layout.model(expected)
     if "/" in expected or not is_trained(folder):
-        there = ", ".join(facts["id"] for facts in models(layout)) or "none"
-        raise ConfigError(f"{layout.models} has no model {expected!r}: choose from {there}")
+        there = [facts["id"] for facts in models(layout)]
+        advice = choose_one_of(expected, there)
+        raise ConfigError(f"{layout.models} has no model {expected!r}: {advice}")
     return folder
 
 
