@@ -26,20 +26,25 @@ EXIT_CODES = "Exit codes: see `naturalist help exit-codes`."
 
 EXIT_MEANINGS = {
     0: "Success.",
-    1: "Another error; the message says which.",
+    1: "Another error, or doctor found one. The message says which.",
     2: "The configuration or an argument is wrong. Correct it and run the command again.",
-    3: "Too many pictures failed (failure_budget) or would leave the tables "
-    "(withdrawal_budget). Check them, then accept them with the option that the message names.",
-    4: "Verification failed: the report names the damaged pictures or files.",
-    5: "The workspace is unusable or locked by another process.",
+    3: "More pictures failed than failure_budget allows, or would leave the tables than "
+    "withdrawal_budget allows. Check them, then accept them with the option in the message.",
+    4: "Verification failed, audit found an error, or bucket audit found that anybody can write. "
+    "The report names the pictures, files or settings.",
+    5: "The workspace cannot be used: another process is writing to it, or another version "
+    "made it.",
     6: "A source or a drive is missing or unreadable. Mount it, or correct its path.",
-    7: "The object store refused or failed. Check address, credentials and permissions.",
+    7: "The object store refused, failed or lost something, or a download failed. Check address, "
+    "credentials and permissions.",
     8: "The backbone or its weights cannot be used.",
-    9: "An optional package is missing. Install the extra that the message names.",
+    9: "An optional package, or the dashboard's pages, is missing. Install what the message names.",
     10: "No disk space or memory left. Free some and run the command again.",
-    11: "The Ray cluster is away, or has no CPU or GPU for the tasks. Start nodes and run again.",
+    11: "The Ray cluster is away, or no node has the CPU or GPU for the tasks. Start nodes and run "
+    "the command again.",
     INTERRUPTED_EXIT_CODE: "Interrupted. Finished work is kept; run the command again to continue.",
 }
+"""What every exit code means, for people; the table in the README repeats it."""
 
 
 def run_and_exit(command: Callable[[], object], *, as_json: bool) -> None:
