@@ -84,7 +84,7 @@ fuzz: $(VENV)/.test ## read changed files of every kind that people hand in (MIN
 fuzz-guided: $(VENV)/.test ## the same led by coverage; needs Atheris in .venv (MINUTES=60)
 	@$(BIN)/python tools/fuzz_guided.py --minutes $(MINUTES)
 
-format: $(VENV)/.dev ## format the code and mend what the linter can mend
+format: $(VENV)/.dev ## format the code and fix what the linter can fix
 	@$(BIN)/ruff check -q --fix-only
 	@$(BIN)/ruff format -q
 

@@ -226,7 +226,7 @@ def test_a_failed_day_publishes_nothing_ends_properly_and_sends_a_message(story:
     assert broken.states("end") == ["success"]
     assert broken.snapshots == empty.snapshots
     assert broken.tables == broken.by_hand
-    # A failure that trying again does not mend is not tried again.
+    # A failure that trying again does not fix is not tried again.
     assert {one["try_number"] for one in broken.instances if one["state"] == "failed"} == {1}
     assert [f"{DAG_ID} broken" in one["text"] for one in story.heard] == [True]
 

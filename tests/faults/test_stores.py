@@ -284,7 +284,7 @@ def test_a_bucket_that_keeps_versions_and_deletes_by_markers(
     pulled = naturalist("pull", made.url, str(tmp_path / "here"))
     assert pulled.code == 7, pulled.err
     assert gone.name in pulled.err or gone.key in pulled.err
-    assert naturalist("publish", *here, "--mend").code == 0
+    assert naturalist("publish", *here, "--repair").code == 0
     assert made.check() == expected
     assert naturalist("pull", made.url, str(tmp_path / "here")).code == 0
     assert snapshots.read(made.store).id == made.snapshot.id

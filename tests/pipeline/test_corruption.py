@@ -1,4 +1,4 @@
-"""What somebody or something spoils on the disk is found, named, and mended by the next run."""
+"""What somebody or something spoils on the disk is found, named, and repaired by the next run."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def change_one_number(path: Path) -> None:
         ("csv", flip_a_byte),
     ],
 )
-def test_verify_names_a_spoilt_file_and_removing_it_mends_all(
+def test_verify_names_a_spoilt_file_and_removing_it_repairs_all(
     small: Done, copy_of: Copy, what: str, spoil: Callable[[Path], None]
 ) -> None:
     collection = copy_of(small).collection
@@ -67,7 +67,7 @@ def test_verify_names_a_spoilt_file_and_removing_it_mends_all(
     report = json.loads((collection.folder / "reports/verification.json").read_bytes())
     assert report["passed"] is False
     assert str(path.relative_to(collection.folder)) in {v["file"] for v in report["hard"]}
-    # What was found holds until it is mended: nothing is published meanwhile.
+    # What was found holds until it is repaired: nothing is published meanwhile.
     assert collection.run(code=4).json["error"]["type"] == "VerificationFailed"
     assert collection.call("publish").code == 4
     path.unlink()

@@ -89,9 +89,9 @@ def test_no_other_program_may_write_or_clean_up(local: PublishedCollection) -> N
 def test_a_log_of_somebody_else_is_refused(local: PublishedCollection) -> None:
     store, snapshot = local.store, snapshots.read(local.store)
     store.put_bytes(f"{delta.LOG}{9:020d}.json", b'{"commitInfo": {}}\n')
-    with pytest.raises(StoreError, match=r"does not list the tables.*publish --mend"):
+    with pytest.raises(StoreError, match=r"does not list the tables.*publish --repair"):
         delta.follow(store, snapshot.id, snapshot.files)
-    assert delta.mend(store, snapshot.id, snapshot.files) == 9  # 1 to 8 are missing
+    assert delta.repair(store, snapshot.id, snapshot.files) == 9  # 1 to 8 are missing
     check_sound(local)
 
 
@@ -120,7 +120,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_a_damaged_commit_is_found_and_mended_and_no_other_changes(
+def test_a_damaged_commit_is_found_and_repaired_and_no_other_changes(
     grown_local: PublishedCollection, kind: str, number: int
 ) -> None:
     store, key = grown_local.store, key_of(number)
@@ -131,19 +131,19 @@ def test_a_damaged_commit_is_found_and_mended_and_no_other_changes(
     else:
         store.put_bytes(key, before[key][:-40] if kind == "cut" else DAMAGES[kind] or b"")
     snapshot = snapshots.read(store)
-    expected = "publish again" if (kind, number) == ("missing", 2) else "publish --mend"
+    expected = "publish again" if (kind, number) == ("missing", 2) else "publish --repair"
     assert expected in delta.fault(store, snapshot.id, snapshot.files)
-    assert delta.mend(store, snapshot.id, snapshot.files) == 1
+    assert delta.repair(store, snapshot.id, snapshot.files) == 1
     check_sound(grown_local)
     after = log_of(grown_local)
     assert {one: after[one] for one in before if one != key} == {
         one: data for one, data in before.items() if one != key
     }
-    assert delta.mend(store, snapshot.id, snapshot.files) == 0
+    assert delta.repair(store, snapshot.id, snapshot.files) == 0
     assert log_of(grown_local) == after
 
 
-def test_commits_that_amount_to_other_tables_are_found_and_mended(
+def test_commits_that_amount_to_other_tables_are_found_and_repaired(
     grown_local: PublishedCollection,
 ) -> None:
     store = grown_local.store
@@ -151,11 +151,11 @@ def test_commits_that_amount_to_other_tables_are_found_and_mended(
     store.put_bytes(key_of(1), b"".join(line for line in lines if b'"add"' not in line))
     snapshot = snapshots.read(store)
     assert "amount to" in delta.fault(store, snapshot.id, snapshot.files)
-    assert delta.mend(store, snapshot.id, snapshot.files) == 1
+    assert delta.repair(store, snapshot.id, snapshot.files) == 1
     check_sound(grown_local)
 
 
-def test_an_ordinary_publish_mends_a_gap_and_a_damaged_last_commit(
+def test_an_ordinary_publish_repairs_a_gap_and_a_damaged_last_commit(
     grown_local: PublishedCollection,
 ) -> None:
     store = grown_local.store
@@ -173,4 +173,4 @@ def test_a_commit_far_beyond_the_others_is_refused_with_the_way_out(
     store, snapshot = local.store, snapshots.read(local.store)
     store.put_bytes(f"{delta.LOG}{'9' * 20}.json", b"{}")
     with pytest.raises(StoreError, match="delete tables/_delta_log/"):
-        delta.mend(store, snapshot.id, snapshot.files)
+        delta.repair(store, snapshot.id, snapshot.files)

@@ -158,5 +158,5 @@ def make(folder: Path, bucket: str, endpoint_url: str) -> PrivateRun:
     made.call("label-issues")
     made.call("dashboard", "--export", "work/site")
     made.call("publish", "--json")
-    made.call("publish", "--mend", code=7, AWS_SECRET_ACCESS_KEY=IN_FILE)
+    made.call("publish", "--repair", code=7, AWS_SECRET_ACCESS_KEY=IN_FILE)
     return made

@@ -141,8 +141,8 @@ const PHRASES: Record<string, (value: number) => string> = {
   size_bytes: (n) => `${size(n)} in all`,
   sent_files: (n) => `${many(n, "file")} sent`,
   sent_bytes: (n) => `with ${size(n)}`,
-  mended_files: (n) => `${many(n, "file")} mended`,
-  mended: (n) => `${count(n)} mended`,
+  repaired_files: (n) => `${many(n, "file")} repaired`,
+  repaired: (n) => `${count(n)} repaired`,
   overwritten: (n) => `${many(n, "file")} overwritten by their owners`,
   restored: (n) => `${count(n)} restored`,
   retired: (n) => `${count(n)} retired`,
@@ -479,7 +479,7 @@ function Published({ doc }: { doc: HealthDoc }) {
       ) : (
         <p class={`verdict ${found.passed ? "good" : "bad"}`}>
           Snapshot {found.snapshot}: {many(found.files ?? 0, "object")}, {size(found.size_bytes ?? 0)},{" "}
-          <Prose text={found.passed ? "all as published." : "not all as published: `naturalist publish --mend`"} />
+          <Prose text={found.passed ? "all as published." : "not all as published: `naturalist publish --repair`"} />
         </p>
       )}
       {!!found.findings?.length && <Table caption="Objects that differ" head={["object", "fault", "what was found"]} rows={found.findings.map((one) => [one.name, one.fault, one.detail])} />}

@@ -258,9 +258,9 @@ def print_run(report: Mapping[str, Any], published_to: str = "") -> None:
             f"{one['sent_files']:,} of them new ({one['sent_bytes'] / 1e6:,.1f} MB)"
             + (f", to {published_to}" if published_to else "")
         )
-    if one and one["mended_files"]:
+    if one and one["repaired_files"]:
         print_text(
-            f"mended   {counted(one['mended_files'], 'object was', 'objects were')} damaged or "
+            f"repaired {counted(one['repaired_files'], 'object was', 'objects were')} damaged or "
             "missing and replaced"
         )
 

@@ -106,7 +106,7 @@ def _stage(
         return
     report = runner.RunReport(stages={name: facts})
     output.print_run(vars(report))
-    if not report.changed and not facts.get("mended_files"):
+    if not report.changed and not facts.get("repaired_files"):
         output.print_text(_NOTHING_NEW)
     output.print_text("")
     output.print_status(status.collection_status(settings))
@@ -220,10 +220,10 @@ def publish(
     quiet: QuietOption = False,
     accept_failures: AcceptFailuresOption = False,
     accept_replacement: AcceptReplacementOption = False,
-    mend: Annotated[
+    repair: Annotated[
         bool,
         typer.Option(
-            "--mend",
+            "--repair",
             help="Verify what was published before and upload damaged or missing files again.",
         ),
     ] = False,
@@ -258,7 +258,7 @@ def publish(
         runner.publish,
         accept_failures=accept_failures,
         accept_replacement=accept_replacement,
-        mend=mend,
+        repair=repair,
     )
     _stage(settings, "publish", call, json=json, quiet=quiet)
 

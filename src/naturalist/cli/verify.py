@@ -104,7 +104,7 @@ def verify(
     if repair:
         raise ConfigError(
             "--repair needs a workspace: repair a published collection with `naturalist publish "
-            "--mend`, and a pulled folder by pulling again"
+            "--repair`, and a pulled folder by pulling again"
         )
     options = s3_options(endpoint_url, region, anonymous=anonymous, requester_pays=requester_pays)
     checked = _check(url, options, snapshot, progress, quick=quick)

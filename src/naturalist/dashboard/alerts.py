@@ -112,7 +112,7 @@ def _snapshot(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
         count = len(result["findings"])
         text = (
             f"{count} published objects differ from the snapshot: repair them with `naturalist "
-            "publish --mend`"
+            "publish --repair`"
         )
         yield _alert("store_inconsistent", "bad", text, count, 0)
 

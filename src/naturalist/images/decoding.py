@@ -179,13 +179,13 @@ def _decode_jpeg2000(data: bytes, limits: PictureLimits, size: _Size) -> _Stored
     if not result.overflows:
         return _decode_by_pillow(data, limits, size, "jpeg2000")
     samples, mode = _jpeg2000_samples(data, limits)
-    mended = jpeg2000.repaired(
+    repaired = jpeg2000.repaired(
         data, result, samples, lambda other: _jpeg2000_samples(other, limits)[0]
     )
     with pillow_errors(Reason.BROKEN_PIXELS):
-        pixels, _ = to_rgb(Image.fromarray(mended, mode), size.reduced(*mended.shape[1::-1]))
-    height, width = mended.shape[:2]
-    remarks = jpeg2000.range_remarks(mended, result)
+        pixels, _ = to_rgb(Image.fromarray(repaired, mode), size.reduced(*repaired.shape[1::-1]))
+    height, width = repaired.shape[:2]
+    remarks = jpeg2000.range_remarks(repaired, result)
     return _Stored(pixels, width, height, jpeg2000.orientation_of(data), remarks)
 
 

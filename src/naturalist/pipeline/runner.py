@@ -14,7 +14,7 @@ from naturalist.config.executor import ExecutorKind
 from naturalist.counting import counted
 from naturalist.errors import NaturalistError, VerificationFailed
 from naturalist.layout import Layout
-from naturalist.pipeline import analyse, budget, mending, publishing, replacing, reports, steps
+from naturalist.pipeline import analyse, budget, publishing, replacing, reports, resending, steps
 from naturalist.pipeline.steps import Job, VerifyResult
 from naturalist.progress import Progress
 from naturalist.running import exchange, workspace
@@ -78,7 +78,7 @@ class RunReport:
     def changed(self) -> bool:
         """Whether the run made anything new."""
         made = (
-            *(self.stages.get("ingest", {}).get(k) for k in ("batches", "overwritten", "mended")),
+            *(self.stages.get("ingest", {}).get(k) for k in ("batches", "overwritten", "repaired")),
             self.stages.get("extract", {}).get("shards"),
             self.stages.get("tables", {}).get("written"),
             self.stages.get("metadata", {}).get("changed"),
@@ -284,7 +284,7 @@ def publish(
     *,
     accept_failures: bool = False,
     accept_replacement: bool = False,
-    mend: bool = False,
+    repair: bool = False,
 ) -> Published | None:
     """Publish if the failure budget allows it, and note which batches are good now.
 
@@ -292,7 +292,7 @@ def publish(
         job: the collection.
         accept_failures: a person's word for the batches so far.
         accept_replacement: replace what is there, even of another collection or workspace.
-        mend: read back what was published before, and send again what is damaged.
+        repair: read back what was published before, and send again what is damaged.
 
     Raises:
         FailureBudgetExceeded: nothing was published.
@@ -302,7 +302,7 @@ def publish(
     """
     if not accept_failures:
         budget.check(job.config)
-    send = mending.publish_mended if mend else publishing.publish_snapshot
+    send = resending.publish_repaired if repair else publishing.publish_snapshot
     published = send(job, accept_replacement=accept_replacement)
     budget.cover(job.config.layout)
     return published

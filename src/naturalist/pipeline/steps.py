@@ -181,8 +181,8 @@ def _name_overwritten(job: Job, stored: overwritten.Changes) -> None:
             "features are kept, and the new bytes get new ids. They are listed by `naturalist "
             'ledger --reason changed_after_ingest`; images.mode = "copy" keeps old bytes'
         )
-    if stored.mended:
-        job.progress.note(f"{stored.mended} overwritten pictures have been restored")
+    if stored.repaired:
+        job.progress.note(f"{stored.repaired} overwritten pictures have been restored")
 
 
 def _examine(job: Job, tasks: list[ExamineTask]) -> None:
@@ -474,5 +474,5 @@ def _(result: IngestResult) -> dict[str, Any]:
         for category, counts in result.counts.items()
     }
     retired = {"retired": result.retired, "restored": result.restored}
-    stored = {"overwritten": result.stored.overwritten, "mended": result.stored.mended}
+    stored = {"overwritten": result.stored.overwritten, "repaired": result.stored.repaired}
     return {"batches": result.batches, "added": added} | retired | stored

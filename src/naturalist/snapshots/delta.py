@@ -11,7 +11,7 @@ PROTOCOL.md. `latest` stays what counts; the log follows it with one commit per 
   one with nothing new, brings it up to date.
 - Commits that are gone or damaged are replaced by ones without tables, and the last commit holds
   the difference between all others and `latest`. So no intact commit changes, none is renumbered,
-  and a mend that is killed can be done again.
+  and a repair that is killed can be done again.
 """
 
 import json
@@ -83,7 +83,7 @@ class _Log:
 def follow(store: Store, snapshot_id: str, files: Iterable[File]) -> bool:
     """Bring the log up to the snapshot that `latest` points to.
 
-    A log with a gap or without a readable last commit is mended.
+    A log with a gap or without a readable last commit is repaired.
 
     Args:
         store: where it is published.
@@ -108,7 +108,7 @@ def follow(store: Store, snapshot_id: str, files: Iterable[File]) -> bool:
         except _Damaged as error:
             log.faults[log.end - 1] = error
         if log.gaps or log.faults:
-            return bool(_mend(store, snapshot_id, tables, _replayed(store, log.commits)))
+            return bool(_repair(store, snapshot_id, tables, _replayed(store, log.commits)))
         if info["snapshot"] == snapshot_id:
             return False
         before = {path: tables.get(path, 0) for path in info["tables"]}
@@ -131,8 +131,8 @@ def fault(store: Store, snapshot_id: str, files: Iterable[File]) -> str:
     return found if found and _is_latest(store, snapshot_id) else ""
 
 
-def mend(store: Store, snapshot_id: str, files: Iterable[File]) -> int:
-    """Mend whatever `fault` finds, also in a log that was not written by naturalist.
+def repair(store: Store, snapshot_id: str, files: Iterable[File]) -> int:
+    """Repair whatever `fault` finds, also in a log that was not written by naturalist.
 
     Returns:
         How many commits were damaged or gone; 1 where all are there, but amount to other tables.
@@ -143,11 +143,11 @@ def mend(store: Store, snapshot_id: str, files: Iterable[File]) -> int:
     log, tables = _replayed(store, _commits(store)), _tables(files)
     if not log.commits or not _fault(log, snapshot_id, tables):
         return 0
-    return _mend(store, snapshot_id, tables, log)
+    return _repair(store, snapshot_id, tables, log)
 
 
 def _fault(log: _Log, snapshot_id: str, tables: Mapping[str, int]) -> str:
-    advice = "run `naturalist publish --mend`"
+    advice = "run `naturalist publish --repair`"
     if log.gaps:
         gaps = f"{counted(len(log.gaps), 'commit')} missing, the first {log.gaps[0]:020d}.json"
         return f"{gaps}: no engine can read the tables; {advice}"
@@ -163,7 +163,7 @@ def _fault(log: _Log, snapshot_id: str, tables: Mapping[str, int]) -> str:
     return ""
 
 
-def _mend(store: Store, snapshot_id: str, tables: Mapping[str, int], log: _Log) -> int:
+def _repair(store: Store, snapshot_id: str, tables: Mapping[str, int], log: _Log) -> int:
     """Write the difference as the last commit, then fill the numbers below."""
     if not _is_latest(store, snapshot_id):
         return 0
@@ -297,7 +297,7 @@ def _is_understood(action: Action) -> bool:
 def _why(key: str, why: str) -> str:
     return (
         f"{key} is not valid ({why}): it was not written by naturalist, or has been changed; "
-        "run `naturalist publish --mend`, or ask the publisher to"
+        "run `naturalist publish --repair`, or ask the publisher to"
     )
 
 

@@ -81,7 +81,7 @@ class Published:
     """Whether there is a new snapshot; False if `latest` names these files already."""
     held_since: str = ""
     """Since when a rollback holds `latest`, and nothing was sent; empty if none does."""
-    mended_files: int = 0
+    repaired_files: int = 0
     """Objects that were damaged or gone in the store, where that was asked for."""
 
 

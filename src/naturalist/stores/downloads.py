@@ -123,7 +123,7 @@ def _repeated(url: str, options: DownloadOptions, ask: Callable[[], T]) -> T:
 
 
 class _Broken(Exception):
-    """The connection failed in a way that another attempt may mend, after a wait."""
+    """The connection failed in a way that another attempt may fix, after a wait."""
 
     def __init__(self, message: str, wait_s: float = 0.0) -> None:
         super().__init__(message)

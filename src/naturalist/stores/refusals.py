@@ -41,7 +41,7 @@ def same_bytes(url: str, existing: ObjectInfo, upload: Upload) -> ObjectInfo:
     raise StoreError(
         f"{upload.key} in {url} already holds other bytes (sha256 {existing.sha256}, not "
         f"{upload.sha256}): published objects never change. If the object is damaged, replace it "
-        "with `naturalist publish --mend`; otherwise publish under another key"
+        "with `naturalist publish --repair`; otherwise publish under another key"
     )
 
 

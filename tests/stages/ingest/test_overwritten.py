@@ -136,7 +136,7 @@ def test_a_second_run_has_nothing_more_to_do(folder: Path, mode: str) -> None:
     ingest(config)
     files = sorted(config.layout.ledger.rglob("*.parquet"))
     result = ingest(config)
-    assert (result.batches, result.stored.overwritten, result.stored.mended) == ([], 0, 0)
+    assert (result.batches, result.stored.overwritten, result.stored.repaired) == ([], 0, 0)
     assert [p for p in sorted(config.layout.ledger.rglob("*.parquet")) if p not in files] == [
         p for p in sorted(config.layout.ledger.rglob("folders/*.parquet")) if p not in files
     ]
@@ -225,7 +225,7 @@ def test_a_picture_is_missed_whatever_it_was_overwritten_with(
         assert ledger.overwritten(config.layout, "plant") == {"plant_id_2"}
 
 
-def test_a_file_with_the_same_bytes_mends_what_was_overwritten(folder: Path) -> None:
+def test_a_file_with_the_same_bytes_repairs_what_was_overwritten(folder: Path) -> None:
     config = plants(folder, "hardlink")
     write_picture(photos(config) / "twin" / "2.png", 2)
     ingest(config)

@@ -71,7 +71,7 @@ class IngestDocument(TypedDict):
     retired: int
     restored: int
     overwritten: int
-    mended: int
+    repaired: int
     duration_s: float
     status: CollectionStatus
 

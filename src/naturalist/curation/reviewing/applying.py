@@ -1,7 +1,7 @@
 """From the journal to the ledger: reviewers' decisions go the way of `naturalist review`.
 
-The journal says what people want, the ledger what holds. A kill between the two is mended by doing
-it again: decisions that the ledger holds already change nothing and are noted as applied.
+The journal says what people want, the ledger what holds. A kill between the two is repaired by
+doing it again: decisions that the ledger holds already change nothing and are noted as applied.
 """
 
 import time

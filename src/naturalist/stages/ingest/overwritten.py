@@ -5,7 +5,7 @@ has no others. A program that writes into that file (as unpacking a new version 
 the old one does) also changes what is stored under the old id. Here this is noticed when the file
 is examined again:
 
-- the old picture is mended from any other file with its bytes, if there is one;
+- the old picture is repaired from any other file with its bytes, if there is one;
 - else its row says `changed_after_ingest`, and the link that shows another picture is removed. Its
   features, preview and id stay, and it stays accepted unless `ingest.removed` retires it;
 - a picture whose bytes are found again is put back, and its row says so.
@@ -44,11 +44,11 @@ class Changes:
     """Pictures whose bytes are gone now, and pictures whose bytes are there again."""
 
     overwritten: int = 0
-    mended: int = 0
+    repaired: int = 0
 
     def __add__(self, other: "Changes") -> "Changes":
         """Sum of both."""
-        return Changes(self.overwritten + other.overwritten, self.mended + other.mended)
+        return Changes(self.overwritten + other.overwritten, self.repaired + other.repaired)
 
 
 def reconcile(
@@ -84,7 +84,7 @@ def reconcile(
     for row, state in states:
         if state is None:
             continue
-        is_intact = state or _mend(layout, row, at_hand, mode)
+        is_intact = state or _repair(layout, row, at_hand, mode)
         if not is_intact:
             _remove_link(layout, row)
         was_overwritten = row["reason"] == Reason.CHANGED_AFTER_INGEST
@@ -191,11 +191,11 @@ def _is_same_file(status: os.stat_result, at_hand: _AtHand, row: Row) -> bool:
     return False
 
 
-def _mend(layout: Layout, row: Row, at_hand: _AtHand, mode: Mode) -> bool:
+def _repair(layout: Layout, row: Row, at_hand: _AtHand, mode: Mode) -> bool:
     """Store a picture again from a file that has its bytes; whether there was one."""
     if row["image_root"] is None:
         return False
-    # Mending takes no file out of a source.
+    # Repairing takes no file out of a source.
     mode = Mode.COPY if mode is Mode.MOVE else mode
     for twin in at_hand.twins(row):
         location = at_hand.locations.get((row["category"], twin["source"]))

@@ -1,4 +1,4 @@
-"""An object that was damaged in the store is found by `verify` and mended by `publish --mend`."""
+"""An object damaged in the store is found by `verify` and repaired by `publish --repair`."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def remove(made: OnS3, server: S3Server, key: str) -> None:
     ("form", "damage"),
     [("tars", rot), ("objects", overwrite), ("objects", remove)],
 )
-def test_what_is_damaged_is_found_and_mended_and_nothing_else_is_sent(
+def test_what_is_damaged_is_found_and_repaired_and_nothing_else_is_sent(
     made: OnS3, naturalist: Naturalist, s3_server: S3Server, damage: Damage, form: str
 ) -> None:
     made.collection.set('pictures = "tars"', f'pictures = "{form}"')
@@ -52,15 +52,15 @@ def test_what_is_damaged_is_found_and_mended_and_nothing_else_is_sent(
         damage(made, s3_server, file.key)
     assert naturalist("verify", made.url).code == 4
 
-    mended = naturalist("publish", *here, "--mend", "--json").json
-    assert mended["mended_files"] == 2
-    assert not mended["changed"]
+    repaired = naturalist("publish", *here, "--repair", "--json").json
+    assert repaired["repaired_files"] == 2
+    assert not repaired["changed"]
     assert naturalist("verify", made.url).code == 0
     after = {info.key: info.version for info in made.store.list()}
     del after[maintenance.KEY]
     assert after == before | {key: after[key] for key in (table.key, picture.key)}
-    said = naturalist("publish", *here, "--mend", "--json").json
-    assert (said["mended_files"], said["sent_files"]) == (0, 0)
+    said = naturalist("publish", *here, "--repair", "--json").json
+    assert (said["repaired_files"], said["sent_files"]) == (0, 0)
 
 
 def test_an_ordinary_publish_names_a_key_with_other_bytes_and_the_way_out(
@@ -73,8 +73,8 @@ def test_an_ordinary_publish_names_a_key_with_other_bytes_and_the_way_out(
     ended = naturalist("publish", *here)
     assert ended.code == 7
     assert key in ended.err
-    assert f"naturalist publish -c {made.folder} --mend" in ended.err
-    assert "mended   1 object" in naturalist("publish", *here, "--mend").out
+    assert f"naturalist publish -c {made.folder} --repair" in ended.err
+    assert "repaired 1 object" in naturalist("publish", *here, "--repair").out
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,20 @@ def test_a_damaged_snapshot_is_followed_by_a_new_one(
     files = made.check()
     damage(made, s3_server, made.snapshot.key if what == "snapshot" else LATEST)
     assert naturalist("verify", made.url).code == 7
-    assert naturalist("publish", *here, "--mend").code == 0
+    assert naturalist("publish", *here, "--repair").code == 0
     assert naturalist("verify", made.url).code == 0
     assert made.check() == files
 
 
 def test_mending_what_was_never_published_publishes_it(made: OnS3, naturalist: Naturalist) -> None:
-    mended = naturalist("publish", "-c", str(made.folder), "--mend", "--json").json
-    assert mended["mended_files"] == 0
-    assert mended["changed"]
+    repaired = naturalist("publish", "-c", str(made.folder), "--repair", "--json").json
+    assert repaired["repaired_files"] == 0
+    assert repaired["changed"]
     assert made.check()
 
 
 @pytest.mark.parametrize("damage", [overwrite, remove])
-def test_a_damaged_delta_log_is_found_by_verify_and_mended(
+def test_a_damaged_delta_log_is_found_by_verify_and_repaired(
     made: OnS3, naturalist: Naturalist, s3_server: S3Server, damage: Damage
 ) -> None:
     here = ["-c", str(made.folder)]
@@ -112,7 +112,7 @@ def test_a_damaged_delta_log_is_found_by_verify_and_mended(
     damage(made, s3_server, key)
     found = naturalist("verify", made.url, "--quick", "--json")
     assert found.code == 4
-    assert "naturalist publish --mend" in found.json["findings"][0]["detail"]
-    mended = naturalist("publish", *here, "--mend", "--json").json
-    assert (mended["mended_files"], mended["changed"]) == (1, False)
+    assert "naturalist publish --repair" in found.json["findings"][0]["detail"]
+    repaired = naturalist("publish", *here, "--repair", "--json").json
+    assert (repaired["repaired_files"], repaired["changed"]) == (1, False)
     assert naturalist("verify", made.url, "--quick").code == 0

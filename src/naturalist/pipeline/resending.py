@@ -3,7 +3,7 @@
 An ordinary publish believes that what it sent is still there as it was. Here every object that it
 would believe in is read back, wrong ones are deleted, and then it publishes as always, which sends
 whatever is missing. Until then a reader finds no object where there was a wrong one. Objects that
-only older snapshots name are not looked at. The Delta log beside the tables is mended too.
+only older snapshots name are not looked at. The Delta log beside the tables is repaired too.
 """
 
 import json
@@ -18,7 +18,7 @@ from naturalist.stages import sending
 from naturalist.stages.packing import PackTask
 from naturalist.stages.publish import Published
 from naturalist.stores import Store, open_store
-from naturalist.stores.mending import find_damage
+from naturalist.stores.repairing import find_damage
 
 
 @dataclass
@@ -29,7 +29,7 @@ class _Inspection:
     damaged: int = 0
 
 
-def publish_mended(job: Job, *, accept_replacement: bool = False) -> Published | None:
+def publish_repaired(job: Job, *, accept_replacement: bool = False) -> Published | None:
     """Publish as `publishing.publish_snapshot` does, believing nothing of what the store holds.
 
     Raises:
@@ -44,16 +44,16 @@ def publish_mended(job: Job, *, accept_replacement: bool = False) -> Published |
     store = open_store(config.publish_url, config.s3_options)
     result = _Inspection()
     _look_at_files(job, store, result, _published_keys(store, result))
-    result.damaged += _mend_log(store)
+    result.damaged += _repair_log(store)
     _look_at_pictures(job, store, result)
     if result.doomed:
         # A publisher that believed in one of these objects learns so that one was removed.
-        with maintenance.held(store, "mend", prunes=True):
+        with maintenance.held(store, "repair", prunes=True):
             store.delete(sorted(result.doomed))
     published = publishing.publish_snapshot(job, accept_replacement=accept_replacement)
     if LATEST in result.doomed:
-        result.damaged += _mend_log(store)
-    return published and replace(published, mended_files=result.damaged)
+        result.damaged += _repair_log(store)
+    return published and replace(published, repaired_files=result.damaged)
 
 
 def _published_keys(store: Store, inspection: _Inspection) -> set[str]:
@@ -70,12 +70,12 @@ def _published_keys(store: Store, inspection: _Inspection) -> set[str]:
     return set()
 
 
-def _mend_log(store: Store) -> int:
-    """Mend the Delta log; only a sound `latest` tells what should be in it."""
+def _repair_log(store: Store) -> int:
+    """Repair the Delta log; only a sound `latest` tells what should be in it."""
     if store.head(LATEST) is None or not _is_sound(store):
         return 0
     snapshot = snapshots.newest(store)[0]
-    return delta.mend(store, snapshot.id, snapshot.files)
+    return delta.repair(store, snapshot.id, snapshot.files)
 
 
 def _is_sound(store: Store) -> bool:

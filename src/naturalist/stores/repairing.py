@@ -43,7 +43,7 @@ def find_damage(
         info = store.read_back(upload.key)
         return info.sha256 if info else None
 
-    with ThreadPoolExecutor(_JOBS, "naturalist-mend") as threads:
+    with ThreadPoolExecutor(_JOBS, "naturalist-repair") as threads:
         for window in windows(uploads, _WINDOW):
             for upload, result in zip(window, threads.map(sha256_of, window), strict=True):
                 on_read(1)
