@@ -10,14 +10,12 @@ import functools
 import hashlib
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from naturalist import artifacts
-from naturalist.errors import MissingExtra
-from naturalist.numeric.blas import single_threaded_blas
+from naturalist.numeric.threads import products_on_one_thread
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -89,16 +87,8 @@ def _run(task: _Task) -> Any:
 
 
 def _on_one_thread(work: Callable[[S, T], R], shared: S, block: T) -> R:
-    with _one_thread():
+    with products_on_one_thread():
         return work(shared, block)
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    try:
-        return single_threaded_blas()
-    except MissingExtra:
-        # Only studies that multiply no matrices, or whose rounding nobody sees, do without it.
-        return nullcontext()
 
 
 def _written(folder: Path, shared: Any) -> Path:

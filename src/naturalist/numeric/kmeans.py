@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from naturalist.numeric.threads import in_pieces, products_on_one_thread
+
 Floats = NDArray[np.float32]
 BLOCK = 8192
 
@@ -35,21 +37,8 @@ def fit_centroids(
     Returns:
         (count, dim) float32.
     """
-    rng = np.random.default_rng(seed)
-    count = min(count, len(points))
-    if start is not None:
-        centroids = start[:count]
-    else:
-        begin = _spread_start if spread else _random_start
-        centroids = begin(points, count, rng)
-    before = np.full(len(points), -1, np.int32)
-    for _ in range(iterations):
-        labels, distances = assign(points, centroids)
-        if np.array_equal(labels, before):
-            break
-        centroids = _means(points, labels, distances, count)
-        before = labels
-    return centroids
+    with products_on_one_thread():
+        return _fitted(points, min(count, len(points)), seed, iterations, spread, start)
 
 
 def assign(points: Floats, centroids: Floats) -> tuple[NDArray[np.int32], Floats]:
@@ -58,13 +47,41 @@ def assign(points: Floats, centroids: Floats) -> tuple[NDArray[np.int32], Floats
     Returns:
         (rows,) int32 and (rows,) float32.
     """
+    with products_on_one_thread():
+        return _assigned(points, centroids)
+
+
+def _fitted(
+    points: Floats, count: int, seed: int, iterations: int, spread: bool, start: Floats | None
+) -> Floats:
+    rng = np.random.default_rng(seed)
+    if start is not None:
+        centroids = start[:count]
+    else:
+        begin = _spread_start if spread else _random_start
+        centroids = begin(points, count, rng)
+    before = np.full(len(points), -1, np.int32)
+    for _ in range(iterations):
+        labels, distances = _assigned(points, centroids)
+        if np.array_equal(labels, before):
+            break
+        centroids = _means(points, labels, distances, count)
+        before = labels
+    return centroids
+
+
+def _assigned(points: Floats, centroids: Floats) -> tuple[NDArray[np.int32], Floats]:
     labels = np.empty(len(points), np.int32)
     distances = np.empty(len(points), np.float32)
-    for start, block, squares in squared_distances(points, centroids):
+    lengths = _squared_lengths(centroids)
+
+    def work(start: int, end: int) -> None:
+        squares = _squares(points[start:end], centroids, lengths)
         best = squares.argmin(axis=1)
-        end = start + len(block)
         labels[start:end] = best
-        distances[start:end] = squares[np.arange(len(block)), best]
+        distances[start:end] = squares[np.arange(len(best)), best]
+
+    in_pieces(len(points), BLOCK, work)
     return labels, np.maximum(distances, 0)
 
 
@@ -73,13 +90,22 @@ def squared_distances(points: Floats, centroids: Floats) -> Iterator[tuple[int, 
 
     The distances may be a little below zero, by rounding.
     """
-    lengths = np.einsum("ij,ij->i", centroids, centroids)
+    lengths = _squared_lengths(centroids)
     for start in range(0, len(points), BLOCK):
         block = points[start : start + BLOCK]
-        squares = block @ (-2 * centroids.T)
-        squares += lengths
-        squares += np.einsum("ij,ij->i", block, block)[:, None]
-        yield start, block, squares
+        yield start, block, _squares(block, centroids, lengths)
+
+
+def _squares(block: Floats, centroids: Floats, lengths: Floats) -> Floats:
+    squares: Floats = block @ (-2 * centroids.T)
+    squares += lengths
+    squares += _squared_lengths(block)[:, None]
+    return squares
+
+
+def _squared_lengths(rows: Floats) -> Floats:
+    lengths: Floats = np.einsum("ij,ij->i", rows, rows)
+    return lengths
 
 
 def _random_start(points: Floats, count: int, rng: np.random.Generator) -> Floats:
@@ -88,12 +114,10 @@ def _random_start(points: Floats, count: int, rng: np.random.Generator) -> Float
 
 def _spread_start(points: Floats, count: int, rng: np.random.Generator) -> Floats:
     selected = [int(rng.integers(len(points)))]
-    lengths = np.einsum("ij,ij->i", points, points)
+    lengths = _squared_lengths(points)
     nearest = np.full(len(points), np.inf, np.float32)
     while len(selected) < count:
-        last = points[selected[-1]]
-        np.minimum(nearest, lengths - 2 * (points @ last) + last @ last, out=nearest)
-        np.maximum(nearest, 0, out=nearest)
+        _come_nearer(nearest, points, lengths, points[selected[-1]])
         total = np.cumsum(nearest, dtype=np.float64)
         if total[-1] <= 0:
             # All rows are at a centroid already: fewer different rows than centroids.
@@ -102,6 +126,18 @@ def _spread_start(points: Floats, count: int, rng: np.random.Generator) -> Float
         at = np.searchsorted(total, rng.random() * total[-1], side="right")
         selected.append(int(min(at, len(points) - 1)))
     return points[selected].copy()
+
+
+def _come_nearer(nearest: Floats, points: Floats, lengths: Floats, last: Floats) -> None:
+    """Lower the squared distances (rows,) to those from one more centroid, where it is nearer."""
+    length = last @ last
+
+    def work(start: int, end: int) -> None:
+        part = slice(start, end)
+        squares = lengths[part] - 2 * (points[part] @ last) + length
+        np.clip(squares, 0, nearest[part], out=nearest[part])
+
+    in_pieces(len(points), BLOCK, work)
 
 
 def _means(points: Floats, labels: NDArray[np.int32], distances: Floats, count: int) -> Floats:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.numeric import kmeans
-from naturalist.numeric.blas import single_threaded_blas
-from naturalist.numeric.compiled import compiled, in_pieces
+from naturalist.numeric.compiled import compiled
+from naturalist.numeric.threads import products_in_pieces
 
 Floats = NDArray[np.float32]
 _SMALL = 4096
@@ -114,8 +114,7 @@ def nearest(
         if on_progress is not None:
             on_progress(end - start)
 
-    with single_threaded_blas():
-        in_pieces(len(requested), _QUERIES_AT_ONCE, search)
+    products_in_pieces(len(requested), _QUERIES_AT_ONCE, search)
     return Neighbours(index, distance, result, probes)
 
 

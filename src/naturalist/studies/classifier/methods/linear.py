@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.errors import ConfigError, MissingExtra
-from naturalist.numeric.blas import single_threaded_blas
+from naturalist.numeric.threads import products_on_one_thread
 from naturalist.studies.classifier.methods.weighting import Balance, row_weights
 
 Floats = NDArray[np.float64]
@@ -151,7 +151,7 @@ def fit_blocks(
     scale = _scale_of(blocks(), dim)
     problem = _Problem(blocks, scale, len(labels), dim, options.penalty, on_pass)
     # Products with as many columns as classes only wait for each other on several threads.
-    with single_threaded_blas():
+    with products_on_one_thread():
         result = minimize(
             problem.loss_and_gradient,
             problem.packed(start),

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.errors import MissingExtra
-from naturalist.numeric.compiled import compiled, in_pieces
+from naturalist.numeric.compiled import compiled
+from naturalist.numeric.threads import in_pieces
 
 Floats = NDArray[np.float32]
 _PIECE = 8192

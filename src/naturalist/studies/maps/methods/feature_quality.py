@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.numeric.blas import single_threaded_blas
-from naturalist.numeric.compiled import in_pieces
 from naturalist.numeric.reduction import to_unit
+from naturalist.numeric.threads import products_in_pieces
 from naturalist.studies.maps.methods import quality
 from naturalist.studies.maps.methods.quality import Quality
 from naturalist.studies.maps.methods.sampling import take
@@ -110,8 +109,7 @@ def _search(
             quality.count_between(away, limits[some], between[some])
             _keep_nearest(away, first, index[some], squares[some])
 
-        with single_threaded_blas():
-            in_pieces(len(requested), _QUERIES_AT_ONCE, work)
+        products_in_pieces(len(requested), _QUERIES_AT_ONCE, work)
         start += len(block)
     on_progress(2 * len(requested))
     # A point that is named r-th and has n nearer ones has rank n + 1.

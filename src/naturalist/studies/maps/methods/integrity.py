@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from naturalist.errors import MissingExtra
 from naturalist.numeric import kmeans, neighbours
-from naturalist.numeric.blas import single_threaded_blas
-from naturalist.numeric.compiled import in_pieces
+from naturalist.numeric.threads import products_in_pieces
 from naturalist.studies.maps.methods import sampling
 from naturalist.studies.maps.methods.quality import KS, faithfulness, rank_correlation, shared
 from naturalist.studies.maps.methods.sampling import Blocks, Cells, Sample, SampleOptions
@@ -223,8 +222,7 @@ def _distances(whole: Survey, points: Floats) -> dict[str, float]:
         # Of the point itself the search finds a distance of 0.001, by rounding.
         result[start:end] = np.linalg.norm(nearest - queries, axis=1)
 
-    with single_threaded_blas():
-        in_pieces(len(result), 1024, work)
+    products_in_pieces(len(result), 1024, work)
     return {
         "hausdorff": _rounded(result.max()),
         "robust_hausdorff": _rounded(np.quantile(result, _REMOTE_QUANTILE)),

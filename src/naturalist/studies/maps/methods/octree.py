@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from naturalist.numeric.compiled import compiled, in_pieces
+from naturalist.numeric.compiled import compiled
+from naturalist.numeric.threads import in_pieces
 
 Floats = NDArray[np.float32]
 _LEAF = 8

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.numeric import neighbours
-from naturalist.numeric.compiled import compiled, in_pieces
+from naturalist.numeric.compiled import compiled
 from naturalist.numeric.neighbours import Cells
+from naturalist.numeric.threads import in_pieces
 from naturalist.studies.maps.methods import affinities, octree
 from naturalist.studies.maps.methods.octree import Octree
 from naturalist.studies.maps.options import PlacementOptions

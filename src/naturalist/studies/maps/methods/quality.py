@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.numeric import neighbours
-from naturalist.numeric.blas import single_threaded_blas
-from naturalist.numeric.compiled import compiled, in_pieces
+from naturalist.numeric.compiled import compiled
+from naturalist.numeric.threads import products_in_pieces
 
 Floats = NDArray[np.float32]
 QUERIES = 1000
@@ -135,8 +135,7 @@ class Near:
             self.index[start:end], self.distance[start:end] = result
             on_progress(end - start)
 
-        with single_threaded_blas():
-            in_pieces(len(requested), 256, work)
+        products_in_pieces(len(requested), 256, work)
 
 
 def shared(near: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -179,8 +178,7 @@ def faithfulness(
         if on_progress is not None:
             on_progress(end - start)
 
-    with single_threaded_blas():
-        in_pieces(len(queries), _QUERIES_AT_ONCE, work)
+    products_in_pieces(len(queries), _QUERIES_AT_ONCE, work)
     worst = len(queries) * k * (2 * others - 3 * k + 1) / 2
     return float(1 - excess.sum() / worst)
 

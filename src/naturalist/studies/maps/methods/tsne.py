@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naturalist.errors import MissingExtra
-from naturalist.numeric.compiled import compiled, in_pieces, threads
+from naturalist.numeric.compiled import compiled
+from naturalist.numeric.threads import in_pieces, threads
 from naturalist.studies.maps.methods import octree
 from naturalist.studies.maps.options import TsneOptions
 
