@@ -71,14 +71,14 @@ LOOKS = {
 def draw_all(folder: Path, per_source: int = PER_SOURCE) -> Path:
     """Write `<category>/<source>/<folder>/<name>` for every source; gives the folder."""
     for number, (name, look) in enumerate(LOOKS.items()):
-        for path, data in _pictures(look, number, per_source):
+        for path, data in pictures(look, number, per_source):
             target = folder / name / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
     return folder
 
 
-def _pictures(look: Look, source: int, count: int) -> Iterator[tuple[str, bytes]]:
+def pictures(look: Look, source: int, count: int) -> Iterator[tuple[str, bytes]]:
     """Paths in a source, and what the files hold. Names are the same in every source."""
     earlier: dict[int, Image.Image] = {}
     data = b""

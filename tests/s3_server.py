@@ -93,9 +93,14 @@ class S3Server:
         try:
             yield name
         finally:
-            with contextlib.suppress(ClientError):
-                _empty(client, name)
-                client.delete_bucket(Bucket=name)
+            self.remove(name)
+
+    def remove(self, bucket: str) -> None:
+        """Remove a bucket and all that is in it, if it is there."""
+        client = self.client()
+        with contextlib.suppress(ClientError):
+            _empty(client, bucket)
+            client.delete_bucket(Bucket=bucket)
 
     def _launch(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,3 @@
-import os
 import re
 import subprocess
 import sys
@@ -13,11 +12,11 @@ from PIL import Image
 import naturalist
 from naturalist.cli.app import app
 from naturalist.cli.errors import EXIT_MEANINGS
+from page_examples import examples, run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-EXAMPLE = re.compile(r"<!-- test -->\n```(bash|python)\n(.*?)```", re.DOTALL)
 
 
 def section(heading: str) -> str:
@@ -47,20 +46,10 @@ def readme_folder(tmp_path: Path) -> Path:
 
 
 def test_the_examples_of_the_readme_run_in_order(readme_folder: Path) -> None:
-    programs = {"bash": ["bash", "-eu"], "python": [sys.executable, "-W", "error"]}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    examples = EXAMPLE.findall(README)
-    assert [language for language, _ in examples] == ["bash", "python", "python"]
-    for language, code in examples:
-        done = subprocess.run(
-            programs[language],
-            input=code,
-            cwd=readme_folder,
-            env=os.environ | {"PATH": path},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    found = examples(ROOT / "README.md")
+    assert [example.language for example in found] == ["bash", "python", "python"]
+    for example in found:
+        run(example, readme_folder)
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_help() -> None:

@@ -2,32 +2,22 @@
 
 import importlib.util
 import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from page_examples import Example, examples, run
 from published import PublishedCollection
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/consume.md"
-EXAMPLE = re.compile(r"<!-- test(?:: (\w+))? -->\n```(bash|python)\n(.*?)```", re.DOTALL)
-PROGRAMS = {"bash": ["bash", "-eu"], "python": [sys.executable]}
-EXAMPLES = EXAMPLE.findall(PAGE.read_text())
+FIRST, *RECIPES = examples(PAGE)
 
 
-def run(language: str, code: str, folder: Path) -> None:
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "HF_HOME": str(folder / "hf"),
-        "HF_HUB_OFFLINE": "1",
-    }
-    done = subprocess.run(
-        PROGRAMS[language], input=code, cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+def run_in(folder: Path, example: Example) -> None:
+    surroundings = {"XDG_CACHE_HOME": str(folder / "cache"), "HF_HOME": str(folder / "hf")}
+    offline = {"HF_HUB_OFFLINE": "1"}
+    # Other people's packages warn, of each other too.
+    run(example, folder, os.environ | surroundings | offline, warnings="default")
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +25,21 @@ def folder(made_once: PublishedCollection, tmp_path_factory: pytest.TempPathFact
     """Where the page's reader is: beside `published`, after the commands of its first example."""
     folder = tmp_path_factory.mktemp("recipes")
     (folder / "published").symlink_to(made_once.url)
-    (_, language, code) = EXAMPLES[0]
-    run(language, code, folder)
+    run_in(folder, FIRST)
     return folder
 
 
 @pytest.mark.parametrize(
-    ("package", "language", "code"),
-    EXAMPLES[1:],
-    ids=[f"{n}-{package or language}" for n, (package, language, _) in enumerate(EXAMPLES[1:])],
+    "recipe", RECIPES, ids=[f"{n}-{one.word or one.language}" for n, one in enumerate(RECIPES)]
 )
-def test_every_example_of_the_page_runs(
-    package: str, language: str, code: str, folder: Path
-) -> None:
-    if package and importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed")
-    run(language, code, folder)
+def test_every_example_of_the_page_runs(recipe: Example, folder: Path) -> None:
+    if recipe.word and importlib.util.find_spec(recipe.word) is None:
+        pytest.skip(f"{recipe.word} is not installed")
+    run_in(folder, recipe)
 
 
 def test_the_page_has_a_recipe_for_each_program_that_it_promises() -> None:
-    assert {package for package, _, _ in EXAMPLES} >= {
+    assert {recipe.word for recipe in RECIPES} >= {
         "duckdb",
         "polars",
         "pandas",

@@ -1,10 +1,7 @@
-"""The tutorial of docs/sources.md runs as it is written, on real sets in Kaggle's layouts."""
+"""The example of docs/sources.md runs as it is written, on real sets in Kaggle's layouts."""
 
 import os
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +10,9 @@ import naturalist
 from catalogue.hosts import serving, zipped
 from naturalist import snapshots
 from naturalist.stores import open_store
+from page_examples import examples, run
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "sources.md"
-EXAMPLE = re.compile(r"<!-- test -->\n```(bash|python)\n(.*?)```", re.DOTALL)
 _NAMES = "class id,filepaths,labels,data set,scientific name\n"
 
 
@@ -42,26 +39,16 @@ def test_from_fetching_to_the_species_of_what_is_published(photos: Path, tmp_pat
         pytest.skip(f"needs the photos in {more}")
     birds = _birds(more / "Sparcraps+Gob-Game-of-Bird", tmp_path / "birds")
     butterflies = _butterflies(more / "pilicorredor+inteligencia", tmp_path / "butterflies")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    programs = {"bash": ["bash", "-eu"], "python": [sys.executable]}
     work = tmp_path / "work"
     work.mkdir()
     with serving() as host:
         host.sets["gpiosenka/100-bird-species"] = [zipped(birds)]
         host.sets["pilicorredor/inteligencia"] = [zipped(butterflies)]
-        surroundings = {
-            "PATH": path, "KAGGLE_API_ENDPOINT": host.url, "KAGGLE_CONFIG_DIR": str(tmp_path),
+        surroundings = os.environ | {
+            "KAGGLE_API_ENDPOINT": host.url, "KAGGLE_CONFIG_DIR": str(tmp_path),
         }  # fmt: skip
-        for language, code in EXAMPLE.findall(PAGE.read_text()):
-            done = subprocess.run(
-                programs[language],
-                input=code,
-                cwd=work,
-                env=os.environ | surroundings,
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+        for example in examples(PAGE):
+            run(example, work, surroundings)
     store = open_store(str(work / "published"))
     assert any(file.part == "metadata" for file in snapshots.read(store).files)
     rows = naturalist.load(work / "published", columns=["species", "split"]).arrow().to_pylist()
