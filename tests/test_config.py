@@ -214,7 +214,7 @@ def test_every_limit_reaches_the_stage_that_keeps_it(tmp_path: Path) -> None:
 
 
 def test_an_address_instead_of_a_workspace_is_told_from_a_missing_file() -> None:
-    with pytest.raises(ConfigError, match=r"is an address.*naturalist pull"):
+    with pytest.raises(ConfigError, match=r"is a URL.*naturalist pull"):
         load_config(Path("s3://pictures/garden"))
 
 

@@ -54,7 +54,7 @@ export function Trouble(props: { text: string }) {
 
 /** What of an address is not here, in one sentence; nothing where all of it is. */
 export function leftOut(missing: string[]): string {
-  return missing.length ? `The address names what is not here and was left out: ${missing.join(", ")}.` : "";
+  return missing.length ? `Some of what this URL asks for does not exist here and was left out: ${missing.join(", ")}.` : "";
 }
 
 /** A note that can be closed. */

@@ -186,8 +186,8 @@ def test_an_address_without_a_bucket_is_refused(
 ) -> None:
     ended = naturalist("init", str(tmp_path / "c"), address)
     assert ended.code == 2
-    assert f"'{address}' is not the address of a bucket" in " ".join(ended.err.split())
-    with pytest.raises(ConfigError, match="not the address of a bucket"):
+    assert f"'{address}' is not the URL of a bucket" in " ".join(ended.err.split())
+    with pytest.raises(ConfigError, match="not the URL of a bucket"):
         look(RemoteFolder(address.rstrip("/")))
 
 

@@ -164,7 +164,7 @@ def test_another_collection_is_refused_before_a_file_is_read(
     path = tiny.config_file(tmp_path / "other", sources, name="other", publish=published)
     ended = naturalist("run", "-q", "-c", str(path))
     assert ended.code == 2
-    assert "holds the collection 'tiny', not 'other': publish to another address" in ended.err
+    assert "holds the collection 'tiny', not 'other': publish to another URL" in ended.err
     assert not (tmp_path / "other" / "work" / "ledger").exists()
     assert one.latest.about["collection"] == "tiny"
     ended = naturalist("run", "-q", "-c", str(path), "--accept-replacement")

@@ -44,7 +44,7 @@ export function Views(props: { collection: string; shares: boolean; onSave: () =
   const [message, setMessage] = useState("");
   const shared = useShared(props.shares, setMessage);
   const keep = (next: View[], done: string) => {
-    if (!keepViews(props.collection, next)) return setMessage("This browser keeps no views: keep the address instead.");
+    if (!keepViews(props.collection, next)) return setMessage("This browser keeps no views: keep the URL instead.");
     setViews(next);
     setMessage(done);
   };
@@ -116,7 +116,7 @@ export function Views(props: { collection: string; shares: boolean; onSave: () =
 function about(shares: boolean, mayWrite: boolean): string {
   const kept = "Filters, colours, charts and camera";
   if (mayWrite) return `${kept}, for you in this browser, or with your name for all who open this dashboard.`;
-  return `${kept}, in this browser. The address holds the same and can be sent on.${shares ? " Sign in under Review to share views here." : ""}`;
+  return `${kept}, in this browser. The URL holds the same and can be sent on.${shares ? " Sign in under Review to share views here." : ""}`;
 }
 
 /** The views that reviewers share; a view is replaced or removed only as it was seen. */

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from naturalist.api.documents import curation, models, published, sources, stages
 from naturalist.backbones.bench import Bench
 from naturalist.backbones.weights import FetchedFile
-from naturalist.catalogue.address_lists import Listed
+from naturalist.catalogue.url_lists import Listed
 from naturalist.consume.pulling import Pulled
 from naturalist.curation.review import Change, LeftOut
 from naturalist.curation.reviewing.accuracy import AccuracyEffect
@@ -127,7 +127,7 @@ REPORTS: dict[str, Any] = {
     "sources list": sources.SourceList,
     "sources show": sources.SourceDocument,
     "sources fetch": sources.FetchDocument,
-    "sources addresses": Listed,
+    "sources urls": Listed,
     "sources status": sources.SourceStatus,
     "run": stages.RunDocument,
     "status": CollectionStatus,

@@ -40,7 +40,7 @@ def endpoint() -> str:
     if url and not _is_server(url):
         # Not shown: it may hold a password.
         raise ConfigError(
-            f"the environment variable {ENDPOINT_VARIABLE} is not the address of a server: set it "
+            f"the environment variable {ENDPOINT_VARIABLE} is not the URL of a server: set it "
             f"to one like {_ENDPOINT}, or unset it"
         )
     return url or _ENDPOINT

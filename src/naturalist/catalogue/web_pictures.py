@@ -140,7 +140,7 @@ def _parsed(url: str) -> SplitResult:
     except (ValueError, UnicodeError) as error:
         raise NoPicture(Failure.BAD_ADDRESS, f"{url[:200]!r}: {error}") from error
     if target.scheme not in ("http", "https") or not host:
-        raise NoPicture(Failure.BAD_ADDRESS, f"{url[:200]!r}: not an http or https address")
+        raise NoPicture(Failure.BAD_ADDRESS, f"{url[:200]!r}: not an http or https URL")
     if target.username is not None or target.password is not None:
         raise NoPicture(Failure.BAD_ADDRESS, "it has a name or a password in it")
     name = f"[{host}]" if ":" in host else host

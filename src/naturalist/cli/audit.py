@@ -67,9 +67,7 @@ def audit(
     if place and _is_collection(place, folder):
         exposure = _audit_collection(place, options, snapshot, progress)
     elif snapshot:
-        raise ConfigError(
-            "--snapshot needs a published collection: give its folder or s3:// address"
-        )
+        raise ConfigError("--snapshot needs a published collection: give its folder or s3:// URL")
     else:
         exposure = _audit_workspace(folder if place else config, progress)
     if json:
@@ -97,7 +95,7 @@ def _audit_collection(
         if consume.is_pulled(place):
             if snapshot:
                 raise ConfigError(
-                    "--snapshot needs a published collection: give its folder or s3:// address"
+                    "--snapshot needs a published collection: give its folder or s3:// URL"
                 )
             folder = Path(place).expanduser()
             return auditing.audit_pulled(folder, on_begin=begin, on_file=advance)

@@ -211,7 +211,7 @@ def _name(bucket: str) -> str:
     if name.startswith(("gs://", "az://")):
         raise ConfigError(
             f"{bucket!r}: naturalist bucket is for S3 only: use the tools of Google Cloud (gcloud "
-            "storage) or Azure (az storage); publish, verify, pull and sources take this address"
+            "storage) or Azure (az storage); publish, verify, pull and sources take this URL"
         )
     if not name or "/" in name:
         raise ConfigError(

@@ -35,7 +35,7 @@ EXIT_MEANINGS = {
     5: "The workspace cannot be used: another process is writing to it, or another version "
     "made it.",
     6: "A source or a drive is missing or unreadable. Mount it, or correct its path.",
-    7: "The object store refused, failed or lost something, or a download failed. Check address, "
+    7: "The object store refused, failed or lost something, or a download failed. Check the URL, "
     "credentials and permissions.",
     8: "The backbone or its weights cannot be used.",
     9: "An optional package, or the dashboard's pages, is missing. Install what the message names.",

@@ -35,7 +35,7 @@ CategoryOption = Annotated[
     list[str] | None,
     typer.Option(
         help="NAME=LABEL:SOURCE[,SOURCE...], once for each category; a source is a folder, an "
-        "archive, an s3:// address, or a path with wildcards. Example: --category "
+        "archive, an s3:// URL, or a path with wildcards. Example: --category "
         "plant=0:/data/flowers,/data/trees.zip"
     ),
 ]

@@ -360,7 +360,7 @@ def _line(one: dict[str, Any]) -> str:
 
 
 @app.command(epilog=EXIT_CODES)
-def addresses(
+def urls(
     listing: Annotated[
         Path, typer.Argument(metavar="LIST", help="CSV, TSV or Parquet with a column of URLs.")
     ],
@@ -398,14 +398,14 @@ def addresses(
     Keeps the other columns as metadata (rows-*.parquet) and writes a row with a reason for each URL
     without a picture (failures-*.parquet). Run it again to resume. See docs/sources.md.
 
-    Example: naturalist sources addresses birds.csv --to sources/animal/birds
+    Example: naturalist sources urls birds.csv --to sources/animal/birds
     """
-    from naturalist.catalogue.address_lists import ListOptions, fetch_list
+    from naturalist.catalogue.url_lists import ListOptions, fetch_list
     from naturalist.catalogue.web_pictures import WebLimits
 
     limits = WebLimits(max_bytes=int(max_mb * 1_000_000), allow_private=allow_private)
     options = ListOptions(url_column, jobs, per_host, retry=retry, limits=limits)
-    with stage(make_progress(quiet=quiet), "addresses", None, "rows") as advance:
+    with stage(make_progress(quiet=quiet), "urls", None, "rows") as advance:
         found = fetch_list(listing, folder, options, advance)
     if json:
         output.print_json(vars(found), outputs=[folder])
@@ -422,7 +422,7 @@ def addresses(
 def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
     """Show which data sets are downloaded, with version and size.
 
-    Uses no network.
+    Works offline.
 
     Example: naturalist sources status --to /data/sets
     """

@@ -123,9 +123,7 @@ def look(location: Path | RemoteFolder) -> Folder:
     if path.is_file():
         return _look_at_archive(path)
     if not path.is_dir():
-        raise ConfigError(
-            f"{location} does not exist: name folders, archives or addresses of buckets"
-        )
+        raise ConfigError(f"{location} does not exist: name folders, archives or URLs of buckets")
     return _look_local(path, 0)
 
 
@@ -175,7 +173,7 @@ def _look_remote(location: RemoteFolder) -> Folder:
     result = Folder(location.url)
     _add_names(result, (file.key for file in list_remote(location)))
     if not result.children and not result.pictures:
-        raise ConfigError(f"{location.url} is empty or does not exist: correct the address")
+        raise ConfigError(f"{location.url} is empty or does not exist: correct the URL")
     return result
 
 

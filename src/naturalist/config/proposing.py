@@ -110,7 +110,7 @@ def _source(text: str, category: str) -> NewSource:
         if not is_bucket(text):
             raise ConfigError(
                 f"--category {category}: {text!r} is neither a path nor an s3://, gs:// or az:// "
-                "address"
+                "URL"
             )
         return NewSource(text.rstrip("/"))
     path = expanded(text)

@@ -44,7 +44,7 @@ def _text_of(path: Path) -> str:
     except FileNotFoundError as error:
         if re.match(r"[a-z0-9]+:/", str(path)):
             raise ConfigError(
-                f"{path} is an address, and this needs the folder of a workspace: to look at a "
+                f"{path} is a URL, and this needs the folder of a workspace: to look at a "
                 "published collection, use `naturalist pull`, or `naturalist dashboard --from`"
             ) from error
         # Imported here because every command reads a configuration, and few fail.

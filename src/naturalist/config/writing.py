@@ -21,7 +21,7 @@ class NewSource:
     """A source to write.
 
     Attributes:
-        location: a path, with or without wildcards, or the address of a bucket.
+        location: a path, with or without wildcards, or the URL of a bucket.
         name: its name; empty makes one from the location.
         origin: where the data set comes from.
         licence: its licence.
@@ -61,7 +61,7 @@ def write_config(
     Args:
         folder: where to.
         categories: categories and their sources.
-        publish: address to publish to; may be empty.
+        publish: URL to publish to; may be empty.
         name: of the collection; the folder's if empty.
         backbone: network for the features.
         s3: how sources in buckets are reached, where that is not as usual.

@@ -88,7 +88,7 @@ def find_tables(
     if Layout(folder).marker.exists():
         return _workspace(folder, snapshot)
     raise NotFound(
-        f"there is no collection in {folder}: give the address of a published collection, a "
+        f"there is no collection in {folder}: give the URL of a published collection, a "
         f"folder that was published to ({LATEST}) or pulled into ({MANIFEST}), or a workspace"
     )
 
@@ -165,7 +165,7 @@ def _workspace(folder: Path, snapshot: str | None) -> Tables:
     if snapshot is not None:
         raise ConfigError(
             f"{folder} is a workspace, which has no snapshots: omit snapshot={snapshot!r}, or "
-            "pass the address that it is published to"
+            "pass the URL that it is published to"
         )
     layout = Layout(folder)
     known = categories.read(layout)

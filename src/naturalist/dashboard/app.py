@@ -117,7 +117,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def not_valid(_: Request, error: Exception) -> Response:
-        return failed(422, "This address does not exist here: a name or number is wrong.")
+        return failed(422, "This URL does not exist here: a name or number is wrong.")
 
     @app.exception_handler(HTTPException)
     def http_error(_: Request, error: Exception) -> Response:

@@ -144,7 +144,7 @@ class SecurityMiddleware:
         if hmac.compare_digest(scope["path"][: len(root)].encode(), root.encode()):
             await self.app(_below(scope, root), receive, send)
         else:
-            await _respond(send, 401, "Open the address that was shown with its path.", {})
+            await _respond(send, 401, "Open the URL that was shown with its path.", {})
 
     def _refusal(
         self, scope: Scope, headers: dict[str, str]
@@ -179,7 +179,7 @@ class SecurityMiddleware:
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         if self._is_token(bearer) or self._is_token(_cookie(headers.get("cookie", ""))):
             return None
-        return 401, "A token is needed: open the address with ?token=...", {}
+        return 401, "A token is needed: open the URL with ?token=...", {}
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode(), self.listen.token.encode())

@@ -84,14 +84,14 @@ def _check_name(config: Config, store: Store, latest: Snapshot) -> None:
     if name != config.name:
         raise ConfigError(
             f"{store.url} holds the collection {name!r}, not {config.name!r}: publish to another "
-            f"address (publish.url); if you renamed the collection or want {_ADVICE}"
+            f"URL (publish.url); if you renamed the collection or want {_ADVICE}"
         )
 
 
 def _of_another_workspace(store: Store, latest: Snapshot, why: str) -> ConfigError:
     return ConfigError(
         f"snapshot {latest.id} in {store.url} was published by another workspace: {why}. Go on in "
-        "that workspace, restore this one from a newer backup, or publish to another address "
+        "that workspace, restore this one from a newer backup, or publish to another URL "
         f"(publish.url); {_ADVICE}"
     )
 

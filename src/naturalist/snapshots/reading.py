@@ -116,7 +116,7 @@ def newest(store: Store) -> tuple[Snapshot, str]:
         data, info = store.get_bytes(LATEST, MAX_DOCUMENT_BYTES)
     except NotFound as error:
         raise NotFound(
-            f"no collection is published in {store.url} (it has no {LATEST}): check the address, "
+            f"no collection is published in {store.url} (it has no {LATEST}): check the URL, "
             "including the folder or prefix"
         ) from error
     pointer = check(PointerDocument, LATEST, decode(LATEST, data))

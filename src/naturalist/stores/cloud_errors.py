@@ -69,7 +69,7 @@ def _explained(message: str, doing: str, url: str, *, reading: bool) -> StoreErr
             "address; for a private authority set SSL_CERT_FILE to its certificate"
         )
     return StoreError(
-        f"{doing} failed ({url}): the server does not answer: check the address and the network, "
+        f"{doing} failed ({url}): the server does not answer: check the URL and the network, "
         "and try again: finished work is kept"
     )
 

@@ -74,7 +74,7 @@ def download(
             (then nothing is kept).
     """
     if not url.startswith(("https://", "http://")):
-        raise StoreError(f"cannot download {url}: only http and https addresses are fetched")
+        raise StoreError(f"cannot download {url}: only http and https URLs are fetched")
     options = options or DownloadOptions()
     part = _Part(url, target, options)
     with _alone(target):
@@ -301,5 +301,5 @@ def _advice(url: str, error: _Broken) -> str:
     return (
         f"cannot download {url}: {error}. Run the same command again to continue where it broke "
         "off, "
-        "or get the file in another way and pass its path instead of the address"
+        "or get the file in another way and pass its path instead of the URL"
     )

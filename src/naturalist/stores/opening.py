@@ -32,11 +32,11 @@ def check_bucket(url: str) -> None:
         return
     if url.lower().startswith(("http://", "https://")):
         raise ConfigError(
-            f"{url!r} is a web address, not that of a bucket: download it with `naturalist sources "
+            f"{url!r} is a web URL, not that of a bucket: download it with `naturalist sources "
             "fetch URL` first, then use the downloaded archive"
         )
     raise ConfigError(
-        f"{url!r} is not the address of a bucket: expected s3://bucket/prefix, gs://bucket/prefix, "
+        f"{url!r} is not the URL of a bucket: expected s3://bucket/prefix, gs://bucket/prefix, "
         "az://container/prefix or a plain path"
     )
 
@@ -68,7 +68,7 @@ def check_slashes(url: str) -> None:
     scheme, rest = slip[1].lower(), url[slip.end() :].lstrip("/")
     slashes = ":///" if scheme == "file" else "://"
     raise ConfigError(
-        f"{url!r} is neither an address nor a usual path: did you mean {scheme}{slashes}{rest}? A "
+        f"{url!r} is neither a URL nor a usual path: did you mean {scheme}{slashes}{rest}? A "
         f"folder of this name is written ./{url}"
     )
 
@@ -91,7 +91,7 @@ def open_store(url: str, options: S3Options | None = None) -> Store:
     if folder is not None:
         return LocalStore(folder)
     raise ConfigError(
-        f"{url!r} is not the address of a store: expected s3://bucket/prefix, gs://bucket/prefix, "
+        f"{url!r} is not the URL of a store: expected s3://bucket/prefix, gs://bucket/prefix, "
         "az://container/prefix, file:///folder or a plain path"
     )
 

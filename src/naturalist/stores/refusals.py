@@ -57,7 +57,7 @@ def changed_meanwhile(url: str, key: str) -> Conflict:
 
 def not_found(url: str, key: str) -> NotFound:
     """The error for a key that holds nothing."""
-    return NotFound(f"{url} has no {key}: check the address and the key")
+    return NotFound(f"{url} has no {key}: check the URL and the key")
 
 
 def too_large(what: str, found_bytes: int, allowed_bytes: int) -> StoreError:

@@ -75,7 +75,7 @@ def check_remote(folder: RemoteFolder) -> None:
     """
     if next(list_remote(folder), None) is None:
         raise SourceError(
-            f"{folder} is empty or does not exist: correct the address. Its pictures do not "
+            f"{folder} is empty or does not exist: correct the URL. Its pictures do not "
             "count as deleted"
         )
 

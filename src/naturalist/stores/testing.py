@@ -190,7 +190,7 @@ class StoreContract:
         store.put_bytes("folder/object", b"x")
         for key in ("nothing", "folder", "folder/object/below"):
             assert store.head(key) is None
-            with pytest.raises(NotFound, match="check the address"):
+            with pytest.raises(NotFound, match="check the URL"):
                 store.get_bytes(key)
             with pytest.raises(NotFound):
                 store.fetch(key, files / "got")

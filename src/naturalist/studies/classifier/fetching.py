@@ -68,7 +68,7 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not is_address(newurl):
             fp.close()
-            raise urllib.error.URLError(f"redirected to {newurl}, which is not a web address")
+            raise urllib.error.URLError(f"redirected to {newurl}, which is not a web URL")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -19,8 +19,8 @@ import pytest
 import tiny
 from cli.conftest import Naturalist, naturalist
 from naturalist import artifacts
-from naturalist.catalogue import address_lists, web_pictures
-from naturalist.catalogue.address_lists import ListOptions, fetch_list
+from naturalist.catalogue import url_lists, web_pictures
+from naturalist.catalogue.url_lists import ListOptions, fetch_list
 from naturalist.catalogue.web_pictures import (
     Failure,
     NoPicture,
@@ -273,7 +273,7 @@ def test_a_host_that_asks_for_a_day_is_left_alone(site: Site, tmp_path: Path) ->
 def test_a_host_that_was_given_up_is_not_asked_in_later_parts_either(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(address_lists, "PART", 10)
+    monkeypatch.setattr(url_lists, "PART", 10)
     names = ["later.png", *(f"{k}.png" for k in range(24))]
     listing = _list(tmp_path / "l.csv", site, names)
     options = ListOptions(jobs=1, per_host=1, pause_s=0.0, limits=HERE)
@@ -297,7 +297,7 @@ def test_no_more_is_asked_of_a_host_at_once_than_allowed(site: Site, tmp_path: P
 def test_a_list_goes_on_where_it_was(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(address_lists, "PART", 10)
+    monkeypatch.setattr(url_lists, "PART", 10)
     names = [f"{k}.png" for k in range(24)] + ["gone.png"]
     listing = _list(tmp_path / "l.csv", site, names)
     heard = 0
@@ -336,7 +336,7 @@ def test_a_second_list_does_not_take_the_place_of_the_first(site: Site, tmp_path
 def test_parquet_lists_and_the_command(site: Site, tmp_path: Path, naturalist: Naturalist) -> None:
     table = pa.table({"Image_URL": [f"{site.url}/1.png", None], "count": [3, 4]})
     pq.write_table(table, tmp_path / "l.parquet")
-    words = ("sources", "addresses", str(tmp_path / "l.parquet"), "--to", str(tmp_path / "out"))
+    words = ("sources", "urls", str(tmp_path / "l.parquet"), "--to", str(tmp_path / "out"))
     refused = naturalist(*words, "--json").json
     assert refused["failures"] == {"private_address": 1, "bad_address": 1}
     done = naturalist(*words, "--allow-private", "--retry", "--json").json
@@ -394,10 +394,10 @@ def test_odd_options_are_refused_in_words(
     listing = str(_list(tmp_path / "l.csv", site, ["1.png"]))
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "in"):
-        ended = naturalist("sources", "addresses", listing, "--to", str(folder))
+        ended = naturalist("sources", "urls", listing, "--to", str(folder))
         assert (ended.code, "is a file: name a folder" in " ".join(ended.err.split())) == (2, True)
     for size in ("inf", "nan", "1e300"):
-        ended = naturalist("sources", "addresses", listing, "--to", "out", "--max-mb", size)
+        ended = naturalist("sources", "urls", listing, "--to", "out", "--max-mb", size)
         assert (ended.code, "--max-mb" in ended.err) == (2, True)
     assert site.asked == []
 

@@ -1,6 +1,6 @@
 """Fetching a list of addresses, beside img2dataset, from a server on this machine, in one run.
 
-    python benchmarks/addresses.py --img2dataset PROGRAM [--pictures 2000] [--kilobytes 40]
+    python benchmarks/url_lists.py --img2dataset PROGRAM [--pictures 2000] [--kilobytes 40]
 
 Both fetch the same addresses with the same number of threads and write the bytes as they are
 (img2dataset with `--disable_all_reencoding True`, which needs no decoding either, into files). The
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from naturalist.catalogue.address_lists import ListOptions, fetch_list
+from naturalist.catalogue.url_lists import ListOptions, fetch_list
 from naturalist.catalogue.web_pictures import WebLimits
 
 JOBS = 16
