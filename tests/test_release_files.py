@@ -1,5 +1,6 @@
 """The files that others' machines run: workflows, container, compose."""
 
+import json
 import os
 import re
 import subprocess
@@ -29,6 +30,15 @@ def test_the_hosted_checks_are_those_of_ci_run() -> None:
     recipes = re.findall(r"make .*?(\w[\w-]*)$", commands(jobs["newer-python"]), re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text()
     assert all(re.search(rf"^{recipe}:", makefile, re.MULTILINE) for recipe in recipes)
+
+
+def test_nothing_that_ci_run_leaves_out_by_itself_is_left_out_on_hosted_machines() -> None:
+    steps = workflow("ci.yml")["jobs"]["checks"]["steps"]
+    actions = {one["uses"].partition("@")[0]: one["with"] for one in steps if "uses" in one}
+    engines = json.loads((ROOT / "frontend/package.json").read_text())["engines"]["node"]
+    node = [int(part) for part in actions["actions/setup-node"]["node-version"].split(".")]
+    assert node >= [int(part) for part in engines.removeprefix(">=").split(".")]
+    assert actions["actions/checkout"]["fetch-depth"] == 0
 
 
 def test_the_pythons_that_are_tried_are_those_that_are_said_to_work() -> None:
