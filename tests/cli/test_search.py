@@ -17,7 +17,7 @@ def hits(naturalist: Naturalist, folder: Path, *arguments: str) -> list[dict]:
 
 
 @pytest.mark.usefixtures("real_photos")
-def test_a_word_finds_pictures_by_the_classes_of_the_network_and_says_why(
+def test_a_word_finds_pictures_by_the_classes_of_the_backbone_and_says_why(
     naturalist: Naturalist, photo_copy: Path
 ) -> None:
     # All of them are in one folder that does not name them; the kinds of dogs are classes.
@@ -34,7 +34,7 @@ def test_a_word_that_means_nothing_here_is_named_and_nothing_is_shown(
 ) -> None:
     ended = naturalist("search", "xyzzyq", "-c", str(photo_copy), "-q")
     assert ended.code == 0
-    assert "not a word this network knows" in ended.out
+    assert "not a word this backbone knows" in ended.out
     assert f"naturalist concept make -c {photo_copy} xyzzyq --yes" in ended.out
     assert "no pictures" in ended.out
 

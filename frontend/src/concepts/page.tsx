@@ -75,7 +75,7 @@ export function ConceptsPage(props: { categories: string[] }) {
         <nav class="chips" aria-label="Concepts">
           {known.map((one) => (
             <button aria-pressed={one.concept === draft.name} onClick={() => open(one.concept)}>
-              {one.concept} <small>{count(one.yes)} yes, {count(one.no)} no{one.usable ? "" : ", made for another network"}</small>
+              {one.concept} <small>{count(one.yes)} yes, {count(one.no)} no{one.usable ? "" : ", made for another backbone"}</small>
             </button>
           ))}
           <button onClick={begin}>New concept</button>

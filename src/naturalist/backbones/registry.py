@@ -210,7 +210,7 @@ def _build(name: str, spec: BackboneSpec, home: Path | None) -> bytes:
     if entry is None:
         return custom.added_model(_added(name, home), home)
     if entry.model is None:
-        raise BackboneError(f"{name} has no network")
+        raise BackboneError(f"{name} has no neural network")
     data = read_checked(weights_path(name, home), spec.weights_sha256)
     model = entry.model(data, spec)
     if spec.quantisation is None:

@@ -62,7 +62,7 @@ def open_session(model: bytes, *, threads: int = 1, device: Device = "cpu") -> o
     running = session.get_providers()[0]
     if running != provider:
         raise BackboneError(_no_device(device))
-    logger.info("the network runs on %s (%s)", device, running)
+    logger.info("the backbone runs on %s (%s)", device, running)
     return session
 
 
@@ -129,7 +129,7 @@ class OnnxBackbone:
             (features,) = self._session.run(["feature"], {GRAPH_INPUT: batch})
         except RUNTIME_ERRORS as error:
             if "alloc" in str(error):
-                raise MemoryError(f"the network needs more: {error}") from error
+                raise MemoryError(f"the backbone needs more: {error}") from error
             raise
         return np.asarray(features, np.float32)
 

@@ -12,7 +12,7 @@ from naturalist.cli.options import JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.progress import stage
 
-app = typer.Typer(help="List, download and benchmark networks.")
+app = typer.Typer(help="List, download and benchmark backbones.")
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name, as listed by `naturalist backbones list`.")
 ]
@@ -20,7 +20,7 @@ NameArgument = Annotated[
 
 @app.callback()
 def _group() -> None:
-    """List, download and benchmark networks."""
+    """List, download and benchmark backbones."""
 
 
 @app.command("list", epilog=EXIT_CODES)
@@ -122,7 +122,7 @@ def add(
 
     A short descriptor says how pictures are prepared (docs/backbones.md).
 
-    Example: naturalist backbones add my-network.toml
+    Example: naturalist backbones add my-backbone.toml
     """
     from naturalist import backbones
 

@@ -23,7 +23,7 @@ app = typer.Typer()
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Check what works on this machine, and how to fix the rest.
 
-    Checks the environment, limits, drives, store, network weights, Airflow, Ray, GPU and optional
+    Checks the environment, limits, drives, store, backbones, Airflow, Ray, GPU and optional
     packages. Without a configuration, checks the machine only. Changes nothing. Ends with exit
     code 1 if a check fails; warnings and missing optional packages do not count.
 

@@ -251,7 +251,7 @@ def _print_common(common: Common) -> None:
         f"{counted(len(common.near), 'pair')} of near duplicates"
     )
     if not common.compares_features:
-        output.print_text("features are of different networks: near pairs are by hashes alone")
+        output.print_text("features are of different backbones: near pairs are by hashes alone")
 
 
 def _print(result: Overlap, by: str) -> None:

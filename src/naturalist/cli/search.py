@@ -62,7 +62,7 @@ def search(
 ) -> None:
     """Search pictures by words.
 
-    Searches class names of the network, words in paths, and your concepts. Works offline. Words
+    Searches class names of the backbone, words in paths, and your concepts. Works offline. Words
     that it does not know are reported.
 
     Example: naturalist search "owl on snow" -k 50 --sheet owls.png
@@ -99,7 +99,7 @@ def names(
 ) -> None:
     """Name clusters, map regions or near-duplicate groups.
 
-    Names come from concepts, words in paths, classes of the network and categories; each is shown
+    Names come from concepts, words in paths, classes of the backbone and categories; each is shown
     with the share of the group it applies to. A group without clear evidence gets no name.
 
     Example: naturalist names map --level 2

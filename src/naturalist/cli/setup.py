@@ -71,7 +71,7 @@ NameOption = Annotated[
 BackboneOption = Annotated[
     str,
     typer.Option(
-        help="Network for the features: fast, balanced, quality, or a name from `naturalist "
+        help="Backbone for the features: fast, balanced, quality, or a name from `naturalist "
         "backbones list`."
     ),
 ]

@@ -71,7 +71,7 @@ def similar(
 ) -> None:
     """Find the pictures most similar to a picture.
 
-    Similarity is the cosine of the features. For a file, the features are computed with the network
+    Similarity is the cosine of the features. The features of a file are computed with the backbone
     of the collection; the file is not added to it. With --from and --vectors, name a picture of
     that collection; --out keeps the index.
 

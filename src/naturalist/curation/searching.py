@@ -103,7 +103,7 @@ class SearchReport(TypedDict):
 
     query: str
     like: str | None
-    network: str
+    backbone: str
     pictures: int
     words: list[SearchedWord]
     messages: list[str]
@@ -198,7 +198,7 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
     return {
         "query": request.query,
         "like": request.like or None,
-        "network": spec.name,
+        "backbone": spec.name,
         "pictures": words.index.rows,
         "words": cast("list[SearchedWord]", result.terms),
         "messages": messages,
@@ -347,9 +347,9 @@ def _messages(matches: Matches, has_classes: bool, network: str) -> list[str]:
 
 def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     text, paths = word["word"], word["pictures_by_path"]
-    # A note has said already in which other meaning the network knows it.
+    # A note has said already in which other meaning the backbone knows it.
     is_new = has_classes and not word["notes"]
-    start = f"{text!r} is not a word this network knows; " if is_new else f"{text!r}: "
+    start = f"{text!r} is not a word this backbone knows; " if is_new else f"{text!r}: "
     held = (
         f"{counted(paths, 'picture has', 'pictures have')} it in a path or column"
         if paths

@@ -149,7 +149,7 @@ def _tables_of(config: Config, model: Path, progress: Progress) -> FeatureTable 
     if tables.backbone == read_classifier(model).backbone_id:
         return tables
     progress.note(
-        "no nearest pictures: the model and the tables use different networks; train or refine a "
+        "no nearest pictures: the model and the tables use different backbones; train or refine a "
         "model on these tables"
     )
     return None

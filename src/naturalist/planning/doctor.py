@@ -46,10 +46,10 @@ EXTRAS = {
     "umap": "maps by UMAP",
     "pacmap": "maps by PaCMAP",
     "hub": "data sets from Hugging Face",
-    "text": "searching with networks of your own, such as CLIP",
-    "keras": "networks from Keras weights",
-    "squeezenet": "the network SqueezeNet",
-    "timm": "networks of timm",
+    "text": "searching with backbones of your own, such as CLIP",
+    "keras": "backbones from Keras weights",
+    "squeezenet": "the backbone SqueezeNet",
+    "timm": "backbones from timm",
 }
 
 
@@ -173,9 +173,9 @@ def _backbone(config: Config) -> Check:
     listed = {one.name: one.state for one in backbones.listing()}
     state = listed.get(name, "unknown")
     if state == "ready":
-        return Check("network weights", "ok", f"{name}: ready, no internet needed")
+        return Check("backbone", "ok", f"{name}: ready, no internet needed")
     return Check(
-        "network weights", "error", f"{name}: {state}", f"run `naturalist backbones fetch {name}`"
+        "backbone", "error", f"{name}: {state}", f"run `naturalist backbones fetch {name}`"
     )
 
 
@@ -225,7 +225,7 @@ def _gpu() -> Check:
     if Path("/dev/nvidia0").exists():
         advice = "install onnxruntime-gpu in place of onnxruntime to use it"
         return Check("GPU", "off", "there is one, but ONNX Runtime cannot use it", advice)
-    return Check("GPU", "off", "none found; networks run on the processor")
+    return Check("GPU", "off", "none found; backbones run on the processor")
 
 
 _IS_GPU = re.compile(r"(CUDA|Tensorrt|ROCM|MIGraphX|Dml|CoreML)ExecutionProvider")

@@ -88,7 +88,7 @@ class BackboneList(TypedDict):
 
 AddedBackbone = extended(
     "AddedBackbone",
-    "A network that was added.",
+    "A backbone that was added.",
     BackboneSpec,
     id=str,
 )
@@ -96,7 +96,7 @@ AddedBackbone = extended(
 
 BackboneDocument = extended(
     "BackboneDocument",
-    "All that decides the vectors of a network.",
+    "All that decides the vectors of a backbone.",
     BackboneSpec,
     id=str,
     fingerprint=str,

@@ -57,7 +57,7 @@ def meaning_of(nouns: Nouns, word: str) -> Meaning:
     broader = nouns.classes_above(usual[:1])
     if len(broader):
         names = listed(nouns, broader)
-        return Meaning(word, base, usual, broader, f"the network knows {word!r} only as {names}")
+        return Meaning(word, base, usual, broader, f"the backbone knows {word!r} only as {names}")
     return _rarer(nouns, word, base, usual)
 
 
@@ -70,7 +70,7 @@ def listed(nouns: Nouns, classes: Sequence[int] | NDArray[np.int64]) -> str:
 
 def _few(nouns: Nouns, word: str, classes: NDArray[np.int64], share: float) -> str:
     return (
-        f"of all kinds of {word!r} the network knows {100 * share:.1f} %: {listed(nouns, classes)}"
+        f"of all kinds of {word!r} the backbone knows {100 * share:.1f} %: {listed(nouns, classes)}"
     )
 
 
@@ -83,7 +83,7 @@ def _rarer(nouns: Nouns, word: str, base: str, usual: tuple[int, ...]) -> Meanin
             continue
         parent = nouns.parents[synset]
         kind = f" (a kind of {nouns.name(int(parent[0]))})" if len(parent) else ""
-        note = f"the network knows {word!r} only as {listed(nouns, classes)}{kind}"
+        note = f"the backbone knows {word!r} only as {listed(nouns, classes)}{kind}"
         if any(nouns.related(synset, one) for one in usual):
             return Meaning(word, base, usual, classes, note)
         hint = hint or note * own
