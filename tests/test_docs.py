@@ -1,3 +1,5 @@
+import importlib
+import json
 import re
 import subprocess
 import sys
@@ -85,6 +87,27 @@ def test_texts_that_people_see_have_no_refused_idioms() -> None:
     tool = [sys.executable, str(ROOT / "tools/check_words.py")]
     done = subprocess.run(tool, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_refused_idioms_are_found_in_every_kind_of_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    tool = importlib.import_module("check_words")
+    cell = {"cell_type": "markdown", "source": ["Maps are made\n", "anew."]}
+    texts = {
+        "README.md": "A map that is made\nanew.",
+        "docs/guides/page.md": "| a map | is made anew |",
+        "docs/notebooks/1.ipynb": json.dumps({"cells": [cell]}),
+        "src/naturalist/maps.py": '"""Maps that are made\nanew."""',
+        "frontend/src/map.tsx": "<p>Maps are made anew.</p>",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "CONTRIBUTING.md").write_text("[A page](docs/0504-when-a-map-is-made-anew.md)")
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    assert sorted(found.split(":")[0] for found in tool.findings()) == sorted(texts)
 
 
 def test_every_decision_has_a_number_of_its_own() -> None:

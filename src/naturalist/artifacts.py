@@ -34,7 +34,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is known of a finished artifact; lies beside it as JSON."""
+    """What is known of a finished artifact; is beside it as JSON."""
 
     fingerprint: str
     rows: int
@@ -454,7 +454,7 @@ class FolderMemo(Generic[T]):
         self._held.clear()
 
     def get(self, key: Hashable, folders: Iterable[Path], read: Callable[[], T]) -> T:
-        """The value of a key; `read` makes it from what lies in `folders`."""
+        """The value of a key; `read` makes it from what is in `folders`."""
         # Before reading, so that what changes meanwhile makes it another one.
         stamp = folder_stamp(*folders)
         if stamp is not None and key in self._held and self._held[key][0] == stamp:

@@ -190,7 +190,7 @@ def reconcile(
 ) -> Categories:
     """Compare the configuration with what a workspace remembers; gives what to remember from now.
 
-    New categories are added; a known one that never saw a file may leave without a word.
+    New categories are added; a known one that never saw a file may leave silently.
 
     Args:
         known: what the workspace remembers.
@@ -298,7 +298,7 @@ def renamed(known: Categories, old: str, new: str) -> Categories:
         ConfigError: there is no such category, it has the name already, or another one has it.
     """
     if old == new:
-        raise ConfigError(f"both names are {new!r}: give the present name, then a new one")
+        raise ConfigError(f"both names are {new!r}: give the current name, then a new one")
     done = known.named(new)
     if known.named(old) is None and done is not None and done.former_names[-1:] == (old,):
         return known

@@ -145,7 +145,7 @@ INTERRUPTED_EXIT_CODE = 130
 
 
 class ClusterError(NaturalistError):
-    """The Ray cluster does not answer any more, or no node has what tasks ask for."""
+    """The Ray cluster no longer answers, or no node has what tasks ask for."""
 
     exit_code = 11
 

@@ -21,7 +21,7 @@
       checks/<backbone>/<category>/<batch>-<shard>.parquet, .json
       checks/<backbone>/collection.json   verdicts about all features together
       tables/<category>/image_df_<k>.csv, .parquet, .json, .check.json
-      metadata/<category>/image_df_<k>.parquet  columns that came along, in the order of the table
+      metadata/<category>/image_df_<k>.parquet  metadata columns, in the order of the table
       metadata/                           summary.json, problems.parquet
       exif/<category>/<source>.parquet    time, camera and place, of sources that ask for them
       duplicates/                         groups.parquet, sheet.png, steps/: near duplicates
@@ -139,7 +139,7 @@ class Layout:
         return self.ledger / ".pending"
 
     def batch(self, category: str, batch: int) -> Path:
-        """Ledger rows of one batch; its summary lies beside it as JSON."""
+        """Ledger rows of one batch; its summary is beside it as JSON."""
         return self.ledger / category / f"{batch:06d}.parquet"
 
     def touched(self, category: str) -> Path:
@@ -166,7 +166,7 @@ class Layout:
         return self.root / "images" / ".staging"
 
     def image_root(self, name: str) -> Path:
-        """The folder of an image root; relative names lie in the workspace."""
+        """The folder of an image root; relative names are in the workspace."""
         return self.root / name
 
     def image_root_marker(self, name: str) -> Path:
@@ -220,7 +220,7 @@ class Layout:
         return self.root / "tables"
 
     def table(self, category: str, k: int) -> Path:
-        """Table `k` (from 1) of a category, as Parquet; the CSV lies beside it."""
+        """Table `k` (from 1) of a category, as Parquet; the CSV is beside it."""
         return self.tables / category / f"image_df_{k}.parquet"
 
     def exif(self, category: str, source: str) -> Path:
@@ -252,7 +252,7 @@ class Layout:
 
     @property
     def near_duplicates(self) -> Path:
-        """Groups of near duplicates; what they were made from lies beside them."""
+        """Groups of near duplicates; what they were made from is beside them."""
         return self.root / "duplicates" / "groups.parquet"
 
     @property
@@ -266,7 +266,7 @@ class Layout:
         return self.near_duplicates.with_name("steps")
 
     def near_duplicate_step(self, number: int) -> Path:
-        """Pictures that one look for near duplicates added; its pairs lie beside them."""
+        """Pictures that one look for near duplicates added; its pairs are beside them."""
         return self.near_duplicate_steps / f"{number:06d}.parquet"
 
     @property
@@ -417,7 +417,7 @@ class Layout:
 
     @property
     def budget(self) -> Path:
-        """Up to which batch a good run, or a person's word, covers failures."""
+        """Up to which batch a good run, or a person's decision, covers failures."""
         return self.reports / "budget.json"
 
     @property
@@ -475,7 +475,7 @@ class MapFolder:
 
     @property
     def points(self) -> Path:
-        """Where each picture lies; its receipt lies beside it."""
+        """Where each picture lies; its receipt is beside it."""
         return self.root / "points.parquet"
 
     @property
@@ -502,7 +502,7 @@ class SampleFolder:
 
     @property
     def members(self) -> Path:
-        """Which pictures were chosen; its receipt lies beside it."""
+        """Which pictures were chosen; its receipt is beside it."""
         return self.root / "members.parquet"
 
     @property
@@ -527,7 +527,7 @@ def pic_number(pic_id: str) -> int:
 
 
 def picture_group(number: int) -> int:
-    """The group of pictures that lie in one folder."""
+    """The group of pictures that are in one folder."""
     return number // PICTURES_PER_FOLDER
 
 

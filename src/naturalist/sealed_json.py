@@ -16,7 +16,7 @@ def write(path: Path, value: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The object of a file; None if there is none. Files of before there were checksums have none.
+    """The object of a file; None if there is none. Files older than checksums have none.
 
     Raises:
         WorkspaceError: the file is damaged.

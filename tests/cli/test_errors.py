@@ -345,7 +345,7 @@ def test_an_address_without_its_option_is_shown_with_it(
 ) -> None:
     ended = naturalist(command, "s3://bucket/garden")
     assert ended.code == 2
-    assert ended.err.endswith("for a collection that lies elsewhere: --from s3://bucket/garden\n")
+    assert ended.err.endswith("for a collection that is elsewhere: --from s3://bucket/garden\n")
 
 
 def test_an_argument_too_many_of_a_command_without_that_option_has_no_such_advice(

@@ -33,7 +33,7 @@ def test_a_slider_goes_over_the_snapshots(visit: Visit, axe: str) -> None:
     assert axe_violations(page, axe) == []
     shot(page, "changes")
     page.get_by_label("Snapshot").press("ArrowRight")
-    expect(page.locator(".card")).to_contain_text("not shown any more")
+    expect(page.locator(".card")).to_contain_text("no longer shown")
     expect(page.locator(".card img")).to_have_count(0)
     page.get_by_label("Compared with").select_option("000001")
     expect(page.locator(".figures")).to_contain_text("2came2left1relabelled")

@@ -94,7 +94,7 @@ def test_a_picture_that_was_taken_down_is_named_and_never_shown(config: Config) 
     assert list(snapshots.thumbnails(store, before, after, found.changes)) == []
     text = diff_page.page(found, "garden", {})
     assert "plant_id_3" in text
-    assert "not shown any more" in text
+    assert "no longer shown" in text
     # The other way round it came, and was taken down since.
     (back,) = snapshots.diff_pictures(store, after, before).changes
     assert (back.what, back.is_hidden) == ("came", True)

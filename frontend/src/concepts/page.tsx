@@ -107,8 +107,8 @@ export function ConceptsPage(props: { categories: string[] }) {
       {!draft.shown.length && !made && <Begin />}
       {examples && (
         <details>
-          <summary>{many(examples.yes.length, "example")} and {many(examples.no.length, "counter-example")} of before: your newest answer holds</summary>
-          <Marking ids={[...examples.yes, ...examples.no]} marks={{ ...sides(examples), ...draft.marks }} label="Examples of before" onMark={mark} />
+          <summary>{many(examples.yes.length, "earlier example")} and {many(examples.no.length, "counter-example")}: your newest answer holds</summary>
+          <Marking ids={[...examples.yes, ...examples.no]} marks={{ ...sides(examples), ...draft.marks }} label="Earlier examples" onMark={mark} />
         </details>
       )}
       {current?.usable && (

@@ -143,7 +143,7 @@ export class Atlas {
       const column = this.meaning(filter.column)!;
       const has = (code: number) => code === this.missing(column) || code < (column.kind === "scale" ? STEPS + 1 : column.names.length);
       const values = filter.range ? [filter.range[0]] : (filter.codes ?? filter.without ?? []);
-      unknown.push(...values.filter((code) => !has(code)).map((code) => `${title} ${Number.isNaN(code) ? "that is no number" : code}`));
+      unknown.push(...values.filter((code) => !has(code)).map((code) => `${title} ${Number.isNaN(code) ? "that is not a number" : code}`));
       if (!values.length || values.some(has)) kept.push({ ...filter, ...(filter.codes && { codes: values.filter(has) }), ...(filter.without && { without: values.filter(has) }) });
     }
     return { filters: kept, unknown };

@@ -121,7 +121,7 @@ function ChangedTile({ group, picture }: { group: ChangeGroup; picture: ChangedP
       {picture.thumbnail && !picture.hidden ? (
         <img class="thumb" alt={picture.id} src={`data:image/jpeg;base64,${picture.thumbnail}`} />
       ) : (
-        <span class="thumb none">{picture.hidden ? "not shown any more" : "no thumbnail"}</span>
+        <span class="thumb none">{picture.hidden ? "no longer shown" : "no thumbnail"}</span>
       )}
       <span class="caption">{caption}</span>
     </div>

@@ -318,7 +318,7 @@ function Failures({ doc }: { doc: HealthDoc }) {
     );
   }
   return (
-    <Card title="Refused files" note="By reason, with examples. System files and the like count as no failure.">
+    <Card title="Refused files" note="By reason, with examples. System files and other files that are not pictures do not count as failures.">
       <Bars
         label="Refused files by reason"
         bars={doc.failures.map((row) => ({

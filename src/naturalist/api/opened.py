@@ -60,7 +60,7 @@ class Opened:
         Similarity is the cosine of the features, from -1 to 1; the picture itself is left out.
 
         Raises:
-            ConfigError: there is no such picture, or the file is no picture.
+            ConfigError: there is no such picture, or the file is not a picture.
             StoreError: the store failed.
         """
         raise NotImplementedError

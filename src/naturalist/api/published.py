@@ -26,7 +26,7 @@ from naturalist.stores import S3Options
 class Published(Opened):
     """A published or pulled collection; nothing is written to its place.
 
-    The index of similar pictures that `similar` makes lies in the user's cache.
+    The index of similar pictures that `similar` makes is in the user's cache.
 
     Attributes:
         snapshot: id of the snapshot.

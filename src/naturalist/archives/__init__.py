@@ -6,7 +6,7 @@ memory, disk and time follow `ArchiveLimits`, whatever the archive claims about 
 
 The readers are our own, on top of the standard library's decompressors, because `zipfile` and
 `tarfile` hold one object per member in memory, give up a whole archive for one damaged name, end a
-damaged tar without a word, and (`tarfile` before Python 3.11.14) loop on negative sizes and on
+damaged tar silently, and (`tarfile` before Python 3.11.14) loop on negative sizes and on
 hostile pax headers. Formats: PKWARE APPNOTE 6.3.10; POSIX.1-2017 `pax`; GNU tar manual, "Basic Tar
 Format" and "Storing Sparse Files"; LZMA SDK, `7zFormat.txt`. What is not read (RAR, split archives
 ...) is told from what is no archive: `unread.py`.

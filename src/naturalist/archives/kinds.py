@@ -13,7 +13,7 @@ Kind = Literal[
     "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.lzma", "tar.zst", "tar.lz4",
     "gz", "bz2", "xz", "zst", "lz4",
 ]  # fmt: skip
-"""How an archive is read; those of the last line hold one packed file that is no tar."""
+"""How an archive is read; those of the last line hold one packed file that is not a tar."""
 
 HEAD_BYTES = 4096
 """How much of the beginning of a file `archive_kind` needs, except for the formats below."""

@@ -227,7 +227,7 @@ class _Solid:
         self._source: Readable | None = None
 
     def read(self, start: int, count: int) -> bytes:
-        """`count` bytes from `start` on, which lies at or behind the last byte that was read."""
+        """`count` bytes from `start` on, which is at or behind the last byte that was read."""
         if self._source is None:
             packed = Slice(self._file, self._base + self.block.offset, self.block.packed_bytes)
             self._source = _unpacking(packed, self.block.coders)

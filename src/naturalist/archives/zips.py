@@ -103,7 +103,7 @@ def zip_entries(file: IO[bytes], spend: Callable[[int], None]) -> Iterator[Entry
 def find_directory(file: IO[bytes]) -> Directory:
     """Where the central directory lies, by the end record.
 
-    Raises `PictureError` where there is none, or where it lies in another piece of a split zip.
+    Raises `PictureError` where there is none, or where it is in another piece of a split zip.
     """
     size_bytes = file_size(file)
     tail_start = max(0, size_bytes - _END.size - _MAX_COMMENT_BYTES)

@@ -59,7 +59,7 @@ def home_folder(home: Path | None = None) -> Path:
 
 
 def record(key: str, file: Path, sha256: str, source: str, home: Path | None = None) -> FetchedFile:
-    """Take a file that lies in the folder of `key` as this machine's weights for it."""
+    """Take a file that is in the folder of `key` as this machine's weights for it."""
     artifacts.write_json(
         home_folder(home) / key / _RECORD,
         {"file": file.name, "sha256": sha256, "source": source, "size_bytes": file.stat().st_size},

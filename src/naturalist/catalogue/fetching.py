@@ -26,7 +26,7 @@ class FetchOptions:
     """How sets are fetched.
 
     Attributes:
-        folder: where to; each set lies in a folder named after its category.
+        folder: where to; each set is in a folder named after its category.
         sha256: of the archive, where a person knows it; anything else is refused.
         newest: ask for a newer version of sets that were fetched already.
         pause_s: before the second attempt, when a connection breaks or a server is busy.

@@ -1,7 +1,7 @@
 """Commands that messages name, made ready to be typed: with the configuration of this command.
 
 Messages come from all floors, which know nothing of the command line; they say `naturalist review
-FILE`. Whoever gave a configuration with -c has to give it again.
+FILE`. A command given with -c needs it again.
 """
 
 import re

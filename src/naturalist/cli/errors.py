@@ -84,7 +84,7 @@ def _usage(error: TyperException) -> str:
     options = {name for one in context.command.params for name in one.opts} if context else set()
     extra = re.fullmatch(r"Got unexpected extra argument(?:\(s\))? \((\S+)\)", message)
     if extra and "--from" in options:
-        text += f"; for a collection that lies elsewhere: --from {extra[1]}"
+        text += f"; for a collection that is elsewhere: --from {extra[1]}"
     return text
 
 

@@ -15,7 +15,8 @@ ModelArgument = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="Id of a model, as listed by `naturalist models list`."),
 ]
-ReasonOption = Annotated[str, typer.Option(help="Reason, stored in the history.")]
+ReasonOption = Annotated[str, typer.Option(help="Reason, stored in the history of champions.")]
+_NO_REASON = "no reason given"
 
 
 @app.callback()
@@ -83,7 +84,7 @@ def show(
 @app.command(epilog=EXIT_CODES)
 def promote(
     model: ModelArgument,
-    reason: ReasonOption = "a person's word",
+    reason: ReasonOption = _NO_REASON,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
@@ -101,7 +102,7 @@ def promote(
 
 @app.command(epilog=EXIT_CODES)
 def rollback(
-    reason: ReasonOption = "a person's word",
+    reason: ReasonOption = _NO_REASON,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:

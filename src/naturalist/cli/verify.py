@@ -87,7 +87,7 @@ def verify(
 
     Checks the ledger, features, previews, tables and study results of the workspace, and writes
     reports/verification.md and .json. With URL, downloads every file of the snapshot and compares
-    its size and SHA-256. With --deep, also makes features and tables once more. Ends
+    its size and SHA-256. With --deep, also makes features and tables again. Ends
     with exit code 4 if a check fails.
 
     Examples: naturalist verify -c garden ; naturalist verify s3://bucket/garden --anonymous

@@ -16,14 +16,14 @@ def change_categories(path: Path, names: Mapping[str, str], labels: Mapping[str,
 
     Args:
         path: the file, or the folder that it is in.
-        names: the new name of a category, by its present one.
+        names: the new name of a category, by its current one.
         labels: the new label of a category, by the name that it has after `names`.
 
     Returns:
         Whether the file was changed.
 
     Raises:
-        ConfigError: the file cannot be read, or could not be read any more with these.
+        ConfigError: the file cannot be read, or could no longer be read with these.
         WorkspaceError: it cannot be written.
     """
     file = file_of(path)

@@ -1,4 +1,4 @@
-"""The section `[executor]`: who does the work of the stages."""
+"""The section `[executor]`: which executor runs the stages."""
 
 import re
 from enum import StrEnum

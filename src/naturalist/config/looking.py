@@ -37,7 +37,7 @@ _WRAPPERS = frozenset(
     ("data", "dataset", "datasets", "images", "image", "img", "imgs", "photos", "pictures",
      "archive", "raw")
 )  # fmt: skip
-"""Names of folders that say nothing, where all else lies in one."""
+"""Names of folders that say nothing, where everything else is in one."""
 _SKIPPED = re.compile(r"\..*|__MACOSX|@eaDir")
 _DEPTH = 5
 """Folders deeper than this are counted together."""
@@ -45,7 +45,7 @@ _DEPTH = 5
 
 @dataclass
 class Folder:
-    """What lies in a folder, an archive or below an address.
+    """What is in a folder, an archive or below an address.
 
     Attributes:
         location: its path, or its address as text.
@@ -192,7 +192,7 @@ def _add_names(root: Folder, names: "Iterator[str] | Sequence[str]") -> None:
 
 
 def unwrapped(folder: Folder) -> Folder:
-    """The folder that all lies in, below folders of names like `data` that hold nothing else."""
+    """The folder that all is in, below folders of names like `data` that hold nothing else."""
     below = folder.filled
     if folder.is_archive or folder.pictures or len(below) != 1:
         return folder
@@ -252,7 +252,7 @@ def _categories(folder: Folder) -> Iterator[tuple[str, list[ProposedSource]]]:
 
 
 def sources_of(folder: Folder) -> Iterator[ProposedSource]:
-    """The sources of a category's folder: its folders and archives if pictures lie in those only.
+    """The sources of a category's folder: its folders and archives if pictures are in those only.
 
     Folders named like splits, and folders with pictures in the midst of others, are parts of one
     source.

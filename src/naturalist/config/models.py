@@ -54,7 +54,7 @@ from naturalist.studies.maps.options import MapOptions
 from naturalist.studies.words.options import WordOptions
 from naturalist.suggestions import choose_one_of
 
-# TOML tells a number from a text: what is quoted, or true, is no number.
+# TOML tells a number from a text: what is quoted, or true, is not a number.
 Positive = Annotated[int, Field(gt=0, strict=True)]
 Workers = Annotated[int, Field(ge=0, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
@@ -436,7 +436,7 @@ class Config(Section):
 
     @property
     def publish_url(self) -> str:
-        """The address to publish to; relative folders lie beside the configuration file."""
+        """The address to publish to; relative folders are beside the configuration file."""
         url = self.publish.url
         return url if not url or "://" in url else str(self._folder / url)
 

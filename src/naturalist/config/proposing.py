@@ -237,7 +237,7 @@ def _labelled(
 
 
 def new_source(source: ProposedSource) -> NewSource:
-    """A source as it is written, with what might come along as comments."""
+    """A source as it is written, with settings for possible metadata as comments."""
     hints = []
     if source.folders:
         hints.append(f'folders = "{source.folders}"   # keep folder names as columns')

@@ -104,7 +104,7 @@ def _resolved(source: Source) -> str:
 
 
 def _places_around(place: str) -> list[str]:
-    """A place, and every folder that it lies in."""
+    """A place, and every folder that it is in."""
     steps = place.split("/")
     return ["/".join(steps[:k]) or "/" for k in range(len(steps), 0, -1)]
 
@@ -119,7 +119,7 @@ def _refuse_shared(
     first, second = (f"{one.name!r} of category {names[one.category]!r}" for one in (outer, inner))
     raise ConfigError(
         f"{path}: sources {first} and {second} share files: {inner.path} "
-        f"{'is the path of both' if is_same else f'lies in {outer.path}'}. Each of them would be "
+        f"{'is the path of both' if is_same else f'is in {outer.path}'}. Each of them would be "
         "in conflict, and in no table: correct a path, or tell the files apart by include and "
         f"exclude of {'both sources' if is_same else f'source {outer.name!r}'}"
     )
@@ -142,7 +142,7 @@ def _check_apart(path: Path, config: Config) -> None:
             if folder.resolve().is_relative_to(source.path.resolve()):
                 raise ConfigError(
                     f"{path}: source {source.name!r} of category {source.category!r} is "
-                    f"{source.path}, and {folder}, where naturalist writes, lies in it: keep "
+                    f"{source.path}, and {folder}, where naturalist writes, is in it: keep "
                     "workspace, image roots and publish.url out of all sources"
                 )
 
@@ -172,7 +172,7 @@ def _check_remote_apart(path: Path, source: Source, folder: RemoteFolder, config
         if f"{url}/".startswith(f"{folder.url}/"):
             raise ConfigError(
                 f"{path}: source {source.name!r} of category {source.category!r} is {folder}, and "
-                f"{setting}, {url}, lies in it: take another prefix"
+                f"{setting}, {url}, is in it: take another prefix"
             )
     if config.images.mode is Mode.MOVE:
         raise ConfigError(

@@ -269,8 +269,8 @@ schedule = "0 7 * * *"     # cron; empty runs only when asked
 time_zone = "UTC"          # of the schedule, and of {{ds}} in source paths
 retries = 3
 pool = "default_pool"      # an Airflow pool; its slots limit how many tasks run at once
-email = []                 # who hears of a failed run, by the connection smtp_default
-webhook_connection = ""    # an Airflow connection of type HTTP that hears of it too
+email = []                 # who is notified of a failed run, by the connection smtp_default
+webhook_connection = ""    # an Airflow connection of type HTTP that is notified of it too
 reports_url = ""           # where people can read the folder reports; for links in Airflow
 
 [limits]                   # what is refused; every refusal names its limit

@@ -14,7 +14,7 @@ _ID = "picID"
 
 
 def columns_of(about: Mapping[str, Any]) -> dict[str, pa.DataType]:
-    """The columns that a snapshot says came along, with their Arrow types."""
+    """The metadata columns that a snapshot lists, with their Arrow types."""
     return {one["name"]: arrow_type(one["type"]) for one in about.get("columns", ())}
 
 

@@ -37,7 +37,7 @@ class Collection:
     """The tables of a collection at one time; rows are in the order of category and picture.
 
     Nothing is read before it is asked for. The bytes of each table are compared with the sha256
-    that they were published with when it is read for the first time. Tables that lie in a bucket
+    that they were published with when it is read for the first time. Tables that are in a bucket
     are fetched once, into a cache that all processes share. A collection can be handed to other
     processes.
     """

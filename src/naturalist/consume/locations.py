@@ -130,7 +130,7 @@ def _in_place(
 def _with_beside(
     selected: Iterable[File], files: Iterable[File], listed: Callable[[File], TableFile]
 ) -> tuple[TableFile, ...]:
-    """Tables, each with the file of what came along with its pictures."""
+    """Tables, each with the file of its metadata columns."""
     beside = {file.name: file for file in files if file.part == METADATA}
     result = []
     for file in selected:

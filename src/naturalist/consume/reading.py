@@ -70,7 +70,7 @@ def columns_of(files: Sequence[TableFile]) -> tuple[str, ...]:
 def make_sure(file: TableFile, store: Store | None) -> None:
     """Have the file on this machine, with the bytes that it must have.
 
-    A file of the cache that was damaged is fetched anew.
+    A file of the cache that was damaged is fetched again.
 
     Raises:
         StoreError: the bytes are others than were published, or the store failed.
@@ -152,7 +152,7 @@ def _read(file: TableFile, columns: Sequence[str]) -> pa.Table:
 
 
 def read_beside(file: TableFile) -> pa.Table:
-    """All columns of a file with what came along with pictures; values may be missing.
+    """All columns of a file of metadata columns; values may be missing.
 
     Raises:
         StoreError: it is damaged, or breaks a bound of `snapshots.parquet`.

@@ -1,4 +1,4 @@
-"""The examples of a concept: those that a person gives, and those of before where they are now."""
+"""The examples of a concept: those that a person gives, and earlier ones where they are now."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Examples:
 def gathered(
     words: Words, layout: Layout, before: SavedConcept | None, yes: list[str], no: list[str]
 ) -> Examples:
-    """Examples of before and those that are given, whose newest word holds.
+    """Earlier examples and those that are given, whose newest word holds.
 
-    A picture of before that has another id now, because it was relabelled, is named by that.
+    An earlier picture that has another id now, because it was relabelled, is named by that.
 
     Raises:
         ConfigError: a picture is given as both, or is no longer accepted.

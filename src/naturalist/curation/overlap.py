@@ -1,4 +1,4 @@
-"""Which pictures the sources of a collection share, exactly and nearly, and what that spoils.
+"""Which pictures the sources of a collection share, exactly and nearly, and what that damages.
 
 Exactly: files with the same SHA-256, all files that were ever seen counted, those too that became
 duplicates of a picture of another source. Nearly: pictures of one group of near duplicates, as far
@@ -90,7 +90,7 @@ def find_overlap(
         layout: the workspace.
         categories: those of the collection.
         sources: sources to compare; empty for all.
-        column: a column that came along, whose values near duplicates are looked for across.
+        column: a metadata column, whose values near duplicates are looked for across.
 
     Raises:
         ConfigError: there is no such source, or no such column.

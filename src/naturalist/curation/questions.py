@@ -104,7 +104,7 @@ def label_issues(config: Config) -> Iterator[Row]:
 
 
 def odd_in_clusters(config: Config) -> Iterator[Row]:
-    """Pictures of a category that is rare in the cluster they lie in, in mixed clusters."""
+    """Pictures of a category that is rare in the cluster they are in, in mixed clusters."""
     open_ones = undecided(config)
     for path in sorted(config.layout.clusterings.glob("*/clusters.json")):
         clusters = artifacts.read_json(path)["clusters"]

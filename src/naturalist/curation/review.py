@@ -96,7 +96,7 @@ def review(
 
     Args:
         config: the collection.
-        progress: hears of a stopped run that is finished first.
+        progress: is notified of a stopped run that is finished first.
         decisions: what was decided.
         by: who decided; never published.
         path: names the decisions in errors.
@@ -109,7 +109,7 @@ def review(
     """
     workspace.reading(config.layout)
     if by in ledger.BY_STAGES or not by.strip():
-        raise ConfigError(f"--by {by!r} is no person: pass the name of whoever decided")
+        raise ConfigError(f"--by {by!r} is not a person: pass the name of the person who decided")
     if dry_run:
         return _work_out(config, decisions, by, path, leave_out_mistakes)[0]
     with runner.opened(config, progress) as job:

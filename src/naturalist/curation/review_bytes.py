@@ -92,7 +92,7 @@ def _copy(config: Config, made: Row, base: Row) -> None:
 def _stage_members(
     config: Config, rows: Sequence[Row], sources: dict[tuple[str, str], Any]
 ) -> None:
-    """Unpack the archives that hold some of the pictures once more."""
+    """Unpack the archives that hold some of the pictures again."""
     expected = {
         (*_source(row), row["path"].partition(b"\0")[0]) for row in rows if b"\0" in row["path"]
     }
@@ -100,7 +100,7 @@ def _stage_members(
         source = sources[category, name]
         if isinstance(source.path, RemoteFolder):
             raise ConfigError(
-                f"a picture of source {name!r} lies in an archive in a bucket, which cannot be "
+                f"a picture of source {name!r} is in an archive in a bucket, which cannot be "
                 "unpacked again: decide for the other category. Nothing was changed"
             )
         path = path_in_source(source.path, archive)

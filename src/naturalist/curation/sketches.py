@@ -92,7 +92,7 @@ def open_sketch(place: str, options: S3Options | None = None, column: str = "") 
     Args:
         place: folder, address or file.
         options: how to reach an S3 server.
-        column: a column that came along, whose values are wanted too; empty for none.
+        column: a metadata column, whose values are wanted too; empty for none.
 
     Raises:
         NotFound: there is no collection.

@@ -1,7 +1,7 @@
 """Taking pictures down: out of tables, previews and published pictures from the next snapshot on.
 
 The ledger row stays, amended, and the id is never used again. Stored bytes and features stay in the
-workspace, where nothing publishes them; the same bytes arriving once more are a duplicate of the
+workspace, where nothing publishes them; the same bytes arriving again are a duplicate of the
 picture that was taken down, so they do not come back.
 """
 

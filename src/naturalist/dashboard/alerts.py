@@ -134,7 +134,7 @@ def _counts(health: dict[str, Any], limits: AlertsSection) -> Iterator[Alert]:
             "conflict_share",
             sum(row["conflicts"] for row in health["totals"]),
             limits.conflict_share,
-            "lie in two categories, and are in no table until you decide",
+            "are in two categories, and are in no table until you decide",
         ),
     )
     for name, count, limit, what in measured:

@@ -1,7 +1,7 @@
 """Connections that send nothing, or too slowly, are closed: each holds a file descriptor.
 
 Uvicorn limits how long an idle connection stays open after an answer, and nothing before: whoever
-opens a connection and sends half of a request would keep it for ever.
+opens a connection and sends half of a request would keep it forever.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Decoding for people who look: in processes apart, which are ended when a picture takes too long.
 
 Anybody who may open the pages may send a picture that keeps a decoder busy. It is ended after
-`dashboard.decode_timeout_s`, and meanwhile all else goes on.
+`dashboard.decode_timeout_s`, and meanwhile everything else goes on.
 """
 
 from dataclasses import dataclass, field

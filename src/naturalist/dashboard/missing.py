@@ -1,4 +1,4 @@
-"""Folders of a workspace that were there and are gone: a drive that is not mounted any more."""
+"""Folders of a workspace that were there and are gone: a drive that is no longer mounted."""
 
 from dataclasses import dataclass, field
 

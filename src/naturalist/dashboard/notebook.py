@@ -42,7 +42,7 @@ _PAGES = ("health", "map", "clusters", "models", "pictures", "changes")
 
 @dataclass(eq=False)
 class Shown:
-    """Pages that are served for one notebook until `close`, or until it is not used any more.
+    """Pages that are served for one notebook until `close`, or until it is no longer used.
 
     Attributes:
         url: of the pages; whoever has it can read the collection on this machine.

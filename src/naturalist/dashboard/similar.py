@@ -114,7 +114,7 @@ class Similar:
         """A stored picture as a JPEG for looking at, without metadata; None where it is not kept.
 
         Raises:
-            PictureError: it cannot be read any more.
+            PictureError: it can no longer be read.
         """
         config = self.place.config
         if config is None or pic_id in self.catalogue.withheld():
@@ -133,7 +133,7 @@ class Similar:
         """Files in conflict with certain bytes, as one JPEG; None where none can be read.
 
         Raises:
-            PictureError: it cannot be read any more.
+            PictureError: it can no longer be read.
         """
         config = self.place.config
         if config is None:

@@ -1,4 +1,4 @@
-"""What lies beside the features of a collection: its ledger and previews, wherever it is.
+"""What is beside the features of a collection: its ledger and previews, wherever it is.
 
 Of a published collection they are pulled into the user's cache, and read there.
 """
@@ -32,7 +32,7 @@ class Beside:
 
 
 def values_of(place: str, column: str, options: S3Options | None = None) -> dict[str, str]:
-    """The values, as text, of a column that came along, by pic_id; pictures without one are out.
+    """The values, as text, of a metadata column, by pic_id; pictures without one are out.
 
     Args:
         place: a workspace, a pulled folder, or the address of a published collection.

@@ -19,8 +19,8 @@ class Told:
     """What a picture tells.
 
     Attributes:
-        metadata: whether there is more in it than its decoder needs; None where this cannot be
-            told (TIFF, AVIF, JPEG 2000, HEIC).
+        metadata: whether there is more in it than its decoder needs; None where this is not
+            known (TIFF, AVIF, JPEG 2000, HEIC).
         position: whether it says where it was taken.
     """
 
@@ -29,7 +29,7 @@ class Told:
 
 
 def told_by(data: bytes) -> Told | None:
-    """What a picture file tells; None for what is no picture that is read here.
+    """What a picture file tells; None for what is not a picture that is read here.
 
     Args:
         data: a whole file.

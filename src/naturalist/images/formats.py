@@ -33,7 +33,7 @@ EXTENSIONS = {
 class Sniffed:
     """What the first bytes say: the format's name, and why it cannot be used.
 
-    `format` is empty for what is no picture; `reason` is None where the format is read here.
+    `format` is empty for what is not a picture; `reason` is None where the format is read here.
     """
 
     format: str

@@ -1,7 +1,7 @@
 """Where a picture says how it is to be turned: EXIF, an EXIF profile in text, or XMP.
 
 The EXIF orientation counts where it is stated; XMP's where EXIF says nothing. Sources: EXIF 2.32;
-XMP Specification Part 1 (ISO 16684-1) and Part 3 (where it lies in each format); ExifTool and
+XMP Specification Part 1 (ISO 16684-1) and Part 3 (where it is in each format); ExifTool and
 ImageMagick for "Raw profile type exif" in PNG, which no standard describes.
 """
 

@@ -90,7 +90,7 @@ def _guessed(ranges: tuple[float, ...], top: float, kind: str) -> Scale:
 
 
 def eight_bits(values: Samples, scale: Scale) -> Pixels:
-    """Map black to white onto 0 to 255, rounded; what is no number becomes black."""
+    """Map black to white onto 0 to 255, rounded; what is not a number becomes black."""
     if values.dtype == np.uint8 and (scale.black, scale.white) == (0.0, 255.0):
         return values
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:

@@ -1,8 +1,8 @@
 """Taking metadata out of a picture file without encoding its pixels again.
 
 What a decoder needs is kept: pixels, colour profile, transparency, animation, and the orientation
-(as the only entry of a new EXIF block). All else goes: EXIF with its GPS position, XMP, IPTC,
-comments, embedded thumbnails, and what lies behind the end of the picture.
+(as the only entry of a new EXIF block). Everything else goes: EXIF with its GPS position, XMP,
+IPTC, comments, embedded thumbnails, and what lies behind the end of the picture.
 
 Sources: ITU-T T.81 annex B; PNG third edition; WebP container specification; GIF89a.
 """

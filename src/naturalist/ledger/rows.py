@@ -42,7 +42,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What a batch added to one category; lies beside its rows as JSON."""
+    """What a batch added to one category; is beside its rows as JSON."""
 
     category: str
     batch: int

@@ -54,7 +54,7 @@ def find_files(rules: SourceRules, rule: FileRule, scratch: Path) -> list[Metada
     Args:
         rules: the source.
         rule: one of its rules.
-        scratch: folder for copies of files that lie in archives or buckets.
+        scratch: folder for copies of files that are in archives or buckets.
 
     Raises:
         SourceError: there is none.

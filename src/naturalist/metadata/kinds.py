@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _MISSING = "('na', 'n/a', 'nan', 'null', 'none')"
-"""Words that stand for no value, wherever all other values are no text."""
+"""Words that stand for no value, wherever no other value is text."""
 
 # What is written with a leading zero, as 007, is a name and no number.
 _PATTERNS: tuple[tuple[ColumnType, str], ...] = (

@@ -69,7 +69,7 @@ class FileSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """All that was collected; lies beside the Parquet files as JSON."""
+    """All that was collected; is beside the Parquet files as JSON."""
 
     fingerprint: str = ""
     columns: tuple[Column, ...] = ()

@@ -26,7 +26,7 @@ Facts = dict[str, Any]
 
 
 def open_account(config: Config, run: str) -> None:
-    """Note the workspace as a run finds it; a run that begins once more keeps its first note."""
+    """Note the workspace as a run finds it; a run that begins again keeps its first note."""
     path = config.layout.open_run
     noted = artifacts.read_json(path)
     if noted is None or noted["run"] != run:

@@ -26,6 +26,6 @@ def cut(ids: Sequence[str], most: int) -> list[str]:
 
 
 def is_in(group: str, one: str) -> bool:
-    """Whether an id lies in the range of a group."""
+    """Whether an id is in the range of a group."""
     first, _, last = group.partition(_TO)
     return first <= one <= last

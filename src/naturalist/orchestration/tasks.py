@@ -1,6 +1,6 @@
 """What Airflow's tasks do: one plain function each, which can be called again at any time.
 
-Every function opens the workspace as a process of its run, plans anew what is not done, does it and
+Every function opens the workspace as a process of its run, plans what is not done, does it and
 leaves. Only names of batches and groups, and paths, are returned.
 """
 

@@ -66,12 +66,12 @@ def check(config: Config, to_accept: str = _BY_OPTION) -> None:
 
 
 def is_covered(layout: Layout) -> bool:
-    """Whether a good run (or a person's word) covers all batches so far."""
+    """Whether a good run (or a person's decision) covers all batches so far."""
     return _covered(layout) == ledger.last_batch(layout)
 
 
 def cover(layout: Layout) -> None:
-    """Note that a good run (or a person's word) covers all batches so far."""
+    """Note that a good run (or a person's decision) covers all batches so far."""
     if not is_covered(layout):
         artifacts.write_json(layout.budget, {"covered_batch": ledger.last_batch(layout)})
 

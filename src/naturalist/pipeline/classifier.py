@@ -120,7 +120,7 @@ def _study_here(
 
 
 def promote(config: Config, name: str, reason: str) -> dict[str, Any]:
-    """Make a model the champion by a person's word.
+    """Make a model the champion by a person's decision.
 
     Raises:
         ConfigError: there is no such model, or it is the champion already.

@@ -33,7 +33,7 @@ from naturalist.studies.classifier.predicting import (
 )
 
 FEW = 200
-"""Up to so many pictures, the most similar training pictures are named by default."""
+"""Up to this number of pictures, the most similar training pictures are named by default."""
 NEAREST = 3
 """How many are named then."""
 _NAMES_PER_TASK = 64
@@ -178,7 +178,7 @@ class PredictOptions:
 def find_pictures(inputs: Sequence[str]) -> list[str]:
     """Files and addresses that are meant: those of folders by name, at any depth.
 
-    Hidden files, and what lies in hidden folders, are left out.
+    Hidden files, and what is in hidden folders, are left out.
 
     Raises:
         SourceError: there is no such file or folder.

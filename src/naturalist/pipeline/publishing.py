@@ -61,7 +61,7 @@ def publish_snapshot(job: Job, *, accept_replacement: bool = False) -> publish.P
     check = None
     if not accept_replacement:
         own = {item.name: item.sha256 for item in items}
-        # Before anything is sent; and once more when `latest` is about to be replaced.
+        # Before anything is sent; and again when `latest` is about to be replaced.
         replacing.check_newest(config, store, own)
         check = partial(replacing.check, config, store, own)
     prunes_before = maintenance.prunes_so_far(store)
@@ -119,7 +119,7 @@ _HELD = (
 )
 
 _LEFT_OUT = (
-    "{count} pictures are not published as pictures: they cannot be read any more, or their format "
+    "{count} pictures are not published as pictures: they can no longer be read, or their format "
     "(TIFF, AVIF, JPEG 2000, HEIC) has no way here of taking metadata out; "
     "publish.keep_metadata = true publishes the latter as they are"
 )

@@ -34,7 +34,7 @@ def repair(job: Job, verdicts: Iterable[Verdict]) -> Repaired:
 
     Args:
         job: the collection.
-        verdicts: hard findings.
+        verdicts: errors.
 
     Raises:
         NaturalistError: a stage or a study failed; what was finished is kept.

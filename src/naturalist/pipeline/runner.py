@@ -290,7 +290,7 @@ def publish(
 
     Args:
         job: the collection.
-        accept_failures: a person's word for the batches so far.
+        accept_failures: a person accepted the failures of the batches so far.
         accept_replacement: replace what is there, even of another collection or workspace.
         repair: read back what was published before, and send again what is damaged.
 
@@ -314,7 +314,7 @@ def report_verification(
     """Write the verification report and give it back.
 
     Raises:
-        VerificationFailed: it has a hard finding.
+        VerificationFailed: it has an error.
     """
     config = job.config
     spec = backbones.describe(config.extract.backbone)
@@ -356,7 +356,7 @@ def verify(config: Config, progress: Progress, *, deep: bool = False) -> dict[st
 
 
 def repair(config: Config, progress: Progress) -> dict[str, Any]:
-    """Check everything, make again what is damaged and can be made again, and check once more.
+    """Check everything, make again what is damaged and can be made again, and check again.
 
     Returns:
         The verification report, with `repaired`: what was taken away, and what only a person can
@@ -381,7 +381,7 @@ def _check_all(job: Job, *, deep: bool = False) -> tuple[VerifyResult, VerifyRes
     decided = tuple(check_review(layout))
     damaged = tuple(check_ledger(layout, job.config.labels))
     if damaged:
-        # All else is checked against the ledger.
+        # Everything else is checked against the ledger.
         return VerifyResult(0, 0, (*damaged, *decided)), None
     features = steps.verify_features(job, again=True, deep=deep)
     found = (*features.verdicts, *check_studies(layout), *decided)

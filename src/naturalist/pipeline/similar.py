@@ -53,7 +53,7 @@ def similar_pictures(config: Config, picture: str, k: int, progress: Progress) -
     The index is brought up to date first. A file is not added to the collection.
 
     Raises:
-        ConfigError: there are no tables, no such picture, or the file is no picture.
+        ConfigError: there are no tables, no such picture, or the file is not a picture.
         WorkspaceLocked: somebody else is writing, and there is no index yet.
         BackboneError: the network cannot be loaded, for a file.
     """
@@ -111,7 +111,7 @@ def vector_of_file(config: Config, path: Path) -> NDArray[np.float32]:
     """The features of a picture file, by the backbone of the collection.
 
     Raises:
-        ConfigError: it cannot be read, is no picture, or takes longer than
+        ConfigError: it cannot be read, is not a picture, or takes longer than
             `limits.decode_timeout_s` to decode.
         BackboneError: the network cannot be loaded.
     """

@@ -172,7 +172,7 @@ class _Drives:
     def of_pictures(self, source: Source) -> Drives | None:
         """Where pictures of a source are written to; None if they are linked, moved or referenced.
 
-        Archives lie in their sources and are unpacked into one of these, or of `of_members`.
+        Archives are in their sources and are unpacked into one of these, or of `of_members`.
         """
         mode = self._config.images.mode
         if mode is Mode.REFERENCE:

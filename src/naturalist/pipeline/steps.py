@@ -282,7 +282,7 @@ class VerifyResult:
 def verify_features(job: Job, *, again: bool = False, deep: bool = False) -> VerifyResult:
     """Verify features that were not verified as they are; all verdicts that hold are returned.
 
-    With `deep`, every picture of those that are verified is decoded and extracted once more.
+    With `deep`, every picture of those that are verified is decoded and extracted again.
     """
     config = job.config
     spec = backbones.describe(config.extract.backbone)
@@ -360,7 +360,7 @@ def expected_tables(config: Config) -> Iterator[tables.TableTask]:
 def verify_tables(job: Job, *, again: bool = False, deep: bool = False) -> VerifyResult:
     """Verify tables that were not verified as they are; all verdicts that hold are returned.
 
-    With `deep`, every table is also made once more and compared.
+    With `deep`, every table is also made again and compared.
     """
     config = job.config
     expected = list(expected_tables(config))

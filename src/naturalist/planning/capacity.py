@@ -1,4 +1,4 @@
-"""What so many pictures would take on so many machines, reckoned from measured rates.
+"""What a number of pictures takes on a number of machines, estimated from measured rates.
 
 Nothing is tried out: the plan is arithmetic over `Rates`, which come from a file that anybody can
 edit, or from the reports of the runs of a collection and the files that they left.
@@ -170,7 +170,7 @@ def _picture_bytes(layout: Layout) -> float:
 
 
 def plan(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
-    """Reckon time, disk, memory, requests and money, and say what is assumed; JSON values."""
+    """Estimate time, disk, memory, requests and cost, and say what is assumed; JSON values."""
     if not workload.csv:
         rates = replace(rates, bytes=dict(rates.bytes) | {"tables_csv": 0.0})
     publish = _publish(workload, rates, prices)

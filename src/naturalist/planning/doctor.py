@@ -127,7 +127,7 @@ def _open_files() -> Check:
 
 
 def _drive(name: str, folder: Path, *, is_written: bool = True) -> Check:
-    """A folder's free space; of a folder that will be made, that of the one it will lie in."""
+    """A folder's free space; of a folder that will be made, that of the one it will be in."""
     there = next((at for at in (folder, *folder.parents) if at.exists()), Path("/"))
     if is_written and not os.access(there, os.W_OK):
         return Check(name, "error", str(folder), f"{there} is not writable: change its owner")

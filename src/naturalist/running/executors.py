@@ -2,7 +2,7 @@
 
 Worker processes load a backbone once and keep it. A picture that takes its worker down, or holds
 it for longer than allowed, is found by running the suspected tasks alone; it is then refused, and
-the rest of its task is done. Want of memory is no picture's fault: the task is tried again alone,
+the rest of its task is done. Want of memory is not a picture's fault: the task is repeated alone,
 and if the memory is not enough then, the run ends.
 """
 

@@ -238,7 +238,7 @@ class RayExecutor:
             raise _no_longer(_first_line(error)) from error
 
     def _help_late_ones(self, running: dict[Any, _Work], pace: "_Pace") -> None:
-        """Begin the latest tasks once more on other nodes, when there is nothing else to do."""
+        """Begin the latest tasks again on other nodes, when there is nothing else to do."""
         for work in set(running.values()):
             is_everywhere = len(work.copies) >= max(len(self._nodes), 2)
             if len(running) < self._slots and not is_everywhere and pace.is_late(work):

@@ -83,7 +83,7 @@ def summary(found: PictureDiff) -> str:
 def _tile(change: PictureChange, jpeg: bytes | None) -> str:
     name = escape(change.pic_id)
     if change.is_hidden:
-        image = '<span class="none">not shown any more</span>'
+        image = '<span class="none">no longer shown</span>'
     elif jpeg is None:
         image = '<span class="none">no thumbnail</span>'
     else:

@@ -19,7 +19,7 @@ MAX_BYTES = 256 << 20
 _MOST_VALUES = 20_000_000
 _LONGEST_TEXT = 1 << 20
 _INTEGER = 1 << 63
-"""Larger ones are no numbers to most readers, and take seconds to print."""
+"""Larger ones are not numbers to most readers, and take seconds to print."""
 
 Text = Annotated[str, Field(max_length=10_000)]
 Share = Annotated[float, Field(ge=-1e9, le=1e9)]

@@ -107,7 +107,7 @@ def pages(data: memoryview, start: int, end: int) -> Iterator[Page]:
         BrokenHeader: there is no page header where one must be, or a page ends outside the chunk.
     """
     if not 0 <= start <= end <= len(data):
-        raise BrokenHeader(f"a column lies at bytes {start} to {end} of {len(data)}")
+        raise BrokenHeader(f"a column is at bytes {start} to {end} of {len(data)}")
     while start < end:
         reader = _Reader(data[:end], start)
         header = reader.struct()

@@ -46,7 +46,7 @@ TABLE = Bounds(rows=MAX_ROWS_PER_TABLE, columns=16, row_groups=10_000, decoded_b
 INDEX = Bounds(rows=10_000_000, columns=16, row_groups=10_000, decoded_bytes=4 * _GIB)
 """An index of the pictures of one shard, usually 1,000."""
 BESIDE = Bounds(rows=MAX_ROWS_PER_TABLE, row_groups=10_000, decoded_bytes=4 * _GIB)
-"""What came along with the pictures of a table."""
+"""The metadata columns of the pictures of a table."""
 ANY = Bounds()
 
 

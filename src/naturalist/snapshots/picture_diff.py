@@ -149,7 +149,7 @@ def diff_pictures(
 
 
 def spread(group: Sequence[PictureChange], most: int) -> list[PictureChange]:
-    """So many pictures of a group, evenly from its whole: neighbours by id are often alike."""
+    """At most `most` pictures, evenly from the whole group: neighbours by id are often alike."""
     if len(group) <= most:
         return list(group)
     return [group[k * len(group) // most] for k in range(most)]

@@ -1,7 +1,7 @@
 """Removing old snapshots, and the objects that no kept snapshot names.
 
 Only objects whose key holds the hash of their bytes, as naturalist makes them, are ever removed;
-what else lies in the store is left alone. How publishers at the same time stay safe is told in
+what else is in the store is left alone. How publishers at the same time stay safe is told in
 `maintenance`.
 """
 

@@ -105,7 +105,7 @@ class BackboneEntry(Published):
 
 
 class ColumnEntry(Published):
-    """A column that came along with pictures."""
+    """A metadata column."""
 
     name: ShortText
     type: ShortText

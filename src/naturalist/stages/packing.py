@@ -134,7 +134,7 @@ def plan(
 def run(task: PackTask) -> Packed:
     """Pack one shard.
 
-    A picture that cannot be read any more, or whose format has no way of stripping metadata, is
+    A picture that can no longer be read, or whose format has no way of stripping metadata, is
     left out and counted.
 
     Raises:

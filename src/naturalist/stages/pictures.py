@@ -51,7 +51,7 @@ def read_picture(layout: Layout, source: Location | None, row: Row) -> bytes:
         PictureError: the file is gone, unreadable or has other bytes.
         SourceError: the whole drive is gone.
         StoreError: the store of the source failed.
-        WorkspaceError: the picture is read in a source that is not known any more.
+        WorkspaceError: the picture is read in a source that is no longer known.
     """
     if row["image_root"] is not None:
         data = _read_file(layout, source, row, placed_path(layout, row))
@@ -110,7 +110,7 @@ def _read_file(layout: Layout, source: Location | None, row: Row, path: Path) ->
 
 
 def check_mounted(layout: Layout, source: Location | None, row: Row) -> None:
-    """Tell a picture that is gone from a drive that is away, which is no picture's fault.
+    """Tell a picture that is gone from a drive that is away, which is not a picture's fault.
 
     Raises:
         SourceError: the source (or the image root, where the row names one) is not there.

@@ -45,7 +45,7 @@ class Item:
     sha256: str
     size_bytes: int
     placed: str = ""
-    """The key, for files that find each other by their names and lie below a hash of them all."""
+    """The key, for files that find each other by their names and are below a hash of them all."""
 
     @property
     def key(self) -> str:
@@ -86,7 +86,7 @@ class Published:
 
 
 ALL_COLUMNS = "*"
-"""Stands for every column that came along with pictures."""
+"""Stands for every metadata column."""
 
 
 def prepare(
@@ -101,7 +101,7 @@ def prepare(
         layout: the workspace.
         labels: the label of each category.
         spec: backbone of the features.
-        columns: names of the columns that came along with pictures to publish.
+        columns: names of the metadata columns to publish.
     """
     items = [*_tables(layout, labels), *_ledger(layout, labels), *_reports(layout)]
     items += _metadata(layout, labels, columns)
@@ -124,14 +124,14 @@ def _tables(layout: Layout, labels: Mapping[str, int]) -> Iterator[Item]:
 
 
 def published_columns(layout: Layout, columns: Sequence[str]) -> list[metadata.Column]:
-    """Those of the columns that came along with pictures that are published."""
+    """The metadata columns that are published."""
     summary = metadata.read_summary(layout)
     held = summary.columns if summary else ()
     return [one for one in held if metadata.is_published(one.name, columns)]
 
 
 def _metadata(layout: Layout, labels: Mapping[str, int], columns: Sequence[str]) -> Iterator[Item]:
-    """Columns that came along, beside each table; without those that are not published."""
+    """Metadata columns, beside each table; without those that are not published."""
     summary = metadata.read_summary(layout)
     taken = [column.name for column in published_columns(layout, columns)]
     if summary is None or not taken:
@@ -416,7 +416,7 @@ def about(
         keys: the key of each category, by name: its folders, and the prefix of its pictures' ids.
         spec: backbone of the features.
         sources: category, name, accepted pictures, origin and licence of each source.
-        columns: published columns that came along with the pictures.
+        columns: published metadata columns.
     """
     categories = [
         {"name": category, "label": label, "table_rows": rows.get(category, 0)}

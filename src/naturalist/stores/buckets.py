@@ -137,7 +137,7 @@ def delete_bucket(
     Args:
         bucket: its name.
         options: how to reach the server.
-        confirmed_name: the name once more, from a person; needed unless naturalist made the
+        confirmed_name: the name again, from a person; needed unless naturalist made the
             bucket and it is empty.
 
     Raises:

@@ -1,6 +1,6 @@
 """A bounded cache of objects on the local drive, shared by all processes of a user.
 
-Entries lie in 256 folders by the hash of their key, and each folder keeps to its share of the
+Entries are in 256 folders by the hash of their key, and each folder keeps to its share of the
 bound: so nobody has to count everything, and no index can be wrong after a kill. An entry begins
 with the SHA-256 of its bytes; one that does not match is none.
 """

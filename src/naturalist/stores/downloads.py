@@ -66,7 +66,7 @@ def download(
 ) -> str:
     """Download `url` to `target` and return the sha256 of what came.
 
-    The part that has come lies beside `target` until the rest is there, also over several calls;
+    The part that has come is beside `target` until the rest is there, also over several calls;
     it is used only if the server says that the file is still the same one (``If-Range``).
 
     Raises:

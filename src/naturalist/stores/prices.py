@@ -16,7 +16,7 @@ GB = 10**9
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices of one store in one currency (US dollars in the table that comes along), and speed."""
+    """Prices of one store in one currency (US dollars in the built-in table), and speed."""
 
     storage_gb_month: float
     put_1000: float
@@ -56,8 +56,8 @@ def load_prices(table: str, path: Path | None = None) -> Prices:
     """Read the prices of one store.
 
     Args:
-        table: its name in the file: `aws`, `r2` or `own` in the one that comes along.
-        path: an own file of the same form; None for the one that comes along.
+        table: its name in the file: `aws`, `r2` or `own` in the built-in one.
+        path: a file of the same form; None for the built-in one.
 
     Raises:
         ConfigError: the file cannot be read, or has no such table or price.

@@ -1,4 +1,4 @@
-"""Finding stored objects that do not have their bytes any more.
+"""Finding stored objects that no longer have their bytes.
 
 Not part of an ordinary put, which believes the SHA-256 that was recorded when an object was
 written: every object is read back.

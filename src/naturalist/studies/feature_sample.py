@@ -56,7 +56,7 @@ def draw_far(files: FeatureTable, near: Drawn, few: int, seed: int, on_rows: OnR
         near: what was drawn evenly.
         few: a cell with fewer drawn rows is looked into.
         seed: of the cells and the hashes.
-        on_rows: hears of rows that were read.
+        on_rows: is notified of rows that were read.
     """
     points = to_unit(near.features)
     # So many that an ordinary cell has far more than a few.

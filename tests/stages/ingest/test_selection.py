@@ -224,7 +224,7 @@ def test_patterns_that_would_empty_a_category_are_stopped_before_anything_change
 SHARING = [
     ("raw", "raw", [], [], "the path of both"),
     ("raw", "raw", ["1*"], [], "the path of both"),
-    ("raw", "raw/masks", [], ["x"], "lies in"),
+    ("raw", "raw/masks", [], ["x"], "is in"),
     ("raw", "link", [], [], "the path of both"),
 ]
 

@@ -1,6 +1,6 @@
 """Reading weights out of pickles without trusting them: nothing outside of a short list is called.
 
-Two kinds of file are read: state dictionaries in torch's format of before version 1.6 (five pickles
+Two kinds of file are read: state dictionaries in torch's format from before 1.6 (five pickles
 for magic number, version, machine, tensors and storage keys, then the raw storages), and plain
 pickles of numpy arrays. Any other name in a pickle stream raises
 :class:`~naturalist.errors.BackboneError` before anything is done with it.

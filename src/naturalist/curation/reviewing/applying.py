@@ -81,7 +81,7 @@ def apply(
         config: the collection.
         journal: of its workspace.
         by: who applies; each decision keeps the name of who made it.
-        progress: hears of a stopped run that is finished first.
+        progress: is notified of a stopped run that is finished first.
         request: chosen by who asks, another one each time.
         upto: the last entry that was looked at; None takes in whatever there is.
 

@@ -1,7 +1,7 @@
 """What decisions would do to tables, snapshots and budgets, before anybody follows them.
 
 Tables that the next run writes again follow from where the pictures are; its snapshot holds those
-tables once more, and earlier snapshots keep the tables they have.
+tables again, and earlier snapshots keep the tables they have.
 """
 
 from collections import Counter

@@ -122,7 +122,7 @@ class Outdated(Exception):
     """A decision rests on a state that is not the present one.
 
     Attributes:
-        now: the present state of the pictures concerned.
+        now: the current state of the pictures concerned.
     """
 
     def __init__(self, message: str, now: Mapping[str, Standing]) -> None:

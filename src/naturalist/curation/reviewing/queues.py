@@ -71,7 +71,7 @@ def items_of(config: Config, name: str) -> list[Item]:
 
 
 def _is_shown(config: Config, key: str) -> bool:
-    """Whether it is no picture of a retired category, of which a study may still tell."""
+    """Whether it is not a picture of a retired category, of which a study may still tell."""
     return key.startswith(BY_BYTES) or _key_of(key) in config.names
 
 

@@ -100,7 +100,7 @@ OUTCOME_OF_KIND = {
     # Its label had no category, and has another one now.
     "moved": Outcome.RELABELLED,
 }
-"""Of findings that are no pictures."""
+"""Of findings that are not pictures."""
 
 
 def text_of(path: bytes) -> str:

@@ -313,7 +313,7 @@ def place_tasks(
     """Cut the pending batch's accepted pictures into tasks.
 
     Raises:
-        WorkspaceError: the batch has pictures of a source that is not configured any more.
+        WorkspaceError: the batch has pictures of a source that is no longer configured.
     """
     tasks = []
     for path in sorted(layout.pending.glob("*.parquet")):

@@ -1,6 +1,6 @@
 """Examining files: read each once, find out what it is, and write what was found.
 
-A task's findings lie in one file named by the fingerprint of the task, so a run that was killed
+A task's findings are in one file named by the fingerprint of the task, so a run that was killed
 finds the finished ones again.
 """
 
@@ -222,7 +222,7 @@ def _start_bytes(entry: Entry) -> int:
 
 
 def _open_regular(path: bytes) -> int:
-    # Without O_NONBLOCK, opening a pipe that took the file's place would wait for ever.
+    # Without O_NONBLOCK, opening a pipe that took the file's place would wait forever.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

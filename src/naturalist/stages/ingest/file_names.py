@@ -30,7 +30,7 @@ def is_system_file(name: bytes) -> bool:
 
 
 def refuse_unreadable(sniffed: Sniffed, name: bytes, head: bytes) -> None:
-    """Raise PictureError if what a file begins with is no picture that can be read.
+    """Raise PictureError if what a file begins with is not a picture that can be read.
 
     Args:
         sniffed: what the file begins with.
@@ -47,7 +47,7 @@ def refuse_unreadable(sniffed: Sniffed, name: bytes, head: bytes) -> None:
 
 
 def refuse_misnamed(name: bytes, head: bytes) -> None:
-    """Raise PictureError if a file that is no picture and no archive is named like one."""
+    """Raise PictureError if a file that is not a picture and no archive is named like one."""
     if _PICTURE.fullmatch(name):
         what = "a picture"
     elif archives.is_named_like_archive(name):

@@ -1,7 +1,7 @@
 """Where the sources are that no line of the configuration names: those that a pattern matched.
 
 The workspace remembers them, because pictures may be read in them (mode `reference`, or a batch
-that was stopped) when the pattern does not match them any more.
+that was stopped) when the pattern no longer matches them.
 """
 
 from collections.abc import Iterable

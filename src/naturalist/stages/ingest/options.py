@@ -80,7 +80,7 @@ class IngestOptions:
 
     Attributes:
         mode: how pictures are placed.
-        image_roots: folders that keep pictures; relative ones lie in the workspace.
+        image_roots: folders that keep pictures; relative ones are in the workspace.
         category_roots: those of categories that have their own, as pairs.
         limits: what is refused.
         files_per_batch: memory follows this, not the number of files.

@@ -162,7 +162,7 @@ WHERE occurrence >= 0 ORDER BY batch DESC
 
 
 def _state(layout: Layout, row: Row, at_hand: _AtHand) -> bool | None:
-    """Whether a picture's own bytes are stored; None if that cannot be told here."""
+    """Whether a picture's own bytes are stored; None if that is not known here."""
     now = at_hand.now_at(row)
     is_changed = now is not None and now["sha256"] != row["sha256"]
     if row["image_root"] is None:

@@ -74,7 +74,7 @@ def place(task: PlaceTask) -> Placed:
 
     Raises:
         StorageFull: a drive is full.
-        SourceError: a source is not there any more.
+        SourceError: a source is no longer there.
         WorkspaceError: an unpacked picture of this batch is gone.
     """
     layout = Layout(task.root)
@@ -102,7 +102,7 @@ def place(task: PlaceTask) -> Placed:
 
 
 def put_back(layout: Layout, source: Location, row: Row, mode: Mode) -> None:
-    """Store an accepted picture once more from a file that had its bytes.
+    """Store an accepted picture again from a file that had its bytes.
 
     Args:
         layout: the workspace.

@@ -1,7 +1,7 @@
 """What a person's decision about a picture changes in the ledger.
 
 Pure: the ledger's rows of some bytes and a decision in, amendments and ledger rows out. Decisions
-are about bytes, of which there is one picture, however many files hold them: it *belongs* to
+are about the bytes of one picture, however many files hold them: it *belongs* to
 one category, and one id is accepted. Which id that is:
 
 1. an id that these bytes have in the category already, accepted or withdrawn;

@@ -41,7 +41,7 @@ class Selection:
     Attributes:
         include: if any, only files that match are taken.
         exclude: files that match are not, besides those of `DEFAULT_EXCLUDE`.
-        open_documents: office files and the like are opened as the zips that they are.
+        open_documents: office files and e-books are opened as the zips that they are.
         routing: fingerprint of how its files get their category; empty where the source has one.
     """
 

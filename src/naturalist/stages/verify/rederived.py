@@ -1,4 +1,4 @@
-"""Making tables once more, elsewhere, and comparing them byte by byte with those that are there."""
+"""Making tables again, elsewhere, and comparing them byte by byte with those that are there."""
 
 import shutil
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
 The files whose checksum is known (ledger, features, previews, tables, and what studies made) are
 gone through in the order of their paths, a number of bytes in each run; where a run stopped, the
 next one goes on. A file counts as half a megabyte at least, so that a run costs the same whether
-that much lies in a few files or in those of many small batches. A collection that is smaller than
+that much is in a few files or in those of many small batches. A collection that is smaller than
 that is read whole each time.
 """
 

@@ -9,7 +9,7 @@ from naturalist.stages.verify.verdicts import Verdict
 
 
 def check_stored(layout: Layout) -> Iterator[Verdict]:
-    """Read the ledger's batches and all previews once more."""
+    """Read the ledger's batches and all previews again."""
     for category in ledger.categories(layout):
         for summary in ledger.batches(layout, category):
             yield from _check(layout, layout.batch(category, summary.batch), summary.sha256)

@@ -165,7 +165,7 @@ def model_folder(layout: Layout, name: str = "") -> Path:
 
 
 def promote(layout: Layout, name: str, reason: str) -> dict[str, Any]:
-    """Make a model the champion by a person's word.
+    """Make a model the champion because a person said so.
 
     Raises:
         ConfigError: there is no such model, it is the champion already, or it answers with a

@@ -11,7 +11,7 @@ FEW_DATA_SETS = 20
 
 
 def page(model: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
-    """Markdown about an evaluation; its plots lie beside it."""
+    """Markdown about an evaluation; its plots are beside it."""
     sections = [
         _headline(model, evaluation),
         _advice(evaluation),

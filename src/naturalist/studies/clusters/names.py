@@ -28,7 +28,7 @@ def write(folder: Path, report: dict[str, Any], made_from: str) -> dict[str, Any
 
 
 def read(folder: Path) -> dict[int, str]:
-    """Names by number; none if there are none, or if the clusters were made anew since."""
+    """Names by number; none if there are none, or if the clusters were rebuilt since."""
     kept = names_of(folder).read()
     return cluster_titles.names(kept, kept["members_sha256"]) if kept else {}
 

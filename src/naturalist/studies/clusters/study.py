@@ -1,8 +1,8 @@
-"""Clusters of a collection: made once, grown with it, made anew when they no longer fit.
+"""Clusters of a collection: made once, grown with it, rebuilt when they no longer fit.
 
 A clustering is a model (places in the space of principal axes) and the cluster of every row. New
 rows get theirs from the model, and no old row moves. When too many new rows are noise, or the
-collection has grown much, the model is made anew; its clusters then keep the ids of the old ones
+collection has grown much, the model is rebuilt; its clusters then keep the ids of the old ones
 that they share most rows with, and how many rows changed their cluster is said.
 """
 

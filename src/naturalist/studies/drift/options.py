@@ -18,7 +18,7 @@ class DriftOptions:
         alpha: share of ordinary batches that may be called drift, over all tests together.
         least_effect: smaller effects are reported and never called drift.
         rows: most pictures of the batch, and of what was before it, that are compared.
-        least_rows: a source is compared if it has so many pictures in the batch and before it.
+        least_rows: a source is compared if it has this many pictures in the batch and before it.
         frequencies: of the random Fourier features.
         permutations: exchanges that give a p-value.
         pictures: pictures shown.

@@ -38,7 +38,7 @@ class DriftStudy(WholeStudy):
         categories: those of the collection.
         subject: which pictures are new.
         options: how.
-        progress: hears of pictures whose features were read.
+        progress: is notified of pictures whose features were read.
         predict: what a classifier says, if there is one that knows these pictures.
         model: its id.
     """

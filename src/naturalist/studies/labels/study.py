@@ -57,7 +57,7 @@ class LabelStudy(WholeStudy):
         decided: pictures that a person has decided about; they are suspects no more.
         options: how.
         fits: how the judges are trained, and how many pictures are looked at.
-        progress: hears of the fits.
+        progress: is notified of the fits.
     """
 
     layout: Layout

@@ -1,6 +1,6 @@
 """The pictures that stand for the parts of a map, in one file that is published beside it.
 
-Whoever looks at a published map from afar sees one picture for each part of it. They lie in as many
+Whoever looks at a published map from afar sees one picture for each part of it. They are in as many
 files of previews, each with a thousand pictures; in this file they lie together.
 """
 

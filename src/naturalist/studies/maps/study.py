@@ -1,8 +1,8 @@
-"""Maps of a collection: made once, grown by what is new, made anew when they no longer fit.
+"""Maps of a collection: made once, grown by what is new, rebuilt when they no longer fit.
 
 A map that was made with the same options and backbone takes new pictures in without moving any
 that is there. How far the new ones drift from what the map was made of is measured; beyond a limit
-the map is made anew, started from the old one and laid over it, and how far the points moved is
+the map is rebuilt, started from the old one and laid over it, and how far the points moved is
 said.
 """
 

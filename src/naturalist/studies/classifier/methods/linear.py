@@ -136,7 +136,7 @@ def fit_blocks(
         dim: number of features.
         options: how.
         start: a model of the same labels to begin with, such as one fitted on a sample.
-        on_pass: hears of each pass over the rows and the loss that it found.
+        on_pass: is notified of each pass over the rows and the loss that it found.
 
     Raises:
         ConfigError: there are fewer than two labels, or no rows.

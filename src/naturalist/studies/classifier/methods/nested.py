@@ -39,7 +39,7 @@ class Held:
 
     @property
     def inside(self) -> bool:
-        """Whether the accuracy lies in the interval that was made without the source."""
+        """Whether the accuracy is in the interval that was made without the source."""
         # An accuracy is a count of pictures: rounding must not put it outside.
         low, high = self.interval.low - 1e-9, self.interval.high + 1e-9
         return low <= self.accuracy <= high
@@ -67,7 +67,7 @@ class Nested:
 
     @property
     def coverage(self) -> float | None:
-        """Share of the held-out sources whose accuracy lies in its interval."""
+        """Share of the held-out sources whose accuracy is in its interval."""
         return float(np.mean([one.inside for one in self.held])) if self.held else None
 
 

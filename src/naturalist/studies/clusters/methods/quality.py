@@ -123,7 +123,7 @@ def choose_count(
         points: (rows, axes) float32.
         model_of: makes clusters of rows, of a count, with a seed.
         options: floor, largest count and seed.
-        on_progress: hears of each count that was tried.
+        on_progress: is notified of each count that was tried.
     """
     points = _some(points, _ROWS_TO_REPEAT, options.seed)
     # Fewer than ten rows for a cluster say nothing about whether it is found again.

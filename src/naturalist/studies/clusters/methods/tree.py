@@ -1,4 +1,4 @@
-"""Which clusters lie together: a tree over their centres; ids that stay when all is made anew."""
+"""Which clusters lie together: a tree over their centres; ids that stay when all is rebuilt."""
 
 from dataclasses import dataclass
 

@@ -48,7 +48,7 @@ class Compared:
             that the difference between new and reference explains, if there were as many of both.
         stratum_p: (strata,) p-value of each stratum alone.
         stratum_effect: (strata,) effect in each stratum alone.
-        witness: (rows,) for each row how much it lies in the direction of what is new.
+        witness: (rows,) for each row how much it is in the direction of what is new.
     """
 
     statistic: float

@@ -264,7 +264,7 @@ def _equal_blocks(differing: Hashes, masks: Hashes) -> Indices:
 
 
 def _first_choices(blocks: int, choices: list[tuple[int, ...]]) -> Indices:
-    """For each set of blocks in common the first choice of blocks that lies in it; -1 if none."""
+    """For each set of blocks in common the first choice of blocks that is in it; -1 if none."""
     expected = np.array([sum(1 << block for block in choice) for choice in choices], np.int64)
     sets = np.arange(1 << blocks, dtype=np.int64)
     first = np.full(len(sets), -1, np.int64)

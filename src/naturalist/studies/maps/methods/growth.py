@@ -29,7 +29,7 @@ class BatchDrift:
         confidence: mean confidence of the batch's places.
         trustworthiness: of the batch among the points of the layout; None of fewer than 20.
         knn_recall: the same, of the 10 nearest.
-        remake: whether the map has to be made anew.
+        remake: whether the map has to be rebuilt.
         words: why, or that it fits.
     """
 
@@ -57,7 +57,7 @@ def measure_drift(
         model: of the map.
         reduced: (rows, kept) the batch.
         placed: where it was placed.
-        limits: when the map has to be made anew.
+        limits: when the map has to be rebuilt.
         grown: points placed after the map was made, for each one that it had then; with this batch.
         seed: of the rows that are looked at where there are many.
     """

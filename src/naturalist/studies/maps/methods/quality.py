@@ -215,7 +215,7 @@ def _ranks(squares, part, named, excess):  # type: ignore[no-untyped-def]
 
 @compiled
 def count_between(squares, limits, between):  # type: ignore[no-untyped-def]
-    """Count how many values of each row lie below its first limit, and between those that follow.
+    """Count how many values of each row are below its first limit, and between those that follow.
 
     Args:
         squares: (queries, rows) float32; infinite where not to be counted.

@@ -1,6 +1,6 @@
 """WordNet's nouns: what a word can mean, what is a kind of what, and where ImageNet's classes are.
 
-The table is compiled from WordNet 3.0 by ``tools/compile_nouns.py``; WordNet's licence lies beside
+The table is compiled from WordNet 3.0 by ``tools/compile_nouns.py``; WordNet's licence is beside
 it. It holds kinds of things, no proper names and no glosses.
 """
 
