@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def test_refused_idioms_are_found_in_every_kind_of_text(
     (tmp_path / "CONTRIBUTING.md").write_text("[A page](docs/0504-when-a-map-is-made-anew.md)")
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     assert sorted(found.split(":")[0] for found in tool.findings()) == sorted(texts)
+
+
+def test_the_page_of_environment_variables_lists_all_of_ours() -> None:
+    read = [*ROOT.glob("src/naturalist/**/*.py"), ROOT / "hatch_build.py"]
+    ours = {name for path in read for name in re.findall(r"NATURALIST_[A-Z_]+", path.read_text())}
+    page = (ROOT / "docs/environment.md").read_text()
+    listed = re.findall(r"^\| `(NATURALIST_[A-Z_]+)", page, re.MULTILINE)
+    assert sorted(listed) == sorted(ours)
+
+
+def test_the_readme_lists_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = re.findall(r"`([a-z]+)`", " ".join(table_keys("Extras")))
+    assert sorted(listed) == sorted(project["optional-dependencies"])
 
 
 def test_every_decision_has_a_number_of_its_own() -> None:

@@ -47,7 +47,7 @@ def test_from_tables_to_a_champion_and_its_predictions(
     _nearest_need_the_same_network(naturalist, place, face)
     (tmp_path / "words.txt").write_text("no picture")
     told = naturalist("predict", str(tmp_path / "words.txt"), *place)
-    assert told.out.rstrip().endswith("cannot be used: not_a_picture")
+    assert told.out.rstrip().endswith("cannot be used: not a picture")
     _models(naturalist, place, trained["id"], tmp_path)
 
 

@@ -128,6 +128,19 @@ def test_init_shows_what_it_would_write_and_writes_it_when_told(
     assert [source.name for source in config.sources] == ["farm", "zoo", "wood"]
 
 
+def test_init_promises_an_evaluation_on_left_out_sources_only_where_there_are_several(
+    naturalist: Naturalist, tmp_path: Path
+) -> None:
+    sets = make(tmp_path / "sets", "plant/fern/1.jpg", "plant/tree/2.jpg", "owl/night/3.jpg")
+    single = make(tmp_path / "single", "fern/1.jpg", "owl/2.jpg")
+    for root, said in (
+        (sets, "evaluated on sources that it did not see, but not for owl, with one source."),
+        (single, "the classifier can only be evaluated on a random split"),
+    ):
+        shown = naturalist("init", str(tmp_path / "c"), str(root), "--dry-run").out
+        assert said in " ".join(shown.split())
+
+
 def test_init_in_json_proposes_and_writes_with_yes(naturalist: Naturalist, tmp_path: Path) -> None:
     root = make(tmp_path / "all", "animal/zoo/1.jpg", "plant/wood/3.jpg")
     shown = naturalist("init", str(tmp_path / "c"), str(root), "--json").json

@@ -115,8 +115,9 @@ def _print(rows: Iterator[dict[str, Any]]) -> None:
     for row in rows:
         name = output.printable(row["path"])
         if row["category"] is None:
+            reason = row["reason"].replace("_", " ")
             detail = f" ({row['detail']})" if row["detail"] else ""
-            output.print_text(f"{name}: cannot be used: {row['reason']}{detail}")
+            output.print_text(f"{name}: cannot be used: {reason}{detail}")
             continue
         seen = _DOUBTS[row["decision"]]
         near = ", ".join(f"{one['picID']} {one['cosine']:.2f}" for one in row.get("nearest", ()))

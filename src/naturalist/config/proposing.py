@@ -254,8 +254,10 @@ _LAYOUTS: dict[LayoutName, str] = {
     "pictures": "pictures without folders for categories",
     "nothing": "no pictures",
 }
-_WHY_SOURCES = (
-    "Each source is a data set of its own: the classifier is judged on sources that it did not see."
+_ONE_SOURCE_EACH = (
+    "Each category has one source, so the classifier can only be evaluated on a random split, not "
+    "on sources that it did not see. If a source holds several data sets, make each a source: "
+    "--category NAME=LABEL:SOURCE,SOURCE"
 )
 
 
@@ -267,10 +269,19 @@ def described(proposal: Proposal) -> str:
         total = sum(source["pictures"] for source in one["sources"])
         lines.append(f"category {one['name']}, label {one['label']}: {counted(total, 'picture')}")
         lines += [f"    {source['pictures']:>9,}  {source['path']}" for source in one["sources"]]
-    lines += ["", _WHY_SOURCES]
+    lines += ["", _about_evaluation(proposal.categories)]
     if len(proposal.categories) > _MANY_CATEGORIES:
         lines.append(
             f"{len(proposal.categories)} categories are many. For one category with a column "
             'instead: --category NAME=0:PATH, and folders = "{class}/..." in its source.'
         )
     return "\n".join(lines)
+
+
+def _about_evaluation(categories: Sequence[NewCategory]) -> str:
+    """Whether the classifier can be evaluated on sources that are left out of its training."""
+    single = [one.name for one in categories if len(one.sources) == 1]
+    if len(single) == len(categories):
+        return _ONE_SOURCE_EACH
+    text = "Each source is a data set: the classifier is evaluated on sources that it did not see"
+    return f"{text}, but not for {', '.join(single)}, with one source." if single else f"{text}."

@@ -351,8 +351,7 @@ def _assumptions(workload: Workload, rates: Rates, prices: Prices) -> list[str]:
     if workload.pictures > _EXTRAPOLATED:
         lines.append(
             f"nothing was measured with more than 10 million pictures: above {_EXTRAPOLATED:,}, "
-            "take times for a lower limit; near duplicates take 25 to 30 times as long for ten "
-            "times the pictures there, which is more than this plan assumes"
+            "take times for a lower limit"
         )
     if not rates.machines["hour"]:
         lines.append("machines cost nothing: set their price with --machine-hour")

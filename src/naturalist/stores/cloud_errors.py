@@ -66,7 +66,7 @@ def _explained(message: str, doing: str, url: str, *, reading: bool) -> StoreErr
     if "certificate" in message.casefold():
         return StoreError(
             f"{doing} failed ({url}): the certificate of the server is not trusted: check the "
-            "address; for a private authority set SSL_CERT_FILE to its certificate"
+            "URL; for a private authority set SSL_CERT_FILE to its certificate"
         )
     return StoreError(
         f"{doing} failed ({url}): the server does not answer: check the URL and the network, "
