@@ -120,8 +120,8 @@ def test_commands_study_and_name_none_of_its_pictures(
         assert ended.code == 0, (name, ended.err)
         assert not GONE.search(ended.out), (name, GONE.findall(ended.out)[:3])
         told[name] = ended.json
-    assert told["map"]["rows"] == 33
-    assert told["cluster"]["rows"] == 33
+    assert told["map"]["row_count"] == 33
+    assert told["cluster"]["row_count"] == 33
     layout = load_config(tmp_path).layout
     for folder in (
         layout.near_duplicates.parent,

@@ -16,10 +16,8 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from naturalist import errors
-from naturalist.api.reports import REPORTS
+from naturalist.api.reports import REPORTS, schema_of
 from naturalist.cli.errors import EXIT_MEANINGS
 from settings_reference import settings_page
 
@@ -175,12 +173,12 @@ def schemas() -> str:
         "",
         (
             "Of the documents that commands print with `--json`, made from the types in the code. "
-            "The keys of the [envelope](../json.md) come before them."
+            "[JSON output](../json.md) says what the keys mean."
         ),
         "",
     ]
     for command, report in REPORTS.items():
-        schema = json.dumps(TypeAdapter(report).json_schema(mode="serialization"), indent=1)
+        schema = json.dumps(schema_of(command), indent=1)
         name = "-".join(re.findall(r"\w[\w-]*", command)).lower()
         (folder / f"{name}.json").write_text(schema)
         lines += [

@@ -77,16 +77,16 @@ def test_an_agent_looks_and_proposes_and_only_a_person_changes_the_collection(
             status = await answer(opened, "status")
             assert status["categories"]["plant"]["accepted"] == 16
             assert (await answer(opened, "health"))["collection"] == "garden"
-            hits = (await answer(opened, "search", query="shore", k=3))["hits"]
+            hits = (await answer(opened, "search", query="shore", k=3))["rows"]
             assert {one["source"] for one in hits} == {"shore"}
             near = await answer(opened, "similar", pic_id="plant_id_1", k=2)
-            assert len(near["hits"]) == 2
+            assert len(near["rows"]) == 2
             region = await answer(opened, "map_region", around="plant_id_1", radius=0.2)
             assert region["pic_ids"][0] == "plant_id_1"
             assert sum(region["categories"].values()) == region["pictures"]
             assert (await answer(opened, "ledger", outcome="accepted", limit=2))["total"] == 64
             assert (await answer(opened, "picture", pic_id="plant_id_1"))["category"] == "plant"
-            assert "issues" in await answer(opened, "suspects")
+            assert "rows" in await answer(opened, "suspects")
             shown = await opened.call_tool("thumbnail", {"pic_id": "plant_id_1"})
             assert shown.content[0].mime_type == "image/jpeg"
             preview = await answer(opened, "preview_decisions", decisions=decisions)

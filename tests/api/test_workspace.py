@@ -34,7 +34,7 @@ def test_search_finds_words_of_paths_with_reasons_and_thumbnails(garden: Opened)
     assert 0 < len(found) <= 5
     assert {one.source for one in found} == {"shore"}
     assert found[0].why
-    assert found.pic_ids == [one["picID"] for one in found.report["hits"]]
+    assert found.pic_ids == [one["picID"] for one in found.report["rows"]]
     assert found._repr_html_().count("data:image/jpeg;base64,") == len(found)
     assert found[:2].pic_ids == found.pic_ids[:2]
 
@@ -67,7 +67,7 @@ def test_duplicates_are_groups_and_suspects_are_ranked(garden: Opened) -> None:
     assert all(len(group) > 1 for group in groups.groups)
     assert len(groups) == groups.report["groups"]
     suspects = garden.suspects()
-    assert suspects.pic_ids == [row["picID"] for row in suspects.report["listed"]]
+    assert suspects.pic_ids == [row["picID"] for row in suspects.report["rows"]]
 
 
 def test_groups_have_names_that_say_what_they_are_true_of(garden: Opened, copied: Path) -> None:

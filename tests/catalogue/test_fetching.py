@@ -229,7 +229,7 @@ def test_a_damaged_record_is_none_and_the_set_is_fetched_again(
     for damaged in (path, path.with_name("foo.zip")):
         path.with_name(f"{damaged.name}.json").write_text(text)
     asked = naturalist("sources", "status", "--to", str(tmp_path / "sets"), "--json")
-    assert (asked.code, asked.json["sets"]) == (0, [])
+    assert (asked.code, asked.json["rows"]) == (0, [])
     assert fetch(tmp_path).is_new
     assert len(catalogue.records(tmp_path / "sets")) == 1
 
@@ -274,7 +274,7 @@ def test_from_the_catalogue_to_a_published_collection_with_its_classes_as_a_colu
     assert shown["licence"] == "unknown: look it up at the source"
     fetched = naturalist("sources", "fetch", "animals10", "-q")
     assert (fetched.code, fetched.err) == (0, "")
-    (held,) = naturalist("sources", "status", "--json").json["sets"]
+    (held,) = naturalist("sources", "status", "--json").json["rows"]
     assert held["handle"] == HANDLE
     made = naturalist(
         "init", "c", "--from-catalogue", "animal", "--publish", "out", "--backbone",
@@ -323,7 +323,7 @@ def test_a_failed_set_is_told_in_the_one_json_document(
     )
     value = json.loads(ended.out)
     assert (ended.code, value["ok"], value["error"]["exit_code"]) == (7, False, 7)
-    assert ["error" in one for one in value["sets"]] == [True, False]
+    assert ["error" in one for one in value["rows"]] == [True, False]
 
 
 def test_a_set_that_is_named_twice_is_fetched_once(
@@ -333,7 +333,7 @@ def test_a_set_that_is_named_twice_is_fetched_once(
         "sources", "fetch", "animals10", f"kaggle:{HANDLE}", "--to", str(tmp_path / "sets"),
         "--json", "-q",
     )  # fmt: skip
-    assert (ended.code, len(ended.json["sets"])) == (0, 1)
+    assert (ended.code, len(ended.json["rows"])) == (0, 1)
     assert len(host.paths("/storage/")) == 1
 
 

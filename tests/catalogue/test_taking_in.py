@@ -63,14 +63,14 @@ TAKE_IN = (*FETCH, "--ingest", "--release", "-c", ".", "--json")
 def test_sets_are_released_one_after_another(
     host: Host, garden: Path, naturalist: Naturalist
 ) -> None:
-    done = naturalist(*TAKE_IN).json["sets"]
+    done = naturalist(*TAKE_IN).json["rows"]
     assert [one["ingested"]["accepted"] for one in done] == [4, 3]
     assert all(one["freed_bytes"] for one in done)
     assert not list(garden.glob("sources/*/[!.]*.zip"))
     tiny.make_all(load_config(garden))
     rows = artifacts.read_parquet(next(garden.glob("work/metadata/animal/*.parquet"))).to_pylist()
     assert sorted(row["species"] for row in rows) == ["Kite", "Kite", "Owl", "Owl"]
-    status = naturalist("sources", "status", "--json").json["sets"]
+    status = naturalist("sources", "status", "--json").json["rows"]
     assert all(one["released_at"] for one in status)
     # Nothing is fetched twice, and nothing is missing for a run.
     asked = len(host.paths("/storage/"))
@@ -89,7 +89,7 @@ def test_a_newer_version_of_a_released_set_adds_what_is_new(
     naturalist(*TAKE_IN)
     ids = {row["path_text"]: row["pic_id"] for row in tiny.ledger_rows(load_config(garden))}
     host.sets[BIRDS].append(zipped(_birds(tmp_path / "birds", 4, 2)))
-    done = naturalist(*TAKE_IN, "--newest").json["sets"]
+    done = naturalist(*TAKE_IN, "--newest").json["rows"]
     assert done[0]["ingested"]["accepted"] == 2
     assert "ingested" not in done[1]
     after = {row["path_text"]: row["pic_id"] for row in tiny.ledger_rows(load_config(garden))}
@@ -108,7 +108,7 @@ def test_a_set_with_too_many_broken_pictures_is_kept(
     broken.write_bytes(tiny.picture(7)[:20])
     host.sets[FLOWERS] = [zipped(tmp_path / "flowers")]
     result = naturalist(*TAKE_IN)
-    done = result.json["sets"]
+    done = result.json["rows"]
     assert (done[0]["freed_bytes"] > 0, done[1]["freed_bytes"]) == (True, 0)
     assert [path.name for path in garden.glob("sources/*/[!.]*.zip")] == [
         "alxmamaev+flowers-recognition.zip"

@@ -16,9 +16,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_list_says_what_is_ready_and_what_to_do_for_the_rest(naturalist: Naturalist) -> None:
-    listed = {
-        one["name"]: one for one in naturalist("backbones", "list", "--json").json["backbones"]
-    }
+    listed = {one["name"]: one for one in naturalist("backbones", "list", "--json").json["rows"]}
     assert listed["efficientnet_lite0"]["state"] == "ready"
     assert listed["efficientnet_lite0"]["spec"]["dim"] == 512
     assert "naturalist backbones fetch" in listed["mobilenet_v1_050_128"]["state"]

@@ -123,7 +123,7 @@ def test_links_open_what_they_name_and_show_no_secret(
     with urllib.request.urlopen(url, timeout=30) as answer:
         assert answer.read() == b"content"
     assert SECRET_KEY not in printed.out
-    assert on_bucket("policy", NEW, "--links", "--json").json["links"][0]["key"] == "other"
+    assert on_bucket("policy", NEW, "--links", "--json").json["rows"][0]["key"] == "other"
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter
 from tests.cli.conftest import Naturalist
 
 from naturalist import artifacts
-from naturalist.api.reports import REPORTS
 from naturalist.config import load_config
 
 
@@ -22,8 +20,6 @@ def test_from_tables_to_a_champion_and_its_predictions(
     assert not naturalist("train", *place, "--json").json["new"]
     evaluated = naturalist("evaluate", *place, "--json", "-q").json
     assert evaluated["model"] == trained["id"]
-    assert TypeAdapter(REPORTS["train"]).validate_python(trained)
-    assert TypeAdapter(REPORTS["evaluate"]).validate_python(evaluated)
     told = naturalist("evaluate", *place)
     assert "each source left out in turn" in told.out
     assert "sure predictions" in told.out
@@ -72,7 +68,7 @@ def _nearest_need_the_same_network(
 
 def _models(naturalist: Naturalist, place: tuple[str, str], name: str, folder: Path) -> None:
     listed = naturalist("models", "list", *place, "--json").json
-    assert [one["state"] for one in listed["models"]] == ["champion"]
+    assert [one["state"] for one in listed["rows"]] == ["champion"]
     assert listed["history"][0]["reason"] == "it is the first"
     assert "champion" in naturalist("models", "list", *place).out
     assert name in naturalist("models", "show", *place).out
@@ -99,12 +95,17 @@ def test_evaluating_says_which_model_is_in_use(naturalist: Naturalist, photo_cop
     first = naturalist("train", *place, "--json").json["id"]
     settings = photo_copy / "naturalist.toml"
     settings.write_text(settings.read_text() + "\n[classifier]\npenalty = 0.5\n")
-    other = naturalist("evaluate", *place)
-    assert f"{first} is still in use" in other.out
+    ended = naturalist("evaluate", *place)
+    assert f"{first} is still in use" in ended.out
     told = naturalist("evaluate", *place, "--json", "-q").json
     assert (told["champion"], told["model"] == first) == (first, False)
     naturalist("refine", *place)
-    listed = naturalist("models", "list", *place, "--json").json["models"]
+    listed = naturalist("models", "list", *place, "--json").json["rows"]
     (in_use,) = (one["id"] for one in listed if one["state"] == "champion")
     told = naturalist("evaluate", *place)
     assert ("still in use" in told.out) == (in_use == first)
+    (other,) = (one["id"] for one in listed if one["id"] != in_use)
+    promoted = naturalist("models", "promote", other, *place, "--json").json
+    assert (promoted["model"], promoted["before"]) == (other, in_use)
+    back = naturalist("models", "rollback", *place, "--json").json
+    assert (back["model"], back["action"]) == (in_use, "rollback")

@@ -26,7 +26,7 @@ def test_the_newest_batch_is_compared_and_the_exit_code_is_0(
     ended = naturalist("drift", "-c", str(workspace), "--json")
     assert ended.code == 0
     report = ended.json
-    assert (report["batch"], report["verdict"], report["rows"]) == (2, "none", 15)
+    assert (report["batch"], report["verdict"], report["row_count"]) == (2, "none", 15)
     said = naturalist("drift", "-c", str(workspace), "-q")
     assert said.out.startswith("batch 2: no drift\n15 pictures beside 60 from before")
     assert str(workspace / "work/reports/drift/000002.png") in said.out
@@ -37,7 +37,7 @@ def test_a_source_alone_is_compared_with_all_others(
 ) -> None:
     arguments = ("--source", "plant/photos", "--against", "everything", "--json")
     report = naturalist("drift", "-c", str(workspace), *arguments).json
-    assert (report["rows"], report["reference"]["rows"]) == (45, 30)
+    assert (report["row_count"], report["reference"]["rows"]) == (45, 30)
     assert report["reference"]["against"] == "everything"
 
 

@@ -11,16 +11,16 @@ from naturalist.studies.labels.ranking import read_ranking
 def test_suspects_are_listed_with_where_to_look(naturalist: Naturalist, photo_copy: Path) -> None:
     folder = str(photo_copy)
     report = naturalist("label-issues", "-c", folder, "--judge", "sources", "--json").json
-    assert report["suspects"] == len(report["listed"]) > 0
+    assert report["suspects"] == len(report["rows"]) > 0
     ranking = read_ranking(load_config(photo_copy).layout.label_issues)["picID"].to_pylist()
-    assert ranking[: report["suspects"]] == [row["picID"] for row in report["listed"]]
+    assert ranking[: report["suspects"]] == [row["picID"] for row in report["rows"]]
     said = naturalist("label-issues", "-c", folder, "--judge", "sources", "-q").out
-    assert report["listed"][0]["picID"] in said
+    assert report["rows"][0]["picID"] in said
     assert said.startswith(report["words"][0])
     page = ("--limit", "3", "--offset", str(report["suspects"] - 1))
     more = naturalist("label-issues", "-c", folder, "--judge", "sources", *page, "--json").json
-    assert [row["is_suspect"] for row in more["listed"]] == [True, False, False]
-    assert [row["picID"] for row in more["listed"]] == ranking[report["suspects"] - 1 :][:3]
+    assert [row["is_suspect"] for row in more["rows"]] == [True, False, False]
+    assert [row["picID"] for row in more["rows"]] == ranking[report["suspects"] - 1 :][:3]
 
 
 def test_pictures_that_are_no_suspects_are_listed_only_on_request(

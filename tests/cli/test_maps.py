@@ -94,7 +94,7 @@ def test_own_coordinates_are_measured_shown_and_grown(
     pyarrow.csv.write_csv(some, tmp_path / "mine.csv")
     words = ["map", "--coordinates", str(tmp_path / "mine.csv"), "-c", str(folder)]
     made = naturalist(*words, "--json").json
-    assert (made["name"], made["method"], made["sampled"], made["rows"]) == (
+    assert (made["name"], made["method"], made["sampled"], made["row_count"]) == (
         "own-2d", "own", 200, 240,
     )  # fmt: skip
     theirs = naturalist("map", "-c", str(folder), "--json").json["metrics"]["trustworthiness"]
@@ -129,7 +129,7 @@ def test_a_sample_is_chosen_and_compared_with_uniform_ones(
 ) -> None:
     words = ["sample", "--size", "80", "-c", str(folder)]
     made = naturalist(*words, "--json").json
-    assert (made["rows"], made["of"], made["method"]) == (80, 240, "aware")
+    assert (made["row_count"], made["of"], made["method"]) == (80, 240, "aware")
     table = pq.read_table(folder / "work/samples/aware-80/members.parquet")
     assert np.isclose(table["weight"].to_numpy().sum(), 240)
     assert set(made["integrity"]["sample"]["categories"]) == {"plant", "animal"}

@@ -211,7 +211,7 @@ def test_status_shows_the_sum_and_the_reasons(naturalist: Naturalist, made: Path
 
 
 def test_the_reasons_are_listed_with_their_meanings(naturalist: Naturalist) -> None:
-    listed = naturalist("ledger", "--reasons", "--json").json["reasons"]
+    listed = naturalist("ledger", "--reasons", "--json").json["rows"]
     assert [one["reason"] for one in listed] == [reason.value for reason in Reason]
     assert all(one["meaning"].endswith(".") for one in listed)
     shown = naturalist("ledger", "--reasons").out

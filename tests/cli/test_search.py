@@ -13,7 +13,7 @@ from naturalist.config import load_config
 def hits(naturalist: Naturalist, folder: Path, *arguments: str) -> list[dict]:
     ended = naturalist("search", *arguments, "-c", str(folder), "--json", "-q")
     assert ended.code == 0, ended.err
-    return ended.json["hits"]
+    return ended.json["rows"]
 
 
 @pytest.mark.usefixtures("real_photos")
@@ -45,7 +45,7 @@ def test_a_word_that_only_paths_know_finds_them_and_says_so(
 ) -> None:
     ended = naturalist("search", "tulip", "-c", str(photo_copy), "-k", "5", "--json", "-q")
     assert "pictures have it in a path" in ended.json["messages"][0]
-    assert all("tulip" in hit["path"] for hit in ended.json["hits"])
+    assert all("tulip" in hit["path"] for hit in ended.json["rows"])
 
 
 @pytest.mark.usefixtures("real_photos")
@@ -122,7 +122,7 @@ def test_a_concept_is_made_listed_shown_searched_applied_improved_and_dropped(
     asked = [*made.json["ask"]["uncertain"], *made.json["ask"]["likely"]]
     assert asked
     assert not set(asked) & set(tulips)
-    listed = naturalist("concept", "list", "-c", str(photo_copy), "--json").json["concepts"]
+    listed = naturalist("concept", "list", "-c", str(photo_copy), "--json").json["rows"]
     assert [one["concept"] for one in listed] == ["red tulip"]
     assert "no counter-examples" in naturalist("concept", "show", "red tulip", *where).out
     found = hits(naturalist, photo_copy, "red tulip", "-k", "10")
@@ -186,17 +186,17 @@ def test_clusters_and_map_regions_have_names_from_their_paths_and_none_without_e
     assert naturalist("cluster", "--count", "12", *where).code == 0
     named = naturalist("names", *where, "--json").json
     assert named["groups"] == 12
-    found = {one["name"] for entry in named["entries"] for one in entry["names"]}
+    found = {one["name"] for entry in named["rows"] for one in entry["names"]}
     assert found & {"flower", "tulip", "rose", "sunflower", "daisy", "dandelion", "bonsai"}
     assert found & {"dog", "cat", "face", "raccoon"}
-    for entry in named["entries"]:
+    for entry in named["rows"]:
         assert all(one["support"] >= 0.5 for one in entry["names"])
     assert naturalist("map", *where).code == 0
     coarse = naturalist("names", "map", *where, "--json").json
     fine = naturalist("names", "map", "--level", "1", *where, "--json").json
     assert 1 < coarse["groups"] < fine["groups"]
-    assert sum(one["pictures"] for one in coarse["entries"]) == sum(
-        one["pictures"] for one in fine["entries"]
+    assert sum(one["pictures"] for one in coarse["rows"]) == sum(
+        one["pictures"] for one in fine["rows"]
     )
     assert "groups have a name" in naturalist("names", "map", *where).out
 

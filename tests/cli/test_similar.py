@@ -16,7 +16,7 @@ def test_similar_shows_pictures_with_where_they_come_from_for_a_name_and_for_a_f
 ) -> None:
     ended = naturalist("similar", "plant_id_7", "-k", "3", "-c", str(photo_copy), "--json", "-q")
     assert ended.code == 0, ended.err
-    hits = ended.json["hits"]
+    hits = ended.json["rows"]
     assert [hit["rank"] for hit in hits] == [1, 2, 3]
     assert "plant_id_7" not in {hit["picID"] for hit in hits}
     assert {"picID", "cosine", "category", "source", "path"} <= set(hits[0])
@@ -90,7 +90,7 @@ def test_what_was_taken_down_is_found_no_more_though_no_run_came_since(
 ) -> None:
     def nearest(count: int) -> list[str]:
         asked = ("similar", "plant_id_7", "-k", str(count), "-c", str(photo_copy), "--json", "-q")
-        return [hit["picID"] for hit in naturalist(*asked).json["hits"]]
+        return [hit["picID"] for hit in naturalist(*asked).json["rows"]]
 
     before = nearest(8)
     gone = before[:3]

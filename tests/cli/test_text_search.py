@@ -14,8 +14,8 @@ from backbones.text_pairs import COLOURS, write_pair
 def collection(naturalist: Naturalist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Pictures of three colours, in files whose names say nothing, and their features."""
     monkeypatch.setenv("NATURALIST_BACKBONES", str(tmp_path / "backbones"))
-    added = naturalist("backbones", "add", str(write_pair(tmp_path / "pair")))
-    assert added.code == 0, added.err
+    added = naturalist("backbones", "add", str(write_pair(tmp_path / "pair")), "--json")
+    assert added.json["name"] == "colours", added.err
     rng = np.random.default_rng(0)
     (tmp_path / "pictures").mkdir()
     for k, colour in enumerate(colour for colour in COLOURS.values() for _ in range(4)):
@@ -38,9 +38,9 @@ def test_words_find_what_their_network_says_they_show(
     for place, word in enumerate(COLOURS):
         ended = naturalist("search", word, "-k", "4", "-c", str(collection), "--json", "-q")
         assert ended.code == 0, ended.err
-        found = [int(hit["path"][:3]) // 4 for hit in ended.json["hits"]]
+        found = [int(hit["path"][:3]) // 4 for hit in ended.json["rows"]]
         assert found == [place] * 4
-        assert [one["by"] for one in ended.json["hits"][0]["why"]] == ["text"]
+        assert [one["by"] for one in ended.json["rows"][0]["why"]] == ["text"]
         assert ended.json["messages"] == []
     both = naturalist("search", "green not red", "-k", "4", "-c", str(collection), "--json", "-q")
-    assert {int(hit["path"][:3]) // 4 for hit in both.json["hits"]} == {1}
+    assert {int(hit["path"][:3]) // 4 for hit in both.json["rows"]} == {1}

@@ -112,7 +112,7 @@ def test_the_command_writes_rows_with_licences_and_a_sheet(
     words = ["overlap", *map(str, places), "--rows", str(rows), "--sheet", str(sheet)]
     done = CliRunner().invoke(app, [*words, "--json"])
     assert done.exit_code == 0, done.output
-    (said,) = json.loads(done.stdout)["collections"]
+    (said,) = json.loads(done.stdout)["rows"]
     assert (said["exact"], said["near"]) == (2, 1)
     found = list(csv.DictReader(rows.read_text().splitlines()))
     assert [row["kind"] for row in found] == ["exact", "exact", "near"]
@@ -124,7 +124,7 @@ def test_the_command_writes_rows_with_licences_and_a_sheet(
     made = CliRunner().invoke(app, ["overlap", str(places[1]), "--sketch", str(sketch)])
     assert made.exit_code == 0, made.output
     own = CliRunner().invoke(app, ["overlap", str(sketch), "-c", str(places[0]), "--json"])
-    assert json.loads(own.stdout)["collections"][0]["exact"] == 2
+    assert json.loads(own.stdout)["rows"][0]["exact"] == 2
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_train_of_one_collection_and_test_of_another_are_compared_in_buckets(
     words += ["--region", "us-east-1"]
     done = CliRunner().invoke(app, [*words, "--rows", str(tmp_path / "rows.csv"), "--json"])
     assert done.exit_code == 0, done.output
-    (found,) = json.loads(done.stdout)["collections"]
+    (found,) = json.loads(done.stdout)["rows"]
     leak, other = found["values"]
     assert leak == {
         "first_value": "train", "second_value": "test", "exact": 1, "near": 1, "leak": True,

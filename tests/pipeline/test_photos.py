@@ -217,7 +217,7 @@ def test_the_default_backbone_goes_through_the_whole_job(photos: Path, tmp_path:
     assert collection.run().json["changed"] is False
     checked = collection.call("verify", "--json")
     assert checked.code == 0, checked.err
-    assert checked.json["hard"] == []
+    assert checked.json["errors"] == []
     rows = [
         row
         for path in sorted((collection.folder / "tables").rglob("*.parquet"))

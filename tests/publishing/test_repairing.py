@@ -112,7 +112,7 @@ def test_a_damaged_delta_log_is_found_by_verify_and_repaired(
     damage(made, s3_server, key)
     found = naturalist("verify", made.url, "--quick", "--json")
     assert found.code == 4
-    assert "naturalist publish --repair" in found.json["findings"][0]["detail"]
+    assert "naturalist publish --repair" in found.json["rows"][0]["detail"]
     repaired = naturalist("publish", *here, "--repair", "--json").json
     assert (repaired["repaired_files"], repaired["changed"]) == (1, False)
     assert naturalist("verify", made.url, "--quick").code == 0

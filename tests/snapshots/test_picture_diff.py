@@ -115,4 +115,4 @@ def test_the_page_loads_nothing_and_runs_nothing(
     assert "<script" not in text
     ended = naturalist(*words, "--json")
     assert ended.json["relabelled"] == 1
-    assert {one["what"] for one in ended.json["changes"]} == {"came", "left", "relabelled"}
+    assert {one["what"] for one in ended.json["rows"]} == {"came", "left", "relabelled"}

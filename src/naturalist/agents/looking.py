@@ -6,7 +6,6 @@ import numpy as np
 
 from naturalist.config import Config
 from naturalist.curation import ledger_query, searching
-from naturalist.curation.searching import SearchReport
 from naturalist.dashboard import studies
 from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import DashboardContext, open_context
@@ -63,14 +62,14 @@ class Looking:
         rows = list(ledger_query.rows(self.config, wanted, _bounded(limit)))
         return {"rows": rows, "total": ledger_query.count(self.config, wanted)}
 
-    def search(self, query: str, k: int = 20, category: str = "", source: str = "") -> SearchReport:
+    def search(self, query: str, k: int = 20, category: str = "", source: str = "") -> Answer:
         """Pictures by words, with what speaks for each; unknown words are in `messages`.
 
         Raises:
             ConfigError: the query says nothing, or there is no index of words yet.
         """
         request = searching.Request(query, _bounded(k), category, source)
-        return searching.search_words(self.config, request, SILENT, update=False)
+        return dict(searching.search_words(self.config, request, SILENT, update=False))
 
     def similar(self, pic_id: str, k: int = 10) -> Answer:
         """The pictures most similar to one, by the cosine of their features.
@@ -107,7 +106,7 @@ class Looking:
         found = studies.label_issues(self._context.place)
         if found is None:
             raise ConfigError("labels have not been checked yet: run `naturalist label-issues`")
-        return {"rows": found["rows"], "issues": found["issues"][: _bounded(limit)]}
+        return {"row_count": found["rows"], "rows": found["issues"][: _bounded(limit)]}
 
     def map_region(
         self, map_name: str = "tsne-2d", around: str = "", radius: float = 0.05, limit: int = 50

@@ -11,6 +11,7 @@ from naturalist.agents import proposing
 from naturalist.agents.looking import Answer, Looking
 from naturalist.agents.proposing import Proposals, ProposedDecision
 from naturalist.config import Config
+from naturalist.document_keys import printed
 from naturalist.errors import MissingExtra, NaturalistError
 
 if TYPE_CHECKING:
@@ -111,15 +112,19 @@ def make_server(looking: Looking, proposals: Proposals) -> "MCPServer[Any]":
 
 
 def _add(server: "MCPServer[Any]", function: Callable[..., Any], annotations: Any) -> None:
-    """Offer a function as a tool; its errors are answers, since they say what to do next."""
+    """Offer a function as a tool, whose answers have the keys of documents.
+
+    Its errors are answers, since they say what to do next.
+    """
     from mcp.server.mcpserver.exceptions import ToolError
 
     @functools.wraps(function)
     def answer(*arguments: Any, **named: Any) -> Any:
         try:
-            return function(*arguments, **named)
+            result = function(*arguments, **named)
         except NaturalistError as error:
             raise ToolError(str(error)) from error
+        return printed(result) if isinstance(result, dict) else result
 
     summary = (function.__doc__ or "").partition("Raises:")[0].strip()
     server.tool(name=function.__name__, description=summary, annotations=annotations)(answer)

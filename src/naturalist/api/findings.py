@@ -6,8 +6,8 @@ from typing import Any, overload
 
 from naturalist.api import html
 from naturalist.counting import counted
+from naturalist.document_keys import ROWS
 from naturalist.studies.classifier.wording import accuracies
-from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.drift.wording import VERDICTS
 
 _SHOWN = 20
@@ -49,7 +49,7 @@ class Names(Sequence[NamedGroup]):
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> "Names":
         """The names in a report."""
-        return cls(report, tuple(map(_group, report["entries"])))
+        return cls(report, tuple(map(_group, report[ROWS])))
 
     @overload
     def __getitem__(self, at: int) -> NamedGroup: ...
@@ -99,23 +99,23 @@ class Drift:
         sheet: PNG of typical new pictures beside earlier ones.
     """
 
-    report: DriftReport
+    report: Mapping[str, Any]
     sheet: bytes = b""
 
     @property
     def verdict(self) -> str:
         """One of drift, new_source, none, first and too_few."""
-        return self.report["verdict"]
+        return str(self.report["verdict"])
 
     @property
     def messages(self) -> list[str]:
         """What differs and what to do, one sentence each."""
-        return self.report["words"]
+        return list(self.report["words"])
 
     def _title(self) -> str:
         batch, source = self.report["batch"], self.report["source"]
         what = " ".join(filter(None, [f"batch {batch}" if batch is not None else "source", source]))
-        rows = counted(self.report["rows"], "picture")
+        rows = counted(self.report["row_count"], "picture")
         return f"{what}, {rows}: {VERDICTS[self.report['verdict']]}"
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from naturalist import artifacts
 from naturalist.api.results import Clusters, Map, Thumbnails
+from naturalist.document_keys import printed
 from naturalist.layout import MapFolder
 from naturalist.studies.clusters import names
 
@@ -25,7 +26,7 @@ def map_of(folder: Path, report: Mapping[str, Any]) -> Map:
         str(report["name"]),
         np.array(points["picID"].to_pylist(), np.str_),
         np.column_stack(axes).astype(np.float32),
-        report,
+        printed(report),
         files.picture.read_bytes() if files.picture.exists() else b"",
     )
 
@@ -40,7 +41,7 @@ def clusters_of(folder: Path, report: Mapping[str, Any], thumbnails: Thumbnails)
     return Clusters(
         np.array(members["picID"].to_pylist(), np.str_),
         members["cluster"].to_numpy().astype(np.int32),
-        report,
+        printed(report),
         names.read(folder),
         thumbnails,
     )

@@ -14,6 +14,7 @@ from naturalist.consume.reading import cache_folder
 from naturalist.dashboard.collection import Collection, open_published
 from naturalist.dashboard.context import open_context
 from naturalist.dashboard.studies import champion_of, clustering, clusterings
+from naturalist.document_keys import printed
 from naturalist.errors import ConfigError
 from naturalist.features import open_features
 from naturalist.layout import Layout
@@ -92,7 +93,7 @@ class Published(Opened):
             Picture(hit["picID"], hit["category"], hit["source"], hit["cosine"])
             for hit in found["hits"]
         )
-        return Pictures(f"similar to {asked}", pictures, found, (), self.thumbnails)
+        return Pictures(f"similar to {asked}", pictures, printed(found), (), self.thumbnails)
 
     def map(self, name: str = "", *, dims: int = 2, rebuild: bool = False) -> Map:
         """See `Opened.map`."""

@@ -1,8 +1,10 @@
 """The documents that commands print with `--json`, by command, as types that can be checked."""
 
 import re
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
 from naturalist.api.documents import curation, models, published, sources, stages
@@ -14,6 +16,7 @@ from naturalist.curation.review import Change, LeftOut
 from naturalist.curation.reviewing.accuracy import AccuracyEffect
 from naturalist.curation.reviewing.effects import Effect
 from naturalist.curation.searching import SearchReport
+from naturalist.document_keys import printed_schema
 from naturalist.pipeline.predicting import Prediction
 from naturalist.pipeline.similar import SimilarReport
 from naturalist.pipeline.status import CollectionStatus
@@ -65,7 +68,7 @@ class PredictReport(TypedDict):
 class DoctorReport(TypedDict):
     """What works on this machine, and what does not."""
 
-    checks: list[Check]
+    rows: list[Check]
 
 
 class ReviewDocument(TypedDict):
@@ -113,12 +116,43 @@ class DuplicateDocument(DuplicateReport):
     keep: NotRequired[dict[str, Any]]
 
 
+class SuspectPicture(TypedDict):
+    """A picture and the category that it seems to belong to; `score` says how surely."""
+
+    picID: str
+    category: str
+    suggested: str
+    score: float
+    rank: int
+    is_suspect: bool
+
+
 class LabelDocument(LabelReport):
     """Label issues, their files, and the pictures that were asked for."""
 
     table: NotRequired[str]
     sheet: NotRequired[str]
-    listed: NotRequired[list[dict[str, Any]]]
+    rows: list[SuspectPicture]
+
+
+class ErrorFacts(TypedDict):
+    """Why a command failed."""
+
+    type: str
+    message: str
+    exit_code: int
+
+
+class Envelope(TypedDict):
+    """Keys that every document has."""
+
+    envelope: Literal[1]
+    command: str
+    ok: bool
+    outputs: NotRequired[list[str]]
+    """Files and folders that the command wrote."""
+    error: NotRequired[ErrorFacts]
+    """There if it failed."""
 
 
 REPORTS: dict[str, Any] = {
@@ -208,7 +242,7 @@ REPORTS: dict[str, Any] = {
     "airflow init": sources.AirflowDocument,
     "help": sources.HelpDocument,
 }
-"""The type of each document, without the keys of the envelope (docs/json.md).
+"""The type of what each document is made of; `schema_of` says what is printed of it.
 
 A command that prints several kinds has one entry for each: with the option or argument that asks
 for it, the name of the command comes first.
@@ -219,3 +253,30 @@ def of_command(command: str) -> dict[str, Any]:
     """The types of the documents that a command prints, by how it is called."""
     called = re.compile(rf"{re.escape(command)}( [A-Z-].*)?")
     return {name: kind for name, kind in REPORTS.items() if called.fullmatch(name)}
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Properties get no titles: they would say only what their keys do."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The JSON schema of a document as it is printed, with its envelope.
+
+    Args:
+        name: a key of `REPORTS`.
+    """
+    envelope = _json_schema(Envelope)
+    own = printed_schema(_json_schema(REPORTS[name]))
+    return own | {
+        "$defs": own.get("$defs", {}) | envelope["$defs"],
+        "properties": envelope["properties"] | own["properties"],
+        "required": [*envelope["required"], *own["required"]],
+    }
+
+
+def _json_schema(kind: Any) -> dict[str, Any]:
+    adapter = TypeAdapter(kind)
+    return adapter.json_schema(mode="serialization", schema_generator=_WithoutTitles)

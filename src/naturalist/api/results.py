@@ -16,6 +16,7 @@ from naturalist.api import html
 from naturalist.counting import counted
 from naturalist.curation import review
 from naturalist.curation.reviewing.effects import Effect
+from naturalist.document_keys import ROWS, printed
 from naturalist.pipeline.predicting import Prediction
 from naturalist.pipeline.runner import RunReport
 from naturalist.pipeline.status import CollectionStatus
@@ -156,7 +157,7 @@ class Run:
     @property
     def report(self) -> Mapping[str, Any]:
         """What `naturalist run` prints."""
-        return {**vars(self.run), "changed": self.changed, "status": self.status.report}
+        return printed(self.run.as_document(self.status.report))
 
     def __repr__(self) -> str:
         """One line, and the status."""
@@ -305,7 +306,7 @@ class Predictions(Sequence[Prediction]):
     @property
     def report(self) -> Mapping[str, Any]:
         """What `naturalist predict` prints."""
-        return {"rows": list(self.rows)}
+        return printed({ROWS: self.rows})
 
     @overload
     def __getitem__(self, at: int) -> Prediction: ...
@@ -351,7 +352,7 @@ class LedgerRows(Sequence[Mapping[str, Any]]):
     @property
     def report(self) -> Mapping[str, Any]:
         """What `naturalist ledger` prints."""
-        return {"rows": list(self.rows)}
+        return printed({ROWS: self.rows})
 
     @overload
     def __getitem__(self, at: int) -> Mapping[str, Any]: ...
@@ -398,7 +399,7 @@ class Reviewed:
     def report(self) -> Mapping[str, Any]:
         """What `naturalist review` prints."""
         effect = {"effect": asdict(self.effect)} if self.effect else {}
-        return self.result.as_json() | effect
+        return printed(self.result.as_json() | effect)
 
     @property
     def changes(self) -> list[review.Change]:

@@ -29,6 +29,7 @@ from naturalist.curation import ledger_query, naming, searching
 from naturalist.curation.decisions import Decision, decisions_of, read_decisions
 from naturalist.curation.review import review
 from naturalist.curation.reviewing.effects import effect_of
+from naturalist.document_keys import ROWS, printed
 from naturalist.errors import ConfigError
 from naturalist.pipeline import classifier, runner, studies
 from naturalist.pipeline.predicting import Prediction, PredictRequest, predict_inputs
@@ -36,7 +37,6 @@ from naturalist.pipeline.similar import similar_pictures
 from naturalist.pipeline.status import CollectionStatus, collection_status
 from naturalist.progress import SILENT, Progress
 from naturalist.studies.drift.options import Against
-from naturalist.studies.drift.report import DriftReport
 from naturalist.studies.labels.options import LabelIssueOptions
 from naturalist.studies.labels.ranking import read_suspects
 from naturalist.studies.thumbnails import read_thumbnails
@@ -124,7 +124,7 @@ class Workspace(Opened):
             for hit in found["hits"]
         )
         title = query or f"similar to {like}"
-        return Pictures(title, pictures, found, tuple(found["messages"]), self.thumbnails)
+        return Pictures(title, pictures, printed(found), tuple(found["messages"]), self.thumbnails)
 
     def similar(self, picture: str | os.PathLike[str], k: int = 10) -> Pictures:
         """See `Opened.similar`."""
@@ -140,7 +140,7 @@ class Workspace(Opened):
             )
             for hit in found["hits"]
         )
-        return Pictures(f"similar to {asked}", pictures, found, (), self.thumbnails)
+        return Pictures(f"similar to {asked}", pictures, printed(found), (), self.thumbnails)
 
     def map(self, name: str = "", *, dims: int = 2, rebuild: bool = False) -> Map:
         """See `Opened.map`."""
@@ -160,7 +160,7 @@ class Workspace(Opened):
         """See `Opened.duplicates`."""
         report = studies.study(self.config, self._progress, studies.duplicates).report
         groups = duplicate_groups(self.config.layout.near_duplicates, report)
-        return Duplicates(groups, report, self.thumbnails)
+        return Duplicates(groups, printed(report), self.thumbnails)
 
     def suspects(self) -> Pictures:
         """See `Opened.suspects`."""
@@ -177,13 +177,13 @@ class Workspace(Opened):
             )
             for row in rows
         )
-        listed = {**report, "listed": rows}
+        listed = printed({**report, ROWS: rows})
         words = tuple(report["words"])
         return Pictures("labels to look at", pictures, listed, words, self.thumbnails)
 
     def names(self, of: Kind = "clusters", name: str = "", *, level: int = 0) -> Names:
         """See `Opened.names`."""
-        return Names.of(naming.name_all(self.config, of, name, level, self._progress))
+        return Names.of(printed(naming.name_all(self.config, of, name, level, self._progress)))
 
     def drift(
         self, batch: int | None = None, *, source: str = "", against: Against | None = None
@@ -193,11 +193,11 @@ class Workspace(Opened):
         make = partial(studies.drift, batch=batch, source=source, options=options)
         report = studies.study(self.config, self._progress, make).report
         sheet = self.config.layout.drift(report["name"]).with_name(report["sheet"])
-        return Drift(cast("DriftReport", report), sheet.read_bytes() if sheet.is_file() else b"")
+        return Drift(printed(report), sheet.read_bytes() if sheet.is_file() else b"")
 
     def evaluate(self) -> Evaluation:
         """See `Opened.evaluate`."""
-        return Evaluation(classifier.evaluate(self.config, self._progress))
+        return Evaluation(printed(classifier.evaluate(self.config, self._progress)))
 
     def predict(self, *inputs: str | os.PathLike[str], model: str = "") -> Predictions:
         """See `Opened.predict`."""
@@ -246,4 +246,4 @@ def _status(report: CollectionStatus) -> Status:
         counts = (one["seen"], one["accepted"], one["duplicates"], refused, one["table_rows"])
         rows.append((name, *counts))
     accepted = {name: one["accepted"] for name, one in report["categories"].items()}
-    return Status(report, accepted, _COLUMNS, tuple(rows))
+    return Status(printed(report), accepted, _COLUMNS, tuple(rows))

@@ -37,7 +37,7 @@ def list_all(json: JsonOption = False) -> None:
     if json:
         output.print_json(
             {
-                "backbones": [
+                "rows": [
                     {"name": b.name, "state": b.state, "spec": b.spec and b.spec.as_dict()}
                     for b in listed
                 ]

@@ -241,7 +241,7 @@ def _print_links(name: str, prefix: str, hours: float, options: S3Options, *, js
 
     made = links_below(name, prefix, max(1, round(hours * _HOUR_S)), options)
     if json:
-        output.print_json({"links": [vars(link) for link in made]})
+        output.print_json({"rows": [vars(link) for link in made]})
         return
     for link in made:
         output.print_text(f"{output.printable(link.key)}\t{link.url}")

@@ -37,7 +37,7 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 
     rows = categories.listing(load_config(config))
     if json:
-        output.print_json({"categories": rows})
+        output.print_json({"rows": rows})
         return
     columns = ("category", "label", "prefix of ids", "retired", "holds")
     output.print_table(
@@ -152,6 +152,6 @@ def _labels(pairs: list[str]) -> dict[str, int]:
 def _print(change: Change, text: str, *, json: bool) -> None:
     if json:
         names = {one.name: vars(one) for one in change.categories.known}
-        output.print_json({"changed": change.changed, "categories": list(names.values())})
+        output.print_json({"changed": change.changed, "rows": list(names.values())})
     else:
         output.print_text(text if change.changed else f"nothing to change: {text}")

@@ -35,7 +35,7 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
     checks = list(examine(settings))
     failed = sum(check.state == "error" for check in checks)
     if json:
-        output.print_json({"ok": not failed, "checks": [vars(check) for check in checks]})
+        output.print_json({"ok": not failed, "rows": [vars(check) for check in checks]})
     else:
         _print(checks, failed)
         if settings is None:

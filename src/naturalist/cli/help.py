@@ -31,7 +31,7 @@ def show(
         raise ConfigError(f"there is no help topic {topic!r}: {_advice(topic)}")
     if json:
         codes = [{"exit_code": code, "meaning": text} for code, text in EXIT_MEANINGS.items()]
-        output.print_json({"exit_codes": codes} if topic else {"topics": _TOPICS})
+        output.print_json({"rows": codes} if topic else {"topics": _TOPICS})
     elif topic:
         output.print_table(
             ("code", "meaning"), [(str(code), text) for code, text in EXIT_MEANINGS.items()]

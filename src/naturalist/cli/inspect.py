@@ -88,7 +88,7 @@ def ledger(
     settings = load_config(config)
     ledger_query.check_names(settings, expected)
     if json:
-        output.print_json_list("rows", ledger_query.rows(settings, expected, limit or 0))
+        output.print_json_rows(ledger_query.rows(settings, expected, limit or 0))
         return
     rows = ledger_query.rows(settings, expected, _SHOWN if limit is None else limit)
     _print_rows(list(rows), ledger_query.count(settings, expected))
@@ -125,7 +125,7 @@ def _print_reasons(*, json: bool) -> None:
     if json:
         output.print_json(
             {
-                "reasons": [
+                "rows": [
                     {"reason": r, "meaning": r.meaning, "is_failure": r.is_failure} for r in Reason
                 ]
             }

@@ -75,7 +75,7 @@ def label_issues(
         count = report["suspects"] if limit is None else limit
         listed = ranking.slice(offset, count).to_pylist()
         files = {"table": str(layout.label_issues), "sheet": str(_sheet(layout))}
-        output.print_json(report | files | {"listed": listed}, outputs=list(files.values()))
+        output.print_json(report | files | {"rows": listed}, outputs=list(files.values()))
     else:
         # Without a word about it, pictures that are no suspects are not shown as if they were.
         count = limit or (_SHOWN if offset else min(_SHOWN, report["suspects"]))

@@ -41,6 +41,6 @@ def mcp(
     folder = path if path.is_dir() else path.parent
     place = Proposals(proposals or folder / "proposals", path)
     if json:
-        output.print_json({"tools": tools(settings, place)})
+        output.print_json({"rows": tools(settings, place)})
         return
     serve(settings, place)

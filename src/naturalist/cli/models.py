@@ -38,7 +38,7 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
     layout = load_config(config).layout
     result, decided = champions.models(layout), champions.history(layout)
     if json:
-        output.print_json({"models": result, "history": decided})
+        output.print_json({"rows": result, "history": decided})
         return
     rows = [
         [one["id"], one["state"], one["made_at"], one["tables"]["rows"], _accuracy(one)]

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from naturalist.cli.advice import completed
 from naturalist.counting import counted
+from naturalist.document_keys import ENVELOPE, ROWS, printed, with_second_keys
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-ENVELOPE = 1
-"""Version of the keys that every document has (docs/json.md)."""
-
 _command: ContextVar[str] = ContextVar("command", default="naturalist")
-_ONE_NAME = {"picID": "pic_id", "path_text": "path", "made_at": "created_at"}
 
 
 def set_command(name: str) -> None:
@@ -37,16 +34,16 @@ def print_json(value: Mapping[str, Any], *, outputs: Sequence[Path | str] = ()) 
     print(json.dumps(_enveloped(value, outputs), indent=1, ensure_ascii=True))
 
 
-def print_json_list(key: str, values: Iterable[Any]) -> None:
-    """Print one JSON document with a list under `key`, as its values come."""
+def print_json_rows(values: Iterable[Any]) -> None:
+    """Print one JSON document with a list of rows, as its values come."""
     remaining = iter(values)
     # What is wrong comes with the first value, and must be the only document then.
     first = list(islice(remaining, 1))
     opening = json.dumps(_enveloped({}), indent=1).removesuffix("\n}")
-    print(f'{opening},\n "{key}": [', end="")
+    print(f'{opening},\n "{ROWS}": [', end="")
     separator = ""
     for value in chain(first, remaining):
-        print(separator, json.dumps(_with_one_name(value), ensure_ascii=True), sep="\n", end="")
+        print(separator, json.dumps(with_second_keys(value), ensure_ascii=True), sep="\n", end="")
         separator = ","
     print("\n ]\n}")
 
@@ -54,20 +51,7 @@ def print_json_list(key: str, values: Iterable[Any]) -> None:
 def _enveloped(value: Mapping[str, Any], outputs: Sequence[Path | str] = ()) -> dict[str, Any]:
     head: dict[str, Any] = {"envelope": ENVELOPE, "command": _command.get(), "ok": True}
     written = {"outputs": [str(path) for path in outputs]} if outputs else {}
-    return {**head, **_with_one_name(value), **written}
-
-
-def _with_one_name(value: Any) -> Any:
-    """The same value, where a thing with several names has the common one too."""
-    if isinstance(value, Mapping):
-        named = {key: _with_one_name(one) for key, one in value.items()}
-        for old, new in _ONE_NAME.items():
-            if old in named:
-                named.setdefault(new, named[old])
-        return named
-    if isinstance(value, list | tuple):
-        return [_with_one_name(one) for one in value]
-    return value
+    return {**head, **printed(value), **written}
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:

@@ -153,7 +153,7 @@ def _of_sources(sources: list[str], by: str, config: Path, *, json: bool) -> Non
     output.print_json(
         {
             "sources": result.sizes,
-            "shared": shared,
+            "rows": shared,
             "leaks": [vars(one) for one in result.leaks],
             "near_duplicates_known": result.has_near,
         }
@@ -193,7 +193,7 @@ def _of_collections(
         artifacts.write_bytes(sheet, shared_pictures.draw_sheet(found))
     outputs = [path for path in (rows, sheet) if path is not None]
     if json:
-        output.print_json({"collections": [_as_json(one) for one in found]}, outputs=outputs)
+        output.print_json({"rows": [_as_json(one) for one in found]}, outputs=outputs)
         return
     for one in found:
         _print_common(one)

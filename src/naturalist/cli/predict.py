@@ -85,7 +85,7 @@ def predict(
     left_out: Counter[str] = Counter()
     rows = _sure(rows, left_out) if only_sure else rows
     if json:
-        output.print_json_list("rows", rows)
+        output.print_json_rows(rows)
     else:
         _print(rows)
         if left_out:

@@ -78,7 +78,7 @@ def quality(
                 "pictures": result.pictures,
                 "limits": result.limits,
                 "counts": result.counts,
-                "poor": [vars(one) for one in result.poor],
+                "rows": [vars(one) for one in result.poor],
                 "decisions": written,
             }
         )

@@ -28,7 +28,7 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 
     result = people.names(load_config(config).layout.reviewers)
     if json:
-        output.print_json({"reviewers": result})
+        output.print_json({"rows": result})
     else:
         output.print_text("\n".join(result) or "no reviewers yet: naturalist reviewers add NAME")
 

@@ -222,7 +222,7 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
 
     result = concepts.list_concepts(load_config(config))
     if json:
-        output.print_json_list("concepts", result)
+        output.print_json_rows(result)
         return
     if not result:
         output.print_text("no concepts yet: naturalist concept make NAME --yes ID,ID,...")
@@ -255,7 +255,7 @@ def show(
         return
     _print_concept(result)
     output.print_text("")
-    rows = ([f"{one['score']:.3f}", one["picID"], one["source"]] for one in result["top"])
+    rows = ([f"{one['score']:.3f}", one["picID"], one["source"]] for one in result["rows"])
     output.print_table(("score", "picID", "source"), rows)
 
 

@@ -179,7 +179,7 @@ def demo(
     report = runner.run(settings, make_progress(quiet=quiet), runner.RunOptions())
     held = status.collection_status(settings)
     if json:
-        output.print_json(vars(report) | {"notes": list(pictures.notes), "status": held})
+        output.print_json(report.as_document(held) | {"notes": list(pictures.notes)})
         return
     for note in pictures.notes:
         output.print_text(note)

@@ -80,7 +80,7 @@ def list_all(
     store = _open(config, url, endpoint_url, region, anonymous=anonymous)
     result = snapshots.summaries(store)
     if json:
-        output.print_json({"snapshots": [vars(one) for one in result]})
+        output.print_json({"rows": [vars(one) for one in result]})
         return
     columns = ("snapshot", "", "made at", "files", "MB", "table rows", "made by")
     output.print_table(columns, [_row(one) for one in result])

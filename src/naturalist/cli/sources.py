@@ -43,7 +43,7 @@ def list_sets(
     """
     entries = _of_category(category)
     if json:
-        output.print_json({"sets": [_as_json(entry, folder) for entry in entries]})
+        output.print_json({"rows": [_as_json(entry, folder) for entry in entries]})
         return
     rows = [
         [entry.category, entry.name, entry.handle, "yes" if _is_here(entry, folder) else ""]
@@ -221,7 +221,7 @@ def _report(results: Sequence[dict[str, Any]], *, json: bool) -> None:
         return
     code = StoreError.exit_code
     error = {"type": StoreError.__name__, "message": text, "exit_code": code}
-    output.print_json({"sets": results} | ({"ok": False, "error": error} if failed else {}))
+    output.print_json({"rows": results} | ({"ok": False, "error": error} if failed else {}))
     if failed:
         raise typer.Exit(code)
 
@@ -430,7 +430,7 @@ def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
 
     result = catalogue.records(folder)
     if json:
-        output.print_json({"sets": [vars(record) | {"path": str(path)} for path, record in result]})
+        output.print_json({"rows": [vars(record) | {"path": str(path)} for path, record in result]})
         return
     rows = [
         [

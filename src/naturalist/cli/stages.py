@@ -75,7 +75,7 @@ def run(
     report = runner.run(settings, make_progress(quiet=quiet), options)
     held = status.collection_status(settings)
     if json:
-        output.print_json(vars(report) | {"changed": report.changed, "status": held})
+        output.print_json(report.as_document(held))
         return
     output.print_run(vars(report), settings.publish_url)
     if not report.changed:

@@ -33,7 +33,7 @@ def tags(
 
     rows = marked(Journal(load_config(config).layout.review_journal).history(), tag)
     if json:
-        output.print_json({"pictures": rows})
+        output.print_json({"rows": rows})
     elif csv:
         output.print_text(as_csv(rows).rstrip("\n"))
     else:

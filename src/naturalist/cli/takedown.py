@@ -34,7 +34,7 @@ def takedown(
 
     gone = take_down(load_config(config), pic_ids, why, by or getpass.getuser())
     if json:
-        output.print_json({"taken_down": gone})
+        output.print_json({"rows": gone})
     else:
         output.print_text(
             f"{len(gone)} taken down; run `naturalist run` to write the tables without them"

@@ -120,6 +120,7 @@ def _verify_workspace(
     settings: Config, progress: Progress, *, repair: bool, deep: bool, json: bool
 ) -> None:
     from naturalist.pipeline import runner
+    from naturalist.pipeline.severities import verification_document
 
     if repair and deep:
         raise ConfigError("--repair and --deep cannot be combined: run --repair first, then --deep")
@@ -128,7 +129,7 @@ def _verify_workspace(
     else:
         report = runner.verify(settings, progress, deep=deep)
     if json:
-        output.print_json(report)
+        output.print_json(verification_document(report))
         return
     for name in report.get("repaired", {}).get("taken_away", ()):
         output.print_text(f"taken away: {name}")

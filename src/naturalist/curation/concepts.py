@@ -132,8 +132,8 @@ def show_concept(config: Config, name: str, progress: Progress) -> dict[str, Any
     best = np.argsort(-scored.scores, kind="stable")[:_SHOWN]
     named = words.index.described(scored.rows[best].tolist())
     scores = [round(float(score), 4) for score in scored.scores[best]]
-    top = [one | {"score": score} for one, score in zip(named, scores, strict=True)]
-    return _described(saved, scored) | {"top": top}
+    rows = [one | {"score": score} for one, score in zip(named, scores, strict=True)]
+    return _described(saved, scored) | {"rows": rows}
 
 
 def list_concepts(config: Config) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from naturalist.counting import counted
 from naturalist.errors import NaturalistError, VerificationFailed
 from naturalist.layout import Layout
 from naturalist.pipeline import analyse, budget, publishing, replacing, reports, resending, steps
+from naturalist.pipeline.severities import run_document
 from naturalist.pipeline.steps import Job, VerifyResult
 from naturalist.progress import Progress
 from naturalist.running import exchange, workspace
@@ -86,6 +87,11 @@ class RunReport:
             (self.stages.get("publish") or {}).get("changed"),
         )
         return any(made)
+
+    def as_document(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        """What commands print of a run that ended well, and of the workspace afterwards."""
+        facts = {key: value for key, value in vars(self).items() if key != "error"}
+        return run_document(facts) | {"changed": self.changed, "status": status}
 
 
 @contextlib.contextmanager

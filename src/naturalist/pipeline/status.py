@@ -14,6 +14,7 @@ from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.ledger import SourceCounts
 from naturalist.pipeline.input_warnings import input_warnings
+from naturalist.pipeline.severities import run_document
 from naturalist.running import lock, workspace
 from naturalist.stages import extract, tables
 from naturalist.studies.classifier import champions
@@ -81,7 +82,7 @@ def collection_status(config: Config) -> CollectionStatus:
             *input_warnings(config),
             *_model_warnings(layout),
         ],
-        "last_run": artifacts.read_json(runs[-1]) if runs else None,
+        "last_run": run_document(artifacts.read_json(runs[-1])) if runs else None,
     }
 
 

@@ -67,7 +67,7 @@ class ListedConcept(ConceptFacts):
 class ConceptList(TypedDict):
     """All concepts of a workspace."""
 
-    concepts: list[ListedConcept]
+    rows: list[ListedConcept]
 
 
 class MatchedConcept(ConceptFacts):
@@ -104,7 +104,7 @@ class ConceptMatch(TypedDict):
 class ShownConcept(MatchedConcept):
     """A concept, and the pictures that match it best."""
 
-    top: list[ConceptMatch]
+    rows: list[ConceptMatch]
 
 
 class AppliedConcept(TypedDict):
@@ -131,7 +131,7 @@ class QualityDocument(TypedDict):
     pictures: int
     limits: dict[str, float]
     counts: dict[str, int]
-    poor: list[PoorPicture]
+    rows: list[PoorPicture]
     decisions: int | None
 
 
@@ -151,7 +151,7 @@ class OverlapDocument(TypedDict):
     """What sources of a collection share, and groups that span values of a column."""
 
     sources: dict[str, int]
-    shared: list[SharedBySources]
+    rows: list[SharedBySources]
     leaks: list[Leak]
     near_duplicates_known: bool
 
@@ -179,7 +179,7 @@ class CommonPictures(TypedDict):
 class CollectionOverlap(TypedDict):
     """What each pair of collections shares."""
 
-    collections: list[CommonPictures]
+    rows: list[CommonPictures]
 
 
 class TemplateDocument(TypedDict):
@@ -192,7 +192,7 @@ class TemplateDocument(TypedDict):
 class ReviewerList(TypedDict):
     """Names of reviewers."""
 
-    reviewers: list[str]
+    rows: list[str]
 
 
 class AddedReviewer(TypedDict):
@@ -221,7 +221,7 @@ class TaggedPicture(TypedDict):
 class TagDocument(TypedDict):
     """Pictures with a tag or a note."""
 
-    pictures: list[TaggedPicture]
+    rows: list[TaggedPicture]
 
 
 class ListedCategory(TypedDict):
@@ -239,20 +239,20 @@ class ListedCategory(TypedDict):
 class CategoryList(TypedDict):
     """All categories of a workspace, retired ones too."""
 
-    categories: list[ListedCategory]
+    rows: list[ListedCategory]
 
 
 class CategoryChange(TypedDict):
     """Whether something was changed, and all categories afterwards."""
 
     changed: bool
-    categories: list[Category]
+    rows: list[Category]
 
 
 class TakedownDocument(TypedDict):
     """Ids of pictures that were taken down."""
 
-    taken_down: list[str]
+    rows: list[str]
 
 
 class LedgerReason(TypedDict):
@@ -266,4 +266,4 @@ class LedgerReason(TypedDict):
 class ReasonList(TypedDict):
     """All reasons for refusal."""
 
-    reasons: list[LedgerReason]
+    rows: list[LedgerReason]

@@ -34,7 +34,7 @@ class ListedModel(ModelReport):
 class ModelList(TypedDict):
     """All classifiers of a workspace, and the decisions between them, oldest first."""
 
-    models: list[ListedModel]
+    rows: list[ListedModel]
     history: list[ChampionDecision]
 
 

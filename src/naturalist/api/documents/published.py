@@ -17,7 +17,7 @@ from naturalist.studies.exporting import Exported
 class SnapshotList(TypedDict):
     """All snapshots, oldest first."""
 
-    snapshots: list[Summary]
+    rows: list[Summary]
 
 
 class DiffedFile(TypedDict):
@@ -116,7 +116,7 @@ class BucketReaders(TypedDict):
 class LinkList(TypedDict):
     """Links that anybody can open until they expire."""
 
-    links: list[Link]
+    rows: list[Link]
 
 
 BucketAudit = extended(

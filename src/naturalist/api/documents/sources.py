@@ -21,7 +21,7 @@ SourceDocument = extended(
 )
 
 
-SourceList = listed("SourceList", "Data sets of the catalogue.", "sets", SourceDocument)
+SourceList = listed("SourceList", "Data sets of the catalogue.", SourceDocument)
 
 
 class FetchedSet(TypedDict):
@@ -39,7 +39,7 @@ class FetchedSet(TypedDict):
 class FetchDocument(TypedDict):
     """Data sets that were fetched; `ok` is false if one of them could not be."""
 
-    sets: list[FetchedSet]
+    rows: list[FetchedSet]
 
 
 HeldSet = extended(
@@ -50,9 +50,7 @@ HeldSet = extended(
 )
 
 
-SourceStatus = listed(
-    "SourceStatus", "Data sets that are on this machine, or were.", "sets", HeldSet
-)
+SourceStatus = listed("SourceStatus", "Data sets that are on this machine, or were.", HeldSet)
 
 
 class MetadataDocument(TypedDict):
@@ -83,7 +81,7 @@ class ListedBackbone(TypedDict):
 class BackboneList(TypedDict):
     """Networks that this installation knows."""
 
-    backbones: list[ListedBackbone]
+    rows: list[ListedBackbone]
 
 
 AddedBackbone = extended(
@@ -114,7 +112,7 @@ class AirflowDocument(TypedDict):
 class ToolList(TypedDict):
     """The tools of the MCP server, as the protocol describes them."""
 
-    tools: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
 
 
 class ExitCode(TypedDict):
@@ -128,4 +126,4 @@ class HelpDocument(TypedDict):
     """Topics of help, or with the topic `exit-codes` the exit codes."""
 
     topics: NotRequired[dict[str, str]]
-    exit_codes: NotRequired[list[ExitCode]]
+    rows: NotRequired[list[ExitCode]]

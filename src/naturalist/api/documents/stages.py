@@ -1,6 +1,6 @@
 """Documents of `init`, `demo`, `plan` and of the commands that run one stage."""
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -35,7 +35,7 @@ class InitDocument(TypedDict):
 
 
 class RunDocument(TypedDict):
-    """What a run did, and what the workspace holds afterwards."""
+    """What a run did, and what the workspace holds afterwards; `stages` have facts by stage."""
 
     outcome: str
     started_at: str
@@ -45,7 +45,6 @@ class RunDocument(TypedDict):
     studied: list[str]
     """Studies that were brought up to date, by name."""
     nodes: dict[str, dict[str, dict[str, float]]]
-    error: str | None
     free_bytes: int | None
     """Free on the drive of the workspace when the run ended."""
     changed: NotRequired[bool]
@@ -109,24 +108,40 @@ PublishEstimate = extended(
 )
 
 
+class CheckFinding(TypedDict):
+    """What a check found about a picture or a file; both are null if it is about all."""
+
+    check: str
+    severity: Literal["error", "warning"]
+    detail: str
+    pic_id: str | None
+    file: str | None
+
+
 class Repaired(TypedDict):
     """Damaged files that were made again, and what only a person can bring back."""
 
     taken_away: list[str]
-    left: list[dict[str, Any]]
+    left: list[CheckFinding]
+
+
+class ChecksBySeverity(TypedDict):
+    """What each check asks, by its name."""
+
+    errors: dict[str, str]
+    warnings: dict[str, str]
 
 
 class VerifyDocument(TypedDict):
-    """A verification of a workspace: errors (`hard`), warnings (`soft`), and what was checked."""
+    """A verification of a workspace: errors, warnings, and what was checked."""
 
     collection: str
     backbone: dict[str, Any]
     passed: bool
     categories: dict[str, dict[str, int]]
-    hard: list[dict[str, Any]]
-    soft: list[dict[str, Any]]
-    checks: dict[str, dict[str, str]]
-    """What each check asks, by severity."""
+    errors: list[CheckFinding]
+    warnings: list[CheckFinding]
+    checks: ChecksBySeverity
     repaired: NotRequired[Repaired]
 
 
