@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_or
 from pydantic import BaseModel
 from typing_extensions import get_type_hints
 
+from naturalist.curation import concept_reports
 from naturalist.dashboard import report, review_report, review_routes
 from naturalist.studies.classifier.report import EvaluationReport, SourceAccuracy
 from naturalist.studies.clusters.report import ClusterEntry, ClusterReport
@@ -62,21 +63,21 @@ _REVIEW: dict[str, Any] = {
     "CategoryEffect": review_report.CategoryEffect,
     "CategoryMatches": review_report.CategoryMatches,
     "ConceptApplied": review_report.ConceptApplied,
-    "ConceptDropped": review_report.ConceptDropped,
+    "ConceptDropped": concept_reports.DroppedConcept,
     "ConceptExamples": review_report.ConceptExamples,
-    "ConceptFacts": review_report.ConceptFacts,
-    "ConceptInfo": review_report.ConceptInfo,
-    "ConceptMade": review_report.ConceptMade,
+    "ConceptFacts": concept_reports.ConceptFacts,
+    "ConceptInfo": concept_reports.ListedConcept,
+    "ConceptMade": concept_reports.MadeConcept,
     "ConceptMatches": review_report.ConceptMatches,
-    "ConceptMeasures": review_report.ConceptMeasures,
+    "ConceptMeasures": concept_reports.ConceptMeasures,
     "Item": review_report.Item,
     "JobState": review_report.JobState,
-    "Lesson": review_report.Lesson,
+    "Lesson": concept_reports.ConceptLesson,
     "Me": review_report.Me,
     "News": review_report.News,
     "NewsEntry": review_report.NewsEntry,
     "Plan": review_report.Plan,
-    "Precision": review_report.Precision,
+    "Precision": concept_reports.ConceptPrecision,
     "QueueInfo": review_report.QueueInfo,
     "RequestedDecision": review_routes.RequestedDecision,
     "SharedView": review_report.SharedView,

@@ -12,10 +12,12 @@ from naturalist.backbones.bench import Bench
 from naturalist.backbones.weights import FetchedFile
 from naturalist.catalogue.url_lists import Listed
 from naturalist.consume.pulling import Pulled
+from naturalist.curation import concept_reports
 from naturalist.curation.review import Change, LeftOut
 from naturalist.curation.reviewing.accuracy import AccuracyEffect
 from naturalist.curation.reviewing.effects import Effect
 from naturalist.curation.searching import SearchReport
+from naturalist.dashboard.export import ExportedPages
 from naturalist.document_keys import printed_schema
 from naturalist.pipeline.predicting import Prediction
 from naturalist.pipeline.similar import SimilarReport
@@ -170,14 +172,14 @@ REPORTS: dict[str, Any] = {
     "search": SearchReport,
     "similar": SimilarReport,
     "map": MapDocument,
-    "dashboard": published.ExportedPages,
+    "dashboard": ExportedPages,
     "cluster": ClusterDocument,
     "names": curation.NamesDocument,
-    "concept make": curation.MadeConcept,
-    "concept list": curation.ConceptList,
-    "concept show": curation.ShownConcept,
-    "concept apply": curation.AppliedConcept,
-    "concept drop": curation.DroppedConcept,
+    "concept make": concept_reports.MadeConcept,
+    "concept list": concept_reports.ConceptList,
+    "concept show": concept_reports.ShownConcept,
+    "concept apply": concept_reports.AppliedConcept,
+    "concept drop": concept_reports.DroppedConcept,
     "index": IndexDocument,
     "sample": SampleDocument,
     "drift": DriftReport,

@@ -37,8 +37,8 @@ _POLICY = (
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What an export wrote."""
+class ExportedPages:
+    """Pages that were written to be looked at without a server, and what they show."""
 
     folder: str
     files: int
@@ -75,7 +75,7 @@ def export(
     thumbnails: int = THUMBNAILS,
     on_begin: Callable[[int], None] = lambda _: None,
     on_thumbnail: Callable[[int], None] = lambda _: None,
-) -> Exported:
+) -> ExportedPages:
     """Write the folder, whole or not at all; an earlier export in its place is exchanged.
 
     Args:
@@ -103,7 +103,7 @@ def export(
             folder.rename(earlier.path / folder.name)
         made.keep_as(folder)
         folder.chmod(0o777 & ~_umask())
-    return Exported(str(folder), **exported)
+    return ExportedPages(str(folder), **exported)
 
 
 def _umask() -> int:

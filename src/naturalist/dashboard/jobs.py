@@ -18,12 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, get_type_hints
 
-from naturalist.dashboard.review_report import (
-    ConceptApplied,
-    ConceptDropped,
-    ConceptMade,
-    JobState,
-)
+from naturalist.curation.concept_reports import DroppedConcept, MadeConcept
+from naturalist.dashboard.review_report import ConceptApplied, JobState
 from naturalist.errors import ConfigError
 from naturalist.studies.words.concept_files import checked_name
 from naturalist.suggestions import choose_one_of
@@ -44,9 +40,9 @@ CONCEPT = "concept"
 """The job that teaches a concept; it has a name and examples, so `start` does not know it."""
 APPLY, DROP = "concept-apply", "concept-drop"
 _DOCUMENTS: Mapping[str, tuple[str, type[Any]]] = {
-    CONCEPT: ("result", ConceptMade),
+    CONCEPT: ("result", MadeConcept),
     APPLY: ("applied", ConceptApplied),
-    DROP: ("dropped", ConceptDropped),
+    DROP: ("dropped", DroppedConcept),
 }
 """Under which key the state has the document of a job, and which values of it."""
 _ASKED = 12

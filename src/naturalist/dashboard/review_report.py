@@ -4,6 +4,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
+from naturalist.curation.concept_reports import DroppedConcept, MadeConcept
 from naturalist.curation.reviewing.history import Part
 
 
@@ -165,69 +166,6 @@ class Answer(TypedDict):
     pending: int
 
 
-class ConceptMeasures(TypedDict):
-    """What cross-validation says of a concept; see `ConceptQuality`."""
-
-    average_precision: float
-    above: float
-    threshold: float
-    recall: float
-    drawn_share: float
-
-
-class Precision(TypedDict):
-    """Share of right ones among the answers about matches, with its 90 % interval."""
-
-    share: float
-    answers: int
-    interval_90: list[float]
-
-
-class Lesson(TypedDict):
-    """Who taught a concept, when, and with how many examples and counter-examples."""
-
-    by: str
-    at: str
-    yes: int
-    no: int
-
-
-class ConceptFacts(TypedDict):
-    """A concept: how many examples and counter-examples it has, and how good it is."""
-
-    concept: str
-    yes: int
-    no: int
-    made_at: str
-    backbone: str
-    threshold: float
-    cross_validation: ConceptMeasures | None
-    precision: Precision | None
-    lessons: list[Lesson]
-
-
-class ConceptInfo(ConceptFacts):
-    """A concept of the workspace; `usable` if it is for the vectors that are there now."""
-
-    usable: bool
-
-
-class Questions(TypedDict):
-    """Pictures whose answers would tell most: near the border, and drawn from the matches."""
-
-    uncertain: list[str]
-    likely: list[str]
-
-
-class ConceptMade(ConceptFacts):
-    """What teaching a concept led to; `gone` examples are no longer in the collection."""
-
-    pictures: int
-    matches: int
-    gone: int
-    ask: Questions
-
-
 class ConceptExamples(TypedDict):
     """The examples and counter-examples of a concept that are in the collection.
 
@@ -246,12 +184,6 @@ class ConceptApplied(TypedDict):
     concept: str
     pictures: int
     matches: int
-
-
-class ConceptDropped(TypedDict):
-    """The name of a concept that was deleted."""
-
-    dropped: str
 
 
 class CategoryMatches(TypedDict):
@@ -306,6 +238,6 @@ class JobState(TypedDict):
     exit_code: NotRequired[int | None]
     lines: NotRequired[list[str]]
     for_s: NotRequired[float]
-    result: NotRequired[ConceptMade]
+    result: NotRequired[MadeConcept]
     applied: NotRequired[ConceptApplied]
-    dropped: NotRequired[ConceptDropped]
+    dropped: NotRequired[DroppedConcept]

@@ -1,4 +1,4 @@
-"""Documents about concepts, names, quality, overlap, reviewers, tags and categories."""
+"""Documents about names, quality, overlap, reviewers, tags and categories."""
 
 from typing import Any
 
@@ -25,104 +25,6 @@ class NamesDocument(TypedDict):
     groups: int
     named: int
     entries: list[NamedGroup]
-
-
-class ConceptLesson(TypedDict):
-    """Who taught a concept, when, and with how many examples."""
-
-    by: str
-    at: str
-    yes: int
-    no: int
-
-
-class ConceptPrecision(TypedDict):
-    """The share of right pictures among answers about pictures drawn from the matches."""
-
-    share: float
-    answers: int
-    interval_90: list[float]
-
-
-class ConceptFacts(TypedDict):
-    """A concept: its examples, and how good it is."""
-
-    concept: str
-    yes: int
-    no: int
-    made_at: str
-    backbone: str
-    threshold: float
-    cross_validation: dict[str, float] | None
-    precision: ConceptPrecision | None
-    lessons: list[ConceptLesson]
-
-
-class ListedConcept(ConceptFacts):
-    """A concept, and whether it fits the network of the collection."""
-
-    usable: bool
-
-
-class ConceptList(TypedDict):
-    """All concepts of a workspace."""
-
-    rows: list[ListedConcept]
-
-
-class MatchedConcept(ConceptFacts):
-    """A concept, and how many pictures match it."""
-
-    pictures: int
-    matches: int
-
-
-class ConceptQuestions(TypedDict):
-    """Pictures to label next: near the border, and drawn from the matches."""
-
-    uncertain: list[str]
-    likely: list[str]
-
-
-class MadeConcept(MatchedConcept):
-    """A concept that was taught, and which pictures to label next."""
-
-    gone: int
-    """Examples that are no longer accepted."""
-    ask: ConceptQuestions
-
-
-class ConceptMatch(TypedDict):
-    """A picture that matches a concept."""
-
-    picID: str
-    category: str
-    source: str
-    score: float
-
-
-class ShownConcept(MatchedConcept):
-    """A concept, and the pictures that match it best."""
-
-    rows: list[ConceptMatch]
-
-
-class AppliedConcept(TypedDict):
-    """The scores of all pictures by a concept, and the file that has them."""
-
-    concept: str
-    pictures: int
-    matches: int
-    threshold: float
-    file: str
-    decisions: str | None
-    proposed: int
-
-
-class DroppedConcept(TypedDict):
-    """The name of a concept that was deleted."""
-
-    dropped: str
 
 
 class QualityDocument(TypedDict):

@@ -126,14 +126,3 @@ BucketAudit = extended(
     is_public=bool,
     anyone_can_write=bool,
 )
-
-
-class ExportedPages(TypedDict):
-    """Pages that were written to be looked at without a server."""
-
-    folder: str
-    files: int
-    size_bytes: int
-    maps: int
-    thumbnails: int
-    pictures: int
