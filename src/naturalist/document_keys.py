@@ -14,7 +14,8 @@ ROWS = "rows"
 """What a command lists, in every document with a list of its own."""
 SECOND_KEYS: Mapping[str, str] = {"picID": "pic_id", "path_text": "path", "made_at": "created_at"}
 """The key that a value at any depth has beside its older one; those go with version 1.0."""
-_LISTS = frozenset({"changes", "entries", "findings", "hits", "listed"})
+# What reports that are stored, or that the pages of the dashboard read too, call their list.
+_LISTS = frozenset({"changes", "entries", "findings", "listed"})
 
 
 def printed(report: Mapping[str, Any]) -> dict[str, Any]:

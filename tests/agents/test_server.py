@@ -82,7 +82,7 @@ def test_an_agent_looks_and_proposes_and_only_a_person_changes_the_collection(
             near = await answer(opened, "similar", pic_id="plant_id_1", k=2)
             assert len(near["rows"]) == 2
             region = await answer(opened, "map_region", around="plant_id_1", radius=0.2)
-            assert region["pic_ids"][0] == "plant_id_1"
+            assert region["rows"][0] == "plant_id_1"
             assert sum(region["categories"].values()) == region["pictures"]
             assert (await answer(opened, "ledger", outcome="accepted", limit=2))["total"] == 64
             assert (await answer(opened, "picture", pic_id="plant_id_1"))["category"] == "plant"

@@ -51,7 +51,7 @@ def _with_columns(folder: Path, rows: str, **more: Any) -> Config:
 
 
 def _found(config: Config, word: str) -> list[tuple[str, str, str]]:
-    hits = search_words(config, Request(word), Silent())["hits"]
+    hits = search_words(config, Request(word), Silent())["rows"]
     return sorted((hit["path"], why["by"], why["what"]) for hit in hits for why in hit["why"])
 
 
@@ -106,13 +106,13 @@ def test_a_search_goes_on_where_another_process_brought_the_index_up_to_date(
 
     monkeypatch.setattr(searching, "search", after_an_update)
     found = search_words(config, Request("heron"), Silent(), update=False)
-    assert (calls, len(found["hits"])) == (2, 4)
+    assert (calls, len(found["rows"])) == (2, 4)
 
 
 def test_a_search_says_when_it_is_the_filters_that_leave_no_picture(config: Config) -> None:
     said = "no picture matches"
     found = search_words(config, Request("heron", where="false"), Silent())
-    assert not found["hits"]
+    assert not found["rows"]
     assert found["messages"] == ["no picture matches --where 'false'"]
     for request in (
         Request("heron", where="true"),
@@ -135,7 +135,7 @@ def test_a_word_that_is_known_in_its_other_number_only_is_hinted_at(tmp_path: Pa
     config = tiny.collection(tmp_path, {"animal": {"pond": tmp_path / "raw"}})
     tiny.make_all(config)
     found = search_words(config, Request("pokewugs blicket"), Silent())
-    assert found["hits"] == []
+    assert found["rows"] == []
     assert "1 picture has 'pokewug' in a path or column: search for that" in found["messages"]
     assert "1 picture has 'blickets' in a path or column: search for that" in found["messages"]
     (known,) = search_words(config, Request("pokewug"), Silent())["words"]
@@ -143,7 +143,7 @@ def test_a_word_that_is_known_in_its_other_number_only_is_hinted_at(tmp_path: Pa
 
 
 def test_likeness_is_told_as_a_cosine(config: Config) -> None:
-    first, *others = search_words(config, Request("", like="animal_id_1"), Silent())["hits"]
+    first, *others = search_words(config, Request("", like="animal_id_1"), Silent())["rows"]
     (why,) = first["why"]
     assert (first["picID"], why["by"], why["score"]) == ("animal_id_1", "like", 1.0)
     cosines = [hit["why"][0]["score"] for hit in others]
@@ -238,7 +238,7 @@ def test_names_of_clusters_come_back_once_a_run_found_them_without_what_was_take
         tiny.write_picture(tmp_path / "raw" / f"{k}.png", k)
     table = "\n".join(["file_name,species", *rows])
     config = _with_columns(tmp_path, table, publish={"columns": ["species"]})
-    hits = search_words(config, Request("crane"), Silent())["hits"]
+    hits = search_words(config, Request("crane"), Silent())["rows"]
     cranes = {hit["picID"] for hit in hits if hit["why"]}
     ids = [f"animal_id_{k}" for k in range(1, 11)]
     numbers = [int(hit not in cranes) for hit in ids]
@@ -258,5 +258,5 @@ def test_names_of_clusters_come_back_once_a_run_found_them_without_what_was_take
 
 
 def _keepers(config: Config) -> set[str]:
-    hits = search_words(config, Request("adalovelace"), Silent())["hits"]
+    hits = search_words(config, Request("adalovelace"), Silent())["rows"]
     return {hit["picID"] for hit in hits if hit["why"]}

@@ -10,6 +10,7 @@ from naturalist.dashboard import studies
 from naturalist.dashboard.collection import open_workspace
 from naturalist.dashboard.context import DashboardContext, open_context
 from naturalist.errors import ConfigError
+from naturalist.pipeline.severities import health_document
 from naturalist.pipeline.status import CollectionStatus, collection_status
 from naturalist.progress import SILENT
 
@@ -40,7 +41,7 @@ class Looking:
 
     def health(self) -> Answer:
         """Freshness, last runs, failures, verification, drift, storage, and alerts."""
-        return self._context.health.document()
+        return health_document(self._context.health.document())
 
     def ledger(
         self,
@@ -80,7 +81,7 @@ class Looking:
         hits = self._context.similar.to_picture(pic_id, _bounded(k))
         if not hits:
             raise ConfigError(f"{pic_id} is not in the tables: ids look like plant_id_7")
-        return {"pic_id": pic_id, "hits": hits}
+        return {"pic_id": pic_id, "rows": hits}
 
     def picture(self, pic_id: str) -> Answer:
         """The ledger row of a picture: its file, source, size and state.
@@ -141,7 +142,7 @@ class Looking:
             "around": around,
             "pictures": len(inside),
             "categories": {maps.titles[c]: int(n) for c, n in zip(codes, counts, strict=True)},
-            "pic_ids": [maps.pic_id(points, row) for row in shown],
+            "rows": [maps.pic_id(points, row) for row in shown],
         }
 
 

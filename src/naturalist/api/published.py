@@ -91,7 +91,7 @@ class Published(Opened):
         found = similar_elsewhere(files, index, asked, k, self._progress)
         pictures = tuple(
             Picture(hit["picID"], hit["category"], hit["source"], hit["cosine"])
-            for hit in found["hits"]
+            for hit in found["rows"]
         )
         return Pictures(f"similar to {asked}", pictures, printed(found), (), self.thumbnails)
 

@@ -110,12 +110,21 @@ class SampleDocument(SampleReport):
     changed: NotRequired[bool]
 
 
+class ThinnedGroups(TypedDict):
+    """Pictures that would be retired so that one of each group is left."""
+
+    retired: list[str]
+    groups: int
+    left_alone: int
+    """Groups of several categories: a person has to decide."""
+
+
 class DuplicateDocument(DuplicateReport):
     """Near duplicates and their files; `keep` says which of them to keep, if that was asked."""
 
     table: NotRequired[str]
     sheet: NotRequired[str]
-    keep: NotRequired[dict[str, Any]]
+    keep: NotRequired[ThinnedGroups]
 
 
 class SuspectPicture(TypedDict):

@@ -121,7 +121,7 @@ class Workspace(Opened):
                 hit["path"],
                 searching.reason_text(hit),
             )
-            for hit in found["hits"]
+            for hit in found["rows"]
         )
         title = query or f"similar to {like}"
         return Pictures(title, pictures, printed(found), tuple(found["messages"]), self.thumbnails)
@@ -138,7 +138,7 @@ class Workspace(Opened):
                 hit["cosine"],
                 hit.get("path"),
             )
-            for hit in found["hits"]
+            for hit in found["rows"]
         )
         return Pictures(f"similar to {asked}", pictures, printed(found), (), self.thumbnails)
 

@@ -73,7 +73,7 @@ def search(
     settings = load_config(config)
     request = searching.Request(query, k, category, source, where, like)
     result = searching.search_words(settings, request, make_progress(quiet=quiet))
-    if sheet is not None and result["hits"]:
+    if sheet is not None and result["rows"]:
         searching.sheet_of(settings.layout, result, sheet)
     if json:
         output.print_json(result)
@@ -136,13 +136,13 @@ def _print(result: "SearchReport", sheet: Path | None) -> None:
             output.print_text(f"{word['word']}: {word['class_names']}")
     for message in result["messages"]:
         output.print_text(output.printable(message))
-    if not result["hits"]:
+    if not result["rows"]:
         output.print_text("no pictures" + (f"; {sheet} was not written" if sheet else ""))
         return
     output.print_text("")
     rows = [
         [hit["rank"], _score(hit["score"]), hit["picID"], searching.reason_text(hit), hit["path"]]
-        for hit in result["hits"]
+        for hit in result["rows"]
     ]
     output.print_table(("rank", "score", "picID", "why", "path"), rows)
     if result["like"]:

@@ -88,7 +88,7 @@ def similar(
     if json:
         output.print_json(found)
     else:
-        _print(found["hits"])
+        _print(found["rows"])
 
 
 def _print(hits: Sequence[Mapping[str, Any]]) -> None:

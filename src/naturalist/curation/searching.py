@@ -107,7 +107,7 @@ class SearchReport(TypedDict):
     pictures: int
     words: list[SearchedWord]
     messages: list[str]
-    hits: list[SearchHit]
+    rows: list[SearchHit]
 
 
 def open_words(config: Config, progress: Progress, *, update: bool = True) -> Words:
@@ -202,7 +202,7 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
         "pictures": words.index.rows,
         "words": cast("list[SearchedWord]", result.terms),
         "messages": messages,
-        "hits": _hits(layout, words.index, result),
+        "rows": _hits(layout, words.index, result),
     }
 
 
@@ -248,7 +248,7 @@ def sheet_of(layout: Layout, result: SearchReport, path: Path) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    hits = result["hits"]
+    hits = result["rows"]
     captions = {hit["picID"]: reason_text(hit) for hit in hits}
     title = f"{result['query'] or 'like ' + str(result['like'])}: {counted(len(hits), 'picture')}"
     _write_sheet(layout, captions, title, path)

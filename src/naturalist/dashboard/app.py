@@ -255,7 +255,7 @@ def _add_similar(app: FastAPI, context: DashboardContext) -> None:
         except ConfigError as error:
             # Words that say nothing may still be part of a path, which the page asks for too.
             return JSON({"ids": [], "messages": [str(error)]})
-        ids = [hit["picID"] for hit in result["hits"]]
+        ids = [hit["picID"] for hit in result["rows"]]
         return JSON({"ids": ids, "messages": result["messages"]})
 
     @app.get("/api/pictures/{pic_id}/similar")

@@ -91,7 +91,7 @@ class RunReport:
     def as_document(self, status: Mapping[str, Any]) -> dict[str, Any]:
         """What commands print of a run that ended well, and of the workspace afterwards."""
         facts = {key: value for key, value in vars(self).items() if key != "error"}
-        return run_document(facts) | {"changed": self.changed, "status": status}
+        return {**run_document(facts), "changed": self.changed, "status": status}
 
 
 @contextlib.contextmanager

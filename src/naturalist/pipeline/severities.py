@@ -6,37 +6,44 @@ Published and stored reports keep their words, since files do not change once th
 from collections.abc import Mapping
 from typing import Any
 
-_LISTS = {"hard": "errors", "soft": "warnings"}
+_KEYS = {"hard": "errors", "soft": "warnings"}
 _SEVERITIES = {"hard": "error", "soft": "warning"}
+_STAGES = frozenset({"rolling", "verify-features", "verify-tables"})
+"""Stages of a run that tell what checks found; facts of others may have names of categories."""
 
 
 def verification_document(report: Mapping[str, Any]) -> dict[str, Any]:
     """What `naturalist verify` prints of `reports/verification.json`."""
-    result = _in_words(report)
-    result["checks"] = _in_words(report["checks"])
-    for kind in _LISTS.values():
-        result[kind] = [_finding(one) for one in result[kind]]
-    if repaired := report.get("repaired"):
-        left = [_finding(one) for one in repaired["left"]]
-        result["repaired"] = {**repaired, "left": left}
-    return result
+    by_category = {"categories": report["categories"]}
+    found: dict[str, Any] = _in_words(report)
+    return found | by_category
 
 
-def run_document(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What commands print of the report of a run."""
-    return {**report, "stages": {name: _stage(one) for name, one in report["stages"].items()}}
+def run_document(report: Any) -> Any:
+    """What commands print of the report of a run; one that is damaged is printed as it is."""
+    stages = report.get("stages") if isinstance(report, Mapping) else None
+    if not isinstance(stages, Mapping):
+        return report
+    told = {name: _in_words(one) if name in _STAGES else one for name, one in stages.items()}
+    return {**report, "stages": told}
 
 
-def _stage(facts: Mapping[str, Any]) -> dict[str, Any]:
-    result = _in_words(facts)
-    if "damaged" in facts:
-        result["damaged"] = [_finding(one) for one in facts["damaged"]]
-    return result
+def health_document(health: Mapping[str, Any]) -> dict[str, Any]:
+    """What assistants are told of the page Health."""
+    runs = [run_document(one) for one in health["runs"]]
+    return {**health, "runs": runs, "verification": _in_words(health["verification"])}
 
 
-def _in_words(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {_LISTS.get(key, key): value for key, value in facts.items()}
+def _in_words(value: Any) -> Any:
+    """The same value with other words for keys and severities, at any depth."""
+    if isinstance(value, Mapping):
+        return {_KEYS.get(key, key): _value(key, one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_words(one) for one in value]
+    return value
 
 
-def _finding(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    return {**verdict, "severity": _SEVERITIES[verdict["severity"]]}
+def _value(key: str, value: Any) -> Any:
+    if key == "severity" and isinstance(value, str):
+        return _SEVERITIES.get(value, value)
+    return _in_words(value)

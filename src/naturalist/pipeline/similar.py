@@ -43,7 +43,7 @@ class SimilarReport(TypedDict):
     """The pictures most similar to one, and how many of the truly nearest the index finds."""
 
     picture: str
-    hits: list[SimilarHit]
+    rows: list[SimilarHit]
     recall: Recall
 
 
@@ -61,7 +61,7 @@ def similar_pictures(config: Config, picture: str, k: int, progress: Progress) -
     asked = vector_of_file(config, path) if path.is_file() else picture
     found = fresh_index(config, progress)
     hits = with_paths(config.layout, similar(found, asked, k, ledger.withheld(config.layout)))
-    return {"picture": picture, "hits": hits, "recall": found.about["recall"]}
+    return {"picture": picture, "rows": hits, "recall": found.about["recall"]}
 
 
 def similar_elsewhere(
@@ -83,7 +83,7 @@ def similar_elsewhere(
     bring_up_to_date(IndexStudy(files, layout, _ELSEWHERE, progress))
     found = open_index(layout, backbone=_ELSEWHERE)
     return {
-        "picture": picture, "hits": similar(found, picture, k), "recall": found.about["recall"],
+        "picture": picture, "rows": similar(found, picture, k), "recall": found.about["recall"],
     }  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """Documents about names, quality, overlap, reviewers, tags and categories."""
 
-from typing import Any
-
 from typing_extensions import TypedDict
 
 from naturalist.categories import Category
@@ -9,12 +7,21 @@ from naturalist.curation.overlap import Leak
 from naturalist.curation.quality import PoorPicture
 
 
+class GroupName(TypedDict):
+    """A name, what it comes from, and the shares of the group and of all else it is true of."""
+
+    name: str
+    by: str
+    support: float
+    elsewhere: float
+
+
 class NamedGroup(TypedDict):
     """A group and the names that fit it, best first; none without clear evidence."""
 
     group: str | int
     pictures: int
-    names: list[dict[str, Any]]
+    names: list[GroupName]
 
 
 class NamesDocument(TypedDict):
@@ -64,6 +71,32 @@ class SketchDocument(TypedDict):
     pictures: int
 
 
+class SharedBySourcesOfBoth(TypedDict):
+    """How many pictures a source of each collection have in common."""
+
+    first_category: str
+    first_source: str
+    first_licence: str
+    second_category: str
+    second_source: str
+    second_licence: str
+    exact: int
+    near: int
+    other_label: bool
+    """Whether their categories have different names."""
+
+
+class SharedByValues(TypedDict):
+    """How many pictures have these values of a column in the two collections."""
+
+    first_value: str
+    second_value: str
+    exact: int
+    near: int
+    leak: bool
+    """Whether the values differ, as train and test do."""
+
+
 class CommonPictures(TypedDict):
     """What two collections share, by pairs of sources and of values of a column."""
 
@@ -74,8 +107,8 @@ class CommonPictures(TypedDict):
     exact: int
     near: int
     compares_features: bool
-    sources: list[dict[str, Any]]
-    values: list[dict[str, Any]]
+    sources: list[SharedBySourcesOfBoth]
+    values: list[SharedByValues]
 
 
 class CollectionOverlap(TypedDict):

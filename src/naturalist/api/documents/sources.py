@@ -53,6 +53,20 @@ HeldSet = extended(
 SourceStatus = listed("SourceStatus", "Data sets that are on this machine, or were.", HeldSet)
 
 
+class MetadataProblem(TypedDict):
+    """A row of metadata without a picture, or a picture without a row."""
+
+    category: str
+    source: str
+    file: str | None
+    problem: str
+    row: int | None
+    key: str | None
+    pic_id: str | None
+    path: str | None
+    detail: str | None
+
+
 class MetadataDocument(TypedDict):
     """Columns that were matched with pictures, and what became of the rows of each file."""
 
@@ -61,7 +75,7 @@ class MetadataDocument(TypedDict):
     files: list[FileSummary]
     tables: dict[str, str]
     """Each file that was written, with its sha256."""
-    problems: NotRequired[list[dict[str, Any]]]
+    problems: NotRequired[list[MetadataProblem]]
 
 
 class DecisionCount(TypedDict):

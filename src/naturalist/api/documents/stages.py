@@ -8,6 +8,7 @@ from naturalist.api.documents.made import extended
 from naturalist.consume.checking import Checked
 from naturalist.pipeline.status import CollectionStatus, SourceStatus
 from naturalist.pipeline.steps import ExtractResult, TablesResult
+from naturalist.planning.capacity import Workload
 from naturalist.planning.estimate import Estimate
 from naturalist.stages.publish import Published
 
@@ -176,7 +177,7 @@ class PlannedStudy(TypedDict):
 class PlanDocument(TypedDict):
     """Estimated time, disk, memory and cost; money is in the currency of the prices."""
 
-    wanted: dict[str, Any]
+    wanted: Workload
     rates: str
     stages: list[PlannedStage]
     one_machine_s: float
