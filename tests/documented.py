@@ -3,7 +3,8 @@
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validate
+from pydantic import TypeAdapter
 
 from naturalist.api.reports import Envelope, of_command, schema_of
 
@@ -16,6 +17,7 @@ def assert_documented(document: dict[str, Any]) -> None:
     Every key that is printed is declared, at any depth, and every required key is printed.
     """
     if not set(document) - ENVELOPE:
+        validate(document, _closed(TypeAdapter(Envelope).json_schema()))
         assert "error" in document
         return
     faults = {name: faults_of(name, document) for name in of_command(document["command"])}

@@ -165,7 +165,7 @@ CHANGING = {
 }
 ELSEWHERE = {
     "sources fetch": "catalogue/test_fetching.py",
-    "sources addresses": "catalogue/test_address_lists.py",
+    "sources urls": "catalogue/test_url_lists.py",
     "models promote": "cli/test_classifier.py",
     "models rollback": "cli/test_classifier.py",
     "models export": "cli/test_classifier.py",
@@ -186,6 +186,7 @@ KINDS = {"help exit-codes": "help", "metadata --problems": "metadata", "review -
 def test_every_kind_of_document_is_read_by_a_test() -> None:
     tried = {KINDS.get(name, name) for name in (*ALONE, *LOOKING, *CHANGING)}
     assert tried.isdisjoint(ELSEWHERE)
+    assert all((ROOT / "tests" / file).exists() for file in ELSEWHERE.values())
     assert tried | set(ELSEWHERE) == set(REPORTS)
 
 

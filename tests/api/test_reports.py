@@ -29,6 +29,9 @@ def test_documents_are_of_their_declared_types(garden: Opened) -> None:
         "map": garden.map(),
         "duplicates": garden.duplicates(),
         "label-issues": garden.suspects(),
+        "names": garden.names(),
+        "drift": garden.drift(),
+        "evaluate": garden.evaluate(),
     }
     for command, result in documents.items():
         envelope = {"envelope": 1, "command": command, "ok": True}
