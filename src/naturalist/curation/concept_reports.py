@@ -45,7 +45,7 @@ class ConceptFacts(TypedDict):
 
 
 class ListedConcept(ConceptFacts):
-    """A concept, and whether it fits the network of the collection."""
+    """A concept, and whether it fits the backbone of the collection."""
 
     usable: bool
 
