@@ -38,7 +38,7 @@ def audit(
     place: Annotated[
         str,
         typer.Argument(
-            metavar="[PLACE]",
+            metavar="PLACE",
             help="A published or downloaded collection (default: what the workspace would publish "
             "next).",
         ),
@@ -55,7 +55,7 @@ def audit(
     """List what a collection reveals about people and machines.
 
     Unpacks every file and searches it for EXIF, XMP and GPS positions of pictures, local paths,
-    names of this user and machine, secrets and mail addresses. Lists metadata columns and sources
+    names of this user and machine, secrets and email addresses. Lists metadata columns and sources
     without a licence. Faces are not searched for. Ends with exit code 4 if something is found that
     should not be published.
 

@@ -12,7 +12,7 @@ from naturalist.cli.options import JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
 from naturalist.progress import stage
 
-app = typer.Typer(help="List, download and benchmark backbones.")
+app = typer.Typer(help="List, download, add and benchmark backbones.")
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name, as listed by `naturalist backbones list`.")
 ]
@@ -20,7 +20,7 @@ NameArgument = Annotated[
 
 @app.callback()
 def _group() -> None:
-    """List, download and benchmark backbones."""
+    """List, download, add and benchmark backbones."""
 
 
 @app.command("list", epilog=EXIT_CODES)

@@ -72,7 +72,7 @@ def relabel(
     pairs: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME LABEL...",
+            metavar="NAME LABEL",
             help="Categories with their new labels, such as plant 1 animal 0.",
         ),
     ],

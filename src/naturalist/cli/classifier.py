@@ -61,9 +61,9 @@ def train(
     """Train a classifier on the tables.
 
     It combines nearest neighbours and a linear model in one ONNX file, and is evaluated by leaving
-    sources out. The first model of a workspace becomes its champion, and so does one that replaces
-    a champion trained with a category that is retired now; others through `naturalist refine`. With
-    unchanged tables and settings, the existing model is kept.
+    sources out. The first model of a workspace becomes its champion, and so does the next one if
+    the champion was trained with a category that has been retired. To promote other models, use
+    `naturalist refine`. With unchanged tables and settings, the existing model is kept.
 
     Example: naturalist train --from s3://bucket/garden --out models
     """

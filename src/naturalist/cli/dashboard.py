@@ -114,7 +114,7 @@ def dashboard(
     Shows health, map, clusters, models and pictures. Read-only, unless --review lets people with a
     token keep, relabel, retire and tag pictures. Listens on this machine only, unless
     --open-to-network is given. /metrics is for Prometheus, /api for programs. Stop it with Ctrl-C.
-    Needs  pip install 'naturalist[dashboard]'. --export writes static pages that need no server; a
+    Needs the extra `dashboard`. --export writes static pages that need no server; a
     folder named `site` in the workspace is published with the next snapshot.
 
     Example: naturalist dashboard -c garden

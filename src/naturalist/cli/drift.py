@@ -35,8 +35,8 @@ def drift(
         str,
         typer.Option(
             metavar="NAME",
-            help="Only this source (NAME or CATEGORY/NAME); without --batch, all of it beside all "
-            "other sources.",
+            help="Only this source (NAME or CATEGORY/NAME); without --batch, the whole source "
+            "is compared with all others.",
         ),
     ] = "",
     against: Annotated[

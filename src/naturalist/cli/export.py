@@ -99,8 +99,9 @@ def export(
 ) -> None:
     """Export features for TensorBoard, Embedding Atlas or CSV.
 
-    Includes coordinates and clusters if a map and clusters exist. CSV has no features; the tables
-    of the collection have them, and --for tables writes those as CSV where tables.csv is false.
+    Includes coordinates and clusters if a map and clusters exist. --for csv
+    leaves the features out: they are in the tables, which --for tables writes as CSV if the
+    collection has no CSV files (tables.csv = false).
 
     Examples: naturalist export atlas --for atlas --thumbnails ;
     naturalist export wide --for tables --category plant

@@ -18,7 +18,7 @@ _TOPICS = {"exit-codes": "what the exit code of a command means"}
 
 @app.command("help", epilog=EXIT_CODES)
 def show(
-    topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="Topic to explain.")] = "",
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Topic to explain.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Show help on exit codes and other topics.

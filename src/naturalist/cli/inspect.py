@@ -21,7 +21,7 @@ _SHOWN = 100
 def show_status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Show counts per category.
 
-    Takes the same short time for a million pictures as for a hundred, also during a run.
+    Is as fast for a million pictures as for a hundred, and works during a run.
 
     Example: naturalist status -c garden
     """

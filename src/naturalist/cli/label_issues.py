@@ -52,11 +52,11 @@ def label_issues(
 ) -> None:
     """Rank pictures by how likely their label is wrong.
 
-    Suspects, by confident learning, come first, then all other pictures: --offset reads on. The
-    score estimates the probability that a label is wrong. Nothing is changed: check the contact
-    sheet, then decide with `naturalist review --template`. Pictures with a decision are not listed
-    again. Also lists sources that a classifier which never saw them assigns to another category as
-    a whole.
+    Suspects, found by confident learning, come first, then all other pictures; --offset skips those
+    you have seen. The score estimates the probability that a label is wrong. Nothing is changed:
+    check the contact sheet, then decide with `naturalist review --template`. Pictures with a
+    decision are not listed again. Also lists sources that a classifier trained without them assigns
+    mostly to another category.
 
     Example: naturalist label-issues, then naturalist review --template open.csv
     """

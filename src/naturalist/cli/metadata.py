@@ -38,14 +38,12 @@ def metadata(
             "mapping or labels changed, for naturalist review.",
         ),
     ] = None,
-    limit: Annotated[
-        int, typer.Option(min=0, help=f"Maximum problems to list (0 = all; default {_SHOWN}).")
-    ] = _SHOWN,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum problems to list (0 = all).")] = _SHOWN,
 ) -> None:
     """Match rows of metadata files with pictures.
 
     Shows what matched and what did not. Files and folder patterns are those of the configuration
-    ([[category.source.metadata]], folders). Every run does this too, after it verified the tables.
+    ([[category.source.metadata]], folders). Every run does this too, after verifying the tables.
 
     Examples: naturalist metadata ; naturalist metadata --problems ; naturalist metadata
     --decisions moves.csv

@@ -60,7 +60,7 @@ def _accuracy(model: dict[str, Any]) -> str:
 @app.command(epilog=EXIT_CODES)
 def show(
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="Id of a model (default: the champion).")
+        str, typer.Argument(metavar="MODEL", help="Id of a model (default: the champion).")
     ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,

@@ -38,7 +38,7 @@ AcceptLowSpaceOption = Annotated[
     bool,
     typer.Option(
         "--accept-low-space",
-        help="Begin even if the drives seem too small for the new files.",
+        help="Start even if the drives seem too small for the new files.",
     ),
 ]
 AcceptFailuresOption = Annotated[

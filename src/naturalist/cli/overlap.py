@@ -32,7 +32,7 @@ _SHOWN = 50
 SourcesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CATEGORY/SOURCE|PLACE]...",
+        metavar="CATEGORY/SOURCE|PLACE",
         help="Sources of the collection to compare (default: all), or two or more collections: "
         "workspaces, pulled folders, URLs of published ones, sketches.",
     ),

@@ -7,7 +7,7 @@ import typer
 
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
-from naturalist.cli.options import JsonOption, PricesOption, PriceTableOption
+from naturalist.cli.options import JsonOption, PricesOption
 from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError
 
@@ -19,7 +19,8 @@ PicturesOption = Annotated[
     typer.Option(metavar="NUMBER", help="Number of pictures, such as 1000000, 1_000_000 or 100e6."),
 ]
 CoresOption = Annotated[
-    int, typer.Option(help="Cores per machine (default: those of this machine).")
+    int,
+    typer.Option(help="Cores per machine (default: those of this machine).", show_default=False),
 ]
 KeepPicturesOption = Annotated[
     bool,
@@ -46,7 +47,13 @@ RatesOption = Annotated[
     typer.Option(metavar="FILE", help="Your own table of rates (default: the built-in one)."),
 ]
 MachineHourOption = Annotated[
-    float, typer.Option(metavar="PRICE", help="Price of one machine per hour.")
+    float,
+    typer.Option(
+        metavar="PRICE", help="Price of one machine per hour (default: 0).", show_default=False
+    ),
+]
+TableOption = Annotated[
+    str, typer.Option(metavar="NAME", help="Store in the price table: aws, r2 or own.")
 ]
 
 
@@ -62,7 +69,7 @@ def plan(
     rates: RatesOption = None,
     machine_hour: MachineHourOption = 0.0,
     prices: PricesOption = None,
-    price_table: PriceTableOption = "aws",
+    price_table: TableOption = "aws",
     json: JsonOption = False,
 ) -> None:
     """Estimate time, disk, memory and cost of a collection.

@@ -27,7 +27,7 @@ _DOUBTS = {"sure": "", "unsure": "  unsure", "unlike": "  unlike anything seen"}
 
 InputsArgument = Annotated[
     list[str],
-    typer.Argument(metavar="FILE|DIR|URL...", help="Pictures, folders of pictures, or URLs."),
+    typer.Argument(metavar="FILE|DIR|URL", help="Pictures, folders of pictures, or URLs."),
 ]
 ModelOption = Annotated[
     str,

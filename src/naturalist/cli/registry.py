@@ -85,7 +85,9 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("verify", "verify", "Verify the workspace or a published collection."),
         Entry("tables", "stages", "Write tables that are missing or outdated."),
         Entry("plan", "plan", "Estimate time, disk, memory and cost of a collection."),
-        Entry("backbones", "backbones", "List, download and benchmark backbones.", is_group=True),
+        Entry(
+            "backbones", "backbones", "List, download, add and benchmark backbones.", is_group=True
+        ),
         Entry(
             "airflow",
             "airflow",

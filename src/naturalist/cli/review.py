@@ -38,7 +38,7 @@ _SHOWN = 20
 
 DecisionsArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE]", help="CSV with picID, decision, category, note."),
+    typer.Argument(metavar="FILE", help="CSV with picID, decision, category, note."),
 ]
 TemplateOption = Annotated[
     Path | None,
@@ -96,9 +96,9 @@ def review(
 ) -> None:
     """Apply decisions: keep, relabel or retire pictures.
 
-    All decisions of a file are applied or none. They are stored in the ledger with who and when,
-    and take effect with the next `naturalist run`. A later decision on a picture replaces an
-    earlier one. Notes are published with the ledger.
+    Applies all decisions of a file, or none if one is wrong. They are stored in the ledger with who
+    made them and when, and take effect with the next `naturalist run`. A later decision on a
+    picture replaces an earlier one. Notes are published with the ledger.
 
     Examples: naturalist review --template open.csv ; naturalist review open.csv --dry-run ;
     naturalist review --conflicts plant/garden animal/zoo --keep earlier ; naturalist review

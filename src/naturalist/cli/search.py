@@ -84,7 +84,8 @@ def search(
 @app.command(epilog=EXIT_CODES)
 def names(
     of: Annotated[
-        NamedKind, typer.Argument(help="Groups to name.", show_choices=True)
+        NamedKind,
+        typer.Argument(metavar="GROUPS", help="Groups to name."),
     ] = NamedKind.clusters,
     name: Annotated[
         str,

@@ -27,7 +27,7 @@ app = typer.Typer()
 PathsArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PATH]...",
+        metavar="PATH",
         help="Folders, archives or s3:// URLs to scan for categories and sources.",
     ),
 ]

@@ -72,7 +72,7 @@ def similar(
     """Find the pictures most similar to a picture.
 
     Similarity is the cosine of the features. The features of a file are computed with the backbone
-    of the collection; the file is not added to it. With --from and --vectors, name a picture of
+    of the collection; the file is not added to it. With --from or --vectors, name a picture of
     that collection; --out keeps the index.
 
     Example: naturalist similar plant_id_7 -k 5

@@ -113,7 +113,8 @@ def show_diff(
     """Show which files or pictures differ between snapshots A and B.
 
     With --pictures, pictures are grouped by what happened, why, and their cluster or source. The
-    page is one file that loads nothing. Pictures that were taken down are named, not shown.
+    page is a single file without external resources. Pictures that were taken down are named, not
+    shown.
 
     Example: naturalist snapshots diff 000011 000012 --pictures changes.html
     """
@@ -191,7 +192,7 @@ def _entry(file: File) -> dict[str, object]:
 @app.command(epilog=EXIT_CODES)
 def rollback(
     snapshot: Annotated[str, typer.Argument(metavar="ID", help="Id of the snapshot.")],
-    why: Annotated[str, typer.Option(help="Reason, stored in the store's log.")] = "",
+    why: Annotated[str, typer.Option(help="Reason, recorded in the store.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     url: UrlOption = "",
     endpoint_url: EndpointOption = "",

@@ -119,7 +119,7 @@ def show(
 NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME]...",
+        metavar="NAME",
         help="Names in the catalogue, kaggle:owner/name, hf:owner/name, or https:// URLs of "
         "archives.",
     ),

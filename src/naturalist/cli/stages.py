@@ -238,8 +238,8 @@ def publish(
 ) -> None:
     """Publish tables, ledger and reports.
 
-    Uploads to publish.url: first the data, then the snapshot, then `latest`. [publish] also selects
-    pictures and previews. Files that are there already are not uploaded again.
+    Uploads to publish.url: first the data, then the snapshot, then `latest`. Settings
+    in [publish] add pictures and previews. Files that are already there are not uploaded again.
 
     Example: naturalist publish --dry-run -c garden
     """

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command(epilog=EXIT_CODES)
 def takedown(
     pic_ids: Annotated[
-        list[str], typer.Argument(metavar="PIC_ID...", help="Ids of pictures, such as plant_id_7.")
+        list[str], typer.Argument(metavar="PIC_ID", help="Ids of pictures, such as plant_id_7.")
     ],
     why: Annotated[str, typer.Option(help="Reason; stored in the ledger and published with it.")],
     config: ConfigOption = DEFAULT_CONFIG,

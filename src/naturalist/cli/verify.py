@@ -38,7 +38,7 @@ app = typer.Typer()
 UrlArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[URL]",
+        metavar="URL",
         help="A published or downloaded collection (default: verify the workspace).",
     ),
 ]
