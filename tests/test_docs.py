@@ -65,6 +65,12 @@ def test_the_readme_lists_every_command_once() -> None:
     assert sorted(listed) == sorted(typer.main.get_command(app).commands)
 
 
+def test_the_readme_lists_every_extra_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = [key for cell in table_keys("Extras") for key in re.findall(r"`(\w+)`", cell)]
+    assert sorted(listed) == sorted(project["optional-dependencies"])
+
+
 def test_the_page_of_commands_is_what_help_says() -> None:
     tool = [sys.executable, str(ROOT / "tools/write_commands.py")]
     page = str(ROOT / "docs/commands.md")

@@ -28,6 +28,8 @@ BESIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
+    "GOVERNANCE.md": "governance.md",
+    "CODE_OF_CONDUCT.md": "conduct.md",
     "README.md": "index.md",
     "AGENTS.md": "agents.md",
 }
@@ -113,6 +115,8 @@ def relinked(page: Path) -> str:
             goal, anchor = PAGES / "exit-codes.md", ""
         elif target.parent == ROOT and target.name in BESIDE:
             goal = PAGES / BESIDE[target.name]
+        elif target == ROOT / "docs/decisions":
+            goal = PAGES / "decisions/index.md"
         elif target.is_relative_to(ROOT / "docs") and target.is_file():
             goal = PAGES / target.relative_to(ROOT / "docs")
             goal = goal.with_suffix(".md") if goal.suffix == ".ipynb" else goal
