@@ -9,12 +9,11 @@ from drawn_photos import draw_all
 from page_examples import Example, examples, run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-GUIDES = ("guides/recover.md", "guides/move.md")
+GUIDES = ("guides/find.md", "guides/clean-labels.md", "guides/recover.md", "guides/move.md")
 _GARDEN = """
 naturalist init garden --each-folder --publish shared \
   --category plant=0:photos/plant --category animal=1:photos/animal --category human=2:photos/human
 naturalist run -c garden
-naturalist search meadow -c garden
 """
 """What somebody has done before they follow a guide."""
 
