@@ -125,12 +125,6 @@ def test_the_page_of_environment_variables_lists_all_of_ours() -> None:
     assert sorted(listed) == sorted(ours)
 
 
-def test_the_readme_lists_every_extra() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    listed = re.findall(r"`([a-z]+)`", " ".join(table_keys("Extras")))
-    assert sorted(listed) == sorted(project["optional-dependencies"])
-
-
 def test_every_decision_has_a_number_of_its_own() -> None:
     pages = sorted((ROOT / "docs/decisions").glob("*.md"))
     numbers = [re.match(r"\d{4}", page.name) for page in pages]
