@@ -3,8 +3,8 @@
 Usage: python tools/check_words.py
 
 Reads README, CONTRIBUTING and docs, the text cells of notebooks, all strings of the package
-(messages, help, docstrings) and those of the dashboard's pages. Prints each place with what to
-write instead, and ends with 1 if there is one.
+(messages, help, docstrings), and the sources of the dashboard's pages. Prints each place with what
+to write instead, and ends with 1 if there is one.
 """
 
 import ast
@@ -33,7 +33,7 @@ REFUSED = {
     r"who does the work": "executor to use",
     r"(?<!there )(?:is|are) no (?:account|date|numbers?|person|pictures?|tar|text)": "is not a ...",
     r"lies? (?:at|below|beside|elsewhere|in|under)": "is in ..., is beside ...",
-    r"hears? of": "is notified of",
+    r"hears of": "is notified of",
     r"a person's word": "a person's decision, manual",
     r"once more": "again",
     r"(?:not|cannot|nothing)(?: \w+){0,4} any ?more": "no longer",
@@ -60,7 +60,6 @@ PUBLISHED = {"schemas.py", "cards.py", "card.py"}
 """Modules whose texts are bytes of published files, which stay as they are."""
 
 _TARGET = re.compile(r"\]\([^)]*\)")
-_PAGE_TEXT = re.compile(r'"([^"\n]*)"|`([^`\n]*)`|>([^<>{}\n]+)')
 
 
 def module_texts(path: Path) -> Texts:
@@ -90,10 +89,8 @@ def notebook_texts(path: Path) -> Texts:
 
 
 def front_end_texts(path: Path) -> Texts:
-    """Strings and texts between tags of a page of the dashboard."""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        for found in _PAGE_TEXT.findall(line):
-            yield number, "".join(found)
+    """The lines of a source of the dashboard: texts stand between tags, strings and code."""
+    yield from enumerate(path.read_text().splitlines(), 1)
 
 
 READERS: dict[str, Callable[[Path], Texts]] = {

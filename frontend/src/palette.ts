@@ -31,7 +31,7 @@ const VIRIDIS: Rgb[] = [
 ];
 const UNKNOWN: Rgb = [150, 150, 150];
 export const UNKNOWN_CODE = 255;
-/** Colours for names, before they begin anew: the twelve, lighter ones, darker ones. */
+/** Colours for names, before they repeat: the twelve, lighter ones, darker ones. */
 export const CYCLE = 36;
 
 /** Colour of the n-th name; after the twelve of the set come lighter and darker ones. */

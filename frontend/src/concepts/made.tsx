@@ -45,7 +45,7 @@ export function Made(props: { made: ConceptMade; onShow: () => void; onReview: (
         </li>
         {made.no === 0 && <li class="state warn">{ONLY_YES} Say no to some of those below, and teach again.</li>}
         <Measures of={made} />
-        {made.gone > 0 && <li>{many(made.gone, "example")} no longer count: they are not in the collection any more.</li>}
+        {made.gone > 0 && <li>{many(made.gone, "example")} no longer count: they are no longer in the collection.</li>}
       </ul>
       <div class="actions">
         <button onClick={props.onShow}>Show its pictures</button>

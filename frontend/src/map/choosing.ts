@@ -19,7 +19,7 @@ const MARGIN = 40;
 /**
  * A key for each row: of a cell the lowest one is shown. It is a lottery that is the same each time;
  * a row of a group of n has weight 1/sqrt(n), so that a rare group shows beside a common one, and
- * the winner of a cell also wins the smaller cell it lies in when one comes nearer.
+ * the winner of a cell also wins the smaller cell it is in when one comes nearer.
  */
 export function keysOf(rows: number, groups: ArrayLike<number> | null): Float32Array {
   const sizes = new Uint32Array(65536);

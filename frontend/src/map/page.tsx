@@ -400,7 +400,7 @@ function Explorer(props: { name: string; query: Record<string, string>; about: A
     void chooseIds([], "");
   };
 
-  // Pointing at points draws this part again and again; a million values are counted only anew
+  // Pointing at points draws this part again and again; a million values are only recounted
   // when they changed.
   const shownCount = useMemo(() => mask.reduce((sum, one) => sum + one, 0), [mask]);
   const beside = !!atlas && (!!picture || chosen.length > 0 || !!own.dropped);

@@ -27,7 +27,7 @@ export class Renderer {
   private uniforms: Record<string, WebGLUniformLocation | null>;
   private positions: WebGLBuffer;
   private styles: WebGLBuffer;
-  /** Chosen points once more: they are drawn above all others. */
+  /** Chosen points again: they are drawn above all others. */
   private chosenPositions: WebGLBuffer;
   private chosenStyles: WebGLBuffer;
   private chosen = 0;

@@ -114,7 +114,7 @@ export class Sprites {
     while (this.requests < AT_ONCE && !this.closed) {
       const missing = this.needed.filter((row) => !this.held.has(row) && !this.gone.has(row) && !this.loading.has(row));
       if (!missing.length) return;
-      // Neighbours in the table lie in the same file of previews.
+      // Neighbours in the table are in the same file of previews.
       const rows = missing.sort((a, b) => a - b).slice(0, SQUARES);
       for (const row of rows) this.loading.add(row);
       this.requests += 1;

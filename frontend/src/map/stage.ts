@@ -35,7 +35,7 @@ const FEWEST = 20_000;
 /** Above so many points, pictures come where one is nearer than this. */
 const MANY = 100_000;
 const NEARER = 1.8;
-/** Choosing anew goes over all points: so often at most while the picture moves. */
+/** Choosing again goes over all points: so often at most while the picture moves. */
 const CHOOSE_MS = 200;
 
 export class Stage {
@@ -102,7 +102,7 @@ export class Stage {
   /** Say of which group each row is, so that rare groups are among the pictures. */
   represent(groups: ArrayLike<number> | null): void {
     this.keys = keysOf(this.atlas?.rows ?? 0, groups);
-    // Each of the others lies in a file of a thousand previews, which a bucket sends whole.
+    // Each of the others is in a file of a thousand previews, which a bucket sends whole.
     for (const row of this.atlas?.info.pictured ?? []) this.keys[row] *= PICTURED;
     this.chosenAt = 0;
     this.draw();
@@ -136,7 +136,7 @@ export class Stage {
     requestAnimationFrame(attempt);
   }
 
-  /** Choose the pictures anew and draw. */
+  /** Choose the pictures again and draw. */
   refresh(): void {
     this.chosenAt = 0;
     this.draw();

@@ -8,7 +8,7 @@ from naturalist.curation.quality import PoorPicture
 
 
 class GroupName(TypedDict):
-    """A name, what it comes from, and the shares of the group and of all else it is true of."""
+    """A name, what it comes from, and the shares of the group and of the rest it is true of."""
 
     name: str
     by: str
