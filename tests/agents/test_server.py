@@ -110,7 +110,7 @@ def test_mistakes_are_answers_that_say_what_to_do(copied: Path) -> None:
     garden = copied / "garden"
     calls: tuple[tuple[str, dict[str, Any], str], ...] = (
         ("similar", {"pic_id": "plant_id_999"}, "is not in the tables"),
-        ("map_region", {"map_name": "other", "around": "plant_id_1"}, "maps: tsne-2d"),
+        ("map_region", {"map_name": "other", "around": "plant_id_1"}, "choose one of tsne-2d"),
         ("propose_decisions", {"name": "../x", "decisions": []}, "use letters"),
         ("propose_decisions", {"name": "x", "decisions": []}, "propose 1 to 1,000"),
         (

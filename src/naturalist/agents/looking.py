@@ -13,6 +13,7 @@ from naturalist.errors import ConfigError
 from naturalist.pipeline.severities import health_document
 from naturalist.pipeline.status import CollectionStatus, collection_status
 from naturalist.progress import SILENT
+from naturalist.suggestions import choose_one_of
 
 Answer = dict[str, Any]
 Outcome = Literal["", "accepted", "duplicate", "conflict", "refused"]
@@ -126,8 +127,10 @@ class Looking:
         maps = self._context.maps
         points = maps.get(map_name)
         if points is None:
-            there = ", ".join(maps.names()) or "none: run `naturalist map`"
-            raise ConfigError(f"there is no map {map_name!r}; maps: {there}")
+            if not maps.names():
+                raise ConfigError("there is no map yet: run `naturalist map`")
+            advice = choose_one_of(map_name, maps.names())
+            raise ConfigError(f"there is no map {map_name!r}: {advice}")
         middle = maps.row_of(points, around)
         if middle is None:
             raise ConfigError(f"{around} is not on the map {map_name}")

@@ -197,7 +197,7 @@ def _try(descriptor: Descriptor, model: bytes) -> int:
 def _write_projection(path: Path, rows: int, columns: int) -> str:
     if rows >= columns:
         raise BackboneError(
-            f"project_to is {rows}, but the network's vectors have {columns} values: choose fewer "
+            f"project_to is {rows}, but the vectors have {columns} values: choose fewer "
             "than that, or leave project_to out"
         )
     rng = np.random.default_rng(_SEED)

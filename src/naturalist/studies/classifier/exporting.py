@@ -110,7 +110,7 @@ def _upgraded(model: onnx.ModelProto) -> onnx.ModelProto:
     current = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
     if current > _OPSET:
         raise BackboneError(
-            f"the network uses version {current} of ONNX's operators, and exporting takes at most "
+            f"the backbone uses version {current} of ONNX's operators, and exporting takes at most "
             f"{_OPSET}: export the backbone's ONNX file again with opset {_OPSET}"
         )
     if current < _OPSET:

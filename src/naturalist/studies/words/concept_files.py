@@ -12,6 +12,7 @@ from naturalist import artifacts
 from naturalist.errors import ConfigError
 from naturalist.layout import Layout
 from naturalist.studies.words.methods.concepts import Concept, ConceptQuality, folded_name
+from naturalist.suggestions import choose_one_of
 
 FORMAT = 1
 _MOST_LESSONS = 100
@@ -114,8 +115,8 @@ def read_concept(layout: Layout, name: str) -> SavedConcept:
     """
     saved = read_concepts(layout).get(checked_name(name))
     if saved is None:
-        known = ", ".join(read_concepts(layout)) or "none yet"
-        raise ConfigError(f"there is no concept {name!r} in the workspace; there are: {known}")
+        advice = choose_one_of(name, read_concepts(layout))
+        raise ConfigError(f"there is no concept {name!r} in the workspace: {advice}")
     return saved
 
 
