@@ -211,10 +211,9 @@ def _hints(named: Sequence[NewCategory]) -> list[str]:
             parts = [p for p in location.iterdir() if p.is_dir() and not p.name.startswith(".")]
             if len(parts) > 1:
                 hints.append(
-                    f"{location} holds {counted(len(parts), 'folder')} and is one source. If "
-                    "each is a data "
-                    "set of its own, make each a source, because the classifier is judged on "
-                    "sources that it did not see: --each-folder"
+                    f"{location} holds {counted(len(parts), 'folder')} and is one source. If each "
+                    "is a data set of its own, make each a source, because the classifier is "
+                    "evaluated on sources that it did not see: --each-folder"
                 )
     return hints
 
