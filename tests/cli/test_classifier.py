@@ -40,14 +40,14 @@ def test_from_tables_to_a_champion_and_its_predictions(
     assert 0 < len(sure) < len(every)
     assert row["nearest"][0]["category"] == "human"
     assert "human" in naturalist("predict", str(face), *place).out
-    _nearest_need_the_same_network(naturalist, place, face)
+    _nearest_need_the_same_backbone(naturalist, place, face)
     (tmp_path / "words.txt").write_text("no picture")
     told = naturalist("predict", str(tmp_path / "words.txt"), *place)
     assert told.out.rstrip().endswith("cannot be used: not a picture")
     _models(naturalist, place, trained["id"], tmp_path)
 
 
-def _nearest_need_the_same_network(
+def _nearest_need_the_same_backbone(
     naturalist: Naturalist, place: tuple[str, str], face: Path
 ) -> None:
     path = min(load_config(Path(place[1])).layout.tables.glob("*/image_df_1.parquet"))
@@ -63,7 +63,7 @@ def _nearest_need_the_same_network(
     path.write_bytes(kept[0])
     receipt.write_bytes(kept[1])
     assert not ended.json["rows"][0].get("nearest")
-    assert "different networks" in ended.err
+    assert "different backbones" in ended.err
 
 
 def _models(naturalist: Naturalist, place: tuple[str, str], name: str, folder: Path) -> None:
