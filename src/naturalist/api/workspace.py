@@ -92,8 +92,8 @@ class Workspace(Opened):
             wanted = ledger_query.Filter(**conditions)
         except TypeError as error:
             raise ConfigError(
-                f"ledger(): {', '.join(conditions)}: choose from outcome, reason, category, source "
-                "and pic_id"
+                f"ledger(): {', '.join(conditions)}: choose one of outcome, reason, category, "
+                "source and pic_id"
             ) from error
         ledger_query.check_names(self.config, wanted)
         rows = tuple(ledger_query.rows(self.config, wanted, limit))
