@@ -334,8 +334,8 @@ def test_lines_that_contradict_each_other_are_named(config: Config) -> None:
 
 
 @pytest.mark.parametrize("stage", ["ingest", "extract", "removal", " "])
-def test_a_stage_is_no_person(config: Config, stage: str) -> None:
-    with pytest.raises(ConfigError, match="no person"):
+def test_a_stage_is_not_a_person(config: Config, stage: str) -> None:
+    with pytest.raises(ConfigError, match="not a person"):
         review(config, Silent(), [], stage)
 
 
