@@ -140,14 +140,15 @@ def measure(
     with (
         processes.dashboard(workspace, "--review", environment=environment) as (address, pid),
         processes.Memory(pid) as memory,
-        Client(address, token) as client,
     ):
-        found["first_answer_s"] = wait_until_it_answers(client, begin)
-        known = look(client, workspace)
-        found["alone"] = ask_alone(client, known)
-        found["together"] = ask_together(
-            partial(Client, address, token), known, clients, seconds, pid
-        )
+        connect = partial(Client, address, token)
+        with connect() as client:
+            found["first_answer_s"] = wait_until_it_answers(client, begin)
+            known = look(client, workspace)
+        # The server has closed a connection that was idle while areas of the map were sought.
+        with connect() as client:
+            found["alone"] = ask_alone(client, known)
+        found["together"] = ask_together(connect, known, clients, seconds, pid)
     return found | {
         "wall_s": time.perf_counter() - begin,
         "processor_s": processes.ended_processor_s() - used,
@@ -193,6 +194,7 @@ def look(client: Client, workspace: Path) -> Known:
     about = client.document("/api/about")
     if not about["maps"] or not about["clusterings"]:
         raise SystemExit(f"{workspace} needs a map and clusters")
+    queues = [one["name"] for one in client.document("/api/review/queues")]
     name = min(about["maps"])
     path = load_config(workspace).layout.map(name) / "points.parquet"
     table = pq.read_table(path, columns=["picID", "x", "y"])
@@ -202,7 +204,7 @@ def look(client: Client, workspace: Path) -> Known:
         pictures=[str(table["picID"][int(at)]) for at in rng.integers(0, len(table), 2_000)],
         areas=list(areas(table, rng)),
         clusterings=about["clusterings"],
-        queues=[one["name"] for one in client.document("/api/review/queues")],
+        queues=queues,
     )
 
 
