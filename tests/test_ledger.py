@@ -2,6 +2,7 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,6 +132,20 @@ def test_a_shard_gives_its_pictures_in_id_order(tmp_path: Path) -> None:
         for shard in summary.shards
     ]
     assert names == [["plant_id_1", "plant_id_2"], ["plant_id_3", "plant_id_4"], ["plant_id_5"]]
+
+
+def test_a_row_of_a_batch_is_found_by_its_id_in_every_row_group(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    rows = [ledger_row("plant", n) for n in range(1, 6)]
+    rows.insert(2, ledger_row("plant", 9, outcome="refused", reason="truncated", pic_id=None))
+    commit_rows(layout, "plant", 1, rows, shard_size=2)
+    path = layout.batch("plant", 1)
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table, path, row_group_size=2)
+    for expected in table.to_pylist():
+        if expected["pic_id"] is not None:
+            assert ledger.row_of(layout, "plant", 1, expected["pic_id"]) == expected
+    assert ledger.row_of(layout, "plant", 1, "plant_id_77") is None
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ class Request:
         where: only pictures that meet this SQL condition on columns of the ledger and of metadata;
             empty for all.
         like: a picture id or a file that pictures should be like as well; empty for none.
+        paths: whether the ledger is asked for the paths of what is found; if not, they are null.
     """
 
     query: str
@@ -57,6 +58,7 @@ class Request:
     source: str = ""
     where: str = ""
     like: str = ""
+    paths: bool = True
 
 
 class Evidence(TypedDict):
@@ -202,7 +204,7 @@ def _search(config: Config, request: Request, words: Words) -> SearchReport:
         "pictures": words.index.rows,
         "words": cast("list[SearchedWord]", result.terms),
         "messages": messages,
-        "rows": _hits(layout, words.index, result),
+        "rows": _hits(layout, words.index, result, paths=request.paths),
     }
 
 
@@ -359,9 +361,9 @@ def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     return f"{start}{held}; or give examples: `naturalist concept make {name} --yes ID,ID,...`"
 
 
-def _hits(layout: Layout, index: WordIndex, matches: Matches) -> list[SearchHit]:
+def _hits(layout: Layout, index: WordIndex, matches: Matches, *, paths: bool) -> list[SearchHit]:
     named = index.described(matches.rows)
-    paths = paths_of(layout, [one["picID"] for one in named])
+    known = paths_of(layout, [one["picID"] for one in named]) if paths else {}
     return [
         {
             "rank": rank,
@@ -369,7 +371,7 @@ def _hits(layout: Layout, index: WordIndex, matches: Matches) -> list[SearchHit]
             "score": score,
             "category": one["category"],
             "source": one["source"],
-            "path": paths.get(one["picID"]),
+            "path": known.get(one["picID"]),
             "why": cast("list[Evidence]", why),
         }
         for rank, (one, score, why) in enumerate(

@@ -249,7 +249,7 @@ def _add_similar(app: FastAPI, context: DashboardContext) -> None:
     def words(text: Annotated[str, Query(min_length=1, max_length=200)]) -> Any:
         if context.place.config is None:
             return failed(404, "Only a workspace can be searched by words.")
-        request = searching.Request(text, k=_WORD_MATCHES)
+        request = searching.Request(text, k=_WORD_MATCHES, paths=False)
         try:
             result = searching.search_words(context.place.config, request, SILENT, update=False)
         except ConfigError as error:

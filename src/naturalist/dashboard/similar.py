@@ -119,15 +119,14 @@ class Similar:
         config = self.place.config
         if config is None or pic_id in self.catalogue.withheld():
             return None
-        with ledger.connect(self.place.layout) as connection:
-            query = "SELECT * FROM ledger WHERE pic_id = ?"
-            result = connection.execute(query, [pic_id])
-            names = [column[0] for column in result.description or ()]
-            rows: list[Row] = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-        if not rows or rows[0]["outcome"] not in (Outcome.ACCEPTED, Outcome.CONFLICT):
+        known = self.catalogue.picture(pic_id)
+        if known is None or known["outcome"] not in (Outcome.ACCEPTED, Outcome.CONFLICT):
             return None
-        source = config.source_paths.get(rows[0]["category"], {}).get(rows[0]["source"])
-        return self._decoded(config, read_picture(self.place.layout, source, rows[0]))
+        row = ledger.row_of(self.place.layout, known["category"], known["batch"], pic_id)
+        if row is None:
+            return None
+        source = config.source_paths.get(row["category"], {}).get(row["source"])
+        return self._decoded(config, read_picture(self.place.layout, source, row))
 
     def large_of_bytes(self, digest: bytes) -> bytes | None:
         """Files in conflict with certain bytes, as one JPEG; None where none can be read.

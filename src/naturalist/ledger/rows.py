@@ -319,6 +319,25 @@ def batch_rows(
     return artifacts.read_parquet(layout.batch(category, batch), columns)
 
 
+def row_of(layout: Layout, category: str, batch: int, pic_id: str) -> dict[str, Any] | None:
+    """The row of a batch that gave a picture its id, as it was when the batch was committed.
+
+    Costs one column of the batch and one row group; None if no row has the id.
+    """
+    path = layout.batch(category, batch)
+    metadata = artifacts.read_parquet_metadata(path)
+    at = pc.index(artifacts.read_parquet(path, ["pic_id"])["pic_id"], pic_id).as_py()
+    before = 0
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if before <= at < before + rows:
+            held = artifacts.read_row_groups(path, [group], None, metadata)
+            row: dict[str, Any] = held.slice(at - before, 1).to_pylist()[0]
+            return row
+        before += rows
+    return None
+
+
 def shard_rows(
     layout: Layout, category: str, batch: int, shard: Shard, columns: list[str] | None = None
 ) -> pa.Table:

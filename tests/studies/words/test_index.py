@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,17 @@ def test_only_the_parts_of_tables_that_changed_are_written(tmp_path: Path) -> No
     kept = {name for name in before if after.get(name) == before[name]}
     assert len(kept) == 8  # two parts of four files each are as they were
     assert len(after) == len(before)
+
+
+def test_an_index_is_opened_once_a_process_until_it_changes(tmp_path: Path) -> None:
+    layout = write_tables(tmp_path, {"plant": vectors(20)})
+    folder = update(layout).folder
+    long_ago = 1_700_000_000
+    os.utime(folder, (long_ago, long_ago))
+    held = open_word_index(layout, "tiny-1")
+    assert open_word_index(layout, "tiny-1") is held
+    write_tables(tmp_path, {"plant": vectors(30)})
+    assert update(layout).rows == 30
 
 
 def test_an_index_without_a_head_has_words_only(tmp_path: Path) -> None:

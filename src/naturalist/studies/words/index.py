@@ -154,13 +154,20 @@ class WordIndex:
 
 
 def open_word_index(layout: Layout, backbone: str) -> WordIndex:
-    """Open the index as it is.
+    """Open the index as it is; a process that did so before has it still, with what it has read.
 
     Raises:
         ConfigError: there is none.
         WorkspaceError: it is damaged.
     """
     folder = layout.words(backbone)
+    return _OPENED.get(folder, [folder], lambda: _opened(layout, folder))
+
+
+_OPENED = artifacts.FolderMemo[WordIndex]()
+
+
+def _opened(layout: Layout, folder: Path) -> WordIndex:
     about = artifacts.read_json(folder / "words.json")
     if about is None:
         raise ConfigError(f"there is no index of words in {layout.root}: run `naturalist search`")
