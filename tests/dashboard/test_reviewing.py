@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 import tiny
 from dashboard.conftest import BUNDLE
 from naturalist.config import Config, load_config
+from naturalist.curation import concept_reports
 from naturalist.curation.reviewing import people, views
 from naturalist.curation.reviewing.journal import Journal
 from naturalist.dashboard import review_report
@@ -52,7 +53,7 @@ SHAPES = {
     "undo": review_report.Answer,
     "redo": review_report.Answer,
     "job": review_report.JobState,
-    "concepts": list[review_report.ConceptInfo] | review_report.JobState,
+    "concepts": list[concept_reports.ListedConcept] | review_report.JobState,
     "concepts/apply": review_report.JobState,
     "concepts/drop": review_report.JobState,
     "concepts/stripe": review_report.ConceptExamples,
