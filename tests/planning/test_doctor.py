@@ -1,7 +1,10 @@
 """What `naturalist doctor` finds on machines where something does not work."""
 
+import json
 import resource
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,27 @@ def test_without_a_configuration_only_the_machine_is_checked(
     assert ended.code == 0
     assert "store" not in {line.split()[1] for line in ended.out.splitlines() if line}
     assert "were not checked" in ended.out
+
+
+WITHOUT_PANDAS = """
+import importlib.metadata, runpy, sys
+version = importlib.metadata.version
+
+def hiding(name):
+    if name == "pandas":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return version(name)
+
+importlib.metadata.version = hiding
+sys.argv = ["naturalist", "doctor", "--json"]
+runpy.run_module("naturalist", run_name="__main__")
+"""
+
+
+def test_where_pandas_is_not_installed_its_extra_is_off(tmp_path: Path) -> None:
+    """Commands refuse pandas, so looking for it raises an error instead of finding nothing."""
+    command = [sys.executable, "-c", WITHOUT_PANDAS]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "Traceback" not in ended.stderr
+    (found,) = (one for one in json.loads(ended.stdout)["rows"] if one["name"] == "extra pandas")
+    assert (found["state"], found["found"]) == ("off", "not installed: pandas")

@@ -246,8 +246,16 @@ def _missing(extra: str) -> Iterator[str]:
         package, _, marker = text.partition(";")
         if re.search(rf"extra\s*==\s*['\"]{extra}['\"]", marker):
             name = re.split(r"[\[<>=!~ (]", package.strip())[0]
-            if _version(name) is None and find_spec(name.replace("-", "_")) is None:
+            if _version(name) is None and not _is_importable(name.replace("-", "_")):
                 yield name
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        # Commands refuse pandas this way, instead of finding nothing (`without_pandas`).
+        return False
 
 
 def _requirements() -> Iterable[str]:
