@@ -80,5 +80,16 @@ def test_options_that_do_not_apply_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_map_or_clustering_that_does_not_exist_is_refused(
+    made: Path, naturalist: Naturalist, tmp_path: Path
+) -> None:
+    for option, what in (("--map", "map"), ("--clusters", "clustering")):
+        call = ("export", str(tmp_path / "out"), "--for", "csv", option, "nope", "-c", str(made))
+        ended = naturalist(*call)
+        assert ended.code == 2
+        assert f"there is no {what} 'nope'" in ended.err
+        assert not (tmp_path / "out").exists()
+
+
 def test_help_names_only_options_that_there_are(naturalist: Naturalist) -> None:
     assert "--out" not in naturalist("export", "--help").out

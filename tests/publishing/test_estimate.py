@@ -102,3 +102,14 @@ def test_a_dry_run_of_a_missing_bucket_ends_with_7(made: OnS3, naturalist: Natur
     ended = naturalist("publish", "-c", str(made.folder), "--dry-run")
     assert ended.code == 7
     assert "naturalist bucket create" in ended.err
+
+
+def test_an_unknown_price_table_stops_a_publication_before_anything_is_sent(
+    made: OnS3, naturalist: Naturalist, tmp_path: Path
+) -> None:
+    target = tmp_path / "published"
+    made.move_to(str(target))
+    ended = naturalist("publish", "-c", str(made.folder), "--price-table", "awss")
+    assert ended.code == 2
+    assert "did you mean aws?" in ended.err
+    assert not target.exists()

@@ -1,4 +1,5 @@
 import csv
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,7 @@ def test_atlas_gets_coordinates_where_there_is_a_map_and_vectors_where_there_is_
     table = pq.read_table(tmp_path / "a/atlas.parquet")
     assert {"picID", "category", "text", "x", "y"} <= set(table.column_names)
     assert "--x x --y y" in done.open_with
+    assert str(tmp_path / "a/atlas.parquet") in shlex.split(done.open_with)
     done = export(files, Beside(), tmp_path / "b", "atlas", Silent())
     table = pq.read_table(tmp_path / "b/atlas.parquet")
     assert len(table["vector"][34].as_py()) == 32
@@ -101,7 +103,16 @@ def test_coordinates_without_names_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0], "y": [2.0]}), tmp_path / "xy.parquet")
     with pytest.raises(ConfigError, match="picID, x and y"):
         exporting.read_coordinates(Layout(tmp_path), str(tmp_path / "xy.parquet"))
-    assert exporting.read_coordinates(Layout(tmp_path), "no-such-map") is None
+
+
+def test_a_map_that_was_asked_for_must_exist_and_the_default_one_need_not(tmp_path: Path) -> None:
+    assert exporting.read_coordinates(Layout(tmp_path)) is None
+    with pytest.raises(ConfigError, match="no map 'foo': no map has been made yet"):
+        exporting.read_coordinates(Layout(tmp_path), "foo")
+    (tmp_path / "maps/umap-2d").mkdir(parents=True)
+    (tmp_path / "maps/umap-2d/points.parquet").touch()
+    with pytest.raises(ConfigError, match="choose one of umap-2d; did you mean umap-2d"):
+        exporting.read_coordinates(Layout(tmp_path), "umap2d")
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])

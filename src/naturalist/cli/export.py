@@ -127,8 +127,8 @@ def export(
         _print(exporting.export_tables(files, category or (), folder, watcher), folder, json=json)
         return
     beside = (
-        exporting.read_clusters(layout, clusters or "default"),
-        exporting.read_coordinates(layout, coordinates or "tsne-2d"),
+        exporting.read_clusters(layout, clusters),
+        exporting.read_coordinates(layout, coordinates),
     )
     most = rows if rows is not None else _PROJECTOR_ROWS if form == "projector" else 0
     done = exporting.export(

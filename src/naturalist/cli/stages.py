@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +32,7 @@ from naturalist.errors import ConfigError
 if TYPE_CHECKING:
     from naturalist.config import Config
     from naturalist.pipeline.steps import Job
+    from naturalist.stores.prices import Prices
 
 app = typer.Typer()
 
@@ -245,13 +245,17 @@ def publish(
     """
     from naturalist.config import load_config
     from naturalist.pipeline import runner
+    from naturalist.stores.prices import prices_for
 
     settings = load_config(config)
     if not settings.publish_url:
         raise ConfigError("publish.url is not set: set it to a folder or s3://bucket/prefix")
-    if dry_run:
-        _estimate(settings, prices, price_table, json=json, quiet=quiet)
-        return
+    if dry_run or prices or price_table:
+        # Refused before anything is published, though only an estimate uses the prices.
+        table = prices_for(settings.publish_url, settings.s3_options, price_table, prices)
+        if dry_run:
+            _estimate(settings, table, json=json, quiet=quiet)
+            return
     # It is said before anything is packed, and in words for somebody who writes.
     runner.check_publishing(settings, accept_replacement=accept_replacement)
     call = partial(
@@ -263,14 +267,10 @@ def publish(
     _stage(settings, "publish", call, json=json, quiet=quiet)
 
 
-def _estimate(
-    settings: Config, prices: Path | None, price_table: str, *, json: bool, quiet: bool
-) -> None:
+def _estimate(settings: Config, table: Prices, *, json: bool, quiet: bool) -> None:
     from naturalist.pipeline import runner
     from naturalist.planning.estimate import estimate_publish
-    from naturalist.stores.prices import prices_for
 
-    table = prices_for(settings.publish_url, settings.s3_options, price_table, prices)
     with runner.opened(settings, make_progress(quiet=quiet)) as job:
         result = estimate_publish(job, table)
     if json:

@@ -6,6 +6,7 @@ coordinates) is joined by its name, and stays empty for pictures that are not on
 
 import contextlib
 import io
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ Form = Literal["projector", "atlas", "csv"]
 SPRITE_SIDE = 64
 MOST_SPRITES = 16_384
 """Browsers draw sprites of 8,192 pixels a side at most."""
+_DEFAULT_CLUSTERING = "default"
+_DEFAULT_MAP = "tsne-2d"
 _AXES = ("x", "y", "z")
 _PAPER = (255, 255, 255)
 
@@ -57,24 +60,45 @@ class Beside:
         return result
 
 
-def read_clusters(layout: Layout, name: str) -> pa.Table | None:
-    """Cluster and strength of each picture; None if there is no such clustering."""
-    path = layout.clustering(name) / "members.parquet"
-    return artifacts.read_parquet(path, ["picID", "cluster", "strength"]) if path.exists() else None
+def read_clusters(layout: Layout, name: str = "") -> pa.Table | None:
+    """Cluster and strength of each picture.
 
+    Args:
+        layout: the workspace.
+        name: of the clustering; empty for the default one, which need not exist.
 
-def read_coordinates(layout: Layout, map_or_file: str) -> pa.Table | None:
-    """Coordinates of a map of the workspace, or of a Parquet file with picID, x, y (and z).
+    Returns:
+        None if no name is given and there is no default clustering.
 
     Raises:
-        ConfigError: the file has no such columns.
+        ConfigError: there is no clustering of that name.
     """
-    path = layout.map(map_or_file) / "points.parquet"
+    path = _named(layout.clusterings, name, _DEFAULT_CLUSTERING, "members.parquet", "clustering")
+    return artifacts.read_parquet(path, ["picID", "cluster", "strength"]) if path else None
+
+
+def read_coordinates(layout: Layout, map_or_file: str = "") -> pa.Table | None:
+    """Coordinates of a map of the workspace, or of a Parquet file with picID, x, y (and z).
+
+    Args:
+        layout: the workspace.
+        map_or_file: empty for the default map, which need not exist.
+
+    Returns:
+        None if no name is given and there is no default map.
+
+    Raises:
+        ConfigError: there is no map of that name or no such file, or the file lacks the columns.
+    """
     if map_or_file.endswith(".parquet"):
-        path = Path(map_or_file)
-        if not path.is_file():
-            raise ConfigError(f"no such file: {path}. Pass the name of a map or a Parquet file")
-    elif not path.exists():
+        path: Path | None = Path(map_or_file)
+        if not Path(map_or_file).is_file():
+            raise ConfigError(
+                f"no such file: {map_or_file}. Pass the name of a map or a Parquet file"
+            )
+    else:
+        path = _named(layout.maps, map_or_file, _DEFAULT_MAP, "points.parquet", "map")
+    if path is None:
         return None
     table = artifacts.read_parquet(path)
     axes = [axis for axis in _AXES if axis in table.column_names]
@@ -84,6 +108,29 @@ def read_coordinates(layout: Layout, map_or_file: str) -> pa.Table | None:
         )
     columns = [table["picID"].cast(pa.string()), *(table[a].cast(pa.float32()) for a in axes)]
     return pa.table(dict(zip(["picID", *axes], columns, strict=True)))
+
+
+def _named(folder: Path, name: str, default: str, table: str, what: str) -> Path | None:
+    """The table of a named study in a folder of studies.
+
+    Args:
+        folder: has a folder for each study.
+        name: of the study; empty for the default one.
+        default: its name.
+        table: file name of the table.
+        what: kind of the study, for the message.
+
+    Returns:
+        None if no name is given and there is no default study.
+
+    Raises:
+        ConfigError: there is no study of that name.
+    """
+    existing = {path.parent.name: path for path in sorted(folder.glob(f"*/{table}"))}
+    if name and name not in existing:
+        advice = choose_one_of(name, existing) if existing else f"no {what} has been made yet"
+        raise ConfigError(f"there is no {what} {name!r}: {advice}")
+    return existing.get(name or default)
 
 
 @dataclass(frozen=True)
@@ -262,7 +309,7 @@ def _to_atlas(
             writer.write_table(table)
         if writer is not None:
             writer.close()
-    hint = "embedding-atlas atlas.parquet --text text"
+    hint = f"embedding-atlas {shlex.quote(str(folder / 'atlas.parquet'))} --text text"
     hint += " --x x --y y" if placed else " --vector vector"
     return ("atlas.parquet",), hint + (" --image image" if pictures else "")
 
@@ -308,7 +355,9 @@ def _to_projector(
     names.append("projector_config.pbtxt")
     text = "embeddings {\n" + "\n".join(lines) + "\n}\n"
     artifacts.write_bytes(folder / names[-1], text.encode())
-    return tuple(names), f"tensorboard --logdir {folder}, or Load on projector.tensorflow.org"
+    return tuple(
+        names
+    ), f"tensorboard --logdir {shlex.quote(str(folder))}, or Load on projector.tensorflow.org"
 
 
 def _tsv(columns: dict[str, pa.Array], *, header: bool) -> bytes:
