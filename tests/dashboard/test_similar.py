@@ -13,6 +13,8 @@ from naturalist.dashboard.security import ListenOptions
 from naturalist.pipeline import runner, studies, words
 from naturalist.progress import Silent
 
+in_tables = answering._nearest_in_tables
+
 
 def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -32,8 +34,18 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     # A picture that came later is found although the index does not have it yet.
     tiny.write_picture(tmp_path / "in/plant/9999.png", 9999)
     tiny.make_all(config)
-    near = context.similar.to_picture("plant_id_3", 12)
+    read = []
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            answering,
+            "_nearest_in_tables",
+            lambda table, vector, k: read.extend(table.files) or in_tables(table, vector, k),
+        )
+        near = context.similar.to_picture("plant_id_3", 12)
     assert "plant_id_8" in {one["pic_id"] for one in near}
+    assert "plant_id_3" in {one["pic_id"] for one in context.similar.to_picture("plant_id_8", 12)}
+    # Only the table that changed is read beside the index.
+    assert [file.name.split("/")[1] for file in read] == ["plant"]
     context.close()
 
 

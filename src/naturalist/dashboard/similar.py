@@ -37,7 +37,7 @@ class Busy(Exception):
 
 @dataclass(eq=False)
 class Similar:
-    """Looks for the nearest pictures in the index, or, without a current one, in all tables."""
+    """Looks for the nearest pictures in the index, and in the tables that it does not have yet."""
 
     place: Collection
     catalogue: Catalogue
@@ -48,6 +48,8 @@ class Similar:
     _decoding: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(_DECODED_AT_ONCE), repr=False
     )
+    # Reading tables takes seconds and memory: one question after the other.
+    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _showing: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(_DECODED_AT_ONCE), repr=False
     )
@@ -165,8 +167,11 @@ class Similar:
 
     def _open(self) -> "_Opened":
         table = self._tables()
-        files = [(file.name, file.sha256) for file in table.files]
-        return _Opened(table, index_of(self.place.layout, files, table.dim))
+        files = {(file.name, file.sha256): file for file in table.files}
+        index = index_of(self.place.layout, files.keys(), table.dim)
+        held = set() if index is None else set(index.tables)
+        rest = tuple(file for key, file in files.items() if key not in held)
+        return _Opened(index, replace(table, files=rest), self._reading)
 
     def _tables(self) -> FeatureTable:
         # Kept while the tables are the same, so that their checksums are compared once.
@@ -181,25 +186,41 @@ class Similar:
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """Where one question is answered: the index if it has all tables, else the tables."""
+    """Where one question is answered.
 
-    table: FeatureTable
+    Attributes:
+        index: what it has of the tables as they are now; None if there is none.
+        rest: the tables that it does not have: those of the last days, or all.
+        reading: held while the rest is read.
+    """
+
     index: Index | None
+    rest: FeatureTable
+    reading: threading.Lock
 
     def vector(self, pic_id: str) -> Vector | None:
         """The features of a stored picture; None if it is in no table."""
-        if self.index is None:
-            return _vector_in_tables(self.table, pic_id)
-        result = self.index.vector(pic_id)
-        return None if result is None else result[0]
+        found = None if self.index is None else self.index.vector(pic_id)
+        if found is not None:
+            return found[0]
+        if not self.rest.files:
+            return None
+        with self.reading:
+            return _vector_in_tables(self.rest, pic_id)
 
     def nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
         """The `k` nearest rows."""
-        if self.index is None:
-            return _nearest_in_tables(self.table, vector, k)
-        rows, cosines = self.index.search(vector[np.newaxis], min(k, self.index.rows))
-        named = zip(self.index.names(rows[0]), cosines[0].tolist(), strict=True)
-        return [{"pic_id": row["picID"], "cosine": round(cosine, 4)} for row, cosine in named]
+        found = [] if self.index is None else _nearest_in_index(self.index, vector, k)
+        if self.rest.files:
+            with self.reading:
+                found += _nearest_in_tables(self.rest, vector, k)
+        return sorted(found, key=lambda one: -one["cosine"])[:k]
+
+
+def _nearest_in_index(index: Index, vector: Vector, k: int) -> list[dict[str, Any]]:
+    rows, cosines = index.search(vector[np.newaxis], min(k, index.rows))
+    named = zip(index.names(rows[0]), cosines[0].tolist(), strict=True)
+    return [{"pic_id": row["picID"], "cosine": round(cosine, 4)} for row, cosine in named]
 
 
 def _vector_in_tables(table: FeatureTable, pic_id: str) -> Vector | None:
@@ -216,7 +237,7 @@ def _vector_in_tables(table: FeatureTable, pic_id: str) -> Vector | None:
 
 
 def _nearest_in_tables(table: FeatureTable, vector: Vector, k: int) -> list[dict[str, Any]]:
-    """Reads all tables once: exact, in flat memory."""
+    """Reads the tables once: exact, in flat memory."""
     expected = vector / (np.linalg.norm(vector) or 1.0)
     best: list[tuple[float, str]] = []
     for rows in table.rows():

@@ -8,8 +8,8 @@ changed, and no others.
 
 import datetime as dt
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,18 @@ class Index:
     def rows(self) -> int:
         """Vectors in it."""
         return int(self.about["rows"])
+
+    @property
+    def tables(self) -> list[tuple[str, str]]:
+        """Name and SHA-256 of the table of each part."""
+        return [(part["name"], part["sha256"]) for part in self.about["parts"]]
+
+    def of_tables(self, tables: Collection[tuple[str, str]]) -> "Index":
+        """The same index without the parts of other tables."""
+        kept = [k for k, table in enumerate(self.tables) if table in tables]
+        described = [self.about["parts"][k] for k in kept]
+        about = self.about | {"parts": described, "rows": sum(one["rows"] for one in described)}
+        return replace(self, about=about, parts=tuple(self.parts[k] for k in kept))
 
     def search(self, queries: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:
         """Rows and cosines of the `k` nearest to each query; see `neighbours`."""
@@ -331,14 +343,13 @@ def open_index(layout: Layout, dim: int | None = None, backbone: str = "") -> In
         return _open(folder, artifacts.read_json(folder / "index.json"))
 
 
-def index_of(layout: Layout, files: Sequence[tuple[str, str]], dim: int) -> Index | None:
-    """The index that holds exactly these tables (name and sha256 of each); None if none does."""
+def index_of(layout: Layout, tables: Collection[tuple[str, str]], dim: int) -> Index | None:
+    """What the index holds of these tables (name and SHA-256 of each); None if that is nothing."""
     try:
-        index = open_index(layout, dim)
+        index = open_index(layout, dim).of_tables(tables)
     except (ConfigError, WorkspaceError):
         return None
-    held = [(part["name"], part["sha256"]) for part in index.about["parts"]]
-    return index if held == list(files) else None
+    return index if index.parts else None
 
 
 def _open(folder: Path, about: dict[str, Any]) -> Index:
