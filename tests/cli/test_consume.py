@@ -12,6 +12,7 @@ from cli.conftest import Naturalist
 from consume.conftest import local, made_once, on_s3
 from naturalist import snapshots
 from naturalist.consume.folder import staging
+from naturalist.counting import size_text
 from published import PublishedCollection
 
 __all__ = ["local", "made_once", "on_s3"]
@@ -55,6 +56,7 @@ def test_pull_with_json_prints_one_document(
     first = naturalist("pull", *words, *endpoint(on_s3))
     assert (first.code, first.err) == (0, "")
     assert first.json["fetched_files"] == first.json["files"] > 0
+    assert first.json["outputs"] == [str(tmp_path / "here")]
     again = naturalist("pull", *words, *endpoint(on_s3)).json
     assert (again["fetched_files"], again["changed"]) == (0, False)
 
@@ -181,6 +183,7 @@ def test_snapshots_are_listed(naturalist: Naturalist, grown: PublishedCollection
     assert "000001" in done.out
     assert "latest" in done.out.splitlines()[2]
     as_json = naturalist("snapshots", "list", "--url", grown.url, "--json").json["rows"]
+    assert all(size_text(one["size_bytes"]) in done.out for one in as_json)
     assert [(one["id"], one["is_latest"]) for one in as_json] == [
         ("000001", False),
         ("000002", True),

@@ -23,17 +23,20 @@ def test_error_pages_named_like_pictures_use_up_the_failure_budget(
     assert "90 misnamed" in ended.err
 
 
-def test_warnings_are_the_last_thing_that_ingest_and_status_say(
+def test_a_warning_is_said_once_and_is_the_last_thing_on_stdout(
     naturalist: Naturalist, tmp_path: Path
 ) -> None:
     path, plants = _config(tmp_path)
     (plants.parent / "more").mkdir()
     (plants / "more").symlink_to(plants.parent / "more")
     ended = naturalist("ingest", "-c", str(path))
+    quiet = naturalist("ingest", "-c", str(path), "-q")
     shown = naturalist("status", "-c", str(path))
-    for out in (ended.out, shown.out):
-        assert out.rstrip().splitlines()[-1].startswith("warning: source 'photos' of category")
-    assert "warning: source 'photos'" in ended.err
+    for text in (quiet.out, shown.out):
+        assert text.rstrip().splitlines()[-1].startswith("warning: source 'photos' of category")
+    for text in (ended.err, quiet.out, shown.out):
+        assert text.count("warning: source 'photos' of category") == 1
+    assert "warning:" not in ended.out + quiet.err
     [warning] = naturalist("status", "-c", str(path), "--json").json["warnings"]
     assert "1 link_leaves_source" in warning
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Naturalist
 
+from naturalist.cli.label_issues import score_text
 from naturalist.config import load_config
 from naturalist.studies.labels.ranking import read_ranking
 
@@ -34,6 +35,20 @@ def test_pictures_that_are_no_suspects_are_listed_only_on_request(
     assert [name for name in ranking[:20] if f" {name} " in shown] == ranking[:suspects]
     more = naturalist(*here, "--limit", "20").out
     assert [name for name in ranking[:20] if f" {name} " in more] == ranking[:20]
+
+
+def test_what_makes_a_suspect_with_a_score_near_0_is_explained(
+    naturalist: Naturalist, photo_copy: Path
+) -> None:
+    shown = naturalist("label-issues", "-c", str(photo_copy), "--limit", "3", "-q").out
+    assert "score: estimated probability that the label is wrong" in shown
+    assert "Odd pictures with correct labels are suspects too" in shown
+    assert [score_text(score) for score in (0.0, 1e-9, 0.0012, 0.91)] == [
+        "0.000",
+        "<0.001",
+        "0.001",
+        "0.910",
+    ]
 
 
 @pytest.mark.parametrize(

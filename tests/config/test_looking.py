@@ -116,7 +116,7 @@ def test_init_shows_what_it_would_write_and_writes_it_when_told(
     root = make(tmp_path / "all", "animal/zoo/1.jpg", "animal/farm/2.jpg", "plant/wood/3.jpg")
     asked = naturalist("init", str(tmp_path / "c"), str(root))
     assert asked.code == 2
-    assert "category animal, label 0: 2 pictures" in asked.out
+    assert "category animal, label 0: 2 files named like pictures" in asked.out
     assert "--yes" in asked.err
     shown = naturalist("init", str(tmp_path / "c"), str(root), "--dry-run")
     assert (shown.code, shown.out) == (0, asked.out)

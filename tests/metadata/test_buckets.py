@@ -36,7 +36,7 @@ def test_init_looks_into_a_bucket_and_metadata_are_read_there(
         "colour_histogram", "--endpoint-url", s3_server.endpoint_url, "--region", "us-east-1",
     )  # fmt: skip
     assert (made.code, made.err) == (0, "")
-    assert "category animal, label 0: 2 pictures" in made.out
+    assert "category animal, label 0: 2 files named like pictures" in made.out
     path = tmp_path / "c" / "naturalist.toml"
     text = path.read_text()
     assert f'path = "s3://{bucket}/all/animal/zoo"' in text

@@ -22,7 +22,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError, VerificationFailed
 from naturalist.progress import Progress, uncounted_stage
 
@@ -132,7 +132,7 @@ def _print(exposure: Exposure) -> None:
     counts = [sum(f.level == level for f in exposure.findings) for level in ("error", "warning")]
     snapshot = f"snapshot {exposure.snapshot}" if exposure.snapshot else "next publication"
     output.print_text(
-        f"{snapshot}: {counted(exposure.files, 'file')}, {exposure.size_bytes / 1e6:,.1f} MB "
+        f"{snapshot}: {counted(exposure.files, 'file')}, {size_text(exposure.size_bytes)} "
         "searched: "
         f"{counted(counts[0], 'error')}, {counted(counts[1], 'warning')}"
     )

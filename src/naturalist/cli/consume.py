@@ -19,7 +19,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.progress import uncounted_stage
 
 app = typer.Typer()
@@ -81,12 +81,12 @@ def pull(
             store, folder, selection, snapshot or None, jobs=jobs, on_begin=begin, on_bytes=advance
         )
     if json:
-        output.print_json(vars(pulled))
+        output.print_json(vars(pulled), outputs=[folder])
         return
     output.print_text(
         f"snapshot {pulled.snapshot} in {folder}: {counted(pulled.files, 'file')}, "
-        f"{pulled.size_bytes / 1e6:,.1f} MB; fetched {pulled.fetched_files:,} "
-        f"({pulled.fetched_bytes / 1e6:,.1f} MB), removed {pulled.removed_files:,}"
+        f"{size_text(pulled.size_bytes)}; fetched {pulled.fetched_files:,} "
+        f"({size_text(pulled.fetched_bytes)}), removed {pulled.removed_files:,}"
     )
     output.print_text(
         f"next: naturalist dashboard --from {folder}\n"

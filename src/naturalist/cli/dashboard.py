@@ -24,7 +24,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError
 from naturalist.progress import uncounted_stage
 
@@ -173,7 +173,7 @@ def _export(place: Collection, folder: Path, thumbnails: int, *, json: bool, qui
     output.print_text(
         f"{made.folder}/index.html: {counted(made.maps, 'map')}, "
         f"{counted(made.thumbnails, 'thumbnail')} of "
-        f"{counted(made.pictures, 'picture')}, {made.size_bytes / 1e6:,.1f} MB in "
+        f"{counted(made.pictures, 'picture')}, {size_text(made.size_bytes)} in "
         f"{counted(made.files, 'file')}"
     )
 

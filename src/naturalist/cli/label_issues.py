@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 app = typer.Typer()
 _JUDGES: dict[str, Judge] = {name: name for name in get_args(Judge)}
 _SHOWN = 20
+_LEGEND = """
+score: estimated probability that the label is wrong.
+suspect: the model finds "seems to be" more probable than the category, and as probable as it
+usually is for pictures of "seems to be". Odd pictures with correct labels are suspects too; their
+score is near 0."""
 
 
 @app.command("label-issues", epilog=EXIT_CODES)
@@ -82,6 +87,11 @@ def label_issues(
         _print(report, layout, ranking.slice(offset, count).to_pylist())
 
 
+def score_text(score: float) -> str:
+    """A probability that is small and not 0 is not shown as 0."""
+    return f"{score:.3f}" if score >= 0.0005 or score == 0 else "<0.001"
+
+
 def _sheet(layout: Layout) -> Any:
     return layout.label_issues.with_suffix(".png")
 
@@ -95,14 +105,13 @@ def _print(report: dict[str, Any], layout: Layout, listed: list[dict[str, Any]])
             row["picID"],
             row["category"],
             row["suggested"],
-            f"{row['score']:.3f}",
+            score_text(row["score"]),
             "yes" if row["is_suspect"] else "",
         ]
         for row in listed
     ]
     if rows:
         output.print_text("")
-        output.print_table(
-            ("rank", "picture", "category", "seems to be", "wrong with", "suspect"), rows
-        )
+        output.print_table(("rank", "picture", "category", "seems to be", "score", "suspect"), rows)
+        output.print_text(_LEGEND)
     output.print_text(f"\ntable: {layout.label_issues}\npictures: {_sheet(layout)}")

@@ -8,6 +8,7 @@ import typer
 from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from naturalist.counting import size_text
 
 app = typer.Typer(help="List, show, promote and export classifiers.")
 
@@ -160,6 +161,6 @@ def export(
         output.print_json(exported, outputs=[file])
     else:
         output.print_text(
-            f"{file}: {exported['size_bytes'] / 1e6:,.1f} MB, takes {exported['input']}, "
+            f"{file}: {size_text(exported['size_bytes'])}, takes {exported['input']}, "
             f"categories {', '.join(exported['categories'])}"
         )

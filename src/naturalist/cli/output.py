@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from naturalist.cli.advice import completed
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.document_keys import ENVELOPE, ROWS, printed, with_second_keys
 
 if TYPE_CHECKING:
@@ -179,8 +179,13 @@ STATUS_COLUMNS = (
 )
 
 
-def print_status(status: Mapping[str, Any]) -> None:
-    """Print a collection's counts by category."""
+def print_status(status: Mapping[str, Any], notes: Collection[str] = ()) -> None:
+    """Print a collection's counts by category, and its warnings.
+
+    Args:
+        status: see `pipeline.status.CollectionStatus`.
+        notes: what the person has seen as progress; a warning among them is not printed again.
+    """
     rows = []
     for name, one in status["categories"].items():
         refused = sum(one["refused"].values())
@@ -197,10 +202,12 @@ def print_status(status: Mapping[str, Any]) -> None:
     if reasons:
         print_text("")
         print_table(("refused in", "reason", "files"), reasons)
-    if status["warnings"]:
+    warnings = [f"warning: {one}" for one in status["warnings"]]
+    new = [warning for warning in warnings if warning not in notes]
+    if new:
         print_text("")
-    for warning in status["warnings"]:
-        print_text(f"warning: {printable(warning)}")
+    for warning in new:
+        print_text(printable(warning))
 
 
 def print_run(report: Mapping[str, Any], published_to: str = "") -> None:
@@ -239,7 +246,7 @@ def print_run(report: Mapping[str, Any], published_to: str = "") -> None:
     if (one := stages.get("publish")) and one["changed"]:
         print_text(
             f"publish  snapshot {one['snapshot']}: {counted(one['files'], 'file')}, "
-            f"{one['sent_files']:,} of them new ({one['sent_bytes'] / 1e6:,.1f} MB)"
+            f"{one['sent_files']:,} of them new ({size_text(one['sent_bytes'])})"
             + (f", to {published_to}" if published_to else "")
         )
     if one and one["repaired_files"]:
@@ -259,7 +266,7 @@ def print_estimate(url: str, result: Mapping[str, Any]) -> None:
         return
     print_text(
         f"nothing was uploaded. Publishing to {url} would upload about\n"
-        f"  {counted(result['files'], 'file')}, {result['size_bytes'] / 1e6:,.1f} MB, with "
+        f"  {counted(result['files'], 'file')}, {size_text(result['size_bytes'])}, with "
         f"{counted(result['objects'] - result['files'], 'object')} of the snapshot itself\n"
         f"  ({counted(result['files_there'], 'more file is', 'more files are')} already there)\n"
         f"  in {result['write_requests']:,} writing and {result['read_requests']:,} reading "

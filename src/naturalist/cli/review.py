@@ -22,7 +22,7 @@ from naturalist.cli.options import (
     QuietOption,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError
 from naturalist.progress import Progress
 
@@ -211,7 +211,7 @@ def _print(reviewed: Reviewed) -> None:
 def _print_effect(effect: Effect) -> None:
     """What the next run does because of the decisions."""
     rows = [
-        [one.name, one.leave, one.enter, len(one.tables), f"{one.table_bytes / 1e6:,.1f} MB"]
+        [one.name, one.leave, one.enter, len(one.tables), size_text(one.table_bytes)]
         for one in effect.categories
     ]
     if rows:
@@ -224,6 +224,6 @@ def _print_effect(effect: Effect) -> None:
                 "people do not count against it"
             )
     output.print_text(
-        f"the next snapshot adds about {effect.snapshot_bytes / 1e6:,.1f} MB\n"
+        f"the next snapshot adds about {size_text(effect.snapshot_bytes)}\n"
         f"accuracy on sources left out: {effect.accuracy}"
     )

@@ -20,6 +20,7 @@ from naturalist.cli.options import (
 )
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError
+from naturalist.progress import KeptNotes
 
 app = typer.Typer()
 
@@ -97,9 +98,9 @@ def init(
 ) -> None:
     """Create a collection: write a commented naturalist.toml.
 
-    With PATHs, counts their pictures and proposes categories and sources, for the layouts
-    category/source/..., train|valid|test/category/..., one folder per category, and plain folders;
-    then asks before it writes. Copies nothing: `naturalist run` does.
+    With PATHs, counts files named like pictures and proposes categories and sources, for the
+    layouts category/source/..., train|valid|test/category/..., one folder per category, and plain
+    folders; then asks before it writes. Copies nothing: `naturalist run` does.
 
     Examples: naturalist init garden /data/photos ; naturalist init garden --category
     plant=0:/data/flowers --category animal=1:/data/zoo.zip
@@ -176,7 +177,8 @@ def demo(
         ]
         write_config(folder, categories, str(folder / "published"), _DEMO, BACKBONE)
     settings = load_config(path)
-    report = runner.run(settings, make_progress(quiet=quiet), runner.RunOptions())
+    progress = KeptNotes(make_progress(quiet=quiet))
+    report = runner.run(settings, progress, runner.RunOptions())
     held = status.collection_status(settings)
     if json:
         output.print_json(report.as_document(held) | {"notes": list(pictures.notes)})
@@ -185,7 +187,7 @@ def demo(
         output.print_text(note)
     output.print_run(vars(report))
     output.print_text("")
-    output.print_status(held)
+    output.print_status(held, () if quiet else progress.notes)
     output.print_text(_NEXT.format(folder=folder))
 
 

@@ -24,7 +24,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError
 from naturalist.progress import uncounted_stage
 
@@ -82,13 +82,13 @@ def list_all(
     if json:
         output.print_json({"rows": [vars(one) for one in result]})
         return
-    columns = ("snapshot", "", "made at", "files", "MB", "table rows", "made by")
+    columns = ("snapshot", "", "made at", "files", "size", "table rows", "made by")
     output.print_table(columns, [_row(one) for one in result])
 
 
 def _row(one: Summary) -> list[object]:
     mark, text = "latest" if one.is_latest else "", one.fault or one.created_at
-    return [one.id, mark, text, one.files, one.size_bytes // 10**6, one.table_rows, one.made_by]
+    return [one.id, mark, text, one.files, size_text(one.size_bytes), one.table_rows, one.made_by]
 
 
 @app.command("diff", epilog=EXIT_CODES)
@@ -142,7 +142,7 @@ def show_diff(
         output.print_table(("", "file", "bytes"), rows)
     output.print_text(
         f"{len(result.added):,} added, {len(result.removed):,} removed, {len(result.changed):,} "
-        f"changed; {result.fetched_bytes / 1e6:,.1f} MB to fetch from {before} to {after}"
+        f"changed; {size_text(result.fetched_bytes)} to fetch from {before} to {after}"
     )
 
 
@@ -310,7 +310,7 @@ def _print_plan(plan: PrunePlan, *, removed: bool) -> None:
     if plan.snapshots:
         output.print_text(f"snapshots {word}: {', '.join(plan.snapshots)}")
     output.print_text(
-        f"{word}: {counted(len(plan.objects), 'object')}, {plan.size_bytes / 1e6:,.1f} MB; kept: "
+        f"{word}: {counted(len(plan.objects), 'object')}, {size_text(plan.size_bytes)}; kept: "
         f"{counted(len(plan.kept), 'snapshot')}; too recent to delete: "
         f"{counted(plan.in_grace, 'object')}; not "
         f"created by naturalist and left alone: {plan.foreign:,}"

@@ -15,7 +15,7 @@ from naturalist.cli import output
 from naturalist.cli.errors import EXIT_CODES
 from naturalist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, QuietOption
 from naturalist.cli.progress import make_progress
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError, NaturalistError, StoreError
 from naturalist.progress import Progress, stage, uncounted_stage
 from naturalist.suggestions import choose_one_of
@@ -352,11 +352,11 @@ def _line(one: dict[str, Any]) -> str:
     version = f", version {record['version']}" if record["version"] else ""
     if "ingested" in one:
         accepted = counted(one["ingested"]["accepted"], "new picture")
-        freed = f", {one['freed_bytes'] / 1e6:,.1f} MB freed" if one["freed_bytes"] else ""
+        freed = f", {size_text(one['freed_bytes'])} freed" if one["freed_bytes"] else ""
         return f"{one['name']}: {done}{version}, {accepted}{freed}"
     if record["released_at"]:
         return f"{one['name']}: was ingested; its archive was deleted{version}"
-    return f"{one['name']}: {done}{version}, {record['size_bytes'] / 1e6:,.1f} MB: {one['path']}"
+    return f"{one['name']}: {done}{version}, {size_text(record['size_bytes'])}: {one['path']}"
 
 
 @app.command(epilog=EXIT_CODES)
@@ -437,14 +437,14 @@ def status(folder: FolderOption = _FOLDER, json: JsonOption = False) -> None:
             path.parent.name,
             record.name,
             record.version[:12],
-            f"{record.size_bytes / 1e6:,.1f}",
+            size_text(record.size_bytes),
             record.licence or "unknown",
             record.fetched_at[:10],
             record.released_at[:10],
         ]
         for path, record in result
     ]
-    head = ("category", "name", "version", "MB", "licence", "fetched", "released")
+    head = ("category", "name", "version", "size", "licence", "fetched", "released")
     output.print_table(head, rows)
     total = sum(record.size_bytes for _, record in result if not record.released_at)
-    output.print_text(f"\n{len(result)} sets, {total / 1e9:,.1f} GB in {folder}")
+    output.print_text(f"\n{len(result)} sets, {size_text(total)} in {folder}")

@@ -28,6 +28,7 @@ from naturalist.cli.options import (
 )
 from naturalist.cli.progress import make_progress
 from naturalist.errors import ConfigError
+from naturalist.progress import KeptNotes
 
 if TYPE_CHECKING:
     from naturalist.config import Config
@@ -72,7 +73,8 @@ def run(
         accept_replacement=accept_replacement,
     )
     settings = load_config(config).worked_on_by(executor, ray_address)
-    report = runner.run(settings, make_progress(quiet=quiet), options)
+    progress = KeptNotes(make_progress(quiet=quiet))
+    report = runner.run(settings, progress, options)
     held = status.collection_status(settings)
     if json:
         output.print_json(report.as_document(held))
@@ -81,7 +83,7 @@ def run(
     if not report.changed:
         output.print_text(_NOTHING_NEW)
     output.print_text("")
-    output.print_status(held)
+    output.print_status(held, () if quiet else progress.notes)
     output.print_text(f"\ntables: {settings.layout.tables}   ({report.duration_s:,.1f} s)")
 
 
@@ -96,7 +98,8 @@ def _stage(
 ) -> None:
     from naturalist.pipeline import budget, runner, status
 
-    with runner.opened(settings, make_progress(quiet=quiet)) as job:
+    progress = KeptNotes(make_progress(quiet=quiet))
+    with runner.opened(settings, progress) as job:
         _, facts = runner.timed(lambda: call(job))
     if within_budget and json:
         # There is one document: the result or the error.
@@ -109,7 +112,7 @@ def _stage(
     if not report.changed and not facts.get("repaired_files"):
         output.print_text(_NOTHING_NEW)
     output.print_text("")
-    output.print_status(status.collection_status(settings))
+    output.print_status(status.collection_status(settings), () if quiet else progress.notes)
     if name == "publish":
         output.print_text(f"\npublished; to use it: naturalist pull {settings.publish_url} DIR")
     if within_budget:

@@ -24,7 +24,7 @@ from naturalist.cli.options import (
     s3_options,
 )
 from naturalist.cli.progress import make_progress
-from naturalist.counting import counted
+from naturalist.counting import counted, size_text
 from naturalist.errors import ConfigError, VerificationFailed
 from naturalist.progress import Progress, uncounted_stage
 
@@ -174,6 +174,6 @@ def _print_findings(checked: Checked) -> None:
     how = "by recorded checksums" if checked.quick else "read back"
     output.print_text(
         f"snapshot {checked.snapshot}: {counted(checked.files, 'file')}, "
-        f"{checked.size_bytes / 1e6:,.1f} MB "
+        f"{size_text(checked.size_bytes)} "
         f"{how}, {len(checked.findings):,} differ from the snapshot"
     )

@@ -266,7 +266,9 @@ def described(proposal: Proposal) -> str:
     lines.append("")
     for one in proposal.as_json():
         total = sum(source["pictures"] for source in one["sources"])
-        lines.append(f"category {one['name']}, label {one['label']}: {counted(total, 'picture')}")
+        # Nothing was opened: a run finds pictures under other names too, and refuses some.
+        count = counted(total, "file named like a picture", "files named like pictures")
+        lines.append(f"category {one['name']}, label {one['label']}: {count}")
         lines += [f"    {source['pictures']:>9,}  {source['path']}" for source in one["sources"]]
     lines += ["", _about_evaluation(proposal.categories)]
     if len(proposal.categories) > _MANY_CATEGORIES:

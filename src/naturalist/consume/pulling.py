@@ -29,6 +29,7 @@ from naturalist.consume.folder import (
 )
 from naturalist.consume.reading import check_header
 from naturalist.consume.selection import Selection
+from naturalist.counting import size_text
 from naturalist.errors import ConfigError, StorageFull, StoreError, WorkspaceLocked
 from naturalist.snapshots import File, Snapshot
 from naturalist.stages import cards
@@ -227,8 +228,8 @@ def _check_room(folder: Path, missing: Iterable[File]) -> None:
     free_bytes = shutil.disk_usage(staging(folder)).free
     if size_bytes > free_bytes:
         raise StorageFull(
-            f"{size_bytes / 1e6:,.0f} MB must be downloaded to {folder}, but only "
-            f"{free_bytes / 1e6:,.0f} MB are free: free some space, or pull less (--categories, "
+            f"{size_text(size_bytes)} must be downloaded to {folder}, but only "
+            f"{size_text(free_bytes)} are free: free some space, or pull less (--categories, "
             "--parts)"
         )
 

@@ -294,9 +294,10 @@ def _words(
     for one in sorted(doubts, key=lambda one: -one["elsewhere"]):
         if one["judged"] and one["elsewhere"] >= _DOUBTED:
             yield (
-                f"{one['category']}/{one['source']}: a classifier that never saw this source takes "
-                f"{one['elsewhere']:.0%} of its pictures for something else; either it is unlike "
-                "the other sources of its category, or all of it has the wrong label: check it"
+                f"{one['category']}/{one['source']}: a linear model that never saw this source "
+                f"takes {one['elsewhere']:.0%} of its pictures for another category; either it is "
+                "unlike the other sources of its category, or all of it has the wrong label: check "
+                "it (in `naturalist evaluate` similar pictures vote too, so its share may differ)"
             )
 
 
