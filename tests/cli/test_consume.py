@@ -43,7 +43,7 @@ def test_pull_says_what_it_fetched(
     assert (tmp_path / "here/tables/plant/image_df_1.parquet").exists()
     looked = f"naturalist dashboard --from {tmp_path / 'here'}"
     assert looked in done.out
-    # Commands that need a workspace lead to what works on a downloaded collection.
+    # Commands that need a workspace lead to what works on a pulled collection.
     refused = naturalist("status", "-c", str(tmp_path / "here"))
     assert refused.code == 2
     assert looked in refused.err

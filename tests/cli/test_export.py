@@ -26,7 +26,7 @@ def test_an_export_never_writes_into_a_collection(made: Path, naturalist: Natura
     for name, what in (
         ("work", "a workspace"),
         ("published", "a published folder"),
-        ("pulled", "a downloaded collection"),
+        ("pulled", "a pulled collection"),
     ):
         for form in ("tables", "csv"):
             ended = naturalist("export", str(made / name), "--for", form, *where)

@@ -39,7 +39,7 @@ def audit(
         str,
         typer.Argument(
             metavar="PLACE",
-            help="A published or downloaded collection (default: what the workspace would publish "
+            help="A published or pulled collection (default: what the workspace would publish "
             "next).",
         ),
     ] = "",

@@ -80,7 +80,7 @@ def fetch(
             "--from", metavar="PATH_OR_URL", help="File or URL to use instead of the default."
         ),
     ] = "",
-    sha256: Annotated[str, typer.Option(help="Refuse a file with any other sha256.")] = "",
+    sha256: Annotated[str, typer.Option(help="Refuse a file with any other SHA-256.")] = "",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -68,7 +68,7 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         metavar="PLACE",
-        help="Read a published or downloaded collection, or another workspace.",
+        help="Read a published or pulled collection, or another workspace.",
     ),
 ]
 VectorsOption = Annotated[
@@ -176,7 +176,7 @@ def _check_thumbnails(form: str, place: str, vectors: Path | None) -> None:
         raise ConfigError(f"--thumbnails goes with --for projector or atlas, not {form}")
     if vectors or "://" in place:
         raise ConfigError(
-            "--thumbnails needs a workspace or a downloaded collection: leave it out, or pull the "
+            "--thumbnails needs a workspace or a pulled collection: leave it out, or pull the "
             "collection first"
         )
 

@@ -41,7 +41,7 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         metavar="PLACE",
-        help="Read a published or downloaded collection, or another workspace; needs --out.",
+        help="Read a published or pulled collection, or another workspace; needs --out.",
     ),
 ]
 OutOption = Annotated[

@@ -138,9 +138,7 @@ NewestOption = Annotated[
 ]
 Sha256Option = Annotated[
     str,
-    typer.Option(
-        metavar="HEX", help="Expected SHA-256 of the archive; any other file is rejected."
-    ),
+    typer.Option(metavar="HEX", help="Expected SHA-256 of the archive; any other file is refused."),
 ]
 
 
@@ -378,7 +376,7 @@ def urls(
         int, typer.Option(min=1, max=16, help="Number of parallel downloads from one host.")
     ] = 4,
     max_mb: Annotated[
-        float, typer.Option(min=0.001, max=_MOST_MB, help="Reject larger files.")
+        float, typer.Option(min=0.001, max=_MOST_MB, help="Refuse larger files.")
     ] = 32.0,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try URLs again that failed in an earlier call.")

@@ -39,7 +39,7 @@ UrlArgument = Annotated[
     str,
     typer.Argument(
         metavar="URL",
-        help="A published or downloaded collection (default: verify the workspace).",
+        help="A published or pulled collection (default: verify the workspace).",
     ),
 ]
 QuickOption = Annotated[

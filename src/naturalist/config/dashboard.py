@@ -11,7 +11,7 @@ BASE_PATH = r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
 
 
 class AlertsSection(BaseModel):
-    """Thresholds; crossing one is an alert on the page of health and in the metrics."""
+    """Thresholds; crossing one is an alert on the health page and in the metrics."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +28,7 @@ class AlertsSection(BaseModel):
 
 
 class DashboardSection(BaseModel):
-    """Where the dashboard listens, and what it takes."""
+    """Address of the dashboard, and limits of what it accepts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

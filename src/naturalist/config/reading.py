@@ -52,7 +52,7 @@ def _text_of(path: Path) -> str:
 
         if is_pulled(str(path.parent)):
             raise ConfigError(
-                f"{path.parent} is a downloaded collection, and this needs the folder of a "
+                f"{path.parent} is a pulled collection, and this needs the folder of a "
                 f"workspace: look at it with `naturalist dashboard --from {path.parent}`, or in "
                 f'Python with naturalist.open("{path.parent}")'
             ) from error

@@ -139,7 +139,7 @@ Patterns = Annotated[tuple[str, ...], AfterValidator(_usable_patterns)]
 
 
 class SourceSection(Section):
-    """One raw dataset: a folder, an archive, or a prefix in a bucket."""
+    """One raw data set: a folder, an archive, or a prefix in a bucket."""
 
     name: Name
     path: Annotated[Path | str, BeforeValidator(_usable_source)]

@@ -175,7 +175,7 @@ def _source(source: NewSource, name: str) -> str:
         "  [[category.source]]",
         f"  name = {_quoted(name)}",
         f"  path = {_quoted(str(source.location))}",
-        f"  origin = {_quoted(source.origin)}   # where the dataset comes from",
+        f"  origin = {_quoted(source.origin)}   # where the data set comes from",
         f"  licence = {_quoted(source.licence)}  # its licence, for the data card",
         *(
             f"  {key} = [{', '.join(map(_quoted, globs))}]"
@@ -211,8 +211,8 @@ def _clean(text: str) -> str:
 
 _TEMPLATE = """\
 # One collection of pictures, for naturalist. Paths are relative to this file's folder.
-# Every setting is here; those that few collections change are comments that show the default.
-# docs/configuration.md explains each of them.
+# Settings that few collections change are comments that show the default. docs/configuration.md
+# explains each setting, and has a few rare ones that are not in this file.
 format = 1
 name = {name}
 workspace = "."            # where pictures, ledger, features and tables are kept

@@ -33,7 +33,7 @@ from naturalist.stores.keys import RESERVED_SEGMENT
 
 FORMAT = 1
 MANIFEST = "pulled.json"
-DOWNLOADED = "a downloaded collection"
+PULLED = "a pulled collection"
 _NOT_YET = 0
 """Time stamp of a file that is on its way: no file that is here has it."""
 _AT_THE_TOP = (".md", ".json", ".txt")
@@ -91,7 +91,7 @@ def kind_of(folder: Path) -> str:
 _KINDS = (
     ("workspace.json", "a workspace"),
     ("latest.json", "a published folder"),
-    (MANIFEST, DOWNLOADED),
+    (MANIFEST, PULLED),
 )
 
 

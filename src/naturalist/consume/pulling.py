@@ -16,7 +16,7 @@ from pathlib import Path
 
 from naturalist import artifacts, snapshots
 from naturalist.consume.folder import (
-    DOWNLOADED,
+    PULLED,
     Here,
     Manifest,
     is_untouched,
@@ -158,7 +158,7 @@ def _put_in_place(
 
 def _check_folder(folder: Path) -> None:
     what = kind_of(folder)
-    if what not in ("", DOWNLOADED):
+    if what not in ("", PULLED):
         raise ConfigError(f"{folder} is {what}: pull into another folder")
 
 

@@ -351,14 +351,15 @@ def _unknown(word: dict[str, Any], has_classes: bool) -> str:
     text, paths = word["word"], word["pictures_by_path"]
     # A note has said already in which other meaning the backbone knows it.
     is_new = has_classes and not word["notes"]
-    start = f"{text!r} is not a word this backbone knows; " if is_new else f"{text!r}: "
+    start = f"{text!r} is not a word this backbone knows: " if is_new else f"{text!r}: "
     held = (
         f"{counted(paths, 'picture has', 'pictures have')} it in a path or column"
         if paths
         else "no picture has it in a path or column"
     )
     name = f'"{text}"' if " " in text else text
-    return f"{start}{held}; or give examples: `naturalist concept make {name} --yes ID,ID,...`"
+    example = f"naturalist concept make {name} --yes ID,ID,..."
+    return f"{start}{held}. To teach it, give examples: `{example}`"
 
 
 def _hits(layout: Layout, index: WordIndex, matches: Matches, *, paths: bool) -> list[SearchHit]:

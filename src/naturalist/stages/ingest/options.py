@@ -41,9 +41,9 @@ class Routing:
 
 @dataclass(frozen=True)
 class Source:
-    """One raw dataset of one category: a folder, an archive, or a prefix in a bucket.
+    """One raw data set of one category: a folder, an archive, or a prefix in a bucket.
 
-    `selection` says which of its files are taken. A dataset that feeds several categories is a
+    `selection` says which of its files are taken. A data set that feeds several categories is a
     source of each, with the same `routing`, and is listed once, as the one of the home category.
     """
 

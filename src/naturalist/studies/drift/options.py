@@ -11,7 +11,7 @@ Rows = Annotated[int, Field(ge=2, strict=True)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DriftOptions:
-    """How drift is looked for.
+    """How drift is measured.
 
     Attributes:
         against: what a batch is compared with; see `comparison`.

@@ -12,7 +12,7 @@ INVARIANCES: tuple[Invariance, ...] = get_args(Invariance)
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class NearDuplicateOptions:
-    """What makes two pictures near-duplicates; a change of either compares everything again.
+    """What makes two pictures near duplicates; a change of either compares everything again.
 
     Attributes:
         max_distance: most bits in which their perceptual hashes differ.

@@ -1,6 +1,6 @@
 """Near-duplicate pictures: perceptual hashes propose pairs, feature vectors confirm them.
 
-Two pictures are near-duplicates if their 64-bit hashes differ in at most `max_distance` bits and
+Two pictures are near duplicates if their 64-bit hashes differ in at most `max_distance` bits and
 the cosine of their vectors is at least `min_cosine`. Groups are the connected components of these
 pairs. Pairs of hashes are found without comparing each with each: of `m` blocks that the 64 bits
 are cut into, two hashes that differ in `r` bits have `m - r` blocks in common at least, so they
