@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Naturalist
 
+from naturalist.backbones import PRESETS
 from naturalist.backbones.weights import HOME_VARIABLE
 
 FLOWERS = "mobilenet_v1_0.5_224_flowers.h5"
@@ -28,10 +29,18 @@ def test_show_gives_all_that_a_vector_depends_on(naturalist: Naturalist) -> None
     assert {"id", "fingerprint", "weights_sha256", "preprocessing", "projection"} <= set(shown)
 
 
-def test_an_unknown_backbone_ends_with_8_and_names_the_known(naturalist: Naturalist) -> None:
-    ended = naturalist("backbones", "show", "resnet50", "--json")
-    assert ended.code == 8
-    assert "efficientnet_lite0" in ended.json["error"]["message"]
+@pytest.mark.parametrize("command", ["show", "bench", "fetch"])
+def test_an_unknown_backbone_is_a_wrong_argument(naturalist: Naturalist, command: str) -> None:
+    ended = naturalist("backbones", command, "balancd", "--json")
+    assert ended.code == 2
+    message = ended.json["error"]["message"]
+    assert "efficientnet_lite0" in message
+    assert message.endswith("did you mean balanced?")
+
+
+def test_a_preset_stands_for_a_backbone(naturalist: Naturalist) -> None:
+    shown = naturalist("backbones", "show", "fast", "--json").json
+    assert shown["name"] == PRESETS["fast"]
 
 
 def test_weights_from_a_file_make_a_backbone_ready(naturalist: Naturalist, shared: Path) -> None:

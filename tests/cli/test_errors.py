@@ -292,8 +292,9 @@ def test_a_store_that_cannot_be_written_to_is_code_7(naturalist: Naturalist, fol
     assert codes(ended)[:2] == (7, 7)
 
 
-def test_an_unknown_backbone_is_code_8(naturalist: Naturalist) -> None:
-    assert codes(naturalist("backbones", "show", "nothing", "--json")) == (8, 8, "BackboneError")
+def test_weights_that_cannot_be_used_are_code_8(naturalist: Naturalist, tmp_path: Path) -> None:
+    asked = ("backbones", "fetch", "mobilenet_v1_050_128", "--from", str(tmp_path / "nothing.h5"))
+    assert codes(naturalist(*asked, "--json", "-q")) == (8, 8, "BackboneError")
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

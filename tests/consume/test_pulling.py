@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -230,11 +231,17 @@ def test_an_address_without_a_collection_says_so(tmp_path: Path) -> None:
         consume.pull(open_store(str(tmp_path / "nothing")), tmp_path / "x", consume.Selection())
 
 
-@pytest.mark.parametrize("snapshot", ["000009", "../latest", "1"])
-def test_a_snapshot_that_is_not_there_says_so(
+def test_a_snapshot_that_is_not_there_says_so(local: PublishedCollection, tmp_path: Path) -> None:
+    message = f"has no snapshot 000009: see `naturalist snapshots list --url {local.store.url}`"
+    with pytest.raises(NotFound, match=re.escape(message)):
+        local.pull(tmp_path / "x", "000009")
+
+
+@pytest.mark.parametrize("snapshot", ["../latest", "1"])
+def test_what_is_no_id_of_a_snapshot_is_a_wrong_argument(
     local: PublishedCollection, tmp_path: Path, snapshot: str
 ) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(ConfigError, match="ids look like 000012"):
         local.pull(tmp_path / "x", snapshot)
 
 

@@ -23,6 +23,7 @@ from naturalist.backbones.registry import (
     make_model,
     model_of,
     names,
+    resolve,
 )
 from naturalist.backbones.spec import Backbone, BackboneSpec
 from naturalist.backbones.weights import FetchedFile, home_folder
@@ -46,5 +47,6 @@ __all__ = [
     "make_model",
     "model_of",
     "names",
+    "resolve",
     "text_tower",
 ]

@@ -20,7 +20,7 @@ from naturalist.backbones.weights import (
     read_checked,
     recorded,
 )
-from naturalist.errors import BackboneError
+from naturalist.errors import BackboneError, ConfigError
 from naturalist.suggestions import choose_one_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,18 @@ class Listed:
 def names(home: Path | None = None) -> list[str]:
     """The backbones that can be asked for, sorted; also those whose weights are not here yet."""
     return sorted({*_BACKBONES, *custom.added_names(home)})
+
+
+def resolve(name: str, *, home: Path | None = None) -> str:
+    """Return the backbone that a person means by its name or by a preset (fast, balanced, quality).
+
+    Raises:
+        ConfigError: there is no backbone or preset of that name.
+    """
+    result = PRESETS.get(name, name)
+    if result not in (known := names(home)):
+        raise ConfigError(f"unknown backbone {name!r}: {choose_one_of(name, [*PRESETS, *known])}")
+    return result
 
 
 def describe(name: str, *, home: Path | None = None) -> BackboneSpec:

@@ -14,7 +14,11 @@ from naturalist.progress import stage
 
 app = typer.Typer(help="List, download, add and benchmark backbones.")
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="Name, as listed by `naturalist backbones list`.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="fast, balanced, quality, or a name from `naturalist backbones list`.",
+    ),
 ]
 
 
@@ -63,7 +67,7 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
     """
     from naturalist import backbones
 
-    spec = backbones.describe(name)
+    spec = backbones.describe(backbones.resolve(name))
     facts = spec.as_dict() | {"id": spec.id, "fingerprint": spec.fingerprint}
     if json:
         output.print_json(facts)
@@ -92,6 +96,7 @@ def fetch(
     """
     from naturalist import backbones
 
+    known = backbones.resolve(name)
     with stage(make_progress(quiet=quiet), "fetch", None, "bytes") as advance:
         done = 0
 
@@ -100,7 +105,7 @@ def fetch(
             advance(so_far - done)
             done = so_far
 
-        fetched = backbones.fetch(name, source or None, sha256=sha256 or None, progress=on_bytes)
+        fetched = backbones.fetch(known, source or None, sha256=sha256 or None, progress=on_bytes)
     if json:
         output.print_json(asdict(fetched) | {"path": str(fetched.path)})
     else:
@@ -150,7 +155,7 @@ def bench(
     """
     from naturalist import backbones
 
-    result = backbones.bench(name, threads=threads or [1], seconds=seconds)
+    result = backbones.bench(backbones.resolve(name), threads=threads or [1], seconds=seconds)
     if json:
         output.print_json(asdict(result))
         return

@@ -103,11 +103,10 @@ class ExtractSection(Section):
     @field_validator("backbone")
     @classmethod
     def _check_backbone(cls, name: str) -> str:
-        name = backbones.PRESETS.get(name, name)
-        if name not in backbones.names():
-            known = [*backbones.PRESETS, *backbones.names()]
-            raise ValueError(f"unknown value {name!r}: {choose_one_of(name, known)}")
-        return name
+        try:
+            return backbones.resolve(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
 
 class VerifySection(Section):

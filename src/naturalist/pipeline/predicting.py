@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from naturalist import categories
 from naturalist.categories import Categories
 from naturalist.config import Config
-from naturalist.errors import ConfigError, SourceError
+from naturalist.errors import ConfigError
 from naturalist.features import FeatureTable, open_features
 from naturalist.images import PictureLimits
 from naturalist.pipeline.classifier import resolve_model
@@ -100,9 +100,8 @@ def predict_inputs(
         progress: hears how far it is.
 
     Raises:
-        SourceError: there is no such file or folder.
-        ConfigError: there is no such model, it cannot be read, or a category that it answers with
-            is retired in the workspace.
+        ConfigError: there is no such file, folder or model, the model cannot be read, or a category
+            that it answers with is retired in the workspace.
         BackboneError: its backbone is not on this machine.
         NaturalistError: workers are killed again and again.
     """
@@ -181,7 +180,7 @@ def find_pictures(inputs: Sequence[str]) -> list[str]:
     Hidden files, and what is in hidden folders, are left out.
 
     Raises:
-        SourceError: there is no such file or folder.
+        ConfigError: there is no such file or folder.
     """
     result: list[str] = []
     for name in inputs:
@@ -190,7 +189,7 @@ def find_pictures(inputs: Sequence[str]) -> list[str]:
         elif Path(name).is_dir():
             result += _in_folder(name)
         else:
-            raise SourceError(f"there is no {name}: pass files, folders or http(s) URLs")
+            raise ConfigError(f"there is no {name}: pass files, folders or http(s) URLs")
     return result
 
 

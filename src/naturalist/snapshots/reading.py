@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from naturalist.errors import NotFound, StoreError
+from naturalist.errors import ConfigError, NotFound, StoreError
 from naturalist.snapshots.schema import (
     FORMAT,
     LATEST,
@@ -93,6 +93,7 @@ def read(store: Store, snapshot_id: str | None = None) -> Snapshot:
     """Read a snapshot; the one that `latest` points to if none is named.
 
     Raises:
+        ConfigError: that is not the id of a snapshot.
         NotFound: nothing is published there, or not under that id.
         StoreError: the snapshot was changed after it was published, cannot be understood, or names
             files that have no place in a folder.
@@ -100,9 +101,16 @@ def read(store: Store, snapshot_id: str | None = None) -> Snapshot:
     if snapshot_id is None:
         return newest(store)[0]
     if not _ID.fullmatch(snapshot_id):
-        raise NotFound(f"{snapshot_id!r} is not the id of a snapshot: ids look like 000012")
+        raise ConfigError(f"{snapshot_id!r} is not the id of a snapshot: ids look like 000012")
     key = f"{FOLDER}{snapshot_id}.json"
-    return parse(key, store.get_bytes(key, MAX_DOCUMENT_BYTES)[0])
+    try:
+        data, _ = store.get_bytes(key, MAX_DOCUMENT_BYTES)
+    except NotFound as error:
+        raise NotFound(
+            f"{store.url} has no snapshot {snapshot_id}: see `naturalist snapshots list --url "
+            f"{store.url}`"
+        ) from error
+    return parse(key, data)
 
 
 def newest(store: Store) -> tuple[Snapshot, str]:

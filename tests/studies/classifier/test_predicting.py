@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from naturalist import backbones
-from naturalist.errors import BackboneError, ConfigError, PictureError, SourceError
+from naturalist.errors import BackboneError, ConfigError, PictureError
 from naturalist.features import open_features
 from naturalist.images import PictureLimits
 from naturalist.pipeline.predicting import PredictOptions, find_pictures, predict
@@ -119,7 +119,7 @@ def test_a_pipe_is_not_waited_for(tmp_path) -> None:
 
 
 def test_what_is_not_there_is_said_before_anything_is_done(tmp_path) -> None:
-    with pytest.raises(SourceError, match=r"there is no .*nothing"):
+    with pytest.raises(ConfigError, match=r"there is no .*nothing"):
         find_pictures([str(tmp_path), str(tmp_path / "nothing")])
 
 
