@@ -308,6 +308,11 @@ SECTIONS = [
     ("limits.decode_timeout_s", "[limits]\ndecode_timeout_s = 0", "greater than 0"),
     ("limits.max_pixel", "[limits]\nmax_pixel = 5", "unknown setting"),
     ("tabels", "[tabels]\nrows_per_table = 5", "unknown setting"),
+    ("map.methodd", '[map]\nmethodd = "umap"', "unknown setting; did you mean method?"),
+    ("drift.alhpa", "[drift]\nalhpa = 0.1", "unknown setting; did you mean alpha?"),
+    ("words.colums", '[words]\ncolums = ["a"]', "unknown setting; did you mean columns?"),
+    ("map.dims", "[map]\ndims = [4]", "must be 2 or 3, not 4"),
+    ("map.dims", "[map]\ndims = []", "must be a list of at least 1, not an empty list"),
 ]
 
 

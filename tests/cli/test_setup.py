@@ -132,6 +132,16 @@ def test_a_configuration_is_never_overwritten(naturalist: Naturalist, tmp_path: 
     (tmp_path / "garden" / CONFIG_NAME).write_text("mine")
     refused(init(naturalist, tmp_path / "garden"), "already exists")
     assert (tmp_path / "garden" / CONFIG_NAME).read_text() == "mine"
+    # Nothing is scanned and proposed first.
+    pictures = str(tmp_path / "nowhere")
+    refused(naturalist("init", str(tmp_path / "garden"), pictures, "--yes"), "already exists")
+
+
+def test_a_folder_without_files_is_named(naturalist: Naturalist, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    ended = naturalist("init", str(tmp_path / "c"), "--category", f"plant=0:{tmp_path / 'empty'}")
+    assert ended.code == 0
+    assert f"{tmp_path / 'empty'} has no files: add pictures of plant to it" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -158,7 +168,10 @@ def test_a_category_that_cannot_be_read_is_explained(
             "home",
         ),
         ([], "name folders to scan"),
-        (["--category", "plant=0:.", "--category", "animal=0:."], "label 0"),
+        (
+            ["--category", "plant=0:.", "--category", "animal=0:."],
+            "--category: two categories have label 0",
+        ),
         (["--category", "plant=0:.", "--category", "Plant=1:."], "two categories are named"),
         (["--category", "pl ant=0:.", "--category", "animal=1:."], "start with a letter"),
     ],
@@ -173,13 +186,16 @@ def test_what_no_configuration_allows_is_refused_and_leaves_no_file(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     refused(naturalist("init", str(tmp_path / "c"), *arguments), word)
-    assert not (tmp_path / "c" / CONFIG_NAME).exists()
+    assert not (tmp_path / "c").exists()
 
 
 def test_an_unknown_backbone_is_refused_with_the_known_ones(
     naturalist: Naturalist, tmp_path: Path
 ) -> None:
-    refused(init(naturalist, tmp_path / "c", "--backbone", "resnet5000"), "colour_histogram")
+    ended = init(naturalist, tmp_path / "c", "--backbone", "resnet5000")
+    refused(ended, "--backbone (extract.backbone): unknown backbone", "colour_histogram")
+    assert "(line" not in ended.err
+    assert not (tmp_path / "c").exists()
 
 
 @pytest.mark.parametrize("where", ["file", "file/below", "n" * 300])

@@ -115,7 +115,9 @@ def init(
         from_catalogue as taken_from_catalogue,
     )
     from naturalist.config.s3 import S3Section
+    from naturalist.config.writing import check_is_free
 
+    check_is_free(folder)
     s3 = S3Section(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     named = [parse_category(text, s3, each_folder=each_folder) for text in category or ()]
     if from_catalogue is not None:
@@ -129,7 +131,7 @@ def init(
     if shown_only or not (yes or proposal.is_empty or confirmed("Write it?", default=True)):
         output.print_json({"config": None, "categories": proposal.as_json()}) if json else None
         return
-    path = write_config(folder, proposal.categories, publish, name, backbone, s3)
+    path = write_config(folder, proposal.categories, publish, name, backbone, s3, _OPTIONS)
     if json:
         more = {} if proposal.is_empty else {"categories": proposal.as_json()}
         output.print_json({"config": str(path)} | more, outputs=[path])
@@ -137,6 +139,16 @@ def init(
     for hint in proposal.hints:
         output.print_text(hint)
     output.print_text(f"wrote {path}\nnext: {_first(from_catalogue, sets)}naturalist run -c {path}")
+
+
+_OPTIONS = {
+    "": "--category",
+    "category": "--category",
+    "extract": "--backbone",
+    "name": "--name",
+    "publish": "--publish",
+}
+"""The option of `init` that each section or setting of the new configuration comes from."""
 
 
 def _first(from_catalogue: str | None, sets: Path) -> str:

@@ -33,15 +33,55 @@ def explain(path: Path, text: str, model: type[BaseModel], error: ValidationErro
         error: what was found when the file was validated against `model`.
     """
     lines = lines_of(text)
-    result: dict[Location, str] = {}
-    for one in error.errors():
-        where = _setting(model, one["loc"])
-        result.setdefault(where, _message(model, where, one) + _line(lines, where))
+    result = _messages(model, error)
     count = f"{len(result)} error{'s' if len(result) > 1 else ''}"
     reported = [
-        f"  {'.'.join(map(str, at)) or _WHOLE_FILE}: {message}" for at, message in result.items()
+        f"  {_dotted(at) or _WHOLE_FILE}: {message}{_line(lines, at)}"
+        for at, message in result.items()
     ]
     return "\n".join([f"{path} has {count}:", *reported])
+
+
+def explain_arguments(
+    model: type[BaseModel], error: ValidationError, options: Mapping[str, str]
+) -> str:
+    """As `explain`, for a file that is not written yet: with options instead of lines.
+
+    Args:
+        model: the whole configuration.
+        error: what was found in it.
+        options: the option that a section or setting comes from, by its name; that of the file as
+            a whole has an empty name.
+    """
+    return "\n".join(
+        f"{_origin(at, options)}: {message}" for at, message in _messages(model, error).items()
+    )
+
+
+def _origin(at: Location, options: Mapping[str, str]) -> str:
+    """The option that a setting comes from, and the setting."""
+    option, setting = options.get(str(at[0]) if at else "", ""), _dotted(at)
+    return f"{option} ({setting})" if option and setting else option or setting or _WHOLE_FILE
+
+
+def _messages(model: type[BaseModel], error: ValidationError) -> dict[Location, str]:
+    """What is wrong with each setting, in the order of the file's sections."""
+    result: dict[Location, str] = {}
+    for one in filter(_is_apart, error.errors()):
+        where = _setting(model, one["loc"])
+        result.setdefault(where, _message(model, where, one))
+    return result
+
+
+def _dotted(at: Location) -> str:
+    return ".".join(map(str, at))
+
+
+def _is_apart(error: Any) -> bool:
+    """Whether an error is one of its own: a list is called too short where its values are wrong."""
+    if error["type"] != "too_short":
+        return True
+    return len(error["input"]) < int(error["ctx"]["min_length"])
 
 
 def explain_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
@@ -141,7 +181,7 @@ def _siblings(model: type[BaseModel], where: Location) -> list[str]:
 
 def _message(model: type[BaseModel], where: Location, error: Any) -> str:
     kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
+    if kind in _UNKNOWN:
         return "unknown setting" + did_you_mean(str(where[-1]), _siblings(model, where))
     if kind == "missing":
         return "required, but missing"
@@ -156,6 +196,8 @@ def _message(model: type[BaseModel], where: Location, error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""Of a section that is a model, and of one that is a dataclass, as those of studies are."""
 _ALLOWED: Sequence[tuple[tuple[str, ...], str]] = (
     (("int_type", "int_parsing", "int_from_float"), "a whole number"),
     (("float_type", "float_parsing", "finite_number"), "a number"),

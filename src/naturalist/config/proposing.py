@@ -1,6 +1,7 @@
 """From what a person names on the command line to the categories of a new configuration."""
 
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -201,12 +202,15 @@ def look_at(paths: Sequence[str], s3: S3Section, named: Sequence[NewCategory]) -
 
 
 def _hints(named: Sequence[NewCategory]) -> list[str]:
-    """Folders that seem to hold several data sets."""
+    """Folders that have no files, or seem to hold several data sets."""
     hints = []
     for category in named:
         for source in category.sources:
             location = source.location if isinstance(source, NewSource) else source
             if not isinstance(location, Path) or not location.is_dir():
+                continue
+            if not any(files for _, _, files in os.walk(location)):
+                hints.append(f"{location} has no files: add pictures of {category.name} to it")
                 continue
             parts = [p for p in location.iterdir() if p.is_dir() and not p.name.startswith(".")]
             if len(parts) > 1:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from naturalist.config.explaining import explain, explain_syntax
+from naturalist.config.explaining import explain, explain_arguments, explain_syntax
 from naturalist.config.models import Config
 from naturalist.errors import ConfigError
 from naturalist.stages.ingest.options import Mode, Source
@@ -30,11 +30,35 @@ def load_config(path: Path) -> Config:
     """
     text = _text_of(path)
     path = file_of(path)
-    config = parse_config(path, text).in_folder(path.resolve().parent)
-    _check_apart(path, config)
-    _check_categories_apart(path, config)
+    config = parse_config(path, text)
+    _place(path, config)
     # What the workspace remembers was read after the file; a rename changes the file first.
     return config if _text_of(path) == text else load_config(path)
+
+
+def check_new(path: Path, text: str, options: Mapping[str, str]) -> None:
+    """Find out whether a configuration that is not written yet could be loaded.
+
+    Args:
+        path: the file that it is for.
+        text: what is to be in it.
+        options: see `explain_arguments`.
+
+    Raises:
+        ConfigError: it says something that is not allowed.
+    """
+    try:
+        config = Config.model_validate(tomllib.loads(text))
+    except ValidationError as error:
+        raise ConfigError(explain_arguments(Config, error, options)) from error
+    _place(path, config)
+
+
+def _place(path: Path, config: Config) -> None:
+    """Let paths stand for those below the file's folder; refuse folders in each other's way."""
+    config.in_folder(path.resolve().parent)
+    _check_apart(path, config)
+    _check_categories_apart(path, config)
 
 
 def _text_of(path: Path) -> str:

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from naturalist import artifacts, backbones
 from naturalist.config import patterns
 from naturalist.config.commented import with_every_setting
 from naturalist.config.models import Config
-from naturalist.config.reading import CONFIG_NAME, load_config
+from naturalist.config.reading import CONFIG_NAME, check_new
 from naturalist.config.s3 import S3Section
 from naturalist.errors import ConfigError
 from naturalist.stores.opening import check_slashes, without_scheme
@@ -55,8 +56,9 @@ def write_config(
     name: str,
     backbone: str,
     s3: S3Section | None = None,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write the configuration of a new collection.
+    """Write the configuration of a new collection; where that is refused, nothing is written.
 
     Args:
         folder: where to.
@@ -65,27 +67,37 @@ def write_config(
         name: of the collection; the folder's if empty.
         backbone: network for the features.
         s3: how sources in buckets are reached, where that is not as usual.
+        options: those of the command line that settings come from, for messages: see
+            `explaining.explain_arguments`.
 
     Raises:
         ConfigError: an argument is wrong, or there is a configuration already.
         WorkspaceError: the folder cannot be made or written to.
     """
-    path = folder / CONFIG_NAME
+    path = check_is_free(folder)
     check_slashes(publish)
     if publish and "://" not in publish:
         publish = str(expanded(publish).resolve())
     selected = name or source_names([folder.resolve()])[0]
     text = _as_text(render_config(selected, categories, publish, backbone, s3))
     with artifacts.storage_errors(str(path)):
-        if path.exists():
-            raise ConfigError(f"{path} already exists: edit it, or choose another folder")
+        check_new(path, text, options)
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    try:
-        load_config(path)
-    except ConfigError:
-        path.unlink()
-        raise
+    return path
+
+
+def check_is_free(folder: Path) -> Path:
+    """Return the file of a new configuration in a folder, which need not exist.
+
+    Raises:
+        ConfigError: there is a configuration already.
+        WorkspaceError: the folder cannot be looked at.
+    """
+    path = folder / CONFIG_NAME
+    with artifacts.storage_errors(str(path)):
+        if path.exists():
+            raise ConfigError(f"{path} already exists: edit it, or choose another folder")
     return path
 
 
