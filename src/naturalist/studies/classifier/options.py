@@ -13,6 +13,7 @@ from naturalist.studies.classifier.methods.linear import FitOptions
 from naturalist.studies.classifier.methods.novelty import NoveltyOptions
 from naturalist.studies.classifier.methods.voting import VoteOptions
 from naturalist.studies.classifier.methods.weighting import Balance
+from naturalist.suggestions import choose_one_of
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -67,11 +68,11 @@ class ClassifierOptions:
         Raises:
             ConfigError: there is a weight for a category that is not there.
         """
-        unknown = set(self.class_weights) - set(labels)
+        unknown = sorted(set(self.class_weights) - set(labels))
         if unknown:
             raise ConfigError(
-                f"class_weights has unknown categories {', '.join(sorted(unknown))}: choose from "
-                f"{', '.join(labels)}"
+                f"class_weights has unknown categories {', '.join(unknown)}: "
+                f"{choose_one_of(unknown[0], labels)}"
             )
         return {labels[name]: weight for name, weight in self.class_weights.items()}
 
