@@ -66,7 +66,7 @@ def test_pull_with_json_prints_one_document(
     [
         (["--categories", "tree"], 2, "choose one of animal, plant"),
         (["--formats", "xlsx"], 2, "choose one of csv, parquet"),
-        (["--snapshot", "000009"], 7, "has no snapshots/000009.json"),
+        (["--snapshot", "000009"], 7, "has no snapshot 000009: see"),
         (["--jobs", "0"], 2, "see --help"),
     ],
 )
