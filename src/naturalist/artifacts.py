@@ -457,8 +457,9 @@ class FolderMemo(Generic[T]):
         """The value of a key; `read` makes it from what is in `folders`."""
         # Before reading, so that what changes meanwhile makes it another one.
         stamp = folder_stamp(*folders)
-        if stamp is not None and key in self._held and self._held[key][0] == stamp:
-            return self._held[key][1]
+        held = self._held.get(key)
+        if stamp is not None and held is not None and held[0] == stamp:
+            return held[1]
         value = read()
         self._held[key] = (stamp, value)
         return value

@@ -20,7 +20,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def choose_one_of(word: str, known: Iterable[str]) -> str:
     """What a message about an unknown name advises, with the nearest name.
 
-    For example "choose one of animal, plant; did you mean plant?".
+    For example "choose one of animal, plant; did you mean plant?"; "there is none yet" where there
+    is nothing to choose from.
     """
     names = list(known)
-    return f"choose one of {', '.join(names) or 'none'}{did_you_mean(word, names)}"
+    if not names:
+        return "there is none yet"
+    return f"choose one of {', '.join(names)}{did_you_mean(word, names)}"

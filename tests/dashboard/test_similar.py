@@ -49,6 +49,23 @@ def test_similar_pictures_come_from_the_index_while_it_has_all_tables(
     context.close()
 
 
+def test_a_question_does_not_wait_for_ever_while_others_read_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tiny.make_sources(tmp_path / "in", {"plant": range(7), "animal": range(10, 15)})
+    config = tiny.collection(tmp_path, sources)
+    tiny.make_all(config)
+    context = open_context(open_workspace(config))
+    client = TestClient(make_app(context, None, ListenOptions()), base_url="http://127.0.0.1:8642")
+    monkeypatch.setattr(answering, "_READING_WAIT_S", 0.01)
+    with context.similar._reading:
+        answer = client.get("/api/pictures/plant_id_3/similar")
+    assert answer.status_code == 503
+    assert "try again" in answer.json()["error"]
+    assert client.get("/api/pictures/plant_id_3/similar").status_code == 200
+    context.close()
+
+
 @pytest.mark.parametrize("by", ["command", "step"])
 def test_an_index_of_words_is_brought_up_to_date_with_that_of_pictures(
     tmp_path: Path, by: str

@@ -107,7 +107,7 @@ def test_coordinates_without_names_are_refused(tmp_path: Path) -> None:
 
 def test_a_map_that_was_asked_for_must_exist_and_the_default_one_need_not(tmp_path: Path) -> None:
     assert exporting.read_coordinates(Layout(tmp_path)) is None
-    with pytest.raises(ConfigError, match="no map 'foo': no map has been made yet"):
+    with pytest.raises(ConfigError, match="no map 'foo': there is none yet"):
         exporting.read_coordinates(Layout(tmp_path), "foo")
     (tmp_path / "maps/umap-2d").mkdir(parents=True)
     (tmp_path / "maps/umap-2d/points.parquet").touch()

@@ -143,6 +143,9 @@ const PHRASES: Record<string, (value: number) => string> = {
   sent_bytes: (n) => `with ${size(n)}`,
   repaired_files: (n) => `${many(n, "file")} repaired`,
   repaired: (n) => `${count(n)} repaired`,
+  // Reports of earlier versions.
+  mended_files: (n) => `${many(n, "file")} repaired`,
+  mended: (n) => `${count(n)} repaired`,
   overwritten: (n) => `${many(n, "file")} overwritten by their owners`,
   restored: (n) => `${count(n)} restored`,
   retired: (n) => `${count(n)} retired`,

@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from naturalist.errors import ConfigError
+from naturalist.suggestions import did_you_mean
 
 Host = Literal["kaggle", "huggingface", "web"]
 
@@ -118,4 +119,5 @@ def _by_address(text: str) -> tuple[Host, str]:
     raise ConfigError(
         f"{text!r} is not in the catalogue: choose a name from `naturalist sources list`, "
         "kaggle:owner/name, hf:owner/name, or the https:// URL of an archive"
+        f"{did_you_mean(text, [entry.name for entry in known_sets()])}"
     )

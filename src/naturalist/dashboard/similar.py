@@ -26,10 +26,12 @@ _LARGE_SIDE = 1280
 _DECODED_AT_ONCE = 2
 _MOST_HIDDEN = 1_000
 """Pictures taken down since the last run that are looked past, at most."""
+_READING_WAIT_S = 15.0
+"""How long a question waits for tables that others are reading."""
 
 
 class Busy(Exception):
-    """Too many new pictures are under way; the message is for the person who sent one more."""
+    """As many pictures are being read as may be at once; the message is for who asked for more."""
 
     def __init__(self) -> None:
         super().__init__("Other pictures are being read: try again in a moment.")
@@ -205,16 +207,26 @@ class _Opened:
             return found[0]
         if not self.rest.files:
             return None
-        with self.reading:
+        with self._alone():
             return _vector_in_tables(self.rest, pic_id)
 
     def nearest(self, vector: Vector, k: int) -> list[dict[str, Any]]:
         """The `k` nearest rows."""
         found = [] if self.index is None else _nearest_in_index(self.index, vector, k)
         if self.rest.files:
-            with self.reading:
+            with self._alone():
                 found += _nearest_in_tables(self.rest, vector, k)
         return sorted(found, key=lambda one: -one["cosine"])[:k]
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        # Whoever waits holds a thread of the server: all of them must not end up here.
+        if not self.reading.acquire(timeout=_READING_WAIT_S):
+            raise Busy
+        try:
+            yield
+        finally:
+            self.reading.release()
 
 
 def _nearest_in_index(index: Index, vector: Vector, k: int) -> list[dict[str, Any]]:

@@ -47,6 +47,9 @@ def assign(points: Floats, centroids: Floats) -> tuple[NDArray[np.int32], Floats
     Returns:
         (rows,) int32 and (rows,) float32.
     """
+    if len(points) <= BLOCK:
+        # One block is for all threads of the product, as there is nothing beside it.
+        return _assigned(points, centroids)
     with products_on_one_thread():
         return _assigned(points, centroids)
 

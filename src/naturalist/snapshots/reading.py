@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -108,7 +109,7 @@ def read(store: Store, snapshot_id: str | None = None) -> Snapshot:
     except NotFound as error:
         raise NotFound(
             f"{store.url} has no snapshot {snapshot_id}: see `naturalist snapshots list --url "
-            f"{store.url}`"
+            f"{shlex.quote(store.url)}`"
         ) from error
     return parse(key, data)
 

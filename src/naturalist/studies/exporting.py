@@ -128,8 +128,7 @@ def _named(folder: Path, name: str, default: str, table: str, what: str) -> Path
     """
     existing = {path.parent.name: path for path in sorted(folder.glob(f"*/{table}"))}
     if name and name not in existing:
-        advice = choose_one_of(name, existing) if existing else f"no {what} has been made yet"
-        raise ConfigError(f"there is no {what} {name!r}: {advice}")
+        raise ConfigError(f"there is no {what} {name!r}: {choose_one_of(name, existing)}")
     return existing.get(name or default)
 
 
@@ -355,9 +354,8 @@ def _to_projector(
     names.append("projector_config.pbtxt")
     text = "embeddings {\n" + "\n".join(lines) + "\n}\n"
     artifacts.write_bytes(folder / names[-1], text.encode())
-    return tuple(
-        names
-    ), f"tensorboard --logdir {shlex.quote(str(folder))}, or Load on projector.tensorflow.org"
+    opened_by = f"tensorboard --logdir {shlex.quote(str(folder))}"
+    return tuple(names), f"{opened_by}, or Load on projector.tensorflow.org"
 
 
 def _tsv(columns: dict[str, pa.Array], *, header: bool) -> bytes:

@@ -12,6 +12,7 @@ from naturalist.layout import Layout, receipt_path
 from naturalist.ledger import Outcome
 from naturalist.reasons import Reason
 from naturalist.stages.ingest.selection import SEPARATOR
+from naturalist.suggestions import choose_one_of
 
 ALL = "all"
 _DECIDED = frozenset(
@@ -40,9 +41,8 @@ def parse(words: Iterable[str]) -> frozenset[Reason]:
         elif word in RETRIABLE:
             reasons.add(Reason(word))
         else:
-            raise ConfigError(
-                f"--retry {word!r}: use {ALL} or one of {', '.join(sorted(RETRIABLE))}"
-            )
+            advice = choose_one_of(word, [ALL, *sorted(RETRIABLE)])
+            raise ConfigError(f"--retry {word!r}: {advice}")
     return frozenset(reasons)
 
 

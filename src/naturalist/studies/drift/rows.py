@@ -21,6 +21,7 @@ from naturalist.features.shards import finished_shards, read_previews, vectors_b
 from naturalist.layout import Layout
 from naturalist.ledger import Outcome
 from naturalist.stages.extract import Part
+from naturalist.suggestions import did_you_mean
 
 _COLUMNS = ["pic_id", "category", "source", "outcome", "size_bytes", "format", "width", "height"]
 _MEASURES = ["blur", "brightness", "contrast"]
@@ -103,6 +104,7 @@ def find(
         of = f" of source {subject.source!r}" if subject.source else ""
         raise ConfigError(
             f"no accepted pictures{of} in {what}: run `naturalist ledger` to see what there is"
+            f"{did_you_mean(subject.source, table['source'].unique().to_pylist())}"
         )
     sides = []
     for mask in (is_new, is_before):

@@ -161,10 +161,10 @@ def open_word_index(layout: Layout, backbone: str) -> WordIndex:
         WorkspaceError: it is damaged.
     """
     folder = layout.words(backbone)
-    return _OPENED.get(folder, [folder], lambda: _opened(layout, folder))
+    return _OPENED.get(folder / "words.json", lambda: _opened(layout, folder))
 
 
-_OPENED = artifacts.FolderMemo[WordIndex]()
+_OPENED = artifacts.FileMemo[WordIndex](most=4)
 
 
 def _opened(layout: Layout, folder: Path) -> WordIndex:
