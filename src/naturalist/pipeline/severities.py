@@ -24,8 +24,8 @@ def run_document(report: Any) -> Any:
     stages = report.get("stages") if isinstance(report, Mapping) else None
     if not isinstance(stages, Mapping):
         return report
-    told = {name: _in_words(one) if name in _STAGES else one for name, one in stages.items()}
-    return {**report, "stages": told}
+    printed = {name: _in_words(one) if name in _STAGES else one for name, one in stages.items()}
+    return {**report, "stages": printed}
 
 
 def health_document(health: Mapping[str, Any]) -> dict[str, Any]:
