@@ -117,7 +117,7 @@ def atomic(path: Path) -> Iterator[Path]:
     with storage_errors(str(path)):
         make_folder(path.parent)
         unique = f"{os.getpid()}-{secrets.token_hex(4)}"
-        temporary = path.parent / f".{path.name[:100]}.{unique}{TEMPORARY_SUFFIX}"
+        temporary = path.with_name(_temporary_name(path, unique))
         try:
             yield temporary
             sync(temporary)
@@ -125,6 +125,10 @@ def atomic(path: Path) -> Iterator[Path]:
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _temporary_name(path: Path, unique: str) -> str:
+    return f".{path.name[:100]}.{unique}{TEMPORARY_SUFFIX}"
 
 
 def sync(path: Path) -> None:
@@ -526,6 +530,14 @@ def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remove_temporaries_of(path: Path) -> None:
+    """Remove what killed writers of one file left beside it; only its only writer may call it."""
+    start, end = _temporary_name(path, "/").split("/")
+    for left in path.parent.iterdir():
+        if left.name.startswith(start) and left.name.endswith(end):
+            left.unlink(missing_ok=True)
 
 
 def remove_temporaries(root: Path) -> int:

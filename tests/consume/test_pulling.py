@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from naturalist import consume, snapshots
+from naturalist import artifacts, consume, snapshots
 from naturalist.consume.folder import MANIFEST, staging
 from naturalist.errors import ConfigError, NotFound, StoreError, WorkspaceLocked
 from naturalist.stages.cards import CROISSANT
@@ -65,6 +65,21 @@ def test_pulling_again_fetches_nothing_and_touches_nothing(
     again = collection.pull(here)
     assert (again.fetched_files, again.removed_files, again.changed) == (0, 0, False)
     assert stamps(here) == before
+
+
+def test_what_a_killed_pull_was_writing_is_removed_by_the_next_one(
+    collection: PublishedCollection, here: Path
+) -> None:
+    collection.pull(here)
+    before = tree(here)
+    for name in (MANIFEST, CROISSANT):
+        with artifacts.atomic(here / name) as temporary:
+            temporary.write_bytes(before[name])
+        temporary.write_bytes(b"half of it")
+    own = here / ".notes.tmp"
+    own.write_text("not of naturalist")
+    collection.pull(here)
+    assert tree(here) == before | {own.name: b"not of naturalist"}
 
 
 def test_a_newer_snapshot_replaces_only_what_changed(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from naturalist import artifacts, snapshots
 from naturalist.consume.folder import (
+    MANIFEST,
     PULLED,
     Here,
     Manifest,
@@ -119,8 +120,15 @@ def pull(
         ):
             now = _manifest(store, snapshot, selection, plan.kept)
             _put_in_place(folder, plan, manifest or now, now, description)
-        shutil.rmtree(staging(folder), ignore_errors=True)
+        _tidy(folder)
     return _pulled(snapshot, expected, plan)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what this pull, and killed ones before it, needed on the way."""
+    shutil.rmtree(staging(folder), ignore_errors=True)
+    for name in (MANIFEST, cards.CROISSANT):
+        artifacts.remove_temporaries_of(folder / name)
 
 
 def _pulled(snapshot: Snapshot, expected: Sequence[File], plan: _Plan) -> Pulled:
