@@ -8,9 +8,11 @@ Makes the collection (million_pictures.py), then runs every command that a perso
 `init` to a day with 1,000 new pictures, a takedown and a renamed category, with a real S3 server,
 the dashboard under load and one `kill -9` in each long stage. A step that has ended is not run
 again, so that hours can be spread over several sittings: results are lines of FOLDER/results.jsonl.
-`--table` prints them as Markdown. `--share 0.01` tries all of it in minutes. Memory is the sum of
-what all processes of a command hold for themselves (USS, every half second), and beside it the
-resident memory with pages of mapped files, which the system can take back.
+`--table` prints them as Markdown. `--share 0.01` tries all of it in minutes. `--only one:`, after
+`--only bucket`, takes the same pictures from folders to tables on the server in one `run`.
+
+Memory is the sum of what all processes of a command hold for themselves (USS, every half second),
+and beside it the resident memory with pages of mapped files, which the system can take back.
 """
 
 import argparse
@@ -24,6 +26,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,10 +40,14 @@ from processes import MIB, PROGRAM, Memory, ended_processor_s
 S3_SERVER = Path(__file__).resolve().parent.parent / "tools" / "s3_server.py"
 BUCKET = "million"
 STOP_WITHIN_S = 30.0
+_REQUESTS = re.compile(
+    r'SeaweedFS_s3_request_total\{.*type="(?P<kind>\w+)".*\} (?P<count>[\d.e+]+)'
+)
 DAY_PICTURES = 999
 CLIENTS, LOAD_S = 20, 30.0
 COLUMNS = (
     "step", "load", "first attempt", "s", "processor s", "MB of its own", "MB resident",
+    "MB of disk", "requests to S3",
 )  # fmt: skip
 
 
@@ -85,6 +92,11 @@ class Place:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def metrics(self) -> str:
+        """Where it counts the requests that it got."""
+        return f"http://127.0.0.1:{self.port + 5}/metrics"
+
+    @property
     def results(self) -> Path:
         """A line for each step; `folder` may be such a file too, of which to print the table."""
         return self.folder if self.folder.is_file() else self.folder / "results.jsonl"
@@ -92,6 +104,7 @@ class Place:
 
 def run_command(place: Place, words: tuple[str, ...], kill_after_s: float = 0.0) -> dict[str, Any]:
     """Run one command; its output is kept in the folder, its costs are returned."""
+    asked = count_requests(place)
     start, used = time.perf_counter(), ended_processor_s()
     with (place.folder / "last-output.json").open("wb") as out:
         process = subprocess.Popen(
@@ -113,7 +126,19 @@ def run_command(place: Place, words: tuple[str, ...], kill_after_s: float = 0.0)
         "processor_s": ended_processor_s() - used,
         "own_mib": memory.own_mib,
         "resident_mib": memory.resident_mib,
+        "requests": count_requests(place) - asked,
     }
+
+
+def count_requests(place: Place) -> Counter[str]:
+    """Requests by kind that the S3 server has answered since it was started."""
+    with urllib.request.urlopen(place.metrics, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    counts: Counter[str] = Counter()
+    for line in lines:
+        if found := _REQUESTS.match(line):
+            counts[found["kind"]] += int(float(found["count"]))
+    return counts
 
 
 def run_step(place: Place, step: Step) -> dict[str, Any]:
@@ -182,6 +207,8 @@ def steps(place: Place) -> list[Step]:
         Step("1,000 new: drift", ("drift", *here, "--json")),
         Step("nothing new", ("run", *here, "--json")),
     ]
+    one = str(place.folder / "one")
+    at_once = ("--publish", f"s3://{BUCKET}/one")
     return [
         Step("init", ("init", str(place.workspace), *categories, "--each-folder", "--yes")),
         Step("ingest", ("ingest", *here, "--json"), 30),
@@ -201,6 +228,8 @@ def steps(place: Place) -> list[Step]:
         Step("rename", ("category", "rename", "plant", "flora", *here)),
         Step("rename: run", ("run", *here, "--json")),
         Step("verify again", ("verify", *here, "--json")),
+        Step("one: init", ("init", one, *categories, "--each-folder", "--yes", *at_once)),
+        Step("one: run", ("run", "-c", one, "--json")),
     ]
 
 
@@ -265,6 +294,7 @@ def s3_server(place: Place) -> Iterator[None]:
         yield
         return
     words = [sys.executable, str(S3_SERVER), str(folder), "--port", str(place.port)]
+    words += ["--metrics-port", str(place.port + 5)]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     try:
         while not _is_listening(place):
@@ -343,10 +373,19 @@ def table(results: Path) -> str:
             lines += ["", f"{row['processor']}, {row['cores']} cores, Python {row['python']}", ""]
             lines += [f"| {' | '.join(COLUMNS)} |", "|---" + "|---:" * (len(COLUMNS) - 1) + "|"]
         elif "own_mib" in row:
-            costs = [row[key] for key in ("wall_s", "processor_s", "own_mib", "resident_mib")]
-            cells = [row["step"], f"{row['load']:.1f}", first_attempt(row)]
-            lines.append(f"| {' | '.join(cells + [f'{cost:,.1f}' for cost in costs])} |")
+            costs = [
+                f"{row[key]:,.1f}" for key in ("wall_s", "processor_s", "own_mib", "resident_mib")
+            ]
+            cells = [row["step"], f"{row['load']:.1f}", first_attempt(row), *costs]
+            disk = f"{row['disk_mib']:,.0f}" if "disk_mib" in row else ""
+            cells += [disk, requests_of(row)]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines[1:])
+
+
+def requests_of(row: dict[str, Any]) -> str:
+    """Requests by kind, where they were counted."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in row.get("requests", {}).items())
 
 
 def first_attempt(row: dict[str, Any]) -> str:

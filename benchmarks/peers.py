@@ -39,15 +39,16 @@ PACKAGES = {
 
 def environment(name: str, folder: Path) -> Path | None:
     """The Python of a peer's environment, made if it is not there; None if it cannot be made."""
-    python = folder / name / "bin" / "python"
-    if python.exists():
+    python, complete = folder / name / "bin" / "python", folder / name / "complete"
+    if complete.exists():
         return python
-    subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder / name], check=True)
     for packages in PACKAGES[name]:
         done = subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=False)
         if done.returncode:
             shutil.rmtree(folder / name)
             return None
+    complete.touch()
     return python
 
 

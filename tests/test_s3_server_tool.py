@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,9 +34,10 @@ def port() -> int:
 
 
 @contextmanager
-def running(folder: Path, port: int) -> Iterator[dict[str, str]]:
+def running(folder: Path, port: int, *options: str) -> Iterator[dict[str, str]]:
     """The tool, until it is interrupted; gives the variables that it says to set."""
     tool = [sys.executable, str(ROOT / "tools/s3_server.py"), str(folder), "--port", str(port)]
+    tool += options
     process = subprocess.Popen(tool, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     try:
@@ -90,6 +92,15 @@ def test_it_says_what_to_set_keeps_its_buckets_and_listens_to_this_machine_only(
     with running(folder, port) as again:
         assert again == variables
         assert "made by naturalist" in bucket("audit", again)
+
+
+def test_requests_are_counted_where_that_is_asked_for(port: int, tmp_path: Path) -> None:
+    at = port + len(PARTS)
+    with running(tmp_path, port, "--metrics-port", str(at)) as variables:
+        bucket("create", variables)
+        with urllib.request.urlopen(f"http://127.0.0.1:{at}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    assert re.search(r'^SeaweedFS_s3_request_total\{.*type="PUT".*\} \d', text, re.M)
 
 
 def test_a_port_in_use_is_named(port: int, tmp_path: Path) -> None:

