@@ -181,7 +181,7 @@ def steps(place: Place) -> list[Step]:
     # A hundred queries would say little more: each command is a person's, with its start.
     studies = [
         Step("near duplicates", ("duplicates", *here, "--json"), 20),
-        Step("index", ("index", *here, "--json"), 60),
+        Step("index", ("index", *here, "--json"), 12),
         Step("clusters", ("cluster", *here, "--json"), 15),
         Step("sample", ("sample", *here, "--size", sample_size, "--json"), 30),
         Step("map in 2D", ("map", *here, "--json"), 120),
@@ -203,7 +203,7 @@ def steps(place: Place) -> list[Step]:
         Step("1,000 new: clusters", ("cluster", *here, "--json")),
         Step("1,000 new: map in 2D", ("map", *here, "--json")),
         Step("1,000 new: map in 3D", ("map", *here, "--dims", "3", "--json")),
-        Step("1,000 new: refine", ("refine", *here, "--json")),
+        Step("1,000 new: refine", ("refine", *here, "--json"), 100),
         Step("1,000 new: drift", ("drift", *here, "--json")),
         Step("nothing new", ("run", *here, "--json")),
     ]
@@ -215,12 +215,12 @@ def steps(place: Place) -> list[Step]:
         Step("extract", ("extract", *here, "--json"), 200),
         Step("verify", ("verify", *here, "--json"), 20),
         Step("tables", ("tables", *here, "--json"), 10),
-        Step("run to the end", ("run", *here, "--json")),
+        Step("run to the end", ("run", *here, "--json"), 20),
         Step("status", ("status", *here, "--json")),
         *studies,
         Step("bucket", ("bucket", "create", BUCKET, *publish[2:], "--json")),
         Step("publish", ("publish", *here, "--json"), 30, before=publish_to),
-        Step("pull", ("pull", publish[1], str(place.folder / "pulled"), *publish[2:]), 15),
+        Step("pull", ("pull", publish[1], str(place.folder / "pulled"), *publish[2:]), 4),
         Step("publish pictures", ("publish", *here, "--json"), 60, before=publish_pictures),
         *day,
         Step("takedown", ("takedown", "plant_id_7", "--why", "asked by the owner", *here)),
