@@ -241,7 +241,7 @@ def _add_pictures(app: FastAPI, context: DashboardContext) -> None:
         result = context.thumbnails.several(ids.split(","))
         missing = ",".join(str(at) for at, jpeg in enumerate(result) if jpeg is None)
         headers = {"cache-control": _FOREVER, "x-missing": missing}
-        return Response(sprites.strip(result), media_type="image/webp", headers=headers)
+        return Response(sprites.strip(result), media_type=sprites.MEDIA_TYPE, headers=headers)
 
 
 def _add_similar(app: FastAPI, context: DashboardContext) -> None:
