@@ -1,9 +1,12 @@
 """Open questions about pictures, for a person to answer: as a CSV file, or many at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from naturalist import artifacts, ledger
 from naturalist.config import Config
@@ -91,31 +94,28 @@ def label_issues(config: Config) -> Iterator[Row]:
     path = config.layout.label_issues
     if not path.exists():
         return
-    open_ones = undecided(config)
-    for row in read_suspects(path).to_pylist():
-        if row["picID"] in open_ones:
-            text = f"suspect {row['rank']}, score {row['score']:.3f}"
-            yield {
-                "picID": row["picID"],
-                "now": row["category"],
-                "suggested": row["suggested"],
-                "found_in": text,
-            }
+    for row in undecided(config, read_suspects(path)).to_pylist():
+        yield {
+            "picID": row["picID"],
+            "now": row["category"],
+            "suggested": row["suggested"],
+            "found_in": f"suspect {row['rank']}, score {row['score']:.3f}",
+        }
 
 
 def odd_in_clusters(config: Config) -> Iterator[Row]:
     """Pictures of a category that is rare in the cluster they are in, in mixed clusters."""
-    open_ones = undecided(config)
     for path in sorted(config.layout.clusterings.glob("*/clusters.json")):
         clusters = artifacts.read_json(path)["clusters"]
         mixed = {one["cluster"]: one for one in clusters if one.get("mixed")}
         members = artifacts.read_parquet(path.with_name("members.parquet"), ["picID", "cluster"])
+        members = members.filter(pc.is_in(members["cluster"], pa.array(list(mixed), pa.int32())))
         known = names.titles(path.parent)
-        for row in members.to_pylist():
-            one = mixed.get(row["cluster"])
+        for row in undecided(config, members).to_pylist():
+            one = mixed[row["cluster"]]
             key = row["picID"].rpartition("_id_")[0]
             category = config.names.get(key, key)
-            if one and category != one["category"] and row["picID"] in open_ones:
+            if category != one["category"]:
                 yield {
                     "picID": row["picID"],
                     "now": category,
@@ -130,16 +130,32 @@ def _cluster(number: int, known: dict[int, str], clustering: str) -> str:
     return f"{known[number]} ({exact})" if number in known else exact
 
 
-def undecided(config: Config) -> set[str]:
-    """Accepted pictures about which no person has said anything."""
+def undecided(config: Config, pictures: pa.Table) -> pa.Table:
+    """Rows of accepted pictures about which no person has said anything, in their order.
+
+    The ledger is searched for these alone: ids of all pictures would take seconds and 100 MB of a
+    million.
+
+    Args:
+        config: the collection.
+        pictures: a table with a column `picID`.
+    """
     with ledger.connect(config.layout) as connection:
-        query = (
-            "SELECT pic_id FROM ledger ANTI JOIN decisions USING (pic_id) "
-            "WHERE outcome = 'accepted' AND pic_id IS NOT NULL"
-        )
-        return {row[0] for row in connection.execute(query).fetchall()}
+        connection.register("pictures", pictures.select(["picID"]))
+        open_ones = ledger.query(connection, _UNDECIDED)["pic_id"]
+    return pictures.filter(pc.is_in(pictures["picID"], open_ones))
 
 
+def undecided_ids(config: Config, ids: Iterable[str]) -> set[str]:
+    """Those of some ids that `undecided` keeps."""
+    pictures = pa.table({"picID": pa.array(list(ids), pa.string())})
+    return set(undecided(config, pictures)["picID"].to_pylist())
+
+
+_UNDECIDED = """
+SELECT pic_id FROM ledger ANTI JOIN decisions USING (pic_id)
+WHERE outcome = 'accepted' AND pic_id IN (SELECT "picID" FROM pictures)
+"""
 _BETWEEN = """
 SELECT sha256, list(category || '/' || source) AS sources,
        list({'category': category, 'batch': batch, 'has_id': pic_id IS NOT NULL}) AS rows

@@ -60,15 +60,14 @@ class Reviewing:
         history, mark = self.journal.history(), self._mark()
         result: list[review_report.QueueInfo] = []
         for name, queue in QUEUES.items():
-            kept = self._queues.get(name)
-            here = kept is not None and kept[0] == mark
+            items = self._kept(name, mark)
             result.append(
                 {
                     "name": name,
                     "title": queue.title,
                     "about": queue.about,
                     "command": queue.command,
-                    "open": len(self._open(kept[1], history)) if kept and here else None,
+                    "open": None if items is None else len(self._open(items, history)),
                 }
             )
         return result
@@ -274,11 +273,19 @@ class Reviewing:
 
     def _items(self, name: str) -> list[Item]:
         mark = self._mark()
-        with self._lock:
-            kept = self._queues.get(name)
-            if kept is None or kept[0] != mark:
-                kept = self._queues[name] = (mark, items_of(self.config, name))
-            return kept[1]
+        # Whoever asks for a queue that is there does not wait while another one is made.
+        items = self._kept(name, mark)
+        if items is None:
+            with self._lock:
+                items = self._kept(name, mark)
+                if items is None:
+                    items = items_of(self.config, name)
+                    self._queues[name] = (mark, items)
+        return items
+
+    def _kept(self, name: str, mark: Any) -> list[Item] | None:
+        kept = self._queues.get(name)
+        return kept[1] if kept is not None and kept[0] == mark else None
 
     @staticmethod
     def _open(items: list[Item], history: History) -> list[Item]:

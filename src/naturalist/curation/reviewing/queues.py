@@ -4,18 +4,19 @@ Each picture comes with the decision that its study suggests and with why it is 
 Pictures that a person decided about, here or with `naturalist review`, are asked about no more.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from naturalist import artifacts
 from naturalist.config import Config
 from naturalist.curation import questions
-from naturalist.curation.decisions import BY_BYTES
+from naturalist.curation.decisions import BY_BYTES, Decision
 from naturalist.curation.measured import is_measured
 from naturalist.curation.near_duplicates import Keep, spanning, thin_out
 from naturalist.curation.quality import look_for_poor
@@ -23,6 +24,8 @@ from naturalist.curation.quality import look_for_poor
 NEXT = 50
 """Pictures of the queue `next`."""
 _MOST = 20_000
+_NO_PREDICTIONS = pa.schema({"category": pa.string(), "predicted": pa.string()}).empty_table()
+"""Where there is no classifier."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _mixed_clusters(config: Config) -> Iterator[Item]:
 
 
 def _unsure(config: Config) -> Iterator[Item]:
-    for row in _predictions(config, "sure"):
+    for row in _rows(_predictions(config, "sure")):
         text = (
             f"The classifier says {row['predicted']} with a probability of {row['probability']:.2f}"
         )
@@ -112,24 +115,32 @@ def _unsure(config: Config) -> Iterator[Item]:
 
 
 def _unlike(config: Config) -> Iterator[Item]:
-    for row in _predictions(config, "known"):
+    for row in _rows(_predictions(config, "known")):
         text = f"Unlike anything the classifier was trained on (score {row['outlier_score']:.2f})"
         yield Item(row["picID"], text)
 
 
 def _next(config: Config) -> Iterator[Item]:
     """The least certain predictions, taken in turn from every pair of category and prediction."""
-    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
-    for row in _predictions(config, None):
+    for row in _in_turn(_predictions(config, None)):
         text = (
             f"A label here helps the classifier most: it predicts {row['predicted']} with a "
             "probability "
             f"of only {row['probability']:.2f}"
         )
-        item = Item(row["picID"], text, *_suggested(config, row))
-        groups[row["category"], row["predicted"]].append(item)
-    in_turn = chain.from_iterable(zip_longest(*groups.values()))
-    yield from islice((item for item in in_turn if item is not None), NEXT)
+        yield Item(row["picID"], text, *_suggested(config, row))
+
+
+def _in_turn(predictions: pa.Table) -> list[dict[str, Any]]:
+    """The first `NEXT` rows when each pair of category and prediction gives one in turn."""
+    pairs = pc.binary_join_element_wise(predictions["category"], predictions["predicted"], "\0")
+    # Numbered by their first row, which is the order in which they take turns.
+    numbers = pc.dictionary_encode(pairs.combine_chunks()).indices.to_numpy()
+    rows = np.argsort(numbers, kind="stable")
+    groups = np.split(rows, np.flatnonzero(np.diff(numbers[rows])) + 1)
+    in_turn = chain.from_iterable(zip_longest(*(group[:NEXT].tolist() for group in groups)))
+    chosen = [row for row in in_turn if row is not None][:NEXT]
+    return list(_rows(predictions.take(pa.array(chosen, pa.int64()))))
 
 
 def _suggested(config: Config, row: Mapping[str, Any]) -> tuple[str, str]:
@@ -138,27 +149,32 @@ def _suggested(config: Config, row: Mapping[str, Any]) -> tuple[str, str]:
     return ("keep", "") if same else ("relabel", predicted)
 
 
-def _predictions(config: Config, column: str | None) -> Iterator[dict[str, Any]]:
+def _predictions(config: Config, column: str | None) -> pa.Table:
     """Undecided pictures of which the champion's `column` is false, the least certain first."""
     held = artifacts.read_json(config.layout.champion) or {}
     path = config.layout.model(str(held.get("champion") or "none")) / "predictions.parquet"
     if not path.exists():
-        return
+        return _NO_PREDICTIONS
     table = artifacts.read_parquet(path)
     if column is not None:
         table = table.filter(pc.invert(table[column]))
     order = ("outlier_score", "descending") if column == "known" else ("probability", "ascending")
-    open_ones = questions.undecided(config)
-    for batch in table.sort_by([order]).to_batches(max_chunksize=10_000):
-        yield from (row for row in batch.to_pylist() if row["picID"] in open_ones)
+    return questions.undecided(config, table).sort_by([order])
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows, made into Python's values only as far as they are used."""
+    for batch in table.to_batches(max_chunksize=1_000):
+        yield from batch.to_pylist()
 
 
 def _mixed_duplicates(config: Config) -> Iterator[Item]:
     layout, names = config.layout, list(config.names)
     if not layout.near_duplicates.exists() or not is_measured(layout, names):
         return
-    open_ones = questions.undecided(config)
-    for group in spanning(layout, names):
+    groups = spanning(layout, names)
+    open_ones = questions.undecided_ids(config, chain.from_iterable(groups))
+    for group in groups:
         for key in (one for one in group if one in open_ones):
             # Those of other categories first: they are what it is compared with.
             related = sorted(set(group) - {key}, key=lambda one: _key_of(one) == _key_of(key))
@@ -171,12 +187,10 @@ def _near_duplicates(keep: Keep) -> Callable[[Config], Iterator[Item]]:
         layout, names = config.layout, list(config.names)
         if not layout.near_duplicates.exists() or not is_measured(layout, names):
             return
-        open_ones = questions.undecided(config)
-        for one in thin_out(layout, names, keep).decisions:
-            if one.key in open_ones:
-                kept = one.note.rpartition(" ")[2]
-                text = f"Nearly the same as {kept}, which is the {keep.value} of its group"
-                yield Item(one.key, text, "retire", "", (kept,))
+        for one in _undecided(config, thin_out(layout, names, keep).decisions):
+            kept = one.note.rpartition(" ")[2]
+            text = f"Nearly the same as {kept}, which is the {keep.value} of its group"
+            yield Item(one.key, text, "retire", "", (kept,))
 
     return items
 
@@ -185,10 +199,14 @@ def _poor(config: Config) -> Iterator[Item]:
     layout, names = config.layout, list(config.names)
     if not is_measured(layout, names):
         return
-    open_ones = questions.undecided(config)
-    for one in look_for_poor(layout, names).decisions:
-        if one.key in open_ones:
-            yield Item(one.key, f"Poor quality: {one.note}", "retire")
+    for one in _undecided(config, look_for_poor(layout, names).decisions):
+        yield Item(one.key, f"Poor quality: {one.note}", "retire")
+
+
+def _undecided(config: Config, decisions: Iterable[Decision]) -> list[Decision]:
+    proposed = list(decisions)
+    open_ones = questions.undecided_ids(config, (one.key for one in proposed))
+    return [one for one in proposed if one.key in open_ones]
 
 
 _MIXED = "Near duplicates in several categories"
