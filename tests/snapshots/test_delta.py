@@ -10,7 +10,7 @@ import pytest
 
 from naturalist import snapshots
 from naturalist.errors import StoreError
-from naturalist.snapshots import File, delta
+from naturalist.snapshots import File, delta, maintenance
 from naturalist.stores import Store
 from published import PublishedCollection
 
@@ -74,6 +74,28 @@ def test_it_follows_a_rollback_and_a_publish_with_nothing_new_repairs_it(
     assert delta.follow(store, snapshot.id, snapshot.files)
     assert not delta.follow(store, snapshot.id, snapshot.files)
     assert ids_by_polars(table_of(grown_local)) == published_ids(grown_local)
+
+
+def test_a_rollback_that_was_killed_once_latest_was_moved_is_completed_by_the_next_one(
+    grown: PublishedCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    store = grown.store
+    with monkeypatch.context() as patched:
+        patched.setattr(delta, "follow", kill)
+        with pytest.raises(Killed):
+            snapshots.roll_back(store, "000001", "labels were wrong")
+    assert len(published_ids(grown)) < len(ids_by_polars(table_of(grown)))
+    assert not snapshots.roll_back(store, "000001").changed
+    assert ids_by_polars(table_of(grown)) == published_ids(grown)
+    assert not snapshots.roll_back(store, "000001").changed
+    done = [(entry["did"], entry["after"], entry["why"]) for entry in maintenance.read(store).log]
+    assert done == [("rollback", "000001", "labels were wrong")]
 
 
 def test_no_other_program_may_write_or_clean_up(local: PublishedCollection) -> None:

@@ -119,6 +119,11 @@ class Held:
         self._store = store
         self._state = state
 
+    @property
+    def log(self) -> tuple[Mapping[str, Any], ...]:
+        """What was done so far, the oldest first."""
+        return self._state.log
+
     def renew(self) -> None:
         """Hold it for `LEASE_S` from now on; to be called before each bounded piece of work.
 

@@ -91,6 +91,7 @@ def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()
         current, version = newest(store)
         expected = read(store, snapshot_id)
         if expected.id == current.id and held is not None:
+            _complete(store, lease, expected, held)
             return RolledBack(current.id, expected.id, changed=False, held_since=held.since)
         _check_nothing_gone(expected, read(store, ids(store)[-1]), gone)
         _check_complete(store, expected)
@@ -99,6 +100,14 @@ def roll_back(store: Store, snapshot_id: str, why: str = "", gone: Gone = Gone()
         delta.follow(store, expected.id, expected.files)
         lease.record("rollback", before=current.id, after=expected.id, why=why)
     return RolledBack(current.id, expected.id, changed=True, held_since=hold["since"])
+
+
+def _complete(store: Store, lease: maintenance.Held, snapshot: Snapshot, hold: Hold) -> None:
+    """Do what a rollback that was killed after it had moved `latest` still had to do."""
+    delta.follow(store, snapshot.id, snapshot.files)
+    since = (entry for entry in lease.log if str(entry.get("at", "")) >= hold.since)
+    if not any(entry.get("did") == "rollback" for entry in since):
+        lease.record("rollback", before=None, after=snapshot.id, why=hold.why)
 
 
 def _point_to(store: Store, pointer: bytes, version: str | None) -> None:
