@@ -5,8 +5,8 @@ of seconds. A command is a process of its own all the same: it can be killed, ho
 files of its own, and ends with its exit code.
 
 `strace` sees the calls of every thread and process, those of compiled libraries too, and kills the
-one that makes its n-th call before it is carried out: between any two changes, and in the middle of
-what is being written. Each process counts its own calls.
+one that makes its n-th call of a name before it is carried out: between any two changes, and in the
+middle of what is being written. Each thread counts its own calls, each name for itself.
 
 Nothing of the process that asks is changed, not even for a moment, for several threads may ask: one
 that puts the environment or the modules back as it found them would undo what another one did.
@@ -40,6 +40,17 @@ _WITH_STUDIES = tuple(f"{name} -c collection -q" for name in STUDIES)
 _LINE = re.compile(r"^(\d+) +(\w+)\(")
 _numbers = itertools.count()
 _starting = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A system call at which a thread is killed: of its calls of this name, which one (from 1)."""
+
+    name: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}"
 
 
 @dataclass
@@ -145,22 +156,25 @@ def run_watched(
         return started.wait()
 
 
-def count_calls(arguments: Sequence[str], folder: Path, trace: Path) -> int:
-    """Run a command and count the calls of the process that makes most."""
+def list_calls(arguments: Sequence[str], folder: Path, trace: Path) -> list[Call]:
+    """Run a command and list at which calls `strike` can kill it or a worker of it."""
     ended = run_watched(arguments, folder, ["-e", f"trace={CALLS}", "-o", str(trace)])
     assert ended.code == 0, ended.err
     lines = trace.read_text(errors="replace").splitlines()
-    counts = Counter(found[1] for line in lines if (found := _LINE.match(line)))
-    return max(counts.values())
+    made = Counter(found.groups() for line in lines if (found := _LINE.match(line)))
+    most: Counter[str] = Counter()
+    for (_, name), count in made.items():
+        most[name] = max(most[name], count)
+    return [Call(name, k + 1) for name, count in sorted(most.items()) for k in range(count)]
 
 
-def strike(arguments: Sequence[str], folder: Path, at: int) -> bool:
-    """Run a command whose processes are killed at their call number `at` (from 1).
+def strike(arguments: Sequence[str], folder: Path, at: Call) -> bool:
+    """Run a command of which each thread and process that comes to this call is killed by it.
 
     Returns:
         Whether the command itself was killed; a worker of it may be, and the command go on.
     """
-    kill = f"inject={CALLS}:signal=SIGKILL:when={at}"
+    kill = f"inject={at.name}:signal=SIGKILL:when={at.number}"
     options = ["-e", f"trace={CALLS}", "-e", kill, "-o", os.devnull]
     return run_watched(arguments, folder, options).was_killed
 

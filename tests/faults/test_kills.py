@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from faults.cases import CASES, Case
-from faults.forking import count_calls, run_forked, strike
+from faults.forking import Call, list_calls, run_forked, strike
 from faults.outcomes import Outcome
 from faults.striking import need_strace
 
@@ -25,11 +25,11 @@ _IN_A_ROW = 5
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a command makes that nobody stops, and how many calls its busiest process makes."""
+    """What a command makes that nobody stops, and the calls at which it can be killed."""
 
     start: Path
     outcome: Outcome
-    calls: int
+    calls: list[Call]
 
 
 @pytest.fixture(scope="session")
@@ -75,13 +75,13 @@ def test_a_command_that_was_killed_many_times_ends_as_if_it_had_not_been(
     expected = watched(case, started(case), tmp_path)
     kills = int(pytestconfig.getoption("--kills"))
     killed = kill_and_compare(case, expected, tmp_path, kills, seed=1)
-    print(f"\n{' '.join(case.arguments)}: killed {killed} times, {expected.calls} calls")
+    print(f"\n{' '.join(case.arguments)}: killed {killed} times, at {len(expected.calls)} places")
 
 
 def watched(case: Case, start: Path, tmp: Path) -> Undisturbed:
     """Run a command once, undisturbed."""
     folder = begin(case, start, tmp / "undisturbed")
-    calls = count_calls(case.arguments, folder, tmp / "trace")
+    calls = list_calls(case.arguments, folder, tmp / "trace")
     return Undisturbed(start, case.outcome(folder), calls)
 
 
@@ -102,21 +102,22 @@ def kill_and_compare(case: Case, expected: Undisturbed, tmp: Path, kills: int, s
     tried = killed = 0
     while tried < kills:
         folder = begin(case, expected.start, tmp / f"from-{tried}")
-        at = [rng.randint(1, expected.calls) for _ in range(min(_IN_A_ROW, kills - tried))]
+        at = rng.choices(expected.calls, k=min(_IN_A_ROW, kills - tried))
         struck = strike_in_a_row(case, folder, at)
         killed += struck
         tried += max(1, struck)
         ended = run_forked(case.arguments, folder, is_alone=False)
-        assert ended.code == 0, f"seed {seed}, calls {at}: {ended.err}"
-        assert "Traceback" not in ended.err, f"seed {seed}, calls {at}: {ended.err}"
-        assert case.outcome(folder) == expected.outcome, f"seed {seed}, calls {at}"
-        assert litter(folder) == [], f"seed {seed}, calls {at}"
-        print(f"calls {at}: {struck} killed, {tried} of {kills} tried")
+        where = f"seed {seed}, {', '.join(map(str, at))}"
+        assert ended.code == 0, f"{where}: {ended.err}"
+        assert "Traceback" not in ended.err, f"{where}: {ended.err}"
+        assert case.outcome(folder) == expected.outcome, where
+        assert litter(folder) == [], where
+        print(f"{where}: {struck} killed, {tried} of {kills} tried")
         shutil.rmtree(folder)
     return killed
 
 
-def strike_in_a_row(case: Case, folder: Path, at: list[int]) -> int:
+def strike_in_a_row(case: Case, folder: Path, at: list[Call]) -> int:
     """Strike until a run is not killed: the next one has no more to do; how many were killed.
 
     Before each next attempt passes what time has to pass.
