@@ -106,6 +106,16 @@ def test_a_removed_category_stops_every_writer_before_it_changes_anything(tmp_pa
     assert counts(tmp_path / "work") == before
 
 
+def test_what_a_killed_rename_was_writing_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    with artifacts.atomic(path) as temporary:
+        temporary.write_text(path.read_text())
+    temporary.write_text("half of a configuration")
+    curation.rename(path, "plant", "flora")
+    assert not temporary.exists()
+    assert "flora" in load_config(path).names.values()
+
+
 @pytest.mark.parametrize("change", ["rename", "relabel", "retire"])
 def test_what_waited_for_a_change_of_categories_changes_nothing_and_says_to_run_it_again(
     tmp_path: Path, change: str

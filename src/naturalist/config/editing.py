@@ -43,6 +43,8 @@ def change_categories(path: Path, names: Mapping[str, str], labels: Mapping[str,
             if name in names:
                 source["categories"][label] = names[name]
     changed = tomlkit.dumps(document)
+    # Who comes here holds the lock of the workspace: a killed command may have left one.
+    artifacts.remove_temporaries_of(file)
     if changed != text:
         _check_readable(file, changed)
         artifacts.write_bytes(file, changed.encode())
