@@ -38,6 +38,13 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 every_command = pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 
 
+def test_help_names_values_without_types_of_python(naturalist: Naturalist) -> None:
+    shown = naturalist("init", "--help").out
+    assert "--category TEXT" in shown
+    assert "--method tsne|umap|pacmap" in naturalist("map", "--help").out
+    assert not re.search(r"<\w+[ >\[]", shown)
+
+
 @every_command
 def test_help_says_what_a_command_does_and_when_to_use_it_or_how(path: tuple[str, ...]) -> None:
     text = COMMANDS[path].help or ""

@@ -43,3 +43,11 @@ def test_a_wrong_condition_is_explained(config: Config, where: str, said: str) -
     assert said in text
     assert "width" in text
     assert "Error" not in text
+
+
+@pytest.mark.parametrize("source", ["'gone.parquet'", "read_csv('gone.csv')"])
+def test_a_file_that_a_condition_names_in_vain_is_no_fault_of_the_ledger(
+    config: Config, source: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"a file that it names cannot be read: No files.*gone"):
+        meeting(config.layout, f"pic_id IN (SELECT pic_id FROM {source})")

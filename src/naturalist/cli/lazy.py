@@ -1,6 +1,8 @@
 """A group whose commands are imported when they are used."""
 
-from collections.abc import Iterator, MutableMapping
+import re
+from collections.abc import Callable, Iterator, MutableMapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -38,10 +40,29 @@ def _load(entry: Entry) -> Any:
     application = getattr(import_module(f"naturalist.cli.{entry.module}"), entry.app)
     application.rich_markup_mode = None
     group = typer.main.get_group(application)
+    for command in group.commands.values():
+        _name_values_plainly(command)
     if entry.name in group.commands:
         return group.commands[entry.name]
     group.name = entry.name
     return group
+
+
+_PLAIN = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH"}
+"""What help calls a value, by the name of its type in Python."""
+
+
+def _name_values_plainly(command: Any) -> None:
+    # Typer has no setting for it, and a metavar does not replace the type of an argument.
+    for parameter in command.params:
+        kind = parameter.param_type_name
+        parameter.display_type = partial(_value_shown, parameter.display_type, kind)
+
+
+def _value_shown(typed: Callable[[Any], str], kind: str, ctx: Any) -> str:
+    """What help shows of a value: choices as they are; of an argument, its name says enough."""
+    name = re.sub(r"<(?:list\[)?(.*?)(?: range)?\]?>", r"\1", typed(ctx))
+    return "" if kind == "argument" and name in _PLAIN else _PLAIN.get(name, name)
 
 
 class CommandGroup(TyperGroup):

@@ -16,6 +16,7 @@ from naturalist.suggestions import choose_one_of
 _EXAMPLE = "width > 1000 AND source = 'owls'"
 _MISTAKES = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
 _UNKNOWN_COLUMN = re.compile(r'Referenced column "(.*?)" (?:was )?not found')
+_READS_FILES = re.compile(r"\bfrom\s+'([^']+)'|\b(?:read|scan)_\w+\s*\(|\bglob\s*\(", re.IGNORECASE)
 _KIND = re.compile(r"^[\w ]+ Error: ")
 
 
@@ -32,18 +33,31 @@ def meeting(layout: Layout, where: str) -> pa.Array:
             names = facts.filter(where).project("pic_id").to_arrow_table()["pic_id"]
         except _MISTAKES as error:
             raise ConfigError(_explained(where, error, facts.columns)) from error
+        except duckdb.IOException as error:
+            # Of the ledger's own files, `connect` says what to do.
+            if _READS_FILES.search(where) is None:
+                raise
+            raise ConfigError(
+                f"--where {where!r}: a file that it names cannot be read: {_reason(error)}. "
+                "Correct its path in the condition"
+            ) from error
     return names.combine_chunks()
+
+
+def _reason(error: duckdb.Error) -> str:
+    """What DuckDB says, in one line without the kind of error."""
+    return _KIND.sub("", str(error).splitlines()[0]).rstrip(".!")
 
 
 def _explained(where: str, error: duckdb.Error, columns: Sequence[str]) -> str:
     """What is wrong with a condition, and which columns there are."""
-    reason = _KIND.sub("", str(error).splitlines()[0])
+    reason = _reason(error)
     if unknown := _UNKNOWN_COLUMN.match(reason):
         name = unknown[1]
         quotes = f" (text goes in single quotes: '{name}')" if f'"{name}"' in where else ""
         return f"--where: there is no column {name!r}{quotes}: {choose_one_of(name, columns)}"
     return (
-        f"--where {where!r} is not a valid SQL condition: {reason.rstrip('.!')}. "
+        f"--where {where!r} is not a valid SQL condition: {reason}. "
         f'Write for example "{_EXAMPLE}". The columns are {", ".join(columns)}'
     )
 
