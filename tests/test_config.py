@@ -262,27 +262,27 @@ MISTAKES = [
     ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = -0.1', "0"),
     ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = nan', "1"),
     ("failure_budget", 'name = "garden"', 'name = "garden"\nfailure_budget = "1 %"', "number"),
-    ("category.1.name", SECOND, 'name = "plant seeds"\nlabel = 1', "start with a letter"),
-    ("category.1.name", SECOND, 'name = "1animal"\nlabel = 1', "start with a letter"),
-    ("category.1.name", SECOND, 'name = "../x"\nlabel = 1', "start with a letter"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = -1', "0"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = 1.5', "whole number"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = true', "whole number"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = "1"', "whole number"),
-    ("category.1.label", SECOND, 'name = "animal"\nlabel = 4294967296', "2147483647"),
-    ("category.1.label", SECOND, 'name = "animal"', "missing"),
-    ("category.1.sources", SECOND, f'{SECOND}\nsources = ["x"]', "unknown setting"),
-    ("category.0.source.0.name", 'name = "flowers"', 'name = "a/b"', "letters, digits"),
-    ("category.0.source.0.path", 'path = "../flowers"', "", "missing"),
-    ("category.0.source.0.path", 'path = "../flowers"', 'path = "~nobody-here"', "home"),
-    ("category.0.source.0.path", 'path = "../flowers"', 'path = "a\\u0000b"', "null"),
+    ("category.plant seeds.name", SECOND, 'name = "plant seeds"\nlabel = 1', "start with a letter"),
+    ("category.1animal.name", SECOND, 'name = "1animal"\nlabel = 1', "start with a letter"),
+    ("category.../x.name", SECOND, 'name = "../x"\nlabel = 1', "start with a letter"),
+    ("category.animal.label", SECOND, 'name = "animal"\nlabel = -1', "0"),
+    ("category.animal.label", SECOND, 'name = "animal"\nlabel = 1.5', "whole number"),
+    ("category.animal.label", SECOND, 'name = "animal"\nlabel = true', "whole number"),
+    ("category.animal.label", SECOND, 'name = "animal"\nlabel = "1"', "whole number"),
+    ("category.animal.label", SECOND, 'name = "animal"\nlabel = 4294967296', "2147483647"),
+    ("category.animal.label", SECOND, 'name = "animal"', "missing"),
+    ("category.animal.sources", SECOND, f'{SECOND}\nsources = ["x"]', "unknown setting"),
+    ("category.plant.source.a/b.name", 'name = "flowers"', 'name = "a/b"', "letters, digits"),
+    ("category.plant.source.flowers.path", 'path = "../flowers"', "", "missing"),
+    ("category.plant.source.flowers.path", 'path = "../flowers"', 'path = "~nobody-here"', "home"),
+    ("category.plant.source.flowers.path", 'path = "../flowers"', 'path = "a\\u0000b"', "null"),
     (
-        "category.0.source.0.licence",
+        "category.plant.source.flowers.licence",
         'name = "flowers"',
         'name = "flowers"\nlicence = 4',
         "text in quotes",
     ),
-    ("category.1", 'name = "dogs"', 'name = "cats"', "two sources are named 'cats'"),
+    ("category.animal", 'name = "dogs"', 'name = "cats"', "two sources are named 'cats'"),
     ("the file as a whole", SECOND, 'name = "Plant"\nlabel = 1', "two categories are named"),
     ("the file as a whole", SECOND, 'name = "animal"\nlabel = 0', "two categories have label 0"),
 ]
@@ -341,13 +341,39 @@ def test_a_mistake_is_told_with_its_line_its_value_and_the_likely_name(tmp_path:
     text = text.replace('path = "../flowers"', "path = 3")
     lines = [line.strip() for line in text.splitlines()]
     slips = [
-        ("category.0.source.0.path: must be a path in quotes, not 3", "path = 3"),
+        ("category.plant.source.flowers.path: must be a path in quotes, not 3", "path = 3"),
         ("executor.kind: must be 'processes' or 'ray', not \"rya\"; did you mean ray?", lines[-3]),
         ('extract.shard_size: must be a whole number, not "many"', lines[-1]),
         ("failure_bugdet: unknown setting; did you mean failure_budget?", "failure_bugdet = 0.1"),
     ]
     expected = [f"{told} (line {lines.index(line) + 1})" for told, line in slips]
     assert sorted(mistakes(tmp_path, text)) == expected
+
+
+def test_a_category_without_a_name_is_numbered_from_one(tmp_path: Path) -> None:
+    first, second = mistakes(
+        tmp_path, TWO.replace('name = "flowers"', "").replace(SECOND, "label = 1")
+    )
+    assert first.startswith("category.plant.source.1.name: required, but missing (line ")
+    assert second.startswith("category.2.name: required, but missing (line ")
+
+
+def test_a_folder_to_publish_to_is_named_without_dots(tmp_path: Path) -> None:
+    path = write(tmp_path, TWO + '[publish]\nurl = "../out"\n')
+    assert load_config(path).publish_url == str(path.parent.parent.resolve() / "out")
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///x", "ftp://host/x"])
+def test_what_is_no_store_is_refused_as_publish_url(tmp_path: Path, url: str) -> None:
+    (line,) = mistakes(tmp_path, TWO + f'[publish]\nurl = "{url}"\n')
+    assert "is not the URL of a store: expected s3://bucket/prefix" in line
+
+
+@pytest.mark.parametrize("section", ["publish", "s3"])
+@pytest.mark.parametrize("url", ["localhost:9000", "ftp://host", "https://"])
+def test_what_is_no_server_is_refused_as_endpoint(tmp_path: Path, section: str, url: str) -> None:
+    (line,) = mistakes(tmp_path, TWO + f'[{section}]\nendpoint_url = "{url}"\n')
+    assert "must look like https://host" in line
 
 
 def test_text_without_quotes_gets_a_hint(tmp_path: Path) -> None:
@@ -431,7 +457,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = TWO.replace("label = 1", "label = -1") + "[tables]\nrows_per_table = 0\n[x]\n"
     found = mistakes(tmp_path, text)
     assert [line.partition(":")[0] for line in found] == [
-        "category.1.label",
+        "category.animal.label",
         "tables.rows_per_table",
         "x",
     ]

@@ -76,4 +76,4 @@ def test_a_pattern_that_cannot_be_used_is_named_by_its_setting(
     tiny.config_file(tmp_path / "c", {}, category=category)
     ended = naturalist("status", "-c", str(path))
     assert ended.code == 2
-    assert "category.0.source.0.exclude" in ended.err
+    assert "category.plant.source.photos.exclude" in ended.err

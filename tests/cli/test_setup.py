@@ -154,7 +154,7 @@ def test_a_category_that_cannot_be_read_is_explained(
     (source,) = make_folders(tmp_path, "s")
     arguments = ["--category", category.format(source), "--category", f"animal=1:{source}"]
     ended = naturalist("init", str(tmp_path / "c"), *arguments)
-    refused(ended, "category.0.name" if category == "=0:{}" else "plant=0:/data/flowers")
+    refused(ended, "category.1.name" if category == "=0:{}" else "plant=0:/data/flowers")
     assert not (tmp_path / "c" / CONFIG_NAME).exists()
 
 
@@ -174,6 +174,13 @@ def test_a_category_that_cannot_be_read_is_explained(
         ),
         (["--category", "plant=0:.", "--category", "Plant=1:."], "two categories are named"),
         (["--category", "pl ant=0:.", "--category", "animal=1:."], "start with a letter"),
+        (["--category", "plant=0:.", "--name", "a b"], "naturalist: --name: 'a b'"),
+        (
+            ["--category", "plant=0:.", "--category", "animal=1:."],
+            "naturalist: sources 'here' of category 'animal' and",
+        ),
+        (["--category", "plant=0:.", "--publish", "s3://"], "--publish (publish.url): 's3://' is"),
+        (["--category", "plant=0:.", "--endpoint-url", "host:1"], "must look like https://host"),
     ],
 )
 def test_what_no_configuration_allows_is_refused_and_leaves_no_file(

@@ -116,8 +116,10 @@ def init(
     )
     from naturalist.config.s3 import S3Section
     from naturalist.config.writing import check_is_free
+    from naturalist.stores.connection import check_endpoint
 
     check_is_free(folder)
+    check_endpoint(endpoint_url)
     s3 = S3Section(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     named = [parse_category(text, s3, each_folder=each_folder) for text in category or ()]
     if from_catalogue is not None:

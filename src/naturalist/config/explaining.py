@@ -33,35 +33,40 @@ def explain(path: Path, text: str, model: type[BaseModel], error: ValidationErro
         error: what was found when the file was validated against `model`.
     """
     lines = lines_of(text)
-    result = _messages(model, error)
+    data, result = tomllib.loads(text), _messages(model, error)
     count = f"{len(result)} error{'s' if len(result) > 1 else ''}"
     reported = [
-        f"  {_dotted(at) or _WHOLE_FILE}: {message}{_line(lines, at)}"
+        f"  {_dotted(data, at) or _WHOLE_FILE}: {message}{_line(lines, at)}"
         for at, message in result.items()
     ]
     return "\n".join([f"{path} has {count}:", *reported])
 
 
 def explain_arguments(
-    model: type[BaseModel], error: ValidationError, options: Mapping[str, str]
+    text: str, model: type[BaseModel], error: ValidationError, options: Mapping[str, str]
 ) -> str:
     """As `explain`, for a file that is not written yet: with options instead of lines.
 
     Args:
+        text: what is to be in the file.
         model: the whole configuration.
         error: what was found in it.
         options: the option that a section or setting comes from, by its name; that of the file as
             a whole has an empty name.
     """
+    data = tomllib.loads(text)
     return "\n".join(
-        f"{_origin(at, options)}: {message}" for at, message in _messages(model, error).items()
+        f"{_origin(_dotted(data, at), options)}: {message}"
+        for at, message in _messages(model, error).items()
     )
 
 
-def _origin(at: Location, options: Mapping[str, str]) -> str:
-    """The option that a setting comes from, and the setting."""
-    option, setting = options.get(str(at[0]) if at else "", ""), _dotted(at)
-    return f"{option} ({setting})" if option and setting else option or setting or _WHOLE_FILE
+def _origin(setting: str, options: Mapping[str, str]) -> str:
+    """The option that a setting comes from, and the setting where its name is another."""
+    option = options.get(setting.partition(".")[0], "")
+    if option and setting and option != f"--{setting}":
+        return f"{option} ({setting})"
+    return option or setting or _WHOLE_FILE
 
 
 def _messages(model: type[BaseModel], error: ValidationError) -> dict[Location, str]:
@@ -73,8 +78,21 @@ def _messages(model: type[BaseModel], error: ValidationError) -> dict[Location, 
     return result
 
 
-def _dotted(at: Location) -> str:
-    return ".".join(map(str, at))
+def _dotted(data: Any, at: Location) -> str:
+    """A setting with its sections; of several of one kind by their names, or numbers from 1."""
+    words = []
+    for part in at:
+        data = _inside(data, part)
+        name = data.get("name") if isinstance(part, int) and isinstance(data, dict) else None
+        words.append(name or (part + 1 if isinstance(part, int) else part))
+    return ".".join(map(str, words))
+
+
+def _inside(data: Any, part: str | int) -> Any:
+    try:
+        return data[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _is_apart(error: Any) -> bool:

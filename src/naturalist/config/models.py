@@ -23,13 +23,14 @@ from naturalist.config.executor import ExecutorKind, ExecutorSection, usable_ray
 from naturalist.config.s3 import S3Section
 from naturalist.config.sources import (
     CategorySection,
+    Endpoint,
     Flag,
     ImageRoots,
     Name,
     Section,
     SharedSourceSection,
     SourceSection,
-    UserAddress,
+    StoreAddress,
     UserPath,
 )
 from naturalist.errors import ConfigError
@@ -128,14 +129,14 @@ class TablesSection(Section):
 class PublishSection(Section):
     """Where the tables go; an empty address publishes nothing."""
 
-    url: UserAddress = ""
+    url: StoreAddress = ""
     pictures: Form = Form.NONE
     sent_by: Literal["workers", "driver"] = "workers"
     """Who sends pictures from a Ray cluster; workers need credentials of the bucket."""
     keep_metadata: Flag = False
     thumbnails: Flag = True
     columns: tuple[str, ...] = ("*",)
-    endpoint_url: str = ""
+    endpoint_url: Endpoint = ""
     region: str = ""
     addressing: Literal["auto", "path", "virtual"] = "auto"
     requester_pays: Flag = False
@@ -437,7 +438,11 @@ class Config(Section):
     def publish_url(self) -> str:
         """The address to publish to; relative folders are beside the configuration file."""
         url = self.publish.url
-        return url if not url or "://" in url else str(self._folder / url)
+        if not url or "://" in url:
+            return url
+        folder = self._folder / url
+        # Links are kept: what is published is known by the address.
+        return str(folder.resolve() if ".." in folder.parts else folder)
 
     @property
     def s3_options(self) -> S3Options:

@@ -31,7 +31,11 @@ def load_config(path: Path) -> Config:
     text = _text_of(path)
     path = file_of(path)
     config = parse_config(path, text)
-    _place(path, config)
+    config.in_folder(path.resolve().parent)
+    try:
+        _check_apart(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     # What the workspace remembers was read after the file; a rename changes the file first.
     return config if _text_of(path) == text else load_config(path)
 
@@ -50,15 +54,15 @@ def check_new(path: Path, text: str, options: Mapping[str, str]) -> None:
     try:
         config = Config.model_validate(tomllib.loads(text))
     except ValidationError as error:
-        raise ConfigError(explain_arguments(Config, error, options)) from error
-    _place(path, config)
+        raise ConfigError(explain_arguments(text, Config, error, options)) from error
+    # What is wrong has no file yet to be named by.
+    _check_apart(config.in_folder(path.resolve().parent))
 
 
-def _place(path: Path, config: Config) -> None:
-    """Let paths stand for those below the file's folder; refuse folders in each other's way."""
-    config.in_folder(path.resolve().parent)
-    _check_apart(path, config)
-    _check_categories_apart(path, config)
+def _check_apart(config: Config) -> None:
+    """Refuse folders that are in each other's way."""
+    _check_written_apart(config)
+    _check_categories_apart(config)
 
 
 def _text_of(path: Path) -> str:
@@ -106,7 +110,7 @@ def parse_config(path: Path, text: str) -> Config:
         raise ConfigError(explain(path, text, Config, error)) from error
 
 
-def _check_categories_apart(path: Path, config: Config) -> None:
+def _check_categories_apart(config: Config) -> None:
     """The same files in two categories are conflicts, every one, and in no table."""
     named = [(source, _resolved(source)) for source in config.sources]
     by_place: dict[str, Source] = {}
@@ -119,7 +123,7 @@ def _check_categories_apart(path: Path, config: Config) -> None:
                 and (other.routing == source.routing)
             )
             if other is not None and other.category != source.category and not is_shared:
-                _refuse_shared(path, config.names, other, source, is_same=outer == place)
+                _refuse_shared(config.names, other, source, is_same=outer == place)
         by_place.setdefault(place, source)
 
 
@@ -134,7 +138,7 @@ def _places_around(place: str) -> list[str]:
 
 
 def _refuse_shared(
-    path: Path, names: Mapping[str, str], outer: Source, inner: Source, *, is_same: bool
+    names: Mapping[str, str], outer: Source, inner: Source, *, is_same: bool
 ) -> None:
     """Refuse two sources that share files, unless their patterns may keep them apart."""
     has_patterns = [bool(one.selection.include or one.selection.exclude) for one in (outer, inner)]
@@ -142,36 +146,36 @@ def _refuse_shared(
         return
     first, second = (f"{one.name!r} of category {names[one.category]!r}" for one in (outer, inner))
     raise ConfigError(
-        f"{path}: sources {first} and {second} share files: {inner.path} "
+        f"sources {first} and {second} share files: {inner.path} "
         f"{'is the path of both' if is_same else f'is in {outer.path}'}. Each of them would be "
         "in conflict, and in no table: correct a path, or tell the files apart by include and "
         f"exclude of {'both sources' if is_same else f'source {outer.name!r}'}"
     )
 
 
-def _check_apart(path: Path, config: Config) -> None:
+def _check_written_apart(config: Config) -> None:
     """Or the pictures that a run places would be taken for new ones by the next."""
     layout = config.layout
     roots = [layout.image_root(root) for root in config.image_roots]
     written = [layout.root, *roots]
     target = folder_of(config.publish_url) if config.publish_url else None
     if target is not None:
-        _check_target(path, config, target, roots)
+        _check_target(config, target, roots)
         written.append(target)
     for source in config.sources:
         if isinstance(source.path, RemoteFolder):
-            _check_remote_apart(path, source, source.path, config)
+            _check_remote_apart(source, source.path, config)
             continue
         for folder in written:
             if folder.resolve().is_relative_to(source.path.resolve()):
                 raise ConfigError(
-                    f"{path}: source {source.name!r} of category {source.category!r} is "
+                    f"source {source.name!r} of category {source.category!r} is "
                     f"{source.path}, and {folder}, where naturalist writes, is in it: keep "
                     "workspace, image roots and publish.url out of all sources"
                 )
 
 
-def _check_target(path: Path, config: Config, target: Path, roots: Sequence[Path]) -> None:
+def _check_target(config: Config, target: Path, roots: Sequence[Path]) -> None:
     """Or published files would lie among pictures, or be taken for those of the workspace."""
     layout, folder = config.layout, target.resolve()
     held = [f"image root {root}" for root in roots if root.resolve().is_relative_to(folder)]
@@ -185,22 +189,22 @@ def _check_target(path: Path, config: Config, target: Path, roots: Sequence[Path
     taken += [f"{root} keeps pictures" for root in roots if folder.is_relative_to(root.resolve())]
     if taken:
         raise ConfigError(
-            f"{path}: publish.url is {target}, where {taken[0]}: publish to a folder that holds "
+            f"publish.url is {target}, where {taken[0]}: publish to a folder that holds "
             f"nothing else, such as {layout.root / 'published'}"
         )
 
 
-def _check_remote_apart(path: Path, source: Source, folder: RemoteFolder, config: Config) -> None:
+def _check_remote_apart(source: Source, folder: RemoteFolder, config: Config) -> None:
     written = {"publish.url": config.publish_url, "executor.exchange": config.executor.exchange}
     for setting, url in written.items():
         if f"{url}/".startswith(f"{folder.url}/"):
             raise ConfigError(
-                f"{path}: source {source.name!r} of category {source.category!r} is {folder}, and "
+                f"source {source.name!r} of category {source.category!r} is {folder}, and "
                 f"{setting}, {url}, is in it: take another prefix"
             )
     if config.images.mode is Mode.MOVE:
         raise ConfigError(
-            f"{path}: source {source.name!r} of category {source.category!r} is in a bucket, and "
+            f"source {source.name!r} of category {source.category!r} is in a bucket, and "
             'nothing is moved out of buckets: choose images.mode = "reference" (pictures stay '
             'there) or "copy"'
         )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from naturalist.config.sources import Flag, Section
+from naturalist.config.sources import Endpoint, Flag, Section
 from naturalist.stores import S3Options
 from naturalist.stores.remote import CACHE_BYTES, RemoteFolder
 
@@ -12,7 +12,7 @@ from naturalist.stores.remote import CACHE_BYTES, RemoteFolder
 class S3Section(Section):
     """Where the server of the sources is; credentials come from the AWS chain alone."""
 
-    endpoint_url: str = ""
+    endpoint_url: Endpoint = ""
     region: str = ""
     addressing: Literal["auto", "path", "virtual"] = "auto"
     requester_pays: Flag = False

@@ -20,7 +20,8 @@ from naturalist.errors import ConfigError
 from naturalist.metadata import FileRule, FolderPattern, Match
 from naturalist.metadata.rules import ColumnType, Exif
 from naturalist.stages.ingest.selection import Selection, unusable
-from naturalist.stores.opening import check_slashes, is_bucket
+from naturalist.stores.connection import check_endpoint
+from naturalist.stores.opening import check_store, is_bucket
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 CATEGORY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -43,10 +44,18 @@ def _usable_path(path: Path) -> Path:
 
 def _usable_address(url: str) -> str:
     try:
-        check_slashes(url)
+        check_store(url)
     except ConfigError as error:
         raise ValueError(str(error)) from error
     return url if not url or "://" in url else str(_usable_path(Path(url)))
+
+
+def _usable_endpoint(url: str) -> str:
+    try:
+        check_endpoint(url)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return url
 
 
 def _usable_source(value: object) -> object:
@@ -74,7 +83,8 @@ def _usable_roots(roots: tuple[str, ...]) -> tuple[str, ...]:
 
 Name = Annotated[str, AfterValidator(_usable_name)]
 UserPath = Annotated[Path, AfterValidator(_usable_path)]
-UserAddress = Annotated[str, AfterValidator(_usable_address)]
+StoreAddress = Annotated[str, AfterValidator(_usable_address)]
+Endpoint = Annotated[str, AfterValidator(_usable_endpoint)]
 ImageRoots = Annotated[tuple[str, ...], AfterValidator(_usable_roots)]
 
 
@@ -195,7 +205,5 @@ class CategorySection(Section):
     def _check_sources(self) -> Self:
         twice = [n for n, k in Counter(s.name for s in self.source).items() if k > 1]
         if twice:
-            raise ValueError(
-                f"category {self.name}: two sources are named {twice[0]!r}: rename one"
-            )
+            raise ValueError(f"two sources are named {twice[0]!r}: rename one")
         return self

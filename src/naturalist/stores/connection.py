@@ -26,6 +26,24 @@ READ_TIMEOUT_S = 60
 """How long a server may send nothing, before and in the middle of an answer."""
 
 
+def check_endpoint(url: str) -> None:
+    """Check the address of a server; empty is that of AWS. The message does not repeat it.
+
+    Raises:
+        ConfigError: it is not the address of a server, or holds a password.
+    """
+    parts = urlsplit(url or "https://s3")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise ConfigError(
+            "the endpoint of the store must look like https://host or http://host:port"
+        )
+    if parts.username or parts.password:
+        raise ConfigError(
+            "the endpoint of the store must not hold a user name or password: put credentials "
+            "in the AWS chain (environment, ~/.aws/credentials, or a role)"
+        )
+
+
 @dataclass(frozen=True)
 class S3Options:
     """Where an S3 server is and how it is spoken to; everything else comes from the AWS chain."""
@@ -45,16 +63,7 @@ class S3Options:
     """How long a server that was reached may be away in the middle of a transfer."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.endpoint_url or "https://s3")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-            raise ConfigError(
-                "the endpoint of the store must look like https://host or http://host:port"
-            )
-        if parts.username or parts.password:
-            raise ConfigError(
-                "the endpoint of the store must not hold a user name or password: put credentials "
-                "in the AWS chain (environment, ~/.aws/credentials, or a role)"
-            )
+        check_endpoint(self.endpoint_url or "")
         if self.addressing not in ("auto", "path", "virtual"):
             raise ConfigError(f"addressing is {self.addressing!r}: choose auto, path or virtual")
         if self.max_concurrency < 1:

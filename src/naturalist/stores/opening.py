@@ -73,6 +73,20 @@ def check_slashes(url: str) -> None:
     )
 
 
+def check_store(url: str) -> None:
+    """Check that an address is that of a bucket or a folder.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    check_slashes(url)
+    if "://" in url and not is_bucket(url) and folder_of(url) is None:
+        raise ConfigError(
+            f"{url!r} is not the URL of a store: expected s3://bucket/prefix, gs://bucket/prefix, "
+            "az://container/prefix, file:///folder or a plain path"
+        )
+
+
 def open_store(url: str, options: S3Options | None = None) -> Store:
     """Open a bucket, ``file:///folder`` or a plain path; nothing is sent yet.
 
@@ -84,16 +98,9 @@ def open_store(url: str, options: S3Options | None = None) -> Store:
         MissingExtra: obstore is needed and not installed.
         StoreError: the AWS configuration is wrong.
     """
-    check_slashes(url)
-    if is_bucket(url):
-        return open_bucket(url, options)
+    check_store(url)
     folder = folder_of(url)
-    if folder is not None:
-        return LocalStore(folder)
-    raise ConfigError(
-        f"{url!r} is not the URL of a store: expected s3://bucket/prefix, gs://bucket/prefix, "
-        "az://container/prefix, file:///folder or a plain path"
-    )
+    return open_bucket(url, options) if folder is None else LocalStore(folder)
 
 
 def open_bucket(url: str, options: S3Options | None = None, *, any_key: bool = False) -> Bucket:

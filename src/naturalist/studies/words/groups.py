@@ -19,6 +19,7 @@ from naturalist.studies.words.index import WordPart
 from naturalist.studies.words.methods.nouns import read_nouns
 from naturalist.studies.words.naming import name_groups
 from naturalist.studies.words.opening import Words
+from naturalist.suggestions import choose_one_of
 
 Kind = Literal["clusters", "map", "duplicates"]
 _MOST_GROUPS = 500
@@ -79,12 +80,12 @@ def groups_of(layout: Layout, kind: Kind, name: str, level: int = 0) -> Groups:
         ConfigError: there is no such clustering or map, or no near duplicates were looked for.
     """
     if kind == "clusters":
-        table = _table(
-            layout.clustering(name) / "members.parquet", f"clustering {name!r}", "cluster"
-        )
+        table = _named(layout.clustering(name) / "members.parquet", "clustering", "cluster")
         return _numbered(table["picID"], table["cluster"].to_numpy())
     if kind == "duplicates":
-        table = _table(layout.near_duplicates, "list of near duplicates", "duplicates")
+        if not layout.near_duplicates.exists():
+            raise ConfigError("there is no list of near duplicates: run `naturalist duplicates`")
+        table = artifacts.read_parquet(layout.near_duplicates)
         return _numbered(table["picID"], table["group"].to_numpy())
     return regions_of(layout, name, level).groups
 
@@ -95,16 +96,20 @@ def regions_of(layout: Layout, name: str, level: int) -> Regions:
     Raises:
         ConfigError: there is no such map.
     """
-    table = _table(MapFolder(layout.map(name)).points, f"map {name!r}", "map")
+    table = _named(MapFolder(layout.map(name)).points, "map", "map")
     gone = ledger.withheld(layout)
     if gone:
         table = table.filter(pc.invert(gone.among(table["picID"])))
     return _regions(table, _GRID * 2**level)
 
 
-def _table(path: Path, what: str, command: str) -> pa.Table:
+def _named(path: Path, what: str, command: str) -> pa.Table:
+    """The table of a named study, which is in a folder of this name beside the others."""
     if not path.exists():
-        raise ConfigError(f"there is no {what} in the workspace: run `naturalist {command}`")
+        folder = path.parent
+        existing = sorted(one.parent.name for one in folder.parent.glob(f"*/{path.name}"))
+        advice = f"{choose_one_of(folder.name, existing)}; to make one, run `naturalist {command}`"
+        raise ConfigError(f"there is no {what} {folder.name!r}: {advice}")
     return artifacts.read_parquet(path)
 
 
