@@ -9,7 +9,7 @@ from tests.cli.conftest import Naturalist
 @pytest.mark.parametrize("number", ["100e6", "100000000", "100_000_000", "100,000,000"])
 def test_numbers_may_be_written_as_people_write_them(naturalist: Naturalist, number: str) -> None:
     ended = naturalist("plan", "--pictures", number, "--machines", "8", "--json")
-    assert (ended.code, ended.json["wanted"]["pictures"]) == (0, 10**8)
+    assert (ended.code, ended.json["requested"]["pictures"]) == (0, 10**8)
 
 
 def test_people_read_times_sizes_costs_and_what_is_assumed(naturalist: Naturalist) -> None:

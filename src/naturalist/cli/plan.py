@@ -120,7 +120,7 @@ def _number(text: str) -> int:
 def _print(planned: dict[str, Any]) -> None:
     from naturalist.planning.capacity import MB
 
-    expected = planned["wanted"]
+    expected = planned["requested"]
     many = counted(expected["machines"], "machine")
     output.print_text(
         f"{counted(expected['pictures'], 'picture')}; {many} with "

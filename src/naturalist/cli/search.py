@@ -133,7 +133,7 @@ def _print(result: "SearchReport", sheet: Path | None) -> None:
     from naturalist.curation import searching
 
     for word in result["words"]:
-        if word["known_to_network"] and not word["excluded"]:
+        if word["known_to_backbone"] and not word["excluded"]:
             output.print_text(f"{word['word']}: {word['class_names']}")
     for message in result["messages"]:
         output.print_text(output.printable(message))

@@ -78,7 +78,7 @@ class SearchedWord(TypedDict):
 
     word: str
     excluded: bool
-    known_to_network: bool
+    known_to_backbone: bool
     classes: int
     class_names: str
     pictures_by_path: int
@@ -341,7 +341,7 @@ def _messages(matches: Matches, has_classes: bool, network: str) -> list[str]:
         )
     for word in matches.terms:
         messages += word["notes"]
-        if not (word["known_to_network"] or word["concept"] or word["known_as_text"]):
+        if not (word["known_to_backbone"] or word["concept"] or word["known_as_text"]):
             messages.append(_unknown(word, has_classes))
         messages += word["hints"]
     return messages

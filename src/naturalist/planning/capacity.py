@@ -181,7 +181,7 @@ def plan(workload: Workload, rates: Rates, prices: Prices) -> dict[str, Any]:
     if not workload.keep_pictures:
         del disk["pictures"]
     return {
-        "wanted": asdict(workload),
+        "requested": asdict(workload),
         "rates": rates.origin,
         "stages": stages,
         "one_machine_s": sum(stage["one_machine_s"] for stage in stages),

@@ -177,7 +177,7 @@ class PlannedStudy(TypedDict):
 class PlanDocument(TypedDict):
     """Estimated time, disk, memory and cost; money is in the currency of the prices."""
 
-    wanted: Workload
+    requested: Workload
     rates: str
     stages: list[PlannedStage]
     one_machine_s: float

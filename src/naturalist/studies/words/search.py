@@ -342,7 +342,7 @@ def _described(one: Searched, counts: _Tally) -> dict[str, Any]:
     return {
         "word": one.term.text,
         "excluded": one.term.excluded,
-        "known_to_network": meaning.has_classes,
+        "known_to_backbone": meaning.has_classes,
         "classes": len(meaning.classes),
         "class_names": listed(one.matches.nouns, meaning.classes),
         "pictures_by_path": counts.by_paths,
