@@ -161,11 +161,17 @@ def test_wrong_usage_is_code_2_and_points_to_the_help(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["sample", "--method", "awre"], "'uniform'. Did you mean 'aware'? See --help"),
-        (["sample", "--method", "zzz"], "'zzz' is not one of 'aware', 'sketch', 'uniform'; see"),
-        (["map", "--dims", "4"], "'--dims': expected at most 3; see"),
-        (["map", "--dims", "1"], "'--dims': expected at least 2; see"),
-        (["map", "--dims", "two"], "'--dims': expected a whole number; see"),
+        (
+            ["sample", "--method", "awre"],
+            "--method 'awre': choose one of aware, sketch, uniform; did you mean aware? See --help",
+        ),
+        (
+            ["sample", "--method", "zzz"],
+            "--method 'zzz': choose one of aware, sketch, uniform; see",
+        ),
+        (["map", "--dims", "4"], "naturalist: --dims: expected at most 3; see"),
+        (["map", "--dims", "1"], "naturalist: --dims: expected at least 2; see"),
+        (["map", "--dims", "two"], "naturalist: --dims: expected a whole number; see"),
     ],
 )
 def test_a_wrong_value_is_explained_without_words_of_a_library(

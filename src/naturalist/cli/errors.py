@@ -20,7 +20,7 @@ from naturalist.errors import (
     StorageFull,
     WorkspaceError,
 )
-from naturalist.suggestions import nearest
+from naturalist.suggestions import choose_one_of
 
 EXIT_CODES = "Exit codes: see `naturalist help exit-codes`."
 
@@ -89,12 +89,14 @@ def _usage(error: TyperException) -> str:
 
 
 _IN_WORDS = (
+    (r"Invalid value for (?:'-\w' / )?'(-[^']+)': ", r"\1: "),
     (r"Value error, ", ""),
     (r"Input should be a valid integer, .*", "expected a whole number"),
     (r"Input should be a valid number, .*", "expected a number"),
     (r"Input should be (?:less|greater) than or equal to (\S+)", r"expected {} \1"),
 )
 """What the library that checks values says, and plain words; {} is *at most* or *at least*."""
+_BETWEEN = "', '"
 
 
 def _in_words(message: str) -> str:
@@ -102,9 +104,11 @@ def _in_words(message: str) -> str:
     bound = "at most" if "less than or" in message else "at least"
     for pattern, words in _IN_WORDS:
         message = re.sub(pattern, words.format(bound), message)
-    chosen = re.search(r"'([^']*)' is not one of ('.*)", message)
-    near = nearest(chosen[1], chosen[2].strip("'").split("', '")) if chosen else ""
-    return f"{message}. Did you mean {near!r}?" if near else message
+    chosen = re.fullmatch(r"(.*): '([^']*)' is not one of '(.*)'", message)
+    if chosen is None:
+        return message
+    what, word, known = chosen.groups()
+    return f"{what} {word!r}: {choose_one_of(word, known.split(_BETWEEN))}"
 
 
 def _shortage(error: Exception) -> MemoryShort | StorageFull | WorkspaceError | None:
