@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow as pa
 from naturalist import archives, artifacts, breadcrumbs, images
 from naturalist.errors import PictureError
 from naturalist.layout import Layout
+from naturalist.read_ahead import ReadAhead
 from naturalist.reasons import Reason
 from naturalist.schemas import FINDINGS
 from naturalist.stages.ingest.file_names import refuse_unreadable
@@ -120,9 +121,11 @@ def examine(task: ExamineTask) -> Examined:
         artifacts.memory_errors(lambda: f"examining {task.item_name(index)}"),
         breadcrumbs.trail(layout.breadcrumbs, task.key) as trail,
     ):
+        ahead = ReadAhead(len(task.entries), partial(_path_to_request, task, suspects))
         for index, entry in enumerate(task.entries):
             trail.reading(index)
-            read = partial(trail.at, index)
+            ahead.reading()
+            read = partial(_has_come, trail, ahead, index)
             for row in _examine_entry(task, layout, entry, suspects.get(index), read):
                 rows.append(row)
                 if SEPARATOR in row["path"]:
@@ -132,6 +135,20 @@ def examine(task: ExamineTask) -> Examined:
         artifacts.sync_file_system(layout.staging)
     artifacts.write_parquet(task.findings, pa.Table.from_pylist(rows, FINDINGS))
     return result
+
+
+def _path_to_request(task: ExamineTask, suspects: Mapping[int, Reason], index: int) -> bytes | None:
+    """Path of an entry that can be requested ahead: a file of this machine that will be opened."""
+    entry = task.entries[index]
+    is_remote = isinstance(task.source.path, RemoteFolder)
+    if is_remote or entry.reason is not None or index in suspects:
+        return None
+    return task.path_of(entry)
+
+
+def _has_come(trail: breadcrumbs.Trail, ahead: ReadAhead, index: int) -> None:
+    trail.at(index)
+    ahead.has_come(index)
 
 
 def _examine_entry(
