@@ -11,6 +11,8 @@ from typing import Any
 from naturalist.errors import ConfigError
 from naturalist.suggestions import choose_one_of
 
+_MAY_BE_ZERO = ("bytes", "memory", "study_memory_mb", "study_memory_bytes")
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -22,6 +24,8 @@ class Rates:
     growth: Mapping[str, float]
     bytes: Mapping[str, float]
     memory: Mapping[str, float]
+    study_memory_mb: Mapping[str, float]
+    study_memory_bytes: Mapping[str, float]
     machines: Mapping[str, float]
     origin: str = "the built-in rates"
 
@@ -61,7 +65,7 @@ def _check(path: Path, result: Mapping[str, Any], expected: Mapping[str, Any]) -
                 f"{path}: the section [{section}] must have {', '.join(numbers)}, each once"
             )
         for name, value in mine.items():
-            may_be_zero = section in ("bytes", "memory") or name == "hour"
+            may_be_zero = section in _MAY_BE_ZERO or name == "hour"
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not is_number or not 0 <= value < math.inf or (value == 0 and not may_be_zero):
                 raise ConfigError(

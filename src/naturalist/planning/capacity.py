@@ -255,16 +255,18 @@ def _studies(workload: Workload, rates: Rates) -> Iterator[dict[str, Any]]:
 
 
 def _memory(workload: Workload, rates: Rates) -> dict[str, float]:
-    """Of one machine's workers, and of the process that plans."""
-    memory = rates.memory
+    """Of one machine's workers, of the process that plans, and of each study."""
+    memory, pictures = rates.memory, workload.pictures
+    studies = {
+        study: fixed_mb + rates.study_memory_bytes[study] * pictures / MB
+        for study, fixed_mb in rates.study_memory_mb.items()
+    }
     return {
         "workers": memory["worker_mb"] * workload.cores,
         "planner": memory["planner_mb"],
         "planner_while_a_folder_changed": memory["planner_mb"]
-        + memory["known_file_bytes"] * workload.pictures / MB,
-        "near_duplicates": memory["planner_mb"]
-        + memory["duplicates_bytes"] * workload.pictures / MB,
-        "map_of_all": memory["planner_mb"] + memory["map_bytes"] * workload.pictures / MB,
+        + memory["known_file_bytes"] * pictures / MB,
+        **studies,
     }
 
 
