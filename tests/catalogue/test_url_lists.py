@@ -59,11 +59,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             site.asked.append(self.path)
             site.active += 1
             site.most_active = max(site.most_active, site.active)
-        try:
-            self._answer(site)
-        finally:
-            with site.lock:
-                site.active -= 1
+        self._answer(site)
 
     def _answer(self, site: Site) -> None:
         name = self.path.partition("?")[0].lstrip("/")
@@ -104,6 +100,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length_text: str = "",
         **headers: str,
     ) -> None:
+        with self.serves.lock:
+            # Before it is sent: whoever has the answer may ask the next at once.
+            self.serves.active -= 1
         self.send_response(status)
         self.send_header("Content-Type", kind)
         declared = length_text or str(len(body) if length is None else length)
